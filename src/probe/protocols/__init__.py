@@ -1,0 +1,1 @@
+"""Wire protocols of the servers: bytes in, events out. No sockets, no waiting."""
