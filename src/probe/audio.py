@@ -40,7 +40,7 @@ def listen(pcm: bytes) -> Sound:
         samples=len(samples),
         first_audible=next((i for i, value in enumerate(samples) if not -DITHER <= value <= DITHER), None),
         rms=math.sqrt(power / len(samples)) / FULL_SCALE,
-        peak=max(max(samples), -min(samples)) / FULL_SCALE,
+        peak=max(map(abs, samples)) / FULL_SCALE,
         correlation=neighbours / power if power else None,
     )
 
@@ -69,16 +69,18 @@ def fault(sound: Sound | None, size: int, text: str) -> str | None:
     return None
 
 
-def playout(frames: Iterable[tuple[int, int]], sample_rate: int, end: float | None = None) -> Iterator[tuple[int, float]]:
+def playout(
+    frames: Iterable[tuple[int, int]], sample_rate: int, end: float | None = None
+) -> Iterator[tuple[float, float]]:
     """For each frame (arrival, bytes): when a listener starts to hear it, and when it has been played out.
 
     Frames play back to back; one that comes after the buffer ran dry plays on arrival. `end` is the playout end of what
-    came before. Times are nanoseconds.
+    came before. Times are nanoseconds since a recent moment: floats hold few of those since the epoch.
     """
     for arrival, size in frames:
         start = arrival if end is None else max(end, arrival)
         end = start + duration_ns(size, sample_rate)
-        yield int(start), end
+        yield start, end
 
 
 def write_wav(path: Path, pcm: bytes, sample_rate: int) -> None:
@@ -90,7 +92,7 @@ def write_wav(path: Path, pcm: bytes, sample_rate: int) -> None:
         wav.writeframes(pcm[: len(pcm) - len(pcm) % BYTES_A_SAMPLE])
 
 
-def _samples(pcm: bytes) -> array.array[int]:
+def _samples(pcm: bytes) -> "array.array[int]":
     samples = array.array("h")
     samples.frombytes(pcm[: len(pcm) - len(pcm) % BYTES_A_SAMPLE])
     if sys.byteorder == "big":

@@ -65,18 +65,17 @@ def measure_turn(turn: Turn, sample_rate: int) -> TurnMeasures:
     played_until: float | None = None
     asked = turn.chunks[0].inference_start if turn.chunks else None
     first_audio = min((c.tts_first_audio for c in turn.chunks if c.tts_first_audio is not None), default=None)
-    first_audible: int | None = None
+    ttfa: float | None = None
     for chunk in turn.chunks:
-        gap = None
-        if chunk.tts_first_audio is not None and played_until is not None:
-            gap = max(0.0, (chunk.tts_first_audio - played_until) / NS_A_MS)
+        frames = [(arrival - (asked or 0), size) for arrival, size in chunk.frames]
+        gap = None if not frames or played_until is None else max(0.0, (frames[0][0] - played_until) / NS_A_MS)
         measured.append(measure_chunk(chunk, sample_rate, gap))
-        heard = list(audio.playout(chunk.frames, sample_rate, played_until))
+        heard = list(audio.playout(frames, sample_rate, played_until))
         silence = measured[-1].leading_silence_ms
-        if first_audible is None and heard and silence is not None:
-            first_audible = heard[0][0] + round(silence * NS_A_MS)
+        if ttfa is None and heard and silence is not None:
+            ttfa = heard[0][0] / NS_A_MS + silence
         played_until = heard[-1][1] if heard else played_until
-    return TurnMeasures(elapsed_ms(asked, first_audio), elapsed_ms(asked, first_audible), tuple(measured))
+    return TurnMeasures(elapsed_ms(asked, first_audio), ttfa, tuple(measured))
 
 
 def measure_chunk(chunk: Chunk, sample_rate: int, playout_gap_ms: float | None) -> ChunkMeasures:
@@ -135,7 +134,9 @@ def summarise(record: RunRecord) -> Summary:
 def average(measured: Iterable[ChunkMeasures]) -> ChunkMeasures:
     """Mean of each measure over the chunks that have it."""
     chunks = list(measured)
-    values = {f.name: [v for chunk in chunks if (v := getattr(chunk, f.name)) is not None] for f in fields(ChunkMeasures)}
+    values = {
+        f.name: [v for chunk in chunks if (v := getattr(chunk, f.name)) is not None] for f in fields(ChunkMeasures)
+    }
     return ChunkMeasures(**{name: fmean(present) if present else None for name, present in values.items()})
 
 
@@ -148,4 +149,4 @@ def outcome(record: RunRecord) -> Outcome:
     if record.doubts:
         return "suspect"
     waits = [turn.response_ttfb_ms for turn in measure_run(record)]
-    return "slow" if any(wait is not None and wait > record.plan.objective_ms for wait in waits) else "ok"
+    return "slow" if any(wait is not None and wait > record.plan.target.objective_ms for wait in waits) else "ok"

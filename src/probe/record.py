@@ -40,18 +40,34 @@ class Pause:
 
 
 @dataclass(frozen=True, slots=True)
+class Limits:
+    """How long each wait may last; `config.py` holds the defaults and says what each one is for."""
+
+    connect_s: float
+    llm_s: float
+    tts_s: float
+    run_s: float
+    release_s: float
+    gap_ms: float
+    hold_s: float
+    flush_ms: float
+
+
+@dataclass(frozen=True, slots=True)
 class Target:
     """One pair of servers."""
 
     name: str
     llm_url: str
     tts_url: str
-    voice: str = "aria"
-    language: str = "en"
-    sample_rate: int = 22000
-    tts_mode: Literal["batch", "stream"] = "batch"
-    llm_protocol: str = "chunked"
-    tts_protocol: str = "magpie"
+    llm_protocol: str
+    tts_protocol: str
+    voice: str
+    language: str
+    sample_rate: int
+    tts_mode: Literal["batch", "stream"]
+    objective_ms: float
+    limits: Limits
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,38 +77,21 @@ class Scenario:
     name: str
     system_prompt: str
     user_turns: tuple[str, ...]
-    first_pause: Pause = Pause(max_tokens=10)
-    next_pause: Pause = Pause(sentence_boundary=True)
-    temperature: float = 0.7
-    prompt_cache: PromptCache = "fresh"
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """How long each wait may last, in seconds unless the name says milliseconds."""
-
-    connect_s: float = 5.0
-    llm_s: float = 10.0
-    tts_s: float = 10.0
-    run_s: float = 120.0
-    release_s: float = 5.0
-    gap_ms: float = 150.0
-    # A server of the older generation keeps a text whose estimated audio is below its threshold until more text comes.
-    hold_s: float = 2.0
-    flush_ms: float = 500.0
+    first_pause: Pause
+    next_pause: Pause
+    temperature: float
+    prompt_cache: PromptCache
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Everything a run needs to know, settled before it starts."""
+    """Everything a run needs to know, settled before it starts. Ids are lower-case hexadecimal, as W3C traces want."""
 
     run_id: str
     trace_id: str
     span_id: str
     target: Target
     scenario: Scenario
-    limits: Limits = Limits()
-    objective_ms: float = 1000.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +152,23 @@ class Chunk:
     sound: Sound | None = None
     # Kept for the sinks that want to listen; not part of the record's JSON.
     pcm: bytes = field(default=b"", repr=False, compare=False, metadata={"json": False})
+
+
+EventKind = Literal[
+    "connected", "llm_start", "llm_token", "llm_first_token", "llm_chunk_end", "tts_text", "tts_audio",
+    "tts_first_audio", "tts_late_audio", "tts_segment_end", "tts_held", "turn_done", "warning",
+]  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """What just happened in a run that is still going, for someone who watches. `chunk` is as it stands then."""
+
+    at: int
+    kind: EventKind
+    turn_num: int
+    chunk: Chunk | None = None
+    text: str = ""
 
 
 @dataclass(frozen=True, slots=True)
