@@ -3,7 +3,7 @@
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -50,6 +50,9 @@ class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
 
+Section = TypeVar("Section", bound=_Section)
+
+
 class PauseConfig(_Section):
     """Where a chunk ends: `max_tokens`, `sentence_boundary`, or (an empty table) with the response."""
 
@@ -74,7 +77,10 @@ class LimitsConfig(_Section):
     gap_ms: float = Field(150.0, gt=0, le=10_000, description="silence that ends a segment, where no marker does")
     hold_s: Seconds = Field(2.0, description="waiting for a text that the TTS server may be keeping until more comes")
     flush_ms: float = Field(
-        500.0, ge=0, le=60_000, description="the older TTS server's TARGET_AUDIO_MS: it keeps texts estimated below this"
+        500.0,
+        ge=0,
+        le=60_000,
+        description="the older TTS server's TARGET_AUDIO_MS: it keeps texts estimated below this",
     )
 
 
@@ -88,7 +94,9 @@ class TargetConfig(_Section):
     voice: Text = Field("aria", description="a voice of the TTS server")
     language: Text = Field("en", description="a language of the TTS server")
     sample_rate: int = Field(22000, ge=8000, le=192_000, description="of the TTS server's audio, in Hz")
-    tts_mode: Literal["batch", "stream"] = Field("batch", description="stream: audio frame by frame, newer servers only")
+    tts_mode: Literal["batch", "stream"] = Field(
+        "batch", description="stream: audio frame by frame, newer servers only"
+    )
     objective_ms: float = Field(1000.0, gt=0, le=3_600_000, description="a response that takes longer to start is slow")
     limits: LimitsConfig = LimitsConfig()
 
@@ -107,11 +115,13 @@ class ScenarioConfig(_Section):
     user_turns: Annotated[list[Text], Field(min_length=1)] = Field(
         ["Tell me a joke about a unicorn."], description="one text a turn"
     )
-    turns: int | None = Field(None, ge=1, le=100, description="how many turns, cycling user_turns; without it, each once")
+    turns: int | None = Field(
+        None, ge=1, le=100, description="how many turns, cycling user_turns; without it, each once"
+    )
     first_pause: PauseConfig = Field(PauseConfig(max_tokens=10), description="where the first chunk of a turn ends")
     next_pause: PauseConfig = Field(PauseConfig(sentence_boundary=True), description="where every further chunk ends")
     temperature: float = Field(0.7, ge=0, le=2, description="0 makes a run repeatable")
-    prompt_cache: PromptCache = Field("fresh", description="fresh: as a new conversation; reused: the server's cache answers")
+    prompt_cache: PromptCache = Field("fresh", description="fresh: as a new conversation; reused: a cache answers")
 
     def record(self, name: str) -> Scenario:
         texts = self.user_turns
@@ -139,9 +149,15 @@ class Config(BaseSettings):
 
     @classmethod
     def settings_customise_sources(
-        cls, settings_cls: type[BaseSettings], init_settings: PydanticBaseSettingsSource, **sources: Any
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        return sources["env_settings"], init_settings
+        del settings_cls, dotenv_settings, file_secret_settings
+        return env_settings, init_settings
 
 
 def load(path: Path | None) -> Config:
@@ -172,3 +188,9 @@ def explain(error: ValidationError) -> list[str]:
         got = "" if each["type"] == "value_error" else f" (got {each['input']!r})"
         lines.append(f"{key}: {message[:1].lower()}{message[1:]}{got}" if key else message)
     return lines
+
+
+def override(section: Section, values: Mapping[str, Any]) -> Section:
+    """Return the section with every value that is not None replaced, checked anew. Raises ValidationError."""
+    given = {key: value for key, value in values.items() if value is not None}
+    return type(section).model_validate({**section.model_dump(), **given})

@@ -37,6 +37,7 @@ class Draft:
             text=self.text,
             token_count=len(self.tokens) or reported,
             stop_reason=None if end is None else end.reason,
+            final=end is not None and end.done,
             server_ttft_ms=None if end is None else end.server_ttft_ms,
             llm_first_token=self.first_token,
             llm_done=self.done_at,

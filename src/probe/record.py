@@ -136,6 +136,8 @@ class Chunk:
     text: str = ""
     token_count: int = 0
     stop_reason: str | None = None
+    # Whether the LLM said that the response ends with this chunk.
+    final: bool = False
     server_ttft_ms: float | None = None
     llm_first_token: int | None = None
     llm_done: int | None = None

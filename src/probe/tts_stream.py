@@ -130,7 +130,7 @@ class TtsStream:
         self._session.stage = "tts"
         await self._session.send("tts", self._codec.init(target.voice, target.language, target.tts_mode))
 
-    async def _step(self, until: float) -> None:
+    async def _step(self, until: int) -> None:
         try:
             if not await self._session.pump("tts", until):
                 now = self._session.clock.now()

@@ -1,7 +1,7 @@
 """Scripted peers on virtual time: what a server would do, without a network.
 
-A peer is a function that gets a request (parsed JSON) and yields steps: a float waits that many seconds, a dict or bytes
-is sent to the probe, `DROP` ends the connection.
+A peer is a function that gets a request (parsed JSON) and yields steps: a float waits that many seconds, a dict or
+bytes is sent to the probe, `DROP` ends the connection.
 """
 
 import asyncio
@@ -28,7 +28,7 @@ class FakeLink:
     open: bool = True
     tasks: list[asyncio.Task[None]] = field(default_factory=list)
 
-    async def send(self, request: str, timeout_s: float) -> None:
+    async def send(self, request: str, timeout_s: float) -> None:  # noqa: ARG002 - the link's interface
         if not self.open:
             raise SendError("connection closed: without a close frame")
         message = json.loads(request)
@@ -77,7 +77,7 @@ class FakeNetwork:
         return self
 
     async def open(
-        self, server: Server, number: int, url: str, headers: Mapping[str, str], timeout_s: float
+        self, server: Server, number: int, url: str, headers: Mapping[str, str], _timeout_s: float
     ) -> FakeLink:
         make = self.peers[server]
         await asyncio.sleep(0.005)
@@ -93,7 +93,9 @@ class FakeNetwork:
         return [m for s, _, m in self.requests if s == server and kind in (m.get("action"), m.get("type"))]
 
 
-def say(text: str, *, done: bool = False, reason: str | None = None, ttft: float = 0.1, token: float = 0.01) -> list[Step]:
+def say(
+    text: str, *, done: bool = False, reason: str | None = None, ttft: float = 0.1, token: float = 0.01
+) -> list[Step]:
     """A chunk of the LLM: its words as tokens, then its end."""
     words = [f"{word} " for word in text.split(" ")] if text else []
     if words:
