@@ -80,7 +80,7 @@ class LimitsConfig(_Section):
         500.0,
         ge=0,
         le=60_000,
-        description="the older TTS server's TARGET_AUDIO_MS: it keeps texts estimated below this",
+        description="the older TTS server's TARGET_AUDIO_MS: shorter texts are kept",
     )
 
 

@@ -50,7 +50,7 @@ async def run(
     except Busy as busy:
         skipped = str(busy)
     except Fault as fault:
-        failure = dialogue.failure(fault)
+        failure = dialogue.failure(await dialogue.diagnose(fault))
     except TimeoutError:
         failure = dialogue.failure(_overdue(dialogue.session, plan.target.limits.run_s))
     except Exception as error:  # noqa: BLE001 - a mistake of ours is a failure of the run, not the end of the probe
@@ -112,6 +112,18 @@ class _Dialogue:
         chunk_num = len(turn.llm.drafts) or None if turn is not None else None
         turn_num = None if turn is None else turn.turn_num
         return Failure(fault.stage, fault.reason, str(fault), self.session.clock.now(), turn_num, chunk_num)
+
+    async def diagnose(self, fault: Fault) -> Fault:
+        """Servers answer a voice that they don't have with silence: ask whether this was one."""
+        if fault.reason != "no_audio":
+            return fault
+        target, codec = self.session.plan.target, self._codecs[1]
+        voices = codec.voices(await self.session.fetch(codec.config_url(target.tts_url)) or b"")
+        if voices is None or target.voice in voices:
+            return fault
+        return Fault(
+            "tts", "unknown_voice", f"the TTS server has no voice {target.voice!r}; it has {', '.join(voices)}"
+        )
 
     async def release(self) -> None:
         """Leave nothing behind on the servers. Never raises but for cancellation."""
