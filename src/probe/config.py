@@ -116,7 +116,7 @@ class ScenarioConfig(_Section):
         ["Tell me a joke about a unicorn."], description="one text a turn"
     )
     turns: int | None = Field(
-        None, ge=1, le=100, description="how many turns, cycling user_turns; without it, each once"
+        None, ge=1, le=100, description="how many, cycling user_turns; without it, each once"
     )
     first_pause: PauseConfig = Field(PauseConfig(max_tokens=10), description="where the first chunk of a turn ends")
     next_pause: PauseConfig = Field(PauseConfig(sentence_boundary=True), description="where every further chunk ends")

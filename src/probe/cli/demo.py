@@ -51,16 +51,16 @@ def _measure(servers: ReferenceServers, runs: int, output: Path) -> list[RunReco
 
 
 def _compare(records: Sequence[RunRecord], output: Path) -> None:
-    from probe.measures import outcome, summarise  # noqa: PLC0415 - `--help` stays quick
+    from probe.measures import ChunkMeasures, outcome, summarise  # noqa: PLC0415 - `--help` stays quick
     from probe.sinks.figures import ms, table  # noqa: PLC0415
 
     rows = []
     for number, record in enumerate(records, 1):
         summary = summarise(record)
-        first = summary.first
+        first = summary.first or ChunkMeasures()
         rows.append([
             str(number), outcome(record),
-            ms(first and first.llm_ttft_ms), ms(first and first.llm_gen_time_ms), ms(first and first.tts_ttfb_ms),
+            ms(first.llm_ttft_ms), ms(first.llm_gen_time_ms), ms(first.tts_ttfb_ms),
             ms(summary.response_ttfb_ms), ms(summary.response_ttfa_ms),
             str(summary.chunks), f"{summary.audio_ms / 1000:.1f}s",
         ])  # fmt: skip
