@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
+PIP := $(BIN)/python -m pip -qq --disable-pip-version-check
 LONG_TESTS := $(wildcard tests/long/test_*.py)
 
 .DEFAULT_GOAL := help
@@ -71,4 +71,4 @@ lock:  ## Remake requirements/*.txt from pyproject.toml (needs uv; UPGRADE=--upg
 
 clean:  ## Remove the venv, caches and build output
 	rm -rf $(VENV) build dist demo-output .mypy_cache .pytest_cache .ruff_cache .hypothesis
-	find src tests -name __pycache__ -prune -exec rm -rf {} +
+	find . -name __pycache__ -prune -exec rm -rf {} +
