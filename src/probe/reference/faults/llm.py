@@ -4,7 +4,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain
-from typing import Literal
+from typing import Literal, TypedDict
 
 from probe.reference.faults.connection import Connection, Steps
 from probe.reference.faults.server import Script, ScriptedServer
@@ -29,28 +29,37 @@ def endless(content: str, *, gap: float) -> Steps:
     return (Repeat((token(content), Wait(gap))),)
 
 
-def paused(text: str, *, reason: str = "sentence_boundary", count: int = 1, ttft_ms: float = 1.0) -> Json:
-    return Json({"type": "paused", "reason": reason, "text": text, "tokens": count, **_times(ttft_ms)})
+def paused(
+    text: str, *, reason: str = "sentence_boundary", count: int = 1, ttft_ms: float = 1.0, elapsed_ms: float = 1.0
+) -> Json:
+    times = {"ttft_ms": ttft_ms, "elapsed_ms": elapsed_ms}
+    return Json({"type": "paused", "reason": reason, "text": text, "tokens": count, **times})
 
 
-def done(text: str = "", *, reason: str = "eos", count: int = 0, ttft_ms: float = 1.0) -> Json:
-    return Json({"type": "done", "reason": reason, "text": text, "tokens": count, **_times(ttft_ms)})
-
-
-def _times(ttft_ms: float) -> dict[str, float]:
-    return {"ttft_ms": ttft_ms, "elapsed_ms": ttft_ms}
+def done(text: str = "", *, reason: str = "eos", count: int = 0, ttft_ms: float = 1.0, elapsed_ms: float = 1.0) -> Json:
+    times = {"ttft_ms": ttft_ms, "elapsed_ms": elapsed_ms}
+    return Json({"type": "done", "reason": reason, "text": text, "tokens": count, **times})
 
 
 def chunk(*contents: str, first: float = 0.0, gap: float = 0.0, reason: str = "sentence_boundary") -> Steps:
     """Make a healthy chunk that ends in `paused`; its text is the contents, joined."""
-    end = paused("".join(contents), reason=reason, count=len(contents), ttft_ms=first * 1000)
-    return (*tokens(*contents, first=first, gap=gap), end)
+    frames, times = tokens(*contents, first=first, gap=gap), _times(contents, first, gap)
+    return (*frames, paused("".join(contents), reason=reason, count=len(contents), **times))
 
 
 def last_chunk(*contents: str, first: float = 0.0, gap: float = 0.0, reason: str = "sentence_boundary_eos") -> Steps:
     """Make a healthy chunk that ends in `done`."""
-    end = done("".join(contents), reason=reason, count=len(contents), ttft_ms=first * 1000)
-    return (*tokens(*contents, first=first, gap=gap), end)
+    frames, times = tokens(*contents, first=first, gap=gap), _times(contents, first, gap)
+    return (*frames, done("".join(contents), reason=reason, count=len(contents), **times))
+
+
+class _Times(TypedDict):
+    ttft_ms: float
+    elapsed_ms: float
+
+
+def _times(contents: Sequence[str], first: float, gap: float) -> _Times:
+    return {"ttft_ms": first * 1000, "elapsed_ms": (first + gap * max(len(contents) - 1, 0)) * 1000}
 
 
 def buffered(text: str, *, state: Literal["paused", "done"] = "done", reason: str = "eos", count: int = 1) -> Json:
