@@ -385,6 +385,17 @@ class TestTheServerItself:
             assert server.open_connections == 0
             writer.transport.abort()
 
+    @pytest.mark.parametrize("sent", [b"", UPGRADE, UPGRADE + b"\x88\x80\0\0\0\0"])
+    async def test_no_session_outlives_its_client(self, sent: bytes) -> None:
+        async with ScriptedLlm() as server:
+            async with tcp(server) as (_, writer):
+                writer.write(sent)
+                await server.log.until(lambda entry: entry.kind == "accepted")
+            async with asyncio.timeout(DEADLINE):
+                while server.open_connections:  # noqa: ASYNC110 - polled: no event tells when a session is gone
+                    await asyncio.sleep(0.001)
+            assert len(server.log.received("lost")) == 1
+
     async def test_waiting_for_what_does_not_happen_has_an_end(self) -> None:
         async with ScriptedLlm() as server:
             with pytest.raises(TimeoutError):
