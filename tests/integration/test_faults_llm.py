@@ -386,8 +386,9 @@ class TestTheServerItself:
             writer.transport.abort()
 
     @pytest.mark.parametrize("sent", [b"", UPGRADE, UPGRADE + b"\x88\x80\0\0\0\0"])
-    async def test_no_session_outlives_its_client(self, sent: bytes) -> None:
-        async with ScriptedLlm() as server:
+    @pytest.mark.parametrize("steps", [(), (Stall(),)], ids=["serving", "stalled"])
+    async def test_no_session_outlives_its_client(self, sent: bytes, steps: Steps) -> None:
+        async with ScriptedLlm(LlmScript(on_connected=steps)) as server:
             async with tcp(server) as (_, writer):
                 writer.write(sent)
                 await server.log.until(lambda entry: entry.kind == "accepted")
