@@ -2,4 +2,4 @@
 
 from probe.cli import main
 
-main(prog_name="probe")
+main()

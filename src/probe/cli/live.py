@@ -1,0 +1,42 @@
+"""Prints a run's events while it goes, from a thread: a terminal that blocks must not delay a measurement."""
+
+import queue
+import threading
+from collections.abc import Callable, Iterable
+from types import TracebackType
+from typing import Self
+
+from probe.record import Event
+
+# How long a blocked terminal may hold up the end of a run.
+_DRAIN_TIMEOUT_S = 2.0
+
+
+class Live:
+    """Give `observe` to a run; what `render` makes of each event is printed in order."""
+
+    def __init__(self, render: Callable[[Event], Iterable[str]], write: Callable[[str], None]) -> None:
+        self._render = render
+        self._write = write
+        self._events: queue.SimpleQueue[Event | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._print_all, name="live-timeline", daemon=True)
+
+    def observe(self, event: Event) -> None:
+        self._events.put(event)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        self._events.put(None)
+        self._thread.join(_DRAIN_TIMEOUT_S)
+
+    def _print_all(self) -> None:
+        while (event := self._events.get()) is not None:
+            try:
+                for line in self._render(event):
+                    self._write(line)
+            except OSError:
+                # Nobody reads any more (a closed pipe); the run goes on and says so at its end.
+                return

@@ -1,0 +1,153 @@
+"""`probe run`: one run, watched live, then reported."""
+
+import asyncio
+import functools
+import json
+import os
+import shutil
+import signal
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from probe.cli.live import Live
+from probe.cli.options import UsageProblem, plan_from_options
+from probe.record import Event, Outcome, Plan, RunRecord
+
+EXIT_CODES: dict[Outcome, int] = {"ok": 0, "failed": 1, "slow": 3, "suspect": 4, "skipped": 5}
+_MAX_WIDTH = 110
+
+
+@click.command(short_help="Measure once: live timeline, summary, chunk table.")
+@click.option("--config", "config_path", type=click.Path(path_type=Path), help="Configuration file (TOML).")
+@click.option("--target", help="A configured target.  [default: the first]")
+@click.option("--scenario", help="A configured scenario.  [default: the first]")
+@click.option("--llm-url", metavar="WS_URL", help="The chunked LLM server.  [default: ws://localhost:8002/ws]")
+@click.option("--tts-url", metavar="WS_URL", help="The TTS server.  [default: ws://localhost:8001/ws/tts/stream]")
+@click.option("--prompt", "prompts", multiple=True, metavar="TEXT", help="What the user says; again for another turn.")
+@click.option("--turns", type=int, help="How many turns, cycling the prompts.")
+@click.option("--voice", help="A voice of the TTS server.  [default: aria]")
+@click.option("--language", help="A language of the TTS server.  [default: en]")
+@click.option("--save-audio", "wav", type=click.Path(path_type=Path), metavar="FILE.wav", help="Keep what was heard.")
+@click.option("--verbose", is_flag=True, help="Show every frame and every timestamp.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document on stdout and nothing else.")
+def run(config_path: Path | None, wav: Path | None, *, verbose: bool, as_json: bool, **options: Any) -> None:
+    plan = plan_from_options(config_path, **options)
+    if wav is not None:
+        _require_writable(wav)
+    record = _run_printing_json(plan, verbose=verbose) if as_json else _run_reporting(plan, verbose=verbose)
+    _save(record, wav)
+    raise SystemExit(_conclude(record))
+
+
+run.help = """Measure one run: ask the LLM server, have the TTS server speak, report every stage.
+
+\b
+Exit codes:
+  0  ok         every turn's first audio came within the objective
+  1  failed     a server failed; the line on stderr says which stage and why
+  2  usage      a flag, the configuration or a path is wrong
+  3  slow       complete, but a response started later than the objective
+  4  suspect    complete, but the measurement can't be trusted
+  5  skipped    the LLM server has no slot free: its users come first
+
+\b
+Examples:
+  probe run --llm-url ws://spark:8002/ws --tts-url ws://spark:8001/ws/tts/stream
+  probe run --prompt "Tell me a joke." --prompt "Another one." --save-audio jokes.wav
+  probe run --json | jq .summary
+"""
+
+
+def _run_printing_json(plan: Plan, *, verbose: bool) -> RunRecord:
+    from probe.sinks import document, timeline  # noqa: PLC0415 - `--help` stays quick
+
+    render = functools.partial(timeline.verbose_lines, plan=plan) if verbose else _nothing
+    record = execute(plan, render, functools.partial(say, err=True))
+    click.echo(json.dumps(document.document(record), ensure_ascii=False, indent=2))
+    return record
+
+
+def _run_reporting(plan: Plan, *, verbose: bool) -> RunRecord:
+    from probe.sinks import report, timeline  # noqa: PLC0415 - `--help` stays quick
+
+    width = min(shutil.get_terminal_size((100, 24)).columns, _MAX_WIDTH)
+    for line in report.header(plan, width):
+        say(line)
+    render = timeline.verbose_lines if verbose else timeline.lines
+    record = execute(plan, functools.partial(render, plan=plan), say)
+    for line in report.report(record, width):
+        say(line)
+    if verbose:
+        for line in report.timestamps(record):
+            say(line)
+    return record
+
+
+def execute(plan: Plan, render: Callable[[Event], Iterable[str]], write: Callable[[str], None]) -> RunRecord:
+    """Run a plan, printing what `render` makes of its events. Ctrl-C ends the run properly, a second one at once."""
+    from probe import engine, protocols  # noqa: PLC0415 - `--help` stays quick
+    from probe.clock import AnchoredClock  # noqa: PLC0415
+    from probe.transport import WebSocketConnector  # noqa: PLC0415
+
+    codecs = protocols.LLM[plan.target.llm_protocol](), protocols.TTS[plan.target.tts_protocol]()
+
+    async def go() -> RunRecord:
+        stop = asyncio.Event()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(number, _interrupt, stop)
+        return await engine.run(plan, codecs, WebSocketConnector, AnchoredClock.anchored_now(), live.observe, stop)
+
+    with Live(render, write) as live:
+        return asyncio.run(go())
+
+
+def say(line: str, *, err: bool = False) -> None:
+    """Print a line, with colours only where they can be seen and are wanted (see no-color.org)."""
+    click.echo(line, err=err, color=False if os.environ.get("NO_COLOR") else None)
+
+
+def _interrupt(stop: asyncio.Event) -> None:
+    if stop.is_set():
+        os._exit(EXIT_CODES["failed"])
+    stop.set()
+    say("Interrupted: ending the stream so that the server's slot is free. Once more to leave at once.", err=True)
+
+
+def _nothing(_event: Event) -> tuple[str, ...]:
+    return ()
+
+
+def _require_writable(wav: Path) -> None:
+    from probe.sinks import audio_file  # noqa: PLC0415 - `--help` stays quick
+
+    try:
+        audio_file.check_writable(wav)
+    except OSError as error:
+        raise UsageProblem(f"--save-audio: {wav} can't be written: {error.strerror}") from error
+
+
+def _save(record: RunRecord, wav: Path | None) -> None:
+    from probe.sinks import audio_file  # noqa: PLC0415 - `--help` stays quick
+
+    if wav is None:
+        return
+    try:
+        size = audio_file.save(record, wav)
+    except OSError as error:
+        say(f"probe run: {wav} could not be written: {error.strerror}", err=True)
+        raise SystemExit(EXIT_CODES["failed"]) from error
+    say(f"Audio saved to {wav} ({size} bytes of PCM)" if size else f"No audio to save to {wav}", err=True)
+
+
+def _conclude(record: RunRecord) -> int:
+    """Say on stderr what went wrong, if anything, and return the exit code."""
+    from probe.measures import outcome  # noqa: PLC0415 - `--help` stays quick
+
+    if record.failure is not None:
+        say(f"probe run: failed ({record.failure.stage}, {record.failure.reason}): {record.failure.detail}", err=True)
+    elif record.skipped is not None:
+        say(f"probe run: skipped: {record.skipped}; try again when the server's users are done", err=True)
+    return EXIT_CODES[outcome(record)]

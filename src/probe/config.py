@@ -1,0 +1,196 @@
+"""Configuration: the only reader of the configuration file and the environment, and the home of every default."""
+
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from probe import protocols
+from probe.record import Limits, Pause, PromptCache, Scenario, Target
+
+ENV_PREFIX = "PROBE_"
+
+
+class ConfigError(Exception):
+    """What is wrong with the configuration, a line for each error."""
+
+
+def websocket_url(text: str) -> str:
+    """Check a WebSocket URL. Raises ValueError with what is expected."""
+    expected = "expected ws://HOST:PORT/PATH or wss://HOST/PATH"
+    try:
+        parts = urlsplit(text)
+        good = parts.scheme in ("ws", "wss") and bool(parts.hostname) and parts.port != 0 and not parts.fragment
+    except ValueError as error:
+        raise ValueError(f"{text!r} is not a URL ({error}); {expected}") from error
+    if not good or any(character.isspace() for character in text):
+        raise ValueError(f"{text!r} is not a WebSocket URL; {expected}")
+    return text
+
+
+def _one_of(names: Mapping[str, object]) -> AfterValidator:
+    def check(name: str) -> str:
+        if name not in names:
+            raise ValueError(f"{name!r} is unknown; one of: {', '.join(sorted(names))}")
+        return name
+
+    return AfterValidator(check)
+
+
+WebSocketUrl = Annotated[str, AfterValidator(websocket_url)]
+Seconds = Annotated[float, Field(gt=0, le=3600)]
+Text = Annotated[str, Field(min_length=1)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+
+Section = TypeVar("Section", bound=_Section)
+
+
+class PauseConfig(_Section):
+    """Where a chunk ends: `max_tokens`, `sentence_boundary`, or (an empty table) with the response."""
+
+    max_tokens: int | None = Field(None, ge=1, le=500)
+    sentence_boundary: bool = False
+
+    @model_validator(mode="after")
+    def _one_strategy(self) -> "PauseConfig":
+        if self.sentence_boundary and self.max_tokens is not None:
+            raise ValueError("max_tokens and sentence_boundary exclude each other")
+        return self
+
+
+class LimitsConfig(_Section):
+    """How long each wait may last."""
+
+    connect_s: Seconds = Field(5.0, description="opening one WebSocket")
+    llm_s: Seconds = Field(10.0, description="without anything from the LLM server while it owes an answer")
+    tts_s: Seconds = Field(10.0, description="without anything from the TTS server while it owes an answer")
+    run_s: Seconds = Field(120.0, description="a whole run")
+    release_s: Seconds = Field(5.0, description="giving the LLM server's slot back when a run ends early")
+    gap_ms: float = Field(150.0, gt=0, le=10_000, description="silence that ends a segment, where no marker does")
+    hold_s: Seconds = Field(2.0, description="waiting for a text that the TTS server may be keeping until more comes")
+    flush_ms: float = Field(
+        500.0,
+        ge=0,
+        le=60_000,
+        description="the older TTS server's TARGET_AUDIO_MS: it keeps texts estimated below this",
+    )
+
+
+class TargetConfig(_Section):
+    """One pair of servers."""
+
+    llm_url: WebSocketUrl = Field("ws://localhost:8002/ws", description="the chunked LLM server")
+    tts_url: WebSocketUrl = Field("ws://localhost:8001/ws/tts/stream", description="the TTS server")
+    llm_protocol: Annotated[str, _one_of(protocols.LLM)] = Field("chunked", description="wire protocol")
+    tts_protocol: Annotated[str, _one_of(protocols.TTS)] = Field("magpie", description="wire protocol")
+    voice: Text = Field("aria", description="a voice of the TTS server")
+    language: Text = Field("en", description="a language of the TTS server")
+    sample_rate: int = Field(22000, ge=8000, le=192_000, description="of the TTS server's audio, in Hz")
+    tts_mode: Literal["batch", "stream"] = Field(
+        "batch", description="stream: audio frame by frame, newer servers only"
+    )
+    objective_ms: float = Field(1000.0, gt=0, le=3_600_000, description="a response that takes longer to start is slow")
+    limits: LimitsConfig = LimitsConfig()
+
+    def record(self, name: str) -> Target:
+        values = self.model_dump(exclude={"limits"})
+        return Target(name=name, **values, limits=Limits(**self.limits.model_dump()))
+
+
+class ScenarioConfig(_Section):
+    """What is said, and how the response is cut into chunks."""
+
+    system_prompt: str = Field(
+        "You are a helpful voice assistant. Everything you say is spoken aloud, so answer in one or two short sentences.",
+        description="the conversation's first message",
+    )
+    user_turns: Annotated[list[Text], Field(min_length=1)] = Field(
+        ["Tell me a joke about a unicorn."], description="one text a turn"
+    )
+    turns: int | None = Field(
+        None, ge=1, le=100, description="how many turns, cycling user_turns; without it, each once"
+    )
+    first_pause: PauseConfig = Field(PauseConfig(max_tokens=10), description="where the first chunk of a turn ends")
+    next_pause: PauseConfig = Field(PauseConfig(sentence_boundary=True), description="where every further chunk ends")
+    temperature: float = Field(0.7, ge=0, le=2, description="0 makes a run repeatable")
+    prompt_cache: PromptCache = Field("fresh", description="fresh: as a new conversation; reused: a cache answers")
+
+    def record(self, name: str) -> Scenario:
+        texts = self.user_turns
+        count = self.turns or len(texts)
+        return Scenario(
+            name=name,
+            system_prompt=self.system_prompt,
+            user_turns=tuple(texts[i % len(texts)] for i in range(count)),
+            first_pause=Pause(**self.first_pause.model_dump()),
+            next_pause=Pause(**self.next_pause.model_dump()),
+            temperature=self.temperature,
+            prompt_cache=self.prompt_cache,
+        )
+
+
+class Config(BaseSettings):
+    """The whole configuration. The environment outranks the file, the file outranks the defaults."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=ENV_PREFIX, env_nested_delimiter="__", extra="forbid", nested_model_default_partial_update=True
+    )
+
+    targets: Annotated[dict[str, TargetConfig], Field(min_length=1)] = {"local": TargetConfig()}
+    scenarios: Annotated[dict[str, ScenarioConfig], Field(min_length=1)] = {"default": ScenarioConfig()}
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        del settings_cls, dotenv_settings, file_secret_settings
+        return env_settings, init_settings
+
+
+def load(path: Path | None) -> Config:
+    """Read the configuration file, if any, and the environment. Raises ConfigError with every error at once."""
+    document: dict[str, Any] = {}
+    if path is not None:
+        try:
+            document = tomllib.loads(path.read_text("utf-8"))
+        except OSError as error:
+            raise ConfigError(f"{path}: {error.strerror}") from error
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise ConfigError(f"{path}: not TOML: {error}") from error
+    try:
+        return Config(**document)
+    except ValidationError as error:
+        raise ConfigError("\n".join(f"{path or 'environment'}: {line}" for line in explain(error))) from error
+
+
+def explain(error: ValidationError) -> list[str]:
+    """Each error as `key: what is allowed (got value)`."""
+    lines = []
+    for each in error.errors():
+        key = ".".join(str(part) for part in each["loc"])
+        if each["type"] == "extra_forbidden":
+            lines.append(f"{key}: unknown key")
+            continue
+        message = each["msg"].removeprefix("Value error, ")
+        got = "" if each["type"] == "value_error" else f" (got {each['input']!r})"
+        lines.append(f"{key}: {message[:1].lower()}{message[1:]}{got}" if key else message)
+    return lines
+
+
+def override(section: Section, values: Mapping[str, Any]) -> Section:
+    """Return the section with every value that is not None replaced, checked anew. Raises ValidationError."""
+    given = {key: value for key, value in values.items() if value is not None}
+    return type(section).model_validate({**section.model_dump(), **given})

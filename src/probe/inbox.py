@@ -1,0 +1,57 @@
+"""Where both servers' frames wait, each with the moment it arrived."""
+
+import asyncio
+from collections import deque
+from dataclasses import dataclass
+from typing import Literal
+
+from probe.clock import Clock
+
+Server = Literal["llm", "tts"]
+# `broken`: the peer does not speak WebSocket; `flood`: it sent more than anyone would listen to.
+Kind = Literal["text", "binary", "closed", "broken", "flood"]
+NS_A_S = 1_000_000_000
+# A time that never comes. Times stay integers: as floats, nanoseconds since the epoch are 256 apart.
+NEVER = 2**63
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """A frame, or the end of a connection (then `data` says why, for a person), stamped before it was decoded.
+
+    `connection` counts a server's connections, so that the end of an old one is not taken for the end of the new one.
+    """
+
+    at: int
+    server: Server
+    connection: int
+    kind: Kind
+    data: bytes = b""
+
+
+class Inbox:
+    """One queue for both connections: a wait for one server still sees what the other one does."""
+
+    def __init__(self, clock: Clock) -> None:
+        self.clock = clock
+        self._queue: deque[Arrival] = deque()
+        self._waiter: asyncio.Future[None] | None = None
+
+    def put(self, arrival: Arrival) -> None:
+        self._queue.append(arrival)
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    async def get(self, until: int) -> Arrival | None:
+        """Return the next arrival, or None when `until` (clock nanoseconds) passes without one.
+
+        What has arrived is always returned before the time is looked at: a late wake-up of ours never makes a frame
+        that came in time look late.
+        """
+        while not self._queue:
+            left = (until - self.clock.now()) / NS_A_S
+            if left <= 0:
+                return None
+            self._waiter = asyncio.get_running_loop().create_future()
+            await asyncio.wait([self._waiter], timeout=left)
+        return self._queue.popleft()

@@ -1,0 +1,152 @@
+"""Every latency, defined once: pure functions of the record. Milliseconds; None where a measure does not exist."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, fields
+from statistics import fmean
+
+from probe import audio
+from probe.record import Chunk, Outcome, RunRecord, Turn
+
+NS_A_MS = 1e6
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkMeasures:
+    """The measures of one chunk. DESIGN of each: time from its first timestamp to its second, see `measure_chunk`."""
+
+    llm_ttft_ms: float | None = None
+    llm_gen_time_ms: float | None = None
+    tts_ttfb_ms: float | None = None
+    tts_gen_time_ms: float | None = None
+    tts_stream_time_ms: float | None = None
+    audio_duration_ms: float | None = None
+    combined_ttfb_ms: float | None = None
+    leading_silence_ms: float | None = None
+    combined_ttfa_ms: float | None = None
+    playout_gap_ms: float | None = None
+    realtime_factor: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TurnMeasures:
+    """What a listener waited for in one turn, and each chunk's measures."""
+
+    response_ttfb_ms: float | None
+    response_ttfa_ms: float | None
+    chunks: tuple[ChunkMeasures, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """A run in a few figures. `first` is the first turn's first chunk; averages leave out what does not exist."""
+
+    chunks: int
+    tokens: int
+    audio_ms: float
+    wall_time_ms: float | None
+    realtime_factor: float | None
+    response_ttfb_ms: float | None
+    response_ttfa_ms: float | None
+    playout_gaps: int
+    playout_gap_total_ms: float
+    playout_gap_longest_ms: float | None
+    first: ChunkMeasures | None
+    average: ChunkMeasures
+
+
+def elapsed_ms(start: int | None, end: int | None) -> float | None:
+    """Time from one timestamp to another, None where one of them is missing."""
+    return None if start is None or end is None else (end - start) / NS_A_MS
+
+
+def measure_turn(turn: Turn, sample_rate: int) -> TurnMeasures:
+    """Measure a turn; the playout clock runs through all its chunks."""
+    measured = []
+    played_until: float | None = None
+    asked = turn.chunks[0].inference_start if turn.chunks else None
+    first_audio = min((c.tts_first_audio for c in turn.chunks if c.tts_first_audio is not None), default=None)
+    ttfa: float | None = None
+    for chunk in turn.chunks:
+        frames = [(arrival - (asked or 0), size) for arrival, size in chunk.frames]
+        gap = None if not frames or played_until is None else max(0.0, (frames[0][0] - played_until) / NS_A_MS)
+        measured.append(measure_chunk(chunk, sample_rate, gap))
+        heard = list(audio.playout(frames, sample_rate, played_until))
+        silence = measured[-1].leading_silence_ms
+        if ttfa is None and heard and silence is not None:
+            ttfa = heard[0][0] / NS_A_MS + silence
+        played_until = heard[-1][1] if heard else played_until
+    return TurnMeasures(elapsed_ms(asked, first_audio), ttfa, tuple(measured))
+
+
+def measure_chunk(chunk: Chunk, sample_rate: int, playout_gap_ms: float | None) -> ChunkMeasures:
+    """Measure one chunk. The gap before it depends on the chunks before it, so it is passed in."""
+    silence = duration = stream_time = None
+    if chunk.frames:
+        duration = audio.duration_ns(chunk.audio_bytes, sample_rate) / NS_A_MS
+        stream_time = elapsed_ms(chunk.tts_text_sent, chunk.tts_last_audio)
+    if chunk.sound is not None and chunk.sound.first_audible is not None:
+        silence = chunk.sound.first_audible * 1000 / sample_rate
+    ttfb = elapsed_ms(chunk.inference_start, chunk.tts_first_audio)
+    return ChunkMeasures(
+        llm_ttft_ms=elapsed_ms(chunk.inference_start, chunk.llm_first_token),
+        llm_gen_time_ms=elapsed_ms(chunk.inference_start, chunk.llm_done),
+        tts_ttfb_ms=elapsed_ms(chunk.tts_text_sent, chunk.tts_first_audio),
+        tts_gen_time_ms=elapsed_ms(chunk.tts_text_sent, chunk.tts_segment_done),
+        tts_stream_time_ms=stream_time,
+        audio_duration_ms=duration,
+        combined_ttfb_ms=ttfb,
+        leading_silence_ms=silence,
+        combined_ttfa_ms=None if ttfb is None or silence is None else ttfb + silence,
+        playout_gap_ms=playout_gap_ms,
+        realtime_factor=duration / stream_time if duration is not None and stream_time else None,
+    )
+
+
+def measure_run(record: RunRecord) -> tuple[TurnMeasures, ...]:
+    """Measure every turn of a run."""
+    return tuple(measure_turn(turn, record.plan.target.sample_rate) for turn in record.turns)
+
+
+def summarise(record: RunRecord) -> Summary:
+    """Fold a run into a few figures. Wall time is from the first inference start to the end of the last turn."""
+    turns = measure_run(record)
+    measured = [chunk for turn in turns for chunk in turn.chunks]
+    recorded = [chunk for turn in record.turns for chunk in turn.chunks]
+    audio_ms = sum(chunk.audio_duration_ms or 0.0 for chunk in measured)
+    wall = elapsed_ms(recorded[0].inference_start, record.turns[-1].done or record.ended) if recorded else None
+    gaps = [chunk.playout_gap_ms for chunk in measured if chunk.playout_gap_ms]
+    return Summary(
+        chunks=len(recorded),
+        tokens=sum(chunk.token_count for chunk in recorded),
+        audio_ms=audio_ms,
+        wall_time_ms=wall,
+        realtime_factor=audio_ms / wall if wall and audio_ms else None,
+        response_ttfb_ms=turns[0].response_ttfb_ms if turns else None,
+        response_ttfa_ms=turns[0].response_ttfa_ms if turns else None,
+        playout_gaps=len(gaps),
+        playout_gap_total_ms=sum(gaps),
+        playout_gap_longest_ms=max(gaps, default=None),
+        first=measured[0] if measured else None,
+        average=average(measured),
+    )
+
+
+def average(measured: Iterable[ChunkMeasures]) -> ChunkMeasures:
+    """Mean of each measure over the chunks that have it."""
+    chunks = list(measured)
+    values = {
+        f.name: [v for chunk in chunks if (v := getattr(chunk, f.name)) is not None] for f in fields(ChunkMeasures)
+    }
+    return ChunkMeasures(**{name: fmean(present) if present else None for name, present in values.items()})
+
+
+def outcome(record: RunRecord) -> Outcome:
+    """How the run ended. A failure outweighs a doubt, a doubt outweighs a number."""
+    if record.skipped is not None:
+        return "skipped"
+    if record.failure is not None:
+        return "failed"
+    if record.doubts:
+        return "suspect"
+    waits = [turn.response_ttfb_ms for turn in measure_run(record)]
+    return "slow" if any(wait is not None and wait > record.plan.target.objective_ms for wait in waits) else "ok"

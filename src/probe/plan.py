@@ -1,0 +1,31 @@
+"""From configuration to a plan: which target and scenario, and the ids under which the run is known."""
+
+import secrets
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import TypeVar
+
+from probe.record import Plan, Scenario, Target
+
+T = TypeVar("T")
+
+
+def new_plan(target: Target, scenario: Scenario, started: datetime | None = None) -> Plan:
+    """Plan one run. Run ids sort by time; trace and span ids are random, as W3C traces want them."""
+    moment = (started or datetime.now(UTC)).astimezone(UTC)
+    return Plan(
+        run_id=f"{moment:%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}",
+        trace_id=secrets.token_hex(16),
+        span_id=secrets.token_hex(8),
+        target=target,
+        scenario=scenario,
+    )
+
+
+def choose(kind: str, known: Mapping[str, T], name: str | None) -> tuple[str, T]:
+    """Pick a configured target or scenario by name, the first one where no name is given. Raises ValueError."""
+    if name is None:
+        return next(iter(known.items()))
+    if name not in known:
+        raise ValueError(f"no {kind} {name!r} is configured; there is: {', '.join(known)}")
+    return name, known[name]

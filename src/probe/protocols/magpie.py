@@ -1,0 +1,59 @@
+"""The Magpie TTS server, both generations: JSON text frames in, JSON and binary PCM frames out."""
+
+import json
+
+from probe.protocols.base import (
+    Audio,
+    Malformed,
+    SegmentComplete,
+    ServerError,
+    StreamCreated,
+    StreamDone,
+    TtsEvent,
+    Unknown,
+)
+from probe.protocols.fields import parse_object
+
+
+class MagpieTts:
+    """Requests and replies of one stream at a time; holds no state."""
+
+    def init(self, voice: str, language: str, mode: str) -> str:
+        request = {"type": "init", "voice": voice, "language": language}
+        # The server's own default is batch, and the older generation knows no mode.
+        return json.dumps(request if mode == "batch" else request | {"default_mode": mode})
+
+    def text(self, text: str) -> str:
+        return json.dumps({"type": "text", "text": text})
+
+    def close(self) -> str:
+        return json.dumps({"type": "close"})
+
+    def cancel(self) -> str:
+        return json.dumps({"type": "cancel"})
+
+    def decode(self, data: bytes, *, binary: bool) -> TtsEvent:
+        if binary:
+            return Audio(data)
+        reply = parse_object(data)
+        if isinstance(reply, Malformed):
+            return reply
+        match reply.get("type"):
+            case "stream_created":
+                return StreamCreated()
+            case "segment_complete":
+                return SegmentComplete()
+            case "done":
+                return StreamDone()
+            case "error":
+                return ServerError(str(reply.get("message", "no message")), fatal=reply.get("fatal") is not False)
+        return Unknown()
+
+    def voices(self, document: bytes) -> tuple[str, ...] | None:
+        config = parse_object(document)
+        listed = None if isinstance(config, Malformed) else config.get("voices")
+        if isinstance(listed, dict):
+            listed = list(listed)
+        if not isinstance(listed, list) or not listed or not all(isinstance(voice, str) for voice in listed):
+            return None
+        return tuple(listed)

@@ -1,0 +1,239 @@
+"""The values that flow through the probe: what to do (Plan), what happened (RunRecord). Frozen; standard library only.
+
+Every timestamp is an integer of nanoseconds since the epoch on one monotonic timeline (see `clock.py`): differences are
+exact, and a step of the wall clock during a run moves none of them. What did not happen is None, never 0.
+"""
+
+import dataclasses
+import json
+from dataclasses import dataclass, field
+from types import NoneType, UnionType
+from typing import Any, Literal, Self, get_args, get_origin, get_type_hints
+
+Stage = Literal["connect", "llm", "tts", "audio", "internal"]
+Outcome = Literal["ok", "slow", "failed", "skipped", "suspect"]
+PromptCache = Literal["fresh", "reused"]
+SegmentEnd = Literal["marker", "gap", "done", "merged"]
+
+# The closed list of why a run failed, by stage. Metrics have a series for each, from the start.
+REASONS: dict[Stage, tuple[str, ...]] = {
+    "connect": ("dns", "refused", "timeout", "tls", "not_websocket", "closed", "unreachable"),
+    "llm": (
+        "timeout", "closed", "malformed", "server_error", "connection_error", "empty_response", "no_progress", "flood",
+        "run_deadline",
+    ),
+    "tts": (
+        "timeout", "closed", "malformed", "server_error", "no_stream", "no_audio", "unknown_voice", "ended_early",
+        "flood", "run_deadline",
+    ),
+    "audio": ("missing", "silent", "noise", "odd_bytes"),
+    "internal": ("interrupted", "error"),
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """Where the LLM server stops a chunk: after `max_tokens`, at a sentence's end, or (neither) at the response's."""
+
+    max_tokens: int | None = None
+    sentence_boundary: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How long each wait may last; `config.py` holds the defaults and says what each one is for."""
+
+    connect_s: float
+    llm_s: float
+    tts_s: float
+    run_s: float
+    release_s: float
+    gap_ms: float
+    hold_s: float
+    flush_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One pair of servers."""
+
+    name: str
+    llm_url: str
+    tts_url: str
+    llm_protocol: str
+    tts_protocol: str
+    voice: str
+    language: str
+    sample_rate: int
+    tts_mode: Literal["batch", "stream"]
+    objective_ms: float
+    limits: Limits
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """What is said: a system prompt, one user text a turn, and how the response is cut into chunks."""
+
+    name: str
+    system_prompt: str
+    user_turns: tuple[str, ...]
+    first_pause: Pause
+    next_pause: Pause
+    temperature: float
+    prompt_cache: PromptCache
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Everything a run needs to know, settled before it starts. Ids are lower-case hexadecimal, as W3C traces want."""
+
+    run_id: str
+    trace_id: str
+    span_id: str
+    target: Target
+    scenario: Scenario
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a run ended early: a stage, a reason from REASONS, and a sentence for a person."""
+
+    stage: Stage
+    reason: str
+    detail: str
+    at: int
+    turn_num: int | None = None
+    chunk_num: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Connect:
+    """One attempt to open a WebSocket; `end` is None where it did not open."""
+
+    server: Literal["llm", "tts"]
+    start: int
+    end: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Sound:
+    """What a segment's samples say. Levels are shares of full scale (32768)."""
+
+    samples: int
+    first_audible: int | None
+    rms: float
+    peak: float
+    # Correlation of each sample with the next: speech is near 1, white noise near 0. None where there is no signal.
+    correlation: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """One start or continue on the LLM, and the one TTS segment made from its text."""
+
+    chunk_num: int
+    inference_start: int
+    text: str = ""
+    token_count: int = 0
+    stop_reason: str | None = None
+    # Whether the LLM said that the response ends with this chunk.
+    final: bool = False
+    server_ttft_ms: float | None = None
+    llm_first_token: int | None = None
+    llm_done: int | None = None
+    tts_text_sent: int | None = None
+    tts_first_audio: int | None = None
+    tts_last_audio: int | None = None
+    tts_segment_done: int | None = None
+    segment_end: SegmentEnd | None = None
+    audio_bytes: int = 0
+    # Audio that came after we had taken the segment for finished.
+    late_audio_bytes: int = 0
+    # (arrival, bytes) of each audio frame: the playout clock needs them one by one.
+    frames: tuple[tuple[int, int], ...] = ()
+    sound: Sound | None = None
+    # Kept for the sinks that want to listen; not part of the record's JSON.
+    pcm: bytes = field(default=b"", repr=False, compare=False, metadata={"json": False})
+
+
+EventKind = Literal[
+    "connected", "llm_start", "llm_token", "llm_first_token", "llm_chunk_end", "tts_text", "tts_audio",
+    "tts_first_audio", "tts_late_audio", "tts_segment_end", "tts_held", "turn_done", "warning",
+]  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """What just happened in a run that is still going, for someone who watches. `chunk` is as it stands then."""
+
+    at: int
+    kind: EventKind
+    turn_num: int
+    chunk: Chunk | None = None
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One LLM response."""
+
+    turn_num: int
+    user: str
+    chunks: tuple[Chunk, ...]
+    # The moment the TTS server said that its stream was over.
+    done: int | None = None
+    # Audio that belongs to no chunk: before the turn's first text, or after the stream was done.
+    stray_audio_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class RunRecord:
+    """One finished run, whole or partial."""
+
+    plan: Plan
+    started: int
+    ended: int
+    connects: tuple[Connect, ...] = ()
+    turns: tuple[Turn, ...] = ()
+    failure: Failure | None = None
+    # Why the run was given up before it measured anything: the server is busy with its users.
+    skipped: str | None = None
+    # Reasons to distrust our own measurement, for a person to read.
+    doubts: tuple[str, ...] = ()
+
+    def to_json(self) -> str:
+        """Return the record as one JSON document that `from_json` reads back, equal but for the PCM."""
+        return json.dumps(_plain(self), separators=(",", ":"), ensure_ascii=False)
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """Read what `to_json` wrote. Raises ValueError where the text is not a record."""
+        try:
+            record: Self = _typed(cls, json.loads(text))
+        except (TypeError, KeyError, AttributeError) as error:
+            raise ValueError(f"not a run record: {error}") from error
+        return record
+
+
+def _plain(value: Any) -> Any:
+    if dataclasses.is_dataclass(value):
+        stored = (f.name for f in dataclasses.fields(value) if f.metadata.get("json", True))
+        return {name: _plain(getattr(value, name)) for name in stored}
+    if isinstance(value, tuple):
+        return [_plain(item) for item in value]
+    return value
+
+
+def _typed(kind: Any, value: Any) -> Any:
+    """Build `kind` (a dataclass, tuple, union or plain type) from parsed JSON."""
+    if dataclasses.is_dataclass(kind) and isinstance(kind, type):
+        hints = get_type_hints(kind)
+        return kind(**{name: _typed(hints[name], item) for name, item in value.items()})
+    if get_origin(kind) is tuple:
+        kinds = get_args(kind)
+        many = kinds[0] if kinds[-1] is Ellipsis else None
+        return tuple(_typed(many or kinds[i], item) for i, item in enumerate(value))
+    if get_origin(kind) is UnionType:
+        inner = [each for each in get_args(kind) if each is not NoneType]
+        return None if value is None else _typed(inner[0], value)
+    return value

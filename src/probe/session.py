@@ -1,0 +1,136 @@
+"""The two connections of a run: opened, written to, and read together, so that a wait for one server sees both."""
+
+from collections.abc import Callable, Mapping
+from typing import Protocol
+
+from probe.clock import Clock
+from probe.inbox import NS_A_S, Arrival, Inbox, Kind, Server
+from probe.record import Chunk, Connect, Event, EventKind, Plan, Stage
+from probe.transport import ConnectError, Connector, Link, SendError
+
+_ENDINGS: Mapping[Kind, str] = {"closed": "closed", "broken": "malformed", "flood": "flood"}
+_NAMES: Mapping[Server, str] = {"llm": "LLM", "tts": "TTS"}
+
+
+class Fault(Exception):
+    """A server did not do its part: ends the run with this stage and reason."""
+
+    def __init__(self, stage: Stage, reason: str, detail: str) -> None:
+        super().__init__(detail)
+        self.stage: Stage = stage
+        self.reason = reason
+
+
+class Busy(Exception):
+    """The server is occupied by its users: ends the run without blame."""
+
+
+class Peer(Protocol):
+    """One server's side of the dialogue."""
+
+    @property
+    def busy(self) -> bool:
+        """Whether something is owed, so that the end of the connection is a fault."""
+
+    def on_frame(self, arrival: Arrival) -> None: ...
+
+
+class Session:
+    """A run's connections, and who reads what comes in on them."""
+
+    def __init__(
+        self, plan: Plan, connector: Connector, inbox: Inbox, clock: Clock, observe: Callable[[Event], None]
+    ) -> None:
+        self.plan = plan
+        self.clock = clock
+        self.connects: list[Connect] = []
+        self.peers: dict[Server, Peer] = {}
+        self.stage: Stage = "connect"
+        self.turn_num = 0
+        self._connector = connector
+        self._inbox = inbox
+        self._observe = observe
+        self._links: dict[Server, Link] = {}
+        self._numbers: dict[Server, int] = {"llm": 0, "tts": 0}
+        # Each server's last sign of life, or our last request to it.
+        self._heard: dict[Server, int] = {"llm": 0, "tts": 0}
+        limits = plan.target.limits
+        self._patience: dict[Server, float] = {"llm": limits.llm_s, "tts": limits.tts_s}
+
+    def tell(self, kind: EventKind, at: int, chunk: Chunk | None = None, text: str = "") -> None:
+        """Let whoever watches know."""
+        self._observe(Event(at, kind, self.turn_num, chunk, text))
+
+    def connected(self, server: Server) -> bool:
+        return server in self._links
+
+    async def connect(self, server: Server, timeout_s: float | None = None) -> None:
+        """Open a connection where there is none. Raises Fault of stage connect."""
+        if server in self._links:
+            return
+        stage, self.stage = self.stage, "connect"
+        target = self.plan.target
+        url = target.llm_url if server == "llm" else target.tts_url
+        start = self.clock.now()
+        end = None
+        self._numbers[server] += 1
+        try:
+            self._links[server] = await self._connector.open(
+                server, self._numbers[server], url, self._headers(), timeout_s or target.limits.connect_s
+            )
+            end = self.clock.now()
+        except ConnectError as error:
+            raise Fault("connect", error.reason, str(error)) from error
+        finally:
+            self.connects.append(Connect(server, start, end))
+        self.stage = stage
+        self.tell("connected", end, text=f"{_NAMES[server]} {url}")
+
+    async def send(self, server: Server, request: str) -> int:
+        """Write a request; returns the moment just before the write. Raises Fault."""
+        if server not in self._links:
+            raise Fault(server, "closed", f"{_NAMES[server]} connection is gone")
+        at = self._heard[server] = self.clock.now()
+        try:
+            await self._links[server].send(request, self._patience[server])
+        except SendError as error:
+            raise Fault(server, "closed", f"{_NAMES[server]}: {error}") from error
+        return at
+
+    async def pump(self, server: Server, until: int) -> bool:
+        """Let the peers read the next arrival; False when `until` passes without one.
+
+        Raises Fault where `server`, the one that is waited for, has been silent for longer than it may.
+        """
+        self.stage = server
+        silence_ends = self._heard[server] + round(self._patience[server] * NS_A_S)
+        arrival = await self._inbox.get(min(until, silence_ends))
+        if arrival is not None:
+            self._dispatch(arrival)
+        elif silence_ends <= until:
+            raise Fault(server, "timeout", f"nothing from the {_NAMES[server]} server for {self._patience[server]:g} s")
+        return arrival is not None
+
+    async def drop(self, server: Server) -> None:
+        """Close a connection where there is one."""
+        link = self._links.pop(server, None)
+        self._numbers[server] += 1
+        if link is not None:
+            await link.close()
+
+    def _dispatch(self, arrival: Arrival) -> None:
+        server = arrival.server
+        if arrival.connection != self._numbers[server]:
+            return
+        self._heard[server] = arrival.at
+        peer = self.peers.get(server)
+        if arrival.kind in _ENDINGS:
+            self._links.pop(server, None)
+            if peer is not None and peer.busy:
+                how = arrival.data.decode("utf-8", "replace")
+                raise Fault(server, _ENDINGS[arrival.kind], f"{_NAMES[server]} server ended the connection: {how}")
+        elif peer is not None:
+            peer.on_frame(arrival)
+
+    def _headers(self) -> dict[str, str]:
+        return {"traceparent": f"00-{self.plan.trace_id}-{self.plan.span_id}-01"}

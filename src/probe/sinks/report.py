@@ -1,0 +1,194 @@
+"""The report of a finished run: header, summary, chunk tables. The caller strips the colours that it can't show."""
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+
+import click
+
+from probe.audio import decibels
+from probe.measures import ChunkMeasures, Summary, TurnMeasures, measure_run, outcome, summarise
+from probe.record import Chunk, Outcome, Plan, RunRecord, Turn
+from probe.sinks.document import TIMESTAMPS
+from probe.sinks.figures import MISSING, ms, number, shortened
+from probe.sinks.timeline import describe_pause, stamp
+
+_COLOURS: dict[Outcome, str] = {"ok": "green", "slow": "red", "failed": "red", "suspect": "yellow", "skipped": "yellow"}
+_LABEL_WIDTH = 22
+_MIN_TEXT = 12
+_PROMPT_WIDTH = 200
+
+# Latencies of each chunk, as the starting document has them, and what a listener makes of them.
+_STAGES = ("#", "Tokens", "LLM TTFT", "LLM Gen", "TTS TTFB", "TTS Gen", "Audio", "Combined", "Text")
+_LISTENER = ("#", "Silence", "Audible", "Gap", "Stream", "RTF", "Level", "Peak", "End", "Late")
+
+
+def header(plan: Plan, width: int) -> Iterator[str]:
+    """What is about to be run."""
+    scenario, target = plan.scenario, plan.target
+    yield "=" * width
+    yield click.style(f"VOICE PROBE  {plan.run_id}", bold=True)
+    yield "=" * width
+    yield ""
+    yield f"Target: {target.name} (voice {target.voice}, {target.language}, {target.sample_rate} Hz)"
+    yield f"System: {shortened(scenario.system_prompt, _PROMPT_WIDTH)}"
+    for text in scenario.user_turns:
+        yield f"User: {shortened(text, _PROMPT_WIDTH)}"
+    first, further = describe_pause(scenario.first_pause), describe_pause(scenario.next_pause)
+    yield f"Strategy: {first} (first), {further} (subsequent); prompt {scenario.prompt_cache}"
+    yield ""
+    yield from _title("TIMELINE", width, "-")
+
+
+def report(record: RunRecord, width: int) -> Iterator[str]:
+    """What came of it."""
+    summary = summarise(record)
+    if summary.chunks:
+        yield ""
+        yield from _title("SUMMARY", width, "=")
+        yield from _summary(record, summary)
+    for turn, measured in zip(record.turns, measure_run(record), strict=True):
+        if turn.chunks:
+            yield ""
+            yield from _tables(turn, measured, width, many=len(record.turns) > 1)
+    yield ""
+    yield from _verdict(record)
+
+
+def timestamps(record: RunRecord) -> Iterator[str]:
+    """Every timestamp of every chunk, for `--verbose`."""
+    yield ""
+    yield "TIMESTAMPS:"
+    for turn in record.turns:
+        for chunk in turn.chunks:
+            for name in TIMESTAMPS:
+                at = getattr(chunk, name)
+                shown = MISSING if at is None else f"{at / 1e9:.6f}  {stamp(at)}"
+                yield f"  turn {turn.turn_num} chunk {chunk.chunk_num}  {name:<17} {shown}"
+
+
+def _summary(record: RunRecord, summary: Summary) -> Iterator[str]:
+    yield _figure("Total chunks", str(summary.chunks))
+    yield _figure("Total LLM tokens", str(summary.tokens))
+    yield _figure("Total audio", f"{summary.audio_ms / 1000:.1f} seconds")
+    wall = summary.wall_time_ms
+    factor = "" if summary.realtime_factor is None else f" ({summary.realtime_factor:.1f}x real time)"
+    yield _figure("Total wall time", MISSING if wall is None else f"{wall / 1000:.1f} seconds{factor}")
+    for turn, measured in zip(record.turns, measure_run(record), strict=True):
+        name = f"Turn {turn.turn_num}" if len(record.turns) > 1 else "Response"
+        yield ""
+        yield f"  {name}:"
+        yield _figure("First byte (TTFB)", _judged(measured.response_ttfb_ms, record.plan.target.objective_ms), 4)
+        yield _figure("First sound (TTFA)", ms(measured.response_ttfa_ms), 4)
+    yield ""
+    yield "  Silences between chunks, as a listener hears them:"
+    longest = "" if summary.playout_gap_longest_ms is None else f", longest {ms(summary.playout_gap_longest_ms)}"
+    yield _figure("Playout gaps", f"{summary.playout_gaps} ({ms(summary.playout_gap_total_ms)} in all{longest})", 4)
+    if summary.first is not None:
+        yield from _stage_figures("First chunk", "", summary.first)
+        yield from _stage_figures("Averages (all chunks)", "Avg ", summary.average)
+
+
+def _stage_figures(title: str, prefix: str, measured: ChunkMeasures) -> Iterator[str]:
+    yield ""
+    yield f"  {title}:"
+    yield _figure(f"{prefix}LLM TTFT", ms(measured.llm_ttft_ms), 4)
+    yield _figure(f"{prefix}LLM gen time", ms(measured.llm_gen_time_ms), 4)
+    yield _figure(f"{prefix}TTS TTFB", ms(measured.tts_ttfb_ms), 4)
+    yield _figure(f"{prefix}TTS gen time", ms(measured.tts_gen_time_ms), 4)
+    yield _figure(f"{prefix}Combined TTFB", ms(measured.combined_ttfb_ms), 4)
+    yield _figure(f"{prefix}Combined TTFA", ms(measured.combined_ttfa_ms), 4)
+    yield _figure(f"{prefix}Audio duration", ms(measured.audio_duration_ms), 4)
+
+
+def _tables(turn: Turn, measured: TurnMeasures, width: int, *, many: bool) -> Iterator[str]:
+    of_turn = f", TURN {turn.turn_num}" if many else ""
+    rows = [_stage_row(chunk, each) for chunk, each in zip(turn.chunks, measured.chunks, strict=True)]
+    yield f"CHUNK BREAKDOWN{of_turn} (ms):"
+    yield from _table(_STAGES, rows, width)
+    rows = [_listener_row(chunk, each) for chunk, each in zip(turn.chunks, measured.chunks, strict=True)]
+    yield ""
+    yield f"WHAT A LISTENER HEARS{of_turn} (ms, dB of full scale):"
+    yield from _table(_LISTENER, rows, width)
+
+
+def _stage_row(chunk: Chunk, measured: ChunkMeasures) -> list[str]:
+    return [
+        str(chunk.chunk_num),
+        str(chunk.token_count),
+        number(measured.llm_ttft_ms),
+        number(measured.llm_gen_time_ms),
+        number(measured.tts_ttfb_ms),
+        number(measured.tts_gen_time_ms),
+        number(measured.audio_duration_ms),
+        number(measured.combined_ttfb_ms),
+        chunk.text,
+    ]
+
+
+def _listener_row(chunk: Chunk, measured: ChunkMeasures) -> list[str]:
+    sound = chunk.sound
+    return [
+        str(chunk.chunk_num),
+        number(measured.leading_silence_ms),
+        number(measured.combined_ttfa_ms),
+        number(measured.playout_gap_ms),
+        number(measured.tts_stream_time_ms),
+        number(measured.realtime_factor, 1),
+        MISSING if sound is None else number(decibels(sound.rms), 1),
+        MISSING if sound is None else number(decibels(sound.peak), 1),
+        chunk.segment_end or MISSING,
+        f"{chunk.late_audio_bytes} B" if chunk.late_audio_bytes else MISSING,
+    ]
+
+
+def _table(columns: Sequence[str], rows: Sequence[Sequence[str]], width: int) -> Iterator[str]:
+    """Columns as wide as their content; the column named Text takes what is left of the line."""
+    fixed = len(columns) - 1 if columns[-1] == "Text" else len(columns)
+    widths = [max(len(column), *(len(row[i]) for row in rows)) for i, column in enumerate(columns[:fixed])]
+    left = max(_MIN_TEXT, width - sum(widths) - 2 * len(widths))
+    lines = [_table_line(row, widths, left) for row in (columns, *rows)]
+    rule = "-" * max(len(line) for line in lines)
+    yield rule
+    yield lines[0]
+    yield rule
+    yield from lines[1:]
+
+
+def _table_line(row: Sequence[str], widths: Sequence[int], left: int) -> str:
+    cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=False)]
+    if len(row) > len(widths):
+        cells.append(shortened(row[-1], left))
+    return "  ".join(cells).rstrip()
+
+
+def _verdict(record: RunRecord) -> Iterator[str]:
+    how = outcome(record)
+    text = {
+        "ok": "OK",
+        "slow": f"SLOW: the response started later than the objective of {ms(record.plan.target.objective_ms)}",
+        "suspect": f"SUSPECT: {'; '.join(record.doubts)}",
+        "skipped": f"SKIPPED: the server is busy ({record.skipped})",
+        "failed": "FAILED",
+    }[how]
+    if record.failure is not None:
+        where = f" in chunk {record.failure.chunk_num}" if record.failure.chunk_num else ""
+        text = f"FAILED{where}, stage {record.failure.stage}, {record.failure.reason}: {record.failure.detail}"
+    yield click.style(text, fg=_COLOURS[how], bold=True)
+    started = datetime.fromtimestamp(record.started / 1e9).astimezone()
+    yield f"run {record.plan.run_id}  trace {record.plan.trace_id}  started {started:%Y-%m-%d %H:%M:%S%z}"
+
+
+def _judged(value: float | None, objective_ms: float) -> str:
+    if value is None:
+        return MISSING
+    return click.style(ms(value), fg="green" if value <= objective_ms else "red", bold=True)
+
+
+def _figure(label: str, value: str, indent: int = 2) -> str:
+    return f"{' ' * indent}{label + ':':<{_LABEL_WIDTH - indent + 1}} {value}"
+
+
+def _title(text: str, width: int, rule: str) -> Iterator[str]:
+    yield rule * width
+    yield click.style(text, bold=True)
+    yield rule * width

@@ -1,0 +1,195 @@
+"""The WebSocket client: opens connections, stamps frames the moment their bytes arrive, gives up at deadlines.
+
+The only client-side importer of `websockets`. Frames go from the socket's callback straight into the inbox, past the
+library's own queue: that saves a task switch between the bytes and their timestamp, and no back-pressure delays them.
+"""
+
+import asyncio
+import functools
+import logging
+import socket
+import ssl
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus, WebSocketException
+from websockets.frames import Frame, Opcode
+
+from probe.clock import Clock
+from probe.inbox import Arrival, Inbox, Kind, Server
+
+CLOSE_TIMEOUT_S = 1.0
+MAX_MESSAGE_BYTES = 16 * 2**20
+MAX_CONNECTION_BYTES = 128 * 2**20
+
+_silent = logging.Logger("probe.websockets")  # noqa: LOG001 - detached on purpose: every error reaches the record instead
+_silent.addHandler(logging.NullHandler())
+
+
+class ConnectError(Exception):
+    """A connection that could not be opened: `reason` is one of the `connect` reasons."""
+
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(detail)
+        self.reason = reason
+
+
+class SendError(Exception):
+    """A request that could not be handed to the socket."""
+
+
+class _Stamped(ClientConnection):
+    """Stamps bytes before they are parsed. tests/integration/test_transport.py holds the library to what this needs."""
+
+    def __init__(self, *args: Any, deliver: Callable[[int, Kind, bytes], None], clock: Clock, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._deliver = deliver
+        self._clock = clock
+        self._at = 0
+        self._received = 0
+        self._kind: Kind = "text"
+        self._parts: list[bytes] = []
+        self._over = False
+
+    def data_received(self, data: bytes) -> None:
+        self._at = self._clock.now()
+        self._received += len(data)
+        super().data_received(data)
+        broken = self.protocol.parser_exc
+        if self._received > MAX_CONNECTION_BYTES:
+            self._end("flood", f"more than {MAX_CONNECTION_BYTES // 2**20} MiB on one connection")
+        elif broken is not None and not isinstance(broken, EOFError):
+            self._end("broken", f"the server broke the WebSocket protocol: {broken}")
+
+    def process_event(self, event: Any) -> None:
+        opcode = event.opcode if isinstance(event, Frame) else None
+        if opcode in (Opcode.TEXT, Opcode.BINARY, Opcode.CONT):
+            self._collect(event)
+        elif opcode is Opcode.CLOSE:
+            self._end("closed", _how_closed(self))
+        else:
+            super().process_event(event)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        self._at = self._clock.now()
+        self._end("closed", _how_closed(self))
+
+    def _collect(self, frame: Frame) -> None:
+        if frame.opcode is not Opcode.CONT:
+            self._kind, self._parts = ("text" if frame.opcode is Opcode.TEXT else "binary"), []
+        self._parts.append(bytes(frame.data))
+        if frame.fin and not self._over:
+            self._deliver(self._at, self._kind, b"".join(self._parts))
+
+    def _end(self, kind: Kind, detail: str) -> None:
+        if not self._over:
+            self._over = True
+            self._deliver(self._at, kind, detail.encode())
+        if kind != "closed":
+            self.transport.abort()
+
+
+class Link(Protocol):
+    """One open connection."""
+
+    async def send(self, request: str, timeout_s: float) -> None:
+        """Hand a request to the socket. Raises SendError where the connection is gone or takes no more."""
+
+    async def close(self) -> None:
+        """Close politely, by force after `CLOSE_TIMEOUT_S`. Never raises."""
+
+
+class _WebSocketLink:
+    def __init__(self, connection: ClientConnection) -> None:
+        self._connection = connection
+
+    async def send(self, request: str, timeout_s: float) -> None:
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self._connection.send(request)
+        except ConnectionClosed as error:
+            raise SendError(f"connection closed: {_how_closed(self._connection)}") from error
+        except TimeoutError as error:
+            raise SendError(f"the server did not take a request within {timeout_s:g} s") from error
+
+    async def close(self) -> None:
+        try:
+            async with asyncio.timeout(2 * CLOSE_TIMEOUT_S):
+                await self._connection.close()
+        except (TimeoutError, WebSocketException, OSError):
+            self._connection.transport.abort()
+
+
+class Connector(Protocol):
+    """Opens links whose frames go to one inbox."""
+
+    async def open(self, server: Server, number: int, url: str, headers: Mapping[str, str], timeout_s: float) -> Link:
+        """Open connection `number` to a server within `timeout_s`. Raises ConnectError with the reason."""
+
+
+class WebSocketConnector:
+    """The connector of real servers."""
+
+    def __init__(self, clock: Clock, inbox: Inbox) -> None:
+        self._clock = clock
+        self._inbox = inbox
+
+    async def open(self, server: Server, number: int, url: str, headers: Mapping[str, str], timeout_s: float) -> Link:
+        def deliver(at: int, kind: Kind, data: bytes) -> None:
+            self._inbox.put(Arrival(at, server, number, kind, data))
+
+        factory: Any = functools.partial(_Stamped, deliver=deliver, clock=self._clock)
+        secure: dict[str, Any] = {"ssl": _tls_context()} if url.startswith("wss:") else {}
+        try:
+            connection = await connect(
+                url,
+                additional_headers=headers,
+                compression=None,
+                proxy=None,
+                open_timeout=timeout_s,
+                # Our own deadlines notice a dead server; a batch engine that blocks its loop would miss a ping.
+                ping_interval=None,
+                close_timeout=CLOSE_TIMEOUT_S,
+                max_size=MAX_MESSAGE_BYTES,
+                logger=_silent,
+                create_connection=factory,
+                **secure,
+            )
+        except (OSError, WebSocketException, EOFError, ValueError) as error:
+            raise ConnectError(*_why_not(error, url, timeout_s)) from error
+        return _WebSocketLink(connection)
+
+
+@functools.cache
+def _tls_context() -> ssl.SSLContext:
+    """Reading the certificates takes tens of milliseconds: once, and outside of every measure."""
+    return ssl.create_default_context()
+
+
+def _why_not(error: BaseException, url: str, timeout_s: float) -> tuple[str, str]:
+    """Turn whatever kept a connection from opening into a reason and a sentence."""
+    match error:
+        case TimeoutError():
+            return "timeout", f"{url}: no WebSocket handshake within {timeout_s:g} s"
+        case socket.gaierror():
+            return "dns", f"{url}: host name not found ({error.strerror})"
+        case ConnectionRefusedError():
+            return "refused", f"{url}: connection refused; is the server running?"
+        case ssl.SSLError():
+            return "tls", f"{url}: TLS failed ({error.reason or error})"
+        case InvalidStatus():
+            return "not_websocket", f"{url}: HTTP {error.response.status_code} instead of a WebSocket; check the path"
+        case ConnectionError():
+            return "closed", f"{url}: connection lost during the handshake"
+        case OSError():
+            return "unreachable", f"{url}: {error.strerror or error}"
+        case InvalidHandshake():
+            return "not_websocket", f"{url}: no WebSocket server answers there ({error})"
+    return "not_websocket", f"{url}: {error}"
+
+
+def _how_closed(connection: ClientConnection) -> str:
+    frame = connection.protocol.close_rcvd
+    return "without a close frame" if frame is None else f"close frame {frame}"

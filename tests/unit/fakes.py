@@ -1,0 +1,180 @@
+"""Scripted peers on virtual time: what a server would do, without a network.
+
+A peer is a function that gets a request (parsed JSON) and yields steps: a float waits that many seconds, a dict or
+bytes is sent to the probe, `DROP` ends the connection.
+"""
+
+import asyncio
+import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from probe.clock import Clock
+from probe.inbox import Arrival, Inbox, Server
+from probe.transport import ConnectError, SendError
+
+DROP = object()
+Step = Any
+Peer = Callable[[dict[str, Any]], Iterable[Step]]
+
+
+@dataclass
+class FakeLink:
+    network: "FakeNetwork"
+    server: Server
+    number: int
+    peer: Peer
+    open: bool = True
+    tasks: list[asyncio.Task[None]] = field(default_factory=list)
+
+    async def send(self, request: str, timeout_s: float) -> None:  # noqa: ARG002 - the link's interface
+        if not self.open:
+            raise SendError("connection closed: without a close frame")
+        message = json.loads(request)
+        self.network.requests.append((self.server, self.network.clock.now(), message))
+        # The TTS server speaks one text after the other; the LLM server is asked one thing at a time.
+        before = self.tasks[-1:] if self.server == "tts" and message["type"] != "cancel" else []
+        self.tasks.append(asyncio.ensure_future(self._play(self.peer(message), before)))
+
+    async def close(self) -> None:
+        self.open = False
+        for task in self.tasks:
+            task.cancel()
+        self.network.closed.append(self.server)
+
+    async def _play(self, steps: Iterable[Step], before: list[asyncio.Task[None]]) -> None:
+        await asyncio.gather(*before)
+        for step in steps:
+            if isinstance(step, int | float):
+                await asyncio.sleep(step)
+            elif not self.open:
+                return
+            elif step is DROP:
+                self.open = False
+                self._deliver("closed", b"without a close frame")
+            elif isinstance(step, bytes):
+                self._deliver("binary", step)
+            else:
+                self._deliver("text", step.encode() if isinstance(step, str) else json.dumps(step).encode())
+
+    def _deliver(self, kind: Any, data: bytes) -> None:
+        self.network.inbox.put(Arrival(self.network.clock.now(), self.server, self.number, kind, data))
+
+
+class FakeNetwork:
+    """Both servers. Pass it to the engine as its connector."""
+
+    def __init__(self, llm: Callable[[], Peer] | None, tts: Callable[[], Peer] | None) -> None:
+        self.peers: Mapping[str, Callable[[], Peer] | None] = {"llm": llm, "tts": tts}
+        self.requests: list[tuple[Server, int, dict[str, Any]]] = []
+        self.headers: list[Mapping[str, str]] = []
+        self.closed: list[Server] = []
+        self.links: list[FakeLink] = []
+
+    def __call__(self, clock: Clock, inbox: Inbox) -> "FakeNetwork":
+        self.clock, self.inbox = clock, inbox
+        return self
+
+    async def open(
+        self, server: Server, number: int, url: str, headers: Mapping[str, str], _timeout_s: float
+    ) -> FakeLink:
+        make = self.peers[server]
+        await asyncio.sleep(0.005)
+        if make is None:
+            raise ConnectError("refused", f"{url}: connection refused; is the server running?")
+        self.headers.append(headers)
+        link = FakeLink(self, server, number, make())
+        self.links.append(link)
+        return link
+
+    def sent(self, server: Server, kind: str) -> list[dict[str, Any]]:
+        """The requests of one kind that a server got."""
+        return [m for s, _, m in self.requests if s == server and kind in (m.get("action"), m.get("type"))]
+
+
+def say(
+    text: str, *, done: bool = False, reason: str | None = None, ttft: float = 0.1, token: float = 0.01
+) -> list[Step]:
+    """A chunk of the LLM: its words as tokens, then its end."""
+    words = [f"{word} " for word in text.split(" ")] if text else []
+    if words:
+        words[-1] = words[-1][:-1]
+    steps: list[Step] = []
+    for i, word in enumerate(words):
+        steps += [ttft if i == 0 else token, {"type": "token", "content": word}]
+    end = {
+        "type": "done" if done else "paused",
+        "reason": reason or ("eos" if done else "max_tokens"),
+        "text": text,
+        "tokens": len(words),
+        "ttft_ms": ttft * 1000,
+        "elapsed_ms": 0,
+    }
+    return [*steps, 0.0 if words else 0.02, end]
+
+
+def llm(*chunks: list[Step]) -> Callable[[], Peer]:
+    """An LLM server that answers start and continue with one scripted chunk after the other."""
+    left = list(chunks)
+
+    def peer(request: dict[str, Any]) -> Iterable[Step]:
+        if request["action"] in ("start_stream", "continue_stream"):
+            return left.pop(0)
+        return [0.001, {"stream_id": request["stream_id"], "status": "ended"}]
+
+    return lambda: peer
+
+
+def tone(ms: float, rate: int = 22000, level: int = 6000) -> bytes:
+    """A square wave of 220 Hz: audible at once, and no noise."""
+    samples = round(ms * rate / 1000)
+    half = rate // 440
+    return b"".join((level if i // half % 2 else -level).to_bytes(2, "little", signed=True) for i in range(samples))
+
+
+def frames(pcm: bytes, size: int = 4096) -> list[bytes]:
+    return [pcm[i : i + size] for i in range(0, len(pcm), size)]
+
+
+def newer_tts(*segments: list[Step], created: float = 0.002) -> Callable[[], Peer]:
+    """A server of the newer generation: a scripted segment for each text, with its marker."""
+    left = list(segments)
+
+    def peer(request: dict[str, Any]) -> Iterable[Step]:
+        match request["type"]:
+            case "init":
+                return [created, {"type": "stream_created", "stream_id": "s"}]
+            case "text":
+                segment = left.pop(0)
+                return [*segment, {"type": "segment_complete", "segment": 1, "audio_ms": 0}] if segment else []
+            case "close":
+                return [0.01, {"type": "done", "total_audio_ms": 0, "segments_generated": 0}]
+        return []
+
+    return lambda: peer
+
+
+def older_tts(*segments: list[Step], done_after: float = 0.01, drops: bool = True) -> Callable[[], Peer]:
+    """A server of the older generation: a scripted burst for each text (empty: held back), nothing marks its end."""
+    left = list(segments)
+
+    def make() -> Peer:
+        served = False
+
+        def peer(request: dict[str, Any]) -> Iterable[Step]:
+            nonlocal served
+            match request["type"]:
+                case "init" if not served:
+                    served = True
+                    return [0.002, {"type": "stream_created", "stream_id": "s"}]
+                case "text":
+                    return left.pop(0)
+                case "close":
+                    done = {"type": "done", "total_audio_ms": 0, "segments_generated": 0}
+                    return [done_after, done, *([0.01, DROP] if drops else [])]
+            return []
+
+        return peer
+
+    return make
