@@ -1,0 +1,74 @@
+# Everything runs in .venv, installed from the hash-locked files in requirements/. Nothing is installed outside this folder.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip -qq --disable-pip-version-check
+LONG_TESTS := $(wildcard tests/long/test_*.py)
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-unit test-integration test-long lint types lock clean
+
+help:  ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' Makefile
+
+demo: $(VENV)/.demo  ## Real LLM and TTS servers on this machine, measured a few times (ARGS=--keep stays up)
+	$(BIN)/probe demo $(ARGS)
+
+test: test-unit test-integration  ## Unit tests, then integration tests
+
+test-unit: $(VENV)/.dev  ## Tests without a network, in seconds
+	@echo '== unit tests'
+	@$(BIN)/pytest tests/unit
+
+test-integration: $(VENV)/.dev  ## Tests against loopback servers and real engines
+	@echo '== integration tests'
+	@$(BIN)/pytest tests/integration
+
+test-long: $(VENV)/.dev  ## Soak and fault tests that take minutes
+	@echo '== long tests'
+ifeq ($(LONG_TESTS),)
+	@echo 'tests/long holds none'
+else
+	@$(BIN)/pytest --timeout 900 $(LONG_TESTS)
+endif
+
+lint: $(VENV)/.dev  ## Lint rules and formatting
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/.dev  ## Static types, strict
+	$(BIN)/mypy $(wildcard src tests bench)
+
+# The stamps remember what was installed, so that a second call does nothing. dev.txt holds all of demo.txt at the same
+# versions (`make lock` sees to that): one venv serves both, and the demo downloads no test tools.
+$(VENV)/.demo $(VENV)/.dev: $(VENV)/.%: requirements/%.txt pyproject.toml $(VENV)/.created
+	@echo 'Installing requirements/$*.txt into $(VENV)'
+	@$(PIP) install --require-hashes --no-deps -r requirements/$*.txt
+	@$(PIP) install --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/.created:
+	$(if $(shell $(PYTHON) -c 'import sys; print(sys.version_info >= (3, 11) or "")' 2>/dev/null),,\
+	  $(error Python 3.11 or newer is needed and "$(PYTHON)" is not: make PYTHON=/path/to/python3.11 $(MAKECMDGOALS)))
+	$(if $(shell $(PYTHON) -c 'import ensurepip, venv; print(1)' 2>/dev/null),,\
+	  $(error "$(PYTHON)" lacks venv or ensurepip: install them (Debian: apt-get install python3-venv)))
+	@$(PYTHON) -m venv --clear $(VENV)
+	@touch $@
+
+# Pins stay unless UPGRADE=--upgrade. dev.txt comes first and constrains the others. The last step drops the entries that
+# overrides.txt disables: uv still lists them, marked for a platform that does not exist.
+LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes $(UPGRADE) \
+  --override requirements/overrides.txt --custom-compile-command 'make lock' pyproject.toml
+
+lock:  ## Remake requirements/*.txt from pyproject.toml (needs uv; UPGRADE=--upgrade moves the pins)
+	@command -v uv >/dev/null || { echo 'make lock needs uv: pip install uv' >&2; exit 1; }
+	$(LOCK) --extra reference --extra piper --extra dev requirements/demo.in -o requirements/dev.txt
+	$(LOCK) --extra reference requirements/demo.in -c requirements/dev.txt -o requirements/demo.txt
+	$(LOCK) -c requirements/dev.txt -o requirements/daemon.txt
+	@for file in requirements/dev.txt requirements/demo.txt requirements/daemon.txt; do \
+	  awk '/^[^ #]/ {never = /sys_platform == .never. \\$$/} !never' $$file >$$file.new && mv $$file.new $$file; \
+	done
+
+clean:  ## Remove the venv, caches and build output
+	rm -rf $(VENV) build dist demo-output .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -prune -exec rm -rf {} +

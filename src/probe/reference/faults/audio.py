@@ -1,0 +1,48 @@
+"""PCM to script with: 16-bit little-endian mono, made without a library."""
+
+import math
+import random
+import sys
+from array import array
+from functools import cache
+
+RATE = 22_000
+FRAME_BYTES = 4096
+
+
+def duration_ms(byte_count: int) -> float:
+    return byte_count / 2 / RATE * 1000
+
+
+def tone(ms: float, *, amplitude: int = 6000) -> bytes:
+    """Make an audible 220 Hz tone with two harmonics that peaks at about the amplitude."""
+    period, size = _tone_period(amplitude), 2 * _samples(ms)
+    return (period * (size // len(period) + 1))[:size]
+
+
+def silence(ms: float) -> bytes:
+    return bytes(2 * _samples(ms))
+
+
+def noise(ms: float) -> bytes:
+    """Make full-scale white noise, the same each time."""
+    return random.Random(1).randbytes(2 * _samples(ms))  # noqa: S311 - nothing secret
+
+
+def frames(pcm: bytes, size: int = FRAME_BYTES) -> list[bytes]:
+    return [pcm[start : start + size] for start in range(0, len(pcm), size)]
+
+
+def _samples(ms: float) -> int:
+    return round(ms * RATE / 1000)
+
+
+@cache
+def _tone_period(amplitude: int) -> bytes:
+    """100 samples: one period of 220 Hz at 22 kHz, with no jump where it repeats."""
+    angles = (2 * math.pi * sample / 100 for sample in range(100))
+    waves = (math.sin(a) + math.sin(2 * a) / 2 + math.sin(3 * a) / 4 for a in angles)
+    samples = array("h", (round(amplitude * wave / 1.5) for wave in waves))
+    if sys.byteorder == "big":
+        samples.byteswap()
+    return samples.tobytes()
