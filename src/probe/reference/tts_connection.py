@@ -114,15 +114,15 @@ class Connection:
         self._begin_stream(request)
 
     def _text(self, request: Text) -> None:
-        if self._stream is None:
+        stream = self._stream
+        if stream is None:
             if self._last_init is None:
                 raise BadRequestError("there is no stream: send init first")
             if not request.text.strip():
                 return
-            self._begin_stream(self._last_init)
-        if self._stream is not None:
-            self._stream.add(request)
-            self._go_on()
+            stream = self._begin_stream(self._last_init)
+        stream.add(request)
+        self._go_on()
 
     def _close(self) -> None:
         if self._stream is not None:
@@ -136,11 +136,12 @@ class Connection:
                 self._stop_speaking()
                 self._go_on()
 
-    def _begin_stream(self, request: Init) -> None:
+    def _begin_stream(self, request: Init) -> Stream:
         self._last_init = request
-        self._stream = self._new_stream(request)
+        self._stream = stream = self._new_stream(request)
         self._stop_speaking()
-        self._speaker = asyncio.create_task(self._set_up(self._stream))
+        self._speaker = asyncio.create_task(self._set_up(stream))
+        return stream
 
     def _go_on(self) -> None:
         if self._stream is not None and not self._is_speaking():
