@@ -2,6 +2,7 @@
 
 import os
 import sys
+from typing import Any, NoReturn
 
 import click
 
@@ -14,37 +15,39 @@ COMMANDS = {
 }
 
 
+class OneLineErrors(LazyGroup):
+    """Whatever is wrong with the command line is one clear line on stderr, and exit code 2."""
+
+    def main(self, *args: Any, **kwargs: Any) -> NoReturn:
+        try:
+            super().main(*args, **kwargs | {"prog_name": "probe", "standalone_mode": False})
+        except click.exceptions.NoArgsIsHelpError as error:
+            click.echo(error.format_message())
+            sys.exit(2)
+        except click.UsageError as error:
+            command = error.ctx.command_path if error.ctx is not None else "probe"
+            click.echo(f"{command}: {error.format_message()} Try `{command} --help`.", err=True)
+            sys.exit(2)
+        except click.ClickException as error:
+            click.echo(f"probe: {error.format_message()}", err=True)
+            sys.exit(error.exit_code)
+        except (click.Abort, KeyboardInterrupt):
+            sys.exit(130)
+        except BrokenPipeError:
+            # Nobody reads our output any more. Python would complain again when it closes stdout.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            sys.exit(1)
+        sys.exit(0)
+
+
 @click.group(
-    name="probe",
-    cls=LazyGroup,
+    cls=OneLineErrors,
     lazy=COMMANDS,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 @click.version_option(package_name="voice-probe", prog_name="probe")
-def probe() -> None:
+def main() -> None:
     """How long does a person wait before a local voice agent speaks?
 
     Asks a chunked LLM server for a response, has a TTS server speak it, and measures every stage on the way.
     """
-
-
-def main() -> None:
-    """Run the command line. Whatever is wrong with it is one clear line on stderr and exit code 2."""
-    try:
-        probe.main(prog_name="probe", standalone_mode=False)
-    except click.exceptions.NoArgsIsHelpError as error:
-        click.echo(error.format_message())
-        sys.exit(2)
-    except click.UsageError as error:
-        command = error.ctx.command_path if error.ctx is not None else "probe"
-        click.echo(f"{command}: {error.format_message()} Try `{command} --help`.", err=True)
-        sys.exit(2)
-    except click.ClickException as error:
-        click.echo(f"probe: {error.format_message()}", err=True)
-        sys.exit(error.exit_code)
-    except (click.Abort, KeyboardInterrupt):
-        sys.exit(130)
-    except BrokenPipeError:
-        # Nobody reads our output any more. Python would complain again when it closes stdout.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(1)
