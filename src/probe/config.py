@@ -80,7 +80,7 @@ class LimitsConfig(_Section):
         500.0,
         ge=0,
         le=60_000,
-        description="the older TTS server's TARGET_AUDIO_MS: it keeps texts estimated below this",
+        description="the older TTS server's TARGET_AUDIO_MS: shorter texts are kept",
     )
 
 
@@ -109,15 +109,13 @@ class ScenarioConfig(_Section):
     """What is said, and how the response is cut into chunks."""
 
     system_prompt: str = Field(
-        "You are a helpful voice assistant. Everything you say is spoken aloud, so answer in one or two short sentences.",
+        "You are a helpful voice assistant. What you say is spoken aloud, so answer in one or two short sentences.",
         description="the conversation's first message",
     )
     user_turns: Annotated[list[Text], Field(min_length=1)] = Field(
         ["Tell me a joke about a unicorn."], description="one text a turn"
     )
-    turns: int | None = Field(
-        None, ge=1, le=100, description="how many turns, cycling user_turns; without it, each once"
-    )
+    turns: int | None = Field(None, ge=1, le=100, description="how many, cycling user_turns; without it, each once")
     first_pause: PauseConfig = Field(PauseConfig(max_tokens=10), description="where the first chunk of a turn ends")
     next_pause: PauseConfig = Field(PauseConfig(sentence_boundary=True), description="where every further chunk ends")
     temperature: float = Field(0.7, ge=0, le=2, description="0 makes a run repeatable")

@@ -44,22 +44,26 @@ async def run(
     started = clock.now()
     inbox = Inbox(clock)
     dialogue = _Dialogue(Session(plan, connector(clock, inbox), inbox, clock, observe), codecs)
-    failure = skipped = None
+    fault: Fault | None = None
+    skipped: str | None = None
     try:
         await _until_stopped(dialogue.converse(), plan.target.limits.run_s, stop)
     except Busy as busy:
         skipped = str(busy)
-    except Fault as fault:
-        failure = dialogue.failure(fault)
+    except Fault as error:
+        fault = error
     except TimeoutError:
-        failure = dialogue.failure(_overdue(dialogue.session, plan.target.limits.run_s))
+        fault = _overdue(dialogue.session, plan.target.limits.run_s)
     except Exception as error:  # noqa: BLE001 - a mistake of ours is a failure of the run, not the end of the probe
-        failure = dialogue.failure(Fault("internal", "error", f"{type(error).__name__}: {error}"))
+        fault = Fault("internal", "error", f"{type(error).__name__}: {error}")
     finally:
         ended = clock.now()
         await dialogue.release()
     turns = tuple(turn.freeze() for turn in dialogue.turns)
-    if failure is None and skipped is None:
+    failure = None
+    if fault is not None:
+        failure = dialogue.failure(await dialogue.diagnose(fault), ended)
+    elif skipped is None:
         failure = _audio_failure(turns)
     doubts = tuple(doubt for turn in dialogue.turns for doubt in turn.tts.segments.doubts)
     return RunRecord(plan, started, ended, tuple(dialogue.session.connects), turns, failure, skipped, doubts)
@@ -107,11 +111,23 @@ class _Dialogue:
             await self._take(turn, messages)
             messages.append({"role": "assistant", "content": turn.reply()})
 
-    def failure(self, fault: Fault) -> Failure:
+    def failure(self, fault: Fault, at: int) -> Failure:
         turn = self.turns[-1] if self.turns else None
         chunk_num = len(turn.llm.drafts) or None if turn is not None else None
         turn_num = None if turn is None else turn.turn_num
-        return Failure(fault.stage, fault.reason, str(fault), self.session.clock.now(), turn_num, chunk_num)
+        return Failure(fault.stage, fault.reason, str(fault), at, turn_num, chunk_num)
+
+    async def diagnose(self, fault: Fault) -> Fault:
+        """Servers answer a voice that they don't have with silence: ask whether this was one."""
+        if fault.reason != "no_audio":
+            return fault
+        target, codec = self.session.plan.target, self._codecs[1]
+        voices = codec.voices(await self.session.fetch(codec.config_url(target.tts_url)) or b"")
+        if voices is None or target.voice in voices:
+            return fault
+        return Fault(
+            "tts", "unknown_voice", f"the TTS server has no voice {target.voice!r}; it has {', '.join(voices)}"
+        )
 
     async def release(self) -> None:
         """Leave nothing behind on the servers. Never raises but for cancellation."""

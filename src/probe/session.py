@@ -9,6 +9,8 @@ from probe.record import Chunk, Connect, Event, EventKind, Plan, Stage
 from probe.transport import ConnectError, Connector, Link, SendError
 
 _ENDINGS: Mapping[Kind, str] = {"closed": "closed", "broken": "malformed", "flood": "flood"}
+# Only asked once a run has failed; it must not hold up the end of the run for long.
+FETCH_TIMEOUT_S = 2.0
 _NAMES: Mapping[Server, str] = {"llm": "LLM", "tts": "TTS"}
 
 
@@ -110,6 +112,10 @@ class Session:
         elif silence_ends <= until:
             raise Fault(server, "timeout", f"nothing from the {_NAMES[server]} server for {self._patience[server]:g} s")
         return arrival is not None
+
+    async def fetch(self, url: str) -> bytes | None:
+        """Ask a server over HTTP what it says of itself."""
+        return await self._connector.fetch(url, FETCH_TIMEOUT_S)
 
     async def drop(self, server: Server) -> None:
         """Close a connection where there is one."""

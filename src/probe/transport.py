@@ -16,6 +16,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus, WebSocketException
 from websockets.frames import Frame, Opcode
 
+from probe import httpget
 from probe.clock import Clock
 from probe.inbox import Arrival, Inbox, Kind, Server
 
@@ -128,6 +129,9 @@ class Connector(Protocol):
     async def open(self, server: Server, number: int, url: str, headers: Mapping[str, str], timeout_s: float) -> Link:
         """Open connection `number` to a server within `timeout_s`. Raises ConnectError with the reason."""
 
+    async def fetch(self, url: str, timeout_s: float) -> bytes | None:
+        """Ask a server over HTTP; None where it has no answer within `timeout_s`."""
+
 
 class WebSocketConnector:
     """The connector of real servers."""
@@ -160,6 +164,9 @@ class WebSocketConnector:
         except (OSError, WebSocketException, EOFError, ValueError) as error:
             raise ConnectError(*_why_not(error, url, timeout_s)) from error
         return _WebSocketLink(connection)
+
+    async def fetch(self, url: str, timeout_s: float) -> bytes | None:
+        return await httpget.get(url, timeout_s)
 
 
 @functools.cache

@@ -71,6 +71,8 @@ class FakeNetwork:
         self.headers: list[Mapping[str, str]] = []
         self.closed: list[Server] = []
         self.links: list[FakeLink] = []
+        self.fetched: list[str] = []
+        self.config: bytes | None = None
 
     def __call__(self, clock: Clock, inbox: Inbox) -> "FakeNetwork":
         self.clock, self.inbox = clock, inbox
@@ -87,6 +89,10 @@ class FakeNetwork:
         link = FakeLink(self, server, number, make())
         self.links.append(link)
         return link
+
+    async def fetch(self, url: str, _timeout_s: float) -> bytes | None:
+        self.fetched.append(url)
+        return self.config
 
     def sent(self, server: Server, kind: str) -> list[dict[str, Any]]:
         """The requests of one kind that a server got."""

@@ -263,6 +263,24 @@ def test_a_tts_that_fails(virtual: Any, segment: list[Any], reason: str) -> None
     assert (record.ended - record.started) / 1e9 < 11
 
 
+@pytest.mark.parametrize(
+    ("config", "reason"),
+    [
+        (None, "no_audio"),
+        (b"not found", "no_audio"),
+        (b'{"voices": ["aria", "leo"]}', "no_audio"),
+        (b'{"voices": ["leo", "sofia"]}', "unknown_voice"),
+    ],
+)
+def test_silence_may_be_an_unknown_voice(virtual: Any, config: bytes | None, reason: str) -> None:
+    network = FakeNetwork(llm(say("One two three.", done=True)), newer_tts([20.0]))
+    network.config = config
+    record = go(virtual, network)
+    assert record.failure is not None
+    assert record.failure.reason == reason
+    assert network.fetched == ["http://localhost:8001/v1/audio/config"]
+
+
 def test_all_audio_but_no_done_is_a_failure(virtual: Any) -> None:
     network = FakeNetwork(llm(say("One two three.", done=True)), older_tts(spoken(300), done_after=1000.0))
     record = go(virtual, network)

@@ -14,7 +14,9 @@ class UsageProblem(click.ClickException):
     exit_code = 2
 
 
-def plan_from_options(config_path: Path | None, target: str | None, scenario: str | None, **options: Any) -> Plan:
+def plan_from_options(
+    config_path: Path | None, target: str | None = None, scenario: str | None = None, **options: Any
+) -> Plan:
     """Plan a run from a configuration file, if any, and what the command line says. Raises UsageProblem."""
     from pydantic import ValidationError  # noqa: PLC0415 - 0.2 s that `--help` need not take
 
@@ -26,9 +28,9 @@ def plan_from_options(config_path: Path | None, target: str | None, scenario: st
         target_name, target_config = choose("target", settings.targets, target)
         scenario_name, scenario_config = choose("scenario", settings.scenarios, scenario)
         target_config = config.override(
-            target_config, {key: options[key] for key in ("llm_url", "tts_url", "voice", "language")}
+            target_config, {key: options.get(key) for key in ("llm_url", "tts_url", "voice", "language")}
         )
-        turns = {"user_turns": list(options["prompts"]) or None, "turns": options["turns"]}
+        turns = {"user_turns": list(options.get("prompts", ())) or None, "turns": options.get("turns")}
         scenario_config = config.override(scenario_config, turns)
     except ValidationError as error:
         raise UsageProblem("\n".join(_as_option(line) for line in config.explain(error))) from error

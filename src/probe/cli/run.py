@@ -37,9 +37,10 @@ def run(config_path: Path | None, wav: Path | None, *, verbose: bool, as_json: b
     plan = plan_from_options(config_path, **options)
     if wav is not None:
         _require_writable(wav)
-    record = _run_printing_json(plan, verbose=verbose) if as_json else _run_reporting(plan, verbose=verbose)
-    _save(record, wav)
-    raise SystemExit(_conclude(record))
+    record = _run_printing_json(plan, verbose=verbose) if as_json else run_and_report(plan, verbose=verbose)
+    if wav is not None:
+        save_audio(record, wav)
+    raise SystemExit(conclude(record))
 
 
 run.help = """Measure one run: ask the LLM server, have the TTS server speak, report every stage.
@@ -70,7 +71,8 @@ def _run_printing_json(plan: Plan, *, verbose: bool) -> RunRecord:
     return record
 
 
-def _run_reporting(plan: Plan, *, verbose: bool) -> RunRecord:
+def run_and_report(plan: Plan, *, verbose: bool) -> RunRecord:
+    """Run a plan with the live timeline, then print the report."""
     from probe.sinks import report, timeline  # noqa: PLC0415 - `--help` stays quick
 
     width = min(shutil.get_terminal_size((100, 24)).columns, _MAX_WIDTH)
@@ -129,11 +131,10 @@ def _require_writable(wav: Path) -> None:
         raise UsageProblem(f"--save-audio: {wav} can't be written: {error.strerror}") from error
 
 
-def _save(record: RunRecord, wav: Path | None) -> None:
+def save_audio(record: RunRecord, wav: Path) -> None:
+    """Write the run's audio and say where it is."""
     from probe.sinks import audio_file  # noqa: PLC0415 - `--help` stays quick
 
-    if wav is None:
-        return
     try:
         size = audio_file.save(record, wav)
     except OSError as error:
@@ -142,7 +143,7 @@ def _save(record: RunRecord, wav: Path | None) -> None:
     say(f"Audio saved to {wav} ({size} bytes of PCM)" if size else f"No audio to save to {wav}", err=True)
 
 
-def _conclude(record: RunRecord) -> int:
+def conclude(record: RunRecord) -> int:
     """Say on stderr what went wrong, if anything, and return the exit code."""
     from probe.measures import outcome  # noqa: PLC0415 - `--help` stays quick
 

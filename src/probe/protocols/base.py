@@ -104,5 +104,8 @@ class TtsCodec(Protocol):
 
     def decode(self, data: bytes, *, binary: bool) -> TtsEvent: ...
 
+    def config_url(self, url: str) -> str:
+        """Where a server with this WebSocket URL describes itself."""
+
     def voices(self, document: bytes) -> tuple[str, ...] | None:
-        """Read the voices out of the server's description of itself; None where it doesn't say."""
+        """Read the voices out of that description; None where it doesn't say."""

@@ -1,6 +1,7 @@
 """The Magpie TTS server, both generations: JSON text frames in, JSON and binary PCM frames out."""
 
 import json
+from urllib.parse import urlsplit, urlunsplit
 
 from probe.protocols.base import (
     Audio,
@@ -48,6 +49,11 @@ class MagpieTts:
             case "error":
                 return ServerError(str(reply.get("message", "no message")), fatal=reply.get("fatal") is not False)
         return Unknown()
+
+    def config_url(self, url: str) -> str:
+        parts = urlsplit(url)
+        scheme = "https" if parts.scheme == "wss" else "http"
+        return urlunsplit((scheme, parts.netloc.rpartition("@")[2], "/v1/audio/config", "", ""))
 
     def voices(self, document: bytes) -> tuple[str, ...] | None:
         config = parse_object(document)

@@ -1,6 +1,6 @@
 """The report of a finished run: header, summary, chunk tables. The caller strips the colours that it can't show."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from datetime import datetime
 
 import click
@@ -9,12 +9,11 @@ from probe.audio import decibels
 from probe.measures import ChunkMeasures, Summary, TurnMeasures, measure_run, outcome, summarise
 from probe.record import Chunk, Outcome, Plan, RunRecord, Turn
 from probe.sinks.document import TIMESTAMPS
-from probe.sinks.figures import MISSING, ms, number, shortened
+from probe.sinks.figures import MISSING, ms, number, shortened, table
 from probe.sinks.timeline import describe_pause, stamp
 
 _COLOURS: dict[Outcome, str] = {"ok": "green", "slow": "red", "failed": "red", "suspect": "yellow", "skipped": "yellow"}
 _LABEL_WIDTH = 22
-_MIN_TEXT = 12
 _PROMPT_WIDTH = 200
 
 # Latencies of each chunk, as the starting document has them, and what a listener makes of them.
@@ -104,11 +103,11 @@ def _tables(turn: Turn, measured: TurnMeasures, width: int, *, many: bool) -> It
     of_turn = f", TURN {turn.turn_num}" if many else ""
     rows = [_stage_row(chunk, each) for chunk, each in zip(turn.chunks, measured.chunks, strict=True)]
     yield f"CHUNK BREAKDOWN{of_turn} (ms):"
-    yield from _table(_STAGES, rows, width)
+    yield from table(_STAGES, rows, width)
     rows = [_listener_row(chunk, each) for chunk, each in zip(turn.chunks, measured.chunks, strict=True)]
     yield ""
     yield f"WHAT A LISTENER HEARS{of_turn} (ms, dB of full scale):"
-    yield from _table(_LISTENER, rows, width)
+    yield from table(_LISTENER, rows)
 
 
 def _stage_row(chunk: Chunk, measured: ChunkMeasures) -> list[str]:
@@ -139,26 +138,6 @@ def _listener_row(chunk: Chunk, measured: ChunkMeasures) -> list[str]:
         chunk.segment_end or MISSING,
         f"{chunk.late_audio_bytes} B" if chunk.late_audio_bytes else MISSING,
     ]
-
-
-def _table(columns: Sequence[str], rows: Sequence[Sequence[str]], width: int) -> Iterator[str]:
-    """Columns as wide as their content; the column named Text takes what is left of the line."""
-    fixed = len(columns) - 1 if columns[-1] == "Text" else len(columns)
-    widths = [max(len(column), *(len(row[i]) for row in rows)) for i, column in enumerate(columns[:fixed])]
-    left = max(_MIN_TEXT, width - sum(widths) - 2 * len(widths))
-    lines = [_table_line(row, widths, left) for row in (columns, *rows)]
-    rule = "-" * max(len(line) for line in lines)
-    yield rule
-    yield lines[0]
-    yield rule
-    yield from lines[1:]
-
-
-def _table_line(row: Sequence[str], widths: Sequence[int], left: int) -> str:
-    cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=False)]
-    if len(row) > len(widths):
-        cells.append(shortened(row[-1], left))
-    return "  ".join(cells).rstrip()
 
 
 def _verdict(record: RunRecord) -> Iterator[str]:

@@ -1,0 +1,105 @@
+"""Both reference servers as processes of their own, started and ended with what uses them."""
+
+import json
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+
+START_TIMEOUT_S = 60.0
+STOP_TIMEOUT_S = 5.0
+_POLL_S = 0.1
+# Lines of its log that say why a server did not start.
+_LOG_TAIL = 5
+
+# name -> (port that it has where it is free, path of its WebSocket, whether a health document says ready)
+_SERVERS: dict[str, tuple[int, str, Callable[[dict[str, object]], bool]]] = {
+    "llm": (8002, "/ws", lambda health: health.get("llama_server") == "healthy"),
+    "tts": (8001, "/ws/tts/stream", lambda health: health.get("model_loaded") is True),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ReferenceServers:
+    """Where the running servers are."""
+
+    llm_url: str
+    tts_url: str
+
+
+@contextmanager
+def reference_servers(logs: Path) -> Iterator[ReferenceServers]:
+    """Start both servers, wait until they are healthy, end them afterwards. Raises ClickException where one fails."""
+    with ExitStack() as stack:
+        started = {name: stack.enter_context(_process(name, logs / f"{name}.log")) for name in _SERVERS}
+        for name, (process, port, log) in started.items():
+            _wait_until_healthy(name, process, port, log)
+        urls = {name: f"ws://127.0.0.1:{port}{_SERVERS[name][1]}" for name, (_, port, _) in started.items()}
+        yield ReferenceServers(urls["llm"], urls["tts"])
+
+
+@contextmanager
+def _process(name: str, log: Path) -> Iterator[tuple[subprocess.Popen[bytes], int, Path]]:
+    port = _free_port(_SERVERS[name][0])
+    command = [sys.executable, "-m", "probe", "serve", name, "--port", str(port)]
+    with log.open("wb") as stream:
+        # A session of its own: Ctrl-C reaches us alone, and we end the servers once the run has given back its slot.
+        process = subprocess.Popen(command, stdout=stream, stderr=stream, start_new_session=True)  # noqa: S603
+    try:
+        yield process, port, log
+    finally:
+        process.terminate()
+        try:
+            process.wait(STOP_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _wait_until_healthy(name: str, process: subprocess.Popen[bytes], port: int, log: Path) -> None:
+    """Show progress until the server says that it is ready."""
+    healthy = _SERVERS[name][2]
+    began = time.monotonic()
+    animated = sys.stderr.isatty()
+    while not healthy(_health(port)):
+        waited = time.monotonic() - began
+        if process.poll() is not None or waited > START_TIMEOUT_S:
+            what = "ended" if process.poll() is not None else f"is not ready after {START_TIMEOUT_S:g} s"
+            tail = " | ".join(log.read_text("utf-8", "replace").splitlines()[-_LOG_TAIL:])
+            raise click.ClickException(f"the reference {name} server {what}: {tail or 'see ' + str(log)}")
+        if animated:
+            click.echo(f"\rStarting the reference {name} server ... {waited:.0f} s", nl=False, err=True)
+        time.sleep(_POLL_S)
+    start = "\r" if animated else ""
+    click.echo(f"{start}Reference {name} server ready on port {port} after {time.monotonic() - began:.1f} s", err=True)
+
+
+def _health(port: int) -> dict[str, object]:
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=1) as answer:
+            document = json.load(answer)
+    except (urllib.error.URLError, OSError, ValueError):
+        return {}
+    return document if isinstance(document, dict) else {}
+
+
+def _free_port(preferred: int) -> int:
+    """The port that the documents name, another one where that is taken."""
+    for port in (preferred, 0):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            number: int = probe.getsockname()[1]
+            return number
+    raise click.ClickException("no free port on 127.0.0.1")
