@@ -189,7 +189,9 @@ def _why_not(error: BaseException, url: str, timeout_s: float) -> tuple[str, str
         case InvalidStatus():
             return "not_websocket", f"{url}: HTTP {error.response.status_code} instead of a WebSocket; check the path"
         case ConnectionError():
-            return "closed", f"{url}: connection lost during the handshake"
+            return "closed", f"{url}: the server ended the connection during the handshake"
+        case InvalidHandshake() if isinstance(error.__cause__, EOFError | ConnectionError):
+            return "closed", f"{url}: the server ended the connection during the handshake"
         case OSError():
             return "unreachable", f"{url}: {error.strerror or error}"
         case InvalidHandshake():

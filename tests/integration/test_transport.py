@@ -1,0 +1,179 @@
+"""Holds the `websockets` library to what `transport.py` needs of it, over real sockets.
+
+`data_received` and `process_event` are the library's own, undocumented methods: an upgrade that renames them, or that no
+longer calls them for each frame, fails here.
+"""
+
+import asyncio
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from probe.clock import AnchoredClock
+from probe.inbox import NS_A_S, Arrival, Inbox
+from probe.reference.faults import (
+    BAD_UTF8,
+    ENDLESS_FRAME,
+    RESERVED_OPCODE,
+    SSH_BANNER,
+    Binary,
+    Close,
+    Drop,
+    Http,
+    Raw,
+    Reset,
+    ScriptedTts,
+    Stall,
+    Text,
+    TtsScript,
+    Wait,
+    refusing_port,
+)
+from probe.transport import ConnectError, Link, SendError, WebSocketConnector
+
+HEADERS = {"traceparent": "00-0123456789abcdef0123456789abcdef-0123456789abcdef-01"}
+
+
+class Client:
+    """A connection whose arrivals can be awaited."""
+
+    def __init__(self) -> None:
+        self.clock = AnchoredClock.anchored_now()
+        self.inbox = Inbox(self.clock)
+
+    async def open(self, url: str, timeout_s: float = 2.0) -> Link:
+        return await WebSocketConnector(self.clock, self.inbox).open("tts", 1, url, HEADERS, timeout_s)
+
+    async def next(self, seconds: float = 5.0) -> Arrival:
+        arrival = await self.inbox.get(self.clock.now() + round(seconds * NS_A_S))
+        assert arrival is not None, "nothing arrived"
+        return arrival
+
+
+def script(*on_connected: Any, **others: Any) -> TtsScript:
+    return replace(TtsScript(), on_connected=on_connected, **others)
+
+
+async def test_each_frame_is_delivered_once_with_the_time_of_its_arrival() -> None:
+    client = Client()
+    async with ScriptedTts(script(Text("one"), Wait(0.02), Binary(b"\x01\x02"), Wait(0.02), Text("two"))) as server:
+        link = await client.open(server.url)
+        arrivals = [await client.next() for _ in range(3)]
+        await link.close()
+        sent = [entry.at_ns for entry in server.log.entries if entry.direction == "out" and entry.kind != "http"][:3]
+    assert [(a.kind, a.data) for a in arrivals] == [("text", b"one"), ("binary", b"\x01\x02"), ("text", b"two")]
+    for arrival, true_ns in zip(arrivals, sent, strict=True):
+        assert arrival.at - client.clock.wall_ns >= true_ns - client.clock.monotonic_ns
+    assert [a.at for a in arrivals] == sorted(a.at for a in arrivals)
+
+
+async def test_a_stamp_is_taken_on_arrival_not_when_somebody_reads() -> None:
+    client = Client()
+    async with ScriptedTts(script(Text("early"))) as server:
+        link = await client.open(server.url)
+        await asyncio.sleep(0.3)
+        read = client.clock.now()
+        arrival = await client.next()
+        await link.close()
+    assert read - arrival.at > 0.2 * NS_A_S
+
+
+async def test_a_fragmented_message_is_one_frame() -> None:
+    client = Client()
+    parts = Raw(b"\x02\x02ab"), Wait(0.02), Raw(b"\x80\x02cd"), Text("next")
+    async with ScriptedTts(script(*parts)) as server:
+        link = await client.open(server.url)
+        assert [(await client.next()).data for _ in range(2)] == [b"abcd", b"next"]
+        await link.close()
+
+
+async def test_many_frames_do_not_press_back() -> None:
+    """The library would stop reading after 16 frames that nobody fetched; ours are all there."""
+    client = Client()
+    async with ScriptedTts(script(*(Binary(bytes(4096)) for _ in range(500)))) as server:
+        link = await client.open(server.url)
+        await asyncio.wait_for(server.log.until(lambda _: len(server.log.sent("binary")) == 500), 10)
+        assert len([await client.next() for _ in range(500)]) == 500
+        await link.close()
+
+
+async def test_the_handshake_carries_the_trace() -> None:
+    client = Client()
+    async with ScriptedTts(script()) as server:
+        link = await client.open(server.url)
+        await link.close()
+        assert server.log.received("http")[0].headers["traceparent"] == HEADERS["traceparent"]
+        assert "sec-websocket-extensions" not in server.log.received("http")[0].headers
+
+
+@pytest.mark.parametrize(
+    ("step", "kind", "detail"),
+    [
+        (Drop(), "closed", "without a close frame"),
+        (Reset(), "closed", "without a close frame"),
+        (Close(1011, "out of memory"), "closed", "1011"),
+        (Close(1000, "", patience=30.0), "closed", "1000"),
+        (RESERVED_OPCODE, "broken", "opcode"),
+        (ENDLESS_FRAME, "broken", ""),
+    ],
+)
+async def test_every_end_of_a_connection_is_told_once(step: Any, kind: str, detail: str) -> None:
+    client = Client()
+    async with ScriptedTts(script(Text("hello"), step, Stall())) as server:
+        link = await client.open(server.url)
+        assert (await client.next()).data == b"hello"
+        end = await client.next()
+        assert (end.kind, detail in end.data.decode()) == (kind, True)
+        await link.close()
+        assert await client.inbox.get(client.clock.now() + NS_A_S // 5) is None
+        with pytest.raises(SendError):
+            await link.send("{}", 1.0)
+
+
+async def test_text_that_is_not_utf8_is_left_to_the_codec() -> None:
+    client = Client()
+    async with ScriptedTts(script(BAD_UTF8, Stall())) as server:
+        link = await client.open(server.url)
+        assert (await client.next()).data == b"\xc3\x28"
+        await link.close()
+
+
+@pytest.mark.parametrize(
+    ("others", "reason"),
+    [
+        ({"on_accept": (Stall(),)}, "timeout"),
+        ({"on_accept": (SSH_BANNER, Stall())}, "not_websocket"),
+        ({"on_accept": (Drop(),)}, "closed"),
+        ({"on_accept": (Reset(),)}, "closed"),
+        ({"on_handshake": (Http(404),)}, "not_websocket"),
+        ({"on_handshake": (Http(200, {"status": "ok"}),)}, "not_websocket"),
+        ({"on_handshake": (Wait(30.0),)}, "timeout"),
+    ],
+)
+async def test_a_connection_that_does_not_open_says_why(others: dict[str, Any], reason: str) -> None:
+    async with ScriptedTts(script(**others)) as server:
+        with pytest.raises(ConnectError) as caught:
+            await Client().open(server.url, 0.5)
+    assert caught.value.reason == reason
+    assert server.url in str(caught.value)
+
+
+async def test_nobody_listens() -> None:
+    with refusing_port() as port, pytest.raises(ConnectError) as caught:
+        await Client().open(f"ws://127.0.0.1:{port}/ws")
+    assert caught.value.reason == "refused"
+
+
+async def test_an_unknown_host() -> None:
+    with pytest.raises(ConnectError) as caught:
+        await Client().open("ws://no-such-host.invalid/ws")
+    assert caught.value.reason == "dns"
+
+
+async def test_a_server_that_does_not_close_holds_nobody_up() -> None:
+    client = Client()
+    async with ScriptedTts(replace(script(Stall()), on_client_close=(Stall(),))) as server:
+        link = await client.open(server.url)
+        async with asyncio.timeout(3):
+            await link.close()
