@@ -78,7 +78,7 @@ RULES = [
     Rule(
         "a protocol turns bytes into events: it neither waits nor looks at a clock",
         of="probe.protocols probe.protocols.*",
-        never="asyncio concurrent.* http.* select selectors socket ssl threading time urllib.request websockets* probe.clock",
+        never="asyncio http.* select selectors socket ssl threading time urllib.request websockets* probe.clock",
         broken_by=("probe.protocols.base", "def f():\n    import asyncio"),
     ),
     Rule(
