@@ -1,7 +1,7 @@
 """Holds the `websockets` library to what `transport.py` needs of it, over real sockets.
 
-`data_received` and `process_event` are the library's own, undocumented methods: an upgrade that renames them, or that no
-longer calls them for each frame, fails here.
+`data_received` and `process_event` are the library's own, undocumented methods: an upgrade that renames them, or that
+no longer calls them for each frame, fails here.
 """
 
 import asyncio

@@ -2,6 +2,7 @@
 
 import asyncio
 import functools
+import gc
 import json
 import os
 import shutil
@@ -102,6 +103,9 @@ def execute(plan: Plan, render: Callable[[Event], Iterable[str]], write: Callabl
             asyncio.get_running_loop().add_signal_handler(number, _interrupt, stop)
         return await engine.run(plan, codecs, WebSocketConnector, AnchoredClock.anchored_now(), live.observe, stop)
 
+    # What has been imported stays; a collection of it would stop the run for over 10 ms.
+    gc.collect()
+    gc.freeze()
     with Live(render, write) as live:
         return asyncio.run(go())
 

@@ -1,0 +1,1 @@
+"""Text to PCM: the speech engines of the reference TTS server and what turns their audio into bytes for the wire."""

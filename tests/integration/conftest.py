@@ -1,0 +1,68 @@
+"""Reference servers as processes, one of each kind for the whole session."""
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from urllib.error import URLError
+from urllib.request import urlopen
+
+import pytest
+
+START_S = 60
+
+
+@pytest.fixture(scope="session")
+def serve_tts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., str]]:
+    """Start a `probe serve tts` with the given options; return its WebSocket address. It ends with the session."""
+    with ExitStack() as servers:
+
+        def serve(*options: str) -> str:
+            return servers.enter_context(_tts_process(options, tmp_path_factory.mktemp("tts") / "stderr"))
+
+        yield serve
+
+
+@pytest.fixture(scope="session")
+def tts_server(serve_tts: Callable[..., str]) -> str:
+    return serve_tts()
+
+
+@pytest.fixture(scope="session")
+def older_tts_server(serve_tts: Callable[..., str]) -> str:
+    return serve_tts("--generation", "older")
+
+
+@contextmanager
+def _tts_process(options: tuple[str, ...], log: Path) -> Iterator[str]:
+    command = [sys.executable, "-m", "probe", "serve", "tts", "--port", "0", *options]
+    with log.open("w") as stderr, subprocess.Popen(command, stderr=stderr) as process:
+        try:
+            deadline = time.monotonic() + START_S
+            while not log.read_text().endswith("\n"):
+                _wait_a_little(process, log, deadline)
+            url = log.read_text().removeprefix("listening on ").strip()
+            while not _is_healthy(url):
+                _wait_a_little(process, log, deadline)
+            yield url
+        finally:
+            process.terminate()
+            process.wait(10)
+
+
+def _is_healthy(url: str) -> bool:
+    health = url.replace("ws://", "http://").replace("/ws/tts/stream", "/health")
+    try:
+        with urlopen(health, timeout=5) as response:  # noqa: S310 - http, on loopback
+            return bool(json.load(response)["status"] == "healthy")
+    except URLError:
+        return False
+
+
+def _wait_a_little(process: subprocess.Popen[bytes], log: Path, deadline: float) -> None:
+    assert process.poll() is None, log.read_text()
+    assert time.monotonic() < deadline, "the server did not start"
+    time.sleep(0.05)
