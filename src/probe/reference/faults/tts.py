@@ -100,7 +100,13 @@ class ScriptedTts(ScriptedServer):
     def http_answer(self, path: str) -> Steps:
         bodies: dict[str, object] = {
             "/health": {"status": "healthy", "model_loaded": True},
-            "/v1/audio/config": {"sample_rate": audio.RATE, "channels": 1, "voices": sorted(self.script.voices)},
+            "/v1/audio/config": {
+                "sample_rate": audio.RATE,
+                "channels": 1,
+                "encoding": "pcm_s16le",
+                "voices": sorted(self.script.voices),
+                "languages": ["en", "es", "de", "fr", "vi", "it", "zh"],
+            },
         }
         return (Http(200, bodies[path]),) if path in bodies else super().http_answer(path)
 

@@ -1,0 +1,194 @@
+"""Who may import what, read from the source: the rules that CONTRIBUTING.md explains, as one table.
+
+A module uses every module that it imports, anywhere in its text, and `os.environ` when it reads the environment.
+`stdlib` stands for every module of the standard library.
+"""
+
+import ast
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+import pytest
+
+SOURCES = Path(__file__).parents[2] / "src"
+CLIENT = "probe probe.* !probe.reference !probe.reference.*"
+# The only ones that know both what measures and who reads the record.
+COMPOSING = "probe.__main__ probe.cli probe.cli.* probe.config probe.daemon probe.daemon.*"
+READING = "probe.sinks probe.sinks.* probe.dispatch probe.drift"
+
+
+@dataclass(frozen=True)
+class Rule:
+    """Modules that match `of` never use what matches `never`, unless it matches `but` too.
+
+    Patterns are separated by spaces; a leading `!` takes modules out again. `broken_by` is a module and a line of it
+    that the rule must catch.
+    """
+
+    why: str
+    of: str
+    never: str
+    broken_by: tuple[str, str]
+    but: str = ""
+
+
+def without(patterns: str) -> str:
+    return " ".join(f"!{pattern}" for pattern in patterns.split())
+
+
+RULES = [
+    Rule(
+        "the record and the clock need nothing, so everything can use them",
+        of="probe.record probe.clock",
+        never="*",
+        but="stdlib",
+        broken_by=("probe.record", "import pydantic"),
+    ),
+    Rule(
+        "audio is arithmetic",
+        of="probe.audio",
+        never="*",
+        but="stdlib probe.record",
+        broken_by=("probe.audio", "import numpy"),
+    ),
+    Rule(
+        "measures are functions of the record",
+        of="probe.measures",
+        never="*",
+        but="stdlib probe.record probe.audio",
+        broken_by=("probe.measures", "from probe.clock import Clock"),
+    ),
+    Rule(
+        "drift is a function of a series",
+        of="probe.drift",
+        never="*",
+        but="stdlib probe.record probe.measures",
+        broken_by=("probe.drift", "from probe import config"),
+    ),
+    Rule(
+        "a protocol knows nothing of who uses it",
+        of="probe.protocols probe.protocols.*",
+        never="probe.*",
+        but="probe.record probe.protocols probe.protocols.*",
+        broken_by=("probe.protocols.chunked", "from probe.transport import Connector"),
+    ),
+    Rule(
+        "a protocol turns bytes into events: it neither waits nor looks at a clock",
+        of="probe.protocols probe.protocols.*",
+        never="asyncio http.* select selectors socket ssl threading time urllib.request websockets* probe.clock",
+        broken_by=("probe.protocols.base", "def f():\n    import asyncio"),
+    ),
+    Rule(
+        "one module talks to the network",
+        of=f"{CLIENT} !probe.transport",
+        never="websockets*",
+        broken_by=("probe.engine", "from websockets.asyncio.client import connect"),
+    ),
+    Rule(
+        "what measures knows neither who reads the record, nor who composes, nor which protocols there are",
+        of=f"{CLIENT} {without(COMPOSING)} {without(READING)} !probe.protocols !probe.protocols.*",
+        never=f"{COMPOSING} {READING} probe.protocols probe.protocols.*",
+        but="probe.protocols.base",
+        broken_by=("probe.engine", "from probe.sinks import report"),
+    ),
+    Rule(
+        "a sink reads finished records, whoever made them",
+        of="probe.sinks probe.sinks.*",
+        never="probe.*",
+        but="probe.record probe.measures probe.audio probe.clock probe.sinks probe.sinks.*",
+        broken_by=("probe.sinks.spans", "import probe.engine"),
+    ),
+    Rule(
+        "one module reads the environment; the command line may, for how a terminal looks",
+        of=f"{CLIENT} !probe.config !probe.cli !probe.cli.*",
+        never="os.environ",
+        broken_by=("probe.daemon", "from os import environ"),
+    ),
+    Rule(
+        "one module reads the configuration file",
+        of=f"{CLIENT} !probe.config",
+        never="tomllib pydantic_settings",
+        broken_by=("probe.daemon", "import tomllib"),
+    ),
+    Rule(
+        "the reference servers share no code with the client, so that no mistake is made on both sides",
+        of="probe.reference probe.reference.*",
+        never="probe.*",
+        but="probe.reference probe.reference.*",
+        broken_by=("probe.reference.faults.tts", "from probe.audio import duration_ms"),
+    ),
+    Rule(
+        "the client runs without the reference servers; the command line starts them by name",
+        of=CLIENT,
+        never="probe.reference probe.reference.*",
+        broken_by=("probe.cli.demo", "from probe.reference import llm_server"),
+    ),
+]
+
+
+def matches(name: str, patterns: str) -> bool:
+    taken_out = [pattern[1:] for pattern in patterns.split() if pattern.startswith("!")]
+    if any(fnmatchcase(name, pattern) for pattern in taken_out):
+        return False
+    is_stdlib = name.partition(".")[0] in sys.stdlib_module_names
+    return any(fnmatchcase(name, pattern) or (pattern == "stdlib" and is_stdlib) for pattern in patterns.split())
+
+
+def uses(source: str) -> Iterator[str]:
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield from _imported_from(node)
+        elif isinstance(node, ast.Attribute) and node.attr in {"environ", "getenv"}:
+            yield "os.environ"
+
+
+def _imported_from(node: ast.ImportFrom) -> Iterator[str]:
+    """Yield what the names belong to: `from probe import sinks` uses probe.sinks, not only probe."""
+    assert node.module, "relative imports hide where a module is: write it in full"
+    for alias in node.names:
+        name = f"{node.module}.{alias.name}"
+        if name in {"os.environ", "os.getenv"}:
+            yield "os.environ"
+        else:
+            yield name if _is_module(name) else node.module
+
+
+def _is_module(name: str) -> bool:
+    path = SOURCES.joinpath(*name.split("."))
+    return path.is_dir() or path.with_suffix(".py").is_file()
+
+
+def violations(rule: Rule, modules: Mapping[str, str]) -> list[str]:
+    return [
+        f"{module} uses {used}"
+        for module, source in modules.items()
+        if matches(module, rule.of)
+        for used in uses(source)
+        if matches(used, rule.never) and not matches(used, rule.but)
+    ]
+
+
+def module_name(path: Path) -> str:
+    parts = path.relative_to(SOURCES).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+@pytest.fixture(scope="module")
+def modules() -> dict[str, str]:
+    return {module_name(path): path.read_text("utf-8") for path in SOURCES.rglob("*.py")}
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.why)
+def test_the_source_keeps_the_rule(rule: Rule, modules: dict[str, str]) -> None:
+    assert violations(rule, modules) == []
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.why)
+def test_the_rule_can_be_broken(rule: Rule) -> None:
+    module, line = rule.broken_by
+    assert violations(rule, {module: line}) != []
