@@ -110,7 +110,7 @@ class LlmStream:
                 draft.end, draft.done_at = event, arrival.at
                 self._reading = None
             case StreamEnded():
-                self._ended = True
+                self._ended = self.finished
             case ServerError() if draft is not None:
                 self._refused = event
             case ServerError():
@@ -118,6 +118,9 @@ class LlmStream:
                 self._ended = self._ended or self.finished
             case Malformed(detail) if self.busy:
                 raise Fault("llm", "malformed", f"LLM server sent a frame that is not its protocol: {detail}")
+
+    async def keep_alive(self) -> None:
+        """Nothing to do: LLM servers keep an idle stream."""
 
     def _token(self, draft: Draft, content: str, at: int) -> None:
         draft.tokens.append(content)

@@ -80,6 +80,9 @@ class TtsStream:
             self._opened = False
             await self._session.send("tts", self._codec.cancel())
 
+    async def keep_alive(self) -> None:
+        await self._session.send("tts", self._codec.ping())
+
     def on_frame(self, arrival: Arrival) -> None:
         event = self._codec.decode(arrival.data, binary=arrival.kind == "binary")
         match event:

@@ -328,6 +328,15 @@ def test_a_long_healthy_response_is_not_cut(virtual: Any) -> None:
     assert record.turns[0].chunks[0].text.startswith("word0 word1 ")
 
 
+def test_an_idle_tts_stream_is_kept_alive_while_the_llm_takes_its_time(virtual: Any) -> None:
+    slow = [item for i in range(8) for item in (6.0, {"type": "token", "content": f"word{i} "})]
+    network = FakeNetwork(llm([*slow, {"type": "done", "reason": "eos"}]), newer_tts(spoken(300)))
+    record = go(virtual, network)
+    assert outcome(record) == "slow"
+    pings = [at for server, at, m in network.requests if server == "tts" and m["type"] == "ping"]
+    assert [round((at - record.started) / 1e9) for at in pings] == [10, 20, 30, 40]
+
+
 def test_chunks_without_progress_end(virtual: Any) -> None:
     network = FakeNetwork(llm(*(say("") for _ in range(100))), newer_tts())
     record = go(virtual, network)

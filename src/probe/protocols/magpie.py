@@ -33,6 +33,9 @@ class MagpieTts:
     def cancel(self) -> str:
         return json.dumps({"type": "cancel"})
 
+    def ping(self) -> str:
+        return json.dumps({"type": "ping"})
+
     def decode(self, data: bytes, *, binary: bool) -> TtsEvent:
         if binary:
             return Audio(data)
