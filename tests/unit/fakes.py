@@ -93,7 +93,9 @@ class FakeNetwork:
         return [m for s, _, m in self.requests if s == server and kind in (m.get("action"), m.get("type"))]
 
 
-def say(text: str, *, done: bool = False, reason: str | None = None, ttft: float = 0.1, token: float = 0.01) -> list[Step]:
+def say(
+    text: str, *, done: bool = False, reason: str | None = None, ttft: float = 0.1, token: float = 0.01
+) -> list[Step]:
     """A chunk of the LLM: its words as tokens, then its end."""
     words = [f"{word} " for word in text.split(" ")] if text else []
     if words:

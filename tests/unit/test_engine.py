@@ -174,7 +174,9 @@ def test_audio_that_may_be_another_texts_makes_the_run_suspect(virtual: Any) -> 
     """The rest of the first segment comes after the second text was sent: nothing tells it from the second's audio."""
     burst = tone(300)
     network = FakeNetwork(
-        llm(say("Why did the unicorn"), say(" cross the roads?", ttft=0.02), say(" It was there.", done=True, ttft=0.5)),
+        llm(
+            say("Why did the unicorn"), say(" cross the roads?", ttft=0.02), say(" It was there.", done=True, ttft=0.5)
+        ),
         older_tts([0.2, burst, 0.4, burst], [0.6, burst, burst], [0.2, burst, burst]),
     )
     record = go(virtual, network)
@@ -397,9 +399,7 @@ def test_audio_that_is_no_speech(virtual: Any, pcm: bytes, reason: str) -> None:
 
 
 def test_silence_is_an_answer_to_punctuation(virtual: Any) -> None:
-    network = FakeNetwork(
-        llm(say("..."), say("One two three.", done=True)), newer_tts([0.1, bytes(8800)], spoken(300))
-    )
+    network = FakeNetwork(llm(say("..."), say("One two three.", done=True)), newer_tts([0.1, bytes(8800)], spoken(300)))
     record = go(virtual, network)
     assert record.failure is None
     turn = measure_run(record)[0]
