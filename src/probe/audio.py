@@ -17,9 +17,9 @@ BYTES_A_SAMPLE = 2
 DITHER = 8
 # Samples that stick to the rails (-2.5 dB of full scale). Speech at its loudest has -12 dB, a full-scale tone -3 dB.
 DEAFENING_RMS = 0.75
-# Noise that is loud (-16 dB) and uncorrelated, such as uniform noise over all values (-4.8 dB) or samples cut one byte
-# too late. Fricatives are as uncorrelated but quieter ("Psst": -18 dB at the most), vowels as loud but correlated.
-NOISE_RMS = 0.158
+# Noise that is loud (-12 dB) and uncorrelated, such as uniform noise over all values (-4.8 dB) or speech cut one byte
+# too late (-9 to -5 dB). Fricatives are as uncorrelated but quieter ("Psst!" normalised: -17 dB), vowels correlated.
+NOISE_RMS = 0.25
 NOISE_CORRELATION = 0.5
 
 _MARKUP = re.compile(r"<[^<>]*>")
