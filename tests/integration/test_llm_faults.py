@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
+from llm_talk import JOKE, SECONDS, Fields, Talk, health_of, talk_to
 
 from probe.reference import llama
 from probe.reference.llama import connect
@@ -16,8 +17,6 @@ from probe.reference.llm_connection import Engine
 from probe.reference.llm_prompt import EMPTY_THINK_BLOCK
 from probe.reference.llm_server import build_app
 from probe.reference.llm_slots import Slots
-
-from llm_talk import JOKE, SECONDS, Fields, Talk, health_of, talk_to
 
 SENTENCE = {"sentence_boundary": True}
 Script = Callable[[web.StreamResponse], Awaitable[None]]

@@ -8,7 +8,6 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-
 from llm_talk import SECONDS, STORY, health_of, talk_to
 
 NOBODY = "http://127.0.0.1:1"

@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator
 from functools import partial
 
 import pytest
-
 from llm_talk import JOKE, STORY, Fields, Talk, fetch, health_of, talk_to, wait_until
 
 SENTENCE = {"sentence_boundary": True}
