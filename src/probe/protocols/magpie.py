@@ -13,7 +13,7 @@ from probe.protocols.base import (
     TtsEvent,
     Unknown,
 )
-from probe.protocols.fields import parse_object
+from probe.protocols.fields import count_or_none, parse_object
 
 
 class MagpieTts:
@@ -48,7 +48,7 @@ class MagpieTts:
             case "segment_complete":
                 return SegmentComplete()
             case "done":
-                return StreamDone()
+                return StreamDone(count_or_none(reply.get("segments_generated")) or None)
             case "error":
                 return ServerError(str(reply.get("message", "no message")), fatal=reply.get("fatal") is not False)
         return Unknown()
