@@ -3,7 +3,7 @@
 import subprocess
 from pathlib import Path
 
-from records import failed, record
+from runs import failed, record
 
 from probe.sinks.histograms import Histograms
 

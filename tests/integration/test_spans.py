@@ -25,7 +25,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2_grpc import (
 )
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue
 from opentelemetry.proto.trace.v1 import trace_pb2 as wire
-from records import failed, record, refused, skipped
+from runs import failed, record, refused, skipped
 
 from probe.record import RunRecord
 from probe.sinks import span_tree

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from records import record
+from runs import record
 
 from probe import dispatch
 from probe.dispatch import Dispatch, Sink

@@ -6,7 +6,7 @@ import pytest
 from prometheus_client import Metric
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse_text
-from records import START, failed, record, refused, skipped, suspect
+from runs import START, failed, record, refused, skipped, suspect
 
 import golden
 from probe.record import REASONS

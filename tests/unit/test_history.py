@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from records import START, failed, record, skipped
+from runs import START, failed, record, skipped
 
 from probe.record import RunRecord
 from probe.sinks import history

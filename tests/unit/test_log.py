@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from records import failed, record, refused, skipped, suspect
+from runs import failed, record, refused, skipped, suspect
 
 from probe.record import RunRecord
 from probe.sinks.log import LogSink, make_logger

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from records import MS, START, chunk, failed, record, refused, skipped, suspect
+from runs import MS, START, chunk, failed, record, refused, skipped, suspect
 
 from probe.record import RunRecord, Turn
 from probe.sinks.observations import MEASURES, observations

@@ -1,7 +1,7 @@
 """What may be told to a log or a trace store."""
 
 import pytest
-from records import failed, record
+from runs import failed, record
 
 from probe.sinks.privacy import without_secrets, without_texts
 

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from records import MS, START, failed, record, refused, skipped
+from runs import MS, START, failed, record, refused, skipped
 
 import golden
 from probe.record import Connect, Failure, RunRecord, Turn

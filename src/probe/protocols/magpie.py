@@ -13,7 +13,7 @@ from probe.protocols.base import (
     TtsEvent,
     Unknown,
 )
-from probe.protocols.fields import parse_object
+from probe.protocols.fields import complaint, count_or_none, one_line, parse_object
 
 
 class MagpieTts:
@@ -48,9 +48,9 @@ class MagpieTts:
             case "segment_complete":
                 return SegmentComplete()
             case "done":
-                return StreamDone()
+                return StreamDone(count_or_none(reply.get("segments_generated")) or None)
             case "error":
-                return ServerError(str(reply.get("message", "no message")), fatal=reply.get("fatal") is not False)
+                return ServerError(complaint(reply.get("message"), data), fatal=reply.get("fatal") is not False)
         return Unknown()
 
     def config_url(self, url: str) -> str:
@@ -65,4 +65,4 @@ class MagpieTts:
             listed = list(listed)
         if not isinstance(listed, list) or not listed or not all(isinstance(voice, str) for voice in listed):
             return None
-        return tuple(listed)
+        return tuple(one_line(voice) for voice in listed)
