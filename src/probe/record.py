@@ -5,6 +5,7 @@ exact, and a step of the wall clock during a run moves none of them. What did no
 """
 
 import dataclasses
+import functools
 import json
 from dataclasses import dataclass, field
 from types import NoneType, UnionType
@@ -225,10 +226,15 @@ def _plain(value: Any) -> Any:
     return value
 
 
+@functools.cache
+def _hints(kind: type) -> dict[str, Any]:
+    return get_type_hints(kind)
+
+
 def _typed(kind: Any, value: Any) -> Any:
     """Build `kind` (a dataclass, tuple, union or plain type) from parsed JSON."""
     if dataclasses.is_dataclass(kind) and isinstance(kind, type):
-        hints = get_type_hints(kind)
+        hints = _hints(kind)
         return kind(**{name: _typed(hints[name], item) for name, item in value.items()})
     if get_origin(kind) is tuple:
         kinds = get_args(kind)
