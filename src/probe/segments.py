@@ -74,7 +74,7 @@ class Segments:
             owner.late_bytes += len(pcm)
             self._disturbed = owner
             if owner.marked:
-                self.doubts.append(f"chunk {owner.chunk_num}: audio after the end of the last segment")
+                self._doubt(f"chunk {owner.chunk_num}: audio after the end of the last segment")
         owner.frames.append((at, len(pcm)))
         owner.pcm += pcm
         return owner
@@ -142,8 +142,7 @@ class Segments:
 
     def _unmarked(self) -> list[Segment]:
         """The segments whose marker is due, oldest first. A text without a word that was passed over has none."""
-        waiting = [s for s in self.all if not s.marked]
-        return [s for s in waiting if s is waiting[-1] or s.frames or speakable(s.text)]
+        return [s for s in self.all if not s.marked and (s is self.all[-1] or s.frames or speakable(s.text))]
 
     def _may_be_held(self, segment: Segment) -> bool:
         if self._closed:
@@ -179,7 +178,7 @@ class Segments:
         if unmerged in (len(bursts), generated):
             return
         if len(bursts) != texts or generated not in (None, texts):
-            self.doubts.append("the server kept texts back, or was slow: which audio is whose can't be told")
+            self._doubt("the server kept texts back, or was slow: which audio is whose can't be told")
             return
         pcm = b"".join(bytes(segment.pcm) for segment in self.all)
         for segment, burst in zip(self.all, bursts, strict=True):
@@ -194,11 +193,15 @@ class Segments:
         starts = [i for i, frame in enumerate(frames) if i == 0 or frame[0] - frames[i - 1][0] > self._gap]
         return [frames[start:end] for start, end in zip(starts, [*starts[1:], len(frames)], strict=True)]
 
+    def _doubt(self, reason: str) -> None:
+        if reason not in self.doubts:
+            self.doubts.append(reason)
+
     def _doubt_late_audio(self) -> None:
         """Late audio of a later text may mean that its first audio was the rest of the text before it."""
         for before, segment in zip(self.all, self.all[1:], strict=False):
             if segment.late_bytes and not segment.marked and before.frames and not _told_by_pace(before, segment):
-                self.doubts.append(
+                self._doubt(
                     f"chunk {segment.chunk_num}: the server paused inside a segment for longer than the gap, and which "
                     f"audio is whose can't be told; a larger gap_ms would bridge the pause"
                 )
