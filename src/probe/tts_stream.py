@@ -19,7 +19,8 @@ class TtsStream:
     """One stream on the TTS server. `markers`: whether this server is known to mark the ends of its segments."""
 
     def __init__(self, session: Session, codec: TtsCodec, tell: Tell, *, markers: bool) -> None:
-        self.segments = Segments(session.plan.target.limits, markers=markers)
+        target = session.plan.target
+        self.segments = Segments(target.limits, target.sample_rate, markers=markers)
         self._session = session
         self._codec = codec
         self._tell = tell

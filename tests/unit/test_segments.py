@@ -34,7 +34,7 @@ class Stream:
     segments: Segments = field(init=False)
 
     def __post_init__(self) -> None:
-        self.segments = Segments(LIMITS, markers=self.markers)
+        self.segments = Segments(LIMITS, 22000, markers=self.markers)
 
     def speak(self, when: float, text: str = WORDS) -> Segment:
         return self.segments.speak(len(self.segments.all) + 1, text, at(when))
@@ -353,7 +353,7 @@ def settle(segments: Segments) -> None:
 def test_every_byte_is_somebodys_whatever_happens(
     script: list[tuple[str, float, int, str]], markers: bool, finished: bool
 ) -> None:
-    segments = Segments(LIMITS, markers=markers)
+    segments = Segments(LIMITS, 22000, markers=markers)
     now, total = 0.0, 0
     arrived = 0.0
     for what, later, size, text in script:
