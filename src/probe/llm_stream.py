@@ -127,7 +127,7 @@ class LlmStream:
         if draft.first_token is None:
             draft.first_token = at
             self._session.tell("llm_first_token", at, draft.chunk())
-        self._session.tell("llm_token", at, text=content)
+        self._session.tell("llm_token", at, text=f"token {content!r}")
 
     async def _read(self, request: str) -> Draft:
         # The draft is there before the write: an answer may arrive while the write still waits.

@@ -122,6 +122,12 @@ class Session:
             raise Fault(server, "timeout", f"nothing from the {_NAMES[server]} server for {self._patience[server]:g} s")
         return arrival is not None
 
+    async def rest(self, seconds: float) -> None:
+        """Let time pass; the peers go on reading."""
+        until = self.clock.now() + round(seconds * NS_A_S)
+        while (arrival := await self._inbox.get(until)) is not None:
+            self._dispatch(arrival)
+
     async def fetch(self, url: str) -> bytes | None:
         """Ask a server over HTTP what it says of itself."""
         return await self._connector.fetch(url, FETCH_TIMEOUT_S)

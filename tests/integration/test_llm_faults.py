@@ -65,6 +65,14 @@ def says(*contents: str, stop: str | None = "eos") -> Script:
     return script
 
 
+def says_slowly(*contents: str) -> Script:
+    async def script(answer: web.StreamResponse) -> None:
+        await asyncio.sleep(0.05)
+        await says(*contents)(answer)
+
+    return script
+
+
 def says_then_freezes(*contents: str) -> Script:
     async def script(answer: web.StreamResponse) -> None:
         await says(*contents, stop=None)(answer)
@@ -247,7 +255,7 @@ async def test_requests_to_llama_cpp(scripted: ScriptedLlama, llama_url: str) ->
 
 
 async def test_chunks_of_two_streams_on_a_connection_take_turns(scripted: ScriptedLlama, llama_url: str) -> None:
-    scripted.scripts = [says("a", "b"), says("c", "d")]
+    scripted.scripts = [says_slowly("a", "b"), says("c", "d")]
     async with serving(llama_url, slots=2) as url, talk_to(url) as talk:
         for stream_id in ("s", "t"):
             await talk.send(action="start_stream", stream_id=stream_id, messages=JOKE, stream_tokens=True)

@@ -82,4 +82,4 @@ async def test_gguf_that_is_broken(tmp_path: Path) -> None:
     async with process("--model", str(model)) as server:
         code, line = await end(server)
     assert code == 2
-    assert line == f"Error: llama.cpp can't load {model}; --verbose shows its reasons\n"
+    assert line == f"probe: llama.cpp can't load {model}; --verbose shows its reasons\n"

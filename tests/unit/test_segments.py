@@ -11,7 +11,7 @@ from probe.inbox import NEVER
 from probe.record import Limits
 from probe.segments import Segment, Segments
 
-LIMITS = Limits(**LimitsConfig().model_dump())
+LIMITS = Limits(**LimitsConfig(gap_ms=150, hold_s=2, flush_ms=500).model_dump())
 GAP, HOLD = 150.0, 2000.0
 EPOCH = 1_700_000_000_123_456_789
 WORDS = "Why did the unicorn"
@@ -55,8 +55,8 @@ class Stream:
         assert self.segments.expire(wakes_at - 1) is None, "a moment too early is too early"
         return self.segments.expire(wakes_at)
 
-    def finish(self, when: float) -> None:
-        self.segments.finish(at(when))
+    def finish(self, when: float, generated: int | None = None) -> None:
+        self.segments.finish(at(when), generated)
 
     @property
     def sizes(self) -> list[int]:
@@ -348,9 +348,9 @@ def settle(segments: Segments) -> None:
     pytest.fail("waits without end")
 
 
-@given(events, st.booleans(), st.booleans())
+@given(events, st.booleans(), st.one_of(st.none(), st.integers(0, 5)), st.booleans())
 def test_every_byte_is_somebodys_whatever_happens(
-    script: list[tuple[str, float, int, str]], markers: bool, finished: bool
+    script: list[tuple[str, float, int, str]], markers: bool, generated: int | None, finished: bool
 ) -> None:
     segments = Segments(LIMITS, markers=markers)
     now, total = 0.0, 0
@@ -373,7 +373,7 @@ def test_every_byte_is_somebodys_whatever_happens(
         check(segments, total)
     settle(segments)
     if finished:
-        segments.finish(at(now))
+        segments.finish(at(now), generated)
     check(segments, total)
 
 

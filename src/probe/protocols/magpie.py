@@ -13,7 +13,7 @@ from probe.protocols.base import (
     TtsEvent,
     Unknown,
 )
-from probe.protocols.fields import complaint, one_line, parse_object
+from probe.protocols.fields import complaint, count_or_none, one_line, parse_object
 
 
 class MagpieTts:
@@ -48,7 +48,7 @@ class MagpieTts:
             case "segment_complete":
                 return SegmentComplete()
             case "done":
-                return StreamDone()
+                return StreamDone(count_or_none(reply.get("segments_generated")) or None)
             case "error":
                 return ServerError(complaint(reply.get("message"), data), fatal=reply.get("fatal") is not False)
         return Unknown()
