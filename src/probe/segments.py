@@ -168,10 +168,6 @@ class Segments:
             if not earlier.frames and earlier.end is None:
                 earlier.end = "merged"
 
-    def _doubt(self, reason: str) -> None:
-        if reason not in self.doubts:
-            self.doubts.append(reason)
-
     def _kept_or_slow(self, generated: int | None, at: int) -> None:
         """Tell texts that the server kept, and spoke with the next one, from texts that it was slow to speak.
 
@@ -196,6 +192,10 @@ class Segments:
         frames = [frame for segment in self.all for frame in segment.frames]
         starts = [i for i, frame in enumerate(frames) if i == 0 or frame[0] - frames[i - 1][0] > self._gap]
         return [frames[start:end] for start, end in zip(starts, [*starts[1:], len(frames)], strict=True)]
+
+    def _doubt(self, reason: str) -> None:
+        if reason not in self.doubts:
+            self.doubts.append(reason)
 
     def _doubt_late_audio(self) -> None:
         """Late audio of a later text may mean that its first audio was the rest of the text before it."""

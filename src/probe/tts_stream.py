@@ -141,9 +141,12 @@ class TtsStream:
                 self._told_end(self.segments.expire(now), now)
         except Fault as fault:
             waiting = self.segments.pending()
-            if waiting is not None and not waiting.frames:
-                raise self._explained(fault, "no_audio", f"no audio for {waiting.text.strip()!r}") from fault
-            raise self._explained(fault, "timeout", "no done") from fault
+            if waiting is None:
+                raise self._explained(fault, "timeout", "no done") from fault
+            text = waiting.text.strip()
+            if waiting.frames:
+                raise self._explained(fault, "timeout", f"no segment_complete for {text!r}") from fault
+            raise self._explained(fault, "no_audio", f"no audio for {text!r}") from fault
 
     def _explained(self, fault: Fault, reason: str, what: str) -> Fault:
         """Say of a silence what was missing, and what the server said before it."""
