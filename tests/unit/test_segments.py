@@ -311,6 +311,55 @@ def test_late_audio_of_the_last_text_is_doubted_where_its_pace_does_not_tell() -
     assert "chunk 2" in pace(500, 500, 1000)[0] and "gap_ms" in pace(500, 500, 1000)[0]
 
 
+def slow_or_kept(generated: int | None, second_burst: float = 5100) -> Stream:
+    """Two one-word texts given up after two seconds each, a longer one; then three bursts of audio."""
+    stream = Stream()
+    stream.speak(0, "Sure")
+    stream.wake()
+    stream.speak(2000, "Yes")
+    stream.wake()
+    stream.speak(4500)
+    for when, size in ((5000, 10), (second_burst, 20), (5900, 40)):
+        stream.audio(when, size)
+    stream.finish(6000, generated)
+    return stream
+
+
+def test_as_many_bursts_as_texts_were_a_slow_servers() -> None:
+    for generated in (None, 3):
+        stream = slow_or_kept(generated, second_burst=5300)
+        assert (stream.sizes, stream.ends, stream.segments.doubts) == ([10, 20, 40], ["gap", "gap", "done"], [])
+        assert [ms(each.done) for each in stream.segments.all] == [5150, 5450, 6000]
+
+
+def test_one_segment_for_all_texts_was_kept_and_merged() -> None:
+    stream = slow_or_kept(generated=1)
+    assert (stream.sizes, stream.ends, stream.segments.doubts) == ([0, 0, 70], ["merged", "merged", "done"], [])
+
+
+def test_fewer_bursts_than_texts_and_more_than_one_tell_nothing() -> None:
+    for generated in (None, 2, 3):
+        stream = slow_or_kept(generated)
+        assert stream.sizes == [0, 0, 70]
+        assert len(stream.segments.doubts) == 1
+
+
+def test_a_burst_from_before_its_text_was_sent_is_not_that_texts() -> None:
+    stream = Stream()
+    stream.speak(0, "Sure")
+    stream.wake()
+    stream.speak(2000)
+    stream.audio(2500, 10)
+    stream.wake()
+    stream.audio(2750, 20)
+    stream.audio(2950, 30)
+    stream.wake()
+    stream.speak(3200)
+    stream.finish(4000)
+    assert stream.sizes == [0, 60, 0]
+    assert len(stream.segments.doubts) == 1
+
+
 def test_done_ends_what_sounded_and_leaves_what_did_not() -> None:
     stream = Stream()
     stream.speak(0)
