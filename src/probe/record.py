@@ -5,6 +5,7 @@ exact, and a step of the wall clock during a run moves none of them. What did no
 """
 
 import dataclasses
+import functools
 import json
 from dataclasses import dataclass, field
 from types import NoneType, UnionType
@@ -228,7 +229,7 @@ def _plain(value: Any) -> Any:
 def _typed(kind: Any, value: Any) -> Any:
     """Build `kind` (a dataclass, tuple, union, literal or plain type) from parsed JSON."""
     if dataclasses.is_dataclass(kind) and isinstance(kind, type):
-        hints = get_type_hints(kind)
+        hints = _hints(kind)
         return kind(**{name: _typed(hints[name], item) for name, item in _checked(dict, value).items()})
     if get_origin(kind) is tuple:
         kinds, items = get_args(kind), _checked(list, value)
@@ -242,6 +243,9 @@ def _typed(kind: Any, value: Any) -> Any:
             raise ValueError(f"none of {', '.join(get_args(kind))}")
         return value
     return float(_checked((int, float), value)) if kind is float else _checked(kind, value)
+
+
+_hints = functools.cache(get_type_hints)
 
 
 def _checked(kind: Any, value: Any) -> Any:

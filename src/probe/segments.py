@@ -223,7 +223,8 @@ class Segments:
         texts, unmerged = len(self.all), len([segment for segment in self.all if segment.end != "merged"])
         if unmerged in (len(bursts), generated):
             return
-        if len(bursts) != texts or generated not in (None, texts):
+        early = any(burst[0][0] < segment.sent for segment, burst in zip(self.all, bursts, strict=False))
+        if len(bursts) != texts or generated not in (None, texts) or early:
             self._doubt("the server kept texts back, or was slow: which audio is whose can't be told")
             return
         pcm = b"".join(bytes(segment.pcm) for segment in self.all)

@@ -56,8 +56,8 @@ class Stream:
         assert self.segments.expire(wakes_at - 1) is None, "a moment too early is too early"
         return self.segments.expire(wakes_at)
 
-    def finish(self, when: float) -> None:
-        self.segments.finish(at(when))
+    def finish(self, when: float, generated: int | None = None) -> None:
+        self.segments.finish(at(when), generated)
 
     @property
     def sizes(self) -> list[int]:
@@ -311,6 +311,55 @@ def test_late_audio_of_the_last_text_is_doubted_where_its_pace_does_not_tell() -
     assert "chunk 2" in pace(500, 500, 1000)[0] and "gap_ms" in pace(500, 500, 1000)[0]
 
 
+def slow_or_kept(generated: int | None, second_burst: float = 5100) -> Stream:
+    """Two one-word texts given up after two seconds each, a longer one; then three bursts of audio."""
+    stream = Stream()
+    stream.speak(0, "Sure")
+    stream.wake()
+    stream.speak(2000, "Yes")
+    stream.wake()
+    stream.speak(4500)
+    for when, size in ((5000, 10), (second_burst, 20), (5900, 40)):
+        stream.audio(when, size)
+    stream.finish(6000, generated)
+    return stream
+
+
+def test_as_many_bursts_as_texts_were_a_slow_servers() -> None:
+    for generated in (None, 3):
+        stream = slow_or_kept(generated, second_burst=5300)
+        assert (stream.sizes, stream.ends, stream.segments.doubts) == ([10, 20, 40], ["gap", "gap", "done"], [])
+        assert [ms(each.done) for each in stream.segments.all] == [5150, 5450, 6000]
+
+
+def test_one_segment_for_all_texts_was_kept_and_merged() -> None:
+    stream = slow_or_kept(generated=1)
+    assert (stream.sizes, stream.ends, stream.segments.doubts) == ([0, 0, 70], ["merged", "merged", "done"], [])
+
+
+def test_fewer_bursts_than_texts_and_more_than_one_tell_nothing() -> None:
+    for generated in (None, 2, 3):
+        stream = slow_or_kept(generated)
+        assert stream.sizes == [0, 0, 70]
+        assert len(stream.segments.doubts) == 1
+
+
+def test_a_burst_from_before_its_text_was_sent_is_not_that_texts() -> None:
+    stream = Stream()
+    stream.speak(0, "Sure")
+    stream.wake()
+    stream.speak(2000)
+    stream.audio(2500, 10)
+    stream.wake()
+    stream.audio(2750, 20)
+    stream.audio(2950, 30)
+    stream.wake()
+    stream.speak(3200)
+    stream.finish(4000)
+    assert stream.sizes == [0, 60, 0]
+    assert len(stream.segments.doubts) == 1
+
+
 def test_done_ends_what_sounded_and_leaves_what_did_not() -> None:
     stream = Stream()
     stream.speak(0)
@@ -349,9 +398,9 @@ def settle(segments: Segments) -> None:
     pytest.fail("waits without end")
 
 
-@given(events, st.booleans(), st.booleans())
+@given(events, st.booleans(), st.one_of(st.none(), st.integers(0, 5)), st.booleans())
 def test_every_byte_is_somebodys_whatever_happens(
-    script: list[tuple[str, float, int, str]], markers: bool, finished: bool
+    script: list[tuple[str, float, int, str]], markers: bool, generated: int | None, finished: bool
 ) -> None:
     segments = Segments(LIMITS, 22000, markers=markers)
     now, total = 0.0, 0
@@ -374,7 +423,7 @@ def test_every_byte_is_somebodys_whatever_happens(
         check(segments, total)
     settle(segments)
     if finished:
-        segments.finish(at(now))
+        segments.finish(at(now), generated)
     check(segments, total)
 
 
