@@ -20,7 +20,9 @@ _LEVELS: Mapping[Outcome, str] = {
 
 def make_logger(stream: TextIO) -> FilteringBoundLogger:
     """A logger that writes to `stream`: a line of JSON each, or for a person where the stream is a terminal."""
-    look: Processor = structlog.dev.ConsoleRenderer() if stream.isatty() else structlog.processors.JSONRenderer()
+    look: Processor = structlog.processors.JSONRenderer()
+    if stream.isatty():
+        look = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
     logger: FilteringBoundLogger = structlog.wrap_logger(
         structlog.PrintLogger(stream),
         processors=[
