@@ -11,6 +11,9 @@ from probe.cli.lazy import LazyGroup
 COMMANDS = {
     "run": ("probe.cli.run:run", "Measure once: live timeline, summary, chunk table."),
     "demo": ("probe.cli.demo:demo", "Start both reference servers and measure them three times."),
+    "history": ("probe.cli.history:history", "List the runs that the daemon has recorded."),
+    "show": ("probe.cli.show:show", "Report a recorded run again."),
+    "backfill": ("probe.cli.backfill:backfill", "Recorded runs as OpenMetrics, for promtool's block builder."),
     "serve": ("probe.cli.serve:serve", "Run a reference server: the chunked LLM or the TTS."),
 }
 
