@@ -1,5 +1,6 @@
 """The `probe` command. Each subcommand is a module of this package."""
 
+import io
 import os
 import sys
 from typing import Any, NoReturn
@@ -22,6 +23,10 @@ class OneLineErrors(LazyGroup):
     """Whatever is wrong with the command line is one clear line on stderr, and exit code 2."""
 
     def main(self, *args: Any, **kwargs: Any) -> NoReturn:
+        for stream in (sys.stdout, sys.stderr):
+            # A terminal that can't show a character of a response shows its code, and the run goes on.
+            if isinstance(stream, io.TextIOWrapper):
+                stream.reconfigure(errors="backslashreplace")
         try:
             super().main(*args, **kwargs | {"prog_name": "probe", "standalone_mode": False})
         except click.exceptions.NoArgsIsHelpError as error:
@@ -32,7 +37,8 @@ class OneLineErrors(LazyGroup):
             click.echo(f"{command}: {error.format_message()} Try `{command} --help`.", err=True)
             sys.exit(2)
         except click.ClickException as error:
-            click.echo(f"probe: {error.format_message()}", err=True)
+            for line in error.format_message().splitlines():
+                click.echo(f"probe: {line}", err=True)
             sys.exit(error.exit_code)
         except (click.Abort, KeyboardInterrupt):
             sys.exit(130)
