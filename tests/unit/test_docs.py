@@ -1,5 +1,6 @@
 """The documents say what the code does."""
 
+import re
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ import click
 
 from probe import config
 from probe.cli.run import EXIT_CODES, run
+from probe.measures import ChunkMeasures, TurnMeasures
 from probe.record import REASONS
 
 ROOT = Path(__file__).parents[2]
@@ -44,9 +46,24 @@ def test_the_docs_explain_every_failure() -> None:
             assert f"| {stage} | `{reason}` |" in text
 
 
-def test_the_docs_define_every_measure() -> None:
-    from probe.measures import ChunkMeasures, TurnMeasures  # noqa: PLC0415 - only its fields are of interest here
+def test_the_docs_explain_every_metric() -> None:
+    text = (ROOT / "docs" / "telemetry.md").read_text("utf-8")
+    golden = (ROOT / "tests" / "golden" / "metrics.txt").read_text("utf-8")
+    names = {line.partition(" ")[0].removeprefix("voice_probe_") for line in golden.splitlines() if line[0] != " "}
+    assert {name for name in names if f"| `{name}`" not in text} == set()
 
+
+def test_the_docs_name_every_span_and_attribute() -> None:
+    text = (ROOT / "docs" / "telemetry.md").read_text("utf-8")
+    golden = ROOT / "tests" / "golden"
+    trees = [(golden / f"spans_{name}.txt").read_text("utf-8") for name in ("ok", "failed", "skipped")]
+    told = set(re.findall(r"^ *[.*] ([\w.]+)", "\n".join(trees), re.MULTILINE))
+    measures = {f"probe.{name}" for name in ChunkMeasures.__dataclass_fields__}
+    assert len(told) > 20
+    assert {name for name in told - measures if f"`{name}`" not in text} == set()
+
+
+def test_the_docs_define_every_measure() -> None:
     text = (ROOT / "docs" / "measures.md").read_text("utf-8")
     names = {*ChunkMeasures.__dataclass_fields__, *TurnMeasures.__dataclass_fields__} - {"chunks"}
     assert {name for name in names if f"| `{name}` |" not in text} == set()

@@ -99,11 +99,11 @@ def test_a_terminal_gets_colours_and_no_json() -> None:
 def test_a_traceback_is_told_without_secrets(kind: type[io.StringIO]) -> None:
     stream = kind()
     try:
-        raise ValueError("ws://me:hunter2@spark")
+        int("ws://me:hunter2@spark")
     except ValueError:
         make_logger(stream).exception("odd")
     assert "hunter" not in stream.getvalue()
-    assert "ValueError: ws://spark" in stream.getvalue()
+    assert "ValueError" in stream.getvalue() and "'ws://spark'" in stream.getvalue()
 
 
 def test_half_a_character_is_logged_all_the_same() -> None:
