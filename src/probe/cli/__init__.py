@@ -1,5 +1,6 @@
 """The `probe` command. Each subcommand is a module of this package."""
 
+import io
 import os
 import sys
 from typing import Any, NoReturn
@@ -22,6 +23,10 @@ class OneLineErrors(LazyGroup):
     """Whatever is wrong with the command line is one clear line on stderr, and exit code 2."""
 
     def main(self, *args: Any, **kwargs: Any) -> NoReturn:
+        for stream in (sys.stdout, sys.stderr):
+            # A terminal that does not know a character shows a question mark for it, instead of a traceback.
+            if isinstance(stream, io.TextIOWrapper):
+                stream.reconfigure(errors="replace")
         try:
             super().main(*args, **kwargs | {"prog_name": "probe", "standalone_mode": False})
         except click.exceptions.NoArgsIsHelpError as error:
@@ -29,7 +34,9 @@ class OneLineErrors(LazyGroup):
             sys.exit(2)
         except click.UsageError as error:
             command = error.ctx.command_path if error.ctx is not None else "probe"
-            click.echo(f"{command}: {error.format_message()} Try `{command} --help`.", err=True)
+            message = error.format_message()
+            stop = "" if message.endswith((".", "?")) else "."
+            click.echo(f"{command}: {message}{stop} Try `{command} --help`.", err=True)
             sys.exit(2)
         except click.ClickException as error:
             for line in error.format_message().splitlines():

@@ -66,7 +66,8 @@ def _run_printing_json(plan: Plan, *, verbose: bool) -> RunRecord:
 
     timeline_on_stderr = Live(functools.partial(timeline.lines, plan=plan), functools.partial(say, err=True))
     record = execute(plan, timeline_on_stderr if verbose else None)
-    click.echo(json.dumps(document.document(record), ensure_ascii=False, indent=2))
+    # As bytes: JSON is UTF-8, whatever the terminal is.
+    click.echo(json.dumps(document.document(record), ensure_ascii=False, indent=2).encode())
     return record
 
 
