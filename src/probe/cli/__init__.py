@@ -24,9 +24,9 @@ class OneLineErrors(LazyGroup):
 
     def main(self, *args: Any, **kwargs: Any) -> NoReturn:
         for stream in (sys.stdout, sys.stderr):
-            # A terminal that can't show a character of a response shows its code, and the run goes on.
+            # A terminal that does not know a character shows a question mark for it, instead of a traceback.
             if isinstance(stream, io.TextIOWrapper):
-                stream.reconfigure(errors="backslashreplace")
+                stream.reconfigure(errors="replace")
         try:
             super().main(*args, **kwargs | {"prog_name": "probe", "standalone_mode": False})
         except click.exceptions.NoArgsIsHelpError as error:
@@ -34,7 +34,9 @@ class OneLineErrors(LazyGroup):
             sys.exit(2)
         except click.UsageError as error:
             command = error.ctx.command_path if error.ctx is not None else "probe"
-            click.echo(f"{command}: {error.format_message()} Try `{command} --help`.", err=True)
+            message = error.format_message()
+            stop = "" if message.endswith((".", "?")) else "."
+            click.echo(f"{command}: {message}{stop} Try `{command} --help`.", err=True)
             sys.exit(2)
         except click.ClickException as error:
             for line in error.format_message().splitlines():
@@ -42,8 +44,13 @@ class OneLineErrors(LazyGroup):
             sys.exit(error.exit_code)
         except (click.Abort, KeyboardInterrupt):
             sys.exit(130)
-        except BrokenPipeError:
+        except (BrokenPipeError, ConnectionResetError):
             # Nobody reads our output any more. Python would complain again when it closes stdout.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            sys.exit(1)
+        except OSError as error:
+            # Such as a full disk behind stdout.
+            click.echo(f"probe: {error.strerror or error}", err=True)
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             sys.exit(1)
         sys.exit(0)
