@@ -1,22 +1,14 @@
-"""Configuration: the only reader of the configuration file and the environment, and the home of every default."""
+"""What is measured: targets and scenarios."""
 
-import tomllib
 from collections.abc import Mapping
-from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic import AfterValidator, Field, model_validator
 
 from probe import protocols
+from probe.config.base import BaseSection, Seconds, Text
 from probe.record import Limits, Pause, PromptCache, Scenario, Target
-
-ENV_PREFIX = "PROBE_"
-
-
-class ConfigError(Exception):
-    """What is wrong with the configuration, a line for each error."""
 
 
 def websocket_url(text: str) -> str:
@@ -42,18 +34,9 @@ def _one_of(names: Mapping[str, object]) -> AfterValidator:
 
 
 WebSocketUrl = Annotated[str, AfterValidator(websocket_url)]
-Seconds = Annotated[float, Field(gt=0, le=3600)]
-Text = Annotated[str, Field(min_length=1)]
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
-
-
-Section = TypeVar("Section", bound=_Section)
-
-
-class PauseConfig(_Section):
+class PauseConfig(BaseSection):
     """Where a chunk ends: `max_tokens`, `sentence_boundary`, or (an empty table) with the response."""
 
     max_tokens: int | None = Field(None, ge=1, le=500)
@@ -66,7 +49,7 @@ class PauseConfig(_Section):
         return self
 
 
-class LimitsConfig(_Section):
+class LimitsConfig(BaseSection):
     """How long each wait may last."""
 
     connect_s: Seconds = Field(5.0, description="opening one WebSocket")
@@ -84,7 +67,7 @@ class LimitsConfig(_Section):
     )
 
 
-class TargetConfig(_Section):
+class TargetConfig(BaseSection):
     """One pair of servers."""
 
     llm_url: WebSocketUrl = Field("ws://localhost:8002/ws", description="the chunked LLM server")
@@ -105,7 +88,7 @@ class TargetConfig(_Section):
         return Target(name=name, **values, limits=Limits(**self.limits.model_dump()))
 
 
-class ScenarioConfig(_Section):
+class ScenarioConfig(BaseSection):
     """What is said, and how the response is cut into chunks."""
 
     system_prompt: str = Field(
@@ -133,62 +116,3 @@ class ScenarioConfig(_Section):
             temperature=self.temperature,
             prompt_cache=self.prompt_cache,
         )
-
-
-class Config(BaseSettings):
-    """The whole configuration. The environment outranks the file, the file outranks the defaults."""
-
-    model_config = SettingsConfigDict(
-        env_prefix=ENV_PREFIX, env_nested_delimiter="__", extra="forbid", nested_model_default_partial_update=True
-    )
-
-    targets: Annotated[dict[str, TargetConfig], Field(min_length=1)] = {"local": TargetConfig()}
-    scenarios: Annotated[dict[str, ScenarioConfig], Field(min_length=1)] = {"default": ScenarioConfig()}
-
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        del settings_cls, dotenv_settings, file_secret_settings
-        return env_settings, init_settings
-
-
-def load(path: Path | None) -> Config:
-    """Read the configuration file, if any, and the environment. Raises ConfigError with every error at once."""
-    document: dict[str, Any] = {}
-    if path is not None:
-        try:
-            document = tomllib.loads(path.read_text("utf-8"))
-        except OSError as error:
-            raise ConfigError(f"{path}: {error.strerror}") from error
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise ConfigError(f"{path}: not TOML: {error}") from error
-    try:
-        return Config(**document)
-    except ValidationError as error:
-        raise ConfigError("\n".join(f"{path or 'environment'}: {line}" for line in explain(error))) from error
-
-
-def explain(error: ValidationError) -> list[str]:
-    """Each error as `key: what is allowed (got value)`."""
-    lines = []
-    for each in error.errors():
-        key = ".".join(str(part) for part in each["loc"])
-        if each["type"] == "extra_forbidden":
-            lines.append(f"{key}: unknown key")
-            continue
-        message = each["msg"].removeprefix("Value error, ")
-        got = "" if each["type"] == "value_error" else f" (got {each['input']!r})"
-        lines.append(f"{key}: {message[:1].lower()}{message[1:]}{got}" if key else message)
-    return lines
-
-
-def override(section: Section, values: Mapping[str, Any]) -> Section:
-    """Return the section with every value that is not None replaced, checked anew. Raises ValidationError."""
-    given = {key: value for key, value in values.items() if value is not None}
-    return type(section).model_validate({**section.model_dump(), **given})
