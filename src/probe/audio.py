@@ -15,10 +15,11 @@ FULL_SCALE = 32768
 BYTES_A_SAMPLE = 2
 # Engines dither their silence: a sample is audible only above this.
 DITHER = 8
-# Louder than any speech that a TTS engine makes (-7 dB of full scale); uniform noise over all values has -4.8 dB.
-DEAFENING_RMS = 0.447
-# Noise that is loud (-16 dB) and uncorrelated. Fricatives are as uncorrelated but quiet, vowels as loud but correlated.
-NOISE_RMS = 0.158
+# Samples that stick to the rails (-2.5 dB of full scale). Speech at its loudest has -12 dB, a full-scale tone -3 dB.
+DEAFENING_RMS = 0.75
+# Noise that is loud (-12 dB) and uncorrelated, such as uniform noise over all values (-4.8 dB) or speech cut one byte
+# too late (-9 to -5 dB). Fricatives are as uncorrelated but quieter ("Psst!" normalised: -17 dB), vowels correlated.
+NOISE_RMS = 0.25
 NOISE_CORRELATION = 0.5
 
 _MARKUP = re.compile(r"<[^<>]*>")

@@ -155,6 +155,7 @@ class _Dialogue:
         if turn.turn_num == 1:
             await turn.tts.open()
         else:
+            await self.session.rest(scenario.turn_pause_s)
             await self.session.connect("llm")
             await turn.tts.reopen()
         draft = await turn.llm.start(messages, scenario.first_pause, scenario.temperature)

@@ -110,7 +110,7 @@ class LlmStream:
                 draft.end, draft.done_at = event, arrival.at
                 self._reading = None
             case StreamEnded():
-                self._ended = True
+                self._ended = self.finished
             case ServerError() if draft is not None:
                 self._refused = event
             case ServerError():
@@ -119,12 +119,15 @@ class LlmStream:
             case Malformed(detail) if self.busy:
                 raise Fault("llm", "malformed", f"LLM server sent a frame that is not its protocol: {detail}")
 
+    async def keep_alive(self) -> None:
+        """Nothing to do: LLM servers keep an idle stream."""
+
     def _token(self, draft: Draft, content: str, at: int) -> None:
         draft.tokens.append(content)
         if draft.first_token is None:
             draft.first_token = at
             self._session.tell("llm_first_token", at, draft.chunk())
-        self._session.tell("llm_token", at, text=content)
+        self._session.tell("llm_token", at, text=f"token {content!r}")
 
     async def _read(self, request: str) -> Draft:
         # The draft is there before the write: an answer may arrive while the write still waits.

@@ -79,6 +79,7 @@ class Scenario:
     user_turns: tuple[str, ...]
     first_pause: Pause
     next_pause: Pause
+    turn_pause_s: float
     temperature: float
     prompt_cache: PromptCache
 

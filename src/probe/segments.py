@@ -49,12 +49,19 @@ class Segments:
         self._hold = round(limits.hold_s * NS_A_S)
         self._flush_ms = limits.flush_ms
         self._disturbed: Segment | None = None
+        self._closed = False
 
     def speak(self, chunk_num: int, text: str, at: int) -> Segment:
         """Note that a text was handed to the server."""
         segment = Segment(chunk_num, text, at)
         self.all.append(segment)
         return segment
+
+    def close(self) -> None:
+        """Note that no more text comes: from here on the server keeps nothing back."""
+        self._closed = True
+        for segment in self.all:
+            segment.held = segment.held and segment is not self.all[-1]
 
     def audio(self, pcm: bytes, at: int) -> Segment | None:
         """Give a frame to its segment and return it; None where the audio belongs to no text."""
@@ -86,12 +93,14 @@ class Segments:
             self._close(owner, "marker", at)
         return owner
 
-    def finish(self, at: int) -> None:
-        """Note the server's word that all audio of the stream has been sent."""
+    def finish(self, at: int, generated: int | None = None) -> None:
+        """Note the server's word that all audio of the stream has been sent, in `generated` segments if it says so."""
         self.done = at
         for segment in self.all:
             if segment.frames and segment.end is None:
                 self._close(segment, "done", at)
+        if any(segment.end == "merged" for segment in self.all):
+            self._kept_or_slow(generated, at)
         self._doubt_late_audio()
 
     def pending(self) -> Segment | None:
@@ -137,6 +146,8 @@ class Segments:
         return [s for s in waiting if s is waiting[-1] or s.frames or speakable(s.text)]
 
     def _may_be_held(self, segment: Segment) -> bool:
+        if self._closed:
+            return False
         if not speakable(segment.text):
             return True
         return not self.markers and self._estimated_ms(segment) < self._flush_ms
@@ -157,6 +168,31 @@ class Segments:
         for earlier in self.all[: self.all.index(segment)]:
             if not earlier.frames and earlier.end is None:
                 earlier.end = "merged"
+
+    def _kept_or_slow(self, generated: int | None, at: int) -> None:
+        """Tell texts that the server kept, and spoke with the next one, from texts that it was slow to speak.
+
+        Both look the same until the stream is over: then there are as many segments as texts, or fewer.
+        """
+        bursts = self._bursts()
+        texts, unmerged = len(self.all), len([segment for segment in self.all if segment.end != "merged"])
+        if unmerged in (len(bursts), generated):
+            return
+        if len(bursts) != texts or generated not in (None, texts):
+            self.doubts.append("the server kept texts back, or was slow: which audio is whose can't be told")
+            return
+        pcm = b"".join(bytes(segment.pcm) for segment in self.all)
+        for segment, burst in zip(self.all, bursts, strict=True):
+            size = sum(size for _, size in burst)
+            segment.frames, segment.pcm, pcm = burst, bytearray(pcm[:size]), pcm[size:]
+            segment.end, segment.done, segment.late_bytes = "gap", burst[-1][0] + self._gap, 0
+        self.all[-1].end, self.all[-1].done = "done", at
+
+    def _bursts(self) -> list[list[tuple[int, int]]]:
+        """All audio in the order of its arrival, parted where a gap would have ended a segment."""
+        frames = [frame for segment in self.all for frame in segment.frames]
+        starts = [i for i, frame in enumerate(frames) if i == 0 or frame[0] - frames[i - 1][0] > self._gap]
+        return [frames[start:end] for start, end in zip(starts, [*starts[1:], len(frames)], strict=True)]
 
     def _doubt_late_audio(self) -> None:
         """Late audio of a later text may mean that its first audio was the rest of the text before it."""

@@ -4,13 +4,15 @@ from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from probe.clock import Clock
-from probe.inbox import NS_A_S, Arrival, Inbox, Kind, Server
+from probe.inbox import NEVER, NS_A_S, Arrival, Inbox, Kind, Server
 from probe.record import Chunk, Connect, Event, EventKind, Plan, Stage
 from probe.transport import ConnectError, Connector, Link, SendError
 
 _ENDINGS: Mapping[Kind, str] = {"closed": "closed", "broken": "malformed", "flood": "flood"}
 # Only asked once a run has failed; it must not hold up the end of the run for long.
 FETCH_TIMEOUT_S = 2.0
+# TTS servers drop a stream after about 30 s without activity.
+KEEP_ALIVE_S = 10
 _NAMES: Mapping[Server, str] = {"llm": "LLM", "tts": "TTS"}
 
 
@@ -35,6 +37,9 @@ class Peer(Protocol):
         """Whether something is owed, so that the end of the connection is a fault."""
 
     def on_frame(self, arrival: Arrival) -> None: ...
+
+    async def keep_alive(self) -> None:
+        """Say something on a connection that would be dropped for want of activity."""
 
 
 class Session:
@@ -106,12 +111,22 @@ class Session:
         """
         self.stage = server
         silence_ends = self._heard[server] + round(self._patience[server] * NS_A_S)
-        arrival = await self._inbox.get(min(until, silence_ends))
+        idles_at = self._idles_at(server)
+        arrival = await self._inbox.get(min(until, silence_ends, idles_at))
         if arrival is not None:
             self._dispatch(arrival)
+        elif idles_at < min(until, silence_ends):
+            await self.peers["tts"].keep_alive()
+            return True
         elif silence_ends <= until:
             raise Fault(server, "timeout", f"nothing from the {_NAMES[server]} server for {self._patience[server]:g} s")
         return arrival is not None
+
+    async def rest(self, seconds: float) -> None:
+        """Let time pass; the peers go on reading."""
+        until = self.clock.now() + round(seconds * NS_A_S)
+        while (arrival := await self._inbox.get(until)) is not None:
+            self._dispatch(arrival)
 
     async def fetch(self, url: str) -> bytes | None:
         """Ask a server over HTTP what it says of itself."""
@@ -137,6 +152,12 @@ class Session:
                 raise Fault(server, _ENDINGS[arrival.kind], f"{_NAMES[server]} server ended the connection: {how}")
         elif peer is not None:
             peer.on_frame(arrival)
+
+    def _idles_at(self, server: Server) -> int:
+        """When the TTS server, which drops idle streams, wants a sign of life while the LLM server takes its time."""
+        if server == "tts" or "tts" not in self._links or "tts" not in self.peers or not self.peers["tts"].busy:
+            return NEVER
+        return self._heard["tts"] + KEEP_ALIVE_S * NS_A_S
 
     def _headers(self) -> dict[str, str]:
         return {"traceparent": f"00-{self.plan.trace_id}-{self.plan.span_id}-01"}

@@ -67,6 +67,7 @@ class TtsStream:
 
     async def close(self) -> None:
         """Tell the server that no more text comes."""
+        self.segments.close()
         await self._session.send("tts", self._codec.close())
 
     async def finish(self) -> None:
@@ -80,6 +81,9 @@ class TtsStream:
             self._opened = False
             await self._session.send("tts", self._codec.cancel())
 
+    async def keep_alive(self) -> None:
+        await self._session.send("tts", self._codec.ping())
+
     def on_frame(self, arrival: Arrival) -> None:
         event = self._codec.decode(arrival.data, binary=arrival.kind == "binary")
         match event:
@@ -89,9 +93,9 @@ class TtsStream:
                 self._created = True
             case SegmentComplete():
                 self._told_end(self.segments.marker(arrival.at), arrival.at)
-            case StreamDone() if self._created and self.segments.done is None:
+            case StreamDone(generated) if self._created and self.segments.done is None:
                 last = self.segments.pending()
-                self.segments.finish(arrival.at)
+                self.segments.finish(arrival.at, generated)
                 self._told_end(last, arrival.at)
             case ServerError(message, fatal=True) if self.busy:
                 raise Fault("tts", "server_error", f"TTS server: {message}")
@@ -107,7 +111,7 @@ class TtsStream:
             if not self._created:
                 self.segments.stray_bytes += len(pcm)
             return
-        self._session.tell("tts_audio", at, text=f"{len(pcm)} bytes")
+        self._session.tell("tts_audio", at, text=f"audio {len(pcm)} bytes")
         if len(segment.frames) == 1:
             self._tell("tts_first_audio", at, segment)
         elif segment.late_bytes == len(pcm):

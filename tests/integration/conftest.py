@@ -8,22 +8,25 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from urllib.error import URLError
+from urllib.parse import urlsplit
 from urllib.request import urlopen
 
 import pytest
 
 START_S = 60
+READY = ("healthy", "ok")
 
 
 @pytest.fixture(scope="session")
-def serve_tts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., str]]:
-    """Start a `probe serve tts` with the given options; return its WebSocket address. It ends with the session."""
+def serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., str]]:
+    """Start `probe serve` with the given arguments; return its WebSocket address. It ends with the session."""
     with ExitStack() as servers:
+        yield lambda *arguments: servers.enter_context(_process(arguments, tmp_path_factory.mktemp("serve") / "stderr"))
 
-        def serve(*options: str) -> str:
-            return servers.enter_context(_tts_process(options, tmp_path_factory.mktemp("tts") / "stderr"))
 
-        yield serve
+@pytest.fixture(scope="session")
+def serve_tts(serve: Callable[..., str]) -> Callable[..., str]:
+    return lambda *options: serve("tts", *options)
 
 
 @pytest.fixture(scope="session")
@@ -36,33 +39,41 @@ def older_tts_server(serve_tts: Callable[..., str]) -> str:
     return serve_tts("--generation", "older")
 
 
+@pytest.fixture(scope="session")
+def llm_server(serve: Callable[..., str]) -> str:
+    """Return the address of a reference LLM server on the real embedded model, with one slot."""
+    return serve("llm")
+
+
 @contextmanager
-def _tts_process(options: tuple[str, ...], log: Path) -> Iterator[str]:
-    command = [sys.executable, "-m", "probe", "serve", "tts", "--port", "0", *options]
-    with log.open("w") as stderr, subprocess.Popen(command, stderr=stderr) as process:
+def _process(arguments: tuple[str, ...], log: Path) -> Iterator[str]:
+    command = [sys.executable, "-m", "probe", "serve", *arguments, "--port", "0"]
+    with log.open("w") as stderr, subprocess.Popen(command, stderr=stderr, stdout=subprocess.DEVNULL) as process:
         try:
             deadline = time.monotonic() + START_S
             while not log.read_text().endswith("\n"):
                 _wait_a_little(process, log, deadline)
-            url = log.read_text().removeprefix("listening on ").strip()
+            url = log.read_text().rpartition("listening on ")[2].strip()
             while not _is_healthy(url):
                 _wait_a_little(process, log, deadline)
             yield url
         finally:
             process.terminate()
-            process.wait(10)
+            try:
+                process.wait(10)
+            finally:
+                process.kill()
 
 
 def _is_healthy(url: str) -> bool:
-    health = url.replace("ws://", "http://").replace("/ws/tts/stream", "/health")
     try:
-        with urlopen(health, timeout=5) as response:  # noqa: S310 - http, on loopback
-            return bool(json.load(response)["status"] == "healthy")
+        with urlopen(f"http://{urlsplit(url).netloc}/health", timeout=5) as response:
+            return json.load(response)["status"] in READY
     except URLError:
         return False
 
 
 def _wait_a_little(process: subprocess.Popen[bytes], log: Path, deadline: float) -> None:
     assert process.poll() is None, log.read_text()
-    assert time.monotonic() < deadline, "the server did not start"
+    assert time.monotonic() < deadline, f"the server did not start: {log.read_text()}"
     time.sleep(0.05)

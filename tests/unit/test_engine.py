@@ -124,6 +124,38 @@ def test_a_slow_newer_server_gets_its_audio_back_by_the_marker(virtual: Any) -> 
     assert record.doubts == ()
 
 
+def test_a_server_that_keeps_texts_below_four_seconds_is_not_waited_for(virtual: Any) -> None:
+    """As the older one is out of the box: four words of 400 ms are kept until there are ten."""
+    network = FakeNetwork(
+        llm(
+            say("Why did the unicorn"),
+            say(" cross the road in the middle of the night?"),
+            say(" Nobody knows.", done=True),
+        ),
+        older_tts([], spoken(4000), spoken(700)),
+    )
+    record = go(virtual, network)
+    assert record.failure is None
+    assert [c.segment_end for c in record.turns[0].chunks] == ["merged", "gap", "done"]
+    assert record.doubts == ()
+    kept, second, _ = record.turns[0].chunks
+    assert second.inference_start - (kept.tts_text_sent or 0) == pytest.approx(2e9)
+
+
+def test_a_slow_older_server_is_told_from_one_that_keeps_texts(virtual: Any) -> None:
+    """It looks the same after two seconds; in the end there are as many segments as texts."""
+    network = FakeNetwork(
+        llm(say("Why did the unicorn"), say(" cross the road?"), say(" Nobody knows.", done=True)),
+        older_tts(spoken(1000, ttfb=3.0), spoken(900, ttfb=3.0), spoken(700, ttfb=3.0)),
+    )
+    record = go(virtual, network)
+    assert record.doubts == ()
+    assert [c.audio_bytes for c in record.turns[0].chunks] == [len(tone(ms)) for ms in (1000, 900, 700)]
+    assert measure_run(record)[0].chunks[0].tts_ttfb_ms == pytest.approx(3000)
+    assert measure_run(record)[0].response_ttfb_ms == pytest.approx(130 + 3000)
+    assert outcome(record) == "slow"
+
+
 def test_a_slow_server_is_waited_for(virtual: Any) -> None:
     network = FakeNetwork(
         llm(say("Why did the unicorn", ttft=4.0), say(" cross it?", done=True)),
@@ -254,13 +286,13 @@ def test_an_llm_that_fails(virtual: Any, chunk: list[Any], stage: str, reason: s
     ],
 )
 def test_a_tts_that_fails(virtual: Any, segment: list[Any], reason: str) -> None:
-    network = FakeNetwork(llm(say("Why did the unicorn"), say("cross", done=True)), newer_tts(segment))
+    network = FakeNetwork(llm(say("Why did the unicorn"), say("cross", done=True)), newer_tts(segment, []))
     record = go(virtual, network)
     assert record.failure is not None
     assert (record.failure.stage, record.failure.reason) == ("tts", reason)
     assert record.turns[0].chunks[0].llm_done is not None
     assert network.sent("llm", "end_stream")
-    assert (record.ended - record.started) / 1e9 < 11
+    assert (record.ended - record.started) / 1e9 < 13
 
 
 @pytest.mark.parametrize(
@@ -326,6 +358,15 @@ def test_a_long_healthy_response_is_not_cut(virtual: Any) -> None:
     record = go(virtual, network)
     assert record.failure is None
     assert record.turns[0].chunks[0].text.startswith("word0 word1 ")
+
+
+def test_an_idle_tts_stream_is_kept_alive_while_the_llm_takes_its_time(virtual: Any) -> None:
+    slow = [item for i in range(8) for item in (6.0, {"type": "token", "content": f"word{i} "})]
+    network = FakeNetwork(llm([*slow, {"type": "done", "reason": "eos"}]), newer_tts(spoken(300)))
+    record = go(virtual, network)
+    assert outcome(record) == "slow"
+    pings = [at for server, at, m in network.requests if server == "tts" and m["type"] == "ping"]
+    assert [round((at - record.started) / 1e9) for at in pings] == [10, 20, 30, 40]
 
 
 def test_chunks_without_progress_end(virtual: Any) -> None:

@@ -5,7 +5,7 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from probe.reference.llm_prompt import Message
@@ -131,6 +131,7 @@ JSON = st.recursive(
 FIELDS = ("stream_id", "messages", "pause", "stream_tokens", "temperature")
 
 
+@settings(max_examples=30)
 @given(
     action=st.sampled_from(["start_stream", "continue_stream", "end_stream", "ping"]) | JSON,
     fields=st.dictionaries(st.sampled_from(FIELDS), JSON),

@@ -4,7 +4,7 @@ import itertools
 from collections.abc import AsyncGenerator
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from probe.reference.llm_stream import (
@@ -68,6 +68,7 @@ async def test_pauses_after_exactly_so_many_tokens() -> None:
     assert script.closed
 
 
+@settings(max_examples=30)
 @given(tokens=st.lists(st.text(max_size=5), max_size=30), most=st.integers(1, 30), at_sentence=st.booleans())
 async def test_sent_tokens_are_the_text_and_never_more_than_asked_for(
     tokens: list[str], most: int, at_sentence: bool

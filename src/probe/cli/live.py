@@ -6,23 +6,34 @@ from collections.abc import Callable, Iterable
 from types import TracebackType
 from typing import Self
 
-from probe.record import Event
+from probe.record import Event, EventKind
 
 # How long a blocked terminal may hold up the end of a run.
 _DRAIN_TIMEOUT_S = 2.0
 
 
 class Live:
-    """Give `observe` to a run; what `render` makes of each event is printed in order."""
+    """Give `observe` to a run inside the context; what `render` makes of each event is printed in order.
 
-    def __init__(self, render: Callable[[Event], Iterable[str]], write: Callable[[str], None]) -> None:
+    Events of a kind in `unseen` are dropped at once: waking a thread for every frame would cost the measurement more
+    than the frame itself.
+    """
+
+    def __init__(
+        self,
+        render: Callable[[Event], Iterable[str]],
+        write: Callable[[str], None],
+        unseen: frozenset[EventKind] = frozenset(),
+    ) -> None:
         self._render = render
+        self._unseen = unseen
         self._write = write
         self._events: queue.SimpleQueue[Event | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._print_all, name="live-timeline", daemon=True)
 
     def observe(self, event: Event) -> None:
-        self._events.put(event)
+        if event.kind not in self._unseen:
+            self._events.put(event)
 
     def __enter__(self) -> Self:
         self._thread.start()

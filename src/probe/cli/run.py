@@ -7,7 +7,7 @@ import json
 import os
 import shutil
 import signal
-from collections.abc import Callable, Iterable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ import click
 
 from probe.cli.live import Live
 from probe.cli.options import UsageProblem, plan_from_options
-from probe.record import Event, Outcome, Plan, RunRecord
+from probe.record import Outcome, Plan, RunRecord
 
 EXIT_CODES: dict[Outcome, int] = {"ok": 0, "failed": 1, "slow": 3, "suspect": 4, "skipped": 5}
 _MAX_WIDTH = 110
@@ -66,8 +66,8 @@ Examples:
 def _run_printing_json(plan: Plan, *, verbose: bool) -> RunRecord:
     from probe.sinks import document, timeline  # noqa: PLC0415 - `--help` stays quick
 
-    render = functools.partial(timeline.verbose_lines, plan=plan) if verbose else _nothing
-    record = execute(plan, render, functools.partial(say, err=True))
+    timeline_on_stderr = Live(functools.partial(timeline.lines, plan=plan), functools.partial(say, err=True))
+    record = execute(plan, timeline_on_stderr if verbose else None)
     click.echo(json.dumps(document.document(record), ensure_ascii=False, indent=2))
     return record
 
@@ -79,8 +79,8 @@ def run_and_report(plan: Plan, *, verbose: bool) -> RunRecord:
     width = min(shutil.get_terminal_size((100, 24)).columns, _MAX_WIDTH)
     for line in report.header(plan, width):
         say(line)
-    render = timeline.verbose_lines if verbose else timeline.lines
-    record = execute(plan, functools.partial(render, plan=plan), say)
+    unseen = frozenset() if verbose else timeline.FRAMES
+    record = execute(plan, Live(functools.partial(timeline.lines, plan=plan), say, unseen))
     for line in report.report(record, width):
         say(line)
     if verbose:
@@ -89,8 +89,8 @@ def run_and_report(plan: Plan, *, verbose: bool) -> RunRecord:
     return record
 
 
-def execute(plan: Plan, render: Callable[[Event], Iterable[str]], write: Callable[[str], None]) -> RunRecord:
-    """Run a plan, printing what `render` makes of its events. Ctrl-C ends the run properly, a second one at once."""
+def execute(plan: Plan, live: Live | None) -> RunRecord:
+    """Run a plan while `live` shows it. Ctrl-C ends the run properly, a second one at once."""
     from probe import engine, protocols  # noqa: PLC0415 - `--help` stays quick
     from probe.clock import AnchoredClock  # noqa: PLC0415
     from probe.transport import WebSocketConnector  # noqa: PLC0415
@@ -101,12 +101,13 @@ def execute(plan: Plan, render: Callable[[Event], Iterable[str]], write: Callabl
         stop = asyncio.Event()
         for number in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(number, _interrupt, stop)
-        return await engine.run(plan, codecs, WebSocketConnector, AnchoredClock.anchored_now(), live.observe, stop)
+        observe = engine.ignore if live is None else live.observe
+        return await engine.run(plan, codecs, WebSocketConnector, AnchoredClock.anchored_now(), observe, stop)
 
     # What has been imported stays; a collection of it would stop the run for over 10 ms.
     gc.collect()
     gc.freeze()
-    with Live(render, write) as live:
+    with live or nullcontext():
         return asyncio.run(go())
 
 
@@ -120,10 +121,6 @@ def _interrupt(stop: asyncio.Event) -> None:
         os._exit(EXIT_CODES["failed"])
     stop.set()
     say("Interrupted: ending the stream so that the server's slot is free. Once more to leave at once.", err=True)
-
-
-def _nothing(_event: Event) -> tuple[str, ...]:
-    return ()
 
 
 def _require_writable(wav: Path) -> None:

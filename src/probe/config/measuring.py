@@ -60,10 +60,10 @@ class LimitsConfig(BaseSection):
     gap_ms: float = Field(150.0, gt=0, le=10_000, description="silence that ends a segment, where no marker does")
     hold_s: Seconds = Field(2.0, description="waiting for a text that the TTS server may be keeping until more comes")
     flush_ms: float = Field(
-        500.0,
+        4000.0,
         ge=0,
         le=60_000,
-        description="the older TTS server's TARGET_AUDIO_MS: shorter texts are kept",
+        description="TARGET_AUDIO_MS of an older TTS server, which may keep shorter texts back",
     )
 
 
@@ -101,6 +101,9 @@ class ScenarioConfig(BaseSection):
     turns: int | None = Field(None, ge=1, le=100, description="how many, cycling user_turns; without it, each once")
     first_pause: PauseConfig = Field(PauseConfig(max_tokens=10), description="where the first chunk of a turn ends")
     next_pause: PauseConfig = Field(PauseConfig(sentence_boundary=True), description="where every further chunk ends")
+    turn_pause_s: float = Field(
+        0.5, ge=0, le=60, description="between turns: outlasts a slot's cool-down, as people do"
+    )
     temperature: float = Field(0.7, ge=0, le=2, description="0 makes a run repeatable")
     prompt_cache: PromptCache = Field("fresh", description="fresh: as a new conversation; reused: a cache answers")
 
@@ -113,6 +116,7 @@ class ScenarioConfig(BaseSection):
             user_turns=tuple(texts[i % len(texts)] for i in range(count)),
             first_pause=Pause(**self.first_pause.model_dump()),
             next_pause=Pause(**self.next_pause.model_dump()),
+            turn_pause_s=self.turn_pause_s,
             temperature=self.temperature,
             prompt_cache=self.prompt_cache,
         )

@@ -51,7 +51,9 @@ class SegmentComplete:
 
 @dataclass(frozen=True, slots=True)
 class StreamDone:
-    """The TTS server has sent all audio of a stream."""
+    """The TTS server has sent all audio of a stream, in so many segments if it says so."""
+
+    segments: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +109,8 @@ class TtsCodec(Protocol):
     def close(self) -> str: ...
 
     def cancel(self) -> str: ...
+
+    def ping(self) -> str: ...
 
     def decode(self, data: bytes, *, binary: bool) -> TtsEvent: ...
 

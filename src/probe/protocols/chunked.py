@@ -39,6 +39,9 @@ class ChunkedLlm:
             return reply
         if reply.get("stream_id") not in (None, stream_id):
             return Unknown()
+        if "error" in reply:
+            message = str(reply["error"])
+            return ServerError(message, busy=_BUSY in message.lower())
         match reply.get("type"):
             case "token":
                 content = reply.get("content", "")
@@ -59,10 +62,7 @@ class ChunkedLlm:
 
 
 def _untyped(reply: dict[str, Any]) -> LlmEvent:
-    """Errors, acknowledgements, and the buffered reply of a server that was not asked to stream."""
-    if "error" in reply:
-        message = str(reply["error"])
-        return ServerError(message, busy=_BUSY in message.lower())
+    """Acknowledgements, and the buffered reply of a server that does not stream."""
     if reply.get("status") == "ended":
         return StreamEnded()
     if "text" in reply and ("done" in reply or "paused" in reply):

@@ -12,7 +12,7 @@ from probe.protocols.base import (
     TtsEvent,
     Unknown,
 )
-from probe.protocols.fields import http_url, parse_object
+from probe.protocols.fields import count_or_none, http_url, parse_object
 
 
 class MagpieTts:
@@ -32,6 +32,9 @@ class MagpieTts:
     def cancel(self) -> str:
         return json.dumps({"type": "cancel"})
 
+    def ping(self) -> str:
+        return json.dumps({"type": "ping"})
+
     def decode(self, data: bytes, *, binary: bool) -> TtsEvent:
         if binary:
             return Audio(data)
@@ -44,7 +47,7 @@ class MagpieTts:
             case "segment_complete":
                 return SegmentComplete()
             case "done":
-                return StreamDone()
+                return StreamDone(count_or_none(reply.get("segments_generated")) or None)
             case "error":
                 return ServerError(str(reply.get("message", "no message")), fatal=reply.get("fatal") is not False)
         return Unknown()

@@ -66,8 +66,12 @@ class Llama:
 
 @asynccontextmanager
 async def connect(url: str, silence_seconds: float) -> AsyncIterator[Llama]:
-    """Yield a client of the llama.cpp server at `url`; connections are made as they are needed."""
-    async with aiohttp.ClientSession(read_bufsize=LONGEST_EVENT) as session:
+    """Yield a client of the llama.cpp server at `url`; connections are made as they are needed.
+
+    Each request has its own: llama.cpp closes idle ones, and a request that meets the closing would fail.
+    """
+    connector = aiohttp.TCPConnector(force_close=True)
+    async with aiohttp.ClientSession(connector=connector, read_bufsize=LONGEST_EVENT) as session:
         yield Llama(url, session, silence_seconds)
 
 

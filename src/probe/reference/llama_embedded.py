@@ -15,7 +15,7 @@ WARM_UP_PROMPT = "The first words take longer than those after them. " * 8
 
 @contextmanager
 def embedded_llama(model: Path, *, slots: int, ctx_size: int, threads: int, verbose: bool) -> Iterator[str]:
-    """Yield the URL of llama.cpp running `model`, warm, with `ctx_size` tokens a slot; `threads` 0 lets it choose."""
+    """Yield the URL of llama.cpp running `model`, warm, with `ctx_size` tokens a slot."""
     params = xllamacpp.CommonParams()
     params.model.path = str(model)
     params.n_ctx = ctx_size * slots
@@ -24,8 +24,7 @@ def embedded_llama(model: Path, *, slots: int, ctx_size: int, threads: int, verb
     params.endpoint_metrics = True
     params.ui = False
     params.verbosity = ALL_LOGS if verbose else NO_LOGS
-    if threads:
-        params.cpuparams.n_threads = params.cpuparams_batch.n_threads = threads
+    params.cpuparams.n_threads = params.cpuparams_batch.n_threads = threads
     server = _load(params, slots)
     try:
         yield server.listening_address

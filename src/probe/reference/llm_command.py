@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import os
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -33,6 +34,10 @@ class Options:
     think_block: bool
     llama_timeout_s: float
     verbose: bool
+
+
+def half_of_the_cpus() -> int:
+    return max(1, len(os.sched_getaffinity(0)) // 2)
 
 
 EPILOG = """\b
@@ -85,9 +90,11 @@ answered with the error "Stream is generating".
 )
 @click.option(
     "--threads",
-    default=0,
-    type=click.IntRange(0),
-    help="Built-in llama.cpp: CPU threads.  [default: as many as llama.cpp finds right]",
+    default=half_of_the_cpus,
+    show_default="half of the CPUs",
+    type=click.IntRange(1, 512),
+    help="Built-in llama.cpp: CPU threads. As many as there are CPUs is faster on an idle machine, and many times"
+    " slower as soon as something else runs, such as a TTS server.",
 )
 @click.option(
     "--think-block/--no-think-block",
@@ -112,32 +119,26 @@ def llm(host: str, port: int, **options: object) -> None:
     """
     logging.basicConfig(format="%(message)s", level=logging.WARNING)
     try:
-        with bind(host, port) as listener:
+        with bound(host, port) as listener:
             run(listener, Options(**options))  # type: ignore[arg-type]  # click has checked the types
     except ModelError as error:
         raise SetupError(str(error)) from error
-    except OSError as error:  # another process began to listen while the model was loading
-        raise cannot_listen(host, port, error) from error
+    except OSError as error:
+        raise SetupError(f"can't listen on {host}:{port}: {error.strerror}; choose another --host or --port") from error
     except ModuleNotFoundError as error:
         if error.name not in {"aiohttp", "xllamacpp"}:
             raise
         raise SetupError(f"{error.name} is not installed: pip install 'voice-probe[reference]'") from error
 
 
-def bind(host: str, port: int) -> socket.socket:
-    """Return a socket that owns its address and does not listen: nobody connects before the model is loaded."""
-    try:
-        family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        listener = socket.socket(family, kind)
+@contextmanager
+def bound(host: str, port: int) -> Iterator[socket.socket]:
+    """Yield a socket that owns its address and does not listen: nobody connects before the model is loaded."""
+    family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    with socket.socket(family, kind) as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(address)
-    except OSError as error:
-        raise cannot_listen(host, port, error) from error
-    return listener
-
-
-def cannot_listen(host: str, port: int, error: OSError) -> SetupError:
-    return SetupError(f"can't listen on {host}:{port}: {error.strerror}; choose another --host or --port")
+        yield listener
 
 
 def run(listener: socket.socket, options: Options) -> None:

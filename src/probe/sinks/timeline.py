@@ -6,9 +6,11 @@ from datetime import datetime
 import click
 
 from probe.measures import measure_chunk
-from probe.record import Chunk, Event, Pause, Plan
+from probe.record import Chunk, Event, EventKind, Pause, Plan
 from probe.sinks.figures import ms, shortened
 
+# One event for each frame: only for those who want to see everything.
+FRAMES: frozenset[EventKind] = frozenset(("llm_token", "tts_audio"))
 _TEXT_WIDTH = 40
 _BRANCH = "  └─ "
 
@@ -20,24 +22,16 @@ def describe_pause(pause: Pause) -> str:
 
 
 def lines(event: Event, plan: Plan) -> Iterator[str]:
-    """Say what just happened; nothing for what only `verbose_lines` shows."""
+    """Say what just happened."""
     chunk = event.chunk
-    if chunk is not None:
+    if event.kind in FRAMES:
+        yield click.style(f"{stamp(event.at)}   ·  {event.text}", dim=True)
+    elif chunk is not None:
         yield from _chunk_lines(event, chunk, plan)
     elif event.kind == "connected":
         yield f"{stamp(event.at)} Connected: {event.text}"
     elif event.kind == "warning":
         yield click.style(f"{stamp(event.at)} Warning: {event.text}", fg="yellow")
-
-
-def verbose_lines(event: Event, plan: Plan) -> Iterator[str]:
-    """The same with every frame."""
-    if event.kind == "llm_token":
-        yield click.style(f"{stamp(event.at)}   ·  token {event.text!r}", dim=True)
-    elif event.kind == "tts_audio":
-        yield click.style(f"{stamp(event.at)}   ·  audio {event.text}", dim=True)
-    else:
-        yield from lines(event, plan)
 
 
 def stamp(at: int) -> str:

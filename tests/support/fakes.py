@@ -167,17 +167,19 @@ def older_tts(*segments: list[Step], done_after: float = 0.01, drops: bool = Tru
 
     def make() -> Peer:
         served = False
+        generated = 0
 
         def peer(request: dict[str, Any]) -> Iterable[Step]:
-            nonlocal served
+            nonlocal served, generated
             match request["type"]:
                 case "init" if not served:
                     served = True
                     return [0.002, {"type": "stream_created", "stream_id": "s"}]
                 case "text":
+                    generated += bool(left[0])
                     return left.pop(0)
                 case "close":
-                    done = {"type": "done", "total_audio_ms": 0, "segments_generated": 0}
+                    done = {"type": "done", "total_audio_ms": 0, "segments_generated": generated}
                     return [done_after, done, *([0.01, DROP] if drops else [])]
             return []
 

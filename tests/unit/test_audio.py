@@ -1,0 +1,209 @@
+"""PCM arithmetic on signals whose figures are known."""
+
+import array
+import math
+import random
+import sys
+import wave
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from probe import audio
+
+RATE = 22000
+
+
+def pcm(samples: Iterable[float]) -> bytes:
+    """Clipped, as an engine would do it."""
+    values = array.array("h", (max(-32768, min(32767, round(value))) for value in samples))
+    if sys.byteorder == "big":
+        values.byteswap()
+    return values.tobytes()
+
+
+def seconds(signal: Callable[[float], float], length: float = 1.0) -> bytes:
+    return pcm(signal(i / RATE) for i in range(round(length * RATE)))
+
+
+def sine(level: float, hertz: float = 220) -> Callable[[float], float]:
+    return lambda t: level * math.sin(2 * math.pi * hertz * t)
+
+
+def voice(level: float) -> Callable[[float], float]:
+    """Speech as a stick figure: a gliding pitch with formants, cut into syllables with pauses between them."""
+
+    def signal(t: float) -> float:
+        phase = 2 * math.pi * (120 * t + 15 * math.sin(3 * t))
+        harmonics = sum(math.sin(k * phase) / (1 + abs(k - 5)) for k in range(1, 25))
+        return level / 4 * harmonics * max(0.0, math.sin(2 * math.pi * 4 * t))
+
+    return signal
+
+
+def noise(level: float, length: float = 1.0, seed: int = 1) -> bytes:
+    source = random.Random(seed)
+    return pcm(source.uniform(-level, level) for _ in range(round(length * RATE)))
+
+
+def judged(samples: bytes, text: str = "Hello.") -> str | None:
+    return audio.fault(audio.listen(samples), len(samples), text)
+
+
+def test_duration_is_bytes_over_two_times_the_rate() -> None:
+    assert audio.duration_ns(44_000, 22_000) == 1e9
+    assert audio.duration_ns(4096, 22_000) / 1e6 == pytest.approx(93.0909, abs=1e-4)
+    assert audio.duration_ns(0, 22_000) == 0
+    assert audio.duration_ns(48_000, 24_000) == 1e9
+
+
+@pytest.mark.parametrize("silent", [0, 1, 2, 499, 6820])
+def test_leading_silence_is_exact_to_one_sample(silent: int) -> None:
+    samples = [0] * silent + [1000, -1000, 0, 0]
+    assert audio.listen(pcm(samples)).first_audible == silent
+
+
+@pytest.mark.parametrize(
+    ("value", "first"), [(8, None), (-8, None), (9, 2), (-9, 2), (0, None), (32767, 2), (-32768, 2)]
+)
+def test_dither_is_silence_and_what_is_above_it_is_not(value: int, first: int | None) -> None:
+    assert audio.listen(pcm([3, -8, value, 8])).first_audible == first
+
+
+def test_samples_are_signed_and_little_endian() -> None:
+    assert audio.listen(b"\x00\x80").peak == 1
+    assert audio.listen(b"\xff\x7f").peak == 32767 / 32768
+    assert audio.listen(b"\xff\xff").peak == 1 / 32768
+
+
+def test_half_a_sample_at_the_end_is_left_out() -> None:
+    assert audio.listen(pcm([100, 200]) + b"\x7f") == audio.listen(pcm([100, 200]))
+
+
+def test_nothing_has_no_levels() -> None:
+    for nothing in (b"", b"\x01"):
+        heard = audio.listen(nothing)
+        assert (heard.samples, heard.first_audible, heard.rms, heard.peak, heard.correlation) == (0, None, 0, 0, None)
+
+
+def test_digital_silence_has_no_level_in_decibels() -> None:
+    heard = audio.listen(bytes(2000))
+    assert (heard.samples, heard.first_audible, heard.correlation) == (1000, None, None)
+    assert audio.decibels(heard.rms) is None
+
+
+@pytest.mark.parametrize(
+    ("samples", "rms_db", "peak_db"),
+    [
+        (seconds(sine(32767)), -3.01, 0.0),
+        (seconds(sine(16384)), -9.03, -6.02),
+        (seconds(sine(3276.8)), -23.01, -20.0),
+        (pcm([32767, -32768] * 1000), 0.0, 0.0),
+        (pcm([328] * 1000), -40.0, -40.0),
+        (noise(32767), -4.77, 0.0),
+    ],
+)
+def test_levels_are_in_decibels_of_full_scale(samples: bytes, rms_db: float, peak_db: float) -> None:
+    heard = audio.listen(samples)
+    assert audio.decibels(heard.rms) == pytest.approx(rms_db, abs=0.1)
+    assert audio.decibels(heard.peak) == pytest.approx(peak_db, abs=0.1)
+
+
+def test_correlation_is_that_of_each_sample_with_the_next() -> None:
+    assert audio.listen(seconds(sine(10000, 220))).correlation == pytest.approx(
+        math.cos(2 * math.pi * 220 / RATE), abs=0.01
+    )
+    assert audio.listen(pcm([1000, -1000] * 500)).correlation == pytest.approx(-1, abs=0.01)
+    assert audio.listen(noise(20000)).correlation == pytest.approx(0, abs=0.02)
+
+
+RAILS = pcm(random.Random(2).choice([-32768, 32767]) for _ in range(RATE))
+CUT_LATE = seconds(voice(12000))[1:] + b"\0"
+
+
+@pytest.mark.parametrize(
+    "samples",
+    [
+        pytest.param(noise(32767), id="uniform at full scale"),
+        pytest.param(noise(32767, 0.05), id="50 ms of it"),
+        pytest.param(bytes(RATE) + noise(32767), id="after half a second of silence"),
+        pytest.param(noise(16384), id="at half of full scale"),
+        pytest.param(RAILS, id="random rails"),
+        pytest.param(CUT_LATE, id="cut one byte late"),
+        pytest.param(seconds(lambda t: 1e6 * sine(1)(t)), id="a tone clipped to a square"),
+        pytest.param(pcm([32767] * RATE), id="stuck at the rail"),
+        pytest.param(pcm([32767, -32768] * RATE), id="the highest pitch there is"),
+        pytest.param(array.array("d", [math.nan] * 5000).tobytes(), id="NaN as doubles"),
+    ],
+)
+def test_noise_is_a_fault_whatever_the_text(samples: bytes) -> None:
+    assert judged(samples) == "noise"
+    assert judged(samples, "...") == "noise"
+
+
+@pytest.mark.parametrize(
+    "samples",
+    [
+        pytest.param(seconds(voice(3000)), id="speech"),
+        pytest.param(seconds(voice(32767)), id="loud speech"),
+        pytest.param(seconds(voice(60000)), id="overdriven speech"),
+        pytest.param(seconds(sine(32767)), id="a full-scale tone"),
+        pytest.param(noise(8000), id="a fricative alone, loud"),
+        pytest.param(pcm([0] * 5000 + [9] + [0] * 5000), id="next to nothing"),
+    ],
+)
+def test_what_may_be_speech_is_no_fault(samples: bytes) -> None:
+    assert judged(samples) is None
+
+
+@pytest.mark.parametrize("text", ["Hello.", "7", "é", "好", "<b>Yes</b>", "a < b"])
+def test_silence_for_a_letter_or_a_digit_is_a_fault(text: str) -> None:
+    assert audio.speakable(text)
+    assert judged(bytes(2000), text) == "silent"
+    assert judged(pcm([8, -8] * 500), text) == "silent"
+    assert judged(b"", text) == "missing"
+    assert audio.fault(None, 0, text) == "missing"
+
+
+@pytest.mark.parametrize("text", ["", " \n", "...", "?!", "</think>", "<think>\n</think>\n\n", "—", "🦄", "<b1>"])
+def test_silence_for_anything_else_is_an_answer(text: str) -> None:
+    assert not audio.speakable(text)
+    assert judged(bytes(2000), text) is judged(b"", text) is audio.fault(None, 0, text) is None
+
+
+def test_an_odd_number_of_bytes_is_a_fault_before_anything_else() -> None:
+    for samples in (bytes(2001), noise(32767) + b"\0", seconds(voice(3000)) + b"\0", b"\0"):
+        assert judged(samples) == judged(samples, "...") == "odd_bytes"
+
+
+def test_a_wav_file_holds_the_samples(tmp_path: Path) -> None:
+    samples = seconds(voice(3000), 0.1)
+    path = tmp_path / "heard.wav"
+    path.write_bytes(b"something longer" * 10_000)
+    audio.write_wav(path, samples + b"\x01", RATE)
+    with wave.open(str(path), "rb") as stored:
+        assert (stored.getnchannels(), stored.getsampwidth(), stored.getframerate()) == (1, 2, RATE)
+        assert stored.readframes(10**6) == samples
+    assert path.stat().st_size == 44 + len(samples)
+
+
+def test_playout_of_frames_one_by_one() -> None:
+    frames = [(0, 44), (500_000, 44), (3_000_000, 22)]
+    assert list(audio.playout(frames, RATE)) == [(0, 1e6), (1e6, 2e6), (3e6, 3.5e6)]
+    assert list(audio.playout(frames[:1], RATE, 2.5e6)) == [(2.5e6, 3.5e6)]
+    assert list(audio.playout([], RATE, 2.5e6)) == []
+
+
+@given(st.binary(max_size=200), st.text(max_size=5))
+def test_any_bytes_can_be_listened_to(samples: bytes, text: str) -> None:
+    heard = audio.listen(samples)
+    values = [int.from_bytes(samples[i : i + 2], "little", signed=True) for i in range(0, len(samples) // 2 * 2, 2)]
+    assert heard.samples == len(values)
+    assert heard.first_audible == next((i for i, value in enumerate(values) if abs(value) > 8), None)
+    assert heard.peak == max(map(abs, values), default=0) / 32768
+    assert 0 <= heard.rms <= heard.peak <= 1
+    assert heard.correlation is None or -1 <= heard.correlation <= 1
+    assert judged(samples, text) in (None, "missing", "silent", "noise", "odd_bytes")

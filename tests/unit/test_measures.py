@@ -1,0 +1,355 @@
+"""Every measure against figures worked out by hand: the definitions are DESIGN's, the arithmetic is the reader's."""
+
+from dataclasses import fields, replace
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from records import BYTES_A_MS, RATE, at, chunk, failure, heard, record, turn
+
+from probe import audio
+from probe.measures import (
+    ChunkMeasures,
+    TurnMeasures,
+    average,
+    elapsed_ms,
+    measure_chunk,
+    measure_run,
+    measure_turn,
+    outcome,
+    summarise,
+)
+from probe.record import Chunk, Turn
+
+# One chunk with everything: 400 ms of audio in two frames, after 40 ms of silence, its end seen 150 ms later.
+WHOLE = chunk(
+    asked=100, llm_first_token=350, llm_done=480, tts_text_sent=485, frames=[(1000, 300), (1150, 100)],
+    tts_segment_done=1300, token_count=10, segment_end="gap", sound=heard(40),
+)  # fmt: skip
+
+STAMPS = ("llm_first_token", "llm_done", "tts_text_sent", "tts_first_audio", "tts_last_audio", "tts_segment_done")
+
+
+def measure(*chunks: Chunk) -> TurnMeasures:
+    return measure_turn(turn(*chunks), RATE)
+
+
+def gaps(*chunks: Chunk) -> list[float | None]:
+    return [each.playout_gap_ms for each in measure(*chunks).chunks]
+
+
+def test_the_measures_of_a_chunk() -> None:
+    assert measure_chunk(WHOLE, RATE, 12.5) == ChunkMeasures(
+        llm_ttft_ms=250,
+        llm_gen_time_ms=380,
+        tts_ttfb_ms=515,
+        tts_gen_time_ms=815,
+        tts_stream_time_ms=665,
+        audio_duration_ms=400,
+        combined_ttfb_ms=900,
+        leading_silence_ms=40,
+        combined_ttfa_ms=940,
+        playout_gap_ms=12.5,
+        realtime_factor=400 / 665,
+    )
+
+
+def test_the_classic_duration_is_bytes_over_two_times_22000() -> None:
+    spoken = replace(WHOLE, audio_bytes=75_768)
+    assert measure_chunk(spoken, 22_000, None).audio_duration_ms == 1722
+
+
+@pytest.mark.parametrize(
+    ("missing", "gone"),
+    [
+        ("llm_first_token", {"llm_ttft_ms"}),
+        ("llm_done", {"llm_gen_time_ms"}),
+        ("tts_text_sent", {"tts_ttfb_ms", "tts_gen_time_ms", "tts_stream_time_ms", "realtime_factor"}),
+        ("tts_first_audio", {"tts_ttfb_ms", "combined_ttfb_ms", "combined_ttfa_ms"}),
+        ("tts_last_audio", {"tts_stream_time_ms", "realtime_factor"}),
+        ("tts_segment_done", {"tts_gen_time_ms"}),
+        ("sound", {"leading_silence_ms", "combined_ttfa_ms"}),
+    ],
+)
+def test_what_is_missing_is_none_and_only_that(missing: str, gone: set[str]) -> None:
+    lost: Any = {missing: None}
+    measured = measure_chunk(replace(WHOLE, **lost), RATE, 0.0)
+    assert {f.name for f in fields(measured) if getattr(measured, f.name) is None} == gone
+
+
+def test_a_chunk_that_only_began_has_no_measure_at_all() -> None:
+    assert measure(chunk(asked=5)) == TurnMeasures(None, None, (ChunkMeasures(),))
+
+
+def test_a_turn_without_chunks_has_no_measure() -> None:
+    assert measure() == TurnMeasures(None, None, ())
+
+
+def test_zero_is_a_value_and_none_is_not() -> None:
+    at_once = measure_chunk(chunk(llm_first_token=0, tts_text_sent=0, frames=[(0, 10)], sound=heard(0)), RATE, None)
+    assert at_once.llm_ttft_ms == at_once.combined_ttfb_ms == at_once.combined_ttfa_ms == 0
+    assert at_once.tts_stream_time_ms == 0
+    assert at_once.realtime_factor is None, "10 ms of audio in no time has no factor"
+    assert elapsed_ms(0, 0) == 0
+    assert elapsed_ms(None, 0) is elapsed_ms(0, None) is None
+
+
+def test_silence_alone_is_first_byte_but_never_first_sound() -> None:
+    measured = measure(chunk(frames=[(300, 500)], sound=heard(None)))
+    assert measured.response_ttfb_ms == measured.chunks[0].combined_ttfb_ms == 300
+    assert measured.response_ttfa_ms is measured.chunks[0].combined_ttfa_ms is None
+    assert measured.chunks[0].leading_silence_ms is None
+
+
+def test_there_is_no_gap_before_the_turns_first_audio() -> None:
+    """However late it is: that wait is the response's, not a gap."""
+    assert gaps(chunk(1, frames=[(5000, 100)])) == [None]
+    assert gaps(chunk(1), chunk(2, 10, frames=[(5000, 100)])) == [None, None]
+
+
+def test_the_gap_is_what_is_left_of_the_wait_once_the_audio_before_it_has_played() -> None:
+    """A second chunk with a TTFB of 1.3 s is fine while 1.7 s of audio is still playing."""
+    first = chunk(1, frames=[(900, 1700)])
+    assert gaps(first, chunk(2, 1000, frames=[(2300, 800)])) == [None, 0]
+    assert gaps(first, chunk(2, 1000, frames=[(2600, 800)])) == [None, 0]
+    assert gaps(first, chunk(2, 1000, frames=[(2601, 800)])) == [None, 1]
+    assert gaps(first, chunk(2, 1000, frames=[(4000, 800)])) == [None, 1400]
+
+
+def test_frames_queue_up_behind_what_is_still_playing() -> None:
+    """Sent faster than it plays: 100 + 1000 + 1000 ms from the first frame at 500 end at 2600."""
+    burst = chunk(1, frames=[(500, 100), (501, 1000), (502, 1000)])
+    assert gaps(burst, chunk(2, 600, frames=[(2700, 100)])) == [None, 100]
+
+
+def test_a_segment_that_ran_dry_ends_later() -> None:
+    """100 ms from 500 to 600, dry until 900, 200 ms to 1100; whoever adds durations alone would say 800."""
+    dry = chunk(1, frames=[(500, 100), (900, 200)])
+    assert gaps(dry, chunk(2, 600, frames=[(1150, 100)])) == [None, 50]
+
+
+def test_the_playout_clock_runs_on_through_a_gap_and_through_chunks_without_audio() -> None:
+    """Played out at 600, silence to 1000, then until 1100; the merged chunk between changes nothing."""
+    assert gaps(
+        chunk(1, frames=[(500, 100)]),
+        chunk(2, 600, frames=[(1000, 100)]),
+        chunk(3, 700, segment_end="merged", tts_text_sent=700),
+        chunk(4, 800, frames=[(1130, 100)]),
+    ) == [None, 400, None, 30]
+
+
+def test_leading_silence_is_no_part_of_the_gap() -> None:
+    quiet = chunk(2, 600, frames=[(700, 500)], sound=heard(310))
+    assert gaps(chunk(1, frames=[(500, 100)]), quiet) == [None, 100]
+
+
+def test_late_audio_plays_too_and_moves_the_last_byte() -> None:
+    """The rest came after the gap had ended the segment at 750: last byte at 800, played out at 1000."""
+    late = chunk(
+        1, tts_text_sent=400, frames=[(500, 100), (800, 200)], tts_segment_done=750,
+        segment_end="gap", late_audio_bytes=200 * BYTES_A_MS,
+    )  # fmt: skip
+    measured = measure(late, chunk(2, 760, frames=[(1040, 100)]))
+    assert measured.chunks[0].tts_gen_time_ms == 350
+    assert measured.chunks[0].tts_stream_time_ms == 400
+    assert measured.chunks[0].audio_duration_ms == 300
+    assert measured.chunks[1].playout_gap_ms == 40
+
+
+def test_a_merged_chunk_has_no_tts_measures_and_the_response_starts_with_the_next_ones_audio() -> None:
+    merged = chunk(1, llm_first_token=80, llm_done=100, tts_text_sent=101, segment_end="merged")
+    spoken = chunk(2, 2100, tts_text_sent=2200, frames=[(2500, 900)], tts_segment_done=2650, sound=heard(30))
+    measured = measure(merged, spoken)
+    assert measured.chunks[0] == ChunkMeasures(llm_ttft_ms=80, llm_gen_time_ms=100)
+    assert measured.response_ttfb_ms == 2500
+    assert measured.response_ttfa_ms == 2530
+    assert measured.chunks[1].combined_ttfb_ms == 400
+
+
+def test_the_response_equals_the_first_chunk_that_sounds_by_itself() -> None:
+    measured = measure(WHOLE, chunk(2, 1300, frames=[(1500, 100)], sound=heard(0)))
+    assert measured.response_ttfb_ms == measured.chunks[0].combined_ttfb_ms == 900
+    assert measured.response_ttfa_ms == measured.chunks[0].combined_ttfa_ms == 940
+
+
+def test_first_sound_is_in_the_next_chunk_where_the_first_was_silent() -> None:
+    """500 ms of silence from 300 to 800; the second chunk came at 600 and is heard from 800, audible from 825."""
+    measured = measure(
+        chunk(1, frames=[(300, 500)], sound=heard(None)), chunk(2, 400, frames=[(600, 500)], sound=heard(25))
+    )
+    assert measured.response_ttfb_ms == 300
+    assert measured.response_ttfa_ms == 825
+    assert measured.chunks[1].combined_ttfa_ms == 225, "of its own: first byte and silence, whatever still plays"
+
+
+def test_first_sound_after_a_silent_chunk_that_has_played_out() -> None:
+    measured = measure(
+        chunk(1, frames=[(300, 100)], sound=heard(None)), chunk(2, 400, frames=[(600, 500)], sound=heard(25))
+    )
+    assert measured.response_ttfa_ms == 625
+
+
+def test_every_turn_has_a_playout_clock_of_its_own() -> None:
+    measured = measure_run(
+        record(turn(chunk(1, frames=[(500, 5000)])), turn(chunk(1, 1000, frames=[(1800, 100)]), num=2))
+    )
+    assert [each.response_ttfb_ms for each in measured] == [500, 800]
+    assert [each.chunks[0].playout_gap_ms for each in measured] == [None, None]
+
+
+def test_the_summary_of_a_run() -> None:
+    first = turn(
+        WHOLE, chunk(2, 1300, token_count=5, llm_first_token=1350, frames=[(2000, 600)], sound=heard(0)), done=2100
+    )
+    second = turn(chunk(1, 3000, token_count=3, frames=[(3700, 250)]), num=2, done=4100)
+    summary = summarise(record(first, second))
+    assert (summary.chunks, summary.tokens) == (3, 18)
+    assert summary.audio_ms == 400 + 600 + 250
+    assert summary.wall_time_ms == 4000, "from the first inference start at 100 to the last done at 4100"
+    assert summary.realtime_factor == 1250 / 4000
+    assert (summary.response_ttfb_ms, summary.response_ttfa_ms) == (900, 940)
+    # Frames at 1000 and 1150 of 300 and 100 ms play until 1400; the next comes at 2000.
+    assert (summary.playout_gaps, summary.playout_gap_total_ms, summary.playout_gap_longest_ms) == (1, 600, 600)
+    assert summary.first == measure_chunk(WHOLE, RATE, None)
+    assert summary.average.llm_ttft_ms == (250 + 50) / 2, "the third chunk has none and is left out"
+    assert summary.average.combined_ttfb_ms == (900 + 700 + 700) / 3
+    assert summary.average.audio_duration_ms == (400 + 600 + 250) / 3
+
+
+def test_the_wall_time_of_a_run_that_ended_early_lasts_to_its_end() -> None:
+    assert summarise(record(turn(chunk(asked=100)), ended=9000)).wall_time_ms == 8900
+
+
+def test_the_summary_of_a_run_that_measured_nothing() -> None:
+    for nothing in (record(), record(turn())):
+        summary = summarise(nothing)
+        assert (summary.chunks, summary.tokens, summary.audio_ms, summary.playout_gaps) == (0, 0, 0, 0)
+        assert summary.first is None
+        assert summary.wall_time_ms is summary.realtime_factor is None
+        assert summary.response_ttfb_ms is summary.response_ttfa_ms is summary.playout_gap_longest_ms is None
+        assert summary.average == ChunkMeasures()
+
+
+def test_an_average_is_over_the_chunks_that_have_the_measure() -> None:
+    assert average([]) == ChunkMeasures()
+    assert average([ChunkMeasures(tts_ttfb_ms=1), ChunkMeasures(tts_ttfb_ms=4), ChunkMeasures()]) == ChunkMeasures(
+        tts_ttfb_ms=2.5
+    )
+
+
+def response_after(ms: float) -> Turn:
+    return turn(chunk(frames=[(ms, 100)], sound=heard()))
+
+
+def test_the_objective_is_met_by_exactly_the_objective() -> None:
+    assert outcome(record(response_after(1000))) == "ok"
+    assert outcome(record(response_after(1000.001))) == "slow"
+
+
+def test_one_slow_turn_makes_the_run_slow() -> None:
+    assert outcome(record(response_after(200), response_after(1200))) == "slow"
+
+
+def test_first_byte_decides_and_not_first_sound() -> None:
+    assert outcome(record(turn(chunk(frames=[(900, 500)], sound=heard(300))))) == "ok"
+
+
+@pytest.mark.parametrize(
+    ("fields_of_record", "expected"),
+    [
+        ({}, "slow"),
+        ({"doubts": ("the event loop stood still",)}, "suspect"),
+        ({"doubts": ("the event loop stood still",), "failure": failure()}, "failed"),
+        ({"failure": failure("internal", "interrupted")}, "failed"),
+        ({"skipped": "No slots available (max 1)", "doubts": ("x",)}, "skipped"),
+    ],
+)
+def test_a_failure_outweighs_a_doubt_and_a_doubt_a_number(fields_of_record: dict[str, Any], expected: str) -> None:
+    assert outcome(record(response_after(5000), **fields_of_record)) == expected
+
+
+# Random chunks: ordered timestamps, any of them missing, frames of any size at any distance.
+
+
+@st.composite
+def random_chunks(draw: st.DrawFn) -> list[Chunk]:
+    """Chunks of one turn, one after the other, whose frames may run dry, arrive late or be missing."""
+    now = 0.0
+    chunks = []
+    for number in range(1, draw(st.integers(1, 4)) + 1):
+        step = st.floats(0, 3000).map(lambda ms: round(ms, 3))
+        times: dict[str, Any] = {"asked": now}
+        for name in ("llm_first_token", "llm_done", "tts_text_sent"):
+            now += draw(step)
+            times[name] = draw(st.sampled_from([now, None]))
+        frames = []
+        for _ in range(draw(st.integers(0, 4))):
+            now += draw(step)
+            frames.append((now, draw(st.integers(1, 2000))))
+        now += draw(step)
+        times["tts_segment_done"] = draw(st.sampled_from([now, None]))
+        sound = heard(draw(st.sampled_from([None, 0, 25]))) if frames else None
+        chunks.append(chunk(number, frames=frames, sound=sound, **times))
+    return chunks
+
+
+@given(random_chunks())
+def test_no_measure_of_ordered_timestamps_is_negative(chunks: list[Chunk]) -> None:
+    measured = measure(*chunks)
+    every = [value for each in measured.chunks for f in fields(each) if (value := getattr(each, f.name)) is not None]
+    assert min([*every, measured.response_ttfb_ms or 0, measured.response_ttfa_ms or 0], default=0) >= 0
+
+
+@given(random_chunks(), st.sets(st.sampled_from(STAMPS)))
+def test_a_measure_is_none_exactly_where_one_of_its_timestamps_is_missing(chunks: list[Chunk], lost: set[str]) -> None:
+    for each in chunks:
+        nothing: Any = dict.fromkeys(lost)
+        partial = replace(each, **nothing)
+        measured = measure_chunk(partial, RATE, None)
+        needed = {
+            "llm_ttft_ms": ("llm_first_token",),
+            "llm_gen_time_ms": ("llm_done",),
+            "tts_ttfb_ms": ("tts_text_sent", "tts_first_audio"),
+            "tts_gen_time_ms": ("tts_text_sent", "tts_segment_done"),
+            "tts_stream_time_ms": ("tts_text_sent", "tts_last_audio"),
+            "combined_ttfb_ms": ("tts_first_audio",),
+        }
+        for name, stamps in needed.items():
+            whole = all(getattr(partial, stamp) is not None for stamp in stamps)
+            assert (getattr(measured, name) is not None) == whole, name
+        assert (measured.audio_duration_ms is not None) == bool(partial.frames)
+
+
+@given(random_chunks())
+def test_playout_lasts_as_long_as_the_bytes_and_the_gaps_inside(chunks: list[Chunk]) -> None:
+    """Between its start and its end the playout clock plays every byte once; all else is silence for want of bytes."""
+    frames = [frame for each in chunks for frame in each.frames]
+    frames = [(arrival - at(0), size) for arrival, size in frames]
+    heard_frames = list(audio.playout(frames, RATE))
+    if not frames:
+        assert heard_frames == []
+        return
+    played = sum(end - start for start, end in heard_frames)
+    assert played == pytest.approx(audio.duration_ns(sum(size for _, size in frames), RATE))
+    dry = sum(max(0, after[0] - before[1]) for before, after in pairwise(heard_frames))
+    assert heard_frames[-1][1] - heard_frames[0][0] == pytest.approx(played + dry)
+    assert all(start >= arrival for (start, _), (arrival, _) in zip(heard_frames, frames, strict=True))
+    assert all(before[1] <= after[0] for before, after in pairwise(heard_frames))
+    # The gaps between chunks are a part of that silence; the rest of it is inside of them.
+    between = sum(gap for gap in gaps(*chunks) if gap is not None)
+    assert between * 1e6 <= dry + 1000
+
+
+@given(random_chunks(), st.floats(0, 1e7))
+def test_measures_do_not_depend_on_when_a_turn_was(chunks: list[Chunk], later_ms: float) -> None:
+    shift = round(later_ms * 1e6)
+
+    def moved(each: Chunk) -> Chunk:
+        stamps: Any = {
+            name: None if (old := getattr(each, name)) is None else old + shift for name in ("inference_start", *STAMPS)
+        }
+        return replace(each, frames=tuple((arrival + shift, size) for arrival, size in each.frames), **stamps)
+
+    assert measure(*map(moved, chunks)) == measure(*chunks)
