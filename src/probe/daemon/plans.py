@@ -1,0 +1,37 @@
+"""From the configuration to what the schedule wants to know."""
+
+from collections.abc import Iterator
+
+from probe.config import Config
+from probe.plan import choose
+from probe.schedule import Entry
+from probe.timing import Timing
+
+
+def entries(config: Config) -> Iterator[Entry]:
+    """Every schedule's entry. Those without a phase of their own are spread evenly over their interval."""
+    for number, (name, schedule) in enumerate(config.schedules.items()):
+        target_name, target = choose("target", config.targets, schedule.target)
+        scenario_name, scenario = choose("scenario", config.scenarios, schedule.scenario)
+        phase = schedule.phase_s
+        if phase is None:
+            phase = 0.0 if schedule.cron else schedule.every_s * number / len(config.schedules)
+        yield Entry(
+            name,
+            target.record(target_name),
+            scenario.record(scenario_name),
+            Timing(schedule.every_s, phase, schedule.cron),
+        )
+
+
+def settled_at_start(old: Config, new: Config) -> list[str]:
+    """The settings that a reload finds changed and can't change: keys."""
+    fixed = ("daemon.state_dir", "http.host", "http.port", "otlp", "log", "history")
+    return [key for key in fixed if _value(old, key) != _value(new, key)]
+
+
+def _value(config: Config, key: str) -> object:
+    found: object = config
+    for name in key.split("."):
+        found = getattr(found, name)
+    return found

@@ -1,0 +1,70 @@
+"""What a run adds to the latency histograms, in seconds. Pure: what is scraped and what is back-filled share it."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from probe.measures import ChunkMeasures, TurnMeasures, measure_run, outcome
+from probe.record import RunRecord
+
+Position = Literal["first", "next"]
+POSITIONS: tuple[Position, ...] = ("first", "next")
+
+# Histogram (voice_probe_*_seconds) and the measure that it is made of.
+MEASURES = {
+    "combined_ttfb": "combined_ttfb_ms",
+    "combined_ttfa": "combined_ttfa_ms",
+    "llm_ttft": "llm_ttft_ms",
+    "llm_generation": "llm_gen_time_ms",
+    "tts_ttfb": "tts_ttfb_ms",
+    "tts_generation": "tts_gen_time_ms",
+    "audio_duration": "audio_duration_ms",
+    "playout_gap": "playout_gap_ms",
+}
+# What a listener waits for at the start of a turn is the turn's, whichever chunk made the first sound.
+_OF_THE_TURN = {"combined_ttfb": "response_ttfb_ms", "combined_ttfa": "response_ttfa_ms"}
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """One value of one histogram."""
+
+    name: str
+    position: Position
+    seconds: float
+
+
+def is_trusted(record: RunRecord) -> bool:
+    """Whether the run is complete and its figures can be believed: only then are they latencies."""
+    return outcome(record) in ("ok", "slow")
+
+
+def observations(record: RunRecord) -> Iterator[Observation]:
+    """What a run adds: for each turn its start (`first`), and each further chunk that made sound (`next`).
+
+    A failed, skipped or suspect run adds nothing, and neither does a measure that does not exist: a first chunk whose
+    text was spoken with the next one has no TTS latencies.
+    """
+    if not is_trusted(record):
+        return
+    for turn in measure_run(record):
+        if turn.chunks:
+            yield from _first(turn)
+        for chunk in turn.chunks[1:]:
+            if chunk.audio_duration_ms is not None:
+                yield from _next(chunk)
+
+
+def _first(turn: TurnMeasures) -> Iterator[Observation]:
+    for name, measure in MEASURES.items():
+        source = turn if name in _OF_THE_TURN else turn.chunks[0]
+        value = getattr(source, _OF_THE_TURN.get(name, measure))
+        if value is not None:
+            yield Observation(name, "first", value / 1000)
+
+
+def _next(chunk: ChunkMeasures) -> Iterator[Observation]:
+    for name, measure in MEASURES.items():
+        value = getattr(chunk, measure)
+        if value is not None:
+            yield Observation(name, "next", value / 1000)
