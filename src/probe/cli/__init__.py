@@ -12,7 +12,7 @@ COMMANDS = {
     "run": ("probe.cli.run:run", "Measure once: live timeline, summary, chunk table."),
     "daemon": ("probe.cli.daemon:daemon", "Measure on a schedule: the service."),
     "check-config": ("probe.cli.check_config:check_config", "Report everything that is wrong with a configuration."),
-    "demo": ("probe.cli.demo:demo", "Start both reference servers and measure them three times."),
+    "demo": ("probe.cli.demo:demo", "Start both reference servers and let the daemon measure them three times."),
     "serve": ("probe.cli.serve:serve", "Run a reference server: the chunked LLM or the TTS."),
 }
 

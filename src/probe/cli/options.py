@@ -16,8 +16,11 @@ class UsageProblem(click.ClickException):
 
 def plan_from_options(
     config_path: Path | None, target: str | None = None, scenario: str | None = None, **options: Any
-) -> Plan:
-    """Plan a run from a configuration file, if any, and what the command line says. Raises UsageProblem."""
+) -> tuple[Plan, float]:
+    """Plan a run from a configuration file, if any, and what the command line says. Raises UsageProblem.
+
+    With the plan comes the event-loop lag, in milliseconds, that would make the run suspect.
+    """
     from pydantic import ValidationError  # noqa: PLC0415 - 0.2 s that `--help` need not take
 
     from probe import config  # noqa: PLC0415
@@ -36,7 +39,8 @@ def plan_from_options(
         raise UsageProblem("\n".join(_as_option(line) for line in config.explain(error))) from error
     except (config.ConfigError, ValueError) as error:
         raise UsageProblem(str(error)) from error
-    return new_plan(target_config.record(target_name), scenario_config.record(scenario_name))
+    plan = new_plan(target_config.record(target_name), scenario_config.record(scenario_name))
+    return plan, settings.self_check.max_lag_ms
 
 
 def _as_option(line: str) -> str:

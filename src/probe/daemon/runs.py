@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import deque
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import structlog
@@ -63,9 +64,17 @@ class Runs:
         return last if next_due is None else f"{last}; next at {next_due:%H:%M:%S} UTC"
 
     async def _hand_on(self, record: RunRecord) -> None:
+        if self.config.daemon.audio_dir is None:
+            record = _without_audio(record)
         await self._dispatch.submit(record)
-        self.last = record
+        self.last = _without_audio(record)
         self._health.ready = True
+
+
+def _without_audio(record: RunRecord) -> RunRecord:
+    """A sink that is behind keeps many records: without their samples they are small."""
+    turns = (replace(turn, chunks=tuple(replace(chunk, pcm=b"") for chunk in turn.chunks)) for turn in record.turns)
+    return replace(record, turns=tuple(turns))
 
 
 def _described(record: RunRecord) -> str:
