@@ -1,6 +1,7 @@
 """Reference servers as processes, one of each kind for the whole session."""
 
 import json
+import shutil
 import subprocess
 import sys
 import time
@@ -43,6 +44,29 @@ def older_tts_server(serve_tts: Callable[..., str]) -> str:
 def llm_server(serve: Callable[..., str]) -> str:
     """Return the address of a reference LLM server on the real embedded model, with one slot."""
     return serve("llm")
+
+
+@pytest.fixture(scope="session")
+def prometheus_binaries(pytestconfig: pytest.Config) -> Path:
+    """The folder with `prometheus` and `promtool`: the machine's own, or Debian's package, unpacked, not installed."""
+    installed = shutil.which("promtool")
+    if installed and shutil.which("prometheus"):
+        return Path(installed).parent
+    cache = pytestconfig.cache
+    if cache is None or not shutil.which("apt-get") or not shutil.which("dpkg"):
+        pytest.skip("neither Prometheus nor apt-get to fetch it with")
+    folder = cache.mkdir("prometheus")
+    if not (folder / "usr" / "bin" / "promtool").exists():
+        try:
+            _run("apt-get", "download", "prometheus", cwd=folder)
+            _run("dpkg", "-x", str(next(folder.glob("prometheus_*.deb"))), ".", cwd=folder)
+        except (subprocess.SubprocessError, StopIteration) as error:
+            pytest.skip(f"Debian's prometheus package could not be had: {error}")
+    return folder / "usr" / "bin"
+
+
+def _run(*command: str, cwd: Path) -> None:
+    subprocess.run(command, cwd=cwd, check=True, capture_output=True, timeout=50)
 
 
 @contextmanager

@@ -4,7 +4,16 @@ import json
 from typing import Any
 
 from probe.protocols.base import ChunkEnd, LlmEvent, Malformed, Messages, ServerError, StreamEnded, Token, Unknown
-from probe.protocols.fields import count_or_none, http_url, number_or_none, parse_object, shown, text_or_none
+from probe.protocols.fields import (
+    complaint,
+    count_or_none,
+    http_url,
+    number_or_none,
+    one_line,
+    parse_object,
+    shown,
+    storable,
+)
 from probe.record import Pause
 
 _BUSY = "no slots available"
@@ -39,13 +48,17 @@ class ChunkedLlm:
             return reply
         if reply.get("stream_id") not in (None, stream_id):
             return Unknown()
-        if "error" in reply:
-            message = str(reply["error"])
+        if reply.get("error") is not None:
+            message = complaint(reply["error"], data)
             return ServerError(message, busy=_BUSY in message.lower())
         match reply.get("type"):
             case "token":
                 content = reply.get("content", "")
-                return Token(content) if isinstance(content, str) else Malformed(f"content is no text: {shown(data)}")
+                return (
+                    Token(storable(content))
+                    if isinstance(content, str)
+                    else Malformed(f"content is no text: {shown(data)}")
+                )
             case "paused" | "done" as kind:
                 return _chunk_end(reply, done=kind == "done")
             case None:
@@ -71,10 +84,11 @@ def _untyped(reply: dict[str, Any]) -> LlmEvent:
 
 
 def _chunk_end(reply: dict[str, Any], *, done: bool) -> ChunkEnd:
+    reason, text = reply.get("reason"), reply.get("text")
     return ChunkEnd(
         done=done,
-        reason=text_or_none(reply.get("reason")),
-        text=text_or_none(reply.get("text")),
+        reason=one_line(reason) if isinstance(reason, str) else None,
+        text=storable(text) if isinstance(text, str) else None,
         tokens=count_or_none(reply.get("tokens")),
         server_ttft_ms=number_or_none(reply.get("ttft_ms")),
     )

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit, urlunsplit
 from probe.protocols.base import Malformed
 
 _SHOWN = 80
+_LINE = 300
 
 
 def parse_object(data: bytes) -> dict[str, Any] | Malformed:
@@ -25,8 +26,21 @@ def shown(data: bytes) -> str:
     return f"{text}…" if len(data) > _SHOWN else text
 
 
-def text_or_none(value: Any) -> str | None:
-    return value if isinstance(value, str) else None
+def storable(text: str) -> str:
+    """Make text fit to be stored and printed: JSON may hold half a character (a lone surrogate), UTF-8 can't."""
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+
+
+def one_line(text: str) -> str:
+    """What a server says to a person: one printable line, and no longer than anyone reads."""
+    line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    return line if len(line) <= _LINE else f"{line[:_LINE]}…"
+
+
+def complaint(value: Any, frame: bytes) -> str:
+    """An error's message; the frame itself where it has none."""
+    line = one_line(value) if isinstance(value, str) else ""
+    return line or shown(frame)
 
 
 def count_or_none(value: Any) -> int | None:

@@ -12,7 +12,7 @@ from probe.protocols.base import (
     TtsEvent,
     Unknown,
 )
-from probe.protocols.fields import count_or_none, http_url, parse_object
+from probe.protocols.fields import complaint, count_or_none, http_url, one_line, parse_object
 
 
 class MagpieTts:
@@ -49,7 +49,7 @@ class MagpieTts:
             case "done":
                 return StreamDone(count_or_none(reply.get("segments_generated")) or None)
             case "error":
-                return ServerError(str(reply.get("message", "no message")), fatal=reply.get("fatal") is not False)
+                return ServerError(complaint(reply.get("message"), data), fatal=reply.get("fatal") is not False)
         return Unknown()
 
     def config_url(self, url: str) -> str:
@@ -62,4 +62,4 @@ class MagpieTts:
             listed = list(listed)
         if not isinstance(listed, list) or not listed or not all(isinstance(voice, str) for voice in listed):
             return None
-        return tuple(listed)
+        return tuple(one_line(voice) for voice in listed)

@@ -1,0 +1,24 @@
+"""OpenTelemetry's names for generative AI, in one place: they are still in development, and renamed now and then.
+
+See the semantic conventions, "Generative AI" and "General attributes". Our own names begin with `probe.`.
+"""
+
+CHAT = "chat"
+TEXT_TO_SPEECH = "text_to_speech"
+
+OPERATION_NAME = "gen_ai.operation.name"
+PROVIDER_NAME = "gen_ai.provider.name"
+OUTPUT_TYPE = "gen_ai.output.type"
+REQUEST_STREAM = "gen_ai.request.stream"
+REQUEST_MAX_TOKENS = "gen_ai.request.max_tokens"
+REQUEST_TEMPERATURE = "gen_ai.request.temperature"
+RESPONSE_FINISH_REASONS = "gen_ai.response.finish_reasons"
+# Seconds.
+RESPONSE_TIME_TO_FIRST_CHUNK = "gen_ai.response.time_to_first_chunk"
+USAGE_OUTPUT_TOKENS = "gen_ai.usage.output_tokens"
+
+ERROR_TYPE = "error.type"
+SERVER_ADDRESS = "server.address"
+SERVER_PORT = "server.port"
+SERVICE_NAME = "service.name"
+SERVICE_VERSION = "service.version"

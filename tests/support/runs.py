@@ -1,0 +1,105 @@
+"""Records written out by hand, for the tests of what reads them."""
+
+from dataclasses import replace
+from typing import Any
+
+from probe.config import ScenarioConfig, TargetConfig
+from probe.record import Chunk, Connect, Failure, Plan, RunRecord, Sound, Turn
+
+START = 1_700_000_000_000_000_000
+MS = 1_000_000
+
+PLAN = Plan(
+    run_id="20231114T221320Z-000001",
+    trace_id="0123456789abcdef0123456789abcdef",
+    span_id="0123456789abcdef",
+    target=TargetConfig().record("local"),
+    scenario=ScenarioConfig(system_prompt="Be brief.", user_turns=["Tell me a joke."]).record("default"),
+)
+
+
+def plan(number: int = 1, target: str = "local", scenario: str = "default") -> Plan:
+    return replace(
+        PLAN,
+        run_id=f"20231114T221320Z-{number:06x}",
+        trace_id=f"{number:032x}",
+        span_id=f"{number:016x}",
+        target=replace(PLAN.target, name=target),
+        scenario=replace(PLAN.scenario, name=scenario),
+    )
+
+
+def chunk(chunk_num: int, start: int, ttfb_ms: int = 300, **changes: Any) -> Chunk:
+    """A chunk whose first audio comes `ttfb_ms` after `start`, 100 ms of it LLM; one second of audio in two frames."""
+    first_audio = start + ttfb_ms * MS
+    values: dict[str, Any] = {
+        "chunk_num": chunk_num,
+        "inference_start": start,
+        "text": " Why did the unicorn" if chunk_num == 1 else " cross the road?",
+        "token_count": 4,
+        "stop_reason": "max_tokens" if chunk_num == 1 else "eos",
+        "final": chunk_num > 1,
+        "server_ttft_ms": 40.0,
+        "llm_first_token": start + 50 * MS,
+        "llm_done": start + 100 * MS,
+        "tts_text_sent": start + 101 * MS,
+        "tts_first_audio": first_audio,
+        "tts_last_audio": first_audio + 20 * MS,
+        "tts_segment_done": first_audio + 21 * MS,
+        "segment_end": "marker",
+        "audio_bytes": 44_000,
+        "frames": ((first_audio, 22_000), (first_audio + 20 * MS, 22_000)),
+        "sound": Sound(22_000, 2_200, 0.2, 0.6, 0.98),
+    }
+    return Chunk(**(values | changes))
+
+
+def record(
+    number: int = 1, *, started: int = START, ttfb_ms: int = 300, target: str = "local", scenario: str = "default"
+) -> RunRecord:
+    """A complete run of one turn and two chunks."""
+    asked = started + 10 * MS
+    first = chunk(1, asked, ttfb_ms)
+    second = chunk(2, first.tts_segment_done or 0, 400)
+    turn = Turn(1, "Tell me a joke.", (first, second), done=(second.tts_segment_done or 0) + MS)
+    connects = (Connect("llm", started, started + 3 * MS), Connect("tts", started + 3 * MS, started + 5 * MS))
+    return RunRecord(plan(number, target, scenario), started, (turn.done or 0) + 2 * MS, connects, (turn,))
+
+
+def failed(number: int = 1, *, target: str = "local", started: int = START) -> RunRecord:
+    """The TTS server has died over the second chunk."""
+    whole = record(number, target=target, started=started)
+    first, second = whole.turns[0].chunks
+    cut = Chunk(
+        chunk_num=2,
+        inference_start=second.inference_start,
+        text=second.text,
+        token_count=4,
+        stop_reason="eos",
+        final=True,
+        llm_first_token=second.llm_first_token,
+        llm_done=second.llm_done,
+        tts_text_sent=second.tts_text_sent,
+    )
+    at = (cut.tts_text_sent or 0) + 10_000 * MS
+    failure = Failure("tts", "no_audio", f"no audio for {cut.text.strip()!r}: nothing for 10 s", at, 1, 2)
+    turn = replace(whole.turns[0], chunks=(first, cut), done=None)
+    return replace(whole, turns=(turn,), failure=failure, ended=at)
+
+
+def refused(number: int = 1, *, target: str = "local") -> RunRecord:
+    """The LLM server is not there, at an address that holds a password."""
+    planned = plan(number, target)
+    planned = replace(planned, target=replace(planned.target, llm_url="ws://me:hunter2@spark:8002/ws?key=hunter3"))
+    end = START + 2 * MS
+    detail = "ws://me:hunter2@spark:8002/ws?key=hunter3: connection refused; is the server running?"
+    failure = Failure("connect", "refused", detail, end)
+    return RunRecord(planned, START, end, (Connect("llm", START, None),), (), failure)
+
+
+def skipped(number: int = 1) -> RunRecord:
+    return RunRecord(plan(number), START, START + 5 * MS, skipped="No slots available (max 1)")
+
+
+def suspect(number: int = 1) -> RunRecord:
+    return replace(record(number), doubts=("the event loop was late by 31 ms",))
