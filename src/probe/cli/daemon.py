@@ -21,7 +21,8 @@ def daemon(path: Path) -> None:
     SIGTERM and SIGINT end it properly, within 10 s; a second one ends it at once. SIGHUP reads the configuration again.
     """
     from probe import config  # noqa: PLC0415 - `--help` stays quick
-    from probe.daemon.service import StartError, Supervisor, serve  # noqa: PLC0415
+    from probe.daemon.parts import StartError  # noqa: PLC0415
+    from probe.daemon.service import Supervisor, serve  # noqa: PLC0415
     from probe.sinks.history import HistoryError  # noqa: PLC0415
     from probe.systemd import Notifier  # noqa: PLC0415
 

@@ -26,7 +26,16 @@ def entries(config: Config) -> Iterator[Entry]:
 
 def settled_at_start(old: Config, new: Config) -> list[str]:
     """The settings that a reload finds changed and can't change: keys."""
-    fixed = ("daemon.state_dir", "http.host", "http.port", "otlp", "log", "history")
+    fixed = (
+        "daemon.state_dir",
+        "daemon.audio_dir",
+        "daemon.audio_runs",
+        "http.host",
+        "http.port",
+        "otlp",
+        "log",
+        "history",
+    )
     return [key for key in fixed if _value(old, key) != _value(new, key)]
 
 

@@ -5,7 +5,7 @@ from collections import deque
 from dataclasses import replace
 from datetime import UTC, datetime
 
-import structlog
+from structlog.typing import FilteringBoundLogger
 
 from probe.config import Config
 from probe.daemon.attempt import attempt, skipped
@@ -16,8 +16,6 @@ from probe.record import RunRecord
 from probe.schedule import Entry
 from probe.sinks.histograms import Histograms
 
-log = structlog.get_logger("probe")
-
 OVERLAP = "the previous run is still going"
 
 
@@ -25,7 +23,13 @@ class Runs:
     """Listens to the schedule. `config` may be replaced at any time: the next run follows the new one."""
 
     def __init__(
-        self, config: Config, dispatch: Dispatch, histograms: Histograms, health: Health, stop: asyncio.Event
+        self,
+        config: Config,
+        dispatch: Dispatch,
+        histograms: Histograms,
+        health: Health,
+        log: FilteringBoundLogger,
+        stop: asyncio.Event,
     ) -> None:
         self.config = config
         self.last: RunRecord | None = None
@@ -34,6 +38,7 @@ class Runs:
         self._dispatch = dispatch
         self._histograms = histograms
         self._health = health
+        self._log = log
         self._stop = stop
 
     async def due(self, entry: Entry, at: float) -> None:
@@ -51,12 +56,12 @@ class Runs:
         await self._hand_on(skipped(entry, OVERLAP))
 
     def missed(self, entry: Entry, runs: int) -> None:
-        log.warning("runs missed", target=entry.target.name, scenario=entry.scenario.name, runs=runs)
+        self._log.warning("runs missed", target=entry.target.name, scenario=entry.scenario.name, runs=runs)
         for _ in range(runs):
             self._histograms.count_missed(entry.target.name, entry.scenario.name)
 
     def stepped(self, seconds: float) -> None:
-        log.warning("the wall clock was set; intervals go on unchanged", seconds=round(seconds, 3))
+        self._log.warning("the wall clock was set; intervals go on unchanged", seconds=round(seconds, 3))
 
     def summary(self, next_due: datetime | None) -> str:
         """The last run and the next, in one line."""
