@@ -40,8 +40,8 @@ class HttpServer:
         self._open = 0
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
         self._socket = socket.create_server(address[:2], family=family, backlog=MAX_CONNECTIONS)
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._serve, name="http", daemon=True)
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()), name="http", daemon=True)
+        self._listening = threading.Event()
 
     @property
     def port(self) -> int:
@@ -51,28 +51,22 @@ class HttpServer:
 
     def start(self) -> None:
         self._thread.start()
+        self._listening.wait(DEADLINE_S)
 
     def close(self) -> None:
-        """Stop listening at once; what is being sent has until the process ends."""
-        if self._thread.is_alive():
-            self._loop.call_soon_threadsafe(self._loop.stop)
+        """End at once, also what is being sent."""
+        if self._listening.is_set():
+            self._loop.call_soon_threadsafe(self._stop.set)
             self._thread.join(1.0)
         self._socket.close()
 
-    def _serve(self) -> None:
-        asyncio.set_event_loop(self._loop)
-        server = self._loop.run_until_complete(
-            asyncio.start_server(self._accept, sock=self._socket, limit=MAX_HEAD_BYTES)
-        )
-        try:
-            self._loop.run_forever()
-        finally:
-            server.close()
-            connections = asyncio.all_tasks(self._loop)
-            for connection in connections:
-                connection.cancel()
-            self._loop.run_until_complete(asyncio.gather(*connections, return_exceptions=True))
-            self._loop.close()
+    async def _serve(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._stop = asyncio.Event()
+        server = await asyncio.start_server(self._accept, sock=self._socket, limit=MAX_HEAD_BYTES)
+        self._listening.set()
+        await self._stop.wait()
+        server.close()
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._open += 1
@@ -88,6 +82,7 @@ class HttpServer:
             writer.transport.abort()
         finally:
             self._open -= 1
+            writer.close()
 
     async def _respond(self, reader: asyncio.StreamReader) -> bytes:
         try:

@@ -108,17 +108,26 @@ class Schedule:
         self._scheduler.start()
 
     def replace(self, entries: Iterable[Entry], *, parallel: bool) -> None:
-        """Go on with these entries: those that stay as they are keep their beat, new ones run at once."""
+        """Go on with these entries. What is new, or measures something else now, runs at once.
+
+        Those that stay as they are keep their beat; where only the timing is another one, the next run follows it.
+        """
         self._parallel = parallel
         wanted = {entry.name: entry for entry in entries}
         for job_id, planned in [*self._planned.items()]:
-            if wanted.get(planned.entry.name) == planned.entry:
-                del wanted[planned.entry.name]
-            else:
-                self._scheduler.remove_job(job_id)
-                del self._planned[job_id]
+            old, new = planned.entry, wanted.get(planned.entry.name)
+            if new == old:
+                del wanted[old.name]
+                continue
+            self._scheduler.remove_job(job_id)
+            del self._planned[job_id]
+            if new is not None and (new.target, new.scenario) == (old.target, old.scenario):
+                del wanted[old.name]
+                due = moments(new.timing, self._start, self._start)
+                self._add(new, Trigger(due), due.after(self._now()))
         for entry in wanted.values():
-            self._add(entry)
+            now = self._now()
+            self._add(entry, Trigger(moments(entry.timing, self._start, now)), now)
 
     async def stop(self, timeout_s: float) -> None:
         """Start nothing more and wait for what is going, which is cancelled after `timeout_s`."""
@@ -162,9 +171,7 @@ class Schedule:
             for planned in self._planned.values():
                 self._move(planned, timedelta(seconds=step), wall)
 
-    def _add(self, entry: Entry) -> None:
-        now = self._now()
-        trigger = Trigger(moments(entry.timing, self._start, now))
+    def _add(self, entry: Entry, trigger: Trigger, first: datetime) -> None:
         job_id = f"{entry.name} #{next(self._numbers)}"
         planned = _Planned(entry, trigger, None)
         planned.job = self._scheduler.add_job(
@@ -172,7 +179,7 @@ class Schedule:
             trigger,
             args=[planned],
             id=job_id,
-            next_run_time=now,
+            next_run_time=first,
             coalesce=True,
             max_instances=1,
             # A run that is late is still wanted, once; those that it stands for are counted as missed.

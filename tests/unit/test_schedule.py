@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -191,13 +191,23 @@ def test_a_reload_keeps_the_beat_of_what_stays(virtual: Any, world: World) -> No
     ]
 
 
-def test_a_changed_entry_runs_at_once_but_never_beside_its_old_self(virtual: Any, world: World) -> None:
+def test_what_measures_something_else_runs_at_once_but_never_beside_its_old_self(virtual: Any, world: World) -> None:
     def reload(schedule: Schedule) -> None:
-        schedule.replace([entry("a", every_s=50)], parallel=False)
+        changed = entry("a")
+        schedule.replace([replace(changed, target=replace(changed.target, voice="leo"))], parallel=False)
 
     play(virtual, world, entry("a"), seconds=60, then=iter([2.0, reload]))
-    assert [at for _, _, at in world.runs] == [0, 5, 50]
+    assert [at for _, _, at in world.runs] == [0, 5, 60]
     assert world.skips == []
+
+
+def test_another_timing_alone_is_no_reason_to_run(virtual: Any, world: World) -> None:
+    def reload(schedule: Schedule) -> None:
+        schedule.replace([entry("a", every_s=50, phase_s=10)], parallel=False)
+
+    play(virtual, world, entry("a"), seconds=100, then=iter([20.0, reload]))
+    assert [at for _, _, at in world.runs] == [0, 60, 110]
+    assert (world.skips, world.misses) == ([], [])
 
 
 def test_the_end_waits_for_what_is_going(virtual: Any, world: World) -> None:
