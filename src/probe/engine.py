@@ -65,7 +65,7 @@ async def run(
         failure = dialogue.failure(await dialogue.diagnose(fault), ended)
     elif skipped is None:
         failure = _audio_failure(turns)
-    doubts = tuple(doubt for turn in dialogue.turns for doubt in turn.tts.segments.doubts)
+    doubts = tuple(f"turn {turn.turn_num}, {doubt}" for turn in dialogue.turns for doubt in turn.tts.segments.doubts)
     return RunRecord(plan, started, ended, tuple(dialogue.session.connects), turns, failure, skipped, doubts)
 
 

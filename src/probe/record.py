@@ -5,10 +5,11 @@ exact, and a step of the wall clock during a run moves none of them. What did no
 """
 
 import dataclasses
+import functools
 import json
 from dataclasses import dataclass, field
 from types import NoneType, UnionType
-from typing import Any, Literal, Self, get_args, get_origin, get_type_hints
+from typing import Any, Literal, Self, Union, get_args, get_origin, get_type_hints
 
 Stage = Literal["connect", "llm", "tts", "audio", "internal"]
 Outcome = Literal["ok", "slow", "failed", "skipped", "suspect"]
@@ -211,7 +212,7 @@ class RunRecord:
         """Read what `to_json` wrote. Raises ValueError where the text is not a record."""
         try:
             record: Self = _typed(cls, json.loads(text))
-        except (TypeError, KeyError, AttributeError) as error:
+        except (ValueError, TypeError, KeyError, OverflowError, RecursionError) as error:
             raise ValueError(f"not a run record: {error}") from error
         return record
 
@@ -226,15 +227,28 @@ def _plain(value: Any) -> Any:
 
 
 def _typed(kind: Any, value: Any) -> Any:
-    """Build `kind` (a dataclass, tuple, union or plain type) from parsed JSON."""
+    """Build `kind` (a dataclass, tuple, union, literal or plain type) from parsed JSON."""
     if dataclasses.is_dataclass(kind) and isinstance(kind, type):
-        hints = get_type_hints(kind)
-        return kind(**{name: _typed(hints[name], item) for name, item in value.items()})
+        hints = _hints(kind)
+        return kind(**{name: _typed(hints[name], item) for name, item in _checked(dict, value).items()})
     if get_origin(kind) is tuple:
-        kinds = get_args(kind)
-        many = kinds[0] if kinds[-1] is Ellipsis else None
-        return tuple(_typed(many or kinds[i], item) for i, item in enumerate(value))
-    if get_origin(kind) is UnionType:
+        kinds, items = get_args(kind), _checked(list, value)
+        each = [kinds[0]] * len(items) if kinds[-1] is Ellipsis else kinds
+        return tuple(_typed(one, item) for one, item in zip(each, items, strict=True))
+    if get_origin(kind) in (Union, UnionType):  # typing's own where a Literal is in it
         inner = [each for each in get_args(kind) if each is not NoneType]
         return None if value is None else _typed(inner[0], value)
+    if get_origin(kind) is Literal:
+        if value not in get_args(kind):
+            raise ValueError(f"none of {', '.join(get_args(kind))}")
+        return value
+    return float(_checked((int, float), value)) if kind is float else _checked(kind, value)
+
+
+_hints = functools.cache(get_type_hints)
+
+
+def _checked(kind: Any, value: Any) -> Any:
+    if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
+        raise ValueError(f"{type(value).__name__} where {kind} belongs")
     return value

@@ -5,15 +5,20 @@ one marks nothing: there a segment ends with a gap, and audio belongs to the las
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from probe.audio import speakable
+from probe.audio import duration_ns, speakable
 from probe.inbox import NEVER, NS_A_S
 from probe.record import Limits, SegmentEnd
 
 NS_A_MS = 1_000_000
 # The older generation's own estimate, by which it decides whether a text is worth speaking yet.
 ESTIMATED_MS_A_WORD = 400
+# A server set up for the probe keeps back only what is shorter than two words.
+LEAST_FLUSH_MS = 500
+# How much longer than its last text a slow server may take for the next one.
+PATIENCE = 1.5
 
 
 @dataclass(slots=True)
@@ -37,10 +42,15 @@ class Segment:
 
 
 class Segments:
-    """The segments of one TTS stream. `markers`: whether this server is known to mark their ends."""
+    """The segments of one TTS stream. `markers`: whether this server is known to mark their ends.
 
-    def __init__(self, limits: Limits, *, markers: bool) -> None:
+    Nothing tells a server that keeps a text back from one that is slow to speak it, until audio comes: its length shows
+    whether it is one text's or several's, and the number of segments in the whole stream has the last word.
+    """
+
+    def __init__(self, limits: Limits, sample_rate: int, *, markers: bool) -> None:
         self.markers = markers
+        self._sample_rate = sample_rate
         self.all: list[Segment] = []
         self.stray_bytes = 0
         self.done: int | None = None
@@ -50,6 +60,9 @@ class Segments:
         self._flush_ms = limits.flush_ms
         self._disturbed: Segment | None = None
         self._closed = False
+        # The text that a slow server still has to speak, and until when it would have.
+        self._owed: Segment | None = None
+        self._owed_until = 0
 
     def speak(self, chunk_num: int, text: str, at: int) -> Segment:
         """Note that a text was handed to the server."""
@@ -74,7 +87,7 @@ class Segments:
             owner.late_bytes += len(pcm)
             self._disturbed = owner
             if owner.marked:
-                self.doubts.append(f"chunk {owner.chunk_num}: audio after the end of the last segment")
+                self._doubt(f"chunk {owner.chunk_num}: audio after the end of the last segment")
         owner.frames.append((at, len(pcm)))
         owner.pcm += pcm
         return owner
@@ -114,6 +127,8 @@ class Segments:
             return None if self._disturbed is None else self._disturbed.frames[-1][0] + self._gap
         if segment.frames and not self.markers:
             return segment.frames[-1][0] + self._gap
+        if segment is self._owed and not self._closed:
+            return self._owed_until
         if not segment.frames and self._may_be_held(segment):
             return segment.sent + self._hold
         return NEVER
@@ -127,10 +142,44 @@ class Segments:
         if segment is None:
             self._disturbed = None
         elif segment.frames:
-            self._close(segment, "gap", now)
+            return self._end_by_gap(segment, now)
+        elif segment is self._owed:
+            self._take_back(segment)
         else:
             segment.held = True
         return segment
+
+    def _end_by_gap(self, segment: Segment, now: int) -> Segment:
+        """End the segment whose audio has stopped: an earlier one, if that was taken for kept and is what we heard."""
+        spoken = segment if self._owed is not None or self._closed else self._last_spoken(segment)
+        if spoken is not segment:
+            _move_audio(segment, spoken)
+            spoken.held = False
+            self._owed = segment
+            self._owed_until = now + round(PATIENCE * (spoken.frames[0][0] - spoken.sent))
+        elif segment is self._owed:
+            # Its own audio came: the server is slow, and keeps nothing back but what all servers do.
+            self._owed = None
+            self._flush_ms = min(self._flush_ms, LEAST_FLUSH_MS)
+        self._close(spoken, "gap", now)
+        return spoken
+
+    def _last_spoken(self, segment: Segment) -> Segment:
+        """The last of the texts that the audio speaks, by its length: not `segment` where the server was just slow."""
+        heard_ms = duration_ns(len(segment.pcm), self._sample_rate) / NS_A_MS
+        unspoken = self._unspoken(segment)
+        estimated = [(_estimated_ms(_joined(unspoken[: n + 1])), each) for n, each in enumerate(unspoken)]
+        worth_it = [(ms, each) for ms, each in estimated if ms >= LEAST_FLUSH_MS]
+        if not worth_it:
+            return segment
+        return min(worth_it, key=lambda candidate: abs(math.log(heard_ms / candidate[0])))[1]
+
+    def _take_back(self, segment: Segment) -> None:
+        """No other audio came: the texts were kept and spoken together after all."""
+        before = next(s for s in reversed(self.all[: self.all.index(segment)]) if s.frames)
+        _move_audio(before, segment)
+        self._owed = None
+        self._close(segment, "gap", segment.frames[-1][0] + self._gap)
 
     def _owner(self, at: int) -> Segment | None:
         sent = [s for s in self.all if s.sent <= at]
@@ -142,24 +191,20 @@ class Segments:
 
     def _unmarked(self) -> list[Segment]:
         """The segments whose marker is due, oldest first. A text without a word that was passed over has none."""
-        waiting = [s for s in self.all if not s.marked]
-        return [s for s in waiting if s is waiting[-1] or s.frames or speakable(s.text)]
+        return [s for s in self.all if not s.marked and (s is self.all[-1] or s.frames or speakable(s.text))]
 
     def _may_be_held(self, segment: Segment) -> bool:
         if self._closed:
             return False
         if not speakable(segment.text):
             return True
-        return not self.markers and self._estimated_ms(segment) < self._flush_ms
+        return not self.markers and _estimated_ms(_joined(self._unspoken(segment))) < self._flush_ms
 
-    def _estimated_ms(self, segment: Segment) -> int:
-        """The server's estimate for all texts that it would still hold, joined as it joins them: with nothing."""
-        held: list[str] = []
-        for each in reversed(self.all[: self.all.index(segment) + 1]):
-            if each.frames:
-                break
-            held.insert(0, each.text)
-        return ESTIMATED_MS_A_WORD * len("".join(held).split())
+    def _unspoken(self, segment: Segment) -> list[Segment]:
+        """The segments up to this one whose texts have not been spoken yet, so far as we know."""
+        before = self.all[: self.all.index(segment)]
+        spoken = max((n for n, each in enumerate(before) if each.frames), default=-1)
+        return [*before[spoken + 1 :], segment]
 
     def _close(self, segment: Segment, end: SegmentEnd, at: int) -> None:
         segment.end, segment.done = end, at
@@ -178,8 +223,9 @@ class Segments:
         texts, unmerged = len(self.all), len([segment for segment in self.all if segment.end != "merged"])
         if unmerged in (len(bursts), generated):
             return
-        if len(bursts) != texts or generated not in (None, texts):
-            self.doubts.append("the server kept texts back, or was slow: which audio is whose can't be told")
+        early = any(burst[0][0] < segment.sent for segment, burst in zip(self.all, bursts, strict=False))
+        if len(bursts) != texts or generated not in (None, texts) or early:
+            self._doubt("the server kept texts back, or was slow: which audio is whose can't be told")
             return
         pcm = b"".join(bytes(segment.pcm) for segment in self.all)
         for segment, burst in zip(self.all, bursts, strict=True):
@@ -194,14 +240,27 @@ class Segments:
         starts = [i for i, frame in enumerate(frames) if i == 0 or frame[0] - frames[i - 1][0] > self._gap]
         return [frames[start:end] for start, end in zip(starts, [*starts[1:], len(frames)], strict=True)]
 
+    def _doubt(self, reason: str) -> None:
+        if reason not in self.doubts:
+            self.doubts.append(reason)
+
     def _doubt_late_audio(self) -> None:
         """Late audio of a later text may mean that its first audio was the rest of the text before it."""
         for before, segment in zip(self.all, self.all[1:], strict=False):
             if segment.late_bytes and not segment.marked and before.frames and not _told_by_pace(before, segment):
-                self.doubts.append(
+                self._doubt(
                     f"chunk {segment.chunk_num}: the server paused inside a segment for longer than the gap, and which "
                     f"audio is whose can't be told; a larger gap_ms would bridge the pause"
                 )
+
+
+def _joined(segments: Sequence[Segment]) -> str:
+    """The texts as an older server joins them: with nothing between."""
+    return "".join(segment.text for segment in segments)
+
+
+def _estimated_ms(text: str) -> int:
+    return ESTIMATED_MS_A_WORD * len(text.split())
 
 
 def _move_audio(source: Segment, owner: Segment) -> None:

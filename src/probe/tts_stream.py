@@ -19,7 +19,8 @@ class TtsStream:
     """One stream on the TTS server. `markers`: whether this server is known to mark the ends of its segments."""
 
     def __init__(self, session: Session, codec: TtsCodec, tell: Tell, *, markers: bool) -> None:
-        self.segments = Segments(session.plan.target.limits, markers=markers)
+        target = session.plan.target
+        self.segments = Segments(target.limits, target.sample_rate, markers=markers)
         self._session = session
         self._codec = codec
         self._tell = tell
@@ -141,9 +142,12 @@ class TtsStream:
                 self._told_end(self.segments.expire(now), now)
         except Fault as fault:
             waiting = self.segments.pending()
-            if waiting is not None and not waiting.frames:
-                raise self._explained(fault, "no_audio", f"no audio for {waiting.text.strip()!r}") from fault
-            raise self._explained(fault, "timeout", "no done") from fault
+            if waiting is None:
+                raise self._explained(fault, "timeout", "no done") from fault
+            text = waiting.text.strip()
+            if waiting.frames:
+                raise self._explained(fault, "timeout", f"no segment_complete for {text!r}") from fault
+            raise self._explained(fault, "no_audio", f"no audio for {text!r}") from fault
 
     def _explained(self, fault: Fault, reason: str, what: str) -> Fault:
         """Say of a silence what was missing, and what the server said before it."""

@@ -13,9 +13,15 @@ from urllib.parse import urlsplit
 from urllib.request import urlopen
 
 import pytest
+from recogniser import Recogniser
 
 START_S = 60
 READY = ("healthy", "ok")
+
+
+@pytest.fixture(scope="session")
+def recogniser() -> Recogniser:
+    return Recogniser()
 
 
 @pytest.fixture(scope="session")

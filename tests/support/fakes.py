@@ -134,9 +134,10 @@ def llm(*chunks: list[Step]) -> Callable[[], Peer]:
 
 def tone(ms: float, rate: int = 22000, level: int = 6000) -> bytes:
     """A square wave of 220 Hz: audible at once, and no noise."""
-    samples = round(ms * rate / 1000)
     half = rate // 440
-    return b"".join((level if i // half % 2 else -level).to_bytes(2, "little", signed=True) for i in range(samples))
+    period = (-level).to_bytes(2, "little", signed=True) * half + level.to_bytes(2, "little", signed=True) * half
+    size = 2 * round(ms * rate / 1000)
+    return (period * (size // len(period) + 1))[:size]
 
 
 def frames(pcm: bytes, size: int = 4096) -> list[bytes]:
@@ -186,3 +187,45 @@ def older_tts(*segments: list[Step], done_after: float = 0.01, drops: bool = Tru
         return peer
 
     return make
+
+
+class JoiningTts:
+    """An older server as it is: joins texts that wait, speaks what is worth it, one segment after the other.
+
+    `spoken` are the texts of its segments: the truth about whose audio is whose.
+    """
+
+    MS_A_WORD = 350.0
+
+    def __init__(self, *, ttfb: float, target_ms: float) -> None:
+        self.spoken: list[str] = []
+        self._ttfb = ttfb
+        self._target_ms = target_ms
+        self._buffer: list[str] = []
+
+    def __call__(self) -> Peer:
+        return self._answer
+
+    def _answer(self, request: dict[str, Any]) -> Iterable[Step]:
+        match request["type"]:
+            case "init":
+                return [0.002, {"type": "stream_created", "stream_id": "s"}]
+            case "text":
+                self._buffer.append(request["text"])
+                return self._flush(self._target_ms)
+            case "close":
+                return self._end()
+        return []
+
+    def _flush(self, least_ms: float) -> Iterable[Step]:
+        text = "".join(self._buffer)
+        if len(text.split()) * 400 >= max(least_ms, 1):
+            self._buffer.clear()
+            self.spoken.append(text)
+            yield self._ttfb
+            yield from frames(tone(self.MS_A_WORD * len(text.split())))
+
+    def _end(self) -> Iterable[Step]:
+        yield from self._flush(0)
+        yield {"type": "done", "total_audio_ms": 0, "segments_generated": len(self.spoken)}
+        yield from (0.01, DROP)

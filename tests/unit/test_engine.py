@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from fakes import DROP, FakeNetwork, frames, llm, newer_tts, older_tts, say, tone
+from fakes import DROP, FakeNetwork, JoiningTts, frames, llm, newer_tts, older_tts, say, tone
 
 from probe import engine
 from probe.config import ScenarioConfig, TargetConfig
@@ -154,6 +154,37 @@ def test_a_slow_older_server_is_told_from_one_that_keeps_texts(virtual: Any) -> 
     assert measure_run(record)[0].chunks[0].tts_ttfb_ms == pytest.approx(3000)
     assert measure_run(record)[0].response_ttfb_ms == pytest.approx(130 + 3000)
     assert outcome(record) == "slow"
+
+
+RESPONSE = (
+    "Why did the unicorn cross the",
+    " road in the middle of the night, alone?",
+    " Because it wanted to see the other side of it.",
+    " Nobody knows for sure.",
+    " The end.",
+)
+
+
+@pytest.mark.parametrize("first", ["", "Well"])
+@pytest.mark.parametrize("target_ms", [500.0, 4000.0])
+@pytest.mark.parametrize("ttfb", [0.3, 1.5, 2.3, 3.5])
+def test_whose_audio_is_whose_on_an_older_server(virtual: Any, ttfb: float, target_ms: float, first: str) -> None:
+    """Slow or not, whatever it keeps back: each segment's audio is with the last of the texts that it speaks."""
+    texts = [*([first] if first else []), *RESPONSE]
+    server = JoiningTts(ttfb=ttfb, target_ms=target_ms)
+    chunks = [say(text, done=text is texts[-1]) for text in texts]
+    record = go(virtual, FakeNetwork(llm(*chunks), server))
+    assert record.failure is None
+    heard, unspoken = [], ""
+    for chunk in record.turns[0].chunks:
+        unspoken += chunk.text
+        if chunk.audio_bytes:
+            heard.append(unspoken)
+            assert chunk.audio_bytes == len(tone(server.MS_A_WORD * len(unspoken.split())))
+            unspoken = ""
+    assert heard == server.spoken
+    assert record.doubts == ()
+    assert outcome(record) == ("ok" if ttfb == 0.3 and target_ms == 500.0 and not first else "slow")
 
 
 def test_a_slow_server_is_waited_for(virtual: Any) -> None:
