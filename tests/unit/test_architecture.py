@@ -102,6 +102,19 @@ RULES = [
         broken_by=("probe.sinks.spans", "import probe.engine"),
     ),
     Rule(
+        "one file for each reader of the record, and for what it writes to",
+        of=f"{CLIENT} !probe.sinks.history !probe.sinks.histograms !probe.sinks.log !probe.sinks.otlp*",
+        never="sqlite3 prometheus_client* structlog* opentelemetry* grpc* google.protobuf*",
+        broken_by=("probe.sinks.spans", "import grpc"),
+    ),
+    Rule(
+        "spans and the figures of the histograms are functions of the record",
+        of="probe.sinks.span_tree probe.sinks.observations probe.sinks.replay probe.sinks.privacy probe.sinks.genai",
+        never="*",
+        but="stdlib probe.record probe.measures probe.sinks probe.sinks.genai probe.sinks.privacy",
+        broken_by=("probe.sinks.span_tree", "from probe.sinks.history import History"),
+    ),
+    Rule(
         "one module reads the environment; the command line may, for how a terminal looks",
         of=f"{CLIENT} !probe.config !probe.cli !probe.cli.*",
         never="os.environ",

@@ -1,6 +1,5 @@
 """`probe demo`: both reference servers, the daemon beside them for a few runs, and where to look afterwards."""
 
-import shutil
 import signal
 import time
 from collections.abc import Iterator, Sequence
@@ -13,7 +12,8 @@ import click
 from probe.cli.options import UsageProblem
 from probe.cli.processes import background, free_port, tail
 from probe.cli.reference_servers import ReferenceServers, reference_servers
-from probe.cli.run import MAX_WIDTH, say
+from probe.cli.run import say
+from probe.cli.show import report_again
 
 if TYPE_CHECKING:
     from subprocess import Popen
@@ -89,7 +89,9 @@ def _watch(daemon: "Popen[bytes]", log: Path, output: Path, runs: int, since: in
                 raise click.ClickException(f"the daemon recorded no run: {tail(log)}")
             time.sleep(_POLL_S)
         for record in found[len(records) : runs]:
-            _report(record)
+            say("")
+            for line in report_again(record, verbose=False):
+                say(line)
             records.append(record)
     return records
 
@@ -102,20 +104,6 @@ def _runs(state_dir: Path, since: int) -> "list[RunRecord]":
             return list(history.runs(since=since))
     except NoHistoryError:
         return []
-
-
-def _report(record: "RunRecord") -> None:
-    from probe.sinks import report, timeline  # noqa: PLC0415 - `--help` stays quick
-
-    width = min(shutil.get_terminal_size((100, 24)).columns, MAX_WIDTH)
-    say("")
-    for line in report.header(record.plan, width):
-        say(line)
-    for event in timeline.replay(record):
-        for line in timeline.lines(event, record.plan):
-            say(line)
-    for line in report.report(record, width):
-        say(line)
 
 
 def _look_around(records: "Sequence[RunRecord]", port: int, output: Path) -> None:

@@ -31,12 +31,11 @@ from probe.config.problems import ConfigError, Problem, explain, problems_of, wi
 from probe.config.references import broken_references
 
 __all__ = [
-    "DEFAULT_PATH", "ENV_PREFIX", "Config", "ConfigError", "LimitsConfig", "OtlpConfig", "PauseConfig", "Problem",
-    "ScenarioConfig", "ScheduleConfig", "TargetConfig", "explain", "load", "override", "websocket_url",
+    "ENV_PREFIX", "Config", "ConfigError", "LimitsConfig", "OtlpConfig", "PauseConfig", "Problem", "ScenarioConfig",
+    "ScheduleConfig", "TargetConfig", "default_state_dir", "explain", "load", "override", "websocket_url",
 ]  # fmt: skip
 
 ENV_PREFIX = "PROBE_"
-DEFAULT_PATH = Path("/etc/probe/probe.toml")
 # systemd's LoadCredential= puts files there; any other directory of secrets may be named by it as well.
 _SECRETS_DIRECTORY = "CREDENTIALS_DIRECTORY"
 
@@ -122,6 +121,15 @@ def load(path: Path | None) -> Config:
     if unknown:
         raise ConfigError(source, unknown)
     return config
+
+
+def default_state_dir() -> Path:
+    """The directory that systemd gives a service, the user's own elsewhere."""
+    # systemd may name several, parted by colons.
+    if systemd := os.environ.get("STATE_DIRECTORY"):
+        return Path(systemd.partition(":")[0])
+    base = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
+    return Path(base) / "voice-probe"
 
 
 def override(section: Section, values: Mapping[str, Any]) -> Section:

@@ -74,7 +74,9 @@ class ScheduleConfig(BaseSection):
 class DaemonConfig(BaseSection):
     """The service itself."""
 
-    state_dir: Path = Field(Path("/var/lib/probe"), description="where the history is kept")
+    state_dir: Path | None = Field(
+        None, description="where the history is kept; without it, $STATE_DIRECTORY, else ~/.local/state/voice-probe"
+    )
     audio_dir: Path | None = Field(None, description="where the last runs' audio is kept; without it, none is")
     audio_runs: int = Field(20, ge=1, le=100_000, description="how many runs' audio is kept")
     parallel_targets: bool = Field(default=False, description="whether runs on different targets may compete")

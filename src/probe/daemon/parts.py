@@ -5,11 +5,10 @@ import time
 from dataclasses import dataclass
 from http import HTTPStatus
 from importlib.metadata import version
-
-from structlog.typing import FilteringBoundLogger
+from pathlib import Path
 
 from probe.config import Config, OtlpConfig
-from probe.daemon.plans import entries
+from probe.daemon.plans import entries, state_dir
 from probe.dispatch import HISTORY, Dispatch, Sink
 from probe.health import Health
 from probe.httpserver import Answer, HttpServer, Page, plain
@@ -17,7 +16,7 @@ from probe.sinks import span_tree
 from probe.sinks.audio_archive import AudioArchive
 from probe.sinks.histograms import Histograms
 from probe.sinks.history import History, Retention, reading
-from probe.sinks.log import LogSink, make_logger
+from probe.sinks.log import Logger, LogSink, make_logger
 from probe.sinks.otlp import Endpoint, collector
 from probe.sinks.spans import SpanSink
 
@@ -36,7 +35,7 @@ class StartError(Exception):
 class Parts:
     """What lives as long as the daemon."""
 
-    log: FilteringBoundLogger
+    log: Logger
     health: Health
     histograms: Histograms
     dispatch: Dispatch
@@ -51,7 +50,7 @@ def build(config: Config) -> Parts:
     http = _listen(config, histograms, health)
     counting = span_tree.count if config.otlp.url else _no_spans
     retention = Retention(config.history.keep_days, config.history.keep_megabytes)
-    history = History(config.daemon.state_dir, retention, counting)
+    history = History(state_dir(config), retention, counting)
 
     def on_error(sink: str, what: str) -> None:
         histograms.count_sink_error(sink)
@@ -64,8 +63,8 @@ def build(config: Config) -> Parts:
                 history, collector(endpoint), VERSION, on_error=on_error, on_dropped=histograms.count_dropped_spans
             )
         )
-    if config.daemon.audio_dir is not None:
-        sinks.append(_archive(config))
+    if folder := config.daemon.audio_dir:
+        sinks.append(_archive(folder, config.daemon.audio_runs))
     dispatch = Dispatch(
         history, sinks, on_error=on_error, on_unsent=histograms.count_dropped_spans, queue_size=QUEUED_RUNS
     )
@@ -82,7 +81,7 @@ def expect(histograms: Histograms, config: Config) -> None:
 
 def _restore(histograms: Histograms, config: Config) -> None:
     """Have the gauges of the last runs tell what the history knows of them."""
-    with reading(config.daemon.state_dir) as history:
+    with reading(state_dir(config)) as history:
         for target, scenario in _pairs(config):
             histograms.restore(history.runs(target=target, scenario=scenario, limit=RESTORED_RUNS))
 
@@ -101,10 +100,9 @@ def _endpoint(otlp: OtlpConfig) -> Endpoint | None:
     return Endpoint(otlp.url, otlp.protocol, otlp.plain_headers(), otlp.timeout_s)
 
 
-def _archive(config: Config) -> AudioArchive:
-    folder = config.daemon.audio_dir
+def _archive(folder: Path, keep: int) -> AudioArchive:
     try:
-        return AudioArchive(folder or config.daemon.state_dir, config.daemon.audio_runs)
+        return AudioArchive(folder, keep)
     except OSError as error:
         raise StartError(f"daemon.audio_dir: {folder} can't be written: {error.strerror}") from error
 

@@ -1,8 +1,9 @@
 """From the configuration to what the schedule wants to know."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
-from probe.config import Config
+from probe.config import Config, default_state_dir
 from probe.plan import choose
 from probe.schedule import Entry
 from probe.timing import Timing
@@ -22,6 +23,11 @@ def entries(config: Config) -> Iterator[Entry]:
             scenario.record(scenario_name),
             Timing(schedule.every_s, phase, schedule.cron),
         )
+
+
+def state_dir(config: Config) -> Path:
+    """Where this configuration keeps its history."""
+    return config.daemon.state_dir or default_state_dir()
 
 
 def settled_at_start(old: Config, new: Config) -> list[str]:

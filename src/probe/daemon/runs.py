@@ -5,8 +5,6 @@ from collections import deque
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from structlog.typing import FilteringBoundLogger
-
 from probe.config import Config
 from probe.daemon.attempt import attempt, skipped
 from probe.dispatch import Dispatch
@@ -15,6 +13,7 @@ from probe.measures import outcome, summarise
 from probe.record import RunRecord
 from probe.schedule import Entry
 from probe.sinks.histograms import Histograms
+from probe.sinks.log import Logger
 
 OVERLAP = "the previous run is still going"
 
@@ -28,7 +27,7 @@ class Runs:
         dispatch: Dispatch,
         histograms: Histograms,
         health: Health,
-        log: FilteringBoundLogger,
+        log: Logger,
         stop: asyncio.Event,
     ) -> None:
         self.config = config

@@ -13,6 +13,8 @@ from probe.measures import ChunkMeasures, outcome, summarise
 from probe.record import Outcome, RunRecord
 from probe.sinks.privacy import without_secrets, without_texts
 
+# What whoever logs is given.
+Logger = FilteringBoundLogger
 Style = Literal["auto", "json", "console"]
 
 _LEVELS: Mapping[Outcome, str] = {
@@ -20,14 +22,14 @@ _LEVELS: Mapping[Outcome, str] = {
 }  # fmt: skip
 
 
-def make_logger(stream: TextIO, style: Style = "auto") -> FilteringBoundLogger:
+def make_logger(stream: TextIO, style: Style = "auto") -> Logger:
     """A logger that writes to `stream`: a line of JSON each, or for a person where the stream is a terminal."""
     colours = stream.isatty()
     for_a_person = style == "console" or (style == "auto" and colours)
     look: Processor = structlog.processors.JSONRenderer()
     if for_a_person:
         look = structlog.dev.ConsoleRenderer(colors=colours)
-    logger: FilteringBoundLogger = structlog.wrap_logger(
+    logger: Logger = structlog.wrap_logger(
         structlog.PrintLogger(stream),
         processors=[
             structlog.processors.add_log_level,
@@ -47,7 +49,7 @@ class LogSink:
 
     name = "log"
 
-    def __init__(self, logger: FilteringBoundLogger, *, log_texts: bool = False) -> None:
+    def __init__(self, logger: Logger, *, log_texts: bool = False) -> None:
         self._logger = logger
         self._log_texts = log_texts
 

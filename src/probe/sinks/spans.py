@@ -102,7 +102,9 @@ class SpanSink:
     def _catch_up(self, stop: Callable[[], bool]) -> None:
         """Send what there is, oldest first. After a failed attempt, say so and how long to wait for the next one."""
         try:
-            while not stop() and self._send_some():
+            more = True
+            while more and not stop():
+                more = self._send_some()
                 self._backoff_s = 0.0
         except Exception as error:  # noqa: BLE001 - what goes wrong here must not end the thread
             after = error.retry_after_s if isinstance(error, UnavailableError) else 0.0
@@ -124,7 +126,9 @@ class SpanSink:
         batch = self._history.unsent(self._batch)
         new = [each for each in batch if each.plan.run_id not in self._sent]
         if not new or self._deliver(new):
-            self._history.mark_sent([each.plan.run_id for each in batch])
+            run_ids = [each.plan.run_id for each in batch]
+            self._history.mark_sent(run_ids)
+            self._sent.difference_update(run_ids)
         return bool(batch)
 
     def _deliver(self, batch: Sequence[RunRecord]) -> bool:

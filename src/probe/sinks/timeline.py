@@ -6,7 +6,7 @@ from datetime import datetime
 import click
 
 from probe.measures import measure_chunk
-from probe.record import Chunk, Connect, Event, EventKind, Pause, Plan, RunRecord
+from probe.record import Chunk, Event, EventKind, Pause, Plan
 from probe.sinks.figures import ms, shortened
 
 # One event for each frame: only for those who want to see everything.
@@ -32,31 +32,6 @@ def lines(event: Event, plan: Plan) -> Iterator[str]:
         yield f"{stamp(event.at)} Connected: {event.text}"
     elif event.kind == "warning":
         yield click.style(f"{stamp(event.at)} Warning: {event.text}", fg="yellow")
-
-
-def replay(record: RunRecord) -> Iterator[Event]:
-    """Tell a finished run once more, frames left out: what its timestamps say, in their order."""
-    events = [
-        Event(each.end, "connected", 0, text=f"{each.server.upper()} {_url(record.plan, each)}")
-        for each in record.connects
-        if each.end is not None
-    ]
-    for turn in record.turns:
-        for chunk in turn.chunks:
-            moments: dict[EventKind, int | None] = {
-                "llm_start": chunk.inference_start,
-                "llm_first_token": chunk.llm_first_token,
-                "llm_chunk_end": chunk.llm_done,
-                "tts_text": chunk.tts_text_sent,
-                "tts_first_audio": chunk.tts_first_audio,
-                "tts_segment_end": chunk.tts_segment_done,
-            }
-            events += [Event(at, kind, turn.turn_num, chunk) for kind, at in moments.items() if at is not None]
-    yield from sorted(events, key=lambda event: event.at)
-
-
-def _url(plan: Plan, connect: Connect) -> str:
-    return plan.target.llm_url if connect.server == "llm" else plan.target.tts_url
 
 
 def stamp(at: int) -> str:

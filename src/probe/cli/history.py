@@ -1,0 +1,42 @@
+"""`probe history`: the recorded runs, beside a running daemon or without it."""
+
+import json
+import shutil
+from pathlib import Path
+
+import click
+
+from probe.cli.moment import MOMENT
+from probe.cli.run import say
+from probe.cli.state import open_history, state_dir_option
+
+_LIMIT = 30
+
+
+@click.command(short_help="List the runs that the daemon has recorded.")
+@click.option("--since", type=MOMENT, metavar="AGE|DATE", help="Such as 24h, 7d or 2026-11-30T14:00.")
+@click.option("--target", help="Only this target's runs.")
+@click.option("--scenario", help="Only this scenario's runs.")
+@click.option("--limit", type=click.IntRange(1), help=f"The newest so many.  [default: {_LIMIT}, with --since all]")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document on stdout and nothing else.")
+@state_dir_option
+def history(
+    since: int | None, target: str | None, scenario: str | None, limit: int | None, state_dir: Path, *, as_json: bool
+) -> None:
+    """List recorded runs, oldest first, and how long each target kept a person waiting.
+
+    In the sparkline ✗ is a failed run, · one that was skipped or can't be trusted.
+    """
+    from probe.sinks import overview  # noqa: PLC0415 - `--help` stays quick
+
+    if limit is None and since is None:
+        limit = _LIMIT
+    with open_history(state_dir) as reader:
+        entries = [overview.entry(record) for record in reader.runs(since, target, scenario, limit)]
+    if as_json:
+        click.echo(json.dumps(overview.document(entries), indent=2))
+    elif entries:
+        for line in overview.overview(entries, shutil.get_terminal_size((140, 24)).columns):
+            say(line)
+    else:
+        say(f"No such run in {state_dir}.", err=True)

@@ -1,0 +1,33 @@
+"""A moment on the command line: so long ago, or a date."""
+
+import re
+from datetime import datetime, timedelta
+from typing import Any
+
+import click
+
+_AGO = re.compile(r"(\d+(?:\.\d+)?)(s|m|h|d|w)")
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+
+
+class Moment(click.ParamType[int]):
+    """`24h`, `7d`, or an ISO 8601 date or time (local unless it says otherwise); nanoseconds since the epoch."""
+
+    name = "moment"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        if isinstance(value, int):
+            return value
+        now = datetime.now().astimezone()
+        try:
+            ago = _AGO.fullmatch(value)
+            if ago is not None:
+                moment = now - timedelta(**{_UNITS[ago[2]]: float(ago[1])})
+            else:
+                moment = datetime.fromisoformat(value).astimezone()
+            return int(moment.timestamp()) * 10**9
+        except (ValueError, OverflowError, OSError):
+            self.fail(f"{value!r} is neither an age such as 24h or 7d nor a date such as 2026-11-30T14:00", param, ctx)
+
+
+MOMENT = Moment()

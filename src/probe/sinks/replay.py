@@ -1,0 +1,96 @@
+"""The events of a run, derived again from its record, so that its timeline can be shown at any time later.
+
+What the record does not hold can't come back: each token, the servers' warnings, and what a segment looked like before
+a later frame showed that its audio was another's.
+"""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import zip_longest
+
+from probe.record import Chunk, Event, RunRecord, Turn
+
+_NS_A_S = 1_000_000_000
+
+
+def timeline_events(record: RunRecord) -> list[Event]:
+    """What someone who had watched the run would have seen, in the order of time."""
+    events = [*_connections(record), *(event for turn in record.turns for event in _turn(turn, record))]
+    return sorted(events, key=lambda event: event.at)
+
+
+def _connections(record: RunRecord) -> Iterator[Event]:
+    target = record.plan.target
+    urls = {"llm": f"LLM {target.llm_url}", "tts": f"TTS {target.tts_url}"}
+    for connect in record.connects:
+        if connect.end is not None:
+            yield Event(connect.end, "connected", _turn_at(record, connect.start), text=urls[connect.server])
+
+
+def _turn_at(record: RunRecord, at: int) -> int:
+    """The turn that had begun by then, 0 before the first. One that reconnects first has begun with that."""
+    over = [turn.turn_num for turn in record.turns if turn.done is not None and turn.done <= at]
+    began = [turn.turn_num for turn in record.turns if turn.chunks and turn.chunks[0].inference_start <= at]
+    return max([0, *began, *(number + 1 for number in over if number < len(record.turns))])
+
+
+def _turn(turn: Turn, record: RunRecord) -> Iterator[Event]:
+    for chunk, following in zip_longest(turn.chunks, turn.chunks[1:]):
+        yield from _llm(turn.turn_num, chunk)
+        if chunk.tts_text_sent is not None:
+            yield Event(chunk.tts_text_sent, "tts_text", turn.turn_num, _as_of(chunk, chunk.tts_text_sent))
+            held_at = chunk.tts_text_sent + round(record.plan.target.limits.hold_s * _NS_A_S)
+            if following is not None and _was_held(chunk, following, held_at):
+                yield Event(held_at, "tts_held", turn.turn_num, _as_of(chunk, held_at))
+            yield from _audio(turn.turn_num, chunk)
+    if turn.done is not None:
+        yield Event(turn.done, "turn_done", turn.turn_num, text="".join(chunk.text for chunk in turn.chunks))
+
+
+def _llm(turn_num: int, chunk: Chunk) -> Iterator[Event]:
+    yield Event(chunk.inference_start, "llm_start", turn_num, _as_of(chunk, chunk.inference_start))
+    if chunk.llm_first_token is not None:
+        yield Event(chunk.llm_first_token, "llm_first_token", turn_num, _as_of(chunk, chunk.llm_first_token))
+    if chunk.llm_done is not None:
+        yield Event(chunk.llm_done, "llm_chunk_end", turn_num, _as_of(chunk, chunk.llm_done))
+
+
+def _audio(turn_num: int, chunk: Chunk) -> Iterator[Event]:
+    done = chunk.tts_segment_done
+    late = [(at, size) for at, size in chunk.frames if done is not None and at > done]
+    for number, (at, size) in enumerate(chunk.frames):
+        yield Event(at, "tts_audio", turn_num, text=f"audio {size} bytes")
+        if number == 0:
+            yield Event(at, "tts_first_audio", turn_num, _as_of(chunk, at))
+        elif late and at == late[0][0]:
+            yield Event(at, "tts_late_audio", turn_num, _as_of(chunk, at))
+    if done is not None:
+        yield Event(done, "tts_segment_end", turn_num, _as_of(chunk, done))
+
+
+def _was_held(chunk: Chunk, following: Chunk, held_at: int) -> bool:
+    """The dialogue goes on without a text's audio only when the server may be keeping that text."""
+    unheard = chunk.tts_first_audio is None or chunk.tts_first_audio > following.inference_start
+    return unheard and following.inference_start >= held_at
+
+
+def _as_of(chunk: Chunk, at: int) -> Chunk:
+    """A chunk as it stood then."""
+    frames = tuple(frame for frame in chunk.frames if frame[0] <= at)
+    over = chunk.tts_segment_done is not None and chunk.tts_segment_done <= at
+    return replace(
+        chunk,
+        llm_first_token=_by(at, chunk.llm_first_token),
+        llm_done=_by(at, chunk.llm_done),
+        tts_text_sent=_by(at, chunk.tts_text_sent),
+        tts_first_audio=frames[0][0] if frames else None,
+        tts_last_audio=frames[-1][0] if frames else None,
+        tts_segment_done=chunk.tts_segment_done if over else None,
+        segment_end=chunk.segment_end if over else None,
+        audio_bytes=sum(size for _, size in frames),
+        frames=frames,
+    )
+
+
+def _by(at: int, moment: int | None) -> int | None:
+    return moment if moment is not None and moment <= at else None
