@@ -1,147 +1,335 @@
-"""Configuration: where values come from, and everything that is wrong with them at once."""
+"""What the configuration takes, what it refuses, and in which words: every error at once, a line for each."""
 
-import json
-from collections.abc import Callable
+import os
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
-from click.testing import CliRunner
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from probe import config
-from probe.cli.check_config import check_config
+from probe.config import ConfigError, ScenarioConfig, TargetConfig
+from probe.config_errors import explain
+from probe.plan import choose, new_plan
+from probe.record import Pause
 
-BAD = """
-colour = "blue"
-[targets.spark]
-llm_url = "http://spark:8002/ws"
-sample_rate = 1
-[schedules.one]
-target = "spank"
-every_s = 10
-phase_s = 20
-[schedules.two]
-cron = "61 * * * *"
-[schedules.three]
-scenario = "default"
-[http]
-port = 99999
-[otlp]
-headers = { authorization = 12345 }
-"""
-Write = Callable[[str], Path]
-
-
-@pytest.fixture
-def write(tmp_path: Path) -> Write:
-    def write(text: str) -> Path:
-        path = tmp_path / "probe.toml"
-        path.write_text(text)
-        return path
-
-    return write
+URL = "expected ws://HOST:PORT/PATH or wss://HOST/PATH"
 
 
 @pytest.fixture(autouse=True)
-def _no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("CREDENTIALS_DIRECTORY", raising=False)
+def empty_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in os.environ:
+        if name.upper().startswith("PROBE_"):
+            monkeypatch.delenv(name)
 
 
-def problems(path: Path | None) -> dict[str, str]:
-    with pytest.raises(config.ConfigError) as caught:
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "probe.toml"
+
+
+def errors(path: Path | None) -> list[str]:
+    with pytest.raises(ConfigError) as caught:
         config.load(path)
-    return {problem.key: str(problem) for problem in caught.value.problems}
+    return str(caught.value).splitlines()
 
 
-def test_every_error_is_told_at_once(write: Write) -> None:
-    found = problems(write(BAD))
-    assert set(found) == {
-        "colour", "targets.spark.llm_url", "targets.spark.sample_rate", "schedules.one", "schedules.one.target",
-        "schedules.two.cron", "schedules.three", "http.port", "otlp.headers.authorization",
-    }  # fmt: skip
-    assert "one of: spark" in found["schedules.one.target"]
-    assert "(got 99999)" in found["http.port"]
-    assert "12345" not in found["otlp.headers.authorization"]
+def test_nothing_at_all_is_a_configuration() -> None:
+    loaded = config.load(None)
+    assert (list(loaded.targets), list(loaded.scenarios)) == (["local"], ["default"])
+    target = loaded.targets["local"].record("local")
+    assert (target.llm_url, target.tts_url) == ("ws://localhost:8002/ws", "ws://localhost:8001/ws/tts/stream")
+    assert (target.voice, target.language, target.sample_rate, target.tts_mode) == ("aria", "en", 22000, "batch")
+    scenario = loaded.scenarios["default"].record("default")
+    assert (scenario.first_pause, scenario.next_pause) == (Pause(max_tokens=10), Pause(sentence_boundary=True))
+    assert scenario.prompt_cache == "fresh"
 
 
-def test_check_config_tells_key_value_and_what_is_allowed(write: Write) -> None:
-    path = write(BAD)
-    result = CliRunner().invoke(check_config, [str(path), "--json"])
-    document = json.loads(result.stdout)
-    errors = {error["key"]: error for error in document["errors"]}
-    assert (result.exit_code, document["valid"], len(errors)) == (2, False, 9)
-    assert errors["http.port"] == {
-        "key": "http.port", "value": 99999, "allowed": "input should be less than or equal to 65535"
-    }  # fmt: skip
-    assert errors["schedules.one.target"]["value"] == "spank"
-    text = CliRunner().invoke(check_config, [str(path)])
-    assert text.exit_code == 2
-    assert all(key in text.stderr for key in errors)
+def test_a_file_says_what_differs(path: Path) -> None:
+    path.write_text("""
+        [targets.spark]
+        llm_url = "ws://spark:8002/ws"
+        tts_url = "wss://[::1]/tts"
+        voice = "leo"
+        objective_ms = 800
+        limits = { llm_s = 3, gap_ms = 200.5 }
 
+        [targets.kitchen]
 
-def test_check_config_of_a_good_file(write: Write) -> None:
-    result = CliRunner().invoke(check_config, [str(write("[targets.spark]")), "--json"])
-    assert result.exit_code == 0
-    assert json.loads(result.stdout)["targets"] == ["spark"]
-
-
-@pytest.mark.parametrize(("text", "expected"), [("a = [", "not TOML"), ("\ufeff= 1", "not TOML")])
-def test_what_is_not_toml(write: Write, text: str, expected: str) -> None:
-    assert expected in problems(write(text))[""]
-
-
-def test_a_file_that_is_not_there(tmp_path: Path) -> None:
-    assert "No such file" in problems(tmp_path / "none.toml")[""]
-
-
-def test_environment_outranks_secret_files_outrank_the_file(
-    write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    path = write('[otlp]\ntimeout_s = 1\nheaders = { a = "file", b = "file", c = "file" }')
-    secrets = tmp_path / "secrets"
-    secrets.mkdir()
-    (secrets / "PROBE_OTLP__HEADERS__B").write_text("secret\n")
-    (secrets / "PROBE_OTLP__HEADERS__C").write_text("secret\n")
-    (secrets / "tls.key").write_bytes(b"\xff\xfe")
-    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(secrets))
-    monkeypatch.setenv("PROBE_OTLP__HEADERS__C", "environment")
-    otlp = config.load(path).otlp
-    assert otlp.plain_headers() == {"a": "file", "b": "secret", "c": "environment"}
-    assert otlp.timeout_s == 1
-    assert "secret" not in repr(otlp)
-
-
-def test_misspelt_variables_are_errors(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PROBE_DAEMN__STATE_DIR", "x")
-    monkeypatch.setenv("PROBE_HTTP__PROT", "1")
-    assert set(problems(None)) == {"PROBE_DAEMN__STATE_DIR", "http.prot"}
-
-
-def test_a_variable_that_is_no_json(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PROBE_TARGETS", "spark")
-    assert "expected JSON" in problems(None)[""]
+        [scenarios.long]
+        user_turns = ["Hello?", "And then?"]
+        turns = 3
+        first_pause = {}
+        next_pause = { max_tokens = 20 }
+        prompt_cache = "reused"
+    """)
+    loaded = config.load(path)
+    assert list(loaded.targets) == ["spark", "kitchen"]
+    assert loaded.targets["kitchen"] == TargetConfig()
+    target = loaded.targets["spark"].record("spark")
+    assert (target.name, target.voice, target.objective_ms) == ("spark", "leo", 800)
+    defaults = TargetConfig().record("local").limits
+    assert target.limits == replace(defaults, llm_s=3, gap_ms=200.5)
+    scenario = loaded.scenarios["long"].record("long")
+    assert scenario.user_turns == ("Hello?", "And then?", "Hello?")
+    assert (scenario.first_pause, scenario.next_pause) == (Pause(), Pause(max_tokens=20))
 
 
 @pytest.mark.parametrize(
-    ("written", "meant"),
-    [("0 6 * * 1-5", "0 6 * * mon-fri"), ("0 6 * * 0,7", "0 6 * * sun,sun"), ("*/5 * * * */2", "*/5 * * * */2")],
+    ("toml", "expected"),
+    [
+        # Not a table where one belongs, or an empty one.
+        ("targets = 3", ["targets: should be a table (got 3)"]),
+        ("targets = {}", ["targets: should not be empty (got {})"]),
+        ("scenarios = {}", ["scenarios: should not be empty (got {})"]),
+        ("[[targets]]\na = 1", ["targets: should be a table (got [{'a': 1}])"]),
+        ("[targets]\na = 1", ["targets.a: should be a table (got 1)"]),
+        ("[targets.a]\nlimits = 7", ["targets.a.limits: should be a table (got 7)"]),
+        ("[scenarios.s]\nfirst_pause = 'x'", ["scenarios.s.first_pause: should be a table (got 'x')"]),
+        # Unknown keys, at every depth.
+        ("target = 1", ["target: unknown key"]),
+        ("[targetz.a]", ["targetz: unknown key"]),
+        ("[targets.a]\nvoices = ['leo']", ["targets.a.voices: unknown key"]),
+        ("[targets.a.limits]\ngap_s = 1", ["targets.a.limits.gap_s: unknown key"]),
+        ("[scenarios.s.next_pause]\nsentence = true", ["scenarios.s.next_pause.sentence: unknown key"]),
+        # Names.
+        ('[targets.""]', ['targets."": a name is printable text']),
+        ('[targets."a\\nb"]', ['targets."a\\nb": a name is printable text']),
+        ('[targets."a.b"]\nvoice = ""', ["targets.\"a.b\".voice: should not be empty (got '')"]),
+        # URLs.
+        ("[targets.a]\nllm_url = 3", ["targets.a.llm_url: should be text (got 3)"]),
+        ("[targets.a]\nllm_url = ''", [f"targets.a.llm_url: '' is not a WebSocket URL; {URL}"]),
+        (
+            "[targets.a]\nllm_url = 'http://spark:8002/ws'",
+            [f"targets.a.llm_url: 'http://spark:8002/ws' is not a WebSocket URL; {URL}"],
+        ),
+        ("[targets.a]\ntts_url = 'ws://'", [f"targets.a.tts_url: 'ws://' is not a WebSocket URL; {URL}"]),
+        ("[targets.a]\ntts_url = 'ws://h/#x'", [f"targets.a.tts_url: 'ws://h/#x' is not a WebSocket URL; {URL}"]),
+        ("[targets.a]\ntts_url = 'ws://h:0'", [f"targets.a.tts_url: 'ws://h:0' is not a WebSocket URL; {URL}"]),
+        ("[targets.a]\ntts_url = 'ws://a b'", [f"targets.a.tts_url: 'ws://a b' is not a WebSocket URL; {URL}"]),
+        (
+            '[targets.a]\ntts_url = "ws://a\\u0007"',
+            [f"targets.a.tts_url: 'ws://a\\x07' is not a WebSocket URL; {URL}"],
+        ),
+        (
+            "[targets.a]\ntts_url = 'ws://h:99999'",
+            [f"targets.a.tts_url: 'ws://h:99999' is not a URL (Port out of range 0-65535); {URL}"],
+        ),
+        # One of a list.
+        ("[targets.a]\nllm_protocol = 'grpc'", ["targets.a.llm_protocol: 'grpc' is unknown; one of: chunked"]),
+        ("[targets.a]\ntts_protocol = 'grpc'", ["targets.a.tts_protocol: 'grpc' is unknown; one of: magpie"]),
+        ("[targets.a]\ntts_mode = 'fast'", ["targets.a.tts_mode: should be 'batch' or 'stream' (got 'fast')"]),
+        (
+            "[scenarios.s]\nprompt_cache = 'warm'",
+            ["scenarios.s.prompt_cache: should be 'fresh' or 'reused' (got 'warm')"],
+        ),
+        # Texts.
+        ("[targets.a]\nvoice = ''", ["targets.a.voice: should not be empty (got '')"]),
+        ("[targets.a]\nlanguage = true", ["targets.a.language: should not be true or false"]),
+        ("[scenarios.s]\nsystem_prompt = 1", ["scenarios.s.system_prompt: should be text (got 1)"]),
+        (
+            "[scenarios.s]\nuser_turns = 'Hi'",
+            ['scenarios.s.user_turns: should be a list, such as ["one", "two"] (got \'Hi\')'],
+        ),
+        ("[scenarios.s]\nuser_turns = []", ["scenarios.s.user_turns: should not be empty (got [])"]),
+        ("[scenarios.s]\nuser_turns = ['a', '']", ["scenarios.s.user_turns.1: should not be empty (got '')"]),
+        # Numbers and their bounds.
+        ("[targets.a]\nobjective_ms = 'soon'", ["targets.a.objective_ms: should be a number (got 'soon')"]),
+        ("[targets.a]\nobjective_ms = true", ["targets.a.objective_ms: should not be true or false"]),
+        ("[targets.a]\nobjective_ms = nan", ["targets.a.objective_ms: should be a finite number (got nan)"]),
+        ("[targets.a]\nobjective_ms = 0", ["targets.a.objective_ms: should be greater than 0 (got 0)"]),
+        ("[targets.a]\nobjective_ms = []", ["targets.a.objective_ms: should be a number (got [])"]),
+        ("[targets.a]\nsample_rate = 22050.5", ["targets.a.sample_rate: should be a whole number (got 22050.5)"]),
+        ("[targets.a]\nsample_rate = 22", ["targets.a.sample_rate: should be greater than or equal to 8000 (got 22)"]),
+        (
+            "[targets.a]\nlimits = { run_s = 86400 }",
+            ["targets.a.limits.run_s: should be less than or equal to 3600 (got 86400)"],
+        ),
+        ("[targets.a]\nlimits = { gap_ms = inf }", ["targets.a.limits.gap_ms: should be a finite number (got inf)"]),
+        ("[scenarios.s]\nturns = 0", ["scenarios.s.turns: should be greater than or equal to 1 (got 0)"]),
+        ("[scenarios.s]\nturns = 101", ["scenarios.s.turns: should be less than or equal to 100 (got 101)"]),
+        ("[scenarios.s]\ntemperature = -1", ["scenarios.s.temperature: should be greater than or equal to 0 (got -1)"]),
+        (
+            "[scenarios.s]\nfirst_pause = { max_tokens = 501 }",
+            ["scenarios.s.first_pause.max_tokens: should be less than or equal to 500 (got 501)"],
+        ),
+        (
+            "[scenarios.s]\nnext_pause = { sentence_boundary = 'sometimes' }",
+            ["scenarios.s.next_pause.sentence_boundary: should be true or false (got 'sometimes')"],
+        ),
+        (
+            "[scenarios.s]\nnext_pause = { sentence_boundary = true, max_tokens = 5 }",
+            ["scenarios.s.next_pause: max_tokens and sentence_boundary exclude each other"],
+        ),
+        # Everything at once.
+        (
+            "no = 1\n[targets.a]\nvoice = ''\nsample_rate = 'x'\n[targets.b]\nvoice = 3\n[scenarios.s]\nturns = 0",
+            [
+                "no: unknown key",
+                "scenarios.s.turns: should be greater than or equal to 1 (got 0)",
+                "targets.a.sample_rate: should be a whole number (got 'x')",
+                "targets.a.voice: should not be empty (got '')",
+                "targets.b.voice: should be text (got 3)",
+            ],
+        ),
+    ],
 )
-def test_weekdays_count_from_sunday_as_in_cron(written: str, meant: str) -> None:
-    assert config.ScheduleConfig(cron=written).cron == meant
+def test_a_bad_file_is_refused_with_a_line_for_each_error(path: Path, toml: str, expected: list[str]) -> None:
+    path.write_text(toml)
+    assert sorted(errors(path)) == [f"{path}: {line}" for line in expected]
 
 
-@pytest.mark.parametrize("cron", ["* * * *", "0 0 30 2 *", "60 * * * *", "@daily", "0 0 * * mars"])
-def test_a_cron_that_never_comes(write: Write, cron: str) -> None:
-    assert (
-        "expected MINUTE HOUR DAY MONTH WEEKDAY"
-        in problems(write(f'[schedules.x]\ncron = "{cron}"'))["schedules.x.cron"]
+@pytest.mark.parametrize(
+    "content",
+    [b"[targets", b"a = 1\na = 2", b"# caf\xe9", b"\x00", "[targets.a]".encode("utf-16"), b"a = " + b"[" * 100_000],
+)
+def test_what_is_no_toml_is_one_line(path: Path, content: bytes) -> None:
+    path.write_bytes(content)
+    (line,) = errors(path)
+    assert line.startswith(f"{path}: not TOML: ")
+
+
+def test_a_missing_file_and_a_directory_are_one_line_each(tmp_path: Path) -> None:
+    missing = tmp_path / "none.toml"
+    assert errors(missing) == [f"{missing}: can't be read: No such file or directory"]
+    assert errors(tmp_path) == [f"{tmp_path}: can't be read: Is a directory"]
+    below = tmp_path / "file"
+    below.touch()
+    assert errors(below / "x") == [f"{below / 'x'}: can't be read: Not a directory"]
+
+
+def test_the_environment_outranks_the_file_and_leaves_the_rest_of_it(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path.write_text("[targets.a]\nvoice = 'leo'\nlanguage = 'de'\nlimits = { llm_s = 3, tts_s = 4 }\n[targets.b]")
+    monkeypatch.setenv("PROBE_TARGETS__A__VOICE", "sofia")
+    monkeypatch.setenv("PROBE_TARGETS__A__LIMITS__LLM_S", "5.5")
+    loaded = config.load(path)
+    assert list(loaded.targets) == ["a", "b"]
+    target = loaded.targets["a"]
+    assert (target.voice, target.language, target.limits.llm_s, target.limits.tts_s) == ("sofia", "de", 5.5, 4)
+
+
+def test_a_name_in_the_environment_is_the_files_whatever_its_case(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path.write_text("[targets.Spark]\nvoice = 'leo'")
+    monkeypatch.setenv("PROBE_TARGETS__SPARK__VOICE", "sofia")
+    assert {name: target.voice for name, target in config.load(path).targets.items()} == {"Spark": "sofia"}
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "found"),
+    [
+        ("PROBE_TARGETS__LOCAL__VOICE", "123", ("123", 22000, 10)),
+        ("PROBE_TARGETS__LOCAL__VOICE", "null", ("null", 22000, 10)),
+        ("probe_targets__local__voice", "leo", ("leo", 22000, 10)),
+        ("PROBE_TARGETS__LOCAL__SAMPLE_RATE", "24000", ("aria", 24000, 10)),
+        ("PROBE_TARGETS__LOCAL__LIMITS", '{"llm_s": 3}', ("aria", 22000, 3)),
+        ("PROBE_TARGETS", '{"local": {"voice": "leo", "sample_rate": 16000}}', ("leo", 16000, 10)),
+    ],
+)
+def test_the_environment_alone(monkeypatch: pytest.MonkeyPatch, name: str, value: str, found: Any) -> None:
+    monkeypatch.setenv(name, value)
+    target = config.load(None).targets["local"]
+    assert (target.voice, target.sample_rate, target.limits.llm_s) == found
+
+
+def test_lists_and_pauses_in_the_environment_are_json(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PROBE_SCENARIOS__DEFAULT__USER_TURNS", '["One?", "Two?"]')
+    monkeypatch.setenv("PROBE_SCENARIOS__DEFAULT__FIRST_PAUSE__MAX_TOKENS", "3")
+    scenario = config.load(None).scenarios["default"]
+    assert scenario.user_turns == ["One?", "Two?"]
+    assert scenario.first_pause.max_tokens == 3
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "expected"),
+    [
+        ("PROBE_TARGETS__A__OBJECTIVE_MS", "soon", "should be a number (got 'soon')"),
+        ("PROBE_TARGETS__A__OBJECTIVE_MS", "", "should be a number (got '')"),
+        ("PROBE_TARGETS__A__LIMITS__GAP_MS", "-3", "should be greater than 0 (got '-3')"),
+        ("PROBE_TARGETS__A__LLM_URL", "spark:8002", f"'spark:8002' is not a WebSocket URL; {URL}"),
+        ("PROBE_TARGETS__A__NOPE", "1", "unknown key"),
+        ("PROBE_TARGETS__A__VOICE", "\udcff", r"should be Unicode text (got '\udcff')"),
+        ("PROBE_TARGETS__A", "x", "should be a table (got 'x')"),
+        ("PROBE_TARGETS", "{broken", "should be a table (got '{broken')"),
+        ("PROBE_TARGETS", "[1]", "should be a table (got [1])"),
+        ("PROBE_SCENARIOS__S__USER_TURNS", "Hi", 'should be a list, such as ["one", "two"] (got \'Hi\')'),
+        ("PROBE_SCENARIOS__S__NEXT_PAUSE__SENTENCE_BOUNDARY", "maybe", "should be true or false (got 'maybe')"),
+    ],
+)
+def test_a_bad_value_in_the_environment_names_its_variable(
+    path: Path, monkeypatch: pytest.MonkeyPatch, name: str, value: str, expected: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    assert errors(None) == [f"{name}: {expected}"]
+    path.write_text("[targets.a]\nvoice = 'leo'\n[scenarios.s]")
+    assert errors(path) == [f"{name}: {expected}"], "the file is not to blame"
+
+
+def test_file_and_environment_are_both_reported(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path.write_text("[targets.a]\nvoice = ''")
+    monkeypatch.setenv("PROBE_TARGETS__A__SAMPLE_RATE", "x")
+    assert sorted(errors(path)) == [
+        f"{path}: targets.a.voice: should not be empty (got '')",
+        "PROBE_TARGETS__A__SAMPLE_RATE: should be a whole number (got 'x')",
+    ]
+
+
+def test_other_variables_that_begin_alike_are_not_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Kubernetes gives every container PROBE_SERVICE_HOST where there is a service called probe."""
+    monkeypatch.setenv("PROBE_SERVICE_HOST", "10.0.0.1")
+    assert list(config.load(None).targets) == ["local"]
+
+
+def test_override_replaces_what_is_given_and_checks_it() -> None:
+    section = TargetConfig(voice="leo", limits={"llm_s": 3})
+    assert config.override(section, {"voice": None, "language": "de"}) == TargetConfig(
+        voice="leo", language="de", limits={"llm_s": 3}
     )
+    assert config.override(section, {}) == section
+    with pytest.raises(ValidationError) as caught:
+        config.override(section, {"llm_url": "http://x", "voice": ""})
+    assert explain(caught.value) == [
+        (("llm_url",), f"'http://x' is not a WebSocket URL; {URL}"),
+        (("voice",), "should not be empty (got '')"),
+    ]
 
 
-def test_interval_and_cron_exclude_each_other(write: Write) -> None:
-    assert set(problems(write('[schedules.x]\ncron = "* * * * *"\nevery_s = 60'))) == {"schedules.x"}
+def test_turns_cycle_the_texts() -> None:
+    three = config.override(ScenarioConfig(), {"user_turns": ["a", "b"], "turns": 3}).record("s")
+    assert three.user_turns == ("a", "b", "a")
+    assert ScenarioConfig(user_turns=["a", "b"], turns=1).record("s").user_turns == ("a",)
 
 
-@pytest.mark.parametrize(("protocol", "url"), [("http", ":4318"), ("grpc", ":4317"), ("none", None)])
-def test_the_collectors_usual_port(write: Write, protocol: str, url: str | None) -> None:
-    found = config.load(write(f'[otlp]\nprotocol = "{protocol}"')).otlp.url
-    assert found == (url and f"http://localhost{url}")
+def test_choose_takes_the_first_or_the_one_that_is_named() -> None:
+    known = {"a": 1, "b": 2}
+    assert choose("target", known, None) == ("a", 1)
+    assert choose("target", known, "b") == ("b", 2)
+    with pytest.raises(ValueError, match="no target 'c' is configured; there is: a, b"):
+        choose("target", known, "c")
+
+
+def test_a_plans_ids_are_its_own_and_sort_by_time() -> None:
+    target, scenario = TargetConfig().record("t"), ScenarioConfig().record("s")
+    plans = [new_plan(target, scenario) for _ in range(50)]
+    for name, digits in (("trace_id", 32), ("span_id", 16)):
+        ids = {getattr(plan, name) for plan in plans}
+        assert len(ids) == 50
+        assert all(len(each) == digits and int(each, 16) for each in ids)
+    assert len({plan.run_id for plan in plans}) == 50
+
+
+@given(st.text() | st.text().map("ws://{}".format))
+def test_any_text_is_a_url_or_a_value_error(text: str) -> None:
+    try:
+        good = config.websocket_url(text)
+    except ValueError as error:
+        line = str(error)
+    else:
+        assert good == text and text.isprintable() and urlsplit(text).hostname
+        return
+    assert URL in line and line.isprintable()

@@ -34,7 +34,8 @@ class OneLineErrors(LazyGroup):
             click.echo(f"{command}: {error.format_message()} Try `{command} --help`.", err=True)
             sys.exit(2)
         except click.ClickException as error:
-            click.echo(f"probe: {error.format_message()}", err=True)
+            for line in error.format_message().splitlines():
+                click.echo(f"probe: {line}", err=True)
             sys.exit(error.exit_code)
         except (click.Abort, KeyboardInterrupt):
             sys.exit(130)

@@ -21,13 +21,14 @@ def check_config(file: Path, *, as_json: bool) -> None:
     Exit code 0 where it is good, 2 where it is not.
     """
     from probe import config  # noqa: PLC0415 - 0.2 s that `--help` need not take
+    from probe.config_errors import dotted  # noqa: PLC0415 - as above
 
     try:
         summary = _summary(config.load(file))
     except config.ConfigError as error:
         if not as_json:
             raise UsageProblem(str(error)) from error
-        problems = [{"key": each.key, "value": each.value, "allowed": each.allowed} for each in error.problems]
+        problems = [{"key": dotted(each.key), "value": each.value, "allowed": each.wrong} for each in error.problems]
         click.echo(json.dumps({"file": str(file), "valid": False, "errors": problems}, indent=2, default=str))
         raise SystemExit(UsageProblem.exit_code) from error
     if as_json:

@@ -1,5 +1,6 @@
 """From the command line's options to a plan. Options outrank the configuration."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,35 +16,57 @@ class UsageProblem(click.ClickException):
 
 
 def plan_from_options(
-    config_path: Path | None, target: str | None = None, scenario: str | None = None, **options: Any
+    config_path: Path | None,
+    target: str | None = None,
+    scenario: str | None = None,
+    problems: Sequence[str] = (),
+    **options: Any,
 ) -> tuple[Plan, float]:
-    """Plan a run from a configuration file, if any, and what the command line says. Raises UsageProblem.
+    """Plan a run from a configuration file, if any, and what the command line says.
 
-    With the plan comes the event-loop lag, in milliseconds, that would make the run suspect.
+    With the plan comes the event-loop lag, in milliseconds, that would make the run suspect. Raises UsageProblem with
+    all that is wrong, `problems` that the caller has found included.
     """
-    from pydantic import ValidationError  # noqa: PLC0415 - 0.2 s that `--help` need not take
+    from probe import config  # noqa: PLC0415 - 0.2 s that `--help` need not take
+    from probe.plan import new_plan  # noqa: PLC0415 - as above
 
-    from probe import config  # noqa: PLC0415
-    from probe.plan import choose, new_plan  # noqa: PLC0415
-
+    found = list(problems)
     try:
         settings = config.load(config_path)
-        target_name, target_config = choose("target", settings.targets, target)
-        scenario_name, scenario_config = choose("scenario", settings.scenarios, scenario)
-        target_config = config.override(
-            target_config, {key: options.get(key) for key in ("llm_url", "tts_url", "voice", "language")}
-        )
-        turns = {"user_turns": list(options.get("prompts", ())) or None, "turns": options.get("turns")}
-        scenario_config = config.override(scenario_config, turns)
-    except ValidationError as error:
-        raise UsageProblem("\n".join(_as_option(line) for line in config.explain(error))) from error
-    except (config.ConfigError, ValueError) as error:
-        raise UsageProblem(str(error)) from error
+    except config.ConfigError as error:
+        found.append(str(error))
+        # The options can still be checked, against the defaults; which targets there are is not known.
+        settings, target, scenario = config.Config.model_construct(), None, None
+    server = {key: options.get(key) for key in ("llm_url", "tts_url", "voice", "language")}
+    said = {"user_turns": list(options.get("prompts", ())) or None, "turns": options.get("turns")}
+    target_name, target_config = _chosen("target", settings.targets, target, server, found)
+    scenario_name, scenario_config = _chosen("scenario", settings.scenarios, scenario, said, found)
+    if found:
+        raise UsageProblem("\n".join(found))
     plan = new_plan(target_config.record(target_name), scenario_config.record(scenario_name))
     return plan, settings.self_check.max_lag_ms
 
 
-def _as_option(line: str) -> str:
-    key, _, message = line.partition(":")
-    name = "prompt" if key.startswith("user_turns") else key.replace("_", "-")
-    return f"--{name}:{message}"
+def _chosen(
+    kind: str, known: Mapping[str, Any], name: str | None, values: Mapping[str, Any], found: list[str]
+) -> tuple[str, Any]:
+    """Pick a section of the configuration and override its values; adds what is wrong to `found`."""
+    from pydantic import ValidationError  # noqa: PLC0415 - as above
+
+    from probe import config, plan  # noqa: PLC0415 - as above
+    from probe.config_errors import explain  # noqa: PLC0415 - as above
+
+    try:
+        name, section = plan.choose(kind, known, name)
+    except ValueError as error:
+        found.append(f"--{kind}: {error}")
+        name, section = plan.choose(kind, known, None)
+    try:
+        section = config.override(section, values)
+    except ValidationError as error:
+        found += (f"{_option(str(key[0]))}: {message}" for key, message in explain(error))
+    return name, section
+
+
+def _option(key: str) -> str:
+    return "--prompt" if key == "user_turns" else f"--{key.replace('_', '-')}"

@@ -14,7 +14,7 @@ from typing import Any
 import click
 
 from probe.cli.live import Live
-from probe.cli.options import UsageProblem, plan_from_options
+from probe.cli.options import plan_from_options
 from probe.record import Outcome, Plan, RunRecord
 
 EXIT_CODES: dict[Outcome, int] = {"ok": 0, "failed": 1, "slow": 3, "suspect": 4, "skipped": 5}
@@ -35,9 +35,7 @@ MAX_WIDTH = 110
 @click.option("--verbose", is_flag=True, help="Show every frame and every timestamp.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document on stdout and nothing else.")
 def run(config_path: Path | None, wav: Path | None, *, verbose: bool, as_json: bool, **options: Any) -> None:
-    plan, max_lag_ms = plan_from_options(config_path, **options)
-    if wav is not None:
-        _require_writable(wav)
+    plan, max_lag_ms = plan_from_options(config_path, problems=() if wav is None else _unwritable(wav), **options)
     measure = _run_printing_json if as_json else _run_and_report
     record = measure(plan, max_lag_ms, verbose=verbose)
     if wav is not None:
@@ -128,13 +126,14 @@ def _interrupt(stop: asyncio.Event) -> None:
     say("Interrupted: ending the stream so that the server's slot is free. Once more to leave at once.", err=True)
 
 
-def _require_writable(wav: Path) -> None:
+def _unwritable(wav: Path) -> tuple[str, ...]:
     from probe.sinks import audio_file  # noqa: PLC0415 - `--help` stays quick
 
     try:
         audio_file.check_writable(wav)
     except OSError as error:
-        raise UsageProblem(f"--save-audio: {wav} can't be written: {error.strerror}") from error
+        return (f"--save-audio: {wav} can't be written: {error.strerror}",)
+    return ()
 
 
 def save_audio(record: RunRecord, wav: Path) -> None:

@@ -19,7 +19,7 @@ def websocket_url(text: str) -> str:
         good = parts.scheme in ("ws", "wss") and bool(parts.hostname) and parts.port != 0 and not parts.fragment
     except ValueError as error:
         raise ValueError(f"{text!r} is not a URL ({error}); {expected}") from error
-    if not good or any(character.isspace() for character in text):
+    if not good or not text.isprintable() or " " in text:
         raise ValueError(f"{text!r} is not a WebSocket URL; {expected}")
     return text
 

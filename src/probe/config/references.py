@@ -3,6 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
+from pydantic import ValidationError
+from pydantic_core import InitErrorDetails, PydanticCustomError
+
 
 def broken_references(document: Mapping[str, Any]) -> dict[tuple[str, ...], tuple[str, Any]]:
     """Look at a document that need not be valid in itself: key path -> what is wrong, value."""
@@ -31,3 +34,19 @@ def broken_references(document: Mapping[str, Any]) -> dict[tuple[str, ...], tupl
 
 def _names(table: Any) -> list[str]:
     return [str(name) for name in table] if isinstance(table, Mapping) else []
+
+
+def with_broken_references(error: ValidationError | None, document: Mapping[str, Any]) -> ValidationError | None:
+    """Add the errors between sections of a document to those that were found inside of them."""
+    broken = broken_references(document)
+    if not broken:
+        return error
+    found: list[InitErrorDetails] = []
+    for each in error.errors() if error is not None else ():
+        name: Any = each["type"]
+        kind = PydanticCustomError(name, "{msg}", {"msg": each["msg"]})
+        found.append(InitErrorDetails(type=kind, loc=each["loc"], input=each["input"]))
+    for key, (text, value) in broken.items():
+        kind = PydanticCustomError("broken_reference", "{msg}", {"msg": text})
+        found.append(InitErrorDetails(type=kind, loc=key, input=value))
+    return ValidationError.from_exception_data("Config", found)
