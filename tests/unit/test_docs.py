@@ -1,5 +1,6 @@
 """The documents say what the code does."""
 
+import re
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -8,10 +9,15 @@ import click
 
 from probe import config
 from probe.cli.run import EXIT_CODES, run
+from probe.daemon.parts import pages
+from probe.daemon.plans import FIXED_AT_START
+from probe.health import Health
 from probe.record import REASONS
+from probe.sinks.histograms import Histograms
 
 ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "deploy" / "probe.example.toml"
+DAEMON = (ROOT / "docs" / "daemon.md").read_text("utf-8")
 README = (ROOT / "README.md").read_text("utf-8")
 
 
@@ -52,6 +58,29 @@ def test_the_docs_define_every_measure() -> None:
     text = (ROOT / "docs" / "measures.md").read_text("utf-8")
     names = {*ChunkMeasures.__dataclass_fields__, *TurnMeasures.__dataclass_fields__} - {"chunks"}
     assert {name for name in names if f"| `{name}` |" not in text} == set()
+
+
+def test_the_docs_list_every_metric_with_its_labels() -> None:
+    histograms = Histograms("1", ["history"])
+    histograms.expect([("local", "default")])
+    page = histograms.render("")[0].decode()
+    names = {line.split()[2] for line in page.splitlines() if line.startswith("# HELP voice_probe_")}
+    listed = re.findall(r"^\| `(voice_probe_\w+)` \| ([\w, ]*?) *\|", DAEMON, re.MULTILINE)
+    assert {name for name, _ in listed} == names
+    for name, labels in listed:
+        sample = next(line for line in page.splitlines() if line.startswith(name) and " " in line)
+        found = set(re.findall(r'[{,](\w+)="', sample)) - {"le"}
+        assert found == set(filter(None, labels.split(", "))), name
+
+
+def test_the_docs_list_every_page() -> None:
+    served = pages(Histograms("1", []), Health())
+    assert set(re.findall(r"^\| `(/\w+)` \|", DAEMON, re.MULTILINE)) == set(served)
+
+
+def test_the_docs_name_what_a_reload_can_not_change() -> None:
+    for setting in FIXED_AT_START:
+        assert f"`[{setting.partition('.')[0]}]`" in DAEMON
 
 
 def keys(table: dict[str, Any], prefix: str = "") -> dict[str, Any]:

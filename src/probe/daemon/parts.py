@@ -110,14 +110,14 @@ def _archive(folder: Path, keep: int) -> AudioArchive:
 def _listen(config: Config, histograms: Histograms, health: Health) -> HttpServer:
     host, port = config.http.host, config.http.port
     try:
-        return HttpServer(host, port, _pages(histograms, health))
+        return HttpServer(host, port, pages(histograms, health))
     except OSError as error:
         raise StartError(
             f"http.host {host!r}, http.port {port}: {error.strerror}; is another daemon running? Choose another port."
         ) from error
 
 
-def _pages(histograms: Histograms, health: Health) -> dict[str, Page]:
+def pages(histograms: Histograms, health: Health) -> dict[str, Page]:
     def metrics(accept: str) -> Answer:
         body, content_type = histograms.render(accept)
         return Answer(HTTPStatus.OK, body, content_type)

@@ -8,6 +8,18 @@ from probe.plan import choose
 from probe.schedule import Entry
 from probe.timing import Timing
 
+# What lives as long as the process can't follow a reload.
+FIXED_AT_START = (
+    "daemon.state_dir",
+    "daemon.audio_dir",
+    "daemon.audio_runs",
+    "http.host",
+    "http.port",
+    "otlp",
+    "log",
+    "history",
+)
+
 
 def entries(config: Config) -> Iterator[Entry]:
     """Every schedule's entry. Those without a phase of their own are spread evenly over their interval."""
@@ -32,17 +44,7 @@ def state_dir(config: Config) -> Path:
 
 def settled_at_start(old: Config, new: Config) -> list[str]:
     """The settings that a reload finds changed and can't change: keys."""
-    fixed = (
-        "daemon.state_dir",
-        "daemon.audio_dir",
-        "daemon.audio_runs",
-        "http.host",
-        "http.port",
-        "otlp",
-        "log",
-        "history",
-    )
-    return [key for key in fixed if _value(old, key) != _value(new, key)]
+    return [key for key in FIXED_AT_START if _value(old, key) != _value(new, key)]
 
 
 def _value(config: Config, key: str) -> object:
