@@ -16,7 +16,7 @@ import pytest
 SOURCES = Path(__file__).parents[2] / "src"
 CLIENT = "probe probe.* !probe.reference !probe.reference.*"
 # The only ones that know both what measures and who reads the record.
-COMPOSING = "probe.__main__ probe.cli probe.cli.* probe.config probe.daemon probe.daemon.*"
+COMPOSING = "probe.__main__ probe.cli probe.cli.* probe.config probe.config.* probe.daemon probe.daemon.*"
 READING = "probe.sinks probe.sinks.* probe.dispatch probe.drift"
 
 
