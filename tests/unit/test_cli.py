@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 import wave
 from collections.abc import Callable
 from dataclasses import replace
@@ -324,10 +325,17 @@ def test_verbose_adds_every_timestamp(plans: list[Plan]) -> None:
 def test_an_interrupt_ends_the_run_and_a_second_one_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
     left: list[int] = []
     monkeypatch.setattr(os, "_exit", left.append)
+    now = [100.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
     stop = asyncio.Event()
-    RUN._interrupt(stop)
+    interrupt = RUN._Interrupt(stop)
+    interrupt()
     assert stop.is_set() and left == []
-    RUN._interrupt(stop)
+    now[0] += 0.5
+    interrupt()
+    assert left == [], "make and its child both pass on one Ctrl-C"
+    now[0] += 1.0
+    interrupt()
     assert left == [1]
 
 

@@ -44,8 +44,13 @@ class OneLineErrors(LazyGroup):
             sys.exit(error.exit_code)
         except (click.Abort, KeyboardInterrupt):
             sys.exit(130)
-        except BrokenPipeError:
+        except (BrokenPipeError, ConnectionResetError):
             # Nobody reads our output any more. Python would complain again when it closes stdout.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            sys.exit(1)
+        except OSError as error:
+            # Such as a full disk behind stdout.
+            click.echo(f"probe: {error.strerror or error}", err=True)
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             sys.exit(1)
         sys.exit(0)
