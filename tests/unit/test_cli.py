@@ -339,6 +339,15 @@ def test_an_interrupt_ends_the_run_and_a_second_one_the_process(monkeypatch: pyt
     assert left == [1]
 
 
+def test_an_interrupt_outside_of_a_run_is_no_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(RUN, "execute", interrupted)
+    result = probe("run", "--json")
+    assert (result.exit_code, result.stdout, result.stderr) == (130, "", "")
+
+
 def test_help_lists_every_command_and_every_exit_code() -> None:
     listed = probe("--help").stdout
     assert all(f"  {name} " in listed for name in ("run", "demo", "serve"))
