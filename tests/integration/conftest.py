@@ -1,6 +1,7 @@
 """Reference servers as processes, one of each kind for the whole session."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -64,15 +65,33 @@ def prometheus_binaries(pytestconfig: pytest.Config) -> Path:
     folder = cache.mkdir("prometheus")
     if not (folder / "usr" / "bin" / "promtool").exists():
         try:
-            _run("apt-get", "download", "prometheus", cwd=folder)
+            _download("prometheus", folder)
             _run("dpkg", "-x", str(next(folder.glob("prometheus_*.deb"))), ".", cwd=folder)
         except (subprocess.SubprocessError, StopIteration) as error:
             pytest.skip(f"Debian's prometheus package could not be had: {error}")
     return folder / "usr" / "bin"
 
 
+def _download(package: str, folder: Path) -> None:
+    """Fetch a package of Debian's. A new machine has no list of them yet, and only root can fetch that."""
+    try:
+        _run("apt-get", "download", package, cwd=folder)
+    except subprocess.CalledProcessError:
+        if os.geteuid() != 0:
+            raise
+        _run("apt-get", "update", cwd=folder)
+        _run("apt-get", "download", package, cwd=folder)
+
+
 def _run(*command: str, cwd: Path) -> None:
-    subprocess.run(command, cwd=cwd, check=True, capture_output=True, timeout=50)
+    subprocess.run(command, cwd=cwd, check=True, capture_output=True, timeout=120)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Whoever asks first for Prometheus waits for its download."""
+    for item in items:
+        if "prometheus_binaries" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.timeout(400))
 
 
 @contextmanager
