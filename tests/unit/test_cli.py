@@ -345,7 +345,7 @@ def test_an_interrupt_outside_of_a_run_is_no_traceback(monkeypatch: pytest.Monke
 
     monkeypatch.setattr(RUN, "execute", interrupted)
     result = probe("run", "--json")
-    assert (result.exit_code, result.stdout, result.stderr) == (130, "", "")
+    assert (result.exit_code, result.stdout, result.stderr) == (130, "", "\n")
 
 
 def test_help_lists_every_command_and_every_exit_code() -> None:
