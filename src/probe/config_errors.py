@@ -2,7 +2,8 @@
 
 import json
 import reprlib
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pydantic import ValidationError
@@ -26,18 +27,39 @@ _WRONG = {
     "bool_type": "should be true or false",
     "bool_parsing": "should be true or false",
 }
-_VALUE_SAYS_NO_MORE = ("value_error", "extra_forbidden")
+_VALUE_SAYS_NO_MORE = ("value_error", "extra_forbidden", "broken_reference")
+# Values below these keys are not to be shown.
+_SECRET_KEYS = {"headers"}
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One error: `wrong` says what is allowed there, or what is wrong where no single value is."""
+
+    key: Key
+    wrong: str
+    value: Any = None
+    shown: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.wrong} (got {reprlib.repr(self.value)})" if self.shown else self.wrong
+
+
+def problems_of(error: "ValidationError") -> list[Problem]:
+    """Each error; secrets are left out."""
+    problems = []
+    for each in error.errors():
+        key = tuple(part for part in each["loc"] if part != "[key]")
+        wrong = _WRONG.get(each["type"]) or each["msg"].removeprefix("Value error, ").removeprefix("Input ")
+        secret = not _SECRET_KEYS.isdisjoint(key)
+        shown = not secret and each["type"] not in _VALUE_SAYS_NO_MORE
+        problems.append(Problem(key, wrong, None if secret else each["input"], shown))
+    return problems
 
 
 def explain(error: "ValidationError") -> list[tuple[Key, str]]:
     """Each error's key, and what is wrong there in one line."""
-    lines = []
-    for each in error.errors():
-        key = tuple(part for part in each["loc"] if part != "[key]")
-        wrong = _WRONG.get(each["type"]) or each["msg"].removeprefix("Value error, ").removeprefix("Input ")
-        got = "" if each["type"] in _VALUE_SAYS_NO_MORE else f" (got {reprlib.repr(each['input'])})"
-        lines.append((key, wrong + got))
-    return lines
+    return [(each.key, str(each)) for each in problems_of(error)]
 
 
 def dotted(key: Key) -> str:

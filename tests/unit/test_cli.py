@@ -66,7 +66,7 @@ def plans(monkeypatch: pytest.MonkeyPatch) -> list[Plan]:
 def executing(monkeypatch: pytest.MonkeyPatch, made: RunRecord) -> list[Plan]:
     planned: list[Plan] = []
 
-    def execute(plan: Plan, live: Any) -> RunRecord:  # noqa: ARG001 - the signature of what it stands for
+    def execute(plan: Plan, max_lag_ms: float, live: Any) -> RunRecord:  # noqa: ARG001 - what it stands for
         planned.append(plan)
         return replace(made, plan=plan)
 
@@ -74,7 +74,7 @@ def executing(monkeypatch: pytest.MonkeyPatch, made: RunRecord) -> list[Plan]:
         return replace(OK.plan, target=target, scenario=scenario)
 
     monkeypatch.setattr("probe.plan.new_plan", new_plan)
-    monkeypatch.setattr(RUN, "execute", execute)
+    monkeypatch.setattr(RUN, "_execute", execute)
     return planned
 
 

@@ -1,5 +1,6 @@
 """The documents say what the code does."""
 
+import re
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -8,10 +9,16 @@ import click
 
 from probe import config
 from probe.cli.run import EXIT_CODES, run
+from probe.daemon.parts import pages
+from probe.daemon.plans import FIXED_AT_START
+from probe.health import Health
+from probe.measures import ChunkMeasures, TurnMeasures
 from probe.record import REASONS
+from probe.sinks.histograms import Histograms
 
 ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "deploy" / "probe.example.toml"
+DAEMON = (ROOT / "docs" / "daemon.md").read_text("utf-8")
 README = (ROOT / "README.md").read_text("utf-8")
 
 
@@ -20,11 +27,13 @@ def test_the_example_configuration_is_the_default_one() -> None:
 
 
 def test_the_example_configuration_shows_every_setting() -> None:
-    document = tomllib.loads(EXAMPLE.read_text("utf-8"))
-    shown = keys(document["targets"]["local"]) | keys(document["scenarios"]["default"])
+    text = EXAMPLE.read_text("utf-8")
+    defaults = config.Config.model_construct().model_dump()
+    shown, known = keys(tomllib.loads(text)), keys(defaults)
     # Without a default there is no value to show; it is there as a comment.
-    assert "# turns = " in EXAMPLE.read_text("utf-8")
-    assert shown == keys(defaults(config.TargetConfig())) | keys(defaults(config.ScenarioConfig())) - {"turns"}
+    without = {key for key, value in known.items() if value is None}
+    assert {key for key in without if f"\n# {key.rpartition('.')[2]} = " not in text} == set()
+    assert set(shown) == set(known) - without
 
 
 def test_the_readme_names_every_flag_of_run() -> None:
@@ -44,25 +53,58 @@ def test_the_docs_explain_every_failure() -> None:
             assert f"| {stage} | `{reason}` |" in text
 
 
-def test_the_docs_define_every_measure() -> None:
-    from probe.measures import ChunkMeasures, TurnMeasures  # noqa: PLC0415 - only its fields are of interest here
+def test_the_docs_explain_every_metric() -> None:
+    text = (ROOT / "docs" / "telemetry.md").read_text("utf-8")
+    golden = (ROOT / "tests" / "golden" / "metrics.txt").read_text("utf-8")
+    names = {line.partition(" ")[0].removeprefix("voice_probe_") for line in golden.splitlines() if line[0] != " "}
+    assert {name for name in names if f"| `{name}`" not in text} == set()
 
+
+def test_the_docs_name_every_span_and_attribute() -> None:
+    text = (ROOT / "docs" / "telemetry.md").read_text("utf-8")
+    golden = ROOT / "tests" / "golden"
+    trees = [(golden / f"spans_{name}.txt").read_text("utf-8") for name in ("ok", "failed", "skipped")]
+    told = set(re.findall(r"^ *[.*] ([\w.]+)", "\n".join(trees), re.MULTILINE))
+    measures = {f"probe.{name}" for name in ChunkMeasures.__dataclass_fields__}
+    assert len(told) > 20
+    assert {name for name in told - measures if f"`{name}`" not in text} == set()
+
+
+def test_the_docs_define_every_measure() -> None:
     text = (ROOT / "docs" / "measures.md").read_text("utf-8")
     names = {*ChunkMeasures.__dataclass_fields__, *TurnMeasures.__dataclass_fields__} - {"chunks"}
     assert {name for name in names if f"| `{name}` |" not in text} == set()
 
 
-def defaults(section: Any) -> dict[str, Any]:
-    dumped: dict[str, Any] = section.model_dump()
-    return dumped
+def test_the_docs_list_every_metric_with_its_labels() -> None:
+    histograms = Histograms("1", ["history"])
+    histograms.expect([("local", "default")])
+    page = histograms.render("")[0].decode()
+    names = {line.split()[2] for line in page.splitlines() if line.startswith("# HELP voice_probe_")}
+    listed = re.findall(r"^\| `(voice_probe_\w+)` \| ([\w, ]*?) *\|", DAEMON, re.MULTILINE)
+    assert {name for name, _ in listed} == names
+    for name, labels in listed:
+        sample = next(line for line in page.splitlines() if line.startswith(name) and " " in line)
+        found = set(re.findall(r'[{,](\w+)="', sample)) - {"le"}
+        assert found == set(filter(None, labels.split(", "))), name
 
 
-def keys(table: dict[str, Any], prefix: str = "") -> set[str]:
-    """Every key of a section, dotted where a table is a section of its own; a pause is a value."""
-    found = set()
+def test_the_docs_list_every_page() -> None:
+    served = pages(Histograms("1", []), Health())
+    assert set(re.findall(r"^\| `(/\w+)` \|", DAEMON, re.MULTILINE)) == set(served)
+
+
+def test_the_docs_name_what_a_reload_can_not_change() -> None:
+    for setting in FIXED_AT_START:
+        assert f"`[{setting.partition('.')[0]}]`" in DAEMON
+
+
+def keys(table: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Every key, dotted where a table is a section of its own; a pause and the headers are values."""
+    found: dict[str, Any] = {}
     for key, value in table.items():
-        if key == "limits":
-            found |= keys(value, "limits.")
+        if isinstance(value, dict) and not key.endswith("_pause") and key != "headers":
+            found |= keys(value, f"{prefix}{key}.")
         else:
-            found.add(prefix + key)
+            found[prefix + key] = value
     return found

@@ -11,10 +11,12 @@ from probe.cli.lazy import LazyGroup
 
 COMMANDS = {
     "run": ("probe.cli.run:run", "Measure once: live timeline, summary, chunk table."),
-    "demo": ("probe.cli.demo:demo", "Start both reference servers and measure them three times."),
+    "daemon": ("probe.cli.daemon:daemon", "Measure on a schedule: the service."),
+    "check-config": ("probe.cli.check_config:check_config", "Report everything that is wrong with a configuration."),
     "history": ("probe.cli.history:history", "List the runs that the daemon has recorded."),
     "show": ("probe.cli.show:show", "Report a recorded run again."),
     "backfill": ("probe.cli.backfill:backfill", "Recorded runs as OpenMetrics, for promtool's block builder."),
+    "demo": ("probe.cli.demo:demo", "Start both reference servers and let the daemon measure them three times."),
     "serve": ("probe.cli.serve:serve", "Run a reference server: the chunked LLM or the TTS."),
 }
 

@@ -21,10 +21,11 @@ def plan_from_options(
     scenario: str | None = None,
     problems: Sequence[str] = (),
     **options: Any,
-) -> Plan:
+) -> tuple[Plan, float]:
     """Plan a run from a configuration file, if any, and what the command line says.
 
-    Raises UsageProblem with all that is wrong, `problems` that the caller has found included.
+    With the plan comes the event-loop lag, in milliseconds, that would make the run suspect. Raises UsageProblem with
+    all that is wrong, `problems` that the caller has found included.
     """
     from probe import config  # noqa: PLC0415 - 0.2 s that `--help` need not take
     from probe.plan import new_plan  # noqa: PLC0415 - as above
@@ -42,7 +43,8 @@ def plan_from_options(
     scenario_name, scenario_config = _chosen("scenario", settings.scenarios, scenario, said, found)
     if found:
         raise UsageProblem("\n".join(found))
-    return new_plan(target_config.record(target_name), scenario_config.record(scenario_name))
+    plan = new_plan(target_config.record(target_name), scenario_config.record(scenario_name))
+    return plan, settings.self_check.max_lag_ms
 
 
 def _chosen(

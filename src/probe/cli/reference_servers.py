@@ -1,7 +1,6 @@
 """Both reference servers as processes of their own, started and ended with what uses them."""
 
 import json
-import socket
 import subprocess
 import sys
 import time
@@ -14,11 +13,11 @@ from pathlib import Path
 
 import click
 
+from probe.cli.processes import background, free_port, tail
+
 START_TIMEOUT_S = 60.0
 STOP_TIMEOUT_S = 5.0
 _POLL_S = 0.1
-# Lines of its log that say why a server did not start.
-_LOG_TAIL = 5
 
 # name -> (port that it has where it is free, path of its WebSocket, whether a health document says ready)
 _SERVERS: dict[str, tuple[int, str, Callable[[dict[str, object]], bool]]] = {
@@ -48,20 +47,9 @@ def reference_servers(logs: Path) -> Iterator[ReferenceServers]:
 
 @contextmanager
 def _process(name: str, log: Path) -> Iterator[tuple[subprocess.Popen[bytes], int, Path]]:
-    port = _free_port(_SERVERS[name][0])
-    command = [sys.executable, "-m", "probe", "serve", name, "--port", str(port)]
-    with log.open("wb") as stream:
-        # A session of its own: Ctrl-C reaches us alone, and we end the servers once the run has given back its slot.
-        process = subprocess.Popen(command, stdout=stream, stderr=stream, start_new_session=True)  # noqa: S603
-    try:
+    port = free_port(_SERVERS[name][0])
+    with background(["serve", name, "--port", str(port)], log, STOP_TIMEOUT_S) as process:
         yield process, port, log
-    finally:
-        process.terminate()
-        try:
-            process.wait(STOP_TIMEOUT_S)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
 
 
 def _wait_until_healthy(name: str, process: subprocess.Popen[bytes], port: int, log: Path) -> None:
@@ -73,8 +61,7 @@ def _wait_until_healthy(name: str, process: subprocess.Popen[bytes], port: int, 
         waited = time.monotonic() - began
         if process.poll() is not None or waited > START_TIMEOUT_S:
             what = "ended" if process.poll() is not None else f"is not ready after {START_TIMEOUT_S:g} s"
-            tail = " | ".join(log.read_text("utf-8", "replace").splitlines()[-_LOG_TAIL:])
-            raise click.ClickException(f"the reference {name} server {what}: {tail or 'see ' + str(log)}")
+            raise click.ClickException(f"the reference {name} server {what}: {tail(log)}")
         if animated:
             click.echo(f"\rStarting the reference {name} server ... {waited:.0f} s", nl=False, err=True)
         time.sleep(_POLL_S)
@@ -89,17 +76,3 @@ def _health(port: int) -> dict[str, object]:
     except (urllib.error.URLError, OSError, ValueError):
         return {}
     return document if isinstance(document, dict) else {}
-
-
-def _free_port(preferred: int) -> int:
-    """The port that the documents name, another one where that is taken."""
-    for port in (preferred, 0):
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            number: int = probe.getsockname()[1]
-            return number
-    raise click.ClickException("no free port on 127.0.0.1")

@@ -19,7 +19,7 @@ from probe.cli.options import plan_from_options
 from probe.record import Outcome, Plan, RunRecord
 
 EXIT_CODES: dict[Outcome, int] = {"ok": 0, "failed": 1, "slow": 3, "suspect": 4, "skipped": 5}
-_MAX_WIDTH = 110
+MAX_WIDTH = 110
 
 
 @click.command(short_help="Measure once: live timeline, summary, chunk table.")
@@ -36,8 +36,9 @@ _MAX_WIDTH = 110
 @click.option("--verbose", is_flag=True, help="Show every frame and every timestamp.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document on stdout and nothing else.")
 def run(config_path: Path | None, wav: Path | None, *, verbose: bool, as_json: bool, **options: Any) -> None:
-    plan = plan_from_options(config_path, problems=() if wav is None else _unwritable(wav), **options)
-    record = _run_printing_json(plan, verbose=verbose) if as_json else run_and_report(plan, verbose=verbose)
+    plan, max_lag_ms = plan_from_options(config_path, problems=() if wav is None else _unwritable(wav), **options)
+    measure = _run_printing_json if as_json else _run_and_report
+    record = measure(plan, max_lag_ms, verbose=verbose)
     if wav is not None:
         save_audio(record, wav)
     raise SystemExit(conclude(record))
@@ -62,26 +63,26 @@ Examples:
 """
 
 
-def _run_printing_json(plan: Plan, *, verbose: bool) -> RunRecord:
+def _run_printing_json(plan: Plan, max_lag_ms: float, *, verbose: bool) -> RunRecord:
     from probe.sinks import document, timeline  # noqa: PLC0415 - `--help` stays quick
 
     timeline_on_stderr = Live(functools.partial(timeline.lines, plan=plan), functools.partial(say, err=True))
-    record = execute(plan, timeline_on_stderr if verbose else None)
+    record = _execute(plan, max_lag_ms, timeline_on_stderr if verbose else None)
     # As bytes: JSON is UTF-8, whatever the terminal is. Half a character in an argument becomes a JSON escape.
     text = json.dumps(document.document(record), ensure_ascii=False, indent=2)
     click.echo(text.encode("utf-8", "backslashreplace"))
     return record
 
 
-def run_and_report(plan: Plan, *, verbose: bool) -> RunRecord:
+def _run_and_report(plan: Plan, max_lag_ms: float, *, verbose: bool) -> RunRecord:
     """Run a plan with the live timeline, then print the report."""
     from probe.sinks import report, timeline  # noqa: PLC0415 - `--help` stays quick
 
-    width = min(shutil.get_terminal_size((100, 24)).columns, _MAX_WIDTH)
+    width = min(shutil.get_terminal_size((100, 24)).columns, MAX_WIDTH)
     for line in report.header(plan, width):
         say(line)
     unseen = frozenset() if verbose else timeline.FRAMES
-    record = execute(plan, Live(functools.partial(timeline.lines, plan=plan), say, unseen))
+    record = _execute(plan, max_lag_ms, Live(functools.partial(timeline.lines, plan=plan), say, unseen))
     for line in report.report(record, width):
         say(line)
     if verbose:
@@ -90,10 +91,11 @@ def run_and_report(plan: Plan, *, verbose: bool) -> RunRecord:
     return record
 
 
-def execute(plan: Plan, live: Live | None) -> RunRecord:
+def _execute(plan: Plan, max_lag_ms: float, live: Live | None) -> RunRecord:
     """Run a plan while `live` shows it. Ctrl-C ends the run properly, a second one at once."""
     from probe import engine, protocols  # noqa: PLC0415 - `--help` stays quick
     from probe.clock import AnchoredClock  # noqa: PLC0415
+    from probe.selfcheck import Watch  # noqa: PLC0415
     from probe.transport import WebSocketConnector  # noqa: PLC0415
 
     codecs = protocols.LLM[plan.target.llm_protocol](), protocols.TTS[plan.target.tts_protocol]()
@@ -104,7 +106,10 @@ def execute(plan: Plan, live: Live | None) -> RunRecord:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             asyncio.get_running_loop().add_signal_handler(number, interrupt)
         observe = engine.ignore if live is None else live.observe
-        return await engine.run(plan, codecs, WebSocketConnector, AnchoredClock.anchored_now(), observe, stop)
+        clock = AnchoredClock.anchored_now()
+        with Watch(clock, max_lag_ms) as watch:
+            record = await engine.run(plan, codecs, WebSocketConnector, clock, observe, stop)
+        return watch.judge(record)
 
     # What has been imported stays; a collection of it would stop the run for over 10 ms.
     gc.collect()

@@ -7,11 +7,9 @@ from pathlib import Path
 
 import click
 
-from probe.cli.run import say
+from probe.cli.run import MAX_WIDTH, say
 from probe.cli.state import open_history, state_dir_option
 from probe.record import RunRecord
-
-_MAX_WIDTH = 110
 
 
 @click.command(short_help="Report a recorded run again.")
@@ -28,14 +26,15 @@ def show(run_id: str, state_dir: Path, *, verbose: bool, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(document.document(record), indent=2))
         return
-    for line in _lines(record, verbose=verbose):
+    for line in report_again(record, verbose=verbose):
         say(line)
 
 
-def _lines(record: RunRecord, *, verbose: bool) -> Iterator[str]:
+def report_again(record: RunRecord, *, verbose: bool) -> Iterator[str]:
+    """What `probe run` would have printed."""
     from probe.sinks import replay, report, timeline  # noqa: PLC0415 - `--help` stays quick
 
-    width = min(shutil.get_terminal_size((100, 24)).columns, _MAX_WIDTH)
+    width = min(shutil.get_terminal_size((100, 24)).columns, MAX_WIDTH)
     yield from report.header(record.plan, width)
     for event in replay.timeline_events(record):
         if verbose or event.kind not in timeline.FRAMES:

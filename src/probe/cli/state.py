@@ -1,6 +1,5 @@
 """Where the daemon's state is, for the commands that read it, and what they say when it can't be read."""
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,12 +14,10 @@ if TYPE_CHECKING:
 
 
 def default_state_dir() -> Path:
-    """The directory that systemd gives a service, the user's own elsewhere."""
-    # systemd may name several, parted by colons.
-    if systemd := os.environ.get("STATE_DIRECTORY"):
-        return Path(systemd.partition(":")[0])
-    base = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
-    return Path(base) / "voice-probe"
+    """Where the daemon would keep it for this user."""
+    from probe import config  # noqa: PLC0415 - 0.2 s that `--help` need not take
+
+    return config.default_state_dir()
 
 
 state_dir_option = click.option(

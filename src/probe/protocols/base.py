@@ -92,6 +92,12 @@ class LlmCodec(Protocol):
 
     def decode(self, data: bytes, *, binary: bool, stream_id: str) -> LlmEvent: ...
 
+    def health_url(self, url: str) -> str:
+        """Where a server with this WebSocket URL says who uses it."""
+
+    def users(self, document: bytes) -> int | None:
+        """Read out of that how many streams hold its slots; None where it doesn't say."""
+
 
 class TtsCodec(Protocol):
     """One TTS stream's requests and replies. Pure: `decode` takes any bytes and never raises."""

@@ -4,7 +4,16 @@ import json
 from typing import Any
 
 from probe.protocols.base import ChunkEnd, LlmEvent, Malformed, Messages, ServerError, StreamEnded, Token, Unknown
-from probe.protocols.fields import complaint, count_or_none, number_or_none, one_line, parse_object, shown, storable
+from probe.protocols.fields import (
+    complaint,
+    count_or_none,
+    http_url,
+    number_or_none,
+    one_line,
+    parse_object,
+    shown,
+    storable,
+)
 from probe.record import Pause
 
 _BUSY = "no slots available"
@@ -57,6 +66,14 @@ class ChunkedLlm:
             case None:
                 return _untyped(reply)
         return Unknown()
+
+    def health_url(self, url: str) -> str:
+        return http_url(url, "/health")
+
+    def users(self, document: bytes) -> int | None:
+        health = parse_object(document)
+        streams = None if isinstance(health, Malformed) else health.get("active_streams")
+        return len(streams) if isinstance(streams, list | dict) else count_or_none(streams)
 
 
 def _untyped(reply: dict[str, Any]) -> LlmEvent:

@@ -3,6 +3,7 @@
 import json
 import math
 from typing import Any
+from urllib.parse import urlsplit, urlunsplit
 
 from probe.protocols.base import Malformed
 
@@ -54,3 +55,10 @@ def number_or_none(value: Any) -> float | None:
     except OverflowError:
         return None
     return number if math.isfinite(number) else None
+
+
+def http_url(websocket_url: str, path: str) -> str:
+    """Where a server with this WebSocket URL answers plain HTTP."""
+    parts = urlsplit(websocket_url)
+    scheme = "https" if parts.scheme == "wss" else "http"
+    return urlunsplit((scheme, parts.netloc.rpartition("@")[2], path, "", ""))

@@ -1,7 +1,6 @@
 """The Magpie TTS server, both generations: JSON text frames in, JSON and binary PCM frames out."""
 
 import json
-from urllib.parse import urlsplit, urlunsplit
 
 from probe.protocols.base import (
     Audio,
@@ -13,7 +12,7 @@ from probe.protocols.base import (
     TtsEvent,
     Unknown,
 )
-from probe.protocols.fields import complaint, count_or_none, one_line, parse_object
+from probe.protocols.fields import complaint, count_or_none, http_url, one_line, parse_object
 
 
 class MagpieTts:
@@ -56,9 +55,7 @@ class MagpieTts:
         return Unknown()
 
     def config_url(self, url: str) -> str:
-        parts = urlsplit(url)
-        scheme = "https" if parts.scheme == "wss" else "http"
-        return urlunsplit((scheme, parts.netloc.rpartition("@")[2], "/v1/audio/config", "", ""))
+        return http_url(url, "/v1/audio/config")
 
     def voices(self, document: bytes) -> tuple[str, ...] | None:
         config = parse_object(document)

@@ -4,7 +4,7 @@ No line holds a URL's password or query. What was asked and answered is told onl
 """
 
 from collections.abc import Mapping, MutableMapping
-from typing import Any, TextIO
+from typing import Any, Literal, TextIO
 
 import structlog
 from structlog.typing import FilteringBoundLogger, Processor
@@ -13,15 +13,23 @@ from probe.measures import ChunkMeasures, outcome, summarise
 from probe.record import Outcome, RunRecord
 from probe.sinks.privacy import without_secrets, without_texts
 
+# What whoever logs is given.
+Logger = FilteringBoundLogger
+Style = Literal["auto", "json", "console"]
+
 _LEVELS: Mapping[Outcome, str] = {
     "ok": "info", "slow": "warning", "failed": "error", "skipped": "warning", "suspect": "warning",
 }  # fmt: skip
 
 
-def make_logger(stream: TextIO) -> FilteringBoundLogger:
+def make_logger(stream: TextIO, style: Style = "auto") -> Logger:
     """A logger that writes to `stream`: a line of JSON each, or for a person where the stream is a terminal."""
-    look: Processor = structlog.dev.ConsoleRenderer() if stream.isatty() else structlog.processors.JSONRenderer()
-    logger: FilteringBoundLogger = structlog.wrap_logger(
+    colours = stream.isatty()
+    for_a_person = style == "console" or (style == "auto" and colours)
+    look: Processor = structlog.processors.JSONRenderer()
+    if for_a_person:
+        look = structlog.dev.ConsoleRenderer(colors=colours, exception_formatter=structlog.dev.plain_traceback)
+    logger: Logger = structlog.wrap_logger(
         structlog.PrintLogger(stream),
         processors=[
             structlog.processors.add_log_level,
@@ -41,7 +49,7 @@ class LogSink:
 
     name = "log"
 
-    def __init__(self, logger: FilteringBoundLogger, *, log_texts: bool = False) -> None:
+    def __init__(self, logger: Logger, *, log_texts: bool = False) -> None:
         self._logger = logger
         self._log_texts = log_texts
 

@@ -1,34 +1,14 @@
-"""Configuration: the only reader of the configuration file and the environment, and the home of every default."""
+"""What is measured: targets and scenarios."""
 
-import os
-import tomllib
 from collections.abc import Mapping
-from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    ConfigDict,
-    Field,
-    ValidationError,
-    ValidationInfo,
-    field_validator,
-    model_validator,
-)
-from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic import AfterValidator, Field, model_validator
 
 from probe import protocols
-from probe.config_errors import Key, dotted, explain
+from probe.config.base import BaseSection, Seconds, Text
 from probe.record import Limits, Pause, PromptCache, Scenario, Target
-
-ENV_PREFIX = "PROBE_"
-ENV_DELIMITER = "__"
-
-
-class ConfigError(Exception):
-    """What is wrong with the configuration, a line for each error."""
 
 
 def websocket_url(text: str) -> str:
@@ -47,12 +27,6 @@ def websocket_url(text: str) -> str:
     return text
 
 
-def _name(text: str) -> str:
-    if not text.strip() or not text.isprintable():
-        raise ValueError("a name is printable text")
-    return text
-
-
 def _one_of(names: Mapping[str, object]) -> AfterValidator:
     def check(name: str) -> str:
         if name not in names:
@@ -63,26 +37,9 @@ def _one_of(names: Mapping[str, object]) -> AfterValidator:
 
 
 WebSocketUrl = Annotated[str, AfterValidator(websocket_url)]
-Seconds = Annotated[float, Field(gt=0, le=3600)]
-Text = Annotated[str, Field(min_length=1)]
-Name = Annotated[str, AfterValidator(_name)]
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
-
-    @field_validator("*", mode="before")
-    @classmethod
-    def _truth_is_no_number(cls, value: Any, info: ValidationInfo) -> Any:
-        if isinstance(value, bool) and cls.model_fields[info.field_name or ""].annotation is not bool:
-            raise ValueError("should not be true or false")
-        return value
-
-
-Section = TypeVar("Section", bound=_Section)
-
-
-class PauseConfig(_Section):
+class PauseConfig(BaseSection):
     """Where a chunk ends: `max_tokens`, `sentence_boundary`, or (an empty table) with the response."""
 
     max_tokens: int | None = Field(None, ge=1, le=500)
@@ -95,7 +52,7 @@ class PauseConfig(_Section):
         return self
 
 
-class LimitsConfig(_Section):
+class LimitsConfig(BaseSection):
     """How long each wait may last."""
 
     connect_s: Seconds = Field(5.0, description="opening one WebSocket")
@@ -113,7 +70,7 @@ class LimitsConfig(_Section):
     )
 
 
-class TargetConfig(_Section):
+class TargetConfig(BaseSection):
     """One pair of servers."""
 
     llm_url: WebSocketUrl = Field("ws://localhost:8002/ws", description="the chunked LLM server")
@@ -134,7 +91,7 @@ class TargetConfig(_Section):
         return Target(name=name, **values, limits=Limits(**self.limits.model_dump()))
 
 
-class ScenarioConfig(_Section):
+class ScenarioConfig(BaseSection):
     """What is said, and how the response is cut into chunks."""
 
     system_prompt: str = Field(
@@ -166,86 +123,3 @@ class ScenarioConfig(_Section):
             temperature=self.temperature,
             prompt_cache=self.prompt_cache,
         )
-
-
-class _Environment(EnvSettingsSource):
-    """The environment. Names in it have no case: those that the file has too are spelt as there."""
-
-    def __init__(self, settings: type[BaseSettings], document: Mapping[str, Any]) -> None:
-        super().__init__(settings)
-        self._document = document
-
-    def __call__(self) -> dict[str, Any]:
-        return {key: _spelt_as_in(self._document.get(key), value) for key, value in super().__call__().items()}
-
-    def decode_complex_value(self, field_name: str, field: Any, value: Any) -> Any:
-        """Read a list or a table. What is no JSON stays as it is: the check of all values says so, with all else."""
-        try:
-            return super().decode_complex_value(field_name, field, value)
-        except ValueError:
-            return value
-
-
-class Config(BaseSettings):
-    """The whole configuration. The environment outranks the file, the file outranks the defaults."""
-
-    model_config = SettingsConfigDict(
-        env_prefix=ENV_PREFIX,
-        env_nested_delimiter=ENV_DELIMITER,
-        extra="forbid",
-        nested_model_default_partial_update=True,
-    )
-
-    targets: Annotated[dict[Name, TargetConfig], Field(min_length=1)] = {"local": TargetConfig()}
-    scenarios: Annotated[dict[Name, ScenarioConfig], Field(min_length=1)] = {"default": ScenarioConfig()}
-
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        del env_settings, dotenv_settings, file_secret_settings
-        return _Environment(settings_cls, init_settings()), init_settings
-
-
-def load(path: Path | None) -> Config:
-    """Read the configuration file, if any, and the environment. Raises ConfigError with every error at once."""
-    document = {} if path is None else _document(path)
-    try:
-        return Config(**document)
-    except ValidationError as error:
-        raise ConfigError("\n".join(_located(key, message, path) for key, message in explain(error))) from error
-
-
-def override(section: Section, values: Mapping[str, Any]) -> Section:
-    """Return the section with every value that is not None replaced, checked anew. Raises ValidationError."""
-    given = {key: value for key, value in values.items() if value is not None}
-    return type(section).model_validate({**section.model_dump(), **given})
-
-
-def _document(path: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(path.read_text("utf-8"))
-    except OSError as error:
-        raise ConfigError(f"{path}: can't be read: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise ConfigError(f"{path}: not TOML: {error}") from error
-
-
-def _spelt_as_in(table: Any, found: Any) -> Any:
-    if not isinstance(table, dict) or not isinstance(found, dict):
-        return found
-    spelling = {name.lower(): name for name in table}
-    return {spelling.get(name, name): value for name, value in found.items()}
-
-
-def _located(key: Key, message: str, path: Path | None) -> str:
-    """Name the variable that holds the value, or the file and the key in it."""
-    variable = ENV_PREFIX + ENV_DELIMITER.join(str(part) for part in key).upper()
-    if variable in (name.upper() for name in os.environ):
-        return f"{variable}: {message}"
-    return f"{path or 'environment'}: {dotted(key)}: {message}"

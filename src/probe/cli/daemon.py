@@ -1,0 +1,44 @@
+"""`probe daemon`: measure on a schedule until told to end."""
+
+import os
+from pathlib import Path
+
+import click
+
+from probe.cli.options import UsageProblem
+
+DEFAULT_PATH = "/etc/probe/probe.toml"
+
+
+@click.command(short_help="Measure on a schedule: the service.")
+@click.option(
+    "--config", "path", default=DEFAULT_PATH, show_default=True, type=click.Path(path_type=Path),
+    help="Configuration file (TOML).",
+)  # fmt: skip
+def daemon(path: Path) -> None:
+    """Measure on a schedule, and keep the results: metrics, spans, history, log.
+
+    SIGTERM and SIGINT end it properly, within 10 s; a second one ends it at once. SIGHUP reads the configuration again.
+    """
+    from probe import config  # noqa: PLC0415 - `--help` stays quick
+    from probe.daemon.parts import StartError  # noqa: PLC0415
+    from probe.daemon.service import Supervisor, serve  # noqa: PLC0415
+    from probe.sinks.history import HistoryError  # noqa: PLC0415
+    from probe.systemd import Notifier  # noqa: PLC0415
+
+    try:
+        settings = config.load(path)
+    except config.ConfigError as error:
+        raise UsageProblem(str(error)) from error
+    supervisor = Supervisor(Notifier(os.environ.get("NOTIFY_SOCKET")), _watchdog_s())
+    try:
+        serve(path, settings, supervisor)
+    except (StartError, HistoryError) as error:
+        raise click.ClickException(str(error)) from error
+
+
+def _watchdog_s() -> float | None:
+    """How often systemd wants a sign of life, if from us at all."""
+    usec = os.environ.get("WATCHDOG_USEC", "")
+    meant = os.environ.get("WATCHDOG_PID", str(os.getpid())) == str(os.getpid())
+    return int(usec) / 1e6 if usec.isdecimal() and int(usec) and meant else None

@@ -1,0 +1,51 @@
+"""Other commands of ours as processes in the background, ended with what uses them."""
+
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+
+# Lines of its log that say why a process ended.
+_LOG_TAIL = 5
+
+
+@contextmanager
+def background(arguments: Sequence[str], log: Path, stop_timeout_s: float) -> Iterator[subprocess.Popen[bytes]]:
+    """Run `probe ARGUMENTS` with its output in `log`; SIGTERM at the end, SIGKILL where that takes too long."""
+    with log.open("wb") as stream:
+        # A session of its own: Ctrl-C reaches us alone, and we end the others in the right order.
+        process = subprocess.Popen(  # noqa: S603 - our own interpreter and arguments
+            [sys.executable, "-m", "probe", *arguments], stdout=stream, stderr=stream, start_new_session=True
+        )
+    try:
+        yield process
+    finally:
+        process.terminate()
+        try:
+            process.wait(stop_timeout_s)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def tail(log: Path) -> str:
+    """The last lines of a log, in one."""
+    return " | ".join(log.read_text("utf-8", "replace").splitlines()[-_LOG_TAIL:]) or f"see {log}"
+
+
+def free_port(preferred: int) -> int:
+    """The port that the documents name, another one where that is taken."""
+    for port in (preferred, 0):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            number: int = probe.getsockname()[1]
+            return number
+    raise click.ClickException("no free port on 127.0.0.1")

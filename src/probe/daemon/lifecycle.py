@@ -1,0 +1,73 @@
+"""Signals in, signs of life out."""
+
+import asyncio
+import signal
+from collections.abc import Awaitable, Callable
+
+from probe.daemon.runs import Runs
+from probe.health import STUCK_S, Health
+from probe.schedule import Schedule
+from probe.sinks.histograms import Histograms
+from probe.systemd import Notifier
+
+HEARTBEAT_S = 1.0
+# What a run may take beyond its own deadlines, with its turn waited for and its record written.
+GRACE_S = 60.0
+
+
+def on_signals(end: Callable[[], None], reload: Callable[[], Awaitable[None]]) -> None:
+    """Call `end` on SIGTERM and SIGINT, `reload` on SIGHUP, one at a time."""
+    loop = asyncio.get_running_loop()
+    reloading = asyncio.Lock()
+    tasks: set[asyncio.Task[None]] = set()
+
+    async def reload_in_turn() -> None:
+        async with reloading:
+            await reload()
+
+    def start_reload() -> None:
+        task = asyncio.ensure_future(reload_in_turn())
+        tasks.add(task)
+        task.add_done_callback(tasks.discard)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, end)
+    loop.add_signal_handler(signal.SIGHUP, start_reload)
+
+
+async def heartbeat(
+    schedule: Schedule, runs: Runs, health: Health, histograms: Histograms, notifier: Notifier, watchdog_s: float | None
+) -> None:
+    """Once a second, or as often as a watchdog wants it: say that the loop turns and what is wrong, if anything."""
+    loop = asyncio.get_running_loop()
+    period = HEARTBEAT_S if watchdog_s is None else min(HEARTBEAT_S, watchdog_s / 2)
+    told = ""
+    while True:
+        due = loop.time() + period
+        await asyncio.sleep(period)
+        runs.lags.append(max(0.0, loop.time() - due))
+        histograms.set_loop_lag(max(runs.lags))
+        schedule.tick()
+        problem = _problem(schedule, runs)
+        health.note(problem)
+        if watchdog_s is not None and problem is None:
+            notifier.alive()
+        if (status := problem or runs.summary(schedule.next_due())) != told:
+            told = status
+            notifier.status(status)
+
+
+def _problem(schedule: Schedule, runs: Runs) -> str | None:
+    if (overdue := schedule.overdue_s()) > STUCK_S:
+        return f"a run has been due for {overdue:.0f} s and nobody has started it"
+    if (going := schedule.going_s()) > _longest_s(runs):
+        return f"a run has been going for {going:.0f} s"
+    return None
+
+
+def _longest_s(runs: Runs) -> float:
+    """How long a run can take that waits for all others first."""
+    config = runs.config
+    limits = [target.limits for target in config.targets.values()]
+    longest = max(each.run_s + each.release_s for each in limits)
+    return (longest + config.courtesy.max_wait_s) * len(config.schedules) + GRACE_S

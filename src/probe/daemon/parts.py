@@ -1,0 +1,132 @@
+"""Everything that a daemon is made of besides its schedule, put together from the configuration."""
+
+import sys
+import time
+from dataclasses import dataclass
+from http import HTTPStatus
+from importlib.metadata import version
+from pathlib import Path
+
+from probe.config import Config, OtlpConfig
+from probe.daemon.plans import entries, state_dir
+from probe.dispatch import HISTORY, Dispatch, Sink
+from probe.health import Health
+from probe.httpserver import Answer, HttpServer, Page, plain
+from probe.sinks import span_tree
+from probe.sinks.audio_archive import AudioArchive
+from probe.sinks.histograms import Histograms
+from probe.sinks.history import History, Retention, reading
+from probe.sinks.log import Logger, LogSink, make_logger
+from probe.sinks.otlp import Endpoint, collector
+from probe.sinks.spans import SpanSink
+
+VERSION = version("voice-probe")
+# How far back to look for the last good run of a target.
+RESTORED_RUNS = 20
+# A record whose audio is kept is large: a sink that is further behind than this loses runs.
+QUEUED_RUNS = 100
+
+
+class StartError(Exception):
+    """The daemon can't start; one line that says what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What lives as long as the daemon."""
+
+    log: Logger
+    health: Health
+    histograms: Histograms
+    dispatch: Dispatch
+    http: HttpServer
+
+
+def build(config: Config) -> Parts:
+    """Take the port, open the history, start the sinks. Raises StartError and HistoryError."""
+    log = make_logger(sys.stdout, config.log.format)
+    health = Health()
+    histograms = Histograms(VERSION, [HISTORY, Histograms.name, SpanSink.name, LogSink.name, AudioArchive.name])
+    http = _listen(config, histograms, health)
+    counting = span_tree.count if config.otlp.url else _no_spans
+    retention = Retention(config.history.keep_days, config.history.keep_megabytes)
+    history = History(state_dir(config), retention, counting)
+
+    def on_error(sink: str, what: str) -> None:
+        histograms.count_sink_error(sink)
+        log.error("sink failed", sink=sink, error=what)
+
+    sinks: list[Sink] = [histograms, LogSink(log, log_texts=config.log.texts)]
+    if endpoint := _endpoint(config.otlp):
+        sinks.append(
+            SpanSink(
+                history, collector(endpoint), VERSION, on_error=on_error, on_dropped=histograms.count_dropped_spans
+            )
+        )
+    if folder := config.daemon.audio_dir:
+        sinks.append(_archive(folder, config.daemon.audio_runs))
+    dispatch = Dispatch(
+        history, sinks, on_error=on_error, on_unsent=histograms.count_dropped_spans, queue_size=QUEUED_RUNS
+    )
+    expect(histograms, config)
+    _restore(histograms, config)
+    return Parts(log, health, histograms, dispatch, http)
+
+
+def expect(histograms: Histograms, config: Config) -> None:
+    """Have every series of a configuration there, now that it has taken over."""
+    histograms.expect(_pairs(config))
+    histograms.set_config_loaded(time.time())
+
+
+def _restore(histograms: Histograms, config: Config) -> None:
+    """Have the gauges of the last runs tell what the history knows of them."""
+    with reading(state_dir(config)) as history:
+        for target, scenario in _pairs(config):
+            histograms.restore(history.runs(target=target, scenario=scenario, limit=RESTORED_RUNS))
+
+
+def _pairs(config: Config) -> list[tuple[str, str]]:
+    return [(entry.target.name, entry.scenario.name) for entry in entries(config)]
+
+
+def _no_spans(_record: object) -> int:
+    return 0
+
+
+def _endpoint(otlp: OtlpConfig) -> Endpoint | None:
+    if otlp.url is None or otlp.protocol == "none":
+        return None
+    return Endpoint(otlp.url, otlp.protocol, otlp.plain_headers(), otlp.timeout_s)
+
+
+def _archive(folder: Path, keep: int) -> AudioArchive:
+    try:
+        return AudioArchive(folder, keep)
+    except OSError as error:
+        raise StartError(f"daemon.audio_dir: {folder} can't be written: {error.strerror}") from error
+
+
+def _listen(config: Config, histograms: Histograms, health: Health) -> HttpServer:
+    host, port = config.http.host, config.http.port
+    try:
+        return HttpServer(host, port, pages(histograms, health))
+    except OSError as error:
+        raise StartError(
+            f"http.host {host!r}, http.port {port}: {error.strerror}; is another daemon running? Choose another port."
+        ) from error
+
+
+def pages(histograms: Histograms, health: Health) -> dict[str, Page]:
+    def metrics(accept: str) -> Answer:
+        body, content_type = histograms.render(accept)
+        return Answer(HTTPStatus.OK, body, content_type)
+
+    def healthz(_accept: str) -> Answer:
+        complaint = health.complaint()
+        return plain(HTTPStatus.OK, "ok") if complaint is None else plain(HTTPStatus.SERVICE_UNAVAILABLE, complaint)
+
+    def readyz(_accept: str) -> Answer:
+        return plain(HTTPStatus.OK, "ready") if health.ready else plain(HTTPStatus.SERVICE_UNAVAILABLE, "no run yet")
+
+    return {"/metrics": metrics, "/healthz": healthz, "/readyz": readyz}

@@ -1,0 +1,54 @@
+"""From the configuration to what the schedule wants to know."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from probe.config import Config, default_state_dir
+from probe.plan import choose
+from probe.schedule import Entry
+from probe.timing import Timing
+
+# What lives as long as the process can't follow a reload.
+FIXED_AT_START = (
+    "daemon.state_dir",
+    "daemon.audio_dir",
+    "daemon.audio_runs",
+    "http.host",
+    "http.port",
+    "otlp",
+    "log",
+    "history",
+)
+
+
+def entries(config: Config) -> Iterator[Entry]:
+    """Every schedule's entry. Those without a phase of their own are spread evenly over their interval."""
+    for number, (name, schedule) in enumerate(config.schedules.items()):
+        target_name, target = choose("target", config.targets, schedule.target)
+        scenario_name, scenario = choose("scenario", config.scenarios, schedule.scenario)
+        phase = schedule.phase_s
+        if phase is None:
+            phase = 0.0 if schedule.cron else schedule.every_s * number / len(config.schedules)
+        yield Entry(
+            name,
+            target.record(target_name),
+            scenario.record(scenario_name),
+            Timing(schedule.every_s, phase, schedule.cron),
+        )
+
+
+def state_dir(config: Config) -> Path:
+    """Where this configuration keeps its history."""
+    return config.daemon.state_dir or default_state_dir()
+
+
+def settled_at_start(old: Config, new: Config) -> list[str]:
+    """The settings that a reload finds changed and can't change: keys."""
+    return [key for key in FIXED_AT_START if _value(old, key) != _value(new, key)]
+
+
+def _value(config: Config, key: str) -> object:
+    found: object = config
+    for name in key.split("."):
+        found = getattr(found, name)
+    return found

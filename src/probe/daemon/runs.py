@@ -1,0 +1,89 @@
+"""Does what the schedule says, and hands what came of it to whoever reads records."""
+
+import asyncio
+from collections import deque
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from probe.config import Config
+from probe.daemon.attempt import attempt, skipped
+from probe.dispatch import Dispatch
+from probe.health import Health
+from probe.measures import outcome, summarise
+from probe.record import RunRecord
+from probe.schedule import Entry
+from probe.sinks.histograms import Histograms
+from probe.sinks.log import Logger
+
+OVERLAP = "the previous run is still going"
+
+
+class Runs:
+    """Listens to the schedule. `config` may be replaced at any time: the next run follows the new one."""
+
+    def __init__(
+        self,
+        config: Config,
+        dispatch: Dispatch,
+        histograms: Histograms,
+        health: Health,
+        log: Logger,
+        stop: asyncio.Event,
+    ) -> None:
+        self.config = config
+        self.last: RunRecord | None = None
+        # The longest delays of late, in seconds: of runs, and between them of the heartbeat.
+        self.lags: deque[float] = deque(maxlen=60)
+        self._dispatch = dispatch
+        self._histograms = histograms
+        self._health = health
+        self._log = log
+        self._stop = stop
+
+    async def due(self, entry: Entry, at: float) -> None:
+        if self._stop.is_set():
+            return
+        done = await attempt(entry, self.config, self._stop)
+        if done is None:
+            return
+        self.lags.append(done.lag_s)
+        self._histograms.set_schedule_delay(entry.target.name, entry.scenario.name, max(0.0, done.began - at))
+        await self._hand_on(done.record)
+
+    async def skipped(self, entry: Entry, at: float) -> None:
+        del at
+        await self._hand_on(skipped(entry, OVERLAP))
+
+    def missed(self, entry: Entry, runs: int) -> None:
+        self._log.warning("runs missed", target=entry.target.name, scenario=entry.scenario.name, runs=runs)
+        for _ in range(runs):
+            self._histograms.count_missed(entry.target.name, entry.scenario.name)
+
+    def stepped(self, seconds: float) -> None:
+        self._log.warning("the wall clock was set; intervals go on unchanged", seconds=round(seconds, 3))
+
+    def summary(self, next_due: datetime | None) -> str:
+        """The last run and the next, in one line."""
+        last = "no run yet" if self.last is None else _described(self.last)
+        return last if next_due is None else f"{last}; next at {next_due:%H:%M:%S} UTC"
+
+    async def _hand_on(self, record: RunRecord) -> None:
+        if self.config.daemon.audio_dir is None:
+            record = _without_audio(record)
+        await self._dispatch.submit(record)
+        self.last = _without_audio(record)
+        self._health.ready = True
+
+
+def _without_audio(record: RunRecord) -> RunRecord:
+    """A sink that is behind keeps many records: without their samples they are small."""
+    turns = (replace(turn, chunks=tuple(replace(chunk, pcm=b"") for chunk in turn.chunks)) for turn in record.turns)
+    return replace(record, turns=tuple(turns))
+
+
+def _described(record: RunRecord) -> str:
+    plan = record.plan
+    ended = datetime.fromtimestamp(record.ended / 1e9, UTC)
+    ttfb = summarise(record).response_ttfb_ms
+    audio = "" if ttfb is None else f", first audio after {ttfb:.0f} ms"
+    return f"last run {outcome(record)} at {ended:%H:%M:%S} UTC ({plan.target.name}/{plan.scenario.name}{audio})"

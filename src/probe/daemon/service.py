@@ -1,0 +1,117 @@
+"""The daemon from start to end: its schedule, its signals, and the order in which things stop."""
+
+import asyncio
+import gc
+import os
+import sys
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+
+from probe import config as configuration
+from probe.config import Config, ConfigError
+from probe.daemon.lifecycle import heartbeat, on_signals
+from probe.daemon.parts import Parts, build, expect
+from probe.daemon.plans import entries, settled_at_start
+from probe.daemon.runs import Runs
+from probe.schedule import Schedule
+from probe.systemd import Notifier
+
+# SIGTERM to exit takes less than 10 s: first the run, then the sinks, in the worst case neither.
+RUN_ENDS_S = 7.5
+DRAIN_S = 1.0
+LAST_RESORT_S = 9.5
+# A thread that renders or writes may hold the interpreter for so long before a measurement gets it back.
+SWITCH_INTERVAL_S = 0.001
+
+
+@dataclass(frozen=True, slots=True)
+class Supervisor:
+    """What systemd tells its service, if it is there at all."""
+
+    notifier: Notifier
+    watchdog_s: float | None
+
+
+def serve(path: Path, config: Config, supervisor: Supervisor) -> None:
+    """Run until SIGTERM or SIGINT. Raises StartError and HistoryError where it can't start."""
+    sys.setswitchinterval(SWITCH_INTERVAL_S)
+    parts = build(config)
+    parts.http.start()
+    # What is there now stays; a collection of it would stop a run for over 10 ms.
+    gc.collect()
+    gc.freeze()
+    try:
+        asyncio.run(_Daemon(path, config, supervisor, parts).run())
+    finally:
+        parts.http.close()
+
+
+class _Daemon:
+    """From the first run to the last."""
+
+    def __init__(self, path: Path, config: Config, supervisor: Supervisor, parts: Parts) -> None:
+        self._path = path
+        self._notifier = supervisor.notifier
+        self._watchdog_s = supervisor.watchdog_s
+        self._parts = parts
+        self._log = parts.log
+        self._stop = asyncio.Event()
+        self._runs = Runs(config, parts.dispatch, parts.histograms, parts.health, parts.log, self._stop)
+        self._schedule = Schedule(self._runs)
+
+    async def run(self) -> None:
+        on_signals(self._end, self._reload)
+        config = self._runs.config
+        self._schedule.start(entries(config), parallel=config.daemon.parallel_targets)
+        beating = asyncio.ensure_future(
+            heartbeat(
+                self._schedule, self._runs, self._parts.health, self._parts.histograms, self._notifier, self._watchdog_s
+            )
+        )
+        self._notifier.ready()
+        self._log.info(
+            "started", config=str(self._path), http_port=self._parts.http.port, schedules=[*config.schedules]
+        )
+        await self._stop.wait()
+        await self._schedule.stop(RUN_ENDS_S)
+        await self._parts.dispatch.drain(DRAIN_S)
+        beating.cancel()
+        self._log.info("ended")
+
+    def _end(self) -> None:
+        if self._stop.is_set():
+            os._exit(1)
+        _leave_at_the_latest()
+        self._notifier.stopping()
+        self._log.info("ending: the current run gives back its slot; once more to leave at once")
+        self._stop.set()
+
+    async def _reload(self) -> None:
+        """Let a good file take over between two runs; a bad one changes nothing."""
+        self._notifier.reloading()
+        try:
+            new = await asyncio.to_thread(configuration.load, self._path)
+        except ConfigError as error:
+            self._parts.histograms.set_config_refused()
+            self._log.warning("configuration refused; the old one stays", errors=str(error).splitlines())
+        else:
+            await self._take_over(new)
+        self._notifier.ready()
+
+    async def _take_over(self, new: Config) -> None:
+        await asyncio.to_thread(expect, self._parts.histograms, new)
+        kept = settled_at_start(self._runs.config, new)
+        self._runs.config = new
+        if not self._stop.is_set():
+            self._schedule.replace(entries(new), parallel=new.daemon.parallel_targets)
+        self._log.info("configuration reloaded", schedules=[*new.schedules])
+        if kept:
+            self._log.warning("some changes take effect at the next start only", settings=kept)
+
+
+def _leave_at_the_latest() -> None:
+    """Whatever hangs, a disk or a name server, the process ends."""
+    timer = threading.Timer(LAST_RESORT_S, os._exit, (1,))
+    timer.daemon = True
+    timer.start()

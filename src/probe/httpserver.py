@@ -1,0 +1,129 @@
+"""A small HTTP server for a few pages, on a thread and a loop of its own: whoever asks never holds up a measurement."""
+
+import asyncio
+import socket
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+
+# A scraper that takes longer is stuck, or means no good.
+DEADLINE_S = 5.0
+MAX_CONNECTIONS = 32
+MAX_HEAD_BYTES = 16_384
+_PLAIN = "text/plain; charset=utf-8"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What to say to a GET."""
+
+    status: HTTPStatus
+    body: bytes
+    content_type: str = _PLAIN
+
+
+def plain(status: HTTPStatus, text: str) -> Answer:
+    return Answer(status, f"{text}\n".encode())
+
+
+# Makes an answer, given the request's Accept header; called on the server's thread, may take a while.
+Page = Callable[[str], Answer]
+
+
+class HttpServer:
+    """Answers GET and HEAD of each page by its path until it is closed."""
+
+    def __init__(self, host: str, port: int, pages: Mapping[str, Page]) -> None:
+        """Take the port. Raises OSError where that can't be had."""
+        self._pages = pages
+        self._open = 0
+        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+        self._socket = socket.create_server(address[:2], family=family, backlog=MAX_CONNECTIONS)
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()), name="http", daemon=True)
+        self._listening = threading.Event()
+
+    @property
+    def port(self) -> int:
+        """The port that was taken, where any would do."""
+        port: int = self._socket.getsockname()[1]
+        return port
+
+    def start(self) -> None:
+        self._thread.start()
+        self._listening.wait(DEADLINE_S)
+
+    def close(self) -> None:
+        """End at once, also what is being sent."""
+        if self._listening.is_set():
+            self._loop.call_soon_threadsafe(self._stop.set)
+            self._thread.join(1.0)
+        self._socket.close()
+
+    async def _serve(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._stop = asyncio.Event()
+        server = await asyncio.start_server(self._accept, sock=self._socket, limit=MAX_HEAD_BYTES)
+        self._listening.set()
+        await self._stop.wait()
+        server.close()
+
+    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._open += 1
+        try:
+            async with asyncio.timeout(DEADLINE_S):
+                full = self._open > MAX_CONNECTIONS
+                busy = _message(plain(HTTPStatus.SERVICE_UNAVAILABLE, "too many connections"), with_body=True)
+                writer.write(busy if full else await self._respond(reader))
+                await writer.drain()
+                writer.close()
+                await writer.wait_closed()
+        except (TimeoutError, OSError):
+            writer.transport.abort()
+        finally:
+            self._open -= 1
+            writer.close()
+
+    async def _respond(self, reader: asyncio.StreamReader) -> bytes:
+        try:
+            head = await reader.readuntil(b"\r\n\r\n")
+        except asyncio.IncompleteReadError as error:
+            raise ConnectionError("no request") from error
+        except asyncio.LimitOverrunError:
+            return _message(plain(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "too large"), with_body=True)
+        request, *fields = head.decode("latin-1").split("\r\n")
+        method, _, rest = request.partition(" ")
+        path, _, version = rest.rpartition(" ")
+        if not version.startswith("HTTP/1."):
+            return _message(plain(HTTPStatus.BAD_REQUEST, "not HTTP/1"), with_body=True)
+        if method not in ("GET", "HEAD"):
+            return _message(plain(HTTPStatus.METHOD_NOT_ALLOWED, "GET and HEAD only"), with_body=True)
+        return _message(self._answer(path.partition("?")[0], _accepted(fields)), with_body=method == "GET")
+
+    def _answer(self, path: str, accept: str) -> Answer:
+        page = self._pages.get(path)
+        if page is None:
+            return plain(HTTPStatus.NOT_FOUND, f"there is {', '.join(self._pages)}")
+        try:
+            return page(accept)
+        except Exception as error:  # noqa: BLE001 - one page that can't be made must not end the others
+            return plain(HTTPStatus.INTERNAL_SERVER_ERROR, f"{type(error).__name__}: {error}")
+
+
+def _accepted(fields: list[str]) -> str:
+    for line in fields:
+        name, _, value = line.partition(":")
+        if name.strip().lower() == "accept":
+            return value.strip()
+    return ""
+
+
+def _message(answer: Answer, *, with_body: bool) -> bytes:
+    head = (
+        f"HTTP/1.1 {answer.status.value} {answer.status.phrase}\r\n"
+        f"Content-Type: {answer.content_type}\r\n"
+        f"Content-Length: {len(answer.body)}\r\n"
+        + ("Allow: GET, HEAD\r\n" if answer.status == HTTPStatus.METHOD_NOT_ALLOWED else "")
+        + "Connection: close\r\n\r\n"
+    )
+    return head.encode("latin-1") + (answer.body if with_body else b"")

@@ -1,0 +1,102 @@
+"""Doubts about our own measurement: a loop that was late, a collection that took long."""
+
+import asyncio
+import gc
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pytest
+
+from probe.config import ScenarioConfig, TargetConfig
+from probe.measures import outcome
+from probe.plan import new_plan
+from probe.record import RunRecord
+from probe.selfcheck import Watch
+
+PLAN = new_plan(TargetConfig().record("local"), ScenarioConfig().record("default"))
+
+
+@dataclass
+class StallingClock:
+    """The virtual loop's time; `stalled` nanoseconds passed while the loop did not get round to anything."""
+
+    inner: Any
+    stalled: int = 0
+
+    def now(self) -> int:
+        return int(self.inner.now()) + self.stalled
+
+
+def watched(virtual: Any, *stalls_ms: float, max_lag_ms: float = 20.0, after_ms: float = 0.0) -> RunRecord:
+    clock = StallingClock(virtual.clock)
+
+    async def go() -> RunRecord:
+        with Watch(clock, max_lag_ms) as watch:
+            started = clock.now()
+            for stall in stalls_ms:
+                await asyncio.sleep(0.05)
+                clock.stalled += round(stall * 1e6)
+            await asyncio.sleep(0.05)
+            ended = clock.now()
+            clock.stalled += round(after_ms * 1e6)
+        return watch.judge(RunRecord(PLAN, started, ended))
+
+    record: RunRecord = virtual.run(go())
+    return record
+
+
+def test_a_loop_in_time_leaves_no_doubt(virtual: Any) -> None:
+    assert watched(virtual, 0, 19).doubts == ()
+
+
+def test_a_loop_that_was_late_makes_the_run_suspect(virtual: Any) -> None:
+    record = watched(virtual, 30, 90)
+    (doubt,) = record.doubts
+    assert doubt.startswith("event-loop lag of 9") and "limit 20 ms" in doubt
+    assert outcome(record) == "suspect"
+
+
+def test_the_limit_is_the_users(virtual: Any) -> None:
+    assert watched(virtual, 90, max_lag_ms=100).doubts == ()
+
+
+def test_what_happens_after_the_last_timestamp_is_no_doubt(virtual: Any) -> None:
+    assert watched(virtual, after_ms=500).doubts == ()
+
+
+def test_a_stall_that_ends_with_the_run_is_seen(virtual: Any) -> None:
+    clock = StallingClock(virtual.clock)
+
+    async def go() -> RunRecord:
+        with Watch(clock, 20.0) as watch:
+            started = clock.now()
+            await asyncio.sleep(0.05)
+            clock.stalled += 50_000_000
+            ended = clock.now()
+        return watch.judge(RunRecord(PLAN, started, ended))
+
+    assert virtual.run(go()).doubts != ()
+
+
+def test_a_long_collection_makes_the_run_suspect(virtual: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gc, "callbacks", [])
+    clock = StallingClock(virtual.clock)
+
+    async def go() -> RunRecord:
+        with Watch(clock, 20.0) as watch:
+            started = clock.now()
+            (callback,) = gc.callbacks
+            callback("start", {})
+            clock.stalled += 25_000_000
+            callback("stop", {})
+            await asyncio.sleep(0.1)
+            return watch.judge(RunRecord(PLAN, started, clock.now()))
+
+    doubts = virtual.run(go()).doubts
+    assert "garbage collection of 25 ms (limit 20 ms)" in doubts
+    assert gc.callbacks == []
+
+
+def test_a_failure_outweighs_the_doubt(virtual: Any) -> None:
+    record = replace(watched(virtual, 90), skipped="busy")
+    assert outcome(record) == "skipped"
