@@ -343,7 +343,7 @@ def test_an_interrupt_outside_of_a_run_is_no_traceback(monkeypatch: pytest.Monke
     def interrupted(*_: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(RUN, "execute", interrupted)
+    monkeypatch.setattr(RUN, "_execute", interrupted)
     result = probe("run", "--json")
     assert (result.exit_code, result.stdout, result.stderr) == (130, "", "\n")
 

@@ -57,6 +57,9 @@ def demo(runs: int, output: Path, *, keep: bool) -> None:
         output.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UsageProblem(f"--output: {output} can't be made: {error.strerror}") from error
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        # Whatever ends the demo ends what it has started.
+        signal.signal(number, signal.default_int_handler)
     port = free_port(9850)
     log = output / "daemon.log"
     with reference_servers(output) as servers:
