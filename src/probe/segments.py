@@ -242,7 +242,7 @@ class Segments:
         """All audio in the order of its arrival, parted where a gap would have ended a segment."""
         frames = [frame for segment in self.all for frame in segment.frames]
         starts = [i for i, frame in enumerate(frames) if i == 0 or frame[0] - frames[i - 1][0] > self._gap]
-        return [frames[start:end] for start, end in zip(starts, [*starts[1:], len(frames)], strict=True)]
+        return [frames[start:end] for start, end in zip(starts, [*starts[1:], len(frames)], strict=False)]
 
     def _doubt(self, reason: str) -> None:
         if reason not in self.doubts:

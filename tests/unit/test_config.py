@@ -119,6 +119,10 @@ def test_a_file_says_what_differs(path: Path) -> None:
             "[targets.a]\ntts_url = 'ws://h:99999'",
             [f"targets.a.tts_url: 'ws://h:99999' is not a URL (Port out of range 0-65535); {URL}"],
         ),
+        (
+            "[targets.a]\ntts_url = 'ws://a..b/'",
+            [f"targets.a.tts_url: 'ws://a..b/' has a host that is no DNS name; {URL}"],
+        ),
         # One of a list.
         ("[targets.a]\nllm_protocol = 'grpc'", ["targets.a.llm_protocol: 'grpc' is unknown; one of: chunked"]),
         ("[targets.a]\ntts_protocol = 'grpc'", ["targets.a.tts_protocol: 'grpc' is unknown; one of: magpie"]),

@@ -111,6 +111,12 @@ def test_a_held_text_is_spoken_by_close_when_no_other_text_comes(virtual: Any) -
     assert record.turns[0].chunks[0].audio_bytes == 13200
 
 
+def test_a_held_text_that_is_never_spoken_is_missing_audio(virtual: Any) -> None:
+    record = go(virtual, FakeNetwork(llm(say("Sure"), say("", done=True)), older_tts([])))
+    assert record.failure is not None
+    assert (record.failure.stage, record.failure.reason, record.failure.chunk_num) == ("audio", "missing", 1)
+
+
 def test_a_slow_newer_server_gets_its_audio_back_by_the_marker(virtual: Any) -> None:
     """One word, no audio for 3 s: taken for held back, until the marker says that it was slow."""
     network = FakeNetwork(

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from probe.config import LimitsConfig
@@ -360,6 +360,14 @@ def test_a_burst_from_before_its_text_was_sent_is_not_that_texts() -> None:
     assert len(stream.segments.doubts) == 1
 
 
+def test_a_text_kept_back_that_is_never_spoken_is_no_segment() -> None:
+    stream = Stream()
+    stream.speak(0, "Sure")
+    stream.wake()
+    stream.finish(3000)
+    assert (stream.ends, stream.sizes, stream.segments.doubts) == ([None], [0], [])
+
+
 def test_done_ends_what_sounded_and_leaves_what_did_not() -> None:
     stream = Stream()
     stream.speak(0)
@@ -398,6 +406,7 @@ def settle(segments: Segments) -> None:
     pytest.fail("waits without end")
 
 
+@settings(max_examples=400)
 @given(events, st.booleans(), st.one_of(st.none(), st.integers(0, 5)), st.booleans())
 def test_every_byte_is_somebodys_whatever_happens(
     script: list[tuple[str, float, int, str]], markers: bool, generated: int | None, finished: bool

@@ -16,7 +16,10 @@ def websocket_url(text: str) -> str:
     expected = "expected ws://HOST:PORT/PATH or wss://HOST/PATH"
     try:
         parts = urlsplit(text)
-        good = parts.scheme in ("ws", "wss") and bool(parts.hostname) and parts.port != 0 and not parts.fragment
+        host = (parts.hostname or "").encode("idna")
+        good = parts.scheme in ("ws", "wss") and bool(host) and parts.port != 0 and not parts.fragment
+    except UnicodeError as error:
+        raise ValueError(f"{text!r} has a host that is no DNS name; {expected}") from error
     except ValueError as error:
         raise ValueError(f"{text!r} is not a URL ({error}); {expected}") from error
     if not good or not text.isprintable() or " " in text:
