@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import random
 import signal
 import sys
@@ -38,7 +39,14 @@ SENTENCES = ("Please open the window and close the door.", " The weather is nice
 async def probe(*arguments: str, until: Awaitable[object] | None = None) -> tuple[int, str, str]:
     """Run the command, to its end or to an interrupt once `until` is over; returns exit code, stdout and stderr."""
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "probe", *arguments, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+        sys.executable,
+        "-m",
+        "probe",
+        *arguments,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        # Other tests' servers share the machine: it may well be slower than a measurement should allow.
+        env={**os.environ, "PROBE_SELF_CHECK__MAX_LAG_MS": "60000"},
     )
     if until is not None:
         await until
@@ -63,7 +71,7 @@ async def test_real_servers(llm_server: str, serve_tts: Callable[..., str], tmp_
     code, run = await run_json(
         llm_server, serve_tts(*options), "--turns", "2", "--prompt", "Say hello.", "--save-audio", str(wav)
     )
-    assert code in (0, 3), run["failure"]
+    assert code in (0, 3), (run["failure"], run["doubts"])
     assert {"run_id", "trace_id", "target", "scenario", "outcome", "failure", "started_at", "summary"} <= run.keys()
     assert len(run["turns"]) == 2
     chunks = [chunk for turn in run["turns"] for chunk in turn["chunks"]]

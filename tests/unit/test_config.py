@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from probe import config
 from probe.config import ConfigError, ScenarioConfig, TargetConfig
-from probe.config_errors import explain
+from probe.config.errors import explain
 from probe.plan import choose, new_plan
 from probe.record import Pause
 

@@ -9,7 +9,7 @@ from click.testing import CliRunner
 
 from probe import config
 from probe.cli.check_config import check_config
-from probe.config_errors import dotted
+from probe.config.errors import dotted
 
 BAD = """
 colour = "blue"

@@ -21,7 +21,7 @@ def check_config(file: Path, *, as_json: bool) -> None:
     Exit code 0 where it is good, 2 where it is not.
     """
     from probe import config  # noqa: PLC0415 - 0.2 s that `--help` need not take
-    from probe.config_errors import dotted  # noqa: PLC0415 - as above
+    from probe.config.errors import dotted  # noqa: PLC0415 - as above
 
     try:
         summary = _summary(config.load(file))

@@ -54,7 +54,7 @@ def _chosen(
     from pydantic import ValidationError  # noqa: PLC0415 - as above
 
     from probe import config, plan  # noqa: PLC0415 - as above
-    from probe.config_errors import explain  # noqa: PLC0415 - as above
+    from probe.config.errors import explain  # noqa: PLC0415 - as above
 
     try:
         name, section = plan.choose(kind, known, name)

@@ -27,9 +27,9 @@ from probe.config.daemon import (
     ScheduleConfig,
     SelfCheckConfig,
 )
+from probe.config.errors import Key, Problem, dotted, problems_of
 from probe.config.measuring import LimitsConfig, PauseConfig, ScenarioConfig, TargetConfig, websocket_url
 from probe.config.references import with_broken_references
-from probe.config_errors import Key, Problem, dotted, problems_of
 
 __all__ = [
     "ENV_PREFIX", "Config", "ConfigError", "LimitsConfig", "OtlpConfig", "PauseConfig", "ScenarioConfig",
