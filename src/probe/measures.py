@@ -1,7 +1,8 @@
 """Every latency, defined once: pure functions of the record. Milliseconds; None where a measure does not exist."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
+from itertools import pairwise
 from statistics import fmean
 
 from probe import audio
@@ -24,6 +25,7 @@ class ChunkMeasures:
     leading_silence_ms: float | None = None
     combined_ttfa_ms: float | None = None
     playout_gap_ms: float | None = None
+    underrun_ms: float | None = None
     realtime_factor: float | None = None
 
 
@@ -50,6 +52,8 @@ class Summary:
     playout_gaps: int
     playout_gap_total_ms: float
     playout_gap_longest_ms: float | None
+    underruns: int
+    underrun_total_ms: float
     first: ChunkMeasures | None
     average: ChunkMeasures
 
@@ -69,8 +73,8 @@ def measure_turn(turn: Turn, sample_rate: int) -> TurnMeasures:
     for chunk in turn.chunks:
         frames = [(arrival - (asked or 0), size) for arrival, size in chunk.frames]
         gap = None if not frames or played_until is None else max(0.0, (frames[0][0] - played_until) / NS_A_MS)
-        measured.append(measure_chunk(chunk, sample_rate, gap))
         heard = list(audio.playout(frames, sample_rate, played_until))
+        measured.append(measure_chunk(chunk, sample_rate, gap, _underrun_ms(heard)))
         silence = measured[-1].leading_silence_ms
         if ttfa is None and heard and silence is not None:
             ttfa = heard[0][0] / NS_A_MS + silence
@@ -78,8 +82,17 @@ def measure_turn(turn: Turn, sample_rate: int) -> TurnMeasures:
     return TurnMeasures(elapsed_ms(asked, first_audio), ttfa, tuple(measured))
 
 
-def measure_chunk(chunk: Chunk, sample_rate: int, playout_gap_ms: float | None) -> ChunkMeasures:
-    """Measure one chunk. The gap before it depends on the chunks before it, so it is passed in."""
+def _underrun_ms(heard: Sequence[tuple[float, float]]) -> float | None:
+    """How long a listener heard nothing within a segment, from each frame's start and end of playout."""
+    if not heard:
+        return None
+    return sum(max(0.0, start - end) for (_, end), (start, _) in pairwise(heard)) / NS_A_MS
+
+
+def measure_chunk(
+    chunk: Chunk, sample_rate: int, playout_gap_ms: float | None = None, underrun_ms: float | None = None
+) -> ChunkMeasures:
+    """Measure one chunk. Silences as a listener hears them depend on the chunks before it, so they are passed in."""
     silence = duration = stream_time = None
     if chunk.frames:
         duration = audio.duration_ns(chunk.audio_bytes, sample_rate) / NS_A_MS
@@ -98,6 +111,7 @@ def measure_chunk(chunk: Chunk, sample_rate: int, playout_gap_ms: float | None) 
         leading_silence_ms=silence,
         combined_ttfa_ms=None if ttfb is None or silence is None else ttfb + silence,
         playout_gap_ms=playout_gap_ms,
+        underrun_ms=underrun_ms,
         realtime_factor=duration / stream_time if duration is not None and stream_time else None,
     )
 
@@ -108,12 +122,16 @@ def measure_run(record: RunRecord) -> tuple[TurnMeasures, ...]:
 
 
 def summarise(record: RunRecord) -> Summary:
-    """Fold a run into a few figures. Wall time is from the first inference start to the end of the last turn."""
+    """Fold a run into a few figures.
+
+    Wall time is that of the turns, each from its first inference start to its end: pauses between turns are left out.
+    """
     turns = measure_run(record)
     measured = [chunk for turn in turns for chunk in turn.chunks]
     recorded = [chunk for turn in record.turns for chunk in turn.chunks]
     audio_ms = sum(chunk.audio_duration_ms or 0.0 for chunk in measured)
-    wall = elapsed_ms(recorded[0].inference_start, record.turns[-1].done or record.ended) if recorded else None
+    wall = sum(_turn_time_ms(turn, record.ended) for turn in record.turns) if recorded else None
+    underruns = [chunk.underrun_ms for chunk in measured if chunk.underrun_ms]
     gaps = [chunk.playout_gap_ms for chunk in measured if chunk.playout_gap_ms]
     return Summary(
         chunks=len(recorded),
@@ -126,9 +144,15 @@ def summarise(record: RunRecord) -> Summary:
         playout_gaps=len(gaps),
         playout_gap_total_ms=sum(gaps),
         playout_gap_longest_ms=max(gaps, default=None),
+        underruns=len(underruns),
+        underrun_total_ms=sum(underruns),
         first=measured[0] if measured else None,
         average=average(measured),
     )
+
+
+def _turn_time_ms(turn: Turn, ended: int) -> float:
+    return ((turn.done or ended) - turn.chunks[0].inference_start) / NS_A_MS if turn.chunks else 0.0
 
 
 def average(measured: Iterable[ChunkMeasures]) -> ChunkMeasures:

@@ -41,7 +41,7 @@ def gaps(*chunks: Chunk) -> list[float | None]:
 
 
 def test_the_measures_of_a_chunk() -> None:
-    assert measure_chunk(WHOLE, RATE, 12.5) == ChunkMeasures(
+    assert measure_chunk(WHOLE, RATE, 12.5, 3.5) == ChunkMeasures(
         llm_ttft_ms=250,
         llm_gen_time_ms=380,
         tts_ttfb_ms=515,
@@ -52,6 +52,7 @@ def test_the_measures_of_a_chunk() -> None:
         leading_silence_ms=40,
         combined_ttfa_ms=940,
         playout_gap_ms=12.5,
+        underrun_ms=3.5,
         realtime_factor=400 / 665,
     )
 
@@ -75,7 +76,7 @@ def test_the_classic_duration_is_bytes_over_two_times_22000() -> None:
 )
 def test_what_is_missing_is_none_and_only_that(missing: str, gone: set[str]) -> None:
     lost: Any = {missing: None}
-    measured = measure_chunk(replace(WHOLE, **lost), RATE, 0.0)
+    measured = measure_chunk(replace(WHOLE, **lost), RATE, 0.0, 0.0)
     assert {f.name for f in fields(measured) if getattr(measured, f.name) is None} == gone
 
 
@@ -156,6 +157,14 @@ def test_late_audio_plays_too_and_moves_the_last_byte() -> None:
     assert measured.chunks[0].tts_stream_time_ms == 400
     assert measured.chunks[0].audio_duration_ms == 300
     assert measured.chunks[1].playout_gap_ms == 40
+    assert [each.underrun_ms for each in measured.chunks] == [200, 0], "played until 600, the next frame came at 800"
+
+
+def test_audio_that_is_still_playing_bridges_a_pause_within_the_next_chunk() -> None:
+    before = chunk(1, frames=[(0, 1000)])
+    paused = chunk(2, 10, frames=[(500, 100), (1300, 100)])
+    assert [each.underrun_ms for each in measure(before, paused).chunks] == [0, 200]
+    assert [each.underrun_ms for each in measure(chunk(1), paused).chunks] == [None, 700]
 
 
 def test_a_merged_chunk_has_no_tts_measures_and_the_response_starts_with_the_next_ones_audio() -> None:
@@ -207,12 +216,12 @@ def test_the_summary_of_a_run() -> None:
     summary = summarise(record(first, second))
     assert (summary.chunks, summary.tokens) == (3, 18)
     assert summary.audio_ms == 400 + 600 + 250
-    assert summary.wall_time_ms == 4000, "from the first inference start at 100 to the last done at 4100"
-    assert summary.realtime_factor == 1250 / 4000
+    assert summary.wall_time_ms == 3100, "from 100 to 2100 and from 3000 to 4100: nobody waits between turns"
+    assert summary.realtime_factor == 1250 / 3100
     assert (summary.response_ttfb_ms, summary.response_ttfa_ms) == (900, 940)
     # Frames at 1000 and 1150 of 300 and 100 ms play until 1400; the next comes at 2000.
     assert (summary.playout_gaps, summary.playout_gap_total_ms, summary.playout_gap_longest_ms) == (1, 600, 600)
-    assert summary.first == measure_chunk(WHOLE, RATE, None)
+    assert summary.first == measure_chunk(WHOLE, RATE, None, 0.0)
     assert summary.average.llm_ttft_ms == (250 + 50) / 2, "the third chunk has none and is left out"
     assert summary.average.combined_ttfb_ms == (900 + 700 + 700) / 3
     assert summary.average.audio_duration_ms == (400 + 600 + 250) / 3

@@ -18,7 +18,7 @@ _PROMPT_WIDTH = 200
 
 # Latencies of each chunk, as the starting document has them, and what a listener makes of them.
 _STAGES = ("#", "Tokens", "LLM TTFT", "LLM Gen", "TTS TTFB", "TTS Gen", "Audio", "Combined", "Text")
-_LISTENER = ("#", "Silence", "Audible", "Gap", "Stream", "RTF", "Level", "Peak", "End", "Late")
+_LISTENER = ("#", "Silence", "Audible", "Gap", "Dry", "Stream", "RTF", "Level", "Peak", "End", "Late")
 
 
 def header(plan: Plan, width: int) -> Iterator[str]:
@@ -81,8 +81,10 @@ def _summary(record: RunRecord, summary: Summary) -> Iterator[str]:
         yield _figure("First byte (TTFB)", _judged(measured.response_ttfb_ms, record.plan.target.objective_ms), 4)
         yield _figure("First sound (TTFA)", ms(measured.response_ttfa_ms), 4)
     yield ""
-    yield "  Silences between chunks, as a listener hears them:"
-    yield _figure("Playout gaps", _gaps(summary), 4)
+    yield "  Silences, as a listener hears them:"
+    yield _figure("Between chunks", _gaps(summary), 4)
+    within = f"{summary.underruns} ({ms(summary.underrun_total_ms)})" if summary.underruns else "none"
+    yield _figure("Within chunks", within, 4)
     if summary.first is not None:
         yield from _stage_figures("First chunk", "", summary.first)
         yield from _stage_figures("Averages (all chunks)", "Avg ", summary.average)
@@ -138,6 +140,7 @@ def _listener_row(chunk: Chunk, measured: ChunkMeasures, plan: Plan) -> list[str
         number(measured.leading_silence_ms),
         number(measured.combined_ttfa_ms),
         number(measured.playout_gap_ms),
+        number(measured.underrun_ms),
         number(measured.tts_stream_time_ms),
         number(measured.realtime_factor, 1),
         MISSING if sound is None else number(decibels(sound.rms), 1),
