@@ -146,7 +146,7 @@ def _verdict(record: RunRecord) -> Iterator[str]:
         "ok": "OK",
         "slow": f"SLOW: the response started later than the objective of {ms(record.plan.target.objective_ms)}",
         "suspect": f"SUSPECT: {'; '.join(record.doubts)}",
-        "skipped": f"SKIPPED: the server is busy ({record.skipped})",
+        "skipped": f"SKIPPED: {record.skipped}",
         "failed": "FAILED",
     }[how]
     if record.failure is not None:
