@@ -1,5 +1,16 @@
-"""`python -m probe`."""
+"""`probe`, and `python -m probe`."""
 
-from probe.cli import main
+import signal
 
-main()
+
+def main() -> None:
+    """Run the command line."""
+    # Ctrl-C while modules load ends us without a traceback; commands that have to tidy up handle it themselves.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    from probe.cli import main as command_line  # noqa: PLC0415 - that is what takes the time
+
+    command_line()
+
+
+if __name__ == "__main__":
+    main()

@@ -19,6 +19,8 @@ from probe.tts_stream import TtsStream
 
 # A slot is normally given back in milliseconds; one that isn't must not hold up the next turn for long.
 END_PATIENCE_S = 1.0
+# How much of a text a failure quotes.
+_SHOWN = 60
 # A server that keeps pausing without a word would be asked again for as long as the run may take.
 MAX_EMPTY_CHUNKS = 20
 
@@ -258,13 +260,15 @@ def _audio_failure(turns: tuple[Turn, ...]) -> Failure | None:
             reason = None if chunk.segment_end == "merged" else audio.fault(chunk.sound, chunk.audio_bytes, chunk.text)
             if reason is not None and chunk.tts_text_sent is not None:
                 at = chunk.tts_last_audio or turn.done or chunk.tts_text_sent
-                return Failure("audio", reason, _AUDIO_FAULTS[reason], at, turn.turn_num, chunk.chunk_num)
+                where = f"turn {turn.turn_num}, chunk {chunk.chunk_num}"
+                detail = f"{where}: the TTS server sent {_AUDIO_FAULTS[reason]} for {chunk.text.strip()[:_SHOWN]!r}"
+                return Failure("audio", reason, detail, at, turn.turn_num, chunk.chunk_num)
     return None
 
 
 _AUDIO_FAULTS = {
-    "missing": "the TTS server sent no audio for a text with words in it",
-    "silent": "the TTS server sent nothing but silence",
-    "noise": "the TTS server sent noise at full scale",
-    "odd_bytes": "the TTS server sent half a sample: an odd number of bytes for 16-bit audio",
+    "missing": "no audio",
+    "silent": "nothing but silence",
+    "noise": "noise at full scale",
+    "odd_bytes": "half a sample (an odd number of bytes of 16-bit audio)",
 }

@@ -8,6 +8,10 @@ from probe.protocols.base import ChunkEnd, LlmCodec, Malformed, Messages, Server
 from probe.record import Chunk, Pause
 from probe.session import Busy, Fault, Session
 
+# So long does a server that is still generating get to read our end_stream on the connection that it is busy with.
+RELEASE_PATIENCE_S = 2.0
+# No chunk of this protocol has more than 500 tokens.
+MAX_TOKENS = 5000
 # A server whose llama.cpp has died says so in a normal reply.
 _DEAD_BACKEND = ("connection_error", "empty_response")
 
@@ -75,7 +79,7 @@ class LlmStream:
 
     async def request_end(self) -> None:
         """Ask the server to give the slot back, without waiting for its word."""
-        if self._session.connected("llm"):
+        if self._session.connected("llm") and not self._ended:
             await self._session.send("llm", self._codec.end(self._stream_id))
 
     async def await_end(self, timeout_s: float) -> None:
@@ -87,18 +91,22 @@ class LlmStream:
                     return
 
     async def release(self, timeout_s: float) -> None:
-        """Give the slot back whatever state the dialogue is in, over a new connection where the old one is gone.
+        """Give the slot back whatever state the dialogue is in, within `timeout_s`.
 
-        The wait matters: a server that generates reads its requests only afterwards, and one whose client has left by
-        then may keep the slot for good.
+        A server that generates reads its requests only afterwards, and may keep the slot for good when it finds its
+        client gone by then: where the old connection brings no answer, the request goes over a new one as well.
         """
-        if not self._started or self._ended:
+        if not self._started:
             return
         self.finished = True
         self._reading = None
-        await self._session.connect("llm", min(timeout_s, self._session.plan.target.limits.connect_s))
         await self.request_end()
-        await self.await_end(timeout_s)
+        await self.await_end(min(RELEASE_PATIENCE_S, timeout_s))
+        if not self._ended:
+            await self._session.drop("llm")
+            await self._session.connect("llm", min(timeout_s, self._session.plan.target.limits.connect_s))
+            await self.request_end()
+            await self.await_end(timeout_s)
 
     def on_frame(self, arrival: Arrival) -> None:
         event = self._codec.decode(arrival.data, binary=arrival.kind == "binary", stream_id=self._stream_id)
@@ -124,6 +132,8 @@ class LlmStream:
 
     def _token(self, draft: Draft, content: str, at: int) -> None:
         draft.tokens.append(content)
+        if len(draft.tokens) > MAX_TOKENS:
+            raise Fault("llm", "flood", f"the LLM server sent more than {MAX_TOKENS} tokens in one chunk")
         if draft.first_token is None:
             draft.first_token = at
             self._session.tell("llm_first_token", at, draft.chunk())

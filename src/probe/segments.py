@@ -60,6 +60,7 @@ class Segments:
         self._flush_ms = limits.flush_ms
         self._disturbed: Segment | None = None
         self._closed = False
+        self._held_back = False
         # The text that a slow server still has to speak, and until when it would have.
         self._owed: Segment | None = None
         self._owed_until = 0
@@ -112,7 +113,8 @@ class Segments:
         for segment in self.all:
             if segment.frames and segment.end is None:
                 self._close(segment, "done", at)
-        if any(segment.end == "merged" for segment in self.all):
+        late = any(segment.late_bytes for segment in self.all)
+        if not self.markers and (self._held_back or (late and generated is not None)):
             self._kept_or_slow(generated, at)
         self._doubt_late_audio()
 
@@ -147,6 +149,7 @@ class Segments:
             self._take_back(segment)
         else:
             segment.held = True
+            self._held_back = self._held_back or speakable(segment.text)
         return segment
 
     def _end_by_gap(self, segment: Segment, now: int) -> Segment:
@@ -220,11 +223,12 @@ class Segments:
         Both look the same until the stream is over: then there are as many segments as texts, or fewer.
         """
         bursts = self._bursts()
-        texts, unmerged = len(self.all), len([segment for segment in self.all if segment.end != "merged"])
-        if unmerged in (len(bursts), generated):
+        texts, unmerged = len(self.all), len([segment for segment in self.all if segment.frames])
+        counted = len(bursts) if generated is None else generated
+        if counted == unmerged or (counted == texts and len(bursts) == unmerged):
             return
         early = any(burst[0][0] < segment.sent for segment, burst in zip(self.all, bursts, strict=False))
-        if len(bursts) != texts or generated not in (None, texts) or early:
+        if len(bursts) != texts or counted != texts or early:
             self._doubt("the server kept texts back, or was slow: which audio is whose can't be told")
             return
         pcm = b"".join(bytes(segment.pcm) for segment in self.all)

@@ -59,6 +59,8 @@ class Session:
         self._observe = observe
         self._links: dict[Server, Link] = {}
         self._numbers: dict[Server, int] = {"llm": 0, "tts": 0}
+        # How each server's last connection ended, for a person.
+        self._endings: dict[Server, str] = {}
         # Each server's last sign of life, or our last request to it.
         self._heard: dict[Server, int] = {"llm": 0, "tts": 0}
         limits = plan.target.limits
@@ -96,7 +98,7 @@ class Session:
     async def send(self, server: Server, request: str) -> int:
         """Write a request; returns the moment just before the write. Raises Fault."""
         if server not in self._links:
-            raise Fault(server, "closed", f"{_NAMES[server]} connection is gone")
+            raise Fault(server, "closed", f"{_NAMES[server]} server ended the connection: {self._endings.get(server)}")
         at = self._heard[server] = self.clock.now()
         try:
             await self._links[server].send(request, self._patience[server])
@@ -147,8 +149,8 @@ class Session:
         peer = self.peers.get(server)
         if arrival.kind in _ENDINGS:
             self._links.pop(server, None)
+            how = self._endings[server] = arrival.data.decode("utf-8", "replace")
             if peer is not None and peer.busy:
-                how = arrival.data.decode("utf-8", "replace")
                 raise Fault(server, _ENDINGS[arrival.kind], f"{_NAMES[server]} server ended the connection: {how}")
         elif peer is not None:
             peer.on_frame(arrival)

@@ -21,6 +21,8 @@ from probe.clock import Clock
 from probe.inbox import Arrival, Inbox, Kind, Server
 
 CLOSE_TIMEOUT_S = 1.0
+# Answers of an HTTP server that has no WebSocket at this path.
+_WRONG_PATH = (200, 404, 405, 426)
 MAX_MESSAGE_BYTES = 16 * 2**20
 MAX_CONNECTION_BYTES = 128 * 2**20
 
@@ -179,7 +181,7 @@ def _why_not(error: BaseException, url: str, timeout_s: float) -> tuple[str, str
     """Turn whatever kept a connection from opening into a reason and a sentence."""
     match error:
         case TimeoutError():
-            return "timeout", f"{url}: no WebSocket handshake within {timeout_s:g} s"
+            return "timeout", f"{url}: no WebSocket handshake within {timeout_s:g} s; does that server answer there?"
         case socket.gaierror():
             return "dns", f"{url}: host name not found ({error.strerror})"
         case ConnectionRefusedError():
@@ -187,16 +189,22 @@ def _why_not(error: BaseException, url: str, timeout_s: float) -> tuple[str, str
         case ssl.SSLError():
             return "tls", f"{url}: TLS failed ({error.reason or error})"
         case InvalidStatus():
-            return "not_websocket", f"{url}: HTTP {error.response.status_code} instead of a WebSocket; check the path"
+            status = error.response.status_code
+            hint = "; check the path" if status in _WRONG_PATH else ""
+            return "not_websocket", f"{url}: HTTP {status} instead of a WebSocket{hint}"
         case ConnectionError():
-            return "closed", f"{url}: the server ended the connection during the handshake"
+            return "closed", f"{url}: the server ended the connection during the handshake{_tls_hint(url)}"
         case InvalidHandshake() if isinstance(error.__cause__, EOFError | ConnectionError):
-            return "closed", f"{url}: the server ended the connection during the handshake"
+            return "closed", f"{url}: the server ended the connection during the handshake{_tls_hint(url)}"
         case OSError():
             return "unreachable", f"{url}: {error.strerror or error}"
         case InvalidHandshake():
             return "not_websocket", f"{url}: no WebSocket server answers there ({error})"
     return "not_websocket", f"{url}: {error}"
+
+
+def _tls_hint(url: str) -> str:
+    return "; does it speak TLS? if not, it is ws://" if url.startswith("wss:") else ""
 
 
 def _how_closed(connection: ClientConnection) -> str:

@@ -126,7 +126,7 @@ class TtsStream:
                 if not await self._session.pump("tts", patience):
                     return False
         except Fault as fault:
-            if fault.reason != "closed":
+            if fault.reason not in ("closed", "timeout"):
                 raise
         return self._created
 

@@ -232,6 +232,31 @@ async def test_an_interrupted_run_leaves_no_slot_taken(seed: int) -> None:
     assert record.failure is None or record.failure.reason == "interrupted"
 
 
+async def test_a_server_that_generates_for_long_still_gets_its_slot_back() -> None:
+    """It reads nothing until it is done, and finds its client gone by then."""
+    async with (
+        ScriptedLlm(LlmScript(turns=((llm.chunk(*["na "] * 200, gap=0.05),),))) as llm_server,
+        ScriptedTts() as tts_server,
+    ):
+        stop = asyncio.Event()
+        asyncio.get_running_loop().call_later(0.5, stop.set)
+        limits = QUICK.model_copy(update={"release_s": 5})
+        async with asyncio.timeout(7):
+            record = await go(plan(llm_server.url, tts_server.url, limits=limits), stop=stop)
+        assert record.failure is not None
+        assert record.failure.reason == "interrupted"
+        assert not llm_server.active_streams
+
+
+async def test_swapped_urls_say_what_the_server_said() -> None:
+    async with ScriptedLlm() as llm_server, ScriptedTts() as tts_server:
+        async with asyncio.timeout(4):
+            record = await go(plan(tts_server.url, llm_server.url))
+    assert record.failure is not None
+    assert record.failure.stage == "tts"
+    assert "Unknown action" in record.failure.detail
+
+
 async def test_the_measures_of_a_run_add_up() -> None:
     async with ScriptedLlm() as llm_server, ScriptedTts() as tts_server:
         record = await go(plan(llm_server.url, tts_server.url, turns=3))

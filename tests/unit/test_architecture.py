@@ -103,7 +103,8 @@ RULES = [
     ),
     Rule(
         "one file for each reader of the record, and for what it writes to",
-        of=f"{CLIENT} !probe.sinks.history !probe.sinks.histograms !probe.sinks.log !probe.sinks.otlp*",
+        of=f"{CLIENT} {without('probe.sinks.history probe.sinks.histograms probe.sinks.exposition')} "
+        f"{without('probe.sinks.log probe.sinks.otlp*')}",
         never="sqlite3 prometheus_client* structlog* opentelemetry* grpc* google.protobuf*",
         broken_by=("probe.sinks.spans", "import grpc"),
     ),

@@ -12,6 +12,7 @@ from probe.cli.run import EXIT_CODES, run
 from probe.daemon.parts import pages
 from probe.daemon.plans import FIXED_AT_START
 from probe.health import Health
+from probe.measures import ChunkMeasures, TurnMeasures
 from probe.record import REASONS
 from probe.sinks.histograms import Histograms
 
@@ -52,25 +53,27 @@ def test_the_docs_explain_every_failure() -> None:
             assert f"| {stage} | `{reason}` |" in text
 
 
-def test_the_docs_define_every_measure() -> None:
-    from probe.measures import ChunkMeasures, TurnMeasures  # noqa: PLC0415 - only its fields are of interest here
+def test_the_docs_explain_every_metric() -> None:
+    text = (ROOT / "docs" / "telemetry.md").read_text("utf-8")
+    golden = (ROOT / "tests" / "golden" / "metrics.txt").read_text("utf-8")
+    names = {line.partition(" ")[0].removeprefix("voice_probe_") for line in golden.splitlines() if line[0] != " "}
+    assert {name for name in names if f"| `{name}`" not in text} == set()
 
+
+def test_the_docs_name_every_span_and_attribute() -> None:
+    text = (ROOT / "docs" / "telemetry.md").read_text("utf-8")
+    golden = ROOT / "tests" / "golden"
+    trees = [(golden / f"spans_{name}.txt").read_text("utf-8") for name in ("ok", "failed", "skipped")]
+    told = set(re.findall(r"^ *[.*] ([\w.]+)", "\n".join(trees), re.MULTILINE))
+    measures = {f"probe.{name}" for name in ChunkMeasures.__dataclass_fields__}
+    assert len(told) > 20
+    assert {name for name in told - measures if f"`{name}`" not in text} == set()
+
+
+def test_the_docs_define_every_measure() -> None:
     text = (ROOT / "docs" / "measures.md").read_text("utf-8")
     names = {*ChunkMeasures.__dataclass_fields__, *TurnMeasures.__dataclass_fields__} - {"chunks"}
     assert {name for name in names if f"| `{name}` |" not in text} == set()
-
-
-def test_the_docs_list_every_metric_with_its_labels() -> None:
-    histograms = Histograms("1", ["history"])
-    histograms.expect([("local", "default")])
-    page = histograms.render("")[0].decode()
-    names = {line.split()[2] for line in page.splitlines() if line.startswith("# HELP voice_probe_")}
-    listed = re.findall(r"^\| `(voice_probe_\w+)` \| ([\w, ]*?) *\|", DAEMON, re.MULTILINE)
-    assert {name for name, _ in listed} == names
-    for name, labels in listed:
-        sample = next(line for line in page.splitlines() if line.startswith(name) and " " in line)
-        found = set(re.findall(r'[{,](\w+)="', sample)) - {"le"}
-        assert found == set(filter(None, labels.split(", "))), name
 
 
 def test_the_docs_list_every_page() -> None:

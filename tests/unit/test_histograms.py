@@ -157,5 +157,16 @@ def test_the_page_is_what_was_asked_for(histograms: Histograms, accept: str, con
 def test_a_scrape_does_not_render_what_runs_have_added(histograms: Histograms, monkeypatch: pytest.MonkeyPatch) -> None:
     histograms.render("")
     histograms.write(record(1))
-    monkeypatch.setattr(histograms._of_runs, "collect", None)
+    monkeypatch.setattr(histograms._runs["local", "default"].part.registry, "collect", None)
     assert value(histograms, "runs_total", LOCAL | {"outcome": "ok"}) == 1
+
+
+def test_each_family_is_in_one_piece_and_no_label_can_break_it(histograms: Histograms) -> None:
+    odd = '# HELP voice_probe_up "x"\n# TYPE'
+    histograms.expect([(odd, "default")])
+    histograms.write(record(1, target=odd))
+    for accept in ("", OPENMETRICS):
+        page, _ = histograms.render(accept)
+        heads = [line for line in page.decode().splitlines() if line.startswith("# TYPE")]
+        assert len(heads) == len(set(heads))
+    assert value(histograms, "up", {"target": odd, "scenario": "default"}) == 1

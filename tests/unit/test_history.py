@@ -203,15 +203,33 @@ def test_a_record_that_cannot_be_read_is_said_so(db: History, tmp_path: Path) ->
 
 def test_a_state_directory_that_is_a_file_is_said_so(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(HistoryError, match="the state directory must be writable"):
+    with pytest.raises(HistoryError, match="see who may read and write this directory"):
         History(tmp_path / "file" / "state")
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
-def test_a_state_directory_that_may_not_be_written_is_said_so(tmp_path: Path) -> None:
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read and write anything")
+def test_what_may_not_be_read_or_written_is_said_so(tmp_path: Path) -> None:
     tmp_path.chmod(0o500)
-    with pytest.raises(HistoryError, match="must be writable by this user"):
+    with pytest.raises(HistoryError, match="see who may read and write"):
         History(tmp_path)
+    tmp_path.chmod(0o700)
+    History(tmp_path).close()
+    (tmp_path / history.FILE_NAME).chmod(0o400)
+    with pytest.raises(HistoryError, match="see who may read and write"):
+        History(tmp_path)
+    tmp_path.chmod(0)
+    with pytest.raises(HistoryError, match="see who may read and write"), reading(tmp_path):
+        pass
+    tmp_path.chmod(0o700)
+
+
+def test_a_reader_needs_no_right_to_write(db: History, tmp_path: Path) -> None:
+    db.append(record(1))
+    db.close()
+    tmp_path.chmod(0o500)
+    (tmp_path / history.FILE_NAME).chmod(0o400)
+    assert ids(tmp_path) == ["01"]
+    tmp_path.chmod(0o700)
 
 
 def test_a_lock_that_stays_is_said_so(db: History, tmp_path: Path) -> None:

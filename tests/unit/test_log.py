@@ -95,6 +95,17 @@ def test_a_terminal_gets_colours_and_no_json() -> None:
     assert "\x1b[" in terminal.getvalue() and "{" not in terminal.getvalue()
 
 
+@pytest.mark.parametrize("kind", [io.StringIO, Terminal])
+def test_a_traceback_is_told_without_secrets(kind: type[io.StringIO]) -> None:
+    stream = kind()
+    try:
+        int("ws://me:hunter2@spark")
+    except ValueError:
+        make_logger(stream).exception("odd")
+    assert "hunter" not in stream.getvalue()
+    assert "ValueError" in stream.getvalue() and "'ws://spark'" in stream.getvalue()
+
+
 def test_half_a_character_is_logged_all_the_same() -> None:
     run = failed()
     assert run.failure is not None

@@ -1,5 +1,6 @@
 """The `probe` command. Each subcommand is a module of this package."""
 
+import io
 import os
 import sys
 from typing import Any, NoReturn
@@ -24,6 +25,10 @@ class OneLineErrors(LazyGroup):
     """Whatever is wrong with the command line is one clear line on stderr, and exit code 2."""
 
     def main(self, *args: Any, **kwargs: Any) -> NoReturn:
+        for stream in (sys.stdout, sys.stderr):
+            # A terminal that does not know a character shows a question mark for it, instead of a traceback.
+            if isinstance(stream, io.TextIOWrapper):
+                stream.reconfigure(errors="replace")
         try:
             super().main(*args, **kwargs | {"prog_name": "probe", "standalone_mode": False})
         except click.exceptions.NoArgsIsHelpError as error:
@@ -31,7 +36,9 @@ class OneLineErrors(LazyGroup):
             sys.exit(2)
         except click.UsageError as error:
             command = error.ctx.command_path if error.ctx is not None else "probe"
-            click.echo(f"{command}: {error.format_message()} Try `{command} --help`.", err=True)
+            message = error.format_message()
+            stop = "" if message.endswith((".", "?")) else "."
+            click.echo(f"{command}: {message}{stop} Try `{command} --help`.", err=True)
             sys.exit(2)
         except click.ClickException as error:
             for line in error.format_message().splitlines():
@@ -39,8 +46,13 @@ class OneLineErrors(LazyGroup):
             sys.exit(error.exit_code)
         except (click.Abort, KeyboardInterrupt):
             sys.exit(130)
-        except BrokenPipeError:
+        except (BrokenPipeError, ConnectionResetError):
             # Nobody reads our output any more. Python would complain again when it closes stdout.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            sys.exit(1)
+        except OSError as error:
+            # Such as a full disk behind stdout.
+            click.echo(f"probe: {error.strerror or error}", err=True)
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             sys.exit(1)
         sys.exit(0)

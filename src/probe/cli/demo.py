@@ -1,7 +1,6 @@
 """`probe demo`: both reference servers, the daemon beside them for a few runs, and where to look afterwards."""
 
 import signal
-import sys
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -58,8 +57,9 @@ def demo(runs: int, output: Path, *, keep: bool) -> None:
         output.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UsageProblem(f"--output: {output} can't be made: {error.strerror}") from error
-    # What was started must end with us.
-    signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        # Whatever ends the demo ends what it has started.
+        signal.signal(number, signal.default_int_handler)
     port = free_port(9850)
     log = output / "daemon.log"
     with reference_servers(output) as servers:

@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import signal
+import time
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -67,7 +68,9 @@ def _run_printing_json(plan: Plan, max_lag_ms: float, *, verbose: bool) -> RunRe
 
     timeline_on_stderr = Live(functools.partial(timeline.lines, plan=plan), functools.partial(say, err=True))
     record = _execute(plan, max_lag_ms, timeline_on_stderr if verbose else None)
-    click.echo(json.dumps(document.document(record), ensure_ascii=False, indent=2))
+    # As bytes: JSON is UTF-8, whatever the terminal is. Half a character in an argument becomes a JSON escape.
+    text = json.dumps(document.document(record), ensure_ascii=False, indent=2)
+    click.echo(text.encode("utf-8", "backslashreplace"))
     return record
 
 
@@ -99,8 +102,9 @@ def _execute(plan: Plan, max_lag_ms: float, live: Live | None) -> RunRecord:
 
     async def go() -> RunRecord:
         stop = asyncio.Event()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            asyncio.get_running_loop().add_signal_handler(number, _interrupt, stop)
+        interrupt = _Interrupt(stop)
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            asyncio.get_running_loop().add_signal_handler(number, interrupt)
         observe = engine.ignore if live is None else live.observe
         clock = AnchoredClock.anchored_now()
         with Watch(clock, max_lag_ms) as watch:
@@ -119,11 +123,26 @@ def say(line: str, *, err: bool = False) -> None:
     click.echo(line, err=err, color=False if os.environ.get("NO_COLOR") else None)
 
 
-def _interrupt(stop: asyncio.Event) -> None:
-    if stop.is_set():
-        os._exit(EXIT_CODES["failed"])
-    stop.set()
-    say("Interrupted: ending the stream so that the server's slot is free. Once more to leave at once.", err=True)
+class _Interrupt:
+    """The first signal ends the run properly, another one after a moment at once.
+
+    Within that moment it is the same one: a wrapper such as make passes on what the terminal has sent to all.
+    """
+
+    MOMENT_S = 1.0
+
+    def __init__(self, stop: asyncio.Event) -> None:
+        self._stop = stop
+        self._first = 0.0
+
+    def __call__(self) -> None:
+        now = time.monotonic()
+        if self._stop.is_set() and now - self._first > self.MOMENT_S:
+            os._exit(EXIT_CODES["failed"])
+        if not self._stop.is_set():
+            self._first = now
+            self._stop.set()
+            say("Interrupted: giving back the server's slot. Once more to leave at once.", err=True)
 
 
 def _unwritable(wav: Path) -> tuple[str, ...]:

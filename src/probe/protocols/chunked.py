@@ -61,6 +61,8 @@ class ChunkedLlm:
                 )
             case "paused" | "done" as kind:
                 return _chunk_end(reply, done=kind == "done")
+            case "error":
+                return ServerError(complaint(reply.get("message"), data))
             case None:
                 return _untyped(reply)
         return Unknown()

@@ -50,6 +50,8 @@ class MagpieTts:
                 return StreamDone(count_or_none(reply.get("segments_generated")) or None)
             case "error":
                 return ServerError(complaint(reply.get("message"), data), fatal=reply.get("fatal") is not False)
+            case None if "error" in reply:
+                return ServerError(complaint(reply["error"], data))
         return Unknown()
 
     def config_url(self, url: str) -> str:

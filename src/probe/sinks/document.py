@@ -43,13 +43,14 @@ def document(record: RunRecord) -> dict[str, Any]:
             for each in record.connects
         ],
         "turns": [_turn(turn, measured) for turn, measured in zip(record.turns, measure_run(record), strict=True)],
-        "summary": asdict(summarise(record)),
+        "summary": _rounded(asdict(summarise(record))),
     }
 
 
 def seconds(at: int) -> float:
     """A timestamp as seconds since the epoch."""
-    return at / 1e9
+    # By an integer: 1e9 would round the nanoseconds to a float first.
+    return at / 1_000_000_000
 
 
 def _ts(at: int | None) -> float | None:
@@ -66,8 +67,8 @@ def _turn(turn: Turn, measured: TurnMeasures) -> dict[str, Any]:
         "turn_num": turn.turn_num,
         "user": turn.user,
         "text": "".join(chunk.text for chunk in turn.chunks),
-        "response_ttfb_ms": measured.response_ttfb_ms,
-        "response_ttfa_ms": measured.response_ttfa_ms,
+        "response_ttfb_ms": _rounded(measured.response_ttfb_ms),
+        "response_ttfa_ms": _rounded(measured.response_ttfa_ms),
         "done_ts": _ts(turn.done),
         "stray_audio_bytes": turn.stray_audio_bytes,
         "chunks": [_chunk(chunk, each) for chunk, each in zip(turn.chunks, measured.chunks, strict=True)],
@@ -84,9 +85,16 @@ def _chunk(chunk: Chunk, measured: ChunkMeasures) -> dict[str, Any]:
         "late_audio_bytes": chunk.late_audio_bytes,
         "stop_reason": chunk.stop_reason,
         "segment_end": chunk.segment_end,
-        "server_ttft_ms": chunk.server_ttft_ms,
+        "server_ttft_ms": _rounded(chunk.server_ttft_ms),
         **{f"{name}_ts": _ts(getattr(chunk, name)) for name in TIMESTAMPS},
-        **asdict(measured),
-        "rms_dbfs": None if sound is None else decibels(sound.rms),
-        "peak_dbfs": None if sound is None else decibels(sound.peak),
+        **_rounded(asdict(measured)),
+        "rms_dbfs": None if sound is None else _rounded(decibels(sound.rms)),
+        "peak_dbfs": None if sound is None else _rounded(decibels(sound.peak)),
     }
+
+
+def _rounded(value: Any) -> Any:
+    """Figures to the microsecond, wherever they are: what is below that is noise of the arithmetic."""
+    if isinstance(value, dict):
+        return {key: _rounded(each) for key, each in value.items()}
+    return round(value, 3) if isinstance(value, float) else value

@@ -6,15 +6,14 @@ that. The gauges of the last run can be carried over from the history, see `rest
 
 import platform
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import get_args
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, disable_created_metrics
-from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
-from prometheus_client.openmetrics import exposition as openmetrics
+from prometheus_client import Counter, Gauge, Histogram, ProcessCollector, disable_created_metrics
 
 from probe.measures import outcome, summarise
 from probe.record import REASONS, Outcome, RunRecord
+from probe.sinks.exposition import Part, negotiate, page
 from probe.sinks.observations import MEASURES, POSITIONS, is_trusted, observations
 
 NAMESPACE = "voice_probe"
@@ -38,12 +37,6 @@ HELP = {
 }
 
 _RUN = ("target", "scenario")
-_OPENMETRICS = "application/openmetrics-text"
-_END = b"# EOF\n"
-_ENCODERS: dict[str, Callable[[CollectorRegistry], bytes]] = {
-    openmetrics.CONTENT_TYPE_LATEST: openmetrics.generate_latest,
-    CONTENT_TYPE_PLAIN_0_0_4: generate_latest,
-}
 
 
 class Histograms:
@@ -57,42 +50,27 @@ class Histograms:
     def __init__(self, version: str, sinks: Iterable[str]) -> None:
         # A second series for each, only to say when it began.
         disable_created_metrics()  # type: ignore[no-untyped-call]  # its own omission
-        self._pages: dict[str, bytes] = {}
         self._lock = threading.Lock()
-        self._declare_metrics_of_runs()
-        self._declare_metrics_of_the_daemon()
-        self._build.labels(version=version, python=platform.python_version()).set(1)
-        for sink in sinks:
-            self._sink_errors.labels(sink=sink)
+        self._runs: dict[tuple[str, str], _Runs] = {}
+        self._failures: dict[str, _Failures] = {}
+        self._daemon = _Daemon(version, sinks)
 
     def expect(self, pairs: Iterable[tuple[str, str]]) -> None:
         """Have every series of these (target, scenario) pairs, at zero. Called again after a reload, it only adds."""
         for target, scenario in pairs:
-            for outcome_ in OUTCOMES:
-                self._runs.labels(target=target, scenario=scenario, outcome=outcome_)
-            for stage, reasons in REASONS.items():
-                for reason in reasons:
-                    self._failures.labels(target=target, stage=stage, reason=reason)
-            for histogram in self._histograms.values():
-                for position in POSITIONS:
-                    histogram.labels(target=target, scenario=scenario, position=position)
-            for each in (*self._last_gauges, self._missed, self._schedule_delay):
-                each.labels(target=target, scenario=scenario)
-        self._refresh()
+            self._runs_of(target, scenario)
+            self._failures_of(target)
+            self._daemon.expect(target, scenario)
 
     def write(self, record: RunRecord) -> None:
-        """Count a run, and make the pages anew: now, since a run has just ended, and not while the next is measured."""
-        plan, how = record.plan, outcome(record)
-        labels = {"target": plan.target.name, "scenario": plan.scenario.name}
-        exemplar = {"trace_id": plan.trace_id, "run_id": plan.run_id}
-        self._runs.labels(**labels, outcome=how).inc(exemplar=exemplar)
+        """Count a run, and make its part of the page anew: now that it has ended, not while the next is measured."""
+        target = record.plan.target.name
+        runs = self._runs_of(target, record.plan.scenario.name)
+        runs.count(record)
+        runs.tell_last(record)
+        runs.part.refresh()
         if record.failure is not None:
-            failure = {"target": plan.target.name, "stage": record.failure.stage, "reason": record.failure.reason}
-            self._failures.labels(**failure).inc(exemplar=exemplar)
-        for each in observations(record):
-            histogram = self._histograms[each.name].labels(**labels, position=each.position)
-            histogram.observe(each.seconds, exemplar)
-        self.restore([record])
+            self._failures_of(target).count(record)
 
     def restore(self, records: Iterable[RunRecord]) -> None:
         """Set the gauges that tell of the last run from records, oldest first, without counting them.
@@ -100,8 +78,9 @@ class Histograms:
         At start-up, give it the latest runs in the history: an alert on a success long ago then outlives a restart.
         """
         for record in records:
-            self._set_last(record)
-        self._refresh()
+            runs = self._runs_of(record.plan.target.name, record.plan.scenario.name)
+            runs.tell_last(record)
+            runs.part.refresh()
 
     def close(self, timeout_s: float) -> None:
         """Nothing is held back."""
@@ -109,118 +88,163 @@ class Histograms:
     def render(self, accept: str) -> tuple[bytes, str]:
         """The page and its content type, for an HTTP `Accept` header: OpenMetrics, with exemplars, where that is taken.
 
-        Call it as `await asyncio.to_thread(histograms.render, accept)`. What runs have added was rendered when the last
-        one ended; a scrape adds the few series of the daemon itself.
+        Call it as `await asyncio.to_thread(histograms.render, accept)`. What runs have added was rendered when they
+        ended; a scrape renders the few series of the daemon itself.
         """
-        content_type = openmetrics.CONTENT_TYPE_LATEST if _OPENMETRICS in accept else CONTENT_TYPE_PLAIN_0_0_4
-        encode = _ENCODERS[content_type]
+        content_type = negotiate(accept)
         with self._lock:
-            if content_type not in self._pages:
-                self._pages[content_type] = encode(self._of_runs)
-            page = self._pages[content_type]
-        return page.removesuffix(_END) + encode(self._of_the_daemon), content_type
+            parts = [*(each.part for each in self._runs.values()), *(each.part for each in self._failures.values())]
+        self._daemon.part.refresh()
+        return page([*parts, self._daemon.part], content_type), content_type
 
     def count_missed(self, target: str, scenario: str) -> None:
         """A run was due and did not take place."""
-        self._missed.labels(target=target, scenario=scenario).inc()
+        self._daemon.missed.labels(target=target, scenario=scenario).inc()
 
     def count_dropped_spans(self, spans: int) -> None:
         """A collector has refused spans, or the history had to forget them before it could have them."""
-        self._spans_dropped.inc(spans)
+        self._daemon.spans_dropped.inc(spans)
 
     def count_sink_error(self, sink: str) -> None:
         """A sink has raised, or lost a run."""
-        self._sink_errors.labels(sink=sink).inc()
+        self._daemon.sink_errors.labels(sink=sink).inc()
 
     def set_schedule_delay(self, target: str, scenario: str, seconds: float) -> None:
         """How long after its time the last run began."""
-        self._schedule_delay.labels(target=target, scenario=scenario).set(seconds)
+        self._daemon.schedule_delay.labels(target=target, scenario=scenario).set(seconds)
 
     def set_loop_lag(self, seconds: float) -> None:
         """The longest delay of the event loop of late."""
-        self._loop_lag.set(seconds)
+        self._daemon.loop_lag.set(seconds)
 
     def set_config_loaded(self, at_s: float) -> None:
         """A configuration took over, at seconds since the epoch."""
-        self._config_good.set(1)
-        self._config_at.set(at_s)
+        self._daemon.config_good.set(1)
+        self._daemon.config_at.set(at_s)
 
     def set_config_refused(self) -> None:
         """A configuration had errors; the one before it stays."""
-        self._config_good.set(0)
+        self._daemon.config_good.set(0)
 
-    def _declare_metrics_of_runs(self) -> None:
-        registry = self._of_runs = CollectorRegistry()
+    def _runs_of(self, target: str, scenario: str) -> "_Runs":
+        with self._lock:
+            if (target, scenario) not in self._runs:
+                self._runs[target, scenario] = _Runs(target, scenario)
+            return self._runs[target, scenario]
+
+    def _failures_of(self, target: str) -> "_Failures":
+        with self._lock:
+            if target not in self._failures:
+                self._failures[target] = _Failures(target)
+            return self._failures[target]
+
+
+class _Runs:
+    """What the runs of one target and scenario add."""
+
+    def __init__(self, target: str, scenario: str) -> None:
+        self.part = Part()
+        self._labels = {"target": target, "scenario": scenario}
         self._histograms = {
+            (name, position): histogram.labels(**self._labels, position=position)
+            for name, histogram in self._declared_histograms().items()
+            for position in POSITIONS
+        }
+        counter = Counter(
+            "runs_total", "Runs, by how they ended.", (*_RUN, "outcome"), NAMESPACE, registry=self.part.registry
+        )
+        self._counts = {each: counter.labels(**self._labels, outcome=each) for each in OUTCOMES}
+        self._last_ttfb = self._gauge("last_combined_ttfb_seconds", "First audio byte of the last complete run.")
+        self._last_run = self._gauge("last_run_timestamp_seconds", "When the last run ended, however it did.")
+        self._last_success = self._gauge("last_success_timestamp_seconds", "When the last complete run ended.")
+        self._up = self._gauge(
+            "up", "Whether the last run that was not skipped got its whole answer; 0 before the first."
+        )
+
+    def count(self, record: RunRecord) -> None:
+        exemplar = _exemplar(record)
+        self._counts[outcome(record)].inc(exemplar=exemplar)
+        for each in observations(record):
+            self._histograms[each.name, each.position].observe(each.seconds, exemplar)
+
+    def tell_last(self, record: RunRecord) -> None:
+        ended = record.ended / 1e9
+        self._last_run.set(ended)
+        # Down and busy are different answers: a run that was skipped says nothing of the target.
+        if record.skipped is None:
+            self._up.set(record.failure is None)
+        if is_trusted(record):
+            self._last_success.set(ended)
+            ttfb = summarise(record).response_ttfb_ms
+            if ttfb is not None:
+                self._last_ttfb.set(ttfb / 1000)
+
+    def _declared_histograms(self) -> dict[str, Histogram]:
+        labels = (*_RUN, "position")
+        return {
             name: Histogram(
-                f"{name}_seconds", HELP[name], (*_RUN, "position"), NAMESPACE, registry=registry, buckets=BUCKETS[name]
+                f"{name}_seconds", HELP[name], labels, NAMESPACE, registry=self.part.registry, buckets=BUCKETS[name]
             )
             for name in MEASURES
         }
-        self._runs = Counter("runs_total", "Runs, by how they ended.", (*_RUN, "outcome"), NAMESPACE, registry=registry)
-        self._failures = Counter(
-            "run_failures_total", "Failed runs, by why.", ("target", "stage", "reason"), NAMESPACE, registry=registry
-        )
-        self._last_ttfb = Gauge(
-            "last_combined_ttfb_seconds", "First audio byte of the last complete run.", _RUN, NAMESPACE,
-            registry=registry,
-        )  # fmt: skip
-        self._last_run = Gauge(
-            "last_run_timestamp_seconds", "When the last run ended, however it did.", _RUN, NAMESPACE, registry=registry
-        )
-        self._last_success = Gauge(
-            "last_success_timestamp_seconds", "When the last complete run ended.", _RUN, NAMESPACE, registry=registry
-        )
-        self._up = Gauge(
-            "up", "Whether the last run that was not skipped got its whole answer; 0 before the first.", _RUN,
-            NAMESPACE, registry=registry,
-        )  # fmt: skip
-        self._last_gauges = (self._last_ttfb, self._last_run, self._last_success, self._up)
 
-    def _declare_metrics_of_the_daemon(self) -> None:
-        registry = self._of_the_daemon = CollectorRegistry()
-        ProcessCollector(registry=registry)
-        self._missed = Counter(
-            "runs_missed_total", "Runs that were due and did not take place.", _RUN, NAMESPACE, registry=registry
-        )
-        self._spans_dropped = Counter(
-            "spans_dropped_total", "Spans that no collector will get.", (), NAMESPACE, registry=registry
-        )
-        self._sink_errors = Counter(
-            "sink_errors_total", "Runs that a sink lost, and its failed attempts.", ("sink",), NAMESPACE,
-            registry=registry,
-        )  # fmt: skip
-        self._loop_lag = Gauge(
-            "loop_lag_seconds", "Longest delay of the event loop of late.", (), NAMESPACE, registry=registry
-        )
-        self._schedule_delay = Gauge(
-            "schedule_delay_seconds", "How late the last run began.", _RUN, NAMESPACE, registry=registry
-        )
-        self._config_good = Gauge(
-            "config_last_reload_successful", "Whether the last configuration took over.", (), NAMESPACE,
-            registry=registry,
-        )  # fmt: skip
-        self._config_at = Gauge(
-            "config_last_reload_success_timestamp_seconds", "When a configuration last took over.", (), NAMESPACE,
-            registry=registry,
-        )  # fmt: skip
-        self._build = Gauge("build_info", "What is running.", ("version", "python"), NAMESPACE, registry=registry)
+    def _gauge(self, name: str, text: str) -> Gauge:
+        return Gauge(name, text, _RUN, NAMESPACE, registry=self.part.registry).labels(**self._labels)
 
-    def _set_last(self, record: RunRecord) -> None:
-        labels = {"target": record.plan.target.name, "scenario": record.plan.scenario.name}
-        ended = record.ended / 1e9
-        self._last_run.labels(**labels).set(ended)
-        # Down and busy are different answers: a run that was skipped says nothing of the target.
-        if record.skipped is None:
-            self._up.labels(**labels).set(record.failure is None)
-        if is_trusted(record):
-            self._last_success.labels(**labels).set(ended)
-            ttfb = summarise(record).response_ttfb_ms
-            if ttfb is not None:
-                self._last_ttfb.labels(**labels).set(ttfb / 1000)
 
-    def _refresh(self) -> None:
-        """Render again what is asked for."""
-        with self._lock:
-            for content_type in self._pages:
-                self._pages[content_type] = _ENCODERS[content_type](self._of_runs)
+class _Failures:
+    """Why the runs of one target failed."""
+
+    def __init__(self, target: str) -> None:
+        self.part = Part()
+        self._target = target
+        self._counter = Counter(
+            "run_failures_total", "Failed runs, by why.", ("target", "stage", "reason"), NAMESPACE,
+            registry=self.part.registry,
+        )  # fmt: skip
+        for stage, reasons in REASONS.items():
+            for reason in reasons:
+                self._counter.labels(target=target, stage=stage, reason=reason)
+
+    def count(self, record: RunRecord) -> None:
+        if record.failure is not None:
+            labels = {"target": self._target, "stage": record.failure.stage, "reason": record.failure.reason}
+            self._counter.labels(**labels).inc(exemplar=_exemplar(record))
+            self.part.refresh()
+
+
+class _Daemon:
+    """What the daemon tells of itself."""
+
+    def __init__(self, version: str, sinks: Iterable[str]) -> None:
+        self.part = Part()
+        ProcessCollector(registry=self.part.registry)
+        self.missed = self._counter("runs_missed_total", "Runs that were due and did not take place.", _RUN)
+        self.spans_dropped = self._counter("spans_dropped_total", "Spans that no collector will get.")
+        self.sink_errors = self._counter(
+            "sink_errors_total", "Runs that a sink lost, and its failed attempts.", ("sink",)
+        )
+        self.loop_lag = self._gauge("loop_lag_seconds", "Longest delay of the event loop of late.")
+        self.schedule_delay = self._gauge("schedule_delay_seconds", "How late the last run began.", _RUN)
+        self.config_good = self._gauge("config_last_reload_successful", "Whether the last configuration took over.")
+        self.config_at = self._gauge(
+            "config_last_reload_success_timestamp_seconds", "When a configuration last took over."
+        )
+        build = self._gauge("build_info", "What is running.", ("version", "python"))
+        build.labels(version=version, python=platform.python_version()).set(1)
+        for sink in sinks:
+            self.sink_errors.labels(sink=sink)
+
+    def expect(self, target: str, scenario: str) -> None:
+        self.missed.labels(target=target, scenario=scenario)
+        self.schedule_delay.labels(target=target, scenario=scenario)
+
+    def _counter(self, name: str, text: str, labels: tuple[str, ...] = ()) -> Counter:
+        return Counter(name, text, labels, NAMESPACE, registry=self.part.registry)
+
+    def _gauge(self, name: str, text: str, labels: tuple[str, ...] = ()) -> Gauge:
+        return Gauge(name, text, labels, NAMESPACE, registry=self.part.registry)
+
+
+def _exemplar(record: RunRecord) -> dict[str, str]:
+    return {"trace_id": record.plan.trace_id, "run_id": record.plan.run_id}

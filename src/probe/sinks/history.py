@@ -168,9 +168,8 @@ class History:
         self._db.execute("PRAGMA journal_mode = WAL").fetchall()
         self._db.execute("PRAGMA synchronous = FULL")
         self._db.execute("PRAGMA journal_size_limit = 4000000").fetchall()
-        # A directory that can be read and not written shows only now.
-        self._db.execute("BEGIN IMMEDIATE")
-        self._db.execute("COMMIT")
+        # A file that may be read and not written opens all the same, and even begins a transaction.
+        self._db.execute(f"PRAGMA user_version = {VERSION}")
 
     def _bytes(self) -> int:
         pages, free, size = (
@@ -184,11 +183,11 @@ class HistoryReader:
 
     def __init__(self, state_dir: Path) -> None:
         self.path = state_dir / FILE_NAME
-        if not self.path.exists():
-            raise NoHistoryError(
-                f"there is no history in {state_dir}; `probe daemon` writes one, --state-dir says where it is"
-            )
         with _explained(self.path):
+            if not self.path.exists():
+                raise NoHistoryError(
+                    f"there is no history in {state_dir}; `probe daemon` writes one, --state-dir says where it is"
+                )
             self._db = _open_to_read(self.path)
 
     def runs(
@@ -281,7 +280,7 @@ def _explained(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise HistoryError(f"{path.parent}: {error.strerror}; the state directory must be writable") from error
+        raise HistoryError(f"{path.parent}: {error.strerror}; see who may read and write this directory") from error
     except sqlite3.Error as error:
         raise HistoryError(f"{path}: {_advice(error, path)}") from error
 
@@ -293,7 +292,7 @@ def _advice(error: sqlite3.Error, path: Path) -> str:
     if name.startswith("SQLITE_BUSY"):
         return f"locked by another process for over {_BUSY_TIMEOUT_S:g} s; is a second daemon running?"
     if name.startswith(("SQLITE_CANTOPEN", "SQLITE_READONLY", "SQLITE_PERM")):
-        return f"can't be opened ({error}); {path.parent} and what is in it must be writable by this user"
+        return f"can't be used ({error}); see who may read and write {path.parent} and what is in it"
     if name.startswith("SQLITE_FULL"):
         return "no space left on the disk"
     if name.startswith("SQLITE_CORRUPT") or not name:

@@ -28,7 +28,7 @@ def make_logger(stream: TextIO, style: Style = "auto") -> Logger:
     for_a_person = style == "console" or (style == "auto" and colours)
     look: Processor = structlog.processors.JSONRenderer()
     if for_a_person:
-        look = structlog.dev.ConsoleRenderer(colors=colours)
+        look = structlog.dev.ConsoleRenderer(colors=colours, exception_formatter=structlog.dev.plain_traceback)
     logger: Logger = structlog.wrap_logger(
         structlog.PrintLogger(stream),
         processors=[

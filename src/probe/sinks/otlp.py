@@ -1,29 +1,31 @@
 """OpenTelemetry's wire format: spans to an export request, and where to send it.
 
-The two transports are modules of their own, and only the one in use is imported. Neither is the SDK's exporter: that
-one tells nobody what a collector rejected, and retries on its own account while we are told to shut down.
+Spans and their encoding are the SDK's. The two transports are modules of our own, of which only the one in use is
+imported: the SDK's exporters tell nobody what a collector rejected, and retry on their own account while we are told to
+shut down.
 """
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
+from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTraceServiceRequest,
     ExportTraceServiceResponse,
 )
-from opentelemetry.proto.common.v1.common_pb2 import AnyValue, ArrayValue, InstrumentationScope, KeyValue
-from opentelemetry.proto.resource.v1.resource_pb2 import Resource
-from opentelemetry.proto.trace.v1 import trace_pb2 as wire
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import Event, ReadableSpan
+from opentelemetry.sdk.util.instrumentation import InstrumentationScope
+from opentelemetry.trace import SpanContext, SpanKind, Status, StatusCode, TraceFlags
 
 from probe.record import RunRecord
 from probe.sinks import genai
 from probe.sinks.span_tree import Span, Value, spans
 
 SERVICE = "voice-probe"
-_KINDS = {"internal": wire.Span.SPAN_KIND_INTERNAL, "client": wire.Span.SPAN_KIND_CLIENT}
-# Sampled, and we know that the parent is local.
-_FLAGS = 0x01 | wire.SPAN_FLAGS_CONTEXT_HAS_IS_REMOTE_MASK
+_KINDS = {"internal": SpanKind.INTERNAL, "client": SpanKind.CLIENT}
+_SAMPLED = TraceFlags(TraceFlags.SAMPLED)
 
 
 class UnavailableError(Exception):
@@ -71,48 +73,46 @@ def collector(endpoint: Endpoint) -> Collector:
 
 def export_request(records: Iterable[RunRecord], version: str) -> ExportTraceServiceRequest:
     """The spans of some runs, as one request. What ran, where, or with which arguments is not told of the process."""
-    resource = Resource(attributes=_attributes({genai.SERVICE_NAME: SERVICE, genai.SERVICE_VERSION: version}))
-    encoded = [_span(span, bytes.fromhex(record.plan.trace_id)) for record in records for span in spans(record)]
-    scope = wire.ScopeSpans(scope=InstrumentationScope(name=SERVICE, version=version), spans=encoded)
-    return ExportTraceServiceRequest(resource_spans=[wire.ResourceSpans(resource=resource, scope_spans=[scope])])
-
-
-def _span(span: Span, trace_id: bytes) -> wire.Span:
-    attributes = dict(span.attributes)
-    status = None
-    if span.error is not None:
-        attributes[genai.ERROR_TYPE] = span.error.type
-        status = wire.Status(code=wire.Status.STATUS_CODE_ERROR, message=_text(span.error.detail))
-    return wire.Span(
-        trace_id=trace_id,
-        span_id=bytes.fromhex(span.span_id),
-        parent_span_id=bytes.fromhex(span.parent_id or ""),
-        name=_text(span.name),
-        kind=_KINDS[span.kind],
-        start_time_unix_nano=span.start,
-        end_time_unix_nano=span.end,
-        attributes=_attributes(attributes),
-        events=[wire.Span.Event(name=event.name, time_unix_nano=event.at) for event in span.events],
-        status=status,
-        flags=_FLAGS,
+    resource = Resource({genai.SERVICE_NAME: SERVICE, genai.SERVICE_VERSION: version})
+    scope = InstrumentationScope(SERVICE, version)
+    return encode_spans(
+        [
+            _readable(span, int(record.plan.trace_id, 16), resource, scope)
+            for record in records
+            for span in spans(record)
+        ]
     )
 
 
-def _attributes(values: Mapping[str, Value]) -> list[KeyValue]:
-    return [KeyValue(key=key, value=_value(value)) for key, value in values.items()]
+def _readable(span: Span, trace_id: int, resource: Resource, scope: InstrumentationScope) -> ReadableSpan:
+    attributes = {key: _fit(value) for key, value in span.attributes.items()}
+    status = Status(StatusCode.UNSET)
+    if span.error is not None:
+        attributes[genai.ERROR_TYPE] = span.error.type
+        status = Status(StatusCode.ERROR, _text(span.error.detail))
+    return ReadableSpan(
+        name=_text(span.name),
+        context=_context(trace_id, span.span_id),
+        parent=None if span.parent_id is None else _context(trace_id, span.parent_id),
+        resource=resource,
+        attributes=attributes,
+        events=[Event(event.name, timestamp=event.at) for event in span.events],
+        kind=_KINDS[span.kind],
+        instrumentation_scope=scope,
+        status=status,
+        start_time=span.start,
+        end_time=span.end,
+    )
 
 
-def _value(value: Value) -> AnyValue:
-    match value:
-        case bool():
-            return AnyValue(bool_value=value)
-        case int():
-            return AnyValue(int_value=value)
-        case float():
-            return AnyValue(double_value=value)
-        case str():
-            return AnyValue(string_value=_text(value))
-    return AnyValue(array_value=ArrayValue(values=[_value(each) for each in value]))
+def _context(trace_id: int, span_id: str) -> SpanContext:
+    return SpanContext(trace_id, int(span_id, 16), is_remote=False, trace_flags=_SAMPLED)
+
+
+def _fit(value: Value) -> Value:
+    if isinstance(value, str):
+        return _text(value)
+    return tuple(map(_text, value)) if isinstance(value, tuple) else value
 
 
 def _text(text: str) -> str:

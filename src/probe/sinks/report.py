@@ -5,11 +5,11 @@ from datetime import datetime
 
 import click
 
-from probe.audio import decibels
+from probe.audio import decibels, duration_ns
 from probe.measures import ChunkMeasures, Summary, TurnMeasures, measure_run, outcome, summarise
 from probe.record import Chunk, Outcome, Plan, RunRecord, Turn
 from probe.sinks.document import TIMESTAMPS
-from probe.sinks.figures import MISSING, ms, number, shortened, table
+from probe.sinks.figures import MISSING, ms, number, shortened, table, wrapped
 from probe.sinks.timeline import describe_pause, stamp
 
 _COLOURS: dict[Outcome, str] = {"ok": "green", "slow": "red", "failed": "red", "suspect": "yellow", "skipped": "yellow"}
@@ -24,16 +24,15 @@ _LISTENER = ("#", "Silence", "Audible", "Gap", "Stream", "RTF", "Level", "Peak",
 def header(plan: Plan, width: int) -> Iterator[str]:
     """What is about to be run."""
     scenario, target = plan.scenario, plan.target
-    yield "=" * width
-    yield click.style(f"VOICE PROBE  {plan.run_id}", bold=True)
-    yield "=" * width
-    yield ""
-    yield f"Target: {target.name} (voice {target.voice}, {target.language}, {target.sample_rate} Hz)"
-    yield f"System: {shortened(scenario.system_prompt, _PROMPT_WIDTH)}"
-    for text in scenario.user_turns:
-        yield f"User: {shortened(text, _PROMPT_WIDTH)}"
     first, further = describe_pause(scenario.first_pause), describe_pause(scenario.next_pause)
-    yield f"Strategy: {first} (first), {further} (subsequent); prompt {scenario.prompt_cache}"
+    yield from _title(f"VOICE PROBE  {plan.run_id}", width, "=")
+    yield ""
+    yield f"Target:   {target.name} (voice {target.voice}, {target.language}, {target.sample_rate} Hz)"
+    yield f"Scenario: {scenario.name} (prompt cache {scenario.prompt_cache})"
+    yield from wrapped(shortened(scenario.system_prompt, _PROMPT_WIDTH), width, "System:   ")
+    for text in scenario.user_turns:
+        yield from wrapped(shortened(text, _PROMPT_WIDTH), width, "User:     ")
+    yield f"Strategy: {first} (first), {further} (subsequent)"
     yield ""
     yield from _title("TIMELINE", width, "-")
 
@@ -41,16 +40,16 @@ def header(plan: Plan, width: int) -> Iterator[str]:
 def report(record: RunRecord, width: int) -> Iterator[str]:
     """What came of it."""
     summary = summarise(record)
-    if summary.chunks:
+    if summary.chunks and record.skipped is None:
         yield ""
         yield from _title("SUMMARY", width, "=")
         yield from _summary(record, summary)
-    for turn, measured in zip(record.turns, measure_run(record), strict=True):
-        if turn.chunks:
-            yield ""
-            yield from _tables(turn, measured, width, many=len(record.turns) > 1)
+        for turn, measured in zip(record.turns, measure_run(record), strict=True):
+            if turn.chunks:
+                yield ""
+                yield from _tables(record, turn, measured, width)
     yield ""
-    yield from _verdict(record)
+    yield from _verdict(record, width)
 
 
 def timestamps(record: RunRecord) -> Iterator[str]:
@@ -72,6 +71,9 @@ def _summary(record: RunRecord, summary: Summary) -> Iterator[str]:
     wall = summary.wall_time_ms
     factor = "" if summary.realtime_factor is None else f" ({summary.realtime_factor:.1f}x real time)"
     yield _figure("Total wall time", MISSING if wall is None else f"{wall / 1000:.1f} seconds{factor}")
+    stray = sum(turn.stray_audio_bytes for turn in record.turns)
+    if stray:
+        yield _figure("Audio of no chunk", ms(_playing_ms(stray, record.plan)))
     for turn, measured in zip(record.turns, measure_run(record), strict=True):
         name = f"Turn {turn.turn_num}" if len(record.turns) > 1 else "Response"
         yield ""
@@ -80,11 +82,17 @@ def _summary(record: RunRecord, summary: Summary) -> Iterator[str]:
         yield _figure("First sound (TTFA)", ms(measured.response_ttfa_ms), 4)
     yield ""
     yield "  Silences between chunks, as a listener hears them:"
-    longest = "" if summary.playout_gap_longest_ms is None else f", longest {ms(summary.playout_gap_longest_ms)}"
-    yield _figure("Playout gaps", f"{summary.playout_gaps} ({ms(summary.playout_gap_total_ms)} in all{longest})", 4)
+    yield _figure("Playout gaps", _gaps(summary), 4)
     if summary.first is not None:
         yield from _stage_figures("First chunk", "", summary.first)
         yield from _stage_figures("Averages (all chunks)", "Avg ", summary.average)
+
+
+def _gaps(summary: Summary) -> str:
+    if not summary.playout_gaps:
+        return "none"
+    longest = f" in all, longest {ms(summary.playout_gap_longest_ms)}" if summary.playout_gaps > 1 else ""
+    return f"{summary.playout_gaps} ({ms(summary.playout_gap_total_ms)}{longest})"
 
 
 def _stage_figures(title: str, prefix: str, measured: ChunkMeasures) -> Iterator[str]:
@@ -99,15 +107,14 @@ def _stage_figures(title: str, prefix: str, measured: ChunkMeasures) -> Iterator
     yield _figure(f"{prefix}Audio duration", ms(measured.audio_duration_ms), 4)
 
 
-def _tables(turn: Turn, measured: TurnMeasures, width: int, *, many: bool) -> Iterator[str]:
-    of_turn = f", TURN {turn.turn_num}" if many else ""
-    rows = [_stage_row(chunk, each) for chunk, each in zip(turn.chunks, measured.chunks, strict=True)]
+def _tables(record: RunRecord, turn: Turn, measured: TurnMeasures, width: int) -> Iterator[str]:
+    of_turn = f", TURN {turn.turn_num}" if len(record.turns) > 1 else ""
+    pairs = list(zip(turn.chunks, measured.chunks, strict=True))
     yield f"CHUNK BREAKDOWN{of_turn} (ms):"
-    yield from table(_STAGES, rows, width)
-    rows = [_listener_row(chunk, each) for chunk, each in zip(turn.chunks, measured.chunks, strict=True)]
+    yield from table(_STAGES, [_stage_row(chunk, each) for chunk, each in pairs], width)
     yield ""
     yield f"WHAT A LISTENER HEARS{of_turn} (ms, dB of full scale):"
-    yield from table(_LISTENER, rows)
+    yield from table(_LISTENER, [_listener_row(chunk, each, record.plan) for chunk, each in pairs])
 
 
 def _stage_row(chunk: Chunk, measured: ChunkMeasures) -> list[str]:
@@ -124,7 +131,7 @@ def _stage_row(chunk: Chunk, measured: ChunkMeasures) -> list[str]:
     ]
 
 
-def _listener_row(chunk: Chunk, measured: ChunkMeasures) -> list[str]:
+def _listener_row(chunk: Chunk, measured: ChunkMeasures, plan: Plan) -> list[str]:
     sound = chunk.sound
     return [
         str(chunk.chunk_num),
@@ -136,25 +143,36 @@ def _listener_row(chunk: Chunk, measured: ChunkMeasures) -> list[str]:
         MISSING if sound is None else number(decibels(sound.rms), 1),
         MISSING if sound is None else number(decibels(sound.peak), 1),
         chunk.segment_end or MISSING,
-        f"{chunk.late_audio_bytes} B" if chunk.late_audio_bytes else MISSING,
+        number(_playing_ms(chunk.late_audio_bytes, plan)) if chunk.late_audio_bytes else MISSING,
     ]
 
 
-def _verdict(record: RunRecord) -> Iterator[str]:
+def _verdict(record: RunRecord, width: int) -> Iterator[str]:
     how = outcome(record)
-    text = {
-        "ok": "OK",
-        "slow": f"SLOW: the response started later than the objective of {ms(record.plan.target.objective_ms)}",
-        "suspect": f"SUSPECT: {'; '.join(record.doubts)}",
-        "skipped": f"SKIPPED: {record.skipped}",
-        "failed": "FAILED",
-    }[how]
-    if record.failure is not None:
-        where = f" in chunk {record.failure.chunk_num}" if record.failure.chunk_num else ""
-        text = f"FAILED{where}, stage {record.failure.stage}, {record.failure.reason}: {record.failure.detail}"
-    yield click.style(text, fg=_COLOURS[how], bold=True)
+    for line in wrapped(_verdict_text(record, how), width):
+        yield click.style(line, fg=_COLOURS[how], bold=True)
     started = datetime.fromtimestamp(record.started / 1e9).astimezone()
-    yield f"run {record.plan.run_id}  trace {record.plan.trace_id}  started {started:%Y-%m-%d %H:%M:%S%z}"
+    yield f"run   {record.plan.run_id}  started {started:%Y-%m-%d %H:%M:%S%z}"
+    yield f"trace {record.plan.trace_id}"
+
+
+def _verdict_text(record: RunRecord, how: Outcome) -> str:
+    objective = f"the objective of {ms(record.plan.target.objective_ms)}"
+    failure = record.failure
+    if failure is not None and how == "failed":
+        turn = f"turn {failure.turn_num}, " if failure.turn_num and len(record.plan.scenario.user_turns) > 1 else ""
+        where = f" in {turn}chunk {failure.chunk_num}" if failure.chunk_num else ""
+        return f"FAILED{where}, stage {failure.stage}, {failure.reason}: {failure.detail}"
+    if how == "slow":
+        waits = [each.response_ttfb_ms for each in measure_run(record) if each.response_ttfb_ms is not None]
+        return f"SLOW: a response started after {ms(max(waits))}, over {objective}"
+    if how == "suspect":
+        return f"SUSPECT: {'; '.join(record.doubts)}"
+    return f"SKIPPED: the server is busy ({record.skipped})" if how == "skipped" else f"OK: within {objective}"
+
+
+def _playing_ms(size: int, plan: Plan) -> float:
+    return duration_ns(size, plan.target.sample_rate) / 1e6
 
 
 def _judged(value: float | None, objective_ms: float) -> str:

@@ -7,11 +7,11 @@ import click
 
 from probe.measures import measure_chunk
 from probe.record import Chunk, Event, EventKind, Pause, Plan
-from probe.sinks.figures import ms, shortened
+from probe.sinks.figures import counted, ms, shortened
 
 # One event for each frame: only for those who want to see everything.
 FRAMES: frozenset[EventKind] = frozenset(("llm_token", "tts_audio"))
-_TEXT_WIDTH = 40
+_TEXT_WIDTH = 34
 _BRANCH = "  └─ "
 
 
@@ -47,21 +47,20 @@ def _chunk_lines(event: Event, chunk: Chunk, plan: Plan) -> Iterator[str]:
         case "llm_start":
             pause = plan.scenario.first_pause if number == 1 else plan.scenario.next_pause
             action = "start_stream" if number == 1 else "continue_stream"
-            turn = f" turn {event.turn_num}" if len(plan.scenario.user_turns) > 1 and number == 1 else ""
+            turns = len(plan.scenario.user_turns)
+            turn = f", turn {event.turn_num} of {turns}" if turns > 1 and number == 1 else ""
             yield ""
             yield click.style(f"{at} LLM #{number}: {action} ({describe_pause(pause)}){turn}", bold=True)
         case "llm_first_token":
             yield f"{at}{_BRANCH}First token (LLM TTFT: {ms(measured.llm_ttft_ms)})"
         case "llm_chunk_end":
             ending = "Done" if chunk.final else "Paused"
-            generated = ms(measured.llm_gen_time_ms)
-            yield f"{at}{_BRANCH}{ending}: {chunk.stop_reason}, {chunk.token_count} tokens, {generated}"
+            reason = f"{chunk.stop_reason}, " if chunk.stop_reason else ""
+            tokens, took = counted(chunk.token_count, "token"), ms(measured.llm_gen_time_ms)
+            yield f"{at}{_BRANCH}{ending}: {reason}{tokens}, {took}"
         case "tts_text":
-            words = len(chunk.text.split())
-            text = shortened(chunk.text, _TEXT_WIDTH)
-            yield click.style(
-                f'{at} TTS #{number}: Sending "{text}" ({words} {"word" if words == 1 else "words"})', bold=True
-            )
+            text, words = shortened(chunk.text, _TEXT_WIDTH), counted(len(chunk.text.split()), "word")
+            yield click.style(f'{at} TTS #{number}: Sending "{text}" ({words})', bold=True)
         case "tts_first_audio":
             yield f"{at}{_BRANCH}First audio (TTS TTFB: {ms(measured.tts_ttfb_ms)})"
             yield _combined(measured.combined_ttfb_ms, plan.target.objective_ms if number == 1 else None)
@@ -70,7 +69,7 @@ def _chunk_lines(event: Event, chunk: Chunk, plan: Plan) -> Iterator[str]:
             took = ms(measured.tts_gen_time_ms)
             yield f"{at}{_BRANCH}Segment complete by {chunk.segment_end} ({took}, {duration} audio)"
         case "tts_held":
-            yield f"{at}{_BRANCH}No audio yet: the server may be keeping this text until more comes"
+            yield f"{at}{_BRANCH}No audio: the server may keep this text until more comes"
         case "tts_late_audio":
             yield click.style(f"{at}{_BRANCH}Late audio for #{number}: it had seemed complete", fg="yellow")
 
