@@ -198,7 +198,7 @@ class RunRecord:
     connects: tuple[Connect, ...] = ()
     turns: tuple[Turn, ...] = ()
     failure: Failure | None = None
-    # Why the run was given up before it measured anything: the server is busy with its users.
+    # Why the run was given up before it measured anything: users hold the server, or the run before it still goes on.
     skipped: str | None = None
     # Reasons to distrust our own measurement, for a person to read.
     doubts: tuple[str, ...] = ()

@@ -15,7 +15,7 @@ from probe.httpserver import Answer, HttpServer, Page, plain
 from probe.sinks import span_tree
 from probe.sinks.audio_archive import AudioArchive
 from probe.sinks.histograms import Histograms
-from probe.sinks.history import History, Retention, reading
+from probe.sinks.history import History, HistoryError, Retention, reading
 from probe.sinks.log import Logger, LogSink, make_logger
 from probe.sinks.otlp import Endpoint, collector
 from probe.sinks.spans import SpanSink
@@ -69,7 +69,11 @@ def build(config: Config) -> Parts:
         history, sinks, on_error=on_error, on_unsent=histograms.count_dropped_spans, queue_size=QUEUED_RUNS
     )
     expect(histograms, config)
-    _restore(histograms, config)
+    try:
+        _restore(histograms, config)
+    except HistoryError as error:
+        # An old run that can't be read is no reason not to measure.
+        log.warning("the gauges of the last runs begin anew", error=str(error))
     return Parts(log, health, histograms, dispatch, http)
 
 

@@ -1,0 +1,121 @@
+"""How much CPU does a run cost the daemon, and what does each sink add to it?
+
+The same runs against scripted servers in another process, with one sink more each time. CPU time of this process, all
+threads, over the number of runs; the order is the one in which the sinks are added.
+
+    python bench/run_cost.py --runs 200
+"""
+
+import argparse
+import asyncio
+import gc
+import io
+import tempfile
+import time
+from pathlib import Path
+
+from scripted_servers import configured
+
+from probe import engine, protocols
+from probe.clock import AnchoredClock
+from probe.config import Config
+from probe.daemon.plans import entries
+from probe.dispatch import Dispatch, Sink
+from probe.plan import new_plan
+from probe.record import RunRecord
+from probe.schedule import Entry
+from probe.selfcheck import Watch
+from probe.sinks import span_tree
+from probe.sinks.audio_archive import AudioArchive
+from probe.sinks.histograms import Histograms
+from probe.sinks.history import Forgotten, History
+from probe.sinks.log import LogSink, make_logger
+from probe.sinks.otlp import Endpoint, collector
+from probe.sinks.spans import SpanSink
+from probe.transport import WebSocketConnector
+
+
+class NoHistory:
+    """Keeps nothing."""
+
+    def append(self, record: RunRecord) -> None: ...
+
+    def prune(self, now: int) -> Forgotten:  # noqa: ARG002 - the history's interface
+        return Forgotten()
+
+    def close(self) -> None: ...
+
+
+async def run_once(entry: Entry, *, watched: bool) -> RunRecord:
+    codecs = protocols.LLM["chunked"](), protocols.TTS["magpie"]()
+    clock = AnchoredClock.anchored_now()
+    plan = new_plan(entry.target, entry.scenario)
+    if not watched:
+        return await engine.run(plan, codecs, WebSocketConnector, clock)
+    with Watch(clock, 20.0) as watch:
+        record = await engine.run(plan, codecs, WebSocketConnector, clock)
+    return watch.judge(record)
+
+
+async def cost_ms(entry: Entry, runs: int, dispatch: Dispatch | None, *, watched: bool = True) -> float:
+    """CPU milliseconds a run, the end of the sinks included."""
+    await run_once(entry, watched=watched)
+    gc.collect()
+    began = time.process_time()
+    for _ in range(runs):
+        record = await run_once(entry, watched=watched)
+        if dispatch is not None:
+            await dispatch.submit(record)
+    if dispatch is not None:
+        await dispatch.drain(30)
+    return (time.process_time() - began) * 1000 / runs
+
+
+def on_error(sink: str, what: str) -> None:
+    raise SystemExit(f"{sink}: {what}")
+
+
+async def measure(config: Config, runs: int) -> None:
+    (entry,) = entries(config)
+    histograms = Histograms("bench", ["history"])
+    histograms.expect([(entry.target.name, entry.scenario.name)])
+    histograms.render("application/openmetrics-text")
+    last = 0.0
+    for what in ("the run alone", "self-check", "queues", "history", "histograms", "log", "spans", "audio"):
+        with tempfile.TemporaryDirectory() as folder:
+            dispatch = _dispatch(what, config, histograms, Path(folder)) if what not in _BARE else None
+            cost = await cost_ms(entry, runs, dispatch, watched=what != "the run alone")
+        print(f"{'+ ' if last else '  '}{what:14} {cost:7.2f} ms a run  {cost - last:+7.2f}")
+        last = cost
+
+
+_BARE = ("the run alone", "self-check")
+_ORDER = ("queues", "history", "histograms", "log", "spans", "audio")
+
+
+def _dispatch(what: str, config: Config, histograms: Histograms, folder: Path) -> Dispatch:
+    wanted = _ORDER[: _ORDER.index(what) + 1]
+    history = History(folder, count_spans=span_tree.count)
+    sinks: list[Sink] = []
+    if "histograms" in wanted:
+        sinks.append(histograms)
+    if "log" in wanted:
+        sinks.append(LogSink(make_logger(io.StringIO())))
+    if "spans" in wanted:
+        there = collector(Endpoint(config.otlp.url or ""))
+        sinks.append(SpanSink(history, there, "bench", on_error=on_error, on_dropped=lambda _spans: None))
+    if "audio" in wanted:
+        sinks.append(AudioArchive(folder / "audio", 20))
+    return Dispatch(history if "history" in wanted else NoHistory(), sinks, on_error=on_error)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--runs", type=int, default=200)
+    runs = parser.parse_args().runs
+    with configured() as (config, _):
+        asyncio.run(measure(config, runs))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,96 @@
+"""How late is the daemon's event loop while it is scraped?
+
+The daemon's metrics with many targets, served as the daemon serves them; another process scrapes them, and a thread
+counts a run as often, which has the page made anew. A ticker on the event loop notes how late it wakes, first in peace,
+then scraped.
+
+    python bench/scrape_lag.py --targets 20 --seconds 20 --every 1
+"""
+
+import argparse
+import asyncio
+import gc
+import multiprocessing
+import sys
+import threading
+import time
+from collections.abc import Iterable
+from http.client import HTTPConnection
+from statistics import quantiles
+
+from probe.config import ScenarioConfig, TargetConfig
+from probe.daemon.parts import pages
+from probe.daemon.service import SWITCH_INTERVAL_S
+from probe.health import Health
+from probe.httpserver import HttpServer
+from probe.plan import new_plan
+from probe.record import RunRecord
+from probe.sinks.histograms import Histograms
+
+TICK_S = 0.002
+
+
+def scrape(port: int, every_s: float) -> None:
+    """Ask for ever."""
+    while True:
+        began = time.monotonic()
+        connection = HTTPConnection("127.0.0.1", port, timeout=30)
+        connection.request("GET", "/metrics", headers={"Accept": "application/openmetrics-text"})
+        connection.getresponse().read()
+        connection.close()
+        time.sleep(max(0.0, every_s - (time.monotonic() - began)))
+
+
+def count_runs(histograms: Histograms, every_s: float) -> None:
+    """Have a run end for ever: one that was skipped, for what costs is the page."""
+    plan = new_plan(TargetConfig().record("target-0"), ScenarioConfig().record("default"))
+    while True:
+        time.sleep(every_s)
+        histograms.write(RunRecord(plan, time.time_ns(), time.time_ns(), skipped="bench"))
+
+
+async def lags_ms(seconds: float) -> list[float]:
+    """How late the loop wakes, in milliseconds."""
+    loop = asyncio.get_running_loop()
+    lags = []
+    end = loop.time() + seconds
+    while (due := loop.time() + TICK_S) < end:
+        await asyncio.sleep(TICK_S)
+        lags.append((loop.time() - due) * 1000)
+    return lags
+
+
+def tell(what: str, lags: Iterable[float]) -> None:
+    values = [*lags]
+    cuts = quantiles(values, n=1000)
+    shown = {"p50": cuts[499], "p99": cuts[989], "p99.9": cuts[998], "max": max(values)}
+    print(f"{what:8}  " + "  ".join(f"{name} {value:6.2f} ms" for name, value in shown.items()))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--targets", type=int, default=20)
+    parser.add_argument("--seconds", type=float, default=20.0)
+    parser.add_argument("--every", type=float, default=1.0, help="seconds between two scrapes")
+    options = parser.parse_args()
+    sys.setswitchinterval(SWITCH_INTERVAL_S)
+    histograms = Histograms("bench", ["history"])
+    histograms.expect((f"target-{number}", "default") for number in range(options.targets))
+    http = HttpServer("127.0.0.1", 0, pages(histograms, Health()))
+    http.start()
+    histograms.render("application/openmetrics-text")
+    gc.collect()
+    gc.freeze()
+    tell("in peace", asyncio.run(lags_ms(options.seconds)))
+    scraper = multiprocessing.get_context("spawn").Process(target=scrape, args=(http.port, options.every), daemon=True)
+    scraper.start()
+    threading.Thread(target=count_runs, args=(histograms, options.every), daemon=True).start()
+    # Not the other process's start.
+    time.sleep(3)
+    tell("scraped", asyncio.run(lags_ms(options.seconds)))
+    scraper.terminate()
+    http.close()
+
+
+if __name__ == "__main__":
+    main()
