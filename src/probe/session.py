@@ -7,6 +7,7 @@ from probe.clock import Clock
 from probe.inbox import NEVER, NS_A_S, Arrival, Inbox, Kind, Server
 from probe.record import Chunk, Connect, Event, EventKind, Plan, Stage
 from probe.transport import ConnectError, Connector, Link, SendError
+from probe.urls import without_secrets
 
 _ENDINGS: Mapping[Kind, str] = {"closed": "closed", "broken": "malformed", "flood": "flood"}
 # Only asked once a run has failed; it must not hold up the end of the run for long.
@@ -93,7 +94,7 @@ class Session:
         finally:
             self.connects.append(Connect(server, start, end))
         self.stage = stage
-        self.tell("connected", end, text=f"{_NAMES[server]} {url}")
+        self.tell("connected", end, text=f"{_NAMES[server]} {without_secrets(url)}")
 
     async def send(self, server: Server, request: str) -> int:
         """Write a request; returns the moment just before the write. Raises Fault."""

@@ -19,6 +19,7 @@ from websockets.frames import Frame, Opcode
 from probe import httpget
 from probe.clock import Clock
 from probe.inbox import Arrival, Inbox, Kind, Server
+from probe.urls import without_secrets
 
 CLOSE_TIMEOUT_S = 1.0
 # Answers of an HTTP server that has no WebSocket at this path.
@@ -164,7 +165,7 @@ class WebSocketConnector:
                 **secure,
             )
         except (OSError, WebSocketException, EOFError, ValueError) as error:
-            raise ConnectError(*_why_not(error, url, timeout_s)) from error
+            raise ConnectError(*_why_not(error, without_secrets(url), timeout_s)) from error
         return _WebSocketLink(connection)
 
     async def fetch(self, url: str, timeout_s: float) -> bytes | None:

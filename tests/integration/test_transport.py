@@ -177,3 +177,10 @@ async def test_a_server_that_does_not_close_holds_nobody_up() -> None:
         link = await client.open(server.url)
         async with asyncio.timeout(3):
             await link.close()
+
+
+async def test_a_password_in_a_url_is_not_told() -> None:
+    with refusing_port() as port, pytest.raises(ConnectError) as caught:
+        await Client().open(f"ws://someone:secret@127.0.0.1:{port}/ws?token=secret")
+    assert "secret" not in str(caught.value)
+    assert f"ws://127.0.0.1:{port}/ws" in str(caught.value)

@@ -98,7 +98,7 @@ RULES = [
         "a sink reads finished records, whoever made them",
         of="probe.sinks probe.sinks.*",
         never="probe.*",
-        but="probe.record probe.measures probe.audio probe.clock probe.sinks probe.sinks.*",
+        but="probe.record probe.measures probe.audio probe.clock probe.urls probe.sinks probe.sinks.*",
         broken_by=("probe.sinks.spans", "import probe.engine"),
     ),
     Rule(
@@ -112,7 +112,7 @@ RULES = [
         "spans and the figures of the histograms are functions of the record",
         of="probe.sinks.span_tree probe.sinks.observations probe.sinks.replay probe.sinks.privacy probe.sinks.genai",
         never="*",
-        but="stdlib probe.record probe.measures probe.sinks probe.sinks.genai probe.sinks.privacy",
+        but="stdlib probe.record probe.measures probe.urls probe.sinks probe.sinks.genai probe.sinks.privacy",
         broken_by=("probe.sinks.span_tree", "from probe.sinks.history import History"),
     ),
     Rule(

@@ -3,7 +3,8 @@
 import pytest
 from runs import failed, record
 
-from probe.sinks.privacy import without_secrets, without_texts
+from probe.sinks.privacy import without_texts
+from probe.urls import without_secrets
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,8 @@ from structlog.typing import FilteringBoundLogger, Processor
 
 from probe.measures import ChunkMeasures, outcome, summarise
 from probe.record import Outcome, RunRecord
-from probe.sinks.privacy import without_secrets, without_texts
+from probe.sinks.privacy import without_texts
+from probe.urls import without_secrets
 
 # What whoever logs is given.
 Logger = FilteringBoundLogger

@@ -1,6 +1,5 @@
-"""What a record says, fit for a log or a trace store: no secrets, and no word of what was asked or answered."""
+"""What a record says, fit for a log or a trace store: no word of what was asked or answered."""
 
-import re
 from collections.abc import Iterator
 
 from probe.record import RunRecord
@@ -8,15 +7,6 @@ from probe.record import RunRecord
 TEXT_LEFT_OUT = "[text]"
 # A word this short is everywhere; alone it tells nothing.
 _SHORT = 4
-
-_USERINFO = re.compile(r"(?<=://)[^/\s]*@")
-# Up to where the address ends in a sentence.
-_QUERY = re.compile(r"(?P<address>://[^\s?#'\"]*)[?#][^\s'\"]*?(?=[.,:;)]*(?:[\s'\"]|$))")
-
-
-def without_secrets(text: str) -> str:
-    """The text with each URL's user, password and query left out."""
-    return _QUERY.sub(r"\g<address>", _USERINFO.sub("", text))
 
 
 def without_texts(text: str, record: RunRecord) -> str:

@@ -15,7 +15,8 @@ from urllib.parse import urlsplit
 from probe.measures import NS_A_MS, ChunkMeasures, TurnMeasures, measure_run, outcome
 from probe.record import Chunk, Connect, Failure, Pause, RunRecord, Stage, Turn
 from probe.sinks import genai
-from probe.sinks.privacy import without_secrets, without_texts
+from probe.sinks.privacy import without_texts
+from probe.urls import without_secrets
 
 Value = str | bool | int | float | tuple[str, ...]
 _PORTS = {"ws": 80, "wss": 443}
