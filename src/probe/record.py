@@ -69,6 +69,8 @@ class Target:
     tts_mode: Literal["batch", "stream"]
     objective_ms: float
     limits: Limits
+    # llama.cpp's own HTTP address, where courtesy is to look at its slots too.
+    llama_url: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from probe.courtesy import wait_for_users
+from probe.courtesy import Question, wait_for_users
+from probe.protocols import llama_cpp
 from probe.protocols.chunked import ChunkedLlm
 
 URL = "ws://user:secret@spark:8002/ws"
@@ -32,7 +33,9 @@ def ask(virtual: Any, server: Server, max_wait_s: float = 30.0, stop_after: floa
         stop = asyncio.Event()
         if stop_after is not None:
             virtual.loop.call_later(stop_after, stop.set)
-        return await wait_for_users(URL, ChunkedLlm(), server.get, max_wait_s, stop, virtual.loop.time)
+        codec = ChunkedLlm()
+        questions = [Question(codec.health_url(URL), codec.users)]
+        return await wait_for_users(questions, server.get, max_wait_s, stop, virtual.loop.time)
 
     reason: str | None = virtual.run(go())
     return reason
@@ -81,3 +84,40 @@ def test_the_end_of_the_daemon_ends_the_wait(virtual: Any) -> None:
     server = Server(virtual.loop, {"active_streams": 2})
     assert ask(virtual, server, stop_after=1.5) is not None
     assert virtual.loop.time() == pytest.approx(1.5)
+
+
+@pytest.mark.parametrize(
+    ("slots", "users"),
+    [
+        (b'[{"id": 0, "is_processing": false}]', 0),
+        (b'[{"id": 0, "is_processing": true}, {"id": 1, "is_processing": false}]', 1),
+        (b"[]", 0),
+        (b'{"error": {"message": "This server does not support slots endpoint."}}', None),
+        (b"[1]", None),
+        (b"not json", None),
+        (b"", None),
+    ],
+)
+def test_the_slots_of_llama_cpp(slots: bytes, users: int | None) -> None:
+    assert llama_cpp.users(slots) == users
+
+
+def test_users_of_llama_cpp_itself_are_waited_for_too(virtual: Any) -> None:
+    """They talk to llama.cpp directly: the chunked server knows nothing of them."""
+    answers = {
+        "http://spark:8002/health": b'{"active_streams": 0}',
+        "http://spark:8000/slots": b'[{"is_processing": true}]',
+    }
+    codec = ChunkedLlm()
+    questions = [
+        Question(codec.health_url(URL), codec.users),
+        Question(llama_cpp.slots_url("http://spark:8000/"), llama_cpp.users),
+    ]
+
+    async def get(url: str, _timeout_s: float) -> bytes:
+        return answers[url]
+
+    async def go() -> str | None:
+        return await wait_for_users(questions, get, 5.0, asyncio.Event(), virtual.loop.time)
+
+    assert "1 stream in use" in str(virtual.run(go()))

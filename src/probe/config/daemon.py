@@ -4,11 +4,10 @@ import re
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Literal
-from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, SecretStr, model_validator
 
-from probe.config.base import BaseSection, Text
+from probe.config.base import BaseSection, HttpUrl, Text
 
 OTLP_PORTS = {"http": 4318, "grpc": 4317}
 
@@ -35,18 +34,6 @@ def _named_weekdays(text: str) -> str:
     if len(fields) == len(_WEEKDAYS) - 3:
         fields[4] = re.sub(r"(?<![/\d])[0-7](?!\d)", lambda digit: _WEEKDAYS[int(digit[0])], fields[4])
     return " ".join(fields)
-
-
-def _http_url(text: str) -> str:
-    expected = "expected http://HOST:PORT or https://HOST:PORT"
-    try:
-        parts = urlsplit(text)
-        good = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError as error:
-        raise ValueError(f"{text!r} is not a URL ({error}); {expected}") from error
-    if not good or any(character.isspace() for character in text):
-        raise ValueError(f"{text!r} is not an HTTP URL; {expected}")
-    return text
 
 
 class ScheduleConfig(BaseSection):
@@ -93,7 +80,7 @@ class OtlpConfig(BaseSection):
     """Where the spans go."""
 
     protocol: Literal["http", "grpc", "none"] = Field("http", description="of the collector; none sends no spans")
-    endpoint: Annotated[str, AfterValidator(_http_url)] | None = Field(
+    endpoint: HttpUrl | None = Field(
         None, description="the collector; without it, on this machine at the protocol's usual port"
     )
     headers: dict[Text, SecretStr] = Field({}, description="sent along, such as a token")

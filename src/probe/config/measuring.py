@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, Field, model_validator
 
 from probe import protocols
-from probe.config.base import BaseSection, Seconds, Text
+from probe.config.base import BaseSection, HttpUrl, Seconds, Text
 from probe.record import Limits, Pause, PromptCache, Scenario, Target
 
 
@@ -84,6 +84,9 @@ class TargetConfig(BaseSection):
         "batch", description="stream: audio frame by frame, newer servers only"
     )
     objective_ms: float = Field(1000.0, gt=0, le=3_600_000, description="a response that takes longer to start is slow")
+    llama_url: HttpUrl | None = Field(
+        None, description="llama.cpp's own address: its slots show users that the chunked server does not know"
+    )
     limits: LimitsConfig = LimitsConfig()
 
     def record(self, name: str) -> Target:

@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from probe import courtesy, engine, httpget, protocols
 from probe.clock import AnchoredClock
 from probe.config import Config
+from probe.courtesy import Question
 from probe.plan import new_plan
-from probe.record import Plan, RunRecord
+from probe.protocols import llama_cpp
+from probe.record import Plan, RunRecord, Target
 from probe.schedule import Entry
 from probe.selfcheck import Watch
 from probe.transport import WebSocketConnector
@@ -32,16 +34,21 @@ async def attempt(entry: Entry, config: Config, stop: asyncio.Event) -> Attempt 
     """Measure, or leave the server to its users; None where `stop` is set before there was anything to measure."""
     reason = None
     if config.courtesy.enabled:
-        codec = protocols.LLM[entry.target.llm_protocol]()
-        reason = await courtesy.wait_for_users(
-            entry.target.llm_url, codec, httpget.get, config.courtesy.max_wait_s, stop
-        )
+        reason = await courtesy.wait_for_users(_questions(entry.target), httpget.get, config.courtesy.max_wait_s, stop)
     if stop.is_set():
         return None
     clock = AnchoredClock.anchored_now()
     if reason is not None:
         return Attempt(skipped(entry, reason), clock.now() / 1e9)
     return await _measure(new_plan(entry.target, entry.scenario), clock, config.self_check.max_lag_ms, stop)
+
+
+def _questions(target: Target) -> list[Question]:
+    codec = protocols.LLM[target.llm_protocol]()
+    questions = [Question(codec.health_url(target.llm_url), codec.users)]
+    if target.llama_url is not None:
+        questions.append(Question(llama_cpp.slots_url(target.llama_url), llama_cpp.users))
+    return questions
 
 
 async def _measure(plan: Plan, clock: AnchoredClock, max_lag_ms: float, stop: asyncio.Event) -> Attempt:
