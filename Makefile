@@ -9,7 +9,7 @@ LONG_TESTS := $(wildcard tests/long/test_*.py)
 .PHONY: help demo test test-unit test-integration test-long lint types lock clean
 
 help:  ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z%-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' Makefile
 
 demo: $(VENV)/.demo  ## Real LLM and TTS servers on this machine, measured a few times (ARGS=--keep stays up)
 	$(BIN)/probe demo $(ARGS)
@@ -59,6 +59,9 @@ $(VENV)/.created:
 # overrides.txt disables: uv still lists them, marked for a platform that does not exist.
 LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes $(UPGRADE) \
   --override requirements/overrides.txt --custom-compile-command 'make lock' pyproject.toml
+
+bench-%: $(VENV)/.dev  ## Measure: bench-accuracy, or another of bench/*.py (ARGS=--help)
+	$(BIN)/python bench/$*.py $(ARGS)
 
 lock:  ## Remake requirements/*.txt from pyproject.toml (needs uv; UPGRADE=--upgrade moves the pins)
 	@command -v uv >/dev/null || { echo 'make lock needs uv: pip install uv' >&2; exit 1; }
