@@ -1,0 +1,60 @@
+"""`probe demo`, as `make demo` runs it: everything real, and nothing left behind."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+import wave
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.timeout(150)
+
+
+def start(output: Path, *options: str) -> "subprocess.Popen[str]":
+    command = [sys.executable, "-m", "probe", "demo", "--output", str(output), *options]
+    # The daemon shares the machine with other tests here: it may well be slower than a measurement should allow.
+    environment = {**os.environ, "PROBE_SELF_CHECK__MAX_LAG_MS": "60000"}
+    return subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment, start_new_session=True
+    )
+
+
+def children(pid: int) -> list[int]:
+    return [int(each) for each in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def test_the_demo_measures_reports_and_saves(tmp_path: Path) -> None:
+    output = tmp_path / "out"
+    with start(output, "--runs", "1") as process:
+        out, err = process.communicate(timeout=120)
+    assert process.returncode == 0, out + err
+    for expected in ("TIMELINE", "SUMMARY", "ALL RUNS:", "probe history --state-dir"):
+        assert expected in out
+    (audio,) = (output / "audio").glob("*.wav")
+    with wave.open(str(audio)) as file:
+        assert file.getnframes() > 0
+    assert 'voice_probe_up{scenario="default",target="demo"} 1.0' in (output / "metrics.txt").read_text()
+
+
+def test_an_ended_demo_leaves_no_process(tmp_path: Path) -> None:
+    with start(tmp_path / "out", "--keep") as process:
+        deadline = time.monotonic() + 60
+        while len(servers := children(process.pid)) < 3:
+            assert process.poll() is None, process.communicate()
+            assert time.monotonic() < deadline, "both servers and the daemon are not there"
+            time.sleep(0.1)
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert [pid for pid in servers if alive(pid)] == []
