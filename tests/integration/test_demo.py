@@ -56,5 +56,6 @@ def test_an_ended_demo_leaves_no_process(tmp_path: Path) -> None:
             time.sleep(0.1)
         process.send_signal(signal.SIGTERM)
         process.communicate(timeout=30)
-    assert process.returncode == 130
+    # A shell shows both as 130: which one it is depends on where in its start the interrupt met it.
+    assert process.returncode in (130, -signal.SIGINT)
     assert [pid for pid in servers if alive(pid)] == []

@@ -10,7 +10,7 @@ from urllib.request import urlopen
 import click
 
 from probe.cli.options import UsageProblem
-from probe.cli.processes import background, free_port, tail
+from probe.cli.processes import INTERRUPTS, background, free_port, tail
 from probe.cli.reference_servers import ReferenceServers, reference_servers
 from probe.cli.run import say
 from probe.cli.show import report_again
@@ -57,8 +57,7 @@ def demo(runs: int, output: Path, *, keep: bool) -> None:
         output.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UsageProblem(f"--output: {output} can't be made: {error.strerror}") from error
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        # Whatever ends the demo ends what it has started.
+    for number in INTERRUPTS:
         signal.signal(number, signal.default_int_handler)
     port = free_port(9850)
     log = output / "daemon.log"

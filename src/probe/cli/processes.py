@@ -1,5 +1,6 @@
 """Other commands of ours as processes in the background, ended with what uses them."""
 
+import signal
 import socket
 import subprocess
 import sys
@@ -9,6 +10,8 @@ from pathlib import Path
 
 import click
 
+# Whatever ends us ends what we have started.
+INTERRUPTS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 # Lines of its log that say why a process ended.
 _LOG_TAIL = 5
 
@@ -16,20 +19,41 @@ _LOG_TAIL = 5
 @contextmanager
 def background(arguments: Sequence[str], log: Path, stop_timeout_s: float) -> Iterator[subprocess.Popen[bytes]]:
     """Run `probe ARGUMENTS` with its output in `log`; SIGTERM at the end, SIGKILL where that takes too long."""
-    with log.open("wb") as stream:
-        # A session of its own: Ctrl-C reaches us alone, and we end the others in the right order.
-        process = subprocess.Popen(  # noqa: S603 - our own interpreter and arguments
-            [sys.executable, "-m", "probe", *arguments], stdout=stream, stderr=stream, start_new_session=True
-        )
+    process = None
     try:
+        with log.open("wb") as stream, _postponed_signals():
+            # A session of its own: Ctrl-C reaches us alone, and we end the others in the right order.
+            process = subprocess.Popen(  # noqa: S603 - our own interpreter and arguments
+                [sys.executable, "-m", "probe", *arguments], stdout=stream, stderr=stream, start_new_session=True
+            )
         yield process
     finally:
-        process.terminate()
-        try:
-            process.wait(stop_timeout_s)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        if process is not None:
+            with _postponed_signals():
+                _end(process, stop_timeout_s)
+
+
+@contextmanager
+def _postponed_signals() -> Iterator[None]:
+    """Let what would interrupt us wait: a process that is half started, or half ended, would be left behind."""
+    noted: list[int] = []
+    before = {number: signal.signal(number, lambda number, _frame: noted.append(number)) for number in INTERRUPTS}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    if noted:
+        raise KeyboardInterrupt
+
+
+def _end(process: subprocess.Popen[bytes], timeout_s: float) -> None:
+    process.terminate()
+    try:
+        process.wait(timeout_s)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
 
 
 def tail(log: Path) -> str:
