@@ -50,10 +50,11 @@ class Watch:
         self._note("event-loop lag", self._due, self._clock.now())
 
     def longest_ms(self, record: RunRecord) -> dict[str, float]:
-        """The longest stall of each kind between the run's first timestamp and its last."""
+        """The longest stall of each kind while something was measured: connecting is part of no measure."""
+        began = min((chunk.inference_start for turn in record.turns for chunk in turn.chunks), default=record.started)
         longest: dict[str, float] = {}
         for stall in self._stalls:
-            lasted = stall.within_ms(record.started, record.ended)
+            lasted = stall.within_ms(began, record.ended)
             longest[stall.what] = max(longest.get(stall.what, 0.0), lasted)
         return longest
 

@@ -10,7 +10,7 @@ import pytest
 from probe.config import ScenarioConfig, TargetConfig
 from probe.measures import outcome
 from probe.plan import new_plan
-from probe.record import RunRecord
+from probe.record import Chunk, RunRecord, Turn
 from probe.selfcheck import Watch
 
 PLAN = new_plan(TargetConfig().record("local"), ScenarioConfig().record("default"))
@@ -62,6 +62,23 @@ def test_the_limit_is_the_users(virtual: Any) -> None:
 
 def test_what_happens_after_the_last_timestamp_is_no_doubt(virtual: Any) -> None:
     assert watched(virtual, after_ms=500).doubts == ()
+
+
+def test_a_stall_while_connecting_is_part_of_no_measure(virtual: Any) -> None:
+    """Such as reading the certificates for TLS, once."""
+    clock = StallingClock(virtual.clock)
+
+    async def go(asks_after_s: float) -> RunRecord:
+        with Watch(clock, 20.0) as watch:
+            started = clock.now()
+            await asyncio.sleep(0.05)
+            clock.stalled += 50_000_000
+            await asyncio.sleep(0.05)
+            asked = Chunk(1, started + round(asks_after_s * 1e9))
+            return watch.judge(RunRecord(PLAN, started, clock.now(), turns=(Turn(1, "Hello?", (asked,)),)))
+
+    assert virtual.run(go(0.12)).doubts == ()
+    assert virtual.run(go(0.04)).doubts != ()
 
 
 def test_a_stall_that_ends_with_the_run_is_seen(virtual: Any) -> None:
