@@ -21,6 +21,9 @@ DEAFENING_RMS = 0.75
 # too late (-9 to -5 dB). Fricatives are as uncorrelated but quieter ("Psst!" normalised: -17 dB), vowels correlated.
 NOISE_RMS = 0.25
 NOISE_CORRELATION = 0.5
+# Smooth sound cut one byte too late keeps some of its correlation, and is louder (-5 dB) than speech ever is.
+LOUD_NOISE_RMS = 0.45
+LOUD_NOISE_CORRELATION = 0.8
 
 _MARKUP = re.compile(r"<[^<>]*>")
 
@@ -64,10 +67,14 @@ def fault(sound: Sound | None, size: int, text: str) -> str | None:
         return "odd_bytes"
     if sound.first_audible is None:
         return "silent" if speakable(text) else None
-    uncorrelated = sound.correlation is not None and sound.correlation < NOISE_CORRELATION
-    if sound.rms >= DEAFENING_RMS or (sound.rms >= NOISE_RMS and uncorrelated):
-        return "noise"
-    return None
+    return "noise" if _is_noise(sound) else None
+
+
+def _is_noise(sound: Sound) -> bool:
+    if sound.rms >= DEAFENING_RMS or sound.correlation is None:
+        return sound.rms >= DEAFENING_RMS
+    limit = LOUD_NOISE_CORRELATION if sound.rms >= LOUD_NOISE_RMS else NOISE_CORRELATION
+    return sound.rms >= NOISE_RMS and sound.correlation < limit
 
 
 def playout(

@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from probe import audio
+from probe.record import Sound
 
 RATE = 22000
 
@@ -207,3 +208,14 @@ def test_any_bytes_can_be_listened_to(samples: bytes, text: str) -> None:
     assert 0 <= heard.rms <= heard.peak <= 1
     assert heard.correlation is None or -1 <= heard.correlation <= 1
     assert judged(samples, text) in (None, "missing", "silent", "noise", "odd_bytes")
+
+
+@pytest.mark.parametrize(
+    ("rms", "correlation", "reason"),
+    [(0.58, 0.58, "noise"), (0.58, 0.85, None), (0.44, 0.58, None), (0.44, 0.4, "noise"), (0.76, 0.99, "noise")],
+)
+def test_the_louder_the_sound_the_more_correlation_speech_must_show(
+    rms: float, correlation: float, reason: str | None
+) -> None:
+    """Smooth sound cut one byte too late has -4.7 dB and a correlation of 0.58; no speech is as loud."""
+    assert audio.fault(Sound(1000, 0, rms, 1.0, correlation), 2000, "One two.") == reason
