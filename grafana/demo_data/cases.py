@@ -1,0 +1,125 @@
+"""What happens in each case, from its first run to `END`, which is "now" in every picture and test."""
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from random import Random
+
+from demo_data.runs import Pair, Recorder, Stages
+from probe.record import RunRecord
+
+END = datetime(2026, 11, 20, 12, 0, tzinfo=UTC).timestamp()
+MINUTE, HOUR, DAY = 60.0, 3600.0, 86400.0
+# Long ago a run every few minutes is enough to compare with, and keeps the data small. Prometheus takes a series for gone
+# after five minutes.
+COARSE_S, FINE_S, FINE_FOR_S = 285.0, 60.0, 12 * HOUR
+
+SPARK = Pair("spark", "joke", Stages(0.18, 0.17, 0.24, 0.06))
+SPARK_B = Pair("spark-b", "joke", Stages(0.26, 0.21, 0.30, 0.31))
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """One run that was due: what it became (None where it was missed), and what serves."""
+
+    pair: Pair
+    due_s: float
+    record: RunRecord | None
+    model: str
+    model_since_s: float
+
+
+Fault = Callable[[float, Random, Recorder, Stages], RunRecord | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """`pairs` are measured for `days`; where the fault has a say it decides what a run becomes."""
+
+    name: str
+    pairs: tuple[Pair, ...]
+    days: float
+    fault: Fault
+
+
+def moments(case: Case) -> Iterator[list[Moment]]:
+    """Every moment at which runs were due, oldest first."""
+    sources = [_of_pair(case, pair, seed) for seed, pair in enumerate(case.pairs)]
+    for together in zip(*sources, strict=True):
+        yield list(together)
+
+
+def _of_pair(case: Case, pair: Pair, seed: int) -> Iterator[Moment]:
+    random, recorder = Random(seed), Recorder(pair, seed)  # noqa: S311 - noise, not a secret
+    noise = 0.0
+    changed = END - 5 * DAY
+    for due in _schedule(case.days):
+        noise = 0.9 * noise + random.gauss(0, 0.02)
+        new = due >= changed
+        # The new model reads the prompt a little slower.
+        stages = _usual(pair.usual, due, math.exp(noise) * _spike(random), 1.06 if new else 1.0)
+        is_new_only = case.days * DAY < END - changed
+        since = changed if new and not is_new_only else END - case.days * DAY
+        name = "Qwen3-8B-Q5_K_M" if new else "Qwen3-8B-Q4_K_M"
+        yield Moment(pair, due, case.fault(due, random, recorder, stages), name, since)
+
+
+def _schedule(days: float) -> Iterator[float]:
+    due = END - days * DAY
+    while due <= END - 5:
+        yield due
+        due += FINE_S if due >= END - FINE_FOR_S else COARSE_S
+
+
+def _usual(stages: Stages, at_s: float, noise: float, model: float) -> Stages:
+    """Two percent slower in the afternoon than at night."""
+    day = 1 + 0.02 * math.sin(2 * math.pi * (at_s % DAY) / DAY - math.pi / 2)
+    factor = noise * day
+    return replace(
+        stages,
+        llm_ttft=stages.llm_ttft * factor * model,
+        llm_decode=stages.llm_decode * factor,
+        tts_ttfb=stages.tts_ttfb * factor,
+    )
+
+
+def _spike(random: Random) -> float:
+    return random.uniform(1.4, 2.2) if random.random() < 0.02 else 1.0  # noqa: PLR2004 - 2 % of the runs
+
+
+def healthy(at_s: float, random: Random, recorder: Recorder, stages: Stages) -> RunRecord | None:
+    """Users hold the server now and then; one run in 300 can't be trusted; the odd chunk comes a little late."""
+    busy = 0.06 if 16 <= at_s % DAY / HOUR < 20 else 0.01  # noqa: PLR2004 - in the evening, UTC
+    dice = random.random()
+    if dice < busy:
+        return recorder.skipped(at_s)
+    doubts = ("the event loop was late by 31 ms",) if dice > 1 - 1 / 300 else ()
+    gap = random.uniform(0.05, 0.25) if random.random() < 0.01 else 0.0  # noqa: PLR2004 - 1 % of the chunks
+    return recorder.complete(at_s, replace(stages, gap=gap), doubts)
+
+
+def slow_speech(at_s: float, random: Random, recorder: Recorder, stages: Stages) -> RunRecord | None:
+    """From 90 minutes ago speech takes longer and longer to start, and fails now and then; before that, all is well."""
+    into = at_s - (END - 90 * MINUTE)
+    if into < 0:
+        return healthy(at_s, random, recorder, stages)
+    dice = random.random()
+    if dice < 0.02:  # noqa: PLR2004 - the machine is busy
+        return None
+    if dice < 0.14:  # noqa: PLR2004
+        return recorder.failed(at_s, "tts", "no_audio" if dice < 0.1 else "timeout")  # noqa: PLR2004
+    slower = 0.75 * min(1.0, into / (15 * MINUTE))
+    gap = random.uniform(0.1, 0.8) if dice > 0.6 else 0.0  # noqa: PLR2004
+    return recorder.complete(at_s, replace(stages, tts_ttfb=stages.tts_ttfb + slower, gap=gap))
+
+
+CASES = {
+    case.name: case
+    for case in (
+        Case("good", (SPARK,), 9, healthy),
+        Case("incident", (SPARK,), 9, slow_speech),
+        Case("two-targets", (SPARK, SPARK_B), 9, healthy),
+        Case("first-day", (SPARK,), 25 / 1440, healthy),
+    )
+}
