@@ -9,16 +9,17 @@ from pathlib import Path
 from demo_data.cases import CASES
 from demo_data.tsdb import prometheus
 
+RULES = Path(__file__).parents[2] / "deploy" / "prometheus"
+
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="demo_data", description=__doc__)
     parser.add_argument("case", choices=CASES)
     parser.add_argument("--binaries", type=Path, default=Path(shutil.which("promtool") or "promtool").parent)
-    parser.add_argument("--rules", type=Path, nargs="*", default=[])
     arguments = parser.parse_args()
     with (
         tempfile.TemporaryDirectory() as folder,
-        prometheus(CASES[arguments.case], arguments.binaries.resolve(), Path(folder), [rules.resolve() for rules in arguments.rules]) as url,
+        prometheus(CASES[arguments.case], arguments.binaries.resolve(), Path(folder), RULES) as url,
     ):
         print(url, flush=True)  # noqa: T201 - what it is for
         sys.stdin.read()

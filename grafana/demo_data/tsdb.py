@@ -12,11 +12,14 @@ from pathlib import Path
 from urllib.request import urlopen
 
 from demo_data.cases import DAY, END, HOUR, Case
+from demo_data.rules import levels, recorded, recording_rules
 from demo_data.scrapes import OPENMETRICS, Sample, scrapes
 
 PATIENCE_S = 300
 EXEMPLARS_FOR_S = 6 * HOUR
 CONFIG = """
+global: {{evaluation_interval: 1h}}
+rule_files: [{rules}]
 scrape_configs:
   - job_name: exemplars
     honor_labels: true
@@ -27,13 +30,23 @@ scrape_configs:
 
 
 @contextmanager
-def prometheus(case: Case, binaries: Path, folder: Path, rules: Sequence[Path]) -> Iterator[str]:
-    """The address of a Prometheus that holds the case up to `END`; it stops when the context closes."""
+def prometheus(case: Case, binaries: Path, folder: Path, rules: Path) -> Iterator[str]:
+    """The address of a Prometheus that holds the case up to `END`; it stops when the context closes.
+
+    `rules` is the folder of the files whose recording rules are filled in. `folder` is to be empty.
+    """
     page = _blocks(case, binaries, folder)
-    for level in rules:
-        with _running(binaries, folder, None) as url:
-            _fill_in(binaries, folder, url, level, case)
-    with _served(page) as port, _running(binaries, folder, port) as url:
+    with _running(binaries, folder, CONFIG.format(targets="", rules=f"'{rules}/*record*.yml'"), "no-data") as url:
+        known = recording_rules(url)
+    for level in levels(known):
+        with _running(binaries, folder, CONFIG.format(targets="", rules="")) as url:
+            start = END - min(case.days, 9) * DAY
+            (folder / "level.om").write_text("\n".join([*recorded(url, level, start, END), "# EOF\n"]))
+        _promtool(binaries, folder, "level.om")
+    with (
+        _served(page) as port,
+        _running(binaries, folder, CONFIG.format(targets=f"'127.0.0.1:{port}'", rules="")) as url,
+    ):
         _wait_until_scraped(url)
         yield url
 
@@ -49,8 +62,7 @@ def _blocks(case: Case, binaries: Path, folder: Path) -> str:
             seen |= {each.series: each.exemplar for each in new if each.exemplar}
             recent += [each for each in new if each.at_s > END - EXEMPLARS_FOR_S]
         file.write("# EOF\n")
-    _promtool(binaries, folder, "openmetrics", "--max-block-duration=200h", "case.om", "tsdb")
-    (folder / "case.om").unlink()
+    _promtool(binaries, folder, "case.om")
     return _exemplar_page(recent)
 
 
@@ -63,29 +75,23 @@ def _exemplar_page(samples: Sequence[Sample]) -> str:
     return "\n".join([*lines, "# EOF\n"])
 
 
-def _fill_in(binaries: Path, folder: Path, url: str, rules: Path, case: Case) -> None:
-    start = END - min(case.days * DAY, 8.9 * DAY)
-    _promtool(
-        binaries, folder, "rules", f"--url={url}", f"--start={start:.0f}", f"--end={END:.0f}", "--eval-interval=4m",
-        "--output-dir=tsdb", str(rules),
-    )  # fmt: skip
-
-
-def _promtool(binaries: Path, folder: Path, *arguments: str) -> None:
-    command = [binaries / "promtool", "tsdb", "create-blocks-from", *arguments]
-    done = subprocess.run(command, cwd=folder, check=False, capture_output=True, text=True, timeout=PATIENCE_S)
+def _promtool(binaries: Path, folder: Path, source: str) -> None:
+    command = [binaries / "promtool", "tsdb", "create-blocks-from", "openmetrics", "--max-block-duration=200h"]
+    done = subprocess.run(
+        [*command, source, "data"], cwd=folder, check=False, capture_output=True, text=True, timeout=PATIENCE_S
+    )
     assert done.returncode == 0, done.stderr
+    (folder / source).unlink()
 
 
 @contextmanager
-def _running(binaries: Path, folder: Path, scraped_port: int | None) -> Iterator[str]:
-    targets = "" if scraped_port is None else f"'127.0.0.1:{scraped_port}'"
-    (folder / "prometheus.yml").write_text(CONFIG.format(targets=targets))
+def _running(binaries: Path, folder: Path, config: str, data: str = "data") -> Iterator[str]:
+    (folder / "prometheus.yml").write_text(config)
     log = folder / "prometheus.log"
     with log.open("w") as out:
         process = subprocess.Popen(
             [
-                binaries / "prometheus", "--config.file=prometheus.yml", "--storage.tsdb.path=tsdb",
+                binaries / "prometheus", "--config.file=prometheus.yml", f"--storage.tsdb.path={data}",
                 "--storage.tsdb.retention.time=20y", "--web.listen-address=127.0.0.1:0",
                 "--enable-feature=exemplar-storage",
             ],
