@@ -1,0 +1,7 @@
+from grafana_foundation_sdk.builders.dashboard import Dashboard
+
+from boards.frame import board
+
+
+def build() -> Dashboard:
+    return board("Voice drift", "voice-drift", "Is it getting slower?", "now-14d", "5m")

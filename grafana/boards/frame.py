@@ -1,0 +1,72 @@
+"""What surrounds the panels: variables, links to the other dashboards, and the JSON."""
+
+import json
+from typing import Any
+
+from grafana_foundation_sdk.builders import dashboard
+from grafana_foundation_sdk.cog.encoder import JSONEncoder
+from grafana_foundation_sdk.models.dashboard import (
+    DashboardCursorSync,
+    DashboardLinkType,
+    VariableOption,
+    VariableRefresh,
+    VariableSort,
+)
+
+from boards.queries import DATASOURCE
+
+TAG = "voice-probe"
+ALL = VariableOption(text="All", value="$__all")
+FIRST = VariableOption(text="Prometheus", value="prometheus")
+
+
+def board(title: str, uid: str, text: str, since: str, refresh: str) -> dashboard.Dashboard:
+    """An empty dashboard that shows the time from `since`, such as `now-6h`."""
+    return (
+        dashboard.Dashboard(title)
+        .uid(uid)
+        .description(text)
+        .tags([TAG])
+        .time(since, "now")
+        .refresh(refresh)
+        .timezone("browser")
+        .tooltip(DashboardCursorSync.CROSSHAIR)
+        .with_variable(_labels("target", "Target", "label_values(voice_probe_up, target)"))
+        .with_variable(_labels("scenario", "Scenario", 'label_values(voice_probe_up{target=~"$target"}, scenario)'))
+        .with_variable(dashboard.DatasourceVariable("datasource").label("Prometheus").type("prometheus").current(FIRST))
+        .link(
+            dashboard.DashboardLink("Voice probe")
+            .type(DashboardLinkType.DASHBOARDS)
+            .tags([TAG])
+            .as_dropdown(False)
+            .include_vars(True)
+        )
+    )
+
+
+def to_json(built: dashboard.Dashboard) -> str:
+    """The text of the file that Grafana reads."""
+    document = json.loads(json.dumps(built.build(), cls=JSONEncoder))
+    return json.dumps(_in_the_open(document), indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+
+
+def _labels(name: str, label: str, query: str) -> dashboard.QueryVariable:
+    return (
+        dashboard.QueryVariable(name)
+        .label(label)
+        .datasource(DATASOURCE)
+        .query({"query": query, "refId": f"{name}s"})
+        .refresh(VariableRefresh.ON_TIME_RANGE_CHANGED)
+        .sort(VariableSort.ALPHABETICAL_ASC)
+        .multi(True)
+        .include_all(True)
+        .current(ALL)
+    )
+
+
+def _in_the_open(value: Any) -> Any:
+    """Without the builder's default of hiding links and annotations in a menu."""
+    if isinstance(value, dict):
+        kept = {key: _in_the_open(each) for key, each in value.items()}
+        return {key: each for key, each in kept.items() if (key, each) != ("placement", "inControlsMenu")}
+    return [_in_the_open(each) for each in value] if isinstance(value, list) else value
