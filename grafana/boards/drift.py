@@ -4,4 +4,4 @@ from boards.frame import board
 
 
 def build() -> Dashboard:
-    return board("Voice drift", "voice-drift", "Is it getting slower?", "now-14d", "5m")
+    return board("Drift", "voice-drift", "Is it getting slower?", "now-14d", "5m")

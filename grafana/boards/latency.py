@@ -3,11 +3,12 @@
 from grafana_foundation_sdk.builders import heatmap, stat, statetimeline, table, timeseries
 from grafana_foundation_sdk.builders.common import GraphThresholdsStyleConfig, StackingConfig, TableSortByFieldState
 from grafana_foundation_sdk.builders.dashboard import CustomVariable, Dashboard, Row
-from grafana_foundation_sdk.models.common import BigValueTextMode, GraphThresholdsStyleMode, StackingMode
+from grafana_foundation_sdk.models.common import BigValueTextMode, GraphThresholdsStyleMode, StackingMode, VisibilityMode
 from grafana_foundation_sdk.models.dashboard import VariableOption
 
 from boards.frame import board
 from boards.panels import (
+    by_target,
     BAD,
     GOOD,
     STATES,
@@ -18,7 +19,6 @@ from boards.panels import (
     limit,
     lines,
     listing,
-    named,
     sized,
     steps,
     style,
@@ -27,7 +27,7 @@ from boards.panels import (
     verdict,
     with_stages,
 )
-from boards.queries import PAIR, PAIRS, TARGETS, failures, metric, now, over_time, quantile, recorded, rows, state
+from boards.queries import PAIR, PAIRS, TARGETS, failures, mean, now, over_time, quantile, recorded, rows, state
 from boards.queries import cells as cells_of
 
 SHARES = steps((None, BAD), (0.9, WARN), (0.95, GOOD))
@@ -57,7 +57,9 @@ def _window() -> CustomVariable:
     return (
         CustomVariable("window")
         .label("Quantiles over")
-        .description("How far back each point of a quantile looks. Take at least ten runs: 3h where one runs every 15 min.")
+        .description(
+            "How far back each point of a quantile looks. Take at least ten runs: 3h where one runs every 15 min."
+        )
         .values("10m,30m,1h,3h,12h,1d")
         .current(VariableOption(text="30m", value="30m"))
     )
@@ -69,25 +71,25 @@ def _state() -> stat.Panel:
         "attempts.\n\n"
         "- **Good**: at most one attempt in seven missed the objective\n"
         "- **Some slow**, **Some fail**: more than that\n"
-        "- **Slow**, **Failing**: half of them, or more\n"
+        "- **Slow**, **Failing**: about half of them, and three or more; an alert follows\n"
         "- **Nothing measured**: the server was busy with its users\n"
-        "- **No runs any more**: the next run is five minutes overdue\n\n"
+        "- **No runs any more**: the next run is three minutes overdue\n\n"
         "Slow: see *Which stage takes the time*. Failing: see *Failures by stage and reason*. No runs: see the dashboard "
-        "*Voice probe*, and whether the service runs."
+        "*Probe*, and whether the service runs."
     )
     panel = verdict("Is it good now?", text, now(state(), PAIR), STATES)
-    return sized(panel.no_value("No data: is the probe running, and scraped?"), 6, 5)
+    return sized(panel.no_value("No data: is the probe running, and scraped?"), 6, 6)
 
 
 def _wait() -> stat.Panel:
     text = (
         "How long does a person wait now? From asking the LLM server to the first byte of audio, the median of the last 30 "
         "minutes. From one second on it is too long; below 0.9 s there is room.\n\n"
-        "Yellow or red: see *Which stage takes the time*, and the dashboard *Voice drift* for whether it has been creeping up."
+        "Yellow or red: see *Which stage takes the time*, and the dashboard *Drift* for whether it has been creeping up."
     )
     median = recorded("stage_seconds:p50_30m", 'stage="combined_ttfb"')
-    panel = tiles("Wait for the first sound byte", text, now(median, PAIR), unit="s", decimals=2)
-    return sized(panel.thresholds(steps((None, GOOD), (0.9, WARN), (1.0, BAD))).no_value("no complete run yet"), 5, 5)
+    panel = tiles("How long is the wait now?", text, now(median, PAIR), unit="s")
+    return sized(panel.thresholds(steps((None, GOOD), (0.9, WARN), (1.0, BAD))).no_value("no complete run yet"), 5, 6)
 
 
 def _shares() -> stat.Panel:
@@ -97,11 +99,11 @@ def _shares() -> stat.Panel:
         "Only the hour is red: it began just now, see *Outcomes*. Only the 30 days are: it was bad and is over."
     )
     queries = [
-        now(recorded(f"within_objective:ratio_{window}"), f"{PAIR}: {words}", ref)
-        for window, words, ref in (("1h", "1 hour", "A"), ("24h", "24 hours", "B"), ("30d", "30 days", "C"))
+        now(recorded(f"within_objective:ratio_{window}"), f"{words} · {PAIR}", ref)
+        for window, words, ref in (("1h", "1 h", "A"), ("24h", "24 h", "B"), ("30d", "30 d", "C"))
     ]
-    panel = tiles("Answered in time", text, *queries, unit="percentunit", decimals=1).thresholds(SHARES)
-    return sized(panel.text_mode(BigValueTextMode.VALUE_AND_NAME).no_value("no attempt yet"), 9, 5)
+    panel = tiles("Answered in time", text, *queries, unit="percentunit").decimals(1).thresholds(SHARES)
+    return sized(panel.text_mode(BigValueTextMode.VALUE_AND_NAME).no_value("no attempt yet"), 9, 6)
 
 
 def _budget() -> stat.Panel:
@@ -110,8 +112,8 @@ def _budget() -> stat.Panel:
         "100 %: none did. 0 %: all of it is used up. Below: more than that.\n\n"
         "Little left: change nothing risky on the server. Negative: find what took it in *Outcomes* over 30 days."
     )
-    panel = tiles("Error budget left", text, now(recorded("error_budget_left:ratio_30d"), PAIR), unit="percentunit")
-    return sized(panel.thresholds(steps((None, BAD), (0, WARN), (0.25, GOOD))).no_value("no attempt yet"), 4, 5)
+    panel = tiles("Error budget left", text, now(recorded("error_budget_left:ratio_30d"), PAIR), unit="percentunit").decimals(0)
+    return sized(panel.thresholds(steps((None, BAD), (0, WARN), (0.25, GOOD))).no_value("no attempt yet"), 4, 6)
 
 
 def _timeline() -> statetimeline.Panel:
@@ -120,7 +122,7 @@ def _timeline() -> statetimeline.Panel:
         "*Is it good now?*. A gap: Prometheus has nothing of that time.\n\n"
         "Find where the colour changes, and compare that time with the server's log and with what was deployed."
     )
-    return sized(timeline("Outcomes", text, over_time(state(), PAIR), STATES), 24, 5)
+    return sized(timeline("Outcomes", text, over_time(state(), PAIR), STATES), 24, 6)
 
 
 def _quantiles() -> timeseries.Panel:
@@ -132,26 +134,23 @@ def _quantiles() -> timeseries.Panel:
         "do when users compete for the server; look at the traces."
     )
     objective = f"max by (target) (voice_probe_objective_seconds{{{TARGETS}}})"
+    objective = f"max(voice_probe_objective_seconds{{{TARGETS}}})"
     queries = [
-        over_time(quantile(0.5, "combined_ttfb"), f"p50 {PAIR}", "A").exemplar(True),
-        over_time(quantile(0.9, "combined_ttfb"), f"p90 {PAIR}", "B"),
-        over_time(quantile(0.95, "combined_ttfb"), f"p95 {PAIR}", "C"),
-        over_time(objective, "objective {{target}}", "D"),
+        over_time(quantile(0.5, "combined_ttfb"), "p50 {{scenario}}", "A").exemplar(True),
+        over_time(quantile(0.9, "combined_ttfb"), "p90 {{scenario}}", "B"),
+        over_time(quantile(0.95, "combined_ttfb"), "p95 {{scenario}}", "C"),
+        over_time(objective, "objective", "D"),
     ]
-    dashed = [style("lineStyle", {"fill": "dash", "dash": [8, 6]}), style("lineWidth", 1), style("showPoints", "never")]
-    return sized(
-        lines("Wait for the first byte of audio", text, *queries, unit="s")
-        .override_by_regexp("/^p50/", [style("lineWidth", 3)])
-        .override_by_regexp("/^p95/", [style("lineWidth", 1)])
-        .override_by_regexp("/^objective/", [*dashed, fixed(BAD)]),
-        24,
-        9,
-    )
+    panel = lines("Wait for the first byte of audio: $target", text, *queries, unit="s").show_points(VisibilityMode.NEVER)
+    for name, width, color in (("p50", 3, "blue"), ("p90", 1, "light-blue"), ("p95", 1, "purple")):
+        panel = panel.override_by_regexp(f"/^{name}/", [style("lineWidth", width), fixed(color)])
+    dashed = [style("lineStyle", {"fill": "dash", "dash": [8, 6]}), style("lineWidth", 1), fixed(BAD)]
+    return sized(by_target(panel.override_by_name("objective", dashed)), 24, 9)
 
 
 def _slower() -> heatmap.Panel:
     text = (
-        "Which turns took longer than one second? Each cell counts the turns that began to sound in that time; the darker, "
+        "Which turns took longer than one second? Each cell counts the turns of that time; the stronger its colour, "
         "the more. Diamonds are single runs: click on one to see its trace.\n\n"
         "On a good day this is all but empty. A band that stays: the server is too slow. Cells here and there: "
         "single turns were held up."
@@ -159,7 +158,7 @@ def _slower() -> heatmap.Panel:
     over = f'sum by (le) (increase({FIRST_BYTE},le!~"{WITHIN}"}}[$__interval]))'
     within = f'sum (increase({FIRST_BYTE},le=~"1|1[.]0"}}[$__interval]))'
     query = cells_of(f"{over} - on () group_left () {within}", "10m")
-    return sized(cells("Slower than 1 s (good: empty)", text, query, "Reds"), 24, 6)
+    return sized(cells("Slower than 1 s (good: empty)", text, query, BAD), 24, 6)
 
 
 def _faster() -> heatmap.Panel:
@@ -167,10 +166,10 @@ def _faster() -> heatmap.Panel:
         "How are the turns spread that came within one second? Continues the panel above downwards: the border between the "
         "two is the line of one second.\n\n"
         "One narrow band is a server that serves one user at a time. Two bands: something alternates, such as a cache that "
-        "sometimes answers. A band that climbs will cross the line: see the dashboard *Voice drift*."
+        "sometimes answers. A band that climbs will cross the line: see the dashboard *Drift*."
     )
     query = cells_of(f'sum by (le) (increase({FIRST_BYTE},le=~"{WITHIN}"}}[$__interval]))', "10m")
-    return sized(cells("Within 1 s", text, query, "Greens"), 24, 7)
+    return sized(cells("Within 1 s", text, query, GOOD), 24, 7)
 
 
 def _stages() -> timeseries.Panel:
@@ -187,39 +186,33 @@ def _stages() -> timeseries.Panel:
     stacked = panel.fill_opacity(60).line_width(1).stacking(StackingConfig().mode(StackingMode.NORMAL).group("A"))
     objective = steps((None, "transparent"), (1.0, BAD))
     dashed = GraphThresholdsStyleConfig().mode(GraphThresholdsStyleMode.DASHED)
-    repeated = stacked.thresholds(objective).thresholds_style(dashed).repeat("target").repeat_direction("h")
-    return sized(repeated.max_per_row(2), 24, 8)
+    return sized(by_target(stacked.thresholds(objective).thresholds_style(dashed)), 24, 8)
 
 
 def _first_sound() -> timeseries.Panel:
     text = (
         "How much silence is in front of the speech? The first byte of audio is not the first sound: many engines begin with "
-        "silence. Medians over `$window`.\n\n"
+        "silence. Means over `$window`: the difference of two quantiles would say little.\n\n"
         "The distance between the two lines is silence that the TTS engine makes. It is waiting time that no faster GPU takes "
         "away: trim it in the engine or in the client."
     )
     queries = [
-        over_time(quantile(0.5, "combined_ttfb"), f"first byte {PAIR}", "A"),
-        over_time(quantile(0.5, "combined_ttfa"), f"first sound {PAIR}", "B"),
+        over_time(mean("combined_ttfb", "first"), f"first byte {PAIR}", "A"),
+        over_time(mean("combined_ttfa", "first"), f"first sound {PAIR}", "B"),
     ]
     return sized(lines("First byte against first audible sample", text, *queries, unit="s"), 12, 8)
 
 
 def _late_chunks() -> timeseries.Panel:
     text = (
-        "How often does the voice fall silent in the middle of an answer? The share of further chunks that came more than "
-        "50 ms after everything before them had been played.\n\n"
-        "Above a few percent people notice. The server makes speech too slowly for its own playback: see *Silence that "
-        "listeners hear*, then the first chunk's length (`first_pause`) and the TTS server's load."
+        "How often does the voice fall silent in the middle of an answer? The share of further chunks before which a listener "
+        "heard nothing for more than 0.2 s, over the last hour.\n\n"
+        "From a fifth on there is an alert. Speech is made more slowly than it is played: see *Silence that listeners hear*, "
+        "then the length of the first chunk (`first_pause`) and the load of both servers."
     )
-    gaps = f'voice_probe_playout_gap_seconds_{{}}{{{{{PAIRS},position="next"{{}}}}}}[$window]'
-    late = gaps.format("bucket", ',le="0.05"')
-    share = (
-        f"1 - sum by (target, scenario) (increase({late}))"
-        f" / (sum by (target, scenario) (increase({gaps.format('count', '')})) > 0)"
-    )
+    share = recorded("playout_gaps:ratio_recent")
     panel = lines("Chunks that came too late", text, over_time(share, PAIR), unit="percentunit")
-    return sized(limit(panel, (None, "transparent"), (0.05, BAD)).axis_soft_max(0.1), 6, 8)
+    return sized(limit(panel, (None, "transparent"), (0.2, BAD)).axis_soft_max(0.25), 6, 8)
 
 
 def _silence() -> timeseries.Panel:
@@ -228,12 +221,7 @@ def _silence() -> timeseries.Panel:
         "20 ms is hardly heard; 200 ms on average means long pauses now and then. What to do is as for *Chunks that came too "
         "late*."
     )
-    gaps = f'{{{PAIRS},position="next"}}[$window]'
-    mean = (
-        f"sum by (target, scenario) (increase(voice_probe_playout_gap_seconds_sum{gaps}))"
-        f" / (sum by (target, scenario) (increase(voice_probe_playout_gap_seconds_count{gaps})) > 0)"
-    )
-    panel = lines("Silence that listeners hear", text, over_time(mean, PAIR), unit="s")
+    panel = lines("Silence that listeners hear", text, over_time(mean("playout_gap", "next"), PAIR), unit="s")
     return sized(limit(panel, (None, "transparent"), (0.2, BAD)).axis_soft_max(0.25), 6, 8)
 
 
@@ -244,7 +232,12 @@ def _failures() -> timeseries.Panel:
         "`docs/failures.md` says of each reason what happened and what to do. *connect*: is the server running? *llm*, *tts*: "
         "look at that server's log. *audio*: listen to it with `probe run --save-audio`."
     )
-    panel = bars("Failures by stage and reason", text, over_time(failures("$__interval"), "{{stage}}: {{reason}}", "A", "10m"), unit="short")
+    panel = bars(
+        "Failures by stage and reason",
+        text,
+        over_time(failures("$__interval"), "{{stage}}: {{reason}}", "A", "10m"),
+        unit="short",
+    )
     return sized(panel.override_by_name("none: no failure", [fixed(GOOD)]).axis_soft_max(1), 14, 8)
 
 

@@ -13,7 +13,6 @@ from grafana_foundation_sdk.models.common import (
     GraphThresholdsStyleMode,
     LegendDisplayMode,
     LegendPlacement,
-    ReduceDataOptions,
     SortOrder,
     StackingMode,
     TooltipDisplayMode,
@@ -29,7 +28,7 @@ from grafana_foundation_sdk.models.dashboard import (
     ValueMap,
     ValueMappingResult,
 )
-from grafana_foundation_sdk.models.heatmap import HeatmapColorMode
+from grafana_foundation_sdk.models.heatmap import HeatmapColorMode, HeatmapColorScale
 
 from boards.queries import DATASOURCE
 
@@ -37,7 +36,7 @@ GOOD, WARN, BAD, NEUTRAL, QUIET = "green", "yellow", "red", "blue", "text"
 
 # Words and colours of `queries.state`.
 STATES = {
-    0: ("Waiting for the first run", NEUTRAL),
+    0: ("Waiting for the first run", "light-blue"),
     1: ("Nothing measured", NEUTRAL),
     2: ("Good", GOOD),
     3: ("Some slow", WARN),
@@ -75,12 +74,11 @@ def words(mapping: Mapping[int, tuple[str, str]]) -> list[ValueMap]:
     return [ValueMap(options=options)]
 
 
-def tiles(title: str, text: str, *queries: Dataquery, unit: str = "none", decimals: int = 0) -> stat.Panel:
+def tiles(title: str, text: str, *queries: Dataquery, unit: str) -> stat.Panel:
     """Big values on their colour, one below the other where there are several."""
     options = common.ReduceDataOptions().calcs(["lastNotNull"]).values(False)
     return (
         _framed(stat.Panel(), title, text, queries, unit)
-        .decimals(decimals)
         .reduce_options(options)
         .graph_mode(BigValueGraphMode.NONE)
         .color_mode(BigValueColorMode.BACKGROUND)
@@ -92,7 +90,7 @@ def tiles(title: str, text: str, *queries: Dataquery, unit: str = "none", decima
 def verdict(title: str, text: str, query: Dataquery, mapping: Mapping[int, tuple[str, str]]) -> stat.Panel:
     """A word on its colour for each series."""
     named = BigValueTextMode.VALUE_AND_NAME
-    return tiles(title, text, query).mappings(words(mapping)).thresholds(PLAIN).text_mode(named)
+    return tiles(title, text, query, unit="none").mappings(words(mapping)).thresholds(PLAIN).text_mode(named).wide_layout(False)
 
 
 def lines(title: str, text: str, *queries: Dataquery, unit: str, decimals: int | None = None) -> timeseries.Panel:
@@ -127,15 +125,16 @@ def limit(panel: timeseries.Panel, *pairs: tuple[float | None, str]) -> timeseri
     return panel.thresholds(steps(*pairs)).thresholds_style(style)
 
 
-def cells(title: str, text: str, query: Dataquery, scheme: str) -> heatmap.Panel:
+def cells(title: str, text: str, query: Dataquery, color: str) -> heatmap.Panel:
     """How many turns fell into each bucket."""
-    colors = heatmap.HeatmapColorOptions().mode(HeatmapColorMode.SCHEME).scheme(scheme).steps(32).exponent(0.5)
+    colors = heatmap.HeatmapColorOptions().mode(HeatmapColorMode.OPACITY).fill(color).exponent(0.4).steps(64).min(0)
+    scale = colors.scale(HeatmapColorScale.EXPONENTIAL)
     return (
         _framed(heatmap.Panel(), title, text, [query], "short")
         .calculate(False)
-        .color(colors)
+        .color(scale)
         .filter_values(heatmap.FilterValueRange().le(0.01))
-        .y_axis(heatmap.YAxisConfig().unit("s").decimals(2))
+        .y_axis(heatmap.YAxisConfig().unit("s"))
         .cell_values(heatmap.CellValues().unit("turns").decimals(0))
         .tooltip(heatmap.HeatmapTooltip().mode(TooltipDisplayMode.SINGLE).y_histogram(False))
         .exemplars_color("text")
@@ -188,6 +187,11 @@ def with_stages(panel: timeseries.Panel) -> timeseries.Panel:
     for stage, (words_for_it, color) in STAGES.items():
         panel = panel.override_by_name(stage, [named(words_for_it), fixed(color)])
     return panel
+
+
+def by_target(panel: timeseries.Panel) -> timeseries.Panel:
+    """One for each target that is selected, side by side."""
+    return panel.repeat("target").repeat_direction("h").max_per_row(2)
 
 
 def sized(panel: Panel, width: int, height: int) -> Panel:

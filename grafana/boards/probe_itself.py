@@ -4,4 +4,4 @@ from boards.frame import board
 
 
 def build() -> Dashboard:
-    return board("Voice probe", "voice-probe", "Whether the instrument itself is well.", "now-24h", "30s")
+    return board("Probe", "voice-probe", "Whether the instrument itself is well.", "now-24h", "30s")

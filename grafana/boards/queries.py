@@ -49,21 +49,29 @@ def quantile(q: float, histogram: str) -> str:
     return f"histogram_quantile({q}, sum by (le, target, scenario) (increase({buckets}[$window])))"
 
 
+def mean(histogram: str, position: str) -> str:
+    """Of what a histogram observed over `$window`; exact, whatever the buckets."""
+    observed = f'{{{PAIRS},position="{position}"}}[$window]'
+    total = f"sum by (target, scenario) (increase(voice_probe_{histogram}_seconds_sum{observed}))"
+    return f"{total} / (sum by (target, scenario) (increase(voice_probe_{histogram}_seconds_count{observed})) > 0)"
+
+
 def state() -> str:
     """How a pair does, as a number that `panels.STATES` has words for.
 
-    Of late means: what the recording rules call recent, which holds five attempts or more on any schedule. The first
-    line that holds decides. One attempt in ten may miss the objective in passing.
+    Of late is what the recording rules call recent: it holds five attempts or more on any schedule. The first line that
+    holds decides. Slow and Failing are where the alerts VoiceFirstAudioLate and VoiceTargetFailing begin, 7 is
+    VoiceProbeStale; one attempt in seven may miss the objective in passing.
     """
     attempts, missed = recorded("attempts:recent"), recorded("attempts_missed:recent")
-    failed = "sum by (target, scenario) (" + recorded("runs:recent", 'outcome="failed"') + ")"
+    failed = recorded("attempts_failed:recent")
     due = f"max by (target, scenario) (last_over_time(voice_probe_next_run_timestamp_seconds{{{PAIRS}}}[1h]))"
     last = metric("last_run_timestamp_seconds")
     lines = (
-        f"7 * (time() - {due} > bool 300) > 0",
+        f"7 * (time() - {due} > bool 180) > 0",
         f"0 * ({last} == 0)",
-        f"6 * ({failed} / {attempts} >= bool 0.5) > 0",
-        f"5 * ({missed} / {attempts} >= bool 0.5) > 0",
+        f"6 * ({failed} / {attempts} > bool 0.45) * ({failed} > bool 2.5) > 0",
+        f"5 * ({missed} / {attempts} > bool 0.45) * ({missed} > bool 2.5) > 0",
         f"4 * ({failed} / {attempts} > bool 0.15) > 0",
         f"3 * ({missed} / {attempts} > bool 0.15) > 0",
         f"2 * ({attempts} > bool 0) > 0",

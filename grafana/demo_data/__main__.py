@@ -2,6 +2,7 @@
 
 import argparse
 import shutil
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -17,12 +18,14 @@ def main() -> None:
     parser.add_argument("case", choices=CASES)
     parser.add_argument("--binaries", type=Path, default=Path(shutil.which("promtool") or "promtool").parent)
     arguments = parser.parse_args()
+    for ends in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(ends, lambda *_: sys.exit())
     with (
         tempfile.TemporaryDirectory() as folder,
         prometheus(CASES[arguments.case], arguments.binaries.resolve(), Path(folder), RULES) as url,
     ):
         print(url, flush=True)  # noqa: T201 - what it is for
-        sys.stdin.read()
+        signal.pause()
 
 
 if __name__ == "__main__":

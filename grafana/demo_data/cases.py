@@ -4,16 +4,19 @@ import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from itertools import pairwise
 from random import Random
 
 from demo_data.runs import Pair, Recorder, Stages
-from probe.record import RunRecord
+from probe.record import RunRecord, Served
 
 END = datetime(2026, 11, 20, 12, 0, tzinfo=UTC).timestamp()
 MINUTE, HOUR, DAY = 60.0, 3600.0, 86400.0
 # Long ago a run every few minutes is enough to compare with, and keeps the data small. Prometheus takes a series for gone
 # after five minutes.
-COARSE_S, FINE_S, FINE_FOR_S = 285.0, 60.0, 12 * HOUR
+COARSE_S, FINE_S, FINE_FOR_S = 285.0, 60.0, 8 * HOUR
+# Since when a new model serves.
+MODEL_FOR_S = 5.5 * DAY
 
 SPARK = Pair("spark", "joke", Stages(0.18, 0.17, 0.24, 0.06))
 SPARK_B = Pair("spark-b", "joke", Stages(0.26, 0.21, 0.30, 0.31))
@@ -21,13 +24,12 @@ SPARK_B = Pair("spark-b", "joke", Stages(0.26, 0.21, 0.30, 0.31))
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """One run that was due: what it became (None where it was missed), and what serves."""
+    """One run that was due: what it became, None where it was missed."""
 
     pair: Pair
     due_s: float
+    next_due_s: float
     record: RunRecord | None
-    model: str
-    model_since_s: float
 
 
 Fault = Callable[[float, Random, Recorder, Stages], RunRecord | None]
@@ -53,21 +55,19 @@ def moments(case: Case) -> Iterator[list[Moment]]:
 def _of_pair(case: Case, pair: Pair, seed: int) -> Iterator[Moment]:
     random, recorder = Random(seed), Recorder(pair, seed)  # noqa: S311 - noise, not a secret
     noise = 0.0
-    changed = END - 5 * DAY
-    for due in _schedule(case.days):
+    for due, following in pairwise([*_schedule(case.days), END + FINE_S]):
         noise = 0.9 * noise + random.gauss(0, 0.02)
-        new = due >= changed
+        changed = due >= END - MODEL_FOR_S
         # The new model reads the prompt a little slower.
-        stages = _usual(pair.usual, due, math.exp(noise) * _spike(random), 1.06 if new else 1.0)
-        is_new_only = case.days * DAY < END - changed
-        since = changed if new and not is_new_only else END - case.days * DAY
-        name = "Qwen3-8B-Q5_K_M" if new else "Qwen3-8B-Q4_K_M"
-        yield Moment(pair, due, case.fault(due, random, recorder, stages), name, since)
+        stages = _usual(pair.usual, due, math.exp(noise) * _spike(random), 1.06 if changed else 1.0)
+        record = case.fault(due, random, recorder, stages)
+        served = Served("Qwen3-8B-Q5_K_M.gguf" if changed else "Qwen3-8B-Q4_K_M.gguf", "b6920")
+        yield Moment(pair, due, following, None if record is None else replace(record, served=served))
 
 
 def _schedule(days: float) -> Iterator[float]:
     due = END - days * DAY
-    while due <= END - 5:
+    while due < END:
         yield due
         due += FINE_S if due >= END - FINE_FOR_S else COARSE_S
 
@@ -85,7 +85,7 @@ def _usual(stages: Stages, at_s: float, noise: float, model: float) -> Stages:
 
 
 def _spike(random: Random) -> float:
-    return random.uniform(1.4, 2.2) if random.random() < 0.02 else 1.0  # noqa: PLR2004 - 2 % of the runs
+    return random.uniform(1.3, 1.9) if random.random() < 0.015 else 1.0  # noqa: PLR2004 - 2 % of the runs
 
 
 def healthy(at_s: float, random: Random, recorder: Recorder, stages: Stages) -> RunRecord | None:

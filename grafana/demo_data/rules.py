@@ -30,12 +30,13 @@ def levels(rules: Mapping[str, str]) -> list[dict[str, str]]:
 
 
 def recorded(url: str, rules: Mapping[str, str], start_s: float, end_s: float) -> Iterator[str]:
-    """Lines of OpenMetrics: each rule, evaluated from `start_s` to `end_s`."""
+    """Lines of OpenMetrics: each rule, evaluated from `start_s` to `end_s`. The oldest first, as promtool wants them."""
+    samples: list[tuple[float, str]] = []
     for name, query in rules.items():
-        result = ask(url, "query_range", query=query, start=start_s, end=end_s, step=STEP_S)["result"]
-        for series in result:
+        for series in ask(url, "query_range", query=query, start=start_s, end=end_s, step=STEP_S)["result"]:
             told = _labels(series["metric"])
-            yield from (f"{name}{told} {value} {at_s}" for at_s, value in series["values"])
+            samples += ((at_s, f"{name}{told} {value} {at_s}") for at_s, value in series["values"])
+    return (line for _, line in sorted(samples))
 
 
 def ask(url: str, what: str, **parameters: Any) -> Any:

@@ -2,11 +2,10 @@
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 
-from demo_data import pending
-from demo_data.cases import DAY, END, Case, Moment, moments
+from demo_data.cases import DAY, END, FINE_FOR_S, Case, Moment, moments
 from probe.sinks.histograms import Histograms
 
 SINKS = ("history", "spans", "log")
@@ -26,17 +25,26 @@ class Sample:
 
 
 def scrapes(case: Case) -> Iterator[list[Sample]]:
-    """The page before the first run, and after each moment of the case."""
+    """The page before the first run, and after each moment of the case; more often where it is looked at closely."""
     histograms = Histograms("0.1.0", SINKS)
     histograms.expect((pair.target, pair.scenario) for pair in case.pairs)
     random = Random(1)  # noqa: S311 - noise, not a secret
     start_s = END - case.days * DAY - 10
+    histograms.daemon.set_config_loaded(start_s)
+    for pair in case.pairs:
+        histograms.daemon.set_objective(pair.target, 1.0)
     yield _page(histograms, start_s, _process(0, random))
-    for together in moments(case):
+    for number, together in enumerate(moments(case)):
         for moment in together:
             _tell(histograms, moment, random)
+        histograms.daemon.set_history(number * len(case.pairs), number * len(case.pairs) * 4100 + 90_000)
+        histograms.daemon.set_next_runs({(m.pair.target, m.pair.scenario): m.next_due_s for m in together})
         at_s = max(moment.due_s for moment in together) + 4
-        yield _page(histograms, at_s, [*_process(at_s - start_s, random), *pending.lines(together)])
+        page = _page(histograms, at_s, _process(at_s - start_s, random))
+        yield page
+        if at_s > END - FINE_FOR_S:
+            for later_s in (15, 30, 45):
+                yield [replace(sample, at_s=at_s + later_s) for sample in page]
 
 
 def _page(histograms: Histograms, at_s: float, more: list[str]) -> list[Sample]:
@@ -67,8 +75,8 @@ def _process(age_s: float, random: Random) -> list[str]:
 def _tell(histograms: Histograms, moment: Moment, random: Random) -> None:
     target, scenario = moment.pair.target, moment.pair.scenario
     if moment.record is None:
-        histograms.count_missed(target, scenario)
+        histograms.daemon.count_missed(target, scenario)
         return
     histograms.write(moment.record)
-    histograms.set_schedule_delay(target, scenario, random.uniform(0.001, 0.004))
-    histograms.set_loop_lag(random.uniform(0.001, 0.006) * (5 if moment.record.doubts else 1))
+    histograms.daemon.set_schedule_delay(target, scenario, random.uniform(0.001, 0.004))
+    histograms.daemon.set_loop_lag(random.uniform(0.001, 0.006) * (5 if moment.record.doubts else 1))

@@ -110,7 +110,7 @@ def _running(binaries: Path, folder: Path, config: str, data: str = "data") -> I
 @contextmanager
 def _served(page: str) -> Iterator[int]:
     class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:  # noqa: N802 - the name that http.server calls
+        def do_GET(self) -> None:
             self.send_response(200)
             self.send_header("Content-Type", f"{OPENMETRICS}; version=1.0.0; charset=utf-8")
             self.end_headers()
