@@ -122,7 +122,7 @@ def _timeline() -> statetimeline.Panel:
         "*Is it good now?*. A gap: Prometheus has nothing of that time.\n\n"
         "Find where the colour changes, and compare that time with the server's log and with what was deployed."
     )
-    return sized(timeline("Outcomes", text, over_time(state(), PAIR), STATES), 24, 6)
+    return sized(timeline("Outcomes", text, over_time(state(), PAIR), STATES), 24, 5)
 
 
 def _quantiles() -> timeseries.Panel:
