@@ -4,4 +4,4 @@ from boards.files import DASHBOARDS, FOLDER
 from boards.frame import to_json
 
 for name, build in DASHBOARDS.items():
-    (FOLDER / f"{name}.json").write_text(to_json(build()), "utf-8")
+    (FOLDER / f"{name}.json").write_text(to_json(build(), name), "utf-8")

@@ -1,11 +1,9 @@
 """Drift: has it become slower than it was, by how much, and which stage has?"""
 
 from grafana_foundation_sdk.builders import stat, table, timeseries
-from grafana_foundation_sdk.builders.dashboard import Dashboard, Row
-from grafana_foundation_sdk.models.common import BigValueTextMode
-from grafana_foundation_sdk.models.dashboard import DynamicConfigValue
+from grafana_foundation_sdk.builders.dashboard import Dashboard
 
-from boards.frame import board
+from boards.frame import board, changes, row
 from boards.panels import (
     BAD,
     GOOD,
@@ -16,6 +14,9 @@ from boards.panels import (
     limit,
     lines,
     listing,
+    renamed_stages,
+    shown_in,
+    side_by_side,
     sized,
     steps,
     style,
@@ -44,15 +45,14 @@ MS_A_WEEK = 1000 * 7 * 86400
 
 def build() -> Dashboard:
     """The dashboard for a change that no single day shows."""
-    built = board("Drift", "voice-drift", "Whether the voice agent becomes slower, and which stage does.", "now-14d", "5m")
-    for panel in (_state(), _stage(), _growth(), _slope_now()):
-        built = built.with_panel(panel)
-    built = built.with_row(Row("Now and before"))
-    built = built.with_panel(_comparison())
-    built = built.with_row(Row("Which stage"))
-    built = built.with_panel(_ratios())
-    built = built.with_row(Row("Where it is going, and what was changed"))
-    return built.with_panel(_slope()).with_panel(_serving())
+    built = board(
+        "Drift", "voice-drift", "Whether the voice agent becomes slower, and which stage does.", "now-14d", "5m"
+    )
+    built = built.annotation(changes())
+    built = row(built, "", _state(), _stage(), _growth(), _slope_now())
+    built = row(built, "Now and before", _comparison())
+    built = row(built, "Which stage", _ratios())
+    return row(built, "Where it is going, and what was changed", _slope(), _serving())
 
 
 def _verdict() -> str:
@@ -75,41 +75,19 @@ def _slope_query() -> str:
 
 
 def _state() -> stat.Panel:
-    text = (
-        "Is it slower than it was? The medians of the last 30 minutes against the baseline: the median of the week that "
-        "ended a day ago, of what serves now.\n\n"
-        "- **Steady**: every stage within a tenth of its baseline\n"
-        "- **A little slower**: a stage takes a tenth more\n"
-        "- **Slower**: a stage takes a fifth more, and 30 ms; after an hour an alert follows\n"
-        "- **Faster**: every stage takes a tenth less\n"
-        "- **No baseline yet**: what serves now has served for less than 30 hours\n\n"
-        "Slower: the next panel says which stage; then compare when it began with the dashed lines, where the model or the "
-        "configuration changed."
-    )
-    panel = verdict("Is it drifting?", text, now(_verdict(), PAIR), STATES)
+    panel = verdict("Is it drifting?", now(_verdict(), PAIR), STATES)
     return sized(panel.no_value("No data: is the probe running, and scraped?"), 6, 6)
 
 
 def _stage() -> stat.Panel:
-    text = (
-        "Which stage has grown most, and by how much of its baseline?\n\n"
-        "LLM: look at what else uses the GPU, its temperature and clock, and the length of the prompts. TTS: look at its "
-        "queue, its log, and whether it still runs on the GPU. All stages alike: the machine as a whole."
-    )
     stages = recorded("stage_drift:ratio", 'stage!="combined_ttfb"')
     worst = f"topk by (target, scenario) (1, {stages}) - 1"
-    panel = tiles("Which stage most?", text, now(worst, "{{stage}} {{target}} · {{scenario}}"), unit="percentunit")
-    panel = panel.thresholds(GROWTH).decimals(0).text_mode(BigValueTextMode.VALUE_AND_NAME).wide_layout(False)
+    panel = tiles("Which stage most?", now(worst, "{{stage}} {{target}} · {{scenario}}"), unit="percentunit")
+    panel = side_by_side(panel.thresholds(GROWTH).decimals(0)).transformations(renamed_stages())
     return sized(panel.no_value("no baseline yet"), 6, 6)
 
 
 def _growth() -> stat.Panel:
-    text = (
-        "How much longer does a person wait than before? The median of the last 30 minutes against the same half hour "
-        "yesterday and a week ago, and against the baseline. Below zero: it has become faster.\n\n"
-        "Only *yesterday* is high: it began since then. Only *last week* is: it crept, or changed some days ago. All are "
-        "low, and people complain: it is not the median; see the quantiles in *Voice latency*."
-    )
     queries = [
         now(f"{WAIT} / {before} - 1", f"{words} · {PAIR}", ref)
         for before, words, ref in (
@@ -118,30 +96,17 @@ def _growth() -> stat.Panel:
             (USUAL, "baseline", "C"),
         )
     ]
-    panel = tiles("How much longer is the wait than…", text, *queries, unit="percentunit").decimals(0)
-    panel = panel.thresholds(GROWTH).text_mode(BigValueTextMode.VALUE_AND_NAME)
-    return sized(panel.no_value("no day of history yet"), 8, 6)
+    panel = tiles("How much longer is the wait than…", *queries, unit="percentunit").decimals(0)
+    return sized(side_by_side(panel.thresholds(GROWTH)).no_value("no day of history yet"), 8, 6)
 
 
 def _slope_now() -> stat.Panel:
-    text = (
-        "Where is it going? The straight line through the last seven days.\n\n"
-        "At 50 ms a week, 0.4 s of room are gone in two months: plan before that. A step looks like a slope, too, "
-        "for a week: see *Now and before*."
-    )
-    panel = tiles("Slope", text, now(_slope_query(), PAIR), unit="suffix: ms/week").decimals(0)
+    panel = tiles("Slope of seven days", now(_slope_query(), PAIR), unit="suffix:ms/week").decimals(0)
     limits = steps((None, NEUTRAL), (-20, GOOD), (20, WARN), (50, BAD))
     return sized(panel.thresholds(limits).no_value("needs two days"), 4, 6)
 
 
 def _comparison() -> timeseries.Panel:
-    text = (
-        "Does it differ from what it was at the same time before? The median wait of 30 minutes, now, a day and a week "
-        "earlier, and the baseline. The dashed red line is one second; a vertical line is where the model or the "
-        "configuration changed.\n\n"
-        "*Now* above all others: it has become slower. Above at the same hours each day: it is the load of those hours. "
-        "A step at a vertical line: that change did it."
-    )
     series = (
         ("now", WAIT, [fixed("blue"), style("lineWidth", 2)]),
         ("a day earlier", f"{WAIT} offset 1d", [fixed("purple")]),
@@ -151,43 +116,25 @@ def _comparison() -> timeseries.Panel:
     queries = [
         over_time(expr, f"{name} {{{{scenario}}}}", ref) for (name, expr, _), ref in zip(series, "ABCD", strict=True)
     ]
-    panel = lines("The wait, now and before: $target", text, *queries, unit="s").line_width(1)
+    panel = lines("The wait, now and before: $target", *queries, unit="s").line_width(1)
     for name, _, looks in series:
         panel = panel.override_by_regexp(f"/^{name} /", looks)
     return sized(by_target(limit(panel, (None, "transparent"), (1.0, BAD))), 24, 10)
 
 
 def _ratios() -> timeseries.Panel:
-    text = (
-        "Which stage drifts? Each stage's median of 30 minutes, divided by its baseline: 1 is as ever, 1.2 (dashed) is a "
-        "fifth more. Of several scenarios, the worst. Lines begin anew where the model or the configuration changed: two "
-        "models have no common baseline.\n\n"
-        "One line rises: look at that server. All rise: look at the machine: temperature, clock, memory, what else runs. A "
-        "line that falls is no fault, but do find out why."
-    )
-    panel = lines("Drift ratio by stage: $target", text, over_time(f"max by (stage) ({RATIO})", "{{stage}}"), unit="none")
+    panel = lines("Drift ratio by stage: $target", over_time(f"max by (stage) ({RATIO})", "{{stage}}"), unit="none")
     panel = with_stages(panel).axis_soft_min(0.5).axis_soft_max(1.5).no_value("No baseline yet: it takes 30 hours")
     return sized(by_target(limit(panel, (None, "transparent"), (1.2, BAD))), 24, 9)
 
 
 def _slope() -> timeseries.Panel:
-    text = (
-        "How fast does it become slower? The slope of the last seven days, in ms per week, at each moment.\n\n"
-        "Around zero: steady. Above 20 for days: something grows, such as a log, a cache, a queue or the prompts; find it "
-        "before the objective is missed. A short hump is a step that has passed through the week."
-    )
-    panel = lines("Slope of the median wait", text, over_time(_slope_query(), PAIR), unit="suffix: ms/week")
+    panel = lines("Slope of the median wait", over_time(_slope_query(), PAIR), unit="suffix:ms/week")
     limited = limit(panel, (None, "transparent"), (50, BAD)).axis_soft_min(-60).axis_soft_max(60)
-    return sized(limited.no_value("needs two days"), 12, 8)
+    return sized(limited.no_value("needs two days"), 10, 8)
 
 
 def _serving() -> table.Panel:
-    text = (
-        "What is being measured, and since when? The model and its server's build as llama.cpp tells them (`llama_url` in "
-        "the configuration), what was asked of the TTS server, and a fingerprint of the settings that may move a "
-        "latency.\n\n"
-        "A date that you don't expect: somebody changed the server or the configuration then."
-    )
     served = f"voice_probe_serving_since_timestamp_seconds{{{PAIRS}}}"
     expr = f"1000 * max by (target, scenario, llm, tts, config) ({served})"
     columns = {
@@ -198,6 +145,8 @@ def _serving() -> table.Panel:
         "config": "Settings",
         "Value": "Since",
     }
-    panel = listing("What serves, and since when", text, rows(expr), columns=columns)
-    when = [DynamicConfigValue(id_val="unit", value="dateTimeAsIso"), style("width", 170)]
-    return sized(panel.override_by_name("Since", when), 12, 8)
+    panel = listing("What serves, and since when", rows(expr), columns=columns)
+    widths = {"Target": 110, "Scenario": 110, "TTS": 150, "Settings": 90, "Since": 160}
+    for column, width in widths.items():
+        panel = panel.override_by_name(column, [style("width", width)])
+    return sized(panel.override_by_name("Since", [shown_in("dateTimeAsIso")]), 14, 8)

@@ -4,16 +4,19 @@ import json
 from typing import Any
 
 from grafana_foundation_sdk.builders import dashboard
+from grafana_foundation_sdk.cog.builder import Builder
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.models.dashboard import (
     DashboardCursorSync,
     DashboardLinkType,
+    Panel,
     VariableOption,
     VariableRefresh,
     VariableSort,
 )
 
-from boards.queries import DATASOURCE
+from boards.queries import DATASOURCE, PAIRS
+from boards.texts import descriptions, heading
 
 TAG = "voice-probe"
 ALL = VariableOption(text="All", value="$__all")
@@ -44,9 +47,37 @@ def board(title: str, uid: str, text: str, since: str, refresh: str) -> dashboar
     )
 
 
-def to_json(built: dashboard.Dashboard) -> str:
-    """The text of the file that Grafana reads."""
+def changes() -> dashboard.AnnotationQuery:
+    """A line at each moment since when something else serves: its value is that moment, in ms as Grafana wants it."""
+    since = f"voice_probe_serving_since_timestamp_seconds{{{PAIRS}}}"
+    return (
+        dashboard.AnnotationQuery()
+        .name("Model or configuration changed")
+        .datasource(DATASOURCE)
+        .enable(True)
+        .icon_color("purple")
+        .expr(f"1000 * max by (target, scenario, llm, tts, config) ({since})")
+        .title_format("What serves has changed")
+        .text_format("{{target}} · {{scenario}}: {{llm}}, {{tts}}, settings {{config}}")
+        .use_value_for_time(True)
+    )
+
+
+def row(built: dashboard.Dashboard, title: str, *panels: Builder[Panel]) -> dashboard.Dashboard:
+    """Add panels under a title; under none, where it is empty."""
+    built = built.with_row(dashboard.Row(title)) if title else built
+    for panel in panels:
+        built = built.with_panel(panel)
+    return built
+
+
+def to_json(built: dashboard.Dashboard, page: str) -> str:
+    """The text of the file that Grafana reads; `page` of the documents describes its panels."""
     document = json.loads(json.dumps(built.build(), cls=JSONEncoder))
+    told = descriptions(page)
+    for panel in document["panels"]:
+        if panel["type"] != "row":
+            panel["description"] = told[heading(panel["title"])]
     return json.dumps(_in_the_open(document), indent=2, sort_keys=True, ensure_ascii=False) + "\n"
 
 

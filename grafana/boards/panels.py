@@ -23,6 +23,9 @@ from grafana_foundation_sdk.models.dashboard import (
     DataTransformerConfig,
     DynamicConfigValue,
     FieldColorModeId,
+    RangeMap,
+    RegexMap,
+    SpecialValueMap,
     Threshold,
     ThresholdsMode,
     ValueMap,
@@ -53,7 +56,7 @@ STAGES = {
     "combined_ttfb": ("all together", "text"),
 }
 
-Steps = Sequence[tuple[float | None, str]]
+Mappings = list[ValueMap | RangeMap | RegexMap | SpecialValueMap]
 Panel = TypeVar("Panel", stat.Panel, timeseries.Panel, heatmap.Panel, statetimeline.Panel, table.Panel)
 
 
@@ -66,7 +69,7 @@ def steps(*pairs: tuple[float | None, str]) -> dashboard.ThresholdsConfig:
 PLAIN = steps((None, QUIET))
 
 
-def words(mapping: Mapping[int, tuple[str, str]]) -> list[ValueMap]:
+def words(mapping: Mapping[int, tuple[str, str]]) -> Mappings:
     options = {
         str(value): ValueMappingResult(text=text, color=color, index=index)
         for index, (value, (text, color)) in enumerate(mapping.items())
@@ -74,28 +77,29 @@ def words(mapping: Mapping[int, tuple[str, str]]) -> list[ValueMap]:
     return [ValueMap(options=options)]
 
 
-def tiles(title: str, text: str, *queries: Dataquery, unit: str) -> stat.Panel:
+def tiles(title: str, *queries: Dataquery, unit: str) -> stat.Panel:
     """Big values on their colour, one below the other where there are several."""
     options = common.ReduceDataOptions().calcs(["lastNotNull"]).values(False)
     return (
-        _framed(stat.Panel(), title, text, queries, unit)
+        _framed(stat.Panel(), title, queries, unit)
         .reduce_options(options)
         .graph_mode(BigValueGraphMode.NONE)
         .color_mode(BigValueColorMode.BACKGROUND)
         .text_mode(BigValueTextMode.AUTO)
         .orientation(VizOrientation.AUTO)
+        .wide_layout(False)
     )
 
 
-def verdict(title: str, text: str, query: Dataquery, mapping: Mapping[int, tuple[str, str]]) -> stat.Panel:
+def verdict(title: str, query: Dataquery, mapping: Mapping[int, tuple[str, str]]) -> stat.Panel:
     """A word on its colour for each series."""
     named = BigValueTextMode.VALUE_AND_NAME
-    return tiles(title, text, query, unit="none").mappings(words(mapping)).thresholds(PLAIN).text_mode(named).wide_layout(False)
+    return tiles(title, query, unit="none").mappings(words(mapping)).thresholds(PLAIN).text_mode(named)
 
 
-def lines(title: str, text: str, *queries: Dataquery, unit: str, decimals: int | None = None) -> timeseries.Panel:
+def lines(title: str, *queries: Dataquery, unit: str, decimals: int | None = None) -> timeseries.Panel:
     panel = (
-        _framed(timeseries.Panel(), title, text, queries, unit)
+        _framed(timeseries.Panel(), title, queries, unit)
         .legend(_legend())
         .tooltip(common.VizTooltipOptions().mode(TooltipDisplayMode.MULTI).sort(SortOrder.DESCENDING))
         .thresholds(PLAIN)
@@ -108,10 +112,10 @@ def lines(title: str, text: str, *queries: Dataquery, unit: str, decimals: int |
     return panel if decimals is None else panel.decimals(decimals)
 
 
-def bars(title: str, text: str, *queries: Dataquery, unit: str) -> timeseries.Panel:
+def bars(title: str, *queries: Dataquery, unit: str) -> timeseries.Panel:
     """Counts on top of each other."""
     return (
-        lines(title, text, *queries, unit=unit, decimals=0)
+        lines(title, *queries, unit=unit, decimals=0)
         .draw_style(GraphDrawStyle.BARS)
         .fill_opacity(80)
         .line_width(0)
@@ -125,12 +129,14 @@ def limit(panel: timeseries.Panel, *pairs: tuple[float | None, str]) -> timeseri
     return panel.thresholds(steps(*pairs)).thresholds_style(style)
 
 
-def cells(title: str, text: str, query: Dataquery, color: str) -> heatmap.Panel:
-    """How many turns fell into each bucket."""
-    colors = heatmap.HeatmapColorOptions().mode(HeatmapColorMode.OPACITY).fill(color).exponent(0.4).steps(64).min(0)
+def cells(title: str, query: Dataquery, color: str) -> heatmap.Panel:
+    """How many turns fell into each bucket; ten or more have the full colour."""
+    colors = (
+        heatmap.HeatmapColorOptions().mode(HeatmapColorMode.OPACITY).fill(color).exponent(0.4).steps(64).min(0).max(10)
+    )
     scale = colors.scale(HeatmapColorScale.EXPONENTIAL)
     return (
-        _framed(heatmap.Panel(), title, text, [query], "short")
+        _framed(heatmap.Panel(), title, [query], "short")
         .calculate(False)
         .color(scale)
         .filter_values(heatmap.FilterValueRange().le(0.01))
@@ -142,10 +148,10 @@ def cells(title: str, text: str, query: Dataquery, color: str) -> heatmap.Panel:
     )
 
 
-def timeline(title: str, text: str, query: Dataquery, mapping: Mapping[int, tuple[str, str]]) -> statetimeline.Panel:
+def timeline(title: str, query: Dataquery, mapping: Mapping[int, tuple[str, str]]) -> statetimeline.Panel:
     """A row for each series, in the words and colours of a verdict."""
     return (
-        _framed(statetimeline.Panel(), title, text, [query], "none")
+        _framed(statetimeline.Panel(), title, [query], "none")
         .mappings(words(mapping))
         .thresholds(PLAIN)
         .color_scheme(dashboard.FieldColor().mode(FieldColorModeId.THRESHOLDS))
@@ -158,12 +164,12 @@ def timeline(title: str, text: str, query: Dataquery, mapping: Mapping[int, tupl
     )
 
 
-def listing(title: str, text: str, *queries: Dataquery, columns: Mapping[str, str]) -> table.Panel:
-    """A table with these columns of the queries' result, in this order; a column with a name of its own gets it."""
+def listing(title: str, *queries: Dataquery, columns: Mapping[str, str]) -> table.Panel:
+    """A table with these columns of the queries' result, in this order, by these names."""
     kept = {"include": {"names": list(columns)}}
     order = {"indexByName": {name: index for index, name in enumerate(columns)}, "renameByName": dict(columns)}
     return (
-        _framed(table.Panel(), title, text, queries, "short")
+        _framed(table.Panel(), title, queries, "string")
         .with_transformation(DataTransformerConfig(id_val="merge", options={}))
         .with_transformation(DataTransformerConfig(id_val="filterFieldsByName", options=kept))
         .with_transformation(DataTransformerConfig(id_val="organize", options=order))
@@ -182,11 +188,27 @@ def style(name: str, value: object) -> DynamicConfigValue:
     return DynamicConfigValue(id_val=f"custom.{name}", value=value)
 
 
+def renamed_stages() -> list[DataTransformerConfig]:
+    """Series whose name begins with a stage get its words, where no override can: before a target's name."""
+    return [
+        DataTransformerConfig(
+            id_val="renameByRegex", options={"regex": f"^{stage} (.*)", "renamePattern": f"{told}: $1"}
+        )
+        for stage, (told, _) in STAGES.items()
+    ]
+
+
 def with_stages(panel: timeseries.Panel) -> timeseries.Panel:
     """Series that are named as a stage get its words and its colour."""
-    for stage, (words_for_it, color) in STAGES.items():
-        panel = panel.override_by_name(stage, [named(words_for_it), fixed(color)])
+    for stage, (told, color) in STAGES.items():
+        panel = panel.override_by_name(stage, [named(told), fixed(color)])
     return panel
+
+
+def side_by_side(panel: stat.Panel) -> stat.Panel:
+    """Several values of each pair, each with a name; names are long, so they are written small."""
+    small = common.VizTextDisplayOptions().title_size(14)
+    return panel.text_mode(BigValueTextMode.VALUE_AND_NAME).text(small)
 
 
 def by_target(panel: timeseries.Panel) -> timeseries.Panel:
@@ -194,15 +216,18 @@ def by_target(panel: timeseries.Panel) -> timeseries.Panel:
     return panel.repeat("target").repeat_direction("h").max_per_row(2)
 
 
+def shown_in(unit: str) -> DynamicConfigValue:
+    return DynamicConfigValue(id_val="unit", value=unit)
+
+
 def sized(panel: Panel, width: int, height: int) -> Panel:
     return panel.span(width).height(height)
 
 
-def _framed(panel: Panel, title: str, text: str, queries: Sequence[Dataquery], unit: str) -> Panel:
-    """`text` says what the panel answers, and what to do about it."""
+def _framed(panel: Panel, title: str, queries: Sequence[Dataquery], unit: str) -> Panel:
     for query in queries:
         panel = panel.with_target(query)
-    return panel.title(title).description(text).datasource(DATASOURCE).unit(unit)
+    return panel.title(title).datasource(DATASOURCE).unit(unit)
 
 
 def _legend() -> common.VizLegendOptions:

@@ -1,7 +1,7 @@
 """What happens in each case, from its first run to `END`, which is "now" in every picture and test."""
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import pairwise
@@ -12,8 +12,7 @@ from probe.record import RunRecord, Served
 
 END = datetime(2026, 11, 20, 12, 0, tzinfo=UTC).timestamp()
 MINUTE, HOUR, DAY = 60.0, 3600.0, 86400.0
-# Long ago a run every few minutes is enough to compare with, and keeps the data small. Prometheus takes a series for gone
-# after five minutes.
+# Long ago a run every few minutes is enough to compare with; Prometheus takes a series for gone after five.
 COARSE_S, FINE_S, FINE_FOR_S = 285.0, 60.0, 8 * HOUR
 # Since when a new model serves.
 MODEL_FOR_S = 5.5 * DAY
@@ -53,13 +52,14 @@ def moments(case: Case) -> Iterator[list[Moment]]:
 
 
 def _of_pair(case: Case, pair: Pair, seed: int) -> Iterator[Moment]:
-    random, recorder = Random(seed), Recorder(pair, seed)  # noqa: S311 - noise, not a secret
-    noise = 0.0
+    random, recorder = Random(seed), Recorder(pair, seed)
+    noise = [0.0, 0.0, 0.0]
     for due, following in pairwise([*_schedule(case.days), END + FINE_S]):
-        noise = 0.9 * noise + random.gauss(0, 0.02)
+        noise = [0.8 * each + random.gauss(0, 0.02) for each in noise]
         changed = due >= END - MODEL_FOR_S
+        stages = _usual(pair.usual, due, [math.exp(each) for each in noise], _spike(random))
         # The new model reads the prompt a little slower.
-        stages = _usual(pair.usual, due, math.exp(noise) * _spike(random), 1.06 if changed else 1.0)
+        stages = replace(stages, llm_ttft=stages.llm_ttft * (1.06 if changed else 1.0))
         record = case.fault(due, random, recorder, stages)
         served = Served("Qwen3-8B-Q5_K_M.gguf" if changed else "Qwen3-8B-Q4_K_M.gguf", "b6920")
         yield Moment(pair, due, following, None if record is None else replace(record, served=served))
@@ -72,30 +72,29 @@ def _schedule(days: float) -> Iterator[float]:
         due += FINE_S if due >= END - FINE_FOR_S else COARSE_S
 
 
-def _usual(stages: Stages, at_s: float, noise: float, model: float) -> Stages:
-    """Two percent slower in the afternoon than at night."""
-    day = 1 + 0.02 * math.sin(2 * math.pi * (at_s % DAY) / DAY - math.pi / 2)
-    factor = noise * day
+def _usual(stages: Stages, at_s: float, noise: Sequence[float], spike: float) -> Stages:
+    """Two percent slower in the afternoon than at night; each stage has noise of its own."""
+    day = spike * (1 + 0.02 * math.sin(2 * math.pi * (at_s % DAY) / DAY - math.pi / 2))
     return replace(
         stages,
-        llm_ttft=stages.llm_ttft * factor * model,
-        llm_decode=stages.llm_decode * factor,
-        tts_ttfb=stages.tts_ttfb * factor,
+        llm_ttft=stages.llm_ttft * day * noise[0],
+        llm_decode=stages.llm_decode * day * noise[1],
+        tts_ttfb=stages.tts_ttfb * day * noise[2],
     )
 
 
 def _spike(random: Random) -> float:
-    return random.uniform(1.3, 1.9) if random.random() < 0.015 else 1.0  # noqa: PLR2004 - 2 % of the runs
+    return random.uniform(1.3, 1.9) if random.random() < 0.015 else 1.0
 
 
 def healthy(at_s: float, random: Random, recorder: Recorder, stages: Stages) -> RunRecord | None:
     """Users hold the server now and then; one run in 300 can't be trusted; the odd chunk comes a little late."""
-    busy = 0.06 if 16 <= at_s % DAY / HOUR < 20 else 0.01  # noqa: PLR2004 - in the evening, UTC
+    busy = 0.06 if 16 <= at_s % DAY / HOUR < 20 else 0.01
     dice = random.random()
     if dice < busy:
         return recorder.skipped(at_s)
     doubts = ("the event loop was late by 31 ms",) if dice > 1 - 1 / 300 else ()
-    gap = random.uniform(0.05, 0.25) if random.random() < 0.01 else 0.0  # noqa: PLR2004 - 1 % of the chunks
+    gap = random.uniform(0.05, 0.25) if random.random() < 0.01 else 0.0
     return recorder.complete(at_s, replace(stages, gap=gap), doubts)
 
 
@@ -105,12 +104,12 @@ def slow_speech(at_s: float, random: Random, recorder: Recorder, stages: Stages)
     if into < 0:
         return healthy(at_s, random, recorder, stages)
     dice = random.random()
-    if dice < 0.02:  # noqa: PLR2004 - the machine is busy
+    if dice < 0.02:
         return None
-    if dice < 0.14:  # noqa: PLR2004
-        return recorder.failed(at_s, "tts", "no_audio" if dice < 0.1 else "timeout")  # noqa: PLR2004
+    if dice < 0.14:
+        return recorder.failed(at_s, "tts", "no_audio" if dice < 0.1 else "timeout")
     slower = 0.75 * min(1.0, into / (15 * MINUTE))
-    gap = random.uniform(0.1, 0.8) if dice > 0.6 else 0.0  # noqa: PLR2004
+    gap = random.uniform(0.1, 0.8) if dice > 0.6 else 0.0
     return recorder.complete(at_s, replace(stages, tts_ttfb=stages.tts_ttfb + slower, gap=gap))
 
 

@@ -30,7 +30,7 @@ def levels(rules: Mapping[str, str]) -> list[dict[str, str]]:
 
 
 def recorded(url: str, rules: Mapping[str, str], start_s: float, end_s: float) -> Iterator[str]:
-    """Lines of OpenMetrics: each rule, evaluated from `start_s` to `end_s`. The oldest first, as promtool wants them."""
+    """Lines of OpenMetrics: each rule, from `start_s` to `end_s`; the oldest first, as promtool wants them."""
     samples: list[tuple[float, str]] = []
     for name, query in rules.items():
         for series in ask(url, "query_range", query=query, start=start_s, end=end_s, step=STEP_S)["result"]:

@@ -36,7 +36,7 @@ class Recorder:
     """Writes the records of one pair. What it makes depends on `seed` alone."""
 
     def __init__(self, pair: Pair, seed: int) -> None:
-        self._random = Random(seed)  # noqa: S311 - made-up ids, not secrets
+        self._random = Random(seed)
         self._target = TargetConfig(sample_rate=RATE).record(pair.target)
         self._scenario = ScenarioConfig().record(pair.scenario)
 
@@ -88,7 +88,7 @@ def _spoken(number: int, asked: int, first_token: int, generated: int, stages: S
     size = round(audio_s * BYTES_A_SECOND)
     last = heard + SECOND // 10
     return Chunk(
-        number, asked, "A joke.", 10, "eos", number == 2,  # noqa: PLR2004 - the turn's last chunk
+        number, asked, "A joke.", 10, "eos", number == 2,
         llm_first_token=first_token, llm_done=generated, tts_text_sent=generated + SECOND // 5000,
         tts_first_audio=heard, tts_last_audio=last, tts_segment_done=last, segment_end="marker",
         audio_bytes=size, frames=((heard, size),),

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from random import Random
 
-from demo_data.cases import DAY, END, FINE_FOR_S, Case, Moment, moments
+from demo_data.cases import DAY, END, FINE_FOR_S, FINE_S, Case, Moment, moments
 from probe.sinks.histograms import Histograms
 
 SINKS = ("history", "spans", "log")
@@ -28,16 +28,17 @@ def scrapes(case: Case) -> Iterator[list[Sample]]:
     """The page before the first run, and after each moment of the case; more often where it is looked at closely."""
     histograms = Histograms("0.1.0", SINKS)
     histograms.expect((pair.target, pair.scenario) for pair in case.pairs)
-    random = Random(1)  # noqa: S311 - noise, not a secret
+    random = Random(1)
     start_s = END - case.days * DAY - 10
     histograms.daemon.set_config_loaded(start_s)
     for pair in case.pairs:
         histograms.daemon.set_objective(pair.target, 1.0)
     yield _page(histograms, start_s, _process(0, random))
-    for number, together in enumerate(moments(case)):
+    for together in moments(case):
         for moment in together:
             _tell(histograms, moment, random)
-        histograms.daemon.set_history(number * len(case.pairs), number * len(case.pairs) * 4100 + 90_000)
+        runs = int((together[0].due_s - start_s) / FINE_S) * len(case.pairs)
+        histograms.daemon.set_history(runs, runs * 4100 + 90_000)
         histograms.daemon.set_next_runs({(m.pair.target, m.pair.scenario): m.next_due_s for m in together})
         at_s = max(moment.due_s for moment in together) + 4
         page = _page(histograms, at_s, _process(at_s - start_s, random))

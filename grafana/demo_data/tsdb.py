@@ -76,7 +76,7 @@ def _exemplar_page(samples: Sequence[Sample]) -> str:
 
 
 def _promtool(binaries: Path, folder: Path, source: str) -> None:
-    command = [binaries / "promtool", "tsdb", "create-blocks-from", "openmetrics", "--max-block-duration=200h"]
+    command = [str(binaries / "promtool"), "tsdb", "create-blocks-from", "openmetrics", "--max-block-duration=200h"]
     done = subprocess.run(
         [*command, source, "data"], cwd=folder, check=False, capture_output=True, text=True, timeout=PATIENCE_S
     )
