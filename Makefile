@@ -6,7 +6,7 @@ PIP := $(BIN)/python -m pip -qq --disable-pip-version-check
 LONG_TESTS := $(wildcard tests/long/test_*.py)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-unit test-integration test-long lint types lock clean
+.PHONY: help demo test test-unit test-integration test-long lint types dashboards lock clean
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z%-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' Makefile
@@ -37,7 +37,7 @@ lint: $(VENV)/.dev  ## Lint rules and formatting
 	$(BIN)/ruff format --check .
 
 types: $(VENV)/.dev  ## Static types, strict
-	$(BIN)/mypy $(wildcard src tests bench)
+	$(BIN)/mypy $(wildcard src tests bench grafana)
 
 # The stamps remember what was installed, so that a second call does nothing. dev.txt holds all of demo.txt at the same
 # versions (`make lock` sees to that): one venv serves both, and the demo downloads no test tools.
@@ -59,6 +59,12 @@ $(VENV)/.created:
 # overrides.txt disables: uv still lists them, marked for a platform that does not exist.
 LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes $(UPGRADE) \
   --override requirements/overrides.txt --custom-compile-command 'make lock' pyproject.toml
+
+dashboards: $(VENV)/.dev  ## Remake grafana/dashboards/*.json from grafana/boards and docs/dashboards
+	@PYTHONPATH=grafana $(BIN)/python -m boards
+
+demo-data-%: $(VENV)/.dev  ## Keep a Prometheus with made-up days running: demo-data-good, -incident, -two-targets, -first-day
+	@PYTHONPATH=grafana $(BIN)/python -m demo_data $* $(ARGS)
 
 bench-%: $(VENV)/.dev  ## Measure: bench-accuracy, or another of bench/*.py (ARGS=--help)
 	$(BIN)/python bench/$*.py $(ARGS)

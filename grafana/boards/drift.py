@@ -76,13 +76,13 @@ def _slope_query() -> str:
 
 def _state() -> stat.Panel:
     panel = verdict("Is it drifting?", now(_verdict(), PAIR), STATES)
-    return sized(panel.no_value("No data: is the probe running, and scraped?"), 6, 6)
+    return sized(panel.no_value("No data: is the probe running, and scraped?"), 5, 6)
 
 
 def _stage() -> stat.Panel:
     stages = recorded("stage_drift:ratio", 'stage!="combined_ttfb"')
     worst = f"topk by (target, scenario) (1, {stages}) - 1"
-    panel = tiles("Which stage most?", now(worst, "{{stage}} {{target}} · {{scenario}}"), unit="percentunit")
+    panel = tiles("Which stage has grown most?", now(worst, "{{stage}} {{target}} · {{scenario}}"), unit="percentunit")
     panel = side_by_side(panel.thresholds(GROWTH).decimals(0)).transformations(renamed_stages())
     return sized(panel.no_value("no baseline yet"), 6, 6)
 
@@ -97,7 +97,7 @@ def _growth() -> stat.Panel:
         )
     ]
     panel = tiles("How much longer is the wait than…", *queries, unit="percentunit").decimals(0)
-    return sized(side_by_side(panel.thresholds(GROWTH)).no_value("no day of history yet"), 8, 6)
+    return sized(side_by_side(panel.thresholds(GROWTH)).no_value("no day of history yet"), 9, 6)
 
 
 def _slope_now() -> stat.Panel:

@@ -52,12 +52,12 @@ def changes() -> dashboard.AnnotationQuery:
     since = f"voice_probe_serving_since_timestamp_seconds{{{PAIRS}}}"
     return (
         dashboard.AnnotationQuery()
-        .name("Model or configuration changed")
+        .name("Changes")
         .datasource(DATASOURCE)
         .enable(True)
         .icon_color("purple")
         .expr(f"1000 * max by (target, scenario, llm, tts, config) ({since})")
-        .title_format("What serves has changed")
+        .title_format("The model or the configuration has changed")
         .text_format("{{target}} · {{scenario}}: {{llm}}, {{tts}}, settings {{config}}")
         .use_value_for_time(True)
     )

@@ -72,7 +72,9 @@ def _shares() -> stat.Panel:
     panel = tiles("Runs without a result, 24 h", *queries, unit="percentunit").decimals(1)
     panel = side_by_side(panel.thresholds(steps((None, GOOD), (0.1, WARN), (0.25, BAD))))
     patient = {"mode": "absolute", "steps": [{"value": None, "color": GOOD}, {"value": 0.25, "color": WARN}]}
-    return sized(panel.override_by_name("skipped", [DynamicConfigValue("thresholds", patient)]), 8, 6)
+    return sized(
+        panel.no_value("no run yet").override_by_name("skipped", [DynamicConfigValue("thresholds", patient)]), 8, 6
+    )
 
 
 def _version() -> stat.Panel:
