@@ -7,6 +7,7 @@ from boards.frame import board, changes, row
 from boards.panels import (
     BAD,
     GOOD,
+    NAMED,
     NEUTRAL,
     WARN,
     by_target,
@@ -16,7 +17,6 @@ from boards.panels import (
     listing,
     renamed_stages,
     shown_in,
-    side_by_side,
     sized,
     steps,
     style,
@@ -49,7 +49,12 @@ def build() -> Dashboard:
         "Drift", "voice-drift", "Whether the voice agent becomes slower, and which stage does.", "now-14d", "5m"
     )
     built = built.annotation(changes())
-    built = row(built, "", _state(), _stage(), _growth(), _slope_now())
+    growth = (
+        _growth("Against yesterday", f"{WAIT} offset 1d", "needs a day"),
+        _growth("Against last week", f"{WAIT} offset 1w", "needs a week"),
+        _growth("Against baseline", USUAL, "needs 30 hours"),
+    )
+    built = row(built, "", _state(), _stage(), *growth, _slope_now())
     built = row(built, "Now and before", _comparison())
     built = row(built, "Which stage", _ratios())
     return row(built, "Where it is going, and what was changed", _slope(), _serving())
@@ -83,21 +88,13 @@ def _stage() -> stat.Panel:
     stages = recorded("stage_drift:ratio", 'stage!="combined_ttfb"')
     worst = f"topk by (target, scenario) (1, {stages}) - 1"
     panel = tiles("Which stage has grown most?", now(worst, "{{stage}} {{target}} · {{scenario}}"), unit="percentunit")
-    panel = side_by_side(panel.thresholds(GROWTH).decimals(0)).transformations(renamed_stages())
-    return sized(panel.no_value("no baseline yet"), 6, 6)
+    panel = panel.thresholds(GROWTH).decimals(0).text_mode(NAMED).transformations(renamed_stages())
+    return sized(panel.no_value("needs 30 hours"), 6, 6)
 
 
-def _growth() -> stat.Panel:
-    queries = [
-        now(f"{WAIT} / {before} - 1", f"{words} · {PAIR}", ref)
-        for before, words, ref in (
-            (f"{WAIT} offset 1d", "a day ago", "A"),
-            (f"{WAIT} offset 1w", "a week ago", "B"),
-            (USUAL, "baseline", "C"),
-        )
-    ]
-    panel = tiles("How much longer is the wait than…", *queries, unit="percentunit").decimals(0)
-    return sized(side_by_side(panel.thresholds(GROWTH)).no_value("no day of history yet"), 9, 6)
+def _growth(title: str, before: str, too_early: str) -> stat.Panel:
+    panel = tiles(title, now(f"{WAIT} / {before} - 1", PAIR), unit="percentunit").decimals(0)
+    return sized(panel.thresholds(GROWTH).no_value(too_early), 3, 6)
 
 
 def _slope_now() -> stat.Panel:
@@ -124,7 +121,7 @@ def _comparison() -> timeseries.Panel:
 
 def _ratios() -> timeseries.Panel:
     panel = lines("Drift ratio by stage: $target", over_time(f"max by (stage) ({RATIO})", "{{stage}}"), unit="none")
-    panel = with_stages(panel).axis_soft_min(0.5).axis_soft_max(1.5).no_value("No baseline yet: it takes 30 hours")
+    panel = with_stages(panel).axis_soft_min(0.5).axis_soft_max(1.5).no_value("needs 30 hours of what serves now")
     return sized(by_target(limit(panel, (None, "transparent"), (1.2, BAD))), 24, 9)
 
 

@@ -20,7 +20,6 @@ from boards.panels import (
     lines,
     listing,
     shown_in,
-    side_by_side,
     sized,
     steps,
     style,
@@ -44,7 +43,8 @@ def build() -> Dashboard:
         "Voice latency", "voice-latency", "How long a person waits before the voice agent speaks.", "now-6h", "30s"
     ).with_variable(_window())
     built = built.annotation(changes())
-    built = row(built, "", _state(), _wait(), _shares(), _budget(), _timeline())
+    shares = [_share(window, words) for window, words in (("1h", "1 h"), ("24h", "24 h"), ("30d", "30 d"))]
+    built = row(built, "", _state(), _wait(), *shares, _budget(), _timeline())
     built = row(built, "How long people wait", _quantiles(), _slower(), _faster())
     built = row(built, "Where the time goes", _stages(), _first_sound(), _late_chunks(), _silence())
     return row(built, "What went wrong", _failures(), _failure_list())
@@ -73,13 +73,10 @@ def _wait() -> stat.Panel:
     return sized(panel.thresholds(steps((None, GOOD), (0.9, WARN), (1.0, BAD))).no_value("no complete run yet"), 5, 6)
 
 
-def _shares() -> stat.Panel:
-    queries = [
-        now(recorded(f"within_objective:ratio_{window}"), f"{words} · {PAIR}", ref)
-        for window, words, ref in (("1h", "1 h", "A"), ("24h", "24 h", "B"), ("30d", "30 d", "C"))
-    ]
-    panel = tiles("Answered in time", *queries, unit="percentunit").decimals(1).thresholds(SHARES)
-    return sized(side_by_side(panel).no_value("no attempt yet"), 9, 6)
+def _share(window: str, words: str) -> stat.Panel:
+    share = now(recorded(f"within_objective:ratio_{window}"), PAIR)
+    panel = tiles(f"In time, {words}", share, unit="percentunit").decimals(1).thresholds(SHARES)
+    return sized(panel.no_value("no attempt yet"), 3, 6)
 
 
 def _budget() -> stat.Panel:

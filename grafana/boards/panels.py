@@ -66,6 +66,7 @@ def steps(*pairs: tuple[float | None, str]) -> dashboard.ThresholdsConfig:
     return dashboard.ThresholdsConfig().mode(ThresholdsMode.ABSOLUTE).steps(thresholds)
 
 
+NAMED = BigValueTextMode.VALUE_AND_NAME
 PLAIN = steps((None, QUIET))
 
 
@@ -78,7 +79,7 @@ def words(mapping: Mapping[int, tuple[str, str]]) -> Mappings:
 
 
 def tiles(title: str, *queries: Dataquery, unit: str) -> stat.Panel:
-    """Big values on their colour, one below the other where there are several."""
+    """Big values on their colour, one below the other where there are several; they have names then."""
     options = common.ReduceDataOptions().calcs(["lastNotNull"]).values(False)
     return (
         _framed(stat.Panel(), title, queries, unit)
@@ -86,15 +87,13 @@ def tiles(title: str, *queries: Dataquery, unit: str) -> stat.Panel:
         .graph_mode(BigValueGraphMode.NONE)
         .color_mode(BigValueColorMode.BACKGROUND)
         .text_mode(BigValueTextMode.AUTO)
-        .orientation(VizOrientation.AUTO)
-        .wide_layout(False)
+        .orientation(VizOrientation.HORIZONTAL)
     )
 
 
 def verdict(title: str, query: Dataquery, mapping: Mapping[int, tuple[str, str]]) -> stat.Panel:
     """A word on its colour for each series."""
-    named = BigValueTextMode.VALUE_AND_NAME
-    return tiles(title, query, unit="none").mappings(words(mapping)).thresholds(PLAIN).text_mode(named)
+    return tiles(title, query, unit="none").mappings(words(mapping)).thresholds(PLAIN).text_mode(NAMED)
 
 
 def lines(title: str, *queries: Dataquery, unit: str, decimals: int | None = None) -> timeseries.Panel:
@@ -206,9 +205,8 @@ def with_stages(panel: timeseries.Panel) -> timeseries.Panel:
 
 
 def side_by_side(panel: stat.Panel) -> stat.Panel:
-    """Several values of each pair, each with a name; names are long, so they are written small."""
-    small = common.VizTextDisplayOptions().title_size(14)
-    return panel.text_mode(BigValueTextMode.VALUE_AND_NAME).text(small)
+    """Values that always have a name."""
+    return panel.text_mode(NAMED).orientation(VizOrientation.VERTICAL)
 
 
 def by_target(panel: timeseries.Panel) -> timeseries.Panel:

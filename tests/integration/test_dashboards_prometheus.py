@@ -1,4 +1,4 @@
-"""Every expression of every panel returns data from a real Prometheus that holds days of runs and our recording rules."""
+"""Every expression of every panel returns data from a real Prometheus with days of runs and our recording rules."""
 
 import math
 from collections.abc import Iterator
