@@ -13,7 +13,7 @@ from probe.record import RunRecord, Served
 END = datetime(2026, 11, 20, 12, 0, tzinfo=UTC).timestamp()
 MINUTE, HOUR, DAY = 60.0, 3600.0, 86400.0
 # Long ago a run every few minutes is enough to compare with; Prometheus takes a series for gone after five.
-COARSE_S, FINE_S, FINE_FOR_S = 285.0, 60.0, 8 * HOUR
+COARSE_S, FINE_S = 285.0, 60.0
 # Since when a new model serves.
 MODEL_FOR_S = 5.5 * DAY
 
@@ -36,12 +36,17 @@ Fault = Callable[[float, Random, Recorder, Stages], RunRecord | None]
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """`pairs` are measured for `days`; where the fault has a say it decides what a run becomes."""
+    """`pairs` are measured for `days`, and `fault` decides what a run becomes.
+
+    Of the past only some `hours` of each day may be there, to have less of it; the last `fine_for_s` are there in full.
+    """
 
     name: str
     pairs: tuple[Pair, ...]
     days: float
     fault: Fault
+    hours: range = range(24)
+    fine_for_s: float = 8 * HOUR
 
 
 def moments(case: Case) -> Iterator[list[Moment]]:
@@ -54,7 +59,7 @@ def moments(case: Case) -> Iterator[list[Moment]]:
 def _of_pair(case: Case, pair: Pair, seed: int) -> Iterator[Moment]:
     random, recorder = Random(seed), Recorder(pair, seed)
     noise = [0.0, 0.0, 0.0]
-    for due, following in pairwise([*_schedule(case.days), END + FINE_S]):
+    for due, following in pairwise([*_schedule(case), END + FINE_S]):
         noise = [0.8 * each + random.gauss(0, 0.02) for each in noise]
         changed = due >= END - MODEL_FOR_S
         stages = _usual(pair.usual, due, [math.exp(each) for each in noise], _spike(random))
@@ -65,11 +70,13 @@ def _of_pair(case: Case, pair: Pair, seed: int) -> Iterator[Moment]:
         yield Moment(pair, due, following, None if record is None else replace(record, served=served))
 
 
-def _schedule(days: float) -> Iterator[float]:
-    due = END - days * DAY
+def _schedule(case: Case) -> Iterator[float]:
+    due = END - case.days * DAY
     while due < END:
-        yield due
-        due += FINE_S if due >= END - FINE_FOR_S else COARSE_S
+        is_fine = due >= END - case.fine_for_s
+        if is_fine or due % DAY // HOUR in case.hours:
+            yield due
+        due += FINE_S if is_fine else COARSE_S
 
 
 def _usual(stages: Stages, at_s: float, noise: Sequence[float], spike: float) -> Stages:
@@ -104,7 +111,7 @@ def slow_speech(at_s: float, random: Random, recorder: Recorder, stages: Stages)
     if into < 0:
         return healthy(at_s, random, recorder, stages)
     dice = random.random()
-    if dice < 0.02:
+    if dice < 0.01:
         return None
     if dice < 0.14:
         return recorder.failed(at_s, "tts", "no_audio" if dice < 0.1 else "timeout")

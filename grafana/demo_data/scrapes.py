@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from random import Random
 
-from demo_data.cases import DAY, END, FINE_FOR_S, FINE_S, Case, Moment, moments
+from demo_data.cases import DAY, END, FINE_S, Case, Moment, moments
 from probe.sinks.histograms import Histograms
 
 SINKS = ("history", "spans", "log")
@@ -43,7 +43,7 @@ def scrapes(case: Case) -> Iterator[list[Sample]]:
         at_s = max(moment.due_s for moment in together) + 4
         page = _page(histograms, at_s, _process(at_s - start_s, random))
         yield page
-        if at_s > END - FINE_FOR_S:
+        if at_s > END - case.fine_for_s:
             for later_s in (15, 30, 45):
                 yield [replace(sample, at_s=at_s + later_s) for sample in page]
 

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -20,7 +21,8 @@ pytestmark = pytest.mark.timeout(300)
 
 @pytest.fixture(scope="module")
 def incident(prometheus_binaries: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with prometheus(CASES["incident"], prometheus_binaries, tmp_path_factory.mktemp("incident"), RULES) as url:
+    case = replace(CASES["incident"], hours=range(9, 13), fine_for_s=4 * HOUR)
+    with prometheus(case, prometheus_binaries, tmp_path_factory.mktemp("incident"), RULES) as url:
         yield url
 
 
