@@ -78,6 +78,11 @@ def to_json(built: dashboard.Dashboard, page: str) -> str:
     for panel in document["panels"]:
         if panel["type"] != "row":
             panel["description"] = told[heading(panel["title"])]
+            # Like a variable's `auto`: the builder writes what Grafana 12.4 has no more.
+            panel["options"].pop("footer", None)
+    for variable in document["templating"]["list"]:
+        for key in ("auto", "auto_count", "auto_min"):
+            variable.pop(key, None)
     return json.dumps(_in_the_open(document), indent=2, sort_keys=True, ensure_ascii=False) + "\n"
 
 
