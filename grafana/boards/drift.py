@@ -9,6 +9,7 @@ from boards.panels import (
     GOOD,
     NAMED,
     NEUTRAL,
+    SMALL_NAMES,
     WARN,
     by_target,
     fixed,
@@ -88,7 +89,7 @@ def _stage() -> stat.Panel:
     stages = recorded("stage_drift:ratio", 'stage!="combined_ttfb"')
     worst = f"topk by (target, scenario) (1, {stages}) - 1"
     panel = tiles("Which stage has grown most?", now(worst, "{{stage}} {{target}} · {{scenario}}"), unit="percentunit")
-    panel = panel.thresholds(GROWTH).decimals(0).text_mode(NAMED).transformations(renamed_stages())
+    panel = panel.thresholds(GROWTH).decimals(0).text_mode(NAMED).transformations(renamed_stages()).text(SMALL_NAMES)
     return sized(panel.no_value("needs 30 hours"), 6, 6)
 
 
@@ -111,7 +112,7 @@ def _comparison() -> timeseries.Panel:
         ("baseline", USUAL, [fixed("text"), style("lineStyle", {"fill": "dash", "dash": [8, 6]})]),
     )
     queries = [
-        over_time(expr, f"{name} {{{{scenario}}}}", ref) for (name, expr, _), ref in zip(series, "ABCD", strict=True)
+        over_time(expr, f"{name} · {{{{scenario}}}}", ref) for (name, expr, _), ref in zip(series, "ABCD", strict=True)
     ]
     panel = lines("The wait, now and before: $target", *queries, unit="s").line_width(1)
     for name, _, looks in series:

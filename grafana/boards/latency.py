@@ -94,9 +94,9 @@ def _quantiles() -> timeseries.Panel:
     objective = f"max by (target) (voice_probe_objective_seconds{{{TARGETS}}})"
     objective = f"max(voice_probe_objective_seconds{{{TARGETS}}})"
     queries = [
-        over_time(quantile(0.5, "combined_ttfb"), "p50 {{scenario}}", "A").exemplar(True),
-        over_time(quantile(0.9, "combined_ttfb"), "p90 {{scenario}}", "B"),
-        over_time(quantile(0.95, "combined_ttfb"), "p95 {{scenario}}", "C"),
+        over_time(quantile(0.5, "combined_ttfb"), "p50 · {{scenario}}", "A").exemplar(True),
+        over_time(quantile(0.9, "combined_ttfb"), "p90 · {{scenario}}", "B"),
+        over_time(quantile(0.95, "combined_ttfb"), "p95 · {{scenario}}", "C"),
         over_time(objective, "objective", "D"),
     ]
     panel = lines("Wait for the first byte of audio: $target", *queries, unit="s").show_points(VisibilityMode.NEVER)

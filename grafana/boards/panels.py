@@ -67,6 +67,7 @@ def steps(*pairs: tuple[float | None, str]) -> dashboard.ThresholdsConfig:
 
 
 NAMED = BigValueTextMode.VALUE_AND_NAME
+SMALL_NAMES = common.VizTextDisplayOptions().title_size(16)
 PLAIN = steps((None, QUIET))
 
 
