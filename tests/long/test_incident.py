@@ -1,4 +1,4 @@
-"""Servers become slow, recover and die, and whoever is on call hears of it: our own rules, real parts, shorter intervals."""
+"""Servers become slow, recover and die, and whoever is on call hears of it: our own rules, shorter intervals."""
 
 import asyncio
 from contextlib import AsyncExitStack
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from incident import Chain, chain
-from service import Service, eventually, service, write_config
+from service import eventually, service, write_config
 
 from probe.reference.faults import ScriptedLlm, ScriptedTts, TtsScript, TtsTurn, tts
 

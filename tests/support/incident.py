@@ -1,4 +1,4 @@
-"""The whole chain with our own files: daemon, Prometheus, Alertmanager, webhook. Only addresses and intervals differ."""
+"""The whole chain with our own files, daemon to webhook. Only addresses and intervals differ."""
 
 import re
 from collections.abc import Iterator
