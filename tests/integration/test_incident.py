@@ -42,6 +42,9 @@ async def _woken(parts: Chain) -> None:
     summary = alert["annotations"]["summary"]
     assert re.fullmatch(r"scripted answers without speech: \d attempts with bad audio, silent \d", summary)
     assert alert["annotations"]["stage"] == "audio"
+    [mail] = await eventually(lambda: parts.mailbox.messages, seconds=30)
+    assert mail["To"] == "on-call@example.org"
+    assert "VoiceAudioBad" in mail["Subject"]
 
 
 def _without_data(prometheus: Prometheus) -> list[str]:
