@@ -8,6 +8,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
 from typing import Any
+from urllib.request import Request, urlopen
 
 from prometheus import Listener
 
@@ -38,6 +39,12 @@ class Alertmanager(Listener):
     def alerts(self, name: str) -> list[dict[str, Any]]:
         """What it knows of the alert: labels, and `status` with `state` and `inhibitedBy`."""
         return [alert for alert in self.get("/api/v2/alerts") if alert["labels"]["alertname"] == name]
+
+    def fire(self, *labels: dict[str, str]) -> None:
+        """Tell it of alerts, as Prometheus does."""
+        body = json.dumps([{"labels": each} for each in labels]).encode()
+        url = f"http://{self.address}/api/v2/alerts"
+        urlopen(Request(url, body, {"Content-Type": "application/json"}), timeout=10).close()
 
 
 @dataclass

@@ -22,27 +22,38 @@ MAIL = {
 
 
 @dataclass(frozen=True)
-class Chain:
-    prometheus: Prometheus
+class Alerting:
     alertmanager: Alertmanager
     webhook: Webhook
     mailbox: Mailbox
 
 
+@dataclass(frozen=True)
+class Chain(Alerting):
+    prometheus: Prometheus
+
+
 @contextmanager
-def chain(prometheus_binaries: Path, alertmanager_binaries: Path, folder: Path, ports: list[int]) -> Iterator[Chain]:
-    """Scrape the daemons at these ports; keep everything in `folder`."""
+def alerting(binaries: Path, folder: Path) -> Iterator[Alerting]:
+    """Our Alertmanager and whom it tells; everything is kept in `folder`."""
     with webhook() as told, mailbox() as mail:
         addresses = {"http://127.0.0.1:9099/voice-probe": told.url, "smtp.example.org:587": mail.address}
         config = _changed("alertmanager/alertmanager.yml", folder, GROUPING | MAIL | addresses)
-        with Alertmanager(alertmanager_binaries, config) as alertmanager:
-            for rules in DEPLOY.glob("prometheus/voice_probe_*.yml"):
-                copy(rules, folder)
-            daemons = ", ".join(f'"127.0.0.1:{port}"' for port in ports)
-            addresses = {'"127.0.0.1:9850"': daemons, "127.0.0.1:9093": alertmanager.address}
-            config = _changed("prometheus/prometheus.yml", folder, SCRAPING | addresses)
-            with Prometheus(prometheus_binaries, config) as prometheus:
-                yield Chain(prometheus, alertmanager, told, mail)
+        with Alertmanager(binaries, config) as alertmanager:
+            yield Alerting(alertmanager, told, mail)
+
+
+@contextmanager
+def chain(prometheus_binaries: Path, alertmanager_binaries: Path, folder: Path, ports: list[int]) -> Iterator[Chain]:
+    """Scrape the daemons at these ports and alert."""
+    with alerting(alertmanager_binaries, folder) as parts:
+        for rules in DEPLOY.glob("prometheus/voice_probe_*.yml"):
+            copy(rules, folder)
+        daemons = ", ".join(f'"127.0.0.1:{port}"' for port in ports)
+        addresses = {'"127.0.0.1:9850"': daemons, "127.0.0.1:9093": parts.alertmanager.address}
+        config = _changed("prometheus/prometheus.yml", folder, SCRAPING | addresses)
+        with Prometheus(prometheus_binaries, config) as prometheus:
+            yield Chain(parts.alertmanager, parts.webhook, parts.mailbox, prometheus)
 
 
 def _changed(name: str, folder: Path, changes: dict[str, str]) -> Path:
