@@ -159,9 +159,8 @@ def _failures() -> timeseries.Panel:
 
 def _failure_list() -> table.Panel:
     columns = {"target": "Target", "stage": "Stage", "reason": "Reason", "Value": "Failures"}
-    panel = (
-        listing("Failures in the time shown", rows(failures("$__range")), columns=columns)
-        .decimals(0)
-        .override_by_name("Failures", [shown_in("short")])
-    )
+    panel = listing("Failures in the time shown", rows(failures("$__range")), columns=columns).decimals(0)
+    for column, width in {"Target": 130, "Stage": 90, "Failures": 90}.items():
+        panel = panel.override_by_name(column, [style("width", width)])
+    panel = panel.override_by_name("Failures", [shown_in("short")])
     return sized(panel.sort_by([TableSortByFieldState().display_name("Failures").desc(True)]), 10, 8)
