@@ -51,9 +51,9 @@ def build() -> Dashboard:
     )
     built = built.annotation(changes())
     growth = (
-        _growth("Against yesterday", f"{WAIT} offset 1d", "needs a day"),
-        _growth("Against last week", f"{WAIT} offset 1w", "needs a week"),
-        _growth("Against baseline", USUAL, "needs 30 hours"),
+        _growth("Vs yesterday", f"{WAIT} offset 1d", "needs a day"),
+        _growth("Vs last week", f"{WAIT} offset 1w", "needs a week"),
+        _growth("Vs baseline", USUAL, "needs 30 hours"),
     )
     built = row(built, "", _state(), _stage(), *growth, _slope_now())
     built = row(built, "Now and before", _comparison())
@@ -144,7 +144,7 @@ def _serving() -> table.Panel:
         "Value": "Since",
     }
     panel = listing("What serves, and since when", rows(expr), columns=columns)
-    widths = {"Target": 110, "Scenario": 110, "TTS": 150, "Settings": 90, "Since": 160}
+    widths = {"Target": 90, "Scenario": 90, "TTS": 140, "Settings": 80, "Since": 155}
     for column, width in widths.items():
         panel = panel.override_by_name(column, [style("width", width)])
     return sized(panel.override_by_name("Since", [shown_in("dateTimeAsIso")]), 14, 8)
