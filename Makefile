@@ -71,7 +71,7 @@ check-dashboards: $(VENV)/.dev  ## Check them against Grafana's own types (needs
 	@cd build/schema && node_modules/.bin/tsc --noEmit --strict --skipLibCheck --target es2022 --module nodenext check.ts
 	@echo 'Grafana knows every key and value'
 
-demo-data-%: $(VENV)/.dev  ## Keep a Prometheus with made-up days running: demo-data-good, -incident, -two-targets, -first-day
+demo-data-%: $(VENV)/.dev  ## Keep a Prometheus with made-up days running: demo-data-good, -incident, -outage, ...
 	@PYTHONPATH=grafana $(BIN)/python -m demo_data $* $(ARGS)
 
 bench-%: $(VENV)/.dev  ## Measure: bench-accuracy, or another of bench/*.py (ARGS=--help)

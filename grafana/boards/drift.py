@@ -25,7 +25,7 @@ from boards.panels import (
     verdict,
     with_stages,
 )
-from boards.queries import PAIR, PAIRS, metric, now, over_time, recorded, rows
+from boards.queries import PAIR, PAIRS, metric, now, over_time, recorded, rows, while_answered
 
 RATIO = recorded("stage_drift:ratio")
 MEDIAN, BASELINE = recorded("stage_seconds:p50_30m"), recorded("stage_seconds:baseline")
@@ -94,7 +94,7 @@ def _stage() -> stat.Panel:
 
 
 def _growth(title: str, before: str, too_early: str) -> stat.Panel:
-    panel = tiles(title, now(f"{WAIT} / {before} - 1", PAIR), unit="percentunit").decimals(0)
+    panel = tiles(title, now(while_answered(f"{WAIT} / {before} - 1"), PAIR), unit="percentunit").decimals(0)
     return sized(panel.thresholds(GROWTH).no_value(too_early), 3, 6)
 
 
@@ -106,7 +106,7 @@ def _slope_now() -> stat.Panel:
 
 def _comparison() -> timeseries.Panel:
     series = (
-        ("now", WAIT, [fixed("blue"), style("lineWidth", 2)]),
+        ("now", while_answered(WAIT), [fixed("blue"), style("lineWidth", 2)]),
         ("a day earlier", f"{WAIT} offset 1d", [fixed("purple")]),
         ("a week earlier", f"{WAIT} offset 1w", [fixed("orange")]),
         ("baseline", USUAL, [fixed("text"), style("lineStyle", {"fill": "dash", "dash": [8, 6]})]),
