@@ -25,6 +25,7 @@ from boards.panels import (
     style,
     tiles,
     timeline,
+    used_up,
     verdict,
     with_stages,
 )
@@ -93,9 +94,8 @@ def _share(window: str, words: str) -> stat.Panel:
 
 
 def _budget() -> stat.Panel:
-    panel = tiles("Error budget left", now(recorded("error_budget_left:ratio_30d"), PAIR), unit="percentunit").decimals(
-        0
-    )
+    left = now(recorded("error_budget_left:ratio_30d"), PAIR)
+    panel = tiles("Error budget left", left, unit="percentunit").decimals(0).mappings(used_up())
     return sized(panel.thresholds(steps((None, BAD), (0, WARN), (0.25, GOOD))).no_value("no attempt yet"), 4, 6)
 
 

@@ -20,6 +20,7 @@ from grafana_foundation_sdk.models.common import (
     VizOrientation,
 )
 from grafana_foundation_sdk.models.dashboard import (
+    DashboardRangeMapOptions,
     DataTransformerConfig,
     DynamicConfigValue,
     FieldColorModeId,
@@ -77,6 +78,12 @@ def words(mapping: Mapping[int, tuple[str, str]]) -> Mappings:
         for index, (value, (text, color)) in enumerate(mapping.items())
     }
     return [ValueMap(options=options)]
+
+
+def used_up() -> Mappings:
+    """A word for what is less than nothing."""
+    result = ValueMappingResult(text="used up", color=BAD, index=0)
+    return [RangeMap(options=DashboardRangeMapOptions(to=0, result=result))]
 
 
 def tiles(title: str, *queries: Dataquery, unit: str) -> stat.Panel:
