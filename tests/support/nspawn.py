@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import time
 from collections.abc import Iterator
@@ -61,14 +62,36 @@ def booted(folder: Path, checkout: Path) -> Iterator[Machine]:
     """Boot a container that has `checkout` at CHECKOUT, read-only. `folder` keeps what has to be fetched for it."""
     if reason := why_not():
         pytest.skip(reason)
+    log = folder / "boot.log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            _command(folder, checkout), stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )  # fmt: skip
+    try:
+        machine = Machine(_init_of(process, log))
+        _until_booted(machine, log)
+        yield machine
+    finally:
+        _end(process)
+
+
+def _command(folder: Path, checkout: Path) -> list[str]:
+    """What boots it, and ends with us, however we end.
+
+    The machine's root is mounted once more, for the container only: nobody outside sees that mount, so that no leftover
+    of it can be mistaken for a folder and deleted.
+    """
     root = folder / "root"
     root.mkdir(exist_ok=True)
-    subprocess.run(["mount", "--bind", "/", str(root)], check=True, timeout=10)  # noqa: S607 - util-linux's
-    try:
-        with _container(_nspawn(folder), root, checkout, folder / "boot.log") as machine:
-            yield machine
-    finally:
-        subprocess.run(["umount", "--lazy", str(root)], check=True, timeout=10)  # noqa: S607 - util-linux's
+    nspawn = [
+        *_nspawn(folder), "--quiet", f"--directory={root}", "--volatile=overlay", "--register=no", "--keep-unit",
+        f"--machine=voice-probe-{os.getpid()}", f"--bind-ro={checkout}:{CHECKOUT}",
+        # Without the machine's own services: some would want ports that are taken.
+        "--boot", "systemd.unit=basic.target",
+    ]  # fmt: skip
+    mounted = ["sh", "-c", 'mount --bind / "$0" && exec "$@"', str(root), *nspawn]
+    return ["setpriv", "--pdeathsig=TERM", "unshare", "--mount", "--propagation=private", *mounted]
 
 
 def _nspawn(folder: Path) -> list[str]:
@@ -80,45 +103,33 @@ def _nspawn(folder: Path) -> list[str]:
     return ["env", f"LD_LIBRARY_PATH={library}", str(packages / "usr" / "bin" / "systemd-nspawn")]
 
 
-@contextmanager
-def _container(nspawn: list[str], root: Path, checkout: Path, log: Path) -> Iterator[Machine]:
-    command = [
-        *nspawn, "--quiet", f"--directory={root}", "--volatile=overlay", "--register=no", "--keep-unit",
-        f"--machine=voice-probe-{os.getpid()}", f"--bind-ro={checkout}:{CHECKOUT}",
-        # Without the machine's own services: some would want ports that are taken.
-        "--boot", "systemd.unit=basic.target",
-    ]  # fmt: skip
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, start_new_session=True
-        )
+def _end(process: subprocess.Popen[bytes]) -> None:
+    # Two of these end a container at once; the first would have it shut down in order.
+    for _ in range(2):
+        process.terminate()
+        time.sleep(0.2)
     try:
-        machine = Machine(_init_of(process, log))
-        _until_booted(machine, log)
-        yield machine
-    finally:
-        # Two of these end a container at once; the first would have it shut down in order.
-        for _ in range(2):
-            process.terminate()
-            time.sleep(0.2)
-        try:
-            process.wait(10)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait(10)
+        process.wait(10)
+    except subprocess.TimeoutExpired:
+        for child in _children(process):
+            os.kill(child, signal.SIGKILL)
+        process.wait(10)
 
 
 def _init_of(process: subprocess.Popen[bytes], log: Path) -> int:
-    children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
     deadline = time.monotonic() + BOOT_S
     while time.monotonic() < deadline:
         assert process.poll() is None, log.read_text(errors="replace")
-        for child in children.read_text().split():
+        for child in _children(process):
             with suppress(OSError):
                 if Path(f"/proc/{child}/comm").read_text() == "systemd\n":
-                    return int(child)
+                    return child
         time.sleep(0.05)
     raise AssertionError(f"no container: {log.read_text(errors='replace')}")
+
+
+def _children(process: subprocess.Popen[bytes]) -> list[int]:
+    return [int(child) for child in Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()]
 
 
 def _until_booted(machine: Machine, log: Path) -> None:

@@ -90,3 +90,23 @@ def test_spans_go_from_the_probe_to_tempo_and_nowhere_else() -> None:
     host, _, port = collector["exporters"]["otlp_grpc"]["endpoint"].partition(":")
     assert host in SERVICES
     assert tempo["distributor"]["receivers"]["otlp"]["protocols"]["grpc"]["endpoint"].endswith(f":{port}")
+
+
+def test_grafana_finds_dashboards_and_servers_where_they_are() -> None:
+    volumes = dict(volume.split(":")[:2] for volume in SERVICES["grafana"]["volumes"])
+    provisioning = DEPLOY / "../grafana/provisioning"
+    providers = [
+        each
+        for file in provisioning.glob("dashboards/*.y*ml")
+        for each in yaml.safe_load(file.read_text())["providers"]
+    ]
+    assert {each["options"]["path"] for each in providers} == {volumes["../grafana/dashboards"]}
+    sources = [
+        each
+        for file in provisioning.glob("datasources/*.y*ml")
+        for each in yaml.safe_load(file.read_text())["datasources"]
+    ]
+    assert {each["type"]: each["url"] for each in sources} == {
+        "prometheus": "http://127.0.0.1:9090",
+        "tempo": "http://127.0.0.1:3200",
+    }
