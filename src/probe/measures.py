@@ -97,10 +97,11 @@ def measure_chunk(
     chunk: Chunk, sample_rate: int, playout_gap_ms: float | None = None, underrun_ms: float | None = None
 ) -> ChunkMeasures:
     """Measure one chunk. Silences as a listener hears them depend on the chunks before it, so they are passed in."""
-    silence = duration = stream_time = None
+    silence = duration = stream_time = gen_time = None
     if chunk.frames:
         duration = audio.duration_ns(chunk.audio_bytes, sample_rate) / NS_A_MS
         stream_time = elapsed_ms(chunk.tts_text_sent, chunk.tts_last_audio)
+        gen_time = elapsed_ms(chunk.tts_text_sent, chunk.tts_segment_done)
     if chunk.sound is not None and chunk.sound.first_audible is not None:
         silence = chunk.sound.first_audible * 1000 / sample_rate
     ttfb = elapsed_ms(chunk.inference_start, chunk.tts_first_audio)
@@ -108,7 +109,7 @@ def measure_chunk(
         llm_ttft_ms=elapsed_ms(chunk.inference_start, chunk.llm_first_token),
         llm_gen_time_ms=elapsed_ms(chunk.inference_start, chunk.llm_done),
         tts_ttfb_ms=elapsed_ms(chunk.tts_text_sent, chunk.tts_first_audio),
-        tts_gen_time_ms=elapsed_ms(chunk.tts_text_sent, chunk.tts_segment_done),
+        tts_gen_time_ms=gen_time,
         tts_stream_time_ms=stream_time,
         audio_duration_ms=duration,
         combined_ttfb_ms=ttfb,

@@ -129,6 +129,8 @@ class Sound:
     peak: float
     # Correlation of each sample with the next: speech is near 1, white noise near 0. None where there is no signal.
     correlation: float | None
+    # Share of the samples that are not small and whose low byte is all ones: the torn-off sign of a neighbour.
+    torn: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
