@@ -4,25 +4,44 @@ import os
 import shutil
 import subprocess
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
 _FETCH_S = 120
 
 
+def binaries(config: pytest.Config, package: str, *programs: str) -> Path:
+    """Return the folder with these programs: the machine's own, or the package's. Skips where neither can be had."""
+    installed = [shutil.which(program) for program in programs]
+    if installed[0] and all(installed):
+        return Path(installed[0]).parent
+    if config.cache is None:
+        pytest.skip(f"no {package}, and no cache to fetch it into")
+    return unpacked(config.cache.mkdir(package), package) / "usr" / "bin"
+
+
 def unpacked(folder: Path, *packages: str) -> Path:
     """Return the folder with the packages in it, kept from an earlier call. Skips where they can't be had."""
-    if not shutil.which("apt-get") or not shutil.which("dpkg"):
-        pytest.skip(f"no apt-get to fetch {' and '.join(packages)} with")
     for package in packages:
         if any(folder.glob(f"{package}_*.deb")):
             continue
+        if not shutil.which("apt-get") or not shutil.which("dpkg"):
+            pytest.skip(f"no apt-get to fetch {package} with")
         try:
-            _download(package, folder)
-            _run("dpkg", "-x", str(next(folder.glob(f"{package}_*.deb"))), ".", cwd=folder)
+            _unpack(package, folder)
         except (subprocess.SubprocessError, StopIteration) as error:
             pytest.skip(f"Debian's package {package} could not be had: {error}")
     return folder
+
+
+def _unpack(package: str, folder: Path) -> None:
+    """The package's own file comes into the folder last, and says that everything is there."""
+    with TemporaryDirectory(dir=folder) as fetched:
+        _download(package, Path(fetched))
+        archive = next(Path(fetched).glob(f"{package}_*.deb"))
+        _run("dpkg", "-x", str(archive), str(folder), cwd=folder)
+        archive.rename(folder / archive.name)
 
 
 def _download(package: str, folder: Path) -> None:
