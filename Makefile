@@ -6,7 +6,7 @@ PIP := $(BIN)/python -m pip -qq --disable-pip-version-check
 LONG_TESTS := $(wildcard tests/long/test_*.py)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-unit test-integration test-long lint types lock clean
+.PHONY: help demo test test-unit test-integration test-long lint types dashboards check-dashboards lock clean
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z%-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' Makefile
@@ -37,7 +37,7 @@ lint: $(VENV)/.dev  ## Lint rules and formatting
 	$(BIN)/ruff format --check .
 
 types: $(VENV)/.dev  ## Static types, strict
-	$(BIN)/mypy $(wildcard src tests bench)
+	$(BIN)/mypy $(wildcard src tests bench grafana)
 
 # The stamps remember what was installed, so that a second call does nothing. dev.txt holds all of demo.txt at the same
 # versions (`make lock` sees to that): one venv serves both, and the demo downloads no test tools.
@@ -61,6 +61,20 @@ $(VENV)/.created:
 LOCK_ONLY := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes $(UPGRADE) \
   --override requirements/overrides.txt --custom-compile-command 'make lock'
 LOCK := $(LOCK_ONLY) pyproject.toml
+
+dashboards: $(VENV)/.dev  ## Remake grafana/dashboards/*.json from grafana/boards and docs/dashboards
+	@PYTHONPATH=grafana $(BIN)/python -m boards
+
+check-dashboards: $(VENV)/.dev  ## Check them against Grafana's own types (needs Node.js and npm; not in CI)
+	@mkdir -p build/schema
+	@cp grafana/schema/package.json build/schema
+	@cd build/schema && npm install --silent --no-package-lock --legacy-peer-deps --ignore-scripts
+	@$(BIN)/python grafana/schema/check.py >build/schema/check.ts
+	@cd build/schema && node_modules/.bin/tsc --noEmit --strict --skipLibCheck --target es2022 --module nodenext check.ts
+	@echo 'Grafana knows every key and value'
+
+demo-data-%: $(VENV)/.dev  ## Keep a Prometheus with made-up days running: demo-data-good, -incident, -two-targets, -first-day
+	@PYTHONPATH=grafana $(BIN)/python -m demo_data $* $(ARGS)
 
 bench-%: $(VENV)/.dev  ## Measure: bench-accuracy, or another of bench/*.py (ARGS=--help)
 	$(BIN)/python bench/$*.py $(ARGS)
