@@ -38,6 +38,10 @@ class TurnMeasures:
     chunks: tuple[ChunkMeasures, ...]
 
 
+# What a person waits for at the start of a turn, and the three stages that it is made of, in their order.
+STAGES = ("combined_ttfb", "llm_ttft", "llm_decode", "tts_ttfb")
+
+
 @dataclass(frozen=True, slots=True)
 class Summary:
     """A run in a few figures. `first` is the first turn's first chunk; averages leave out what does not exist."""
@@ -120,6 +124,18 @@ def measure_chunk(
 def measure_run(record: RunRecord) -> tuple[TurnMeasures, ...]:
     """Measure every turn of a run."""
     return tuple(measure_turn(turn, record.plan.target.sample_rate) for turn in record.turns)
+
+
+def stages_ms(turn: TurnMeasures) -> dict[str, float | None]:
+    """How long each of STAGES took at the start of a turn.
+
+    `llm_decode` lasts from the first token to the end of the first chunk. Where the first chunk is spoken by itself,
+    the three stages and the handing over of the text (well under 1 ms) make up `combined_ttfb`, which is the turn's.
+    """
+    first = turn.chunks[0] if turn.chunks else ChunkMeasures()
+    ttft, generated = first.llm_ttft_ms, first.llm_gen_time_ms
+    decode = None if ttft is None or generated is None else generated - ttft
+    return dict(zip(STAGES, (turn.response_ttfb_ms, ttft, decode, first.tts_ttfb_ms), strict=True))
 
 
 def summarise(record: RunRecord) -> Summary:

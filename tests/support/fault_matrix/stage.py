@@ -16,7 +16,7 @@ from probe.daemon.runs import Runs
 from probe.record import RunRecord
 from probe.reference.faults import ScriptedLlm, ScriptedTts
 from probe.schedule import Entry
-from probe.sinks.history import reading
+from probe.sinks.history_reader import reading
 
 CONFIG = """
 [targets.faulty]
