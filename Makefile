@@ -56,9 +56,11 @@ $(VENV)/.created:
 	@touch $@
 
 # Pins stay unless UPGRADE=--upgrade. dev.txt comes first and constrains the others. The last step drops the entries that
-# overrides.txt disables: uv still lists them, marked for a platform that does not exist.
-LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes $(UPGRADE) \
-  --override requirements/overrides.txt --custom-compile-command 'make lock' pyproject.toml
+# overrides.txt disables: uv still lists them, marked for a platform that does not exist. build.txt is what install.sh builds
+# the project itself with.
+LOCK_ONLY := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes $(UPGRADE) \
+  --override requirements/overrides.txt --custom-compile-command 'make lock'
+LOCK := $(LOCK_ONLY) pyproject.toml
 
 dashboards: $(VENV)/.dev  ## Remake grafana/dashboards/*.json from grafana/boards and docs/dashboards
 	@PYTHONPATH=grafana $(BIN)/python -m boards
@@ -82,6 +84,7 @@ lock:  ## Remake requirements/*.txt from pyproject.toml (needs uv; UPGRADE=--upg
 	$(LOCK) --extra reference --extra piper --extra dev requirements/demo.in -o requirements/dev.txt
 	$(LOCK) --extra reference requirements/demo.in -c requirements/dev.txt -o requirements/demo.txt
 	$(LOCK) -c requirements/dev.txt -o requirements/daemon.txt
+	echo setuptools | $(LOCK_ONLY) - -c requirements/dev.txt -o requirements/build.txt
 	$(LOCK) --extra fuzz -c requirements/dev.txt -o requirements/fuzz.txt
 	@for file in requirements/dev.txt requirements/demo.txt requirements/daemon.txt requirements/fuzz.txt; do \
 	  awk '/^[^ #]/ {never = /sys_platform == .never. \\$$/} !never' $$file >$$file.new && mv $$file.new $$file; \
