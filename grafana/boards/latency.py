@@ -104,7 +104,6 @@ def _timeline() -> statetimeline.Panel:
 
 
 def _quantiles() -> timeseries.Panel:
-    objective = f"max by (target) (voice_probe_objective_seconds{{{TARGETS}}})"
     objective = f"max(voice_probe_objective_seconds{{{TARGETS}}})"
     queries = [
         over_time(quantile(0.5, "combined_ttfb"), "p50 · {{scenario}}", "A").exemplar(True),

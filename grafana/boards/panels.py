@@ -148,7 +148,7 @@ def cells(title: str, query: Dataquery, color: str) -> heatmap.Panel:
         .color(scale)
         .filter_values(heatmap.FilterValueRange().le(0.01))
         .y_axis(heatmap.YAxisConfig().unit("s"))
-        .cell_values(heatmap.CellValues().unit("turns").decimals(0))
+        .cell_values(heatmap.CellValues().unit("short").decimals(0))
         .tooltip(heatmap.HeatmapTooltip().mode(TooltipDisplayMode.SINGLE).y_histogram(False))
         .exemplars_color("text")
         .hide_legend()
