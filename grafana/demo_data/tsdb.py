@@ -100,7 +100,8 @@ def _running(binaries: Path, folder: Path, config: str, data: str = "data") -> I
     try:
         deadline = time.monotonic() + START_S
         while "Server is ready" not in log.read_text():
-            assert process.poll() is None and time.monotonic() < deadline, log.read_text()
+            assert process.poll() is None, log.read_text()
+            assert time.monotonic() < deadline, log.read_text()
             time.sleep(0.1)
         yield "http://" + re.findall(r'msg="Listening on" address=(\S+)', log.read_text())[0]
     finally:
