@@ -13,7 +13,7 @@ from probe.reference.faults import ScriptedLlm, ScriptedTts, TtsScript, TtsTurn,
 HEALTHY = TtsScript()
 SLOW = TtsScript(turns=(TtsTurn(segments=(tts.speech(first=1.2),)),))
 LATE, FAILING, ABSENT = "VoiceFirstAudioLate", "VoiceTargetFailing", "VoiceProbeAbsent"
-# The alert waits 2 minutes and the daemon's absence 3; a busy machine may take its time on top of that.
+# Alerts wait for up to 3 minutes; a busy machine may take its time on top of that.
 PATIENCE_S = 300.0
 
 pytestmark = pytest.mark.timeout(900)
