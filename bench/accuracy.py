@@ -37,7 +37,7 @@ from probe.daemon.service import SWITCH_INTERVAL_S
 from probe.measures import outcome
 from probe.record import RunRecord
 from probe.schedule import Entry
-from probe.sinks.history import reading
+from probe.sinks.history_reader import reading
 
 CHANCE = random.Random(1)  # noqa: S311 - only spreads the starts
 CASES = ((1, False), (10, False), (50, False), (200, False), (1, True), (50, True))
