@@ -41,7 +41,7 @@ STATES = {
     4: ("No baseline yet", "light-blue"),
 }
 # Ratios: a percentage would leave open whether it is what was added.
-GROWTH, TIMES = steps((None, NEUTRAL), (0.9, GOOD), (1.1, WARN), (1.2, BAD)), "suffix: ×"
+GROWTH, TIMES = steps((None, NEUTRAL), (0.9, GOOD), (1.1, WARN), (1.2, BAD)), "suffix: \N{MULTIPLICATION SIGN}"
 MS_A_WEEK = 1000 * 7 * 86400
 
 
