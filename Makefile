@@ -41,7 +41,7 @@ types: $(VENV)/.dev  ## Static types, strict
 
 # The stamps remember what was installed, so that a second call does nothing. dev.txt holds all of demo.txt at the same
 # versions (`make lock` sees to that): one venv serves both, and the demo downloads no test tools.
-$(VENV)/.demo $(VENV)/.dev: $(VENV)/.%: requirements/%.txt pyproject.toml $(VENV)/.created
+$(VENV)/.demo $(VENV)/.dev $(VENV)/.fuzz: $(VENV)/.%: requirements/%.txt pyproject.toml $(VENV)/.created
 	@echo 'Installing requirements/$*.txt into $(VENV)'
 	@$(PIP) install --require-hashes --no-deps -r requirements/$*.txt
 	@$(PIP) install --no-deps --no-build-isolation -e .
@@ -68,7 +68,8 @@ lock:  ## Remake requirements/*.txt from pyproject.toml (needs uv; UPGRADE=--upg
 	$(LOCK) --extra reference --extra piper --extra dev requirements/demo.in -o requirements/dev.txt
 	$(LOCK) --extra reference requirements/demo.in -c requirements/dev.txt -o requirements/demo.txt
 	$(LOCK) -c requirements/dev.txt -o requirements/daemon.txt
-	@for file in requirements/dev.txt requirements/demo.txt requirements/daemon.txt; do \
+	$(LOCK) --extra fuzz -c requirements/dev.txt -o requirements/fuzz.txt
+	@for file in requirements/dev.txt requirements/demo.txt requirements/daemon.txt requirements/fuzz.txt; do \
 	  awk '/^[^ #]/ {never = /sys_platform == .never. \\$$/} !never' $$file >$$file.new && mv $$file.new $$file; \
 	done
 

@@ -28,7 +28,7 @@ from probe.selfcheck import Watch
 from probe.sinks import span_tree
 from probe.sinks.audio_archive import AudioArchive
 from probe.sinks.histograms import Histograms
-from probe.sinks.history import Forgotten, History
+from probe.sinks.history import History, Pruned
 from probe.sinks.log import LogSink, make_logger
 from probe.sinks.otlp import Endpoint, collector
 from probe.sinks.spans import SpanSink
@@ -40,8 +40,8 @@ class NoHistory:
 
     def append(self, record: RunRecord) -> None: ...
 
-    def prune(self, now: int) -> Forgotten:  # noqa: ARG002 - the history's interface
-        return Forgotten()
+    def prune(self, now: int) -> Pruned:  # noqa: ARG002 - the history's interface
+        return Pruned(0, 0, 0, 0)
 
     def close(self) -> None: ...
 

@@ -10,7 +10,8 @@ from queue import SimpleQueue
 from typing import Any, Generic, Protocol, TypeVar
 
 from probe.record import RunRecord
-from probe.sinks.history import Forgotten, HistoryError
+from probe.sinks.history import Pruned
+from probe.sinks.history_file import HistoryError
 
 OnError = Callable[[str, str], None]
 T = TypeVar("T")
@@ -42,7 +43,7 @@ class Saver(Protocol):
 
     def append(self, record: RunRecord) -> None: ...
 
-    def prune(self, now: int) -> Forgotten: ...
+    def prune(self, now: int) -> Pruned: ...
 
     def close(self) -> None: ...
 
@@ -63,8 +64,8 @@ class Dispatch:
         await dispatch.drain(timeout_s)    once, at shutdown; nothing may be submitted after it
 
     `on_error(sink, what)` is called from any thread whenever a sink raised, or a record could not be given to it: count
-    and log it. It must return at once and not raise. `on_unsent(spans)` is told how many spans the retention has taken
-    before a collector got them.
+    and log it. It must return at once and not raise. So must `on_pruned`, which is told after each run what the history
+    holds.
     """
 
     def __init__(
@@ -73,12 +74,12 @@ class Dispatch:
         sinks: Sequence[Sink],
         *,
         on_error: OnError,
-        on_unsent: Callable[[int], None] = lambda _spans: None,
+        on_pruned: Callable[[Pruned], None] = lambda _pruned: None,
         queue_size: int = 1000,
     ) -> None:
         self._history = history
         self._on_error = on_error
-        self._on_unsent = on_unsent
+        self._on_pruned = on_pruned
         self._unsaved: list[RunRecord] = []
         self._others = [_Worker(sink.name, sink.write, sink.close, queue_size, on_error) for sink in sinks]
         self._saver = _Worker(HISTORY, self._save, self._save_waiting, queue_size, on_error)
@@ -116,9 +117,7 @@ class Dispatch:
         finally:
             self._hand_on(submission)
             submission.tell_saved()
-        forgotten = self._history.prune(submission.record.ended)
-        if forgotten.unsent_spans:
-            self._on_unsent(forgotten.unsent_spans)
+        self._on_pruned(self._history.prune(submission.record.ended))
 
     def _save_waiting(self, _timeout_s: float = 0.0) -> None:
         while self._unsaved:

@@ -1,7 +1,7 @@
 """One run: drives a scenario through a target and returns the record of what happened. Knows no sink."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any
@@ -61,12 +61,13 @@ async def run(
     finally:
         ended = clock.now()
         await dialogue.release()
-    turns = tuple(turn.freeze() for turn in dialogue.turns)
+    turns = tuple([await turn.freeze() for turn in dialogue.turns])
     failure = None
+    unheard = _audio_failure(turns, [turn.tts.said() for turn in dialogue.turns])
     if fault is not None:
-        failure = dialogue.failure(await dialogue.diagnose(fault), ended)
+        failure = _with_what_was_before(dialogue.failure(await dialogue.diagnose(fault), ended), unheard)
     elif skipped is None:
-        failure = _audio_failure(turns)
+        failure = unheard
     doubts = tuple(f"turn {turn.turn_num}, {doubt}" for turn in dialogue.turns for doubt in turn.tts.segments.doubts)
     return RunRecord(plan, started, ended, tuple(dialogue.session.connects), turns, failure, skipped, doubts)
 
@@ -88,9 +89,9 @@ class _TurnInProgress:
         draft = self.llm.drafts[segment.chunk_num - 1]
         self._session.tell(kind, at, _with_segment(draft.chunk(), segment))
 
-    def freeze(self) -> Turn:
+    async def freeze(self) -> Turn:
         spoken = {segment.chunk_num: segment for segment in self.tts.segments.all}
-        chunks = [_finished(draft, spoken.get(draft.chunk_num)) for draft in self.llm.drafts]
+        chunks = [await _finished(draft, spoken.get(draft.chunk_num)) for draft in self.llm.drafts]
         return Turn(self.turn_num, self.user, tuple(chunks), self.tts.segments.done, self.tts.segments.stray_bytes)
 
 
@@ -169,7 +170,8 @@ class _Dialogue:
             draft = await turn.llm.resume(scenario.next_pause)
         await self._speak(turn, draft, unsent)
         await turn.tts.close()
-        await turn.llm.request_end()
+        # A server that has said all and is gone has done its part; the slot is another matter, see `release`.
+        await _quietly(turn.llm.request_end())
         await turn.tts.finish()
         self.session.tell("turn_done", self.session.clock.now(), text=turn.reply())
         await turn.llm.await_end(END_PATIENCE_S)
@@ -207,8 +209,8 @@ async def _until_stopped(work: Coroutine[Any, Any, None], limit_s: float, stop: 
 
 
 async def _quietly(work: Coroutine[Any, Any, None]) -> None:
-    """Do what can be done to tidy up: the failure that is reported is the one before it."""
-    with suppress(Fault):
+    """Do what can be done to tidy up: the failure that is reported is the one before it, a mistake of ours included."""
+    with suppress(Exception):
         await work
 
 
@@ -246,24 +248,32 @@ def _with_segment(chunk: Chunk, segment: Segment) -> Chunk:
     )
 
 
-def _finished(draft: Draft, segment: Segment | None) -> Chunk:
+async def _finished(draft: Draft, segment: Segment | None) -> Chunk:
     if segment is None:
         return draft.chunk()
     pcm = bytes(segment.pcm)
-    return replace(_with_segment(draft.chunk(), segment), pcm=pcm, sound=audio.listen(pcm) if pcm else None)
+    return replace(_with_segment(draft.chunk(), segment), pcm=pcm, sound=await audio.listen_aside(pcm) if pcm else None)
 
 
-def _audio_failure(turns: tuple[Turn, ...]) -> Failure | None:
-    """The first segment that is not speech: complete, and still no answer."""
-    for turn in turns:
+def _audio_failure(turns: Sequence[Turn], said: Sequence[str]) -> Failure | None:
+    """The first segment that is not speech: complete, and still no answer. `said`: each turn's complaints."""
+    for turn, complaint in zip(turns, said, strict=True):
         for chunk in turn.chunks:
             reason = None if chunk.segment_end == "merged" else audio.fault(chunk.sound, chunk.audio_bytes, chunk.text)
             if reason is not None and chunk.tts_text_sent is not None:
                 at = chunk.tts_last_audio or turn.done or chunk.tts_text_sent
                 where = f"turn {turn.turn_num}, chunk {chunk.chunk_num}"
                 detail = f"{where}: the TTS server sent {_AUDIO_FAULTS[reason]} for {chunk.text.strip()[:_SHOWN]!r}"
+                detail += complaint
                 return Failure("audio", reason, detail, at, turn.turn_num, chunk.chunk_num)
     return None
+
+
+def _with_what_was_before(failure: Failure, unheard: Failure | None) -> Failure:
+    """A record has one failure, the one that ended the run; its detail says which audio had been no speech by then."""
+    if unheard is None or unheard.turn_num == failure.turn_num:
+        return failure
+    return replace(failure, detail=f"{failure.detail}; before that, {unheard.detail}")
 
 
 _AUDIO_FAULTS = {

@@ -8,8 +8,9 @@ from probe.protocols.base import ChunkEnd, LlmCodec, Malformed, Messages, Server
 from probe.record import Chunk, Pause
 from probe.session import Busy, Fault, Session
 
-# So long does a server that is still generating get to read our end_stream on the connection that it is busy with.
-RELEASE_PATIENCE_S = 2.0
+# Of the time for it, a server that is still generating gets so much to read our end_stream on the connection that it is
+# busy with; the rest is for another connection.
+RELEASE_SHARE = 0.4
 # No chunk of this protocol has more than 500 tokens.
 MAX_TOKENS = 5000
 # A server whose llama.cpp has died says so in a normal reply.
@@ -101,9 +102,10 @@ class LlmStream:
         self.finished = True
         self._reading = None
         await self.request_end()
-        await self.await_end(min(RELEASE_PATIENCE_S, timeout_s))
+        await self.await_end(RELEASE_SHARE * timeout_s)
         if not self._ended:
-            await self._session.drop("llm")
+            # Not politely: a server that does not read would take the time that the other connection needs.
+            self._session.abort("llm")
             await self._session.connect("llm", min(timeout_s, self._session.plan.target.limits.connect_s))
             await self.request_end()
             await self.await_end(timeout_s)

@@ -38,6 +38,10 @@ class TurnMeasures:
     chunks: tuple[ChunkMeasures, ...]
 
 
+# What a person waits for at the start of a turn, and the three stages that it is made of, in their order.
+STAGES = ("combined_ttfb", "llm_ttft", "llm_decode", "tts_ttfb")
+
+
 @dataclass(frozen=True, slots=True)
 class Summary:
     """A run in a few figures. `first` is the first turn's first chunk; averages leave out what does not exist."""
@@ -93,10 +97,11 @@ def measure_chunk(
     chunk: Chunk, sample_rate: int, playout_gap_ms: float | None = None, underrun_ms: float | None = None
 ) -> ChunkMeasures:
     """Measure one chunk. Silences as a listener hears them depend on the chunks before it, so they are passed in."""
-    silence = duration = stream_time = None
+    silence = duration = stream_time = gen_time = None
     if chunk.frames:
         duration = audio.duration_ns(chunk.audio_bytes, sample_rate) / NS_A_MS
         stream_time = elapsed_ms(chunk.tts_text_sent, chunk.tts_last_audio)
+        gen_time = elapsed_ms(chunk.tts_text_sent, chunk.tts_segment_done)
     if chunk.sound is not None and chunk.sound.first_audible is not None:
         silence = chunk.sound.first_audible * 1000 / sample_rate
     ttfb = elapsed_ms(chunk.inference_start, chunk.tts_first_audio)
@@ -104,7 +109,7 @@ def measure_chunk(
         llm_ttft_ms=elapsed_ms(chunk.inference_start, chunk.llm_first_token),
         llm_gen_time_ms=elapsed_ms(chunk.inference_start, chunk.llm_done),
         tts_ttfb_ms=elapsed_ms(chunk.tts_text_sent, chunk.tts_first_audio),
-        tts_gen_time_ms=elapsed_ms(chunk.tts_text_sent, chunk.tts_segment_done),
+        tts_gen_time_ms=gen_time,
         tts_stream_time_ms=stream_time,
         audio_duration_ms=duration,
         combined_ttfb_ms=ttfb,
@@ -119,6 +124,18 @@ def measure_chunk(
 def measure_run(record: RunRecord) -> tuple[TurnMeasures, ...]:
     """Measure every turn of a run."""
     return tuple(measure_turn(turn, record.plan.target.sample_rate) for turn in record.turns)
+
+
+def stages_ms(turn: TurnMeasures) -> dict[str, float | None]:
+    """How long each of STAGES took at the start of a turn.
+
+    `llm_decode` lasts from the first token to the end of the first chunk. Where the first chunk is spoken by itself,
+    the three stages and the handing over of the text (well under 1 ms) make up `combined_ttfb`, which is the turn's.
+    """
+    first = turn.chunks[0] if turn.chunks else ChunkMeasures()
+    ttft, generated = first.llm_ttft_ms, first.llm_gen_time_ms
+    decode = None if ttft is None or generated is None else generated - ttft
+    return dict(zip(STAGES, (turn.response_ttfb_ms, ttft, decode, first.tts_ttfb_ms), strict=True))
 
 
 def summarise(record: RunRecord) -> Summary:

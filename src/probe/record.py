@@ -129,6 +129,8 @@ class Sound:
     peak: float
     # Correlation of each sample with the next: speech is near 1, white noise near 0. None where there is no signal.
     correlation: float | None
+    # Share of the samples that are not small and whose low byte is all ones: the torn-off sign of a neighbour.
+    torn: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,6 +193,14 @@ class Turn:
 
 
 @dataclass(frozen=True, slots=True)
+class Served:
+    """What llama.cpp said of itself: the model's name and its own build. None where it did not say."""
+
+    model: str | None = None
+    build: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class RunRecord:
     """One finished run, whole or partial."""
 
@@ -204,6 +214,7 @@ class RunRecord:
     skipped: str | None = None
     # Reasons to distrust our own measurement, for a person to read.
     doubts: tuple[str, ...] = ()
+    served: Served = Served()
 
     def to_json(self) -> str:
         """Return the record as one JSON document that `from_json` reads back, equal but for the PCM."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import math
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable
@@ -144,6 +145,14 @@ class Schedule:
     def next_due(self) -> datetime | None:
         """When the next run is due."""
         return min((planned.job.next_run_time for planned in self._planned.values()), default=None)
+
+    def next_dues(self) -> dict[tuple[str, str], float]:
+        """When each target and scenario is due next, in seconds since the epoch."""
+        dues: dict[tuple[str, str], float] = {}
+        for planned in self._planned.values():
+            pair = planned.entry.target.name, planned.entry.scenario.name
+            dues[pair] = min(dues.get(pair, math.inf), planned.job.next_run_time.timestamp())
+        return dues
 
     def overdue_s(self) -> float:
         """For how long a run has been due that nobody has started or skipped."""

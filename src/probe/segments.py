@@ -84,7 +84,7 @@ class Segments:
             self.stray_bytes += len(pcm)
             return None
         owner.held = False
-        if owner.done is not None and at > owner.done:
+        if owner.done is not None and at >= owner.done:
             owner.late_bytes += len(pcm)
             self._disturbed = owner
             if owner.marked:
@@ -93,8 +93,11 @@ class Segments:
         owner.pcm += pcm
         return owner
 
-    def marker(self, at: int) -> Segment | None:
-        """Note the server's word that its oldest unfinished segment is over, and return that segment."""
+    def marker(self, at: int, told_ms: float | None = None) -> Segment | None:
+        """Note the server's word that its oldest unfinished segment is over, and return that segment.
+
+        `told_ms`: how long the server says that it lasts.
+        """
         self.markers = True
         owner = next((s for s in self._unmarked() if s.sent <= at), None)
         if owner is None:
@@ -105,6 +108,8 @@ class Segments:
             _move_audio(later, owner)
         if owner.done is None:
             self._close(owner, "marker", at)
+        if told_ms and owner.frames:
+            self._doubt_duration(owner, told_ms)
         return owner
 
     def finish(self, at: int, generated: int | None = None) -> None:
@@ -247,6 +252,19 @@ class Segments:
     def _doubt(self, reason: str) -> None:
         if reason not in self.doubts:
             self.doubts.append(reason)
+
+    def _doubt_duration(self, owner: Segment, told_ms: float) -> None:
+        """Bytes that last longer or shorter than the server says are not the samples that we take them for."""
+        own_ms = self._playing_ms([owner])
+        so_far_ms = self._playing_ms(self.all[: self.all.index(owner) + 1])
+        if not any(math.isclose(told_ms, ms, rel_tol=0.05, abs_tol=50) for ms in (own_ms, so_far_ms)):
+            self._doubt(
+                f"chunk {owner.chunk_num}: the server says that its audio lasts {told_ms:.0f} ms, and its bytes last "
+                f"{own_ms:.0f} ms at the target's sample_rate"
+            )
+
+    def _playing_ms(self, segments: Sequence[Segment]) -> float:
+        return duration_ns(sum(len(segment.pcm) for segment in segments), self._sample_rate) / NS_A_MS
 
     def _doubt_late_audio(self) -> None:
         """Late audio of a later text may mean that its first audio was the rest of the text before it."""

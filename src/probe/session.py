@@ -5,7 +5,7 @@ from typing import Protocol
 
 from probe.clock import Clock
 from probe.inbox import NEVER, NS_A_S, Arrival, Inbox, Kind, Server
-from probe.record import Chunk, Connect, Event, EventKind, Plan, Stage
+from probe.record import REASONS, Chunk, Connect, Event, EventKind, Plan, Stage
 from probe.transport import ConnectError, Connector, Link, SendError
 from probe.urls import without_secrets
 
@@ -78,7 +78,7 @@ class Session:
         """Open a connection where there is none. Raises Fault of stage connect."""
         if server in self._links:
             return
-        stage, self.stage = self.stage, "connect"
+        before, self.stage = self.stage, "connect"
         target = self.plan.target
         url = target.llm_url if server == "llm" else target.tts_url
         start = self.clock.now()
@@ -90,10 +90,11 @@ class Session:
             )
             end = self.clock.now()
         except ConnectError as error:
-            raise Fault("connect", error.reason, str(error)) from error
+            stage: Stage = "connect" if error.reason in REASONS["connect"] else "internal"
+            raise Fault(stage, error.reason, str(error)) from error
         finally:
             self.connects.append(Connect(server, start, end))
-        self.stage = stage
+        self.stage = before
         self.tell("connected", end, text=f"{_NAMES[server]} {without_secrets(url)}")
 
     async def send(self, server: Server, request: str) -> int:
@@ -137,10 +138,18 @@ class Session:
 
     async def drop(self, server: Server) -> None:
         """Close a connection where there is one."""
-        link = self._links.pop(server, None)
-        self._numbers[server] += 1
-        if link is not None:
+        if (link := self._forget(server)) is not None:
             await link.close()
+
+    def abort(self, server: Server) -> None:
+        """End a connection at once where there is one."""
+        if (link := self._forget(server)) is not None:
+            link.abort()
+
+    def _forget(self, server: Server) -> Link | None:
+        """Read no more of a connection."""
+        self._numbers[server] += 1
+        return self._links.pop(server, None)
 
     def _dispatch(self, arrival: Arrival) -> None:
         server = arrival.server

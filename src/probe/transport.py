@@ -5,6 +5,7 @@ library's own queue: that saves a task switch between the bytes and their timest
 """
 
 import asyncio
+import errno
 import functools
 import logging
 import socket
@@ -25,14 +26,14 @@ CLOSE_TIMEOUT_S = 1.0
 # Answers of an HTTP server that has no WebSocket at this path.
 _WRONG_PATH = (200, 404, 405, 426)
 MAX_MESSAGE_BYTES = 16 * 2**20
-MAX_CONNECTION_BYTES = 128 * 2**20
+MAX_CONNECTION_BYTES = 64 * 2**20
 
 _silent = logging.Logger("probe.websockets")  # noqa: LOG001 - detached on purpose: every error reaches the record instead
 _silent.addHandler(logging.NullHandler())
 
 
 class ConnectError(Exception):
-    """A connection that could not be opened: `reason` is one of the `connect` reasons."""
+    """A connection that could not be opened: `reason` is one of the `connect` reasons, or `error` where it is ours."""
 
     def __init__(self, reason: str, detail: str) -> None:
         super().__init__(detail)
@@ -104,6 +105,9 @@ class Link(Protocol):
     async def close(self) -> None:
         """Close politely, by force after `CLOSE_TIMEOUT_S`. Never raises."""
 
+    def abort(self) -> None:
+        """End the connection at once."""
+
 
 class _WebSocketLink:
     def __init__(self, connection: ClientConnection) -> None:
@@ -123,7 +127,10 @@ class _WebSocketLink:
             async with asyncio.timeout(2 * CLOSE_TIMEOUT_S):
                 await self._connection.close()
         except (TimeoutError, WebSocketException, OSError):
-            self._connection.transport.abort()
+            self.abort()
+
+    def abort(self) -> None:
+        self._connection.transport.abort()
 
 
 class Connector(Protocol):
@@ -182,21 +189,22 @@ def _why_not(error: BaseException, url: str, timeout_s: float) -> tuple[str, str
     """Turn whatever kept a connection from opening into a reason and a sentence."""
     match error:
         case TimeoutError():
-            return "timeout", f"{url}: no WebSocket handshake within {timeout_s:g} s; does that server answer there?"
+            hint = _tls_hint(url, plain="does that server answer there?")
+            return "timeout", f"{url}: no WebSocket handshake within {timeout_s:g} s; {hint}"
         case socket.gaierror():
             return "dns", f"{url}: host name not found ({error.strerror})"
+        case OSError(errno=errno.EMFILE | errno.ENFILE):
+            return "error", f"{url}: {error.strerror}: raise the limit on this machine (LimitNOFILE=, ulimit -n)"
         case ConnectionRefusedError():
             return "refused", f"{url}: connection refused; is the server running?"
         case ssl.SSLError():
-            return "tls", f"{url}: TLS failed ({error.reason or error})"
+            return "tls", f"{url}: {_tls_failure(error, url)}"
         case InvalidStatus():
             status = error.response.status_code
             hint = "; check the path" if status in _WRONG_PATH else ""
             return "not_websocket", f"{url}: HTTP {status} instead of a WebSocket{hint}"
-        case ConnectionError():
-            return "closed", f"{url}: the server ended the connection during the handshake{_tls_hint(url)}"
-        case InvalidHandshake() if isinstance(error.__cause__, EOFError | ConnectionError):
-            return "closed", f"{url}: the server ended the connection during the handshake{_tls_hint(url)}"
+        case _ if isinstance(error, ConnectionError) or isinstance(error.__cause__, EOFError | ConnectionError):
+            return "closed", f"{url}: the server ended the connection during the handshake; {_tls_hint(url)}"
         case OSError():
             return "unreachable", f"{url}: {error.strerror or error}"
         case InvalidHandshake():
@@ -204,8 +212,14 @@ def _why_not(error: BaseException, url: str, timeout_s: float) -> tuple[str, str
     return "not_websocket", f"{url}: {error}"
 
 
-def _tls_hint(url: str) -> str:
-    return "; does it speak TLS? if not, it is ws://" if url.startswith("wss:") else ""
+def _tls_failure(error: ssl.SSLError, url: str) -> str:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"its certificate was refused: {error.verify_message}"
+    return f"TLS failed ({error.reason or error}); {_tls_hint(url)}"
+
+
+def _tls_hint(url: str, plain: str = "does it want TLS? then it is wss://") -> str:
+    return "does it speak TLS? if not, it is ws://" if url.startswith("wss:") else plain
 
 
 def _how_closed(connection: ClientConnection) -> str:

@@ -26,7 +26,9 @@ class TtsStream:
         self._tell = tell
         self._opened = False
         self._created = False
-        self._complaint = ""
+        self._cancelled = False
+        # The last thing that the server said without giving up.
+        self.complaint = ""
 
     @property
     def busy(self) -> bool:
@@ -77,7 +79,8 @@ class TtsStream:
             await self._step(self.segments.wakes_at() or NEVER)
 
     async def cancel(self) -> None:
-        """Stop whatever is being spoken; nothing to do for a stream that is over."""
+        """Stop whatever is being spoken, and read no more of it; nothing to do for a stream that is over."""
+        self._cancelled = True
         if self.busy and self._session.connected("tts"):
             self._opened = False
             await self._session.send("tts", self._codec.cancel())
@@ -86,14 +89,16 @@ class TtsStream:
         await self._session.send("tts", self._codec.ping())
 
     def on_frame(self, arrival: Arrival) -> None:
+        if self._cancelled:
+            return
         event = self._codec.decode(arrival.data, binary=arrival.kind == "binary")
         match event:
             case Audio(pcm) if pcm:
                 self._audio(pcm, arrival.at)
             case StreamCreated():
                 self._created = True
-            case SegmentComplete():
-                self._told_end(self.segments.marker(arrival.at), arrival.at)
+            case SegmentComplete(audio_ms):
+                self._told_end(self.segments.marker(arrival.at, audio_ms), arrival.at)
             case StreamDone(generated) if self._created and self.segments.done is None:
                 last = self.segments.pending()
                 self.segments.finish(arrival.at, generated)
@@ -101,7 +106,7 @@ class TtsStream:
             case ServerError(message, fatal=True) if self.busy:
                 raise Fault("tts", "server_error", f"TTS server: {message}")
             case ServerError(message):
-                self._complaint = message
+                self.complaint = message
                 self._session.tell("warning", arrival.at, text=f"TTS server: {message}")
             case Malformed(detail) if self.busy:
                 raise Fault("tts", "malformed", f"TTS server sent a frame that is not its protocol: {detail}")
@@ -117,6 +122,10 @@ class TtsStream:
             self._tell("tts_first_audio", at, segment)
         elif segment.late_bytes == len(pcm):
             self._tell("tts_late_audio", at, segment)
+
+    def said(self) -> str:
+        """What the server complained of, as the end of a sentence."""
+        return f"; it said: {self.complaint}" if self.complaint else ""
 
     async def _accepted_again(self) -> bool:
         try:
@@ -153,8 +162,7 @@ class TtsStream:
         """Say of a silence what was missing, and what the server said before it."""
         if fault.stage != "tts" or fault.reason != "timeout":
             return fault
-        said = f"; it said: {self._complaint}" if self._complaint else ""
-        return Fault("tts", reason, f"{what}: {fault}{said}")
+        return Fault("tts", reason, f"{what}: {fault}{self.said()}")
 
     def _told_end(self, segment: Segment | None, at: int) -> None:
         if segment is None:

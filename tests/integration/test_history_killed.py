@@ -5,7 +5,7 @@ from pathlib import Path
 
 from killing import assert_sound, kill_many, run_and_kill
 
-from probe.sinks.history import reading
+from probe.sinks.history_reader import reading
 
 
 def test_no_finished_run_is_lost(tmp_path: Path) -> None:

@@ -16,20 +16,9 @@ from probe.protocols.chunked import ChunkedLlm
 from probe.protocols.magpie import MagpieTts
 from probe.record import Plan, RunRecord
 from probe.reference.faults import (
-    BAD_UTF8,
-    ENDLESS_FRAME,
-    RESERVED_OPCODE,
-    SSH_BANNER,
-    Binary,
-    Close,
-    Drop,
-    Json,
     LlmScript,
-    Reset,
     ScriptedLlm,
     ScriptedTts,
-    Stall,
-    Text,
     TtsScript,
     TtsTurn,
     Wait,
@@ -103,105 +92,6 @@ async def test_the_wav_is_what_was_sent(tmp_path: Path) -> None:
         pcm = wav.readframes(wav.getnframes())
     assert pcm == b"".join(e.data for e in tts_server.log.sent("binary"))
     assert len(pcm) == size
-
-
-LLM_FAULTS: list[tuple[Any, str, str]] = [
-    ((Stall(),), "llm", "timeout"),
-    ((*llm.tokens("a", "b"), Stall()), "llm", "timeout"),
-    ((*llm.tokens("a", "b"), Drop()), "llm", "closed"),
-    ((*llm.tokens("a", "b"), Reset()), "llm", "closed"),
-    ((*llm.tokens("a"), Close(1011, "boom")), "llm", "closed"),
-    ((Text("<html>nonsense"),), "llm", "malformed"),
-    ((Json([1]),), "llm", "malformed"),
-    ((Binary(b"\x00\x01"),), "llm", "malformed"),
-    ((BAD_UTF8,), "llm", "malformed"),
-    ((RESERVED_OPCODE,), "llm", "malformed"),
-    ((ENDLESS_FRAME, Stall()), "llm", "malformed"),
-    ((llm.error("context too long"),), "llm", "server_error"),
-    ((llm.done(reason="connection_error"),), "llm", "connection_error"),
-    (llm.endless("na ", gap=0.01), "llm", "run_deadline"),
-]
-
-
-@pytest.mark.parametrize(("steps", "stage", "reason"), LLM_FAULTS)
-async def test_llm_faults_end_the_run_and_free_the_slot(steps: Any, stage: str, reason: str) -> None:
-    limits = replace_run_deadline(3.0) if reason == "run_deadline" else QUICK
-    async with ScriptedLlm(LlmScript(turns=((steps,),))) as llm_server, ScriptedTts() as tts_server:
-        async with asyncio.timeout(8):
-            record = await go(plan(llm_server.url, tts_server.url, limits=limits))
-        assert record.failure is not None
-        assert (record.failure.stage, record.failure.reason) == (stage, reason)
-        if reason not in ("timeout", "run_deadline"):
-            # A server that is frozen reads no end_stream; all others have given back the slot.
-            assert not llm_server.active_streams
-        assert [e.json["type"] for e in tts_server.log.received("text")] == ["init", "cancel"]
-
-
-def replace_run_deadline(run_s: float) -> LimitsConfig:
-    return QUICK.model_copy(update={"run_s": run_s})
-
-
-TTS_FAULTS: list[tuple[TtsTurn, str]] = [
-    (TtsTurn(on_init=(Stall(),)), "no_stream"),
-    (TtsTurn(on_init=(Drop(),)), "closed"),
-    (TtsTurn(segments=((Stall(),),)), "no_audio"),
-    (TtsTurn(segments=((*tts.speech(200), Drop()),)), "closed"),
-    (TtsTurn(segments=((*tts.speech(200), Text("garbage")),)), "malformed"),
-    (TtsTurn(segments=((*tts.speech(200), RESERVED_OPCODE),)), "malformed"),
-    (TtsTurn(segments=((tts.error("out of memory", fatal=True),),)), "server_error"),
-    (TtsTurn(segments=((tts.error("hiccup", fatal=False), Stall()),)), "no_audio"),
-    (TtsTurn(segments=((*tts.speech(200), tts.DONE),)), "ended_early"),
-    (TtsTurn(on_close=(Stall(),)), "timeout"),
-    (TtsTurn(on_close=(Drop(),)), "closed"),
-]
-
-
-@pytest.mark.parametrize(("turn", "reason"), TTS_FAULTS)
-@pytest.mark.parametrize("generation", ["newer", "older"])
-async def test_tts_faults_end_the_run_and_free_the_slot(generation: Any, turn: TtsTurn, reason: str) -> None:
-    async with (
-        ScriptedLlm() as llm_server,
-        ScriptedTts(TtsScript(generation=generation, turns=(turn,))) as tts_server,
-    ):
-        async with asyncio.timeout(8):
-            record = await go(plan(llm_server.url, tts_server.url))
-        assert record.failure is not None
-        assert (record.failure.stage, record.failure.reason) == ("tts", reason)
-        assert not llm_server.active_streams
-
-
-async def test_unknown_voice_is_named() -> None:
-    async with ScriptedLlm() as llm_server, ScriptedTts() as tts_server:
-        record = await go(plan(llm_server.url, tts_server.url, voice="nobody"))
-    assert record.failure is not None
-    assert record.failure.reason == "unknown_voice"
-    assert "aria" in record.failure.detail
-
-
-@pytest.mark.parametrize("on_accept", [(Stall(),), (SSH_BANNER, Stall()), (Drop(),)])
-async def test_a_port_that_speaks_no_websocket(on_accept: Any) -> None:
-    async with ScriptedLlm() as llm_server, ScriptedTts(TtsScript(on_accept=on_accept)) as tts_server:
-        async with asyncio.timeout(4):
-            record = await go(plan(llm_server.url, tts_server.url))
-    assert record.failure is not None
-    assert record.failure.stage == "connect"
-    assert not llm_server.active_streams
-
-
-async def test_a_taken_slot_is_busy() -> None:
-    async with ScriptedLlm() as llm_server, ScriptedTts() as tts_server:
-        llm_server.active_streams["somebody"] = []
-        async with asyncio.timeout(4):
-            record = await go(plan(llm_server.url, tts_server.url))
-        assert outcome(record) == "skipped"
-        assert list(llm_server.active_streams) == ["somebody"]
-
-
-async def test_a_server_that_ignores_end_stream_holds_nobody_up() -> None:
-    async with ScriptedLlm(LlmScript(on_end=(Wait(60.0),), slots=2)) as llm_server, ScriptedTts() as tts_server:
-        async with asyncio.timeout(8):
-            record = await go(plan(llm_server.url, tts_server.url))
-    assert outcome(record) == "ok"
 
 
 async def test_a_pause_inside_a_segment_is_not_its_end() -> None:

@@ -29,7 +29,8 @@ from runs import failed, record, refused, skipped
 
 from probe.record import RunRecord
 from probe.sinks import span_tree
-from probe.sinks.history import History, HistoryError
+from probe.sinks.history import History
+from probe.sinks.history_file import HistoryError
 from probe.sinks.otlp import Endpoint, collector
 from probe.sinks.span_tree import Span, SpanError, SpanEvent
 from probe.sinks.spans import SpanSink

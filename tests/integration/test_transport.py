@@ -16,11 +16,9 @@ from probe.reference.faults import (
     BAD_UTF8,
     ENDLESS_FRAME,
     RESERVED_OPCODE,
-    SSH_BANNER,
     Binary,
     Close,
     Drop,
-    Http,
     Raw,
     Reset,
     ScriptedTts,
@@ -137,38 +135,6 @@ async def test_text_that_is_not_utf8_is_left_to_the_codec() -> None:
         link = await client.open(server.url)
         assert (await client.next()).data == b"\xc3\x28"
         await link.close()
-
-
-@pytest.mark.parametrize(
-    ("others", "reason"),
-    [
-        ({"on_accept": (Stall(),)}, "timeout"),
-        ({"on_accept": (SSH_BANNER, Stall())}, "not_websocket"),
-        ({"on_accept": (Drop(),)}, "closed"),
-        ({"on_accept": (Reset(),)}, "closed"),
-        ({"on_handshake": (Http(404),)}, "not_websocket"),
-        ({"on_handshake": (Http(200, {"status": "ok"}),)}, "not_websocket"),
-        ({"on_handshake": (Wait(30.0),)}, "timeout"),
-    ],
-)
-async def test_a_connection_that_does_not_open_says_why(others: dict[str, Any], reason: str) -> None:
-    async with ScriptedTts(script(**others)) as server:
-        with pytest.raises(ConnectError) as caught:
-            await Client().open(server.url, 0.5)
-    assert caught.value.reason == reason
-    assert server.url in str(caught.value)
-
-
-async def test_nobody_listens() -> None:
-    with refusing_port() as port, pytest.raises(ConnectError) as caught:
-        await Client().open(f"ws://127.0.0.1:{port}/ws")
-    assert caught.value.reason == "refused"
-
-
-async def test_an_unknown_host() -> None:
-    with pytest.raises(ConnectError) as caught:
-        await Client().open("ws://no-such-host.invalid/ws")
-    assert caught.value.reason == "dns"
 
 
 async def test_a_server_that_does_not_close_holds_nobody_up() -> None:

@@ -38,6 +38,9 @@ class FakeLink:
         self.tasks.append(asyncio.ensure_future(self._play(self.peer(message), before)))
 
     async def close(self) -> None:
+        self.abort()
+
+    def abort(self) -> None:
         self.open = False
         for task in self.tasks:
             task.cancel()

@@ -11,7 +11,11 @@ GOLDEN = Path(__file__).parents[1] / "golden"
 
 def check(name: str, text: str) -> None:
     """Compare a text with a golden file."""
-    path = GOLDEN / name
+    check_file(GOLDEN / name, text)
+
+
+def check_file(path: Path, text: str) -> None:
+    """Compare a text with a file that is kept elsewhere."""
     if os.environ.get("UPDATE_GOLDEN"):
         path.parent.mkdir(exist_ok=True)
         path.write_text(text, "utf-8")

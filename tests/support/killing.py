@@ -8,7 +8,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-from probe.sinks import history
+from probe.sinks.history import History
+from probe.sinks.history_file import FILE_NAME
+from probe.sinks.history_reader import reading
 
 # It says a run's id once the run is committed, and not before. The kill may come at any moment of the loop.
 WRITER = """
@@ -48,8 +50,8 @@ def run_and_kill(state_dir: Path, start: int, chance: random.Random, megabytes: 
 
 def assert_sound(state_dir: Path) -> None:
     """The database passes SQLite's own check, opened as the next daemon would."""
-    history.History(state_dir).close()
-    with sqlite3.connect(state_dir / history.FILE_NAME) as db:
+    History(state_dir).close()
+    with sqlite3.connect(state_dir / FILE_NAME) as db:
         assert db.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
     db.close()
 
@@ -60,10 +62,10 @@ def kill_many(state_dir: Path, times: int, seed: int) -> int:
     finished: list[str] = []
     for _ in range(times):
         finished += run_and_kill(state_dir, len(finished) * 2 + 1, chance)
-        with history.reading(state_dir) as reader:
+        with reading(state_dir) as reader:
             kept = {run.plan.run_id for run in reader.runs(limit=200)}
         assert set(finished[-100:]) <= kept
         assert_sound(state_dir)
-    with history.reading(state_dir) as reader:
+    with reading(state_dir) as reader:
         assert set(finished) <= {run.plan.run_id for run in reader.runs()}
     return len(finished)

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from probe.record import RunRecord
-from probe.sinks.history import reading
+from probe.sinks.history_reader import reading
 
 START_S = 30.0
 # The contract, and what a busy machine may add to it before a test cries wolf.

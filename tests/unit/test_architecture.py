@@ -65,7 +65,7 @@ RULES = [
         "drift is a function of a series",
         of="probe.drift",
         never="*",
-        but="stdlib probe.record probe.measures",
+        but="stdlib probe.record probe.measures probe.serving probe.series",
         broken_by=("probe.drift", "from probe import config"),
     ),
     Rule(
@@ -98,13 +98,14 @@ RULES = [
         "a sink reads finished records, whoever made them",
         of="probe.sinks probe.sinks.*",
         never="probe.*",
-        but="probe.record probe.measures probe.audio probe.clock probe.urls probe.sinks probe.sinks.*",
+        but="probe.record probe.measures probe.serving probe.series probe.audio probe.clock probe.urls "
+        "probe.sinks probe.sinks.*",
         broken_by=("probe.sinks.spans", "import probe.engine"),
     ),
     Rule(
         "one file for each reader of the record, and for what it writes to",
-        of=f"{CLIENT} {without('probe.sinks.history probe.sinks.histograms probe.sinks.exposition')} "
-        f"{without('probe.sinks.log probe.sinks.otlp*')}",
+        of=f"{CLIENT} {without('probe.sinks.history* probe.sinks.histograms probe.sinks.exposition')} "
+        f"{without('probe.sinks.last_run probe.sinks.self_metrics probe.sinks.log probe.sinks.otlp*')}",
         never="sqlite3 prometheus_client* structlog* opentelemetry* grpc* google.protobuf*",
         broken_by=("probe.sinks.spans", "import grpc"),
     ),

@@ -1,6 +1,7 @@
 """PCM arithmetic on signals whose figures are known."""
 
 import array
+import asyncio
 import math
 import random
 import sys
@@ -121,7 +122,8 @@ def test_correlation_is_that_of_each_sample_with_the_next() -> None:
     assert audio.listen(noise(20000)).correlation == pytest.approx(0, abs=0.02)
 
 
-RAILS = pcm(random.Random(2).choice([-32768, 32767]) for _ in range(RATE))
+sign = random.Random(2)
+RAILS = pcm(sign.choice([-32768, 32767]) for _ in range(RATE))
 CUT_LATE = seconds(voice(12000))[1:] + b"\0"
 
 
@@ -203,11 +205,46 @@ def test_any_bytes_can_be_listened_to(samples: bytes, text: str) -> None:
     heard = audio.listen(samples)
     values = [int.from_bytes(samples[i : i + 2], "little", signed=True) for i in range(0, len(samples) // 2 * 2, 2)]
     assert heard.samples == len(values)
-    assert heard.first_audible == next((i for i, value in enumerate(values) if abs(value) > 8), None)
+    constant = len(values) > 1 and len({*values}) == 1
+    beyond_dither = next((i for i, value in enumerate(values) if abs(value) > 8), None)
+    assert heard.first_audible == (None if constant else beyond_dither)
     assert heard.peak == max(map(abs, values), default=0) / 32768
     assert 0 <= heard.rms <= heard.peak <= 1
     assert heard.correlation is None or -1 <= heard.correlation <= 1
     assert judged(samples, text) in (None, "missing", "silent", "noise", "odd_bytes")
+
+
+def test_a_constant_makes_no_sound() -> None:
+    assert judged(pcm([12_000] * RATE)) == "silent"
+
+
+@pytest.mark.parametrize("level", [40, 100, 200])
+def test_a_quiet_voice_that_was_cut_one_byte_late_is_noise(level: int) -> None:
+    quiet = seconds(voice(level))
+    assert judged(quiet) is None
+    assert judged(quiet[1:] + b"\0") == "noise"
+
+
+def test_speech_of_eight_bits_is_speech() -> None:
+    """Its low bytes are all zero."""
+    samples = array.array("h", seconds(voice(12_000)))
+    assert judged(pcm(value & ~0xFF for value in samples)) is None
+
+
+async def test_a_long_segment_holds_up_nobody() -> None:
+    samples = seconds(voice(12_000)) * 3
+    ticks = 0
+
+    async def tick() -> None:
+        nonlocal ticks
+        while True:
+            ticks += 1
+            await asyncio.sleep(0)
+
+    ticking = asyncio.ensure_future(tick())
+    assert await audio.listen_aside(samples) == audio.listen(samples)
+    ticking.cancel()
+    assert ticks >= 3 * RATE // audio.BLOCK
 
 
 @pytest.mark.parametrize(

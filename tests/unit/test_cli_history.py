@@ -15,7 +15,8 @@ from probe.cli import main
 from probe.cli.moment import MOMENT
 from probe.cli.state import default_state_dir
 from probe.sinks import document
-from probe.sinks.history import FILE_NAME, History
+from probe.sinks.history import History
+from probe.sinks.history_file import FILE_NAME
 from probe.sinks.overview import sparkline
 
 MINUTE = 60 * 10**9

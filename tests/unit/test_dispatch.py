@@ -11,7 +11,9 @@ from runs import record
 from probe import dispatch
 from probe.dispatch import Dispatch, Sink
 from probe.record import RunRecord
-from probe.sinks.history import Forgotten, History, HistoryError, reading
+from probe.sinks.history import History, Pruned
+from probe.sinks.history_file import HistoryError
+from probe.sinks.history_reader import reading
 
 PATIENCE_S = 20
 
@@ -73,8 +75,8 @@ class Memory:
         self.refuse()
         self.kept.append(record)
 
-    def prune(self, now: int) -> Forgotten:  # noqa: ARG002 - the history's interface
-        return Forgotten(1, 5)
+    def prune(self, now: int) -> Pruned:  # noqa: ARG002 - the history's interface
+        return Pruned(1, 5, 7, 4096)
 
     def close(self) -> None:
         self.closed = True
@@ -232,9 +234,9 @@ async def test_shutdown_is_bounded_whoever_blocks() -> None:
     blocking.let_go.set()
 
 
-async def test_spans_that_the_retention_took_are_told() -> None:
-    unsent: list[int] = []
-    dispatched = Dispatch(Memory(), [], on_error=lambda *_: None, on_unsent=unsent.append)
+async def test_what_the_history_holds_and_forgot_is_told() -> None:
+    told: list[Pruned] = []
+    dispatched = Dispatch(Memory(), [], on_error=lambda *_: None, on_pruned=told.append)
     await dispatched.submit(record(1))
     await dispatched.drain(PATIENCE_S)
-    assert unsent == [5]
+    assert told == [Pruned(1, 5, 7, 4096)]

@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import click
+from fault_matrix import page
 
+import golden
 from probe import config
 from probe.cli.run import EXIT_CODES, run
 from probe.daemon.parts import pages
@@ -84,6 +86,10 @@ def test_the_docs_list_every_page() -> None:
 def test_the_docs_name_what_a_reload_can_not_change() -> None:
     for setting in FIXED_AT_START:
         assert f"`[{setting.partition('.')[0]}]`" in DAEMON
+
+
+def test_the_page_of_faults_is_what_the_table_says() -> None:
+    golden.check_file(ROOT / "docs" / "faults.md", page.page())
 
 
 def keys(table: dict[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -1,6 +1,8 @@
 """The metrics' page: names, labels and buckets, zero from the start, exemplars, and what a scrape costs."""
 
+import math
 from collections.abc import Mapping
+from dataclasses import replace
 
 import pytest
 from prometheus_client import Metric
@@ -9,10 +11,12 @@ from prometheus_client.parser import text_string_to_metric_families as parse_tex
 from runs import START, failed, record, refused, skipped, suspect
 
 import golden
-from probe.record import REASONS
+from probe.record import REASONS, Served
+from probe.serving import serving
 from probe.sinks.histograms import Histograms
 
 OPENMETRICS = "application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5"
+UNKNOWN_AT_FIRST = ("last_combined_ttfb_seconds", "last_stage_seconds", "next_run_timestamp_seconds")
 LOCAL = {"target": "local", "scenario": "default"}
 
 
@@ -36,6 +40,8 @@ def value(histograms: Histograms, name: str, labels: Mapping[str, str] = LOCAL) 
 
 
 def test_names_labels_and_buckets_are_what_others_rely_on(histograms: Histograms) -> None:
+    histograms.write(record(1))
+    histograms.daemon.set_objective("local", 1.0)
     lines = []
     for family in families(histograms).values():
         if family.name.startswith("process_"):
@@ -54,8 +60,13 @@ def test_every_series_is_there_from_the_start_at_zero(histograms: Histograms) ->
     assert len(runs["voice_probe_run_failures"].samples) == 2 * sum(len(reasons) for reasons in REASONS.values())
     assert len(runs["voice_probe_playout_gap_seconds"].samples) == 2 * 2 * (19 + 1 + 2)
     assert {s.labels["sink"] for s in runs["voice_probe_sink_errors"].samples} == {"history", "spans"}
-    told = [s for f in runs.values() if not f.name.startswith(("process_", "voice_probe_build")) for s in f.samples]
-    assert {sample.value for sample in told} == {0}
+    told = {f.name: [s.value for s in f.samples] for f in runs.values() if not f.name.startswith("process_")}
+    assert told.pop("voice_probe_build_info") == [1]
+    # There is nothing to say yet of what serves; an unknown latency, or time, is no zero.
+    assert told.pop("voice_probe_serving_since_timestamp_seconds") == told.pop("voice_probe_objective_seconds") == []
+    unknown = {name for name, values in told.items() if all(map(math.isnan, values))}
+    assert unknown == {f"voice_probe_{name}" for name in UNKNOWN_AT_FIRST}
+    assert {value for name, values in told.items() if name not in unknown for value in values} == {0}
 
 
 def test_runs_are_counted_by_outcome_and_failures_by_reason(histograms: Histograms) -> None:
@@ -104,7 +115,7 @@ def test_a_suspect_run_is_up_and_no_latency(histograms: Histograms) -> None:
     histograms.write(suspect(1))
     assert value(histograms, "up") == 1
     assert value(histograms, "last_success_timestamp_seconds") == 0
-    assert value(histograms, "last_combined_ttfb_seconds") == 0
+    assert math.isnan(value(histograms, "last_combined_ttfb_seconds"))
 
 
 def test_the_last_run_outlives_a_restart_and_is_not_counted_again(histograms: Histograms) -> None:
@@ -113,14 +124,45 @@ def test_the_last_run_outlives_a_restart_and_is_not_counted_again(histograms: Hi
     assert value(histograms, "runs_total", LOCAL | {"outcome": "ok"}) == 0
 
 
+def test_the_stages_of_the_last_run_add_up_to_it(histograms: Histograms) -> None:
+    histograms.write(record(1, ttfb_ms=300))
+    stages = {
+        stage: value(histograms, "last_stage_seconds", LOCAL | {"stage": stage})
+        for stage in ("combined_ttfb", "llm_ttft", "llm_decode", "tts_ttfb")
+    }
+    assert stages == pytest.approx({"combined_ttfb": 0.3, "llm_ttft": 0.05, "llm_decode": 0.05, "tts_ttfb": 0.199})
+
+
+def test_what_serves_is_told_with_the_time_since_when(histograms: Histograms) -> None:
+    def told() -> list[tuple[Mapping[str, str], float]]:
+        samples = families(histograms)["voice_probe_serving_since_timestamp_seconds"].samples
+        return [({key: s.labels[key] for key in ("llm", "tts")}, s.value) for s in samples]
+
+    small, large = Served("small.gguf", "b1"), Served("large.gguf", "b1")
+    histograms.write(replace(record(1, started=START), served=small))
+    histograms.write(replace(record(2, started=START + 60 * 10**9), served=small))
+    assert told() == [({"llm": "small.gguf b1", "tts": "aria en 22000 Hz"}, START / 1e9)]
+    histograms.write(replace(record(3, started=START + 120 * 10**9), served=large))
+    assert told() == [({"llm": "large.gguf b1", "tts": "aria en 22000 Hz"}, START / 1e9 + 120)]
+
+
+def test_since_when_outlives_a_restart(histograms: Histograms) -> None:
+    run = record(1)
+    histograms.restore([run])
+    histograms.restore_serving("local", "default", serving(run), START - 86_400 * 10**9)
+    histograms.write(record(2, started=START + 60 * 10**9))
+    samples = families(histograms)["voice_probe_serving_since_timestamp_seconds"].samples
+    assert [s.value for s in samples] == [START / 1e9 - 86_400]
+
+
 def test_what_the_daemon_tells(histograms: Histograms) -> None:
-    histograms.count_missed("local", "default")
-    histograms.count_dropped_spans(9)
-    histograms.count_sink_error("spans")
-    histograms.set_loop_lag(0.004)
-    histograms.set_schedule_delay("local", "default", 1.5)
-    histograms.set_config_loaded(1700000000.0)
-    histograms.set_config_refused()
+    histograms.daemon.count_missed("local", "default")
+    histograms.daemon.count_dropped_spans(9)
+    histograms.daemon.count_sink_error("spans")
+    histograms.daemon.set_loop_lag(0.004)
+    histograms.daemon.set_schedule_delay("local", "default", 1.5)
+    histograms.daemon.set_config_loaded(1700000000.0)
+    histograms.daemon.set_config_refused()
     assert value(histograms, "runs_missed_total") == 1
     assert value(histograms, "spans_dropped_total", {}) == 9
     assert value(histograms, "sink_errors_total", {"sink": "spans"}) == 1
@@ -128,6 +170,18 @@ def test_what_the_daemon_tells(histograms: Histograms) -> None:
     assert value(histograms, "schedule_delay_seconds") == 1.5
     assert value(histograms, "config_last_reload_successful", {}) == 0
     assert value(histograms, "config_last_reload_success_timestamp_seconds", {}) == 1700000000.0
+    histograms.daemon.set_objective("local", 1.2)
+    histograms.daemon.set_history(3, 12_288)
+    assert value(histograms, "objective_seconds", {"target": "local"}) == 1.2
+    assert (value(histograms, "history_runs", {}), value(histograms, "history_bytes", {})) == (3, 12_288)
+
+
+def test_what_is_no_longer_scheduled_is_not_due(histograms: Histograms) -> None:
+    histograms.daemon.set_next_runs({("local", "default"): 1700000060.0, ("spark", "joke"): 1700000090.0})
+    assert value(histograms, "next_run_timestamp_seconds") == 1700000060.0
+    histograms.daemon.set_next_runs({("spark", "joke"): 1700000150.0})
+    histograms.expect([("local", "default")])
+    assert math.isnan(value(histograms, "next_run_timestamp_seconds"))
 
 
 def test_a_reload_adds_series_and_loses_none(histograms: Histograms) -> None:

@@ -9,9 +9,20 @@ from pathlib import Path
 import pytest
 from runs import START, failed, record, skipped
 
-from probe.record import RunRecord
-from probe.sinks import history
-from probe.sinks.history import History, HistoryError, NoHistoryError, Retention, UnknownRunError, reading
+from probe.record import RunRecord, Served
+from probe.series import point
+from probe.serving import serving
+from probe.sinks.history import History, Retention
+from probe.sinks.history_file import (
+    _VERSION_1,
+    FILE_NAME,
+    VERSION,
+    HistoryError,
+    NoHistoryError,
+    UnknownRunError,
+    encode,
+)
+from probe.sinks.history_reader import reading
 
 DAY = 86_400 * 10**9
 
@@ -40,7 +51,7 @@ def test_a_run_comes_back_as_it_was_while_the_writer_is_open(db: History, tmp_pa
 def test_a_commit_is_synced_to_a_write_ahead_log(db: History) -> None:
     assert db._db.execute("PRAGMA journal_mode").fetchone() == ("wal",)
     assert db._db.execute("PRAGMA synchronous").fetchone() == (2,)
-    assert db._db.execute("PRAGMA user_version").fetchone() == (history.VERSION,)
+    assert db._db.execute("PRAGMA user_version").fetchone() == (VERSION,)
 
 
 def test_a_run_is_kept_once(db: History, tmp_path: Path) -> None:
@@ -99,8 +110,10 @@ def test_old_runs_are_forgotten_a_few_at_a_time(tmp_path: Path) -> None:
         db.append(record(number, started=START + number * DAY))
     now = START + 14 * DAY
     db.mark_sent([record(0).plan.run_id])
-    assert db.prune(now) == history.Forgotten(runs=7, unsent_spans=48)
-    assert db.prune(now) == history.Forgotten()
+    first, second = db.prune(now), db.prune(now)
+    assert (first.forgotten, first.unsent_spans, first.runs) == (7, 48, 8)
+    assert (second.forgotten, second.unsent_spans, second.runs) == (0, 0, 8)
+    assert (second.runs, second.bytes) == db.size()
     assert ids(tmp_path) == [f"{number:02x}" for number in range(7, 15)]
     db.close()
 
@@ -121,7 +134,7 @@ def test_a_history_that_is_too_large_loses_its_oldest_runs_and_shrinks(tmp_path:
     db.close()
     assert left[-1] == f"{399:x}"[-2:]
     assert 20 < len(left) < 200
-    assert (tmp_path / history.FILE_NAME).stat().st_size < 300_000
+    assert (tmp_path / FILE_NAME).stat().st_size < 300_000
 
 
 def test_what_is_not_sent_yet_is_known_oldest_first(tmp_path: Path) -> None:
@@ -147,7 +160,7 @@ def test_no_history_is_said_so(tmp_path: Path) -> None:
         reading(tmp_path),
     ):
         pass
-    (tmp_path / history.FILE_NAME).touch()
+    (tmp_path / FILE_NAME).touch()
     with pytest.raises(NoHistoryError, match="is empty"), reading(tmp_path):
         pass
 
@@ -156,7 +169,7 @@ def test_no_history_is_said_so(tmp_path: Path) -> None:
     "content", [b"no database at all, but long enough to be looked at" * 9, b"SQLite format 3\0" * 99]
 )
 def test_a_file_that_is_no_database_is_said_so(tmp_path: Path, content: bytes) -> None:
-    (tmp_path / history.FILE_NAME).write_bytes(content)
+    (tmp_path / FILE_NAME).write_bytes(content)
     with pytest.raises(HistoryError, match=r"history\.sqlite3: (not a database|damaged).*; move it away"):
         History(tmp_path)
     with (
@@ -167,7 +180,7 @@ def test_a_file_that_is_no_database_is_said_so(tmp_path: Path, content: bytes) -
 
 
 def test_another_programs_database_is_left_alone(tmp_path: Path) -> None:
-    with sqlite3.connect(tmp_path / history.FILE_NAME) as other:
+    with sqlite3.connect(tmp_path / FILE_NAME) as other:
         other.execute("CREATE TABLE recipes (name TEXT)")
     other.close()
     with pytest.raises(HistoryError, match="no history of voice-probe"):
@@ -187,7 +200,7 @@ def test_a_damaged_history_is_said_so(tmp_path: Path) -> None:
     for number in range(50):
         db.append(record(number))
     db.close()
-    path = tmp_path / history.FILE_NAME
+    path = tmp_path / FILE_NAME
     data = path.read_bytes()
     path.write_bytes(data[:8192] + b"\xa5" * (len(data) - 8192))
     with pytest.raises(HistoryError, match="damaged"), reading(tmp_path) as reader:
@@ -214,7 +227,7 @@ def test_what_may_not_be_read_or_written_is_said_so(tmp_path: Path) -> None:
         History(tmp_path)
     tmp_path.chmod(0o700)
     History(tmp_path).close()
-    (tmp_path / history.FILE_NAME).chmod(0o400)
+    (tmp_path / FILE_NAME).chmod(0o400)
     with pytest.raises(HistoryError, match="see who may read and write"):
         History(tmp_path)
     tmp_path.chmod(0)
@@ -227,14 +240,14 @@ def test_a_reader_needs_no_right_to_write(db: History, tmp_path: Path) -> None:
     db.append(record(1))
     db.close()
     tmp_path.chmod(0o500)
-    (tmp_path / history.FILE_NAME).chmod(0o400)
+    (tmp_path / FILE_NAME).chmod(0o400)
     assert ids(tmp_path) == ["01"]
     tmp_path.chmod(0o700)
 
 
 def test_a_lock_that_stays_is_said_so(db: History, tmp_path: Path) -> None:
     db._db.execute("PRAGMA busy_timeout = 0")
-    with sqlite3.connect(tmp_path / history.FILE_NAME, isolation_level=None) as other:
+    with sqlite3.connect(tmp_path / FILE_NAME, isolation_level=None) as other:
         other.execute("BEGIN IMMEDIATE")
         with pytest.raises(HistoryError, match="locked by another process"):
             db.append(record(1))
@@ -248,3 +261,58 @@ def test_a_full_disk_is_said_so(db: History) -> None:
     db._db.execute("PRAGMA max_page_count = 8")
     with pytest.raises(HistoryError, match="no space left"):
         db.append(replace(record(1), doubts=(os.urandom(100_000).hex(),)))
+
+
+def test_a_series_is_read_without_its_records(db: History, tmp_path: Path) -> None:
+    runs = [record(1), failed(2), replace(record(3), served=Served("small.gguf", "b1")), skipped(4)]
+    for each in runs:
+        db.append(each)
+    db.append(record(5, target="spark"))
+    db._db.execute("UPDATE runs SET record = x'00'")
+    with reading(tmp_path) as reader:
+        assert list(reader.points("local", "default")) == [point(each) for each in runs]
+        assert list(reader.points("spark", "default")) == [point(record(5, target="spark"))]
+        assert list(reader.points("local", "default", since=START + 1)) == []
+
+
+def test_since_when_the_same_serves(db: History, tmp_path: Path) -> None:
+    models = ("small", "large", "large", "large")
+    for number, model in enumerate(models):
+        db.append(replace(record(number, started=START + number), served=Served(model)))
+    db.append(record(9, started=START + 9, target="spark"))
+    with reading(tmp_path) as reader:
+        found = reader.serving_since("local", "default")
+        assert found is not None and (found[0].llm, found[1] - START) == ("large", 1)
+        assert reader.serving_since("nobody", "default") is None
+
+
+@pytest.fixture
+def first_version(tmp_path: Path) -> Path:
+    """A history as the first version left it, with two runs."""
+    with sqlite3.connect(tmp_path / FILE_NAME, isolation_level=None) as db:
+        db.executescript(_VERSION_1)
+        for each in (record(1), record(2, started=START + 1)):
+            values = (each.plan.run_id, each.started, "local", "default", "ok", 300.0, 0, encode(each))
+            db.execute("INSERT INTO runs VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?)", values)
+    db.close()
+    return tmp_path
+
+
+def test_a_history_of_the_first_version_can_be_read_before_a_daemon_has_seen_it(first_version: Path) -> None:
+    with reading(first_version) as reader:
+        assert list(reader.points("local", "default")) == [point(record(1)), point(record(2, started=START + 1))]
+        assert reader.serving_since("local", "default") is None
+        assert list(reader.runs()) == [record(1), record(2, started=START + 1)]
+
+
+def test_a_history_of_the_first_version_goes_on(first_version: Path) -> None:
+    db = History(first_version)
+    with reading(first_version) as reader:
+        assert reader.serving_since("local", "default") is None
+    added = replace(record(3, started=START + 2), served=Served("small"))
+    db.append(added)
+    db.close()
+    with reading(first_version) as reader:
+        assert [each.run_id[-2:] for each in reader.points("local", "default")] == ["01", "02", "03"]
+        assert next(reader.points("local", "default")) == point(record(1))
+        assert reader.serving_since("local", "default") == (serving(added), START + 2)

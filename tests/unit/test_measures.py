@@ -327,6 +327,8 @@ def test_a_measure_is_none_exactly_where_one_of_its_timestamps_is_missing(chunks
         }
         for name, stamps in needed.items():
             whole = all(getattr(partial, stamp) is not None for stamp in stamps)
+            # The end of a segment that made no sound measures nothing.
+            whole = whole and (name != "tts_gen_time_ms" or bool(partial.frames))
             assert (getattr(measured, name) is not None) == whole, name
         assert (measured.audio_duration_ms is not None) == bool(partial.frames)
 

@@ -10,7 +10,7 @@ import pytest
 from packaging.requirements import Requirement
 
 ROOT = Path(__file__).parents[2]
-LOCKS = {name: ROOT / "requirements" / f"{name}.txt" for name in ("daemon", "demo", "dev")}
+LOCKS = {name: ROOT / "requirements" / f"{name}.txt" for name in ("daemon", "demo", "dev", "fuzz")}
 INSTALLS = re.compile(r"requirements.*|Makefile|\.ci/.*")
 ADDRESS = re.compile(r"https?://|index-url")
 MACHINE_PATH = re.compile(r"(?<![\w.])/(work|root)/")
@@ -82,7 +82,9 @@ def test_a_larger_lock_holds_the_smaller_one_at_the_same_versions() -> None:
     assert pins(LOCKS["daemon"]) < pins(LOCKS["demo"]) < pins(LOCKS["dev"])
 
 
-@pytest.mark.parametrize(("name", "extras"), [("daemon", []), ("demo", ["reference"]), ("dev", ["piper", "dev"])])
+@pytest.mark.parametrize(
+    ("name", "extras"), [("daemon", []), ("demo", ["reference"]), ("dev", ["piper", "dev"]), ("fuzz", ["fuzz"])]
+)
 def test_the_lock_is_as_the_project_declares(name: str, extras: list[str]) -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
     declared = [

@@ -6,7 +6,7 @@ import pytest
 from runs import MS, START, failed, record, refused, skipped
 
 import golden
-from probe.record import Connect, Failure, RunRecord, Turn
+from probe.record import Connect, Failure, RunRecord, Served, Turn
 from probe.sinks import span_tree
 from probe.sinks.span_tree import Span, spans
 
@@ -28,6 +28,14 @@ def drawn(run: RunRecord) -> str:
 
 def ms(run: RunRecord, at: int) -> str:
     return f"{(at - run.started) / MS:g}"
+
+
+def test_the_model_is_named_where_it_is_known() -> None:
+    run = replace(record(), served=Served("small.gguf", "b1"))
+    [chat, _] = named(run, "chat small.gguf")
+    assert chat.attributes["gen_ai.request.model"] == "small.gguf"
+    assert not named(run, "chat local")
+    assert "gen_ai.request.model" not in named(record(), "chat local")[0].attributes
 
 
 def named(run: RunRecord, name: str) -> list[Span]:

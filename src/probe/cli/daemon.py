@@ -23,7 +23,7 @@ def daemon(path: Path) -> None:
     from probe import config  # noqa: PLC0415 - `--help` stays quick
     from probe.daemon.parts import StartError  # noqa: PLC0415
     from probe.daemon.service import Supervisor, serve  # noqa: PLC0415
-    from probe.sinks.history import HistoryError  # noqa: PLC0415
+    from probe.sinks.history_file import HistoryError  # noqa: PLC0415
     from probe.systemd import Notifier  # noqa: PLC0415
 
     try:

@@ -99,7 +99,8 @@ def _watch(daemon: "Popen[bytes]", log: Path, output: Path, runs: int, since: in
 
 
 def _runs(state_dir: Path, since: int) -> "list[RunRecord]":
-    from probe.sinks.history import NoHistoryError, reading  # noqa: PLC0415 - `--help` stays quick
+    from probe.sinks.history_file import NoHistoryError  # noqa: PLC0415 - `--help` stays quick
+    from probe.sinks.history_reader import reading  # noqa: PLC0415 - `--help` stays quick
 
     try:
         with reading(state_dir) as history:

@@ -1,7 +1,7 @@
 """One attempt to measure: courtesy first, then the run, watched for what would make it untrustworthy."""
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from probe import courtesy, engine, httpget, protocols
 from probe.clock import AnchoredClock
@@ -9,7 +9,7 @@ from probe.config import Config
 from probe.courtesy import Question
 from probe.plan import new_plan
 from probe.protocols import llama_cpp
-from probe.record import Plan, RunRecord, Target
+from probe.record import Plan, RunRecord, Served, Target
 from probe.schedule import Entry
 from probe.selfcheck import Watch
 from probe.transport import WebSocketConnector
@@ -32,15 +32,28 @@ def skipped(entry: Entry, reason: str) -> RunRecord:
 
 async def attempt(entry: Entry, config: Config, stop: asyncio.Event) -> Attempt | None:
     """Measure, or leave the server to its users; None where `stop` is set before there was anything to measure."""
-    reason = None
-    if config.courtesy.enabled:
-        reason = await courtesy.wait_for_users(_questions(entry.target), httpget.get, config.courtesy.max_wait_s, stop)
+    served, reason = await asyncio.gather(_served(entry.target), _users(entry.target, config, stop))
     if stop.is_set():
         return None
     clock = AnchoredClock.anchored_now()
     if reason is not None:
-        return Attempt(skipped(entry, reason), clock.now() / 1e9)
-    return await _measure(new_plan(entry.target, entry.scenario), clock, config.self_check.max_lag_ms, stop)
+        return Attempt(replace(skipped(entry, reason), served=served), clock.now() / 1e9)
+    done = await _measure(new_plan(entry.target, entry.scenario), clock, config.self_check.max_lag_ms, stop)
+    return replace(done, record=replace(done.record, served=served))
+
+
+async def _served(target: Target) -> Served:
+    """Ask llama.cpp what it serves, before anything is measured."""
+    if target.llama_url is None:
+        return Served()
+    return llama_cpp.served(await httpget.get(llama_cpp.props_url(target.llama_url), courtesy.ASK_TIMEOUT_S) or b"")
+
+
+async def _users(target: Target, config: Config, stop: asyncio.Event) -> str | None:
+    """Why to leave the server to its users, if they hold it for longer than we wait."""
+    if not config.courtesy.enabled:
+        return None
+    return await courtesy.wait_for_users(_questions(target), httpget.get, config.courtesy.max_wait_s, stop)
 
 
 def _questions(target: Target) -> list[Question]:

@@ -46,7 +46,8 @@ async def heartbeat(
         due = loop.time() + period
         await asyncio.sleep(period)
         runs.lags.append(max(0.0, loop.time() - due))
-        histograms.set_loop_lag(max(runs.lags))
+        histograms.daemon.set_loop_lag(max(runs.lags))
+        histograms.daemon.set_next_runs(schedule.next_dues())
         schedule.tick()
         problem = _problem(schedule, runs)
         health.note(problem)

@@ -12,10 +12,13 @@ from probe.daemon.plans import entries, state_dir
 from probe.dispatch import HISTORY, Dispatch, Sink
 from probe.health import Health
 from probe.httpserver import Answer, HttpServer, Page, plain
+from probe.record import RunRecord
 from probe.sinks import span_tree
 from probe.sinks.audio_archive import AudioArchive
 from probe.sinks.histograms import Histograms
-from probe.sinks.history import History, HistoryError, Retention, reading
+from probe.sinks.history import History, Pruned, Retention
+from probe.sinks.history_file import HistoryError
+from probe.sinks.history_reader import reading
 from probe.sinks.log import Logger, LogSink, make_logger
 from probe.sinks.otlp import Endpoint, collector
 from probe.sinks.spans import SpanSink
@@ -40,6 +43,8 @@ class Parts:
     histograms: Histograms
     dispatch: Dispatch
     http: HttpServer
+    # The last runs that the history knows, oldest first.
+    last: list[RunRecord]
 
 
 def build(config: Config) -> Parts:
@@ -53,41 +58,58 @@ def build(config: Config) -> Parts:
     history = History(state_dir(config), retention, counting)
 
     def on_error(sink: str, what: str) -> None:
-        histograms.count_sink_error(sink)
+        histograms.daemon.count_sink_error(sink)
         log.error("sink failed", sink=sink, error=what)
 
     sinks: list[Sink] = [histograms, LogSink(log, log_texts=config.log.texts)]
     if endpoint := _endpoint(config.otlp):
         sinks.append(
             SpanSink(
-                history, collector(endpoint), VERSION, on_error=on_error, on_dropped=histograms.count_dropped_spans
+                history,
+                collector(endpoint),
+                VERSION,
+                on_error=on_error,
+                on_dropped=histograms.daemon.count_dropped_spans,
             )
         )
     if folder := config.daemon.audio_dir:
         sinks.append(_archive(folder, config.daemon.audio_runs))
-    dispatch = Dispatch(
-        history, sinks, on_error=on_error, on_unsent=histograms.count_dropped_spans, queue_size=QUEUED_RUNS
-    )
+
+    def on_pruned(pruned: Pruned) -> None:
+        histograms.daemon.set_history(pruned.runs, pruned.bytes)
+        histograms.daemon.count_dropped_spans(pruned.unsent_spans)
+
+    dispatch = Dispatch(history, sinks, on_error=on_error, on_pruned=on_pruned, queue_size=QUEUED_RUNS)
     expect(histograms, config)
+    histograms.daemon.set_history(*history.size())
     try:
-        _restore(histograms, config)
+        last = _restore(histograms, config)
     except HistoryError as error:
         # An old run that can't be read is no reason not to measure.
         log.warning("the gauges of the last runs begin anew", error=str(error))
-    return Parts(log, health, histograms, dispatch, http)
+        last = []
+    return Parts(log, health, histograms, dispatch, http, last)
 
 
 def expect(histograms: Histograms, config: Config) -> None:
     """Have every series of a configuration there, now that it has taken over."""
     histograms.expect(_pairs(config))
-    histograms.set_config_loaded(time.time())
+    histograms.daemon.set_config_loaded(time.time())
+    for entry in entries(config):
+        histograms.daemon.set_objective(entry.target.name, entry.target.objective_ms / 1000)
 
 
-def _restore(histograms: Histograms, config: Config) -> None:
-    """Have the gauges of the last runs tell what the history knows of them."""
+def _restore(histograms: Histograms, config: Config) -> list[RunRecord]:
+    """Have the gauges of the last runs tell what the history knows of them; returns these runs."""
+    last = []
     with reading(state_dir(config)) as history:
         for target, scenario in _pairs(config):
-            histograms.restore(history.runs(target=target, scenario=scenario, limit=RESTORED_RUNS))
+            runs = list(history.runs(target=target, scenario=scenario, limit=RESTORED_RUNS))
+            histograms.restore(runs)
+            if found := history.serving_since(target, scenario):
+                histograms.restore_serving(target, scenario, *found)
+            last += runs
+    return last
 
 
 def _pairs(config: Config) -> list[tuple[str, str]]:

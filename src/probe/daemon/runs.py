@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -10,7 +11,7 @@ from probe.daemon.attempt import attempt, skipped
 from probe.dispatch import Dispatch
 from probe.health import Health
 from probe.measures import outcome, summarise
-from probe.record import RunRecord
+from probe.record import RunRecord, Served
 from probe.schedule import Entry
 from probe.sinks.histograms import Histograms
 from probe.sinks.log import Logger
@@ -29,6 +30,7 @@ class Runs:
         health: Health,
         log: Logger,
         stop: asyncio.Event,
+        past: Iterable[RunRecord] = (),
     ) -> None:
         self.config = config
         self.last: RunRecord | None = None
@@ -39,6 +41,9 @@ class Runs:
         self._health = health
         self._log = log
         self._stop = stop
+        self._served: dict[str, Served] = {}
+        for record in past:
+            self._remember(record)
 
     async def due(self, entry: Entry, at: float) -> None:
         if self._stop.is_set():
@@ -47,7 +52,7 @@ class Runs:
         if done is None:
             return
         self.lags.append(done.lag_s)
-        self._histograms.set_schedule_delay(entry.target.name, entry.scenario.name, max(0.0, done.began - at))
+        self._histograms.daemon.set_schedule_delay(entry.target.name, entry.scenario.name, max(0.0, done.began - at))
         await self._hand_on(done.record)
 
     async def skipped(self, entry: Entry, at: float) -> None:
@@ -57,7 +62,7 @@ class Runs:
     def missed(self, entry: Entry, runs: int) -> None:
         self._log.warning("runs missed", target=entry.target.name, scenario=entry.scenario.name, runs=runs)
         for _ in range(runs):
-            self._histograms.count_missed(entry.target.name, entry.scenario.name)
+            self._histograms.daemon.count_missed(entry.target.name, entry.scenario.name)
 
     def stepped(self, seconds: float) -> None:
         self._log.warning("the wall clock was set; intervals go on unchanged", seconds=round(seconds, 3))
@@ -67,7 +72,14 @@ class Runs:
         last = "no run yet" if self.last is None else _described(self.last)
         return last if next_due is None else f"{last}; next at {next_due:%H:%M:%S} UTC"
 
+    def _remember(self, record: RunRecord) -> None:
+        """What serves a target is still what served it last, where it does not say."""
+        if record.served != Served():
+            self._served[record.plan.target.name] = record.served
+
     async def _hand_on(self, record: RunRecord) -> None:
+        self._remember(record)
+        record = replace(record, served=self._served.get(record.plan.target.name, Served()))
         if self.config.daemon.audio_dir is None:
             record = _without_audio(record)
         await self._dispatch.submit(record)

@@ -57,7 +57,7 @@ class _Daemon:
         self._parts = parts
         self._log = parts.log
         self._stop = asyncio.Event()
-        self._runs = Runs(config, parts.dispatch, parts.histograms, parts.health, parts.log, self._stop)
+        self._runs = Runs(config, parts.dispatch, parts.histograms, parts.health, parts.log, self._stop, parts.last)
         self._schedule = Schedule(self._runs)
 
     async def run(self) -> None:
@@ -93,7 +93,7 @@ class _Daemon:
         try:
             new = await asyncio.to_thread(configuration.load, self._path)
         except ConfigError as error:
-            self._parts.histograms.set_config_refused()
+            self._parts.histograms.daemon.set_config_refused()
             self._log.warning("configuration refused; the old one stays", errors=str(error).splitlines())
         else:
             await self._take_over(new)

@@ -46,7 +46,9 @@ class Audio:
 
 @dataclass(frozen=True, slots=True)
 class SegmentComplete:
-    """The TTS server has sent the last byte of one segment."""
+    """The TTS server has sent the last byte of one segment, which lasts so long if it says so."""
+
+    audio_ms: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

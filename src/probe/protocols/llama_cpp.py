@@ -1,6 +1,12 @@
-"""llama.cpp's own HTTP server, as far as courtesy needs it: are its slots in use?"""
+"""llama.cpp's own HTTP server, as far as it is asked: are its slots in use, and what does it serve?"""
 
 import json
+from pathlib import PurePath
+from typing import Any
+
+from probe.protocols.base import Malformed
+from probe.protocols.fields import one_line, parse_object
+from probe.record import Served
 
 
 def slots_url(url: str) -> str:
@@ -17,3 +23,22 @@ def users(document: bytes) -> int | None:
     if not isinstance(slots, list) or not all(isinstance(slot, dict) for slot in slots):
         return None
     return sum(slot.get("is_processing") is True for slot in slots)
+
+
+def props_url(url: str) -> str:
+    """Where a llama.cpp server at this address tells what it serves."""
+    return f"{url.rstrip('/')}/props"
+
+
+def served(document: bytes) -> Served:
+    """The model and the build, as far as the document names them."""
+    props = parse_object(document)
+    if isinstance(props, Malformed):
+        return Served()
+    # Without an alias of its own a model goes by the path of its file.
+    model = _text(props.get("model_alias")) or _text(props.get("model_path"))
+    return Served(None if model is None else PurePath(model).name, _text(props.get("build_info")))
+
+
+def _text(value: Any) -> str | None:
+    return (one_line(value) or None) if isinstance(value, str) else None

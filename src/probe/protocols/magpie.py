@@ -12,7 +12,7 @@ from probe.protocols.base import (
     TtsEvent,
     Unknown,
 )
-from probe.protocols.fields import complaint, count_or_none, http_url, one_line, parse_object
+from probe.protocols.fields import complaint, count_or_none, http_url, number_or_none, one_line, parse_object
 
 
 class MagpieTts:
@@ -45,7 +45,7 @@ class MagpieTts:
             case "stream_created":
                 return StreamCreated()
             case "segment_complete":
-                return SegmentComplete()
+                return SegmentComplete(number_or_none(reply.get("audio_ms")))
             case "done":
                 return StreamDone(count_or_none(reply.get("segments_generated")) or None)
             case "error":

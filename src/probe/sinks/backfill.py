@@ -11,9 +11,10 @@ from itertools import groupby
 from operator import itemgetter
 from typing import TypeVar
 
-from probe.measures import outcome, summarise
+from probe.measures import measure_run, outcome, stages_ms
 from probe.record import RunRecord
-from probe.sinks.histograms import BUCKETS, NAMESPACE
+from probe.sinks.exposition import NAMESPACE
+from probe.sinks.histograms import BUCKETS
 from probe.sinks.observations import MEASURES, Observation, is_trusted, observations
 
 T = TypeVar("T")
@@ -30,7 +31,8 @@ class _Run:
     outcome: str
     failure: tuple[str, str] | None
     skipped: bool
-    ttfb_ms: float | None
+    # By stage; none where they are no latencies to compare.
+    stages_ms: Mapping[str, float]
     observed: tuple[Observation, ...]
 
 
@@ -55,9 +57,14 @@ def _reduced(record: RunRecord) -> _Run:
         outcome(record),
         None if failure is None else (failure.stage, failure.reason),
         record.skipped is not None,
-        summarise(record).response_ttfb_ms if is_trusted(record) else None,
+        _stages(record),
         tuple(observations(record)),
     )
+
+
+def _stages(record: RunRecord) -> dict[str, float]:
+    stages = stages_ms(measure_run(record)[0]) if is_trusted(record) else {}
+    return {stage: ms for stage, ms in stages.items() if ms is not None}
 
 
 def _histogram(name: str, runs: Sequence[_Run], fixed: Labels) -> Iterator[str]:
@@ -106,12 +113,25 @@ def _counter(name: str, events: Iterable[tuple[Labels, float]], start_s: float) 
 
 
 def _gauges(runs: Sequence[_Run], fixed: Labels) -> Iterator[str]:
-    known = [(run, run.ttfb_ms / 1000) for run in runs if run.ttfb_ms is not None]
+    known = [(run, run.stages_ms["combined_ttfb"] / 1000) for run in runs if "combined_ttfb" in run.stages_ms]
     yield from _gauge("last_combined_ttfb_seconds", known, fixed)
+    yield from _stage_gauges(runs, fixed)
     yield from _gauge("last_run_timestamp_seconds", [(run, run.at_s) for run in runs], fixed)
     trusted = [(run, run.at_s) for run in runs if run.outcome in ("ok", "slow")]
     yield from _gauge("last_success_timestamp_seconds", trusted, fixed)
     yield from _gauge("up", [(run, float(run.failure is None)) for run in runs if not run.skipped], fixed)
+
+
+def _stage_gauges(runs: Sequence[_Run], fixed: Labels) -> Iterator[str]:
+    yield f"# TYPE {NAMESPACE}_last_stage_seconds gauge"
+    told = [
+        ((*_of(run, fixed), ("stage", stage)), (run.at_s, ms / 1000))
+        for run in runs
+        for stage, ms in run.stages_ms.items()
+    ]
+    for labels, values in _by_labels(told).items():
+        for at_s, value in values:
+            yield _sample(f"{NAMESPACE}_last_stage_seconds", labels, value, at_s)
 
 
 def _gauge(name: str, values: Iterable[tuple[_Run, float]], fixed: Labels) -> Iterator[str]:

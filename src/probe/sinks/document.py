@@ -36,6 +36,8 @@ def document(record: RunRecord) -> dict[str, Any]:
         "started_at": datetime.fromtimestamp(seconds(record.started), UTC).isoformat(),
         "started_ts": seconds(record.started),
         "ended_ts": seconds(record.ended),
+        "llm_model": record.served.model,
+        "llm_build": record.served.build,
         "voice": plan.target.voice,
         "sample_rate": plan.target.sample_rate,
         "connects": [

@@ -8,6 +8,9 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 from prometheus_client.openmetrics import exposition as openmetrics
 
+NAMESPACE = "voice_probe"
+RUN_LABELS = ("target", "scenario")
+
 _OPENMETRICS = "application/openmetrics-text"
 _END = b"# EOF\n"
 _ENCODERS: dict[str, Callable[[CollectorRegistry], bytes]] = {

@@ -8,6 +8,7 @@ TEXT_TO_SPEECH = "text_to_speech"
 
 OPERATION_NAME = "gen_ai.operation.name"
 PROVIDER_NAME = "gen_ai.provider.name"
+REQUEST_MODEL = "gen_ai.request.model"
 OUTPUT_TYPE = "gen_ai.output.type"
 REQUEST_STREAM = "gen_ai.request.stream"
 REQUEST_MAX_TOKENS = "gen_ai.request.max_tokens"

@@ -178,10 +178,12 @@ class _Chunk:
 
     def _chat(self) -> Span:
         chunk, target, scenario = self.chunk, self.record.plan.target, self.record.plan.scenario
+        model = self.record.served.model
         pause: Pause = scenario.first_pause if chunk.chunk_num == 1 else scenario.next_pause
         attributes = {
             genai.OPERATION_NAME: genai.CHAT,
             genai.PROVIDER_NAME: target.llm_protocol,
+            genai.REQUEST_MODEL: model,
             genai.OUTPUT_TYPE: "text",
             genai.REQUEST_STREAM: True,
             genai.REQUEST_TEMPERATURE: scenario.temperature,
@@ -193,7 +195,7 @@ class _Chunk:
             **_address(target.llm_url),
         }
         return Span(
-            f"{genai.CHAT} {target.name}",
+            f"{genai.CHAT} {model or target.name}",
             self._id("llm"),
             self._id(),
             "client",

@@ -12,7 +12,7 @@ from typing import Protocol
 
 from probe.record import RunRecord
 from probe.sinks import span_tree
-from probe.sinks.history import HistoryError
+from probe.sinks.history_file import HistoryError
 from probe.sinks.otlp import Collector, RefusedError, UnavailableError, export_request
 
 # Runs in one request.

@@ -1,5 +1,6 @@
 """The scripted LLM server."""
 
+import ssl
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -96,8 +97,8 @@ class ScriptedLlm(ScriptedServer):
     path = "/ws"
     script: LlmScript
 
-    def __init__(self, script: LlmScript | None = None, *, port: int = 0) -> None:
-        super().__init__(script or LlmScript(), port=port)
+    def __init__(self, script: LlmScript | None = None, *, port: int = 0, tls: ssl.SSLContext | None = None) -> None:
+        super().__init__(script or LlmScript(), port=port, tls=tls)
         self.active_streams: dict[str, list[Steps]] = {}
         """What each stream that holds a slot has still to answer."""
         self._started = 0

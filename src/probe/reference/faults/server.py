@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import ssl
 from collections.abc import Coroutine, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -33,13 +34,17 @@ class Script:
 
 
 class ScriptedServer:
-    """Listens on loopback while its context is open; a mistake in a script raises when it ends."""
+    """Listens on loopback while its context is open; a mistake in a script raises when it ends.
+
+    `tls`: a server's context with a certificate; the URLs are wss:// and https:// then.
+    """
 
     path: ClassVar[str]
     script: Script
 
-    def __init__(self, script: Script, *, port: int = 0) -> None:
+    def __init__(self, script: Script, *, port: int = 0, tls: ssl.SSLContext | None = None) -> None:
         self.script = script
+        self._tls = tls
         self.log = Log()
         self.port = port
         self._numbers = count(1)
@@ -48,18 +53,18 @@ class ScriptedServer:
 
     @property
     def url(self) -> str:
-        return f"ws://{HOST}:{self.port}{self.path}"
+        return f"{'ws' if self._tls is None else 'wss'}://{HOST}:{self.port}{self.path}"
 
     @property
     def http_url(self) -> str:
-        return f"http://{HOST}:{self.port}"
+        return f"{'http' if self._tls is None else 'https'}://{HOST}:{self.port}"
 
     @property
     def open_connections(self) -> int:
         return len(self._sessions)
 
     async def __aenter__(self) -> Self:
-        self._listener = await asyncio.start_server(self._accept, HOST, self.port)
+        self._listener = await asyncio.start_server(self._accept, HOST, self.port, ssl=self._tls)
         self.port = self._listener.sockets[0].getsockname()[1]
         return self
 

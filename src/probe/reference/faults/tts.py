@@ -1,6 +1,7 @@
 """The scripted TTS server, of both generations."""
 
 import asyncio
+import ssl
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -87,8 +88,8 @@ class ScriptedTts(ScriptedServer):
     path = "/ws/tts/stream"
     script: TtsScript
 
-    def __init__(self, script: TtsScript | None = None, *, port: int = 0) -> None:
-        super().__init__(script or TtsScript(), port=port)
+    def __init__(self, script: TtsScript | None = None, *, port: int = 0, tls: ssl.SSLContext | None = None) -> None:
+        super().__init__(script or TtsScript(), port=port, tls=tls)
         self._created = 0
 
     def next_turn(self) -> TtsTurn:

@@ -1,0 +1,45 @@
+"""What serves, as far as it can be told: runs that were served alike may be compared, others may not."""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+
+from probe.record import RunRecord
+
+# What a thing is called, where courtesy looks, and how patient we are: none of it moves a latency.
+_OF_NO_EFFECT = {
+    "target": ("name", "llama_url", "objective_ms"),
+    "limits": ("connect_s", "llm_s", "tts_s", "run_s", "release_s"),
+    "scenario": ("name",),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """Two runs with equal ones were served alike.
+
+    `llm` is the model and its server's build, empty where llama.cpp does not tell; `tts` what was asked of the TTS
+    server; `config` a fingerprint of everything in the configuration that may move a latency.
+    """
+
+    llm: str
+    tts: str
+    config: str
+
+
+def serving(record: RunRecord) -> Serving:
+    """What served this run."""
+    target, served = record.plan.target, record.served
+    return Serving(
+        llm=" ".join(part for part in (served.model, served.build) if part),
+        tts=f"{target.voice} {target.language} {target.sample_rate} Hz",
+        config=_fingerprint(record),
+    )
+
+
+def _fingerprint(record: RunRecord) -> str:
+    target, scenario = asdict(record.plan.target), asdict(record.plan.scenario)
+    for part, name in ((target, "target"), (target["limits"], "limits"), (scenario, "scenario")):
+        for key in _OF_NO_EFFECT[name]:
+            del part[key]
+    return hashlib.sha256(json.dumps([target, scenario], sort_keys=True).encode()).hexdigest()[:8]

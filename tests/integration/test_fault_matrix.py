@@ -1,0 +1,65 @@
+"""Every row of the fault matrix: what is injected, and what must come of it."""
+
+import re
+from pathlib import Path
+
+import pytest
+from fault_matrix import ROWS
+from fault_matrix.row import Row
+from fault_matrix.stage import play
+
+from probe.measures import ChunkMeasures, measure_run, outcome
+from probe.record import RunRecord
+
+# A busy machine may be late; a hang is longer.
+PATIENCE_S = 1.5
+
+
+@pytest.mark.parametrize("row", ROWS, ids=[row.name for row in ROWS])
+async def test_row(row: Row, tmp_path: Path) -> None:
+    played = await play(row, tmp_path)
+    assert played.faulty is not None
+    _came_out(row, played.faulty)
+    assert _existing(played.faulty) == row.measures
+    assert played.took_s < row.longest_s + PATIENCE_S
+    _was_counted(row, played.page)
+    assert (played.streams != []) == row.slot_kept
+    assert played.left_over == []
+    assert played.complaint is None
+    assert played.healthy is not None and outcome(played.healthy) == "ok"
+
+
+def _came_out(row: Row, record: RunRecord) -> None:
+    failure = record.failure
+    told = ("", "", "") if failure is None else (failure.stage, failure.reason, failure.detail)
+    assert (outcome(record), *told[:2]) == (row.outcome, row.stage, row.reason), (record.failure, record.doubts)
+    assert row.say in " ".join([told[2], *record.doubts, record.skipped or ""])
+
+
+def _existing(record: RunRecord) -> set[str]:
+    """The measures that some chunk of the run has."""
+    chunks = [chunk for turn in measure_run(record) for chunk in turn.chunks]
+    names = ChunkMeasures.__dataclass_fields__
+    return {name for name in names if any(getattr(chunk, name) is not None for chunk in chunks)}
+
+
+def _was_counted(row: Row, page: str) -> None:
+    """In one outcome and no other; a run that is not good is no latency."""
+    ours = [line for line in page.splitlines() if 'target="faulty"' in line]
+    outcomes = _values(ours, r'voice_probe_runs_total\{outcome="(\w+)"')
+    assert outcomes == {row.outcome: 1.0}
+    failures = _values(ours, r'voice_probe_run_failures_total\{reason="(\w+)"')
+    assert failures == ({row.reason: 1.0} if row.outcome == "failed" else {})
+    observed = _values(ours, r"voice_probe_(\w+)_seconds_count")
+    assert bool(observed) == (row.outcome == "ok")
+
+
+def _values(lines: list[str], pattern: str) -> dict[str, float]:
+    """What is not zero, by what the pattern has found."""
+    found = [(match[1], float(line.rpartition(" ")[2])) for line in lines if (match := re.match(pattern, line))]
+    return {name: value for name, value in found if value}
+
+
+def test_there_are_enough_rows_and_each_has_a_name_of_its_own() -> None:
+    assert len(ROWS) >= 60
+    assert len({row.name for row in ROWS}) == len(ROWS)

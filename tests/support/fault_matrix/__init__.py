@@ -1,0 +1,9 @@
+"""The fault matrix: every fault that is injected, and what must come of it.
+
+One table, three uses: `tests/integration/test_fault_matrix.py` plays each row, `docs/faults.md` is written from it, and
+`tests/unit/test_docs.py` holds the page to it. A new fault is a new row.
+"""
+
+from fault_matrix import connecting, of_llm, of_tts, ourselves
+
+ROWS = (*connecting.ROWS, *of_llm.ROWS, *of_tts.ROWS, *ourselves.ROWS)

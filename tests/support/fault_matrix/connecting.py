@@ -1,0 +1,168 @@
+"""Faults before a WebSocket is open."""
+
+import socket
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import ExitStack, asynccontextmanager
+from functools import cache
+from importlib import import_module
+from typing import Any
+
+from fault_matrix.row import Row, Stage
+from probe.reference.faults import (
+    SSH_BANNER,
+    Drop,
+    Http,
+    LlmScript,
+    Raw,
+    Repeat,
+    Reset,
+    ScriptedLlm,
+    ScriptedTts,
+    Stall,
+    TtsScript,
+    Wait,
+    refusing_port,
+)
+
+REDIRECT = Raw(b"HTTP/1.1 302 Found\r\nLocation: /ws\r\nContent-Length: 0\r\n\r\n")
+WRONG_KEY = Raw(
+    b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    b"Sec-WebSocket-Accept: AAAAAAAAAAAAAAAAAAAAAAAAAAA=\r\n\r\n"
+)
+
+
+@asynccontextmanager
+async def refusing(_stage: Stage) -> AsyncIterator[str]:
+    with refusing_port() as port:
+        yield f"ws://127.0.0.1:{port}/ws"
+
+
+@asynccontextmanager
+async def black_hole(_stage: Stage) -> AsyncIterator[str]:
+    """A listener that never accepts, and whose queue is full: the kernel drops what else asks to connect."""
+    with ExitStack() as stack:
+        listener = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
+        for _ in range(4):
+            waiting = stack.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex(listener.getsockname())
+        yield f"ws://127.0.0.1:{listener.getsockname()[1]}/ws"
+
+
+@asynccontextmanager
+async def unknown_host(_stage: Stage) -> AsyncIterator[str]:
+    yield "ws://no-such-host.invalid/ws"
+
+
+@asynccontextmanager
+async def no_route(_stage: Stage) -> AsyncIterator[str]:
+    """The kernel opens no TCP connection to the broadcast address."""
+    yield "ws://255.255.255.255:8002/ws"
+
+
+@cache
+def certificate() -> ssl.SSLContext:
+    """A certificate of an authority that nobody knows."""
+    trustme: Any = import_module("trustme")  # takes long, and most who read the table need none
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    trustme.CA().issue_cert("127.0.0.1").configure_cert(context)
+    return context
+
+
+@asynccontextmanager
+async def unknown_authority(_stage: Stage) -> AsyncIterator[str]:
+    async with ScriptedLlm(tls=certificate()) as server:
+        yield server.url
+
+
+@asynccontextmanager
+async def tls_asked_plainly(_stage: Stage) -> AsyncIterator[str]:
+    async with ScriptedTts(tls=certificate()) as server:
+        yield server.url.replace("wss:", "ws:")
+
+
+@asynccontextmanager
+async def plain_asked_for_tls(stage: Stage) -> AsyncIterator[str]:
+    yield stage.llm.url.replace("ws:", "wss:")
+
+
+@asynccontextmanager
+async def wrong_path(stage: Stage) -> AsyncIterator[str]:
+    yield stage.llm.url.replace("/ws", "/")
+
+
+def _row(name: str, injected: str, reason: str, say: str = "", **parts: Any) -> Row:
+    values: dict[str, Any] = {"where": "LLM", "stage": "connect", "reached": "nothing", "longest_s": 1.5}
+    return Row(name=name, injected=injected, reason=reason, say=say, **(values | parts))
+
+
+def _on_accept(*steps: Any) -> LlmScript:
+    return LlmScript(on_accept=steps)
+
+
+def _on_handshake(*steps: Any) -> LlmScript:
+    return LlmScript(on_handshake=steps)
+
+
+def _http(status: int, say: str = "") -> Row:
+    injected = f"HTTP {status} instead of an upgrade"
+    script = _on_handshake(Http(status, {"detail": "scripted"}))
+    return _row(f"http-{status}", injected, "not_websocket", say or f"HTTP {status}", llm=script)
+
+
+ROWS = (
+    _row("refused", "nothing listens", "refused", "is the server running?", llm_url=refusing),
+    _row("refused-tts", "nothing listens", "refused", "is the server running?", where="TTS", tts_url=refusing),
+    _row("black-hole", "packets are swallowed", "timeout", "within 0.5 s", llm_url=black_hole),
+    _row("black-hole-tts", "packets are swallowed", "timeout", "within 0.5 s", where="TTS", tts_url=black_hole),
+    _row("name-not-found", "the host name is unknown", "dns", "host name not found", llm_url=unknown_host),
+    _row("no-route", "there is no way to that address", "unreachable", "unreachable", llm_url=no_route),
+    _row("accept-and-drop", "closed before the request is read", "closed", llm=_on_accept(Drop())),
+    _row("drop-in-handshake", "closed instead of a handshake", "closed", llm=_on_handshake(Drop())),
+    _row("reset-in-handshake", "reset (RST) instead of a handshake", "closed", llm=_on_handshake(Reset())),
+    _row("no-handshake", "accepts, and never answers", "timeout", "within 0.5 s", llm=_on_accept(Stall())),
+    _row(
+        "no-handshake-tts", "accepts, and never answers", "timeout", "within 0.5 s",
+        where="TTS", tts=TtsScript(on_accept=(Stall(),)),
+    ),
+    _row("late-handshake", "the handshake comes after the deadline", "timeout", llm=_on_handshake(Wait(5.0))),
+    _row(
+        "slow-handshake", "a handshake takes 200 ms", "",
+        llm=_on_handshake(Wait(0.2)), outcome="ok", stage="", reached="second segment",
+    ),
+    _row(
+        "half-handshake", "half of the handshake, then nothing", "timeout",
+        llm=_on_handshake(Raw(b"HTTP/1.1 101 Switching"), Stall()),
+    ),
+    _http(200, "check the path"),
+    _http(403),
+    _http(404, "check the path"),
+    _http(500),
+    _http(503),
+    _row("wrong-path", "the URL's path is not the WebSocket's", "not_websocket", "check the path", llm_url=wrong_path),
+    _row("redirects", "a redirect to itself", "not_websocket", llm=_on_handshake(REDIRECT, Drop())),
+    _row("another-protocol", "an SSH server answers", "not_websocket", llm=_on_accept(SSH_BANNER, Stall())),
+    _row("wrong-accept-key", "a handshake that does not fit ours", "not_websocket", llm=_on_handshake(WRONG_KEY)),
+    _row(
+        "endless-header", "a header line that never ends", "not_websocket",
+        llm=_on_handshake(Raw(b"HTTP/1.1 101 "), Repeat((Raw(b"x" * 4096), Wait(0.001)))),
+    ),
+    _row(
+        "plain-asked-for-tls", "a wss:// URL, and a server without TLS that waits for more", "timeout", "it is ws://",
+        llm_url=plain_asked_for_tls,
+    ),
+    _row(
+        "plain-answers-tls", "a wss:// URL, and a server without TLS that says so", "tls", "it is ws://",
+        llm_url=plain_asked_for_tls, llm=_on_accept(Wait(0.05), Http(400)),
+    ),
+    _row("unknown-authority", "a certificate that nobody vouches for", "tls", "certificate", llm_url=unknown_authority),
+    _row(
+        "tls-asked-plainly", "a ws:// URL, and a server with TLS", "closed", "it is wss://",
+        where="TTS", tts_url=tls_asked_plainly,
+    ),
+    _row(
+        "tls-alert", "a ws:// URL, and a server with TLS that says so", "closed", "it is wss://",
+        llm=_on_accept(Wait(0.05), Raw(b"\x15\x03\x01\x00\x02\x02\x46"), Drop()),
+    ),
+)  # fmt: skip

@@ -1,0 +1,199 @@
+"""Faults of the TTS server."""
+
+import random
+import struct
+from array import array
+from dataclasses import replace
+from typing import Any
+
+from fault_matrix.row import ONE_CHUNK, Row, llm_says, tts_says
+from probe.reference.faults import (
+    BAD_UTF8,
+    ENDLESS_FRAME,
+    RESERVED_OPCODE,
+    Binary,
+    Close,
+    Drop,
+    Json,
+    Raw,
+    Repeat,
+    Reset,
+    Stall,
+    Text,
+    TtsScript,
+    TtsTurn,
+    Wait,
+    audio,
+    llm,
+    tts,
+    wire,
+)
+from probe.reference.faults.connection import Steps
+
+SPEECH = tts.speech(200)
+MARKER = Json({"type": "segment_complete", "segment": 1, "audio_ms": 200})
+SLOW_SECOND = llm_says(llm.chunk(" Hello there."), llm.last_chunk(" How are you?", first=0.6))
+THREE_CHUNKS = llm_says(llm.chunk(" Hello there."), llm.chunk(" How are you?"), llm.last_chunk(" I am fine."))
+
+
+def _constant(value: int) -> Steps:
+    return tts.pcm(array("h", [value] * 6600).tobytes())
+
+
+def _floats() -> bytes:
+    """Speech as 32-bit floats, which somebody forgot to convert."""
+    chance = random.Random(1)
+    return b"".join(struct.pack("<f", chance.uniform(-0.3, 0.3)) for _ in range(6600))
+
+
+def _row(name: str, injected: str, reason: str, *segments: Steps, **parts: Any) -> Row:
+    given = {key: parts.pop(key) for key in ("generation", "on_init", "after_segment", "on_close") if key in parts}
+    script = tts_says(*segments, **given)
+    values: dict[str, Any] = {"where": "TTS", "stage": "tts", "reached": "text", "tts": script}
+    return Row(name=name, injected=injected, reason=reason, **(values | parts))
+
+
+def _harmless(name: str, injected: str, *segments: Steps, **parts: Any) -> Row:
+    values: dict[str, Any] = {"outcome": "ok", "stage": "", "reached": "second segment"}
+    return _row(name, injected, "", *segments, **(values | parts))
+
+
+def _frame(name: str, injected: str, step: Any) -> Row:
+    return _row(name, injected, "malformed", (*SPEECH, step, Stall()), reached="audio")
+
+
+def _sound(name: str, injected: str, reason: str, steps: Steps, **parts: Any) -> Row:
+    values: dict[str, Any] = {"stage": "audio", "reached": "second segment"}
+    return _row(name, injected, reason, steps, **(values | parts))
+
+
+def _stall(ms: int) -> Row:
+    steps = (*SPEECH, Wait(ms / 1000), *SPEECH)
+    return _harmless(f"stall-{ms}", f"a stall of {ms} ms inside a marked segment", steps)
+
+
+def _unmarked_stall(ms: int) -> Row:
+    """Nothing marks the segment's end, so that a stall longer than the gap looks like it; the rest is still its own."""
+    steps = (*SPEECH, Wait(ms / 1000), *SPEECH)
+    injected = f"a stall of {ms} ms inside a segment without a marker"
+    return _harmless(f"unmarked-stall-{ms}", injected, steps, tts.speech(200), generation="older", llm=SLOW_SECOND,
+                     limits={"llm_s": 2.0}, longest_s=3.0)  # fmt: skip
+
+
+# A server of the older generation does the same, and must come to the same.
+OF_BOTH_GENERATIONS = (
+    "no-stream-created", "drop-at-init", "no-audio", "unknown-voice", "fatal-error", "complaint-and-silence",
+    "done-in-the-middle", "tts-garbage", "tts-drop-in-segment", "close-at-once",
+)  # fmt: skip
+
+
+def _older(row: Row) -> Row:
+    injected = f"{row.injected}, older generation"
+    script = replace(row.tts, generation="older")
+    return replace(row, name=f"{row.name}-older", injected=injected, tts=script, longest_s=row.longest_s + 1)
+
+
+NEWER = (
+    _row("no-stream-created", "init is not answered", "no_stream", on_init=(Stall(),), reached="nothing"),
+    _row("drop-at-init", "closed in answer to init", "closed", on_init=(Drop(),), reached="nothing"),
+    _row("error-at-init", "a fatal error in answer to init", "server_error",
+         on_init=(tts.error("model not loaded", fatal=True),), reached="nothing", say="model not loaded"),
+    _row("complaint-at-init", "an error that is not fatal, and no stream", "no_stream",
+         on_init=(tts.error("warming up", fatal=False), Stall()), reached="nothing", say="warming up"),
+    _harmless("second-init-ignored", "the connection takes one init, and is dropped after done",
+              generation="older", turns=2, reached="second segment", longest_s=6.0),
+    _harmless("second-init-unanswered", "the connection takes one init, and stays open",
+              generation="older", on_close=(tts.DONE,), turns=2, longest_s=6.0),
+    _harmless("audio-before-stream", "audio before stream_created", SPEECH, on_init=(*SPEECH, tts.CREATED)),
+    _harmless("audio-before-text", "audio before the first text", SPEECH, on_init=(tts.CREATED, *SPEECH)),
+    _harmless("two-streams-created", "stream_created twice", SPEECH, on_init=(tts.CREATED, tts.CREATED)),
+    _row("no-audio", "a text gets no audio", "no_audio", (Stall(),)),
+    _row("no-audio-of-second", "the second text gets no audio", "no_audio", SPEECH, (Stall(),), reached="segment"),
+    _row("unknown-voice", "the server does not have the voice", "unknown_voice", target='voice = "nobody"',
+         say="aria"),
+    *(_stall(ms) for ms in (100, 149, 151, 400)),
+    *(_unmarked_stall(ms) for ms in (100, 400)),
+    _row("stall-for-ever", "silence in the middle of the first segment, and nothing after it", "no_audio",
+         (*SPEECH, Stall()), reached="segment"),
+    _row("stall-for-ever-marked", "silence in the middle of the second segment", "timeout", SPEECH, (*SPEECH, Stall()),
+         reached="second segment", say="no segment_complete"),
+    _row("stall-for-ever-unmarked", "silence in the middle of the last segment, and no done", "timeout",
+         (*SPEECH, Stall()), generation="older", llm=ONE_CHUNK, reached="segment"),
+    _harmless("drip", "frames of one byte", tts.pcm(audio.tone(20), size=1)),
+    _harmless("slow-drip", "a frame of ten samples every 10 ms", tts.pcm(audio.tone(10), size=20, gap=0.01)),
+    _harmless("huge-audio-frame", "two seconds in one frame", tts.pcm(audio.tone(2000), size=10**6)),
+    _harmless("empty-frames", "frames without a byte", (Binary(b""), *SPEECH, Binary(b""))),
+    _sound("odd-bytes", "an odd number of bytes", "odd_bytes", tts.pcm(audio.tone(200) + b"\0")),
+    _sound("silence", "nothing but digital silence", "silent", tts.pcm(audio.silence(300)),
+           without=("leading_silence_ms", "combined_ttfa_ms")),
+    _sound("dither", "nothing but dither", "silent", tts.pcm(array("h", [3, -3] * 3300).tobytes()),
+           without=("leading_silence_ms", "combined_ttfa_ms")),
+    _sound("full-scale-noise", "white noise at full scale", "noise", tts.pcm(audio.noise(300))),
+    _sound("nan-as-int", "NaN, converted to the lowest integer", "noise", _constant(-32768),
+           without=("leading_silence_ms", "combined_ttfa_ms")),
+    _sound("nan-pattern", "NaN's own bits", "noise", _constant(0x7FC0),
+           without=("leading_silence_ms", "combined_ttfa_ms")),
+    _sound("constant", "a constant", "silent", _constant(12000),
+           without=("leading_silence_ms", "combined_ttfa_ms")),
+    _sound("floats", "32-bit floats where 16-bit integers belong", "noise", tts.pcm(_floats())),
+    _sound("misaligned", "speech cut one byte too late", "noise", tts.pcm(audio.tone(300)[1:] + b"\0")),
+    _sound("misaligned-quietly", "a quiet voice (-50 dB) cut one byte too late", "noise",
+           tts.pcm(audio.tone(300, amplitude=120)[1:] + b"\0")),
+    _sound("silence-of-second", "the second segment is silent", "silent", SPEECH, reached="second segment",
+           tts=tts_says(SPEECH, tts.pcm(audio.silence(200))), say="chunk 2"),
+    _harmless("leading-silence", "300 ms of silence first", tts.speech(200, leading_silence_ms=300)),
+    _row("done-without-audio", "done in answer to a text", "ended_early", (tts.DONE,)),
+    _row("done-in-the-middle", "done in the middle of a segment", "ended_early", (*SPEECH, tts.DONE),
+         reached="segment"),
+    _sound("marker-without-audio", "the end of a segment, and nothing before it", "missing", (),
+           reached="text"),
+    _sound("complaint-instead-of-audio", "an error that is not fatal, and the end of the segment", "missing",
+           (tts.error("phonemizer failed", fatal=False),), reached="text", say="phonemizer failed"),
+    _harmless("complaint", "an error that is not fatal, and then the audio",
+              (tts.error("slow today", fatal=False), *SPEECH)),
+    _row("complaint-and-silence", "an error that is not fatal, and no audio", "no_audio",
+         (tts.error("CUDA out of memory", fatal=False), Stall()), say="CUDA out of memory"),
+    _row("fatal-error", "a fatal error in a segment", "server_error",
+         (*SPEECH, tts.error("CUDA out of memory", fatal=True)), reached="audio", say="CUDA out of memory"),
+    _row("error-without-fatal", "an error that does not say whether it is fatal", "server_error",
+         (Json({"type": "error", "message": "oops"}),), say="oops"),
+    _frame("tts-garbage", "a text frame that is no JSON", Text("garbage")),
+    _frame("tts-truncated-json", "JSON that was cut", Text('{"type": "segment_comp')),
+    _frame("tts-bad-utf8", "text that is no UTF-8", BAD_UTF8),
+    _frame("tts-reserved-opcode", "a frame that WebSocket does not know", RESERVED_OPCODE),
+    _frame("tts-endless-frame", "the header of a frame of a terabyte", ENDLESS_FRAME),
+    _harmless("tts-unknown-frames", "frames that nobody knows", (Json({"type": 7}), *SPEECH, Json({}))),
+    _row("audio-flood", "more audio than anyone would listen to", "flood",
+         (Repeat((Raw(wire.frame(wire.BINARY, bytes(2**20)) * 8),)),),
+         reached="silent audio", longest_s=10.0, limits={"run_s": 20.0, "tts_s": 5.0}),
+    _harmless("late-audio", "audio of the last segment after its gap", (*SPEECH, Wait(0.25), *SPEECH),
+              generation="older", llm=ONE_CHUNK, reached="segment"),
+    _harmless("late-audio-of-last", "audio after the last marker", SPEECH, on_close=(*SPEECH, tts.DONE),
+              outcome="suspect", say="audio after the end", llm=ONE_CHUNK, reached="segment"),
+    _harmless("audio-after-done", "audio after done", SPEECH, on_close=(tts.DONE, *SPEECH)),
+    _harmless("close-after-done-tts", "the connection ends with done", SPEECH, on_close=(tts.DONE, Drop())),
+    _row("close-at-once", "the connection ends instead of done", "closed", on_close=(Drop(),),
+         reached="second segment"),
+    _row("no-done", "done never comes", "timeout", on_close=(Stall(),), reached="second segment", say="no done"),
+    _row("tts-drop-at-once", "closed right after the handshake", "closed", tts=TtsScript(on_connected=(Drop(),)),
+         reached="nothing"),
+    _row("tts-drop-in-segment", "closed in the middle of a segment", "closed", (*SPEECH, Drop()), reached="audio"),
+    _row("tts-reset", "a reset (RST) in the middle of a segment", "closed", (*SPEECH, Reset()), reached="audio"),
+    _row("tts-close-1000", "close 1000 in the middle of a segment", "closed", (*SPEECH, Close(1000)),
+         reached="audio", say="1000"),
+    _row("tts-close-1011", "close 1011 in the middle of a segment", "closed", (*SPEECH, Close(1011, "CUDA")),
+         reached="audio", say="CUDA"),
+    _row("tts-half-open", "frozen: no frame, no pong, no answer to a close frame", "no_audio",
+         tts=TtsScript(turns=(TtsTurn(segments=((Stall(),),)),), on_client_close=(Stall(),)), longest_s=4.0),
+    _row("marker-missing-once", "one of three markers never comes", "timeout",
+         (*SPEECH, MARKER), SPEECH, (*SPEECH, MARKER), after_segment=(), llm=THREE_CHUNKS,
+         reached="second segment", say="no segment_complete"),
+    _harmless("marker-twice", "a marker too many", after_segment=(tts.SEGMENT_COMPLETE, tts.SEGMENT_COMPLETE)),
+    _harmless("done-twice", "done twice", on_close=(tts.DONE, tts.DONE)),
+    _harmless("contradicting-duration", "a duration that contradicts the bytes", (*SPEECH,), outcome="suspect",
+              after_segment=(Json({"type": "segment_complete", "segment": 1, "audio_ms": 5000}),),
+              say="sample_rate"),
+    _harmless("no-duration", "a marker without a duration", after_segment=(Json({"type": "segment_complete"}),)),
+)  # fmt: skip
+
+ROWS = (*NEWER, *(_older(row) for row in NEWER if row.name in OF_BOTH_GENERATIONS))

@@ -1,0 +1,180 @@
+"""Faults of our own machine: the probe must doubt itself, or say so, and go on."""
+
+import asyncio
+import gc
+import os
+import resource
+import socket
+import sqlite3
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, contextmanager, suppress
+from typing import Any
+from unittest.mock import patch
+
+from fault_matrix.row import Row, Stage
+from probe.protocols.chunked import ChunkedLlm
+from probe.reference.faults import Entry, LlmScript, llm, refusing_port
+from probe.sinks.history_file import FILE_NAME
+
+# Long enough for something to happen in the middle of it.
+SLOWLY = LlmScript(turns=((llm.chunk(" Hello", " there.", first=0.2), llm.last_chunk(" How are you?")),))
+HOUR_S = 3600.0
+PAUSE_S = 0.06
+
+
+def _asked(entry: Entry) -> bool:
+    return entry.kind == "text" and entry.direction == "in"
+
+
+@asynccontextmanager
+async def once_asked(stage: Stage, do: Callable[[], Any]) -> AsyncIterator[None]:
+    """Do something 50 ms after the LLM server was asked."""
+
+    async def wait() -> None:
+        await stage.llm.log.until(_asked)
+        asyncio.get_running_loop().call_later(0.05, do)
+
+    waiting = asyncio.ensure_future(wait())
+    try:
+        yield
+    finally:
+        waiting.cancel()
+        with suppress(asyncio.CancelledError):
+            await waiting
+
+
+def loop_blocked(stage: Stage) -> Any:
+    return once_asked(stage, lambda: time.sleep(PAUSE_S))
+
+
+def loop_blocked_shortly(stage: Stage) -> Any:
+    return once_asked(stage, lambda: time.sleep(0.005))
+
+
+def interrupted(stage: Stage) -> Any:
+    return once_asked(stage, stage.stop.set)
+
+
+@asynccontextmanager
+async def long_collection(stage: Stage) -> AsyncIterator[None]:
+    def last(phase: str, _info: Any) -> None:
+        if phase == "start":
+            time.sleep(PAUSE_S)
+
+    async with once_asked(stage, gc.collect):
+        # After the probe's own callback, which is there as soon as a run is.
+        asyncio.get_running_loop().call_later(0.02, gc.callbacks.append, last)
+        try:
+            yield
+        finally:
+            gc.callbacks.remove(last)
+
+
+@asynccontextmanager
+async def clock_stepped(stage: Stage) -> AsyncIterator[None]:
+    real, real_ns = time.time, time.time_ns
+    back = False
+
+    def step() -> None:
+        nonlocal back
+        back = True
+
+    with (
+        patch("time.time", lambda: real() - back * HOUR_S),
+        patch("time.time_ns", lambda: real_ns() - round(back * HOUR_S * 1e9)),
+    ):
+        async with once_asked(stage, step):
+            yield
+
+
+@contextmanager
+def _limited(kind: int, soft: int) -> Any:
+    before = resource.getrlimit(kind)
+    resource.setrlimit(kind, (soft, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(kind, before)
+
+
+@asynccontextmanager
+async def no_descriptors(_stage: Stage) -> AsyncIterator[None]:
+    free = os.dup(0)
+    os.close(free)
+    with _limited(resource.RLIMIT_NOFILE, free):
+        yield
+
+
+@asynccontextmanager
+async def disk_full(_stage: Stage) -> AsyncIterator[None]:
+    """No file may grow beyond what the history needs for a first page."""
+    with _limited(resource.RLIMIT_FSIZE, 4096):
+        yield
+
+
+@asynccontextmanager
+async def history_locked(stage: Stage) -> AsyncIterator[None]:
+    path = stage.folder / "state" / FILE_NAME
+    with patch("probe.dispatch.HISTORY_PATIENCE_S", 0.3):
+        other = sqlite3.connect(path, isolation_level=None)
+        other.execute("BEGIN EXCLUSIVE")
+        try:
+            yield
+        finally:
+            other.execute("ROLLBACK")
+            other.close()
+
+
+@asynccontextmanager
+async def silent_collector(_stage: Stage) -> AsyncIterator[str]:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield f"http://127.0.0.1:{server.getsockname()[1]}"
+
+
+@asynccontextmanager
+async def no_collector(_stage: Stage) -> AsyncIterator[str]:
+    with refusing_port() as port:
+        yield f"http://127.0.0.1:{port}"
+
+
+@asynccontextmanager
+async def users_hold_the_slot(stage: Stage) -> AsyncIterator[None]:
+    stage.llm.active_streams["somebody"] = []
+    yield
+    del stage.llm.active_streams["somebody"]
+
+
+@asynccontextmanager
+async def mistake_of_ours(_stage: Stage) -> AsyncIterator[None]:
+    with patch.object(ChunkedLlm, "decode", side_effect=ZeroDivisionError("a mistake")):
+        yield
+
+
+def _row(name: str, injected: str, sabotage: Any, **parts: Any) -> Row:
+    values: dict[str, Any] = {"where": "probe", "outcome": "ok", "reached": "second segment", "llm": SLOWLY}
+    return Row(name=name, injected=injected, sabotage=sabotage, **(values | parts))
+
+
+STRICT = "[self_check]\nmax_lag_ms = 20"
+INTERNAL = {"outcome": "failed", "stage": "internal"}
+
+ROWS = (
+    _row("loop-blocked", "the event loop is blocked for 60 ms", loop_blocked, settings=STRICT,
+         outcome="suspect", say="event-loop lag"),
+    _row("long-collection", "a garbage collection of 60 ms", long_collection, settings=STRICT,
+         outcome="suspect", say="garbage collection"),
+    _row("clock-stepped", "the wall clock is set back by an hour", clock_stepped),
+    _row("out-of-descriptors", "the process is out of file descriptors", no_descriptors, **INTERNAL,
+         reason="error", reached="nothing", say="Too many open files"),
+    _row("disk-full", "the disk is full: the history can't be written", disk_full),
+    _row("history-locked", "somebody holds a lock on the history", history_locked, longest_s=2.0),
+    _row("collector-hangs", "the collector takes the spans, and never answers", None, collector=silent_collector),
+    _row("collector-away", "nobody listens at the collector's address", None, collector=no_collector),
+    _row("interrupted", "SIGTERM in the middle of a run", interrupted, **INTERNAL, reason="interrupted",
+         reached="nothing"),
+    _row("mistake", "a mistake of ours in the middle of a run", mistake_of_ours, **INTERNAL, reason="error",
+         reached="nothing", say="a mistake"),
+    _row("users-first", "users hold the LLM server's slot", users_hold_the_slot, outcome="skipped", reached="nothing",
+         settings="[courtesy]\nenabled = true\nmax_wait_s = 0.2", say="1 stream in use"),
+)  # fmt: skip

@@ -1,0 +1,60 @@
+"""`docs/faults.md`, written from the table.
+
+After a change of the table: `UPDATE_GOLDEN=1 make test-unit`, then look at the diff.
+"""
+
+from collections.abc import Iterator
+from itertools import groupby
+
+from fault_matrix import ROWS
+from fault_matrix.row import LIMITS, MEASURES, Row
+
+HEAD = """# Faults
+
+Every fault that is injected in the tests, and what comes of it. None of them hangs a run, ends the daemon, leaves the
+LLM server's slot taken, or becomes a number that looks valid: a run that is not `ok` or `slow` is no latency in any
+histogram.
+
+This page is written from `tests/support/fault_matrix`. Each row is played by `tests/integration/test_fault_matrix.py`
+against scripted servers, through everything that a daemon is made of; then the same daemon must measure a healthy
+target, and nothing may be left: no task, thread, socket, open file or slot. [failures.md](failures.md) says what to do
+about each reason.
+
+*Longest* is what a run may take, in seconds, giving back the slot included, at the limits of these tests:
+{limits}.
+
+*Measures* is how far the run came, and so which measures exist, those of the steps before included:
+
+{reached}
+"""
+COLUMNS = "| fault | what is injected | outcome | stage, reason | longest | measures |\n|---|---|---|---|---|---|"
+TITLES = {"LLM": "The LLM server", "TTS": "The TTS server", "probe": "The probe's own machine"}
+
+
+def page() -> str:
+    """The whole document."""
+    limits = ", ".join(f"`{name}` {value:g}" for name, value in LIMITS.items())
+    reached = "\n".join(_reached())
+    parts = [HEAD.format(limits=limits, reached=reached)]
+    by_place = sorted(ROWS, key=lambda row: [*TITLES].index(row.where))
+    for where, rows in groupby(by_place, lambda row: row.where):
+        parts.append(f"## {TITLES[where]}\n\n{COLUMNS}\n" + "\n".join(map(_line, rows)) + "\n")
+    return "\n".join(parts)
+
+
+def _reached() -> Iterator[str]:
+    """Each step, and which measures it adds to those of the step before."""
+    before: frozenset[str] = frozenset()
+    for name, measures in MEASURES.items():
+        added = ", ".join(f"`{measure}`" for measure in sorted(measures - before))
+        yield f"- {name}: {added or 'none'}"
+        before = measures
+
+
+def _line(row: Row) -> str:
+    reason = f"{row.stage}, `{row.reason}`" if row.stage else ""
+    measures = (
+        row.reached if not row.without else f"{row.reached}, but no {', '.join(f'`{name}`' for name in row.without)}"
+    )
+    kept = "; the server keeps the slot" if row.slot_kept else ""
+    return f"| {row.name} | {row.injected}{kept} | `{row.outcome}` | {reason} | {row.longest_s:g} | {measures} |"

@@ -1,0 +1,100 @@
+"""What a row of the fault matrix says."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from probe.reference.faults import LlmScript, ScriptedLlm, ScriptedTts, TtsScript, TtsTurn, llm
+from probe.reference.faults.connection import Steps
+
+# Deadlines that keep silence short; what is healthy answers at once.
+LIMITS = {
+    "connect_s": 0.5, "llm_s": 0.5, "tts_s": 0.5, "run_s": 4.0, "release_s": 1.0, "hold_s": 0.3,
+}  # fmt: skip
+
+# Which measures exist, by what was reached: each of these has those of the ones before it.
+Reached = Literal["nothing", "first token", "text", "silent audio", "audio", "segment", "second segment"]
+
+_TOKEN = {"llm_ttft_ms"}
+_TEXT = _TOKEN | {"llm_gen_time_ms"}
+_SILENCE = _TEXT | {
+    "tts_ttfb_ms", "tts_stream_time_ms", "combined_ttfb_ms", "audio_duration_ms", "underrun_ms", "realtime_factor",
+}  # fmt: skip
+_AUDIO = _SILENCE | {"leading_silence_ms", "combined_ttfa_ms"}
+_SEGMENT = _AUDIO | {"tts_gen_time_ms"}
+MEASURES: Mapping[Reached, frozenset[str]] = {
+    "nothing": frozenset(),
+    "first token": frozenset(_TOKEN),
+    "text": frozenset(_TEXT),
+    "silent audio": frozenset(_SILENCE),
+    "audio": frozenset(_AUDIO),
+    "segment": frozenset(_SEGMENT),
+    "second segment": frozenset(_SEGMENT | {"playout_gap_ms"}),
+}
+
+
+@dataclass
+class Stage:
+    """Where a row is played: what a sabotage can get at."""
+
+    llm: ScriptedLlm
+    tts: ScriptedTts
+    folder: Path
+    stop: asyncio.Event
+
+
+# Instead of the scripted server's own.
+Url = Callable[[Stage], AbstractAsyncContextManager[str]]
+Sabotage = Callable[[Stage], AbstractAsyncContextManager[None]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """One fault: what is injected, and what must come of it.
+
+    longest_s: at the limits of `LIMITS`, the giving back of the slot included. say: words of the failure, the
+    doubt or the skip. without: measures that do not exist in spite of what was reached.
+    """
+
+    name: str
+    injected: str
+    where: Literal["LLM", "TTS", "probe"]
+    outcome: Literal["ok", "failed", "suspect", "skipped"] = "failed"
+    stage: Literal["connect", "llm", "tts", "audio", "internal", ""] = ""
+    reason: str = ""
+    reached: Reached
+    without: tuple[str, ...] = ()
+    longest_s: float = 2.0
+    say: str = ""
+    slot_kept: bool = False  # by a server that does not do what it is asked for
+    llm: LlmScript = field(default_factory=LlmScript)
+    tts: TtsScript = field(default_factory=TtsScript)
+    llm_url: Url | None = None
+    tts_url: Url | None = None
+    collector: Url | None = None
+    sabotage: Sabotage | None = None
+    limits: Mapping[str, float] = field(default_factory=dict)
+    settings: str = ""
+    target: str = ""
+    turns: int = 1
+
+    @property
+    def measures(self) -> frozenset[str]:
+        return MEASURES[self.reached] - set(self.without)
+
+
+def llm_says(*chunks: Steps, **script: Any) -> LlmScript:
+    """An LLM server that gives these chunks, whatever they are."""
+    return LlmScript(turns=(chunks,), **script)
+
+
+def tts_says(*segments: Steps, generation: Any = "newer", **turn: Any) -> TtsScript:
+    """A TTS server that gives these segments."""
+    given: dict[str, Any] = {"segments": segments} if segments else {}
+    return TtsScript(generation=generation, turns=(TtsTurn(**given, **turn),))
+
+
+ONE_CHUNK = llm_says(llm.last_chunk(" Hello", " there."))

@@ -1,0 +1,152 @@
+"""Plays one row: a daemon's own parts, put together as a daemon does, measure the faulty servers."""
+
+import asyncio
+import threading
+import time
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from fault_matrix.row import LIMITS, Row, Stage
+from probe import config
+from probe.daemon.parts import Parts, build
+from probe.daemon.plans import entries
+from probe.daemon.runs import Runs
+from probe.record import RunRecord
+from probe.reference.faults import ScriptedLlm, ScriptedTts
+from probe.schedule import Entry
+from probe.sinks.history_reader import reading
+
+CONFIG = """
+[targets.faulty]
+llm_url = "{llm_url}"
+tts_url = "{tts_url}"
+{target}
+[targets.faulty.limits]
+{limits}
+[targets.healthy]
+llm_url = "{healthy_llm}"
+tts_url = "{healthy_tts}"
+[scenarios.default]
+turns = {turns}
+turn_pause_s = 0.05
+[schedules.faulty]
+target = "faulty"
+[schedules.healthy]
+target = "healthy"
+[daemon]
+state_dir = "{folder}/state"
+[http]
+port = 0
+[otlp]
+{otlp}
+"""
+LAST_LOOKS = 25
+# What a row's own settings replace.
+SETTINGS = {
+    "[self_check]": "max_lag_ms = 2000",
+    "[courtesy]": "enabled = false",
+}
+
+
+@dataclass
+class Played:
+    """What came of a row."""
+
+    took_s: float = 0.0
+    faulty: RunRecord | None = None
+    healthy: RunRecord | None = None
+    streams: list[str] = field(default_factory=list)
+    page: str = ""
+    complaint: str | None = None
+    left_over: list[str] = field(default_factory=list)
+
+
+async def play(row: Row, folder: Path) -> Played:
+    """Run the row's target once, then a healthy one with the same daemon, then look at what is left."""
+    played = Played()
+    before = _open()
+    tasks = asyncio.all_tasks()
+    async with (
+        ScriptedLlm(row.llm) as llm,
+        ScriptedTts(row.tts) as tts,
+        ScriptedLlm() as healthy_llm,
+        ScriptedTts() as healthy_tts,
+    ):
+        stage = Stage(llm, tts, folder, asyncio.Event())
+        async with AsyncExitStack() as stack:
+            urls = {
+                "llm_url": await stack.enter_async_context(row.llm_url(stage)) if row.llm_url else llm.url,
+                "tts_url": await stack.enter_async_context(row.tts_url(stage)) if row.tts_url else tts.url,
+                "healthy_llm": healthy_llm.url,
+                "healthy_tts": healthy_tts.url,
+                "otlp": 'protocol = "none"',
+            }
+            if row.collector:
+                collector = await stack.enter_async_context(row.collector(stage))
+                urls["otlp"] = f'endpoint = "{collector}"\ntimeout_s = 0.5'
+            async with _daemon(row, folder, urls) as (parts, settings):
+                await _measure(row, stage, parts, settings, played)
+    for _ in range(LAST_LOOKS):
+        played.left_over = [f"{task!r}" for task in asyncio.all_tasks() - tasks]
+        played.left_over += [what for what in _open() if what not in before]
+        if not played.left_over:
+            break
+        # An aborted socket is closed by the loop's next turn, a thread ends when it gets to it.
+        await asyncio.sleep(0.02)
+    return played
+
+
+async def _measure(row: Row, stage: Stage, parts: Parts, settings: config.Config, played: Played) -> None:
+    faulty, healthy = entries(settings)
+    began = time.monotonic()
+    if row.sabotage is None:
+        await _run(faulty, parts, settings, stage.stop)
+    else:
+        async with row.sabotage(stage):
+            await _run(faulty, parts, settings, stage.stop)
+    played.took_s = time.monotonic() - began
+    played.streams = [*stage.llm.active_streams]
+    await _run(healthy, parts, settings, asyncio.Event())
+    with reading(stage.folder / "state") as history:
+        records = {record.plan.target.name: record for record in history.runs()}
+    played.faulty, played.healthy = records.get("faulty"), records.get("healthy")
+    await parts.dispatch.drain(1.0)
+    played.page = parts.histograms.render("text/plain")[0].decode()
+    played.complaint = parts.health.complaint()
+
+
+async def _run(entry: Entry, parts: Parts, settings: config.Config, stop: asyncio.Event) -> None:
+    runs = Runs(settings, parts.dispatch, parts.histograms, parts.health, parts.log, stop)
+    await runs.due(entry, time.time())
+
+
+@asynccontextmanager
+async def _daemon(row: Row, folder: Path, urls: dict[str, str]) -> AsyncIterator[tuple[Parts, config.Config]]:
+    limits = "\n".join(f"{name} = {value}" for name, value in (LIMITS | dict(row.limits)).items())
+    text = CONFIG.format(folder=folder, target=row.target, limits=limits, turns=row.turns, **urls)
+    default = "\n".join(f"{table}\n{line}" for table, line in SETTINGS.items() if table not in row.settings)
+    path = folder / "probe.toml"
+    path.write_text(f"{text}\n{default}\n{row.settings}")
+    settings = config.load(path)
+    parts = build(settings)
+    parts.http.start()
+    try:
+        yield parts, settings
+    finally:
+        parts.http.close()
+
+
+def _open() -> list[str]:
+    """Open sockets and files, and threads; what a test runner or a resolver keeps for later is not ours."""
+    found = []
+    for link in Path("/proc/self/fd").iterdir():
+        try:
+            target = str(link.readlink())
+        except FileNotFoundError:
+            continue
+        if target.startswith("socket:") or "/state/" in target:
+            found.append(target)
+    threads = [thread.name for thread in threading.enumerate() if not thread.name.startswith("asyncio_")]
+    return [*found, *threads]
