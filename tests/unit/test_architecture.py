@@ -17,7 +17,7 @@ SOURCES = Path(__file__).parents[2] / "src"
 CLIENT = "probe probe.* !probe.reference !probe.reference.*"
 # The only ones that know both what measures and who reads the record.
 COMPOSING = "probe.__main__ probe.cli probe.cli.* probe.config probe.config.* probe.daemon probe.daemon.*"
-READING = "probe.sinks probe.sinks.* probe.dispatch probe.drift"
+READING = "probe.sinks probe.sinks.* probe.dispatch probe.drift probe.drift.*"
 
 
 @dataclass(frozen=True)
@@ -63,9 +63,9 @@ RULES = [
     ),
     Rule(
         "drift is a function of a series",
-        of="probe.drift",
+        of="probe.drift probe.drift.*",
         never="*",
-        but="stdlib probe.record probe.measures probe.serving probe.series",
+        but="stdlib probe.record probe.measures probe.serving probe.series probe.drift probe.drift.*",
         broken_by=("probe.drift", "from probe import config"),
     ),
     Rule(

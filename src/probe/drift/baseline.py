@@ -1,7 +1,7 @@
 """What a run should take: the level of late, and the rhythm of the day. Logarithms, so that both are shares.
 
-Each hour of the past is one cell, the mean of its middle half. The level is the median of the cells of up to a week that
-are not too young, so that a slow ramp does not become its own baseline. The rhythm is how each hour of the day
+Each hour of the past is one cell, the mean of its middle half. The level is the median of the cells of up to a week
+that are not too young, so that a slow ramp does not become its own baseline. The rhythm is how each hour of the day
 differs from its day, shrunk by as much as chance alone would have made of it.
 """
 
@@ -20,6 +20,8 @@ _LONGEST_LAG = _DAY
 _WHOLE_DAY = 16
 # While the rhythm is unknown only the last hours are a fair comparison.
 _RECENT = 4
+# As long as the rhythm of the day is unknown, changes below this share are taken for it.
+UNKNOWN_RHYTHM = 0.075
 # A level from fewer runs would be worse than the one that was found when the level last changed.
 _LEAST_RUNS = 120
 # The mean of the middle half scatters more than a mean, as a variance.
@@ -40,6 +42,8 @@ class Baseline:
     def __init__(self) -> None:
         self.level = 0.0
         self.rhythm: list[float] | None = None
+        # What an hour's share of the rhythm is unsure by; until it is known, all of what it may be.
+        self.unsure = UNKNOWN_RHYTHM
         self._cells: list[Cell] = []
         self._hour = 0
         self._values: list[float] = []
@@ -49,20 +53,26 @@ class Baseline:
         return self.level if self.rhythm is None else self.level + self.rhythm[int(at // HOUR) % _DAY]
 
     def add(self, at: float, value: float, noise: float) -> bool:
-        """Take a run; True where an hour has ended. `noise` is the variance of a mean of runs, times their number."""
+        """Take a run; True where it has made the rhythm known. `noise` is the variance that a mean has for each run."""
         hour = int(at // HOUR)
-        ended = hour != self._hour and bool(self._values)
-        if ended:
+        unknown = self.rhythm is None
+        if hour != self._hour and self._values:
             self._close(noise)
         self._hour = hour
         self._values.append(value)
-        return ended
+        return unknown and self.rhythm is not None
 
     def begin(self, level: float) -> None:
         """A new level, from now on."""
         self.level = level
         self._since = self._hour + 1
         self._values.clear()
+
+    def forget_level(self) -> None:
+        """Only the rhythm stays."""
+        self._cells.clear()
+        self._values.clear()
+        self.level = 0.0
 
     def shift(self, by: float) -> None:
         """The level has changed: the past is moved along, for the rhythm's sake."""
@@ -72,7 +82,9 @@ class Baseline:
     def correct(self, by: float) -> None:
         """The level that began last is known better now."""
         self.level += by
-        self._cells = [cell if cell.hour >= self._since else cell._replace(value=cell.value + by) for cell in self._cells]
+        self._cells = [
+            cell if cell.hour >= self._since else cell._replace(value=cell.value + by) for cell in self._cells
+        ]
 
     def undo(self, by: float, since: int) -> None:
         """It was no new level after all."""
@@ -92,7 +104,9 @@ class Baseline:
             del self._cells[0]
         # A day is whole when it ends, the first one whenever it began.
         if self._hour - self._cells[0].hour >= _DAY - 1 and (self.rhythm is None or self._hour % _DAY == _DAY - 1):
-            self.rhythm = _rhythm(self._cells, self._hour, noise) or self.rhythm
+            found = _rhythm(self._cells, self._hour, noise)
+            if found is not None:
+                self.rhythm, self.unsure = found
         self._settle()
 
     def _settle(self) -> None:
@@ -121,7 +135,7 @@ def midmean(values: Iterable[float]) -> float:
     return math.fsum(middle) / len(middle)
 
 
-def _rhythm(cells: Sequence[Cell], last: int, noise: float) -> list[float] | None:
+def _rhythm(cells: Sequence[Cell], last: int, noise: float) -> tuple[list[float], float] | None:
     days: dict[int, list[Cell]] = {}
     for cell in cells:
         days.setdefault((last - cell.hour) // _DAY, []).append(cell)
@@ -139,4 +153,5 @@ def _rhythm(cells: Sequence[Cell], last: int, noise: float) -> list[float] | Non
     variance = math.fsum((each - centre) ** 2 for each in known) / len(known)
     chance = _MIDMEAN * noise * len(known) / sum(runs)
     trust = max(0.0, 1 - chance / variance) if variance else 0.0
-    return [trust * (total / weight - centre) if weight else 0.0 for total, weight in zip(sums, runs, strict=True)]
+    rhythm = [trust * (total / weight - centre) if weight else 0.0 for total, weight in zip(sums, runs, strict=True)]
+    return rhythm, min(UNKNOWN_RHYTHM, math.sqrt(chance))
