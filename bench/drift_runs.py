@@ -1,8 +1,8 @@
 """Simulated series of runs: what stages take over days, with everything in it that must not be taken for drift.
 
 Three stages with AR(1) noise, a rhythm of the day, spikes, a burst of contention each day, hours without data; and,
-from a known run on, a step or a ramp of one stage. Sizes are shares of the whole: a step of 5 % makes the combined TTFB 5 %
-longer, all of it by that one stage.
+from a known run on, a step or a ramp of one stage. Sizes are shares of the whole: a step of 5 % makes the combined TTFB
+5 % longer, all of it by that one stage.
 """
 
 import math
@@ -92,7 +92,7 @@ def simulate(world: World, days: float, seed: int, change: Change | None = None)
     stages = {name: values * factor for name, values in parts.items()}
     stages[STAGES[0]] = np.asarray(sum(stages.values()) + HANDOVER_MS, dtype=np.float64)
     kept = _kept(world, runs, rng)
-    return Series(number[kept], started[kept], {name: values[kept] for name, values in stages.items()})
+    return Series(number[kept], np.asarray(started[kept]), {name: values[kept] for name, values in stages.items()})
 
 
 def _parts(world: World, runs: int, rng: np.random.Generator) -> dict[str, Floats]:

@@ -49,6 +49,8 @@ class Shift:
     confidence: float
     before: tuple[str, ...]
     after: tuple[str, ...]
+    # When all was as before again, if it was.
+    until: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

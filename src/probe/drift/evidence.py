@@ -16,8 +16,8 @@ from probe.drift.noise import SHIFTS, Noise, Table, estimate
 ENOUGH = 60
 # What the noise is learned from, and how often.
 RING = 2880
-_RELEARN = 720
-_FIRST_RELEARNS = (120, 240, 480)
+_RELEARN = 1440
+_FIRST_RELEARNS = (120, 240, 480, 960)
 # Evidence that came and went by itself in the past is no alarm the next time, nor is a little more. It fades.
 _MARGIN = 1.2
 _MEMORY = 0.99
@@ -52,7 +52,7 @@ class _Changed:
 
 
 class Evidence:
-    """One stage. `add` each run; `strongest` is then how close to an alarm it is, as a share of what it takes."""
+    """One stage. `add` each run; `strongest` of 1 or more is then an alarm."""
 
     def __init__(self, threshold: float) -> None:
         self.baseline = Baseline()
@@ -94,7 +94,7 @@ class Evidence:
                 self._weigh(self.noise, each.number, each.residual)
 
     def strongest(self) -> float:
-        if self.noise is None:
+        if self.noise is None or max(self._sums) < self._threshold:
             return 0.0
         candidates = zip(self._sums, self._limits, _NEEDED, strict=True)
         return max((each / limit for each, limit, runs in candidates if self.since_change >= runs), default=0.0)
@@ -185,26 +185,13 @@ class Evidence:
         noise = self.noise = estimate(residuals, self._threshold)
         cells = [noise.cell(each) for each in residuals]
         self._limits = [
-            max(self._threshold, _MARGIN * self._peak(table, cells), _MEMORY * before)
+            max(self._threshold, _MARGIN * _peak(table, cells), _MEMORY * before)
             for table, before in zip(noise.tables, self._limits, strict=True)
         ]
 
-    @staticmethod
-    def _peak(table: Table, cells: Sequence[int]) -> float:
-        """The highest that a sum would have come in the past, and then have gone back to nothing."""
-        highest = now = top = 0.0
-        for cell in cells:
-            now += table[cell]
-            if now > top:
-                top = now
-            elif now <= 0.0:
-                highest = max(highest, top)
-                now = top = 0.0
-        return highest
-
     def _weigh(self, noise: Noise, number: int, residual: float) -> None:
         unsure = self.baseline.unsure
-        cell = noise.cell(max(0.0, residual - unsure) + min(0.0, residual + unsure))
+        cell = noise.cell(residual - unsure if residual > unsure else residual + unsure if residual < -unsure else 0.0)
         sums = self._sums
         for index, table in enumerate(noise.tables):
             now = sums[index] + table[cell]
@@ -213,3 +200,16 @@ class Evidence:
                 self._onsets[index] = number + 1
             else:
                 sums[index] = now
+
+
+def _peak(table: Table, cells: Sequence[int]) -> float:
+    """The highest that a sum would have come in the past, and then have gone back to nothing."""
+    highest = now = top = 0.0
+    for gain in map(table.__getitem__, cells):
+        now += gain
+        if now <= 0.0:
+            highest = max(highest, top)
+            now = top = 0.0
+        elif now > top:
+            top = now
+    return highest

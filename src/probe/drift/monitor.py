@@ -3,6 +3,7 @@
 import math
 from collections import deque
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from statistics import median
 from typing import NamedTuple
 
@@ -24,7 +25,7 @@ _LARGE = math.log(1.25)
 _FAR = 3.0
 _LASTING = 14
 # What the present is told by.
-_RECENT = 30
+_RECENT = 60
 # Standard errors: certainly moved, and moved enough to have its own new level.
 _CERTAIN = 3.0
 _NOTICEABLE = 1.0
@@ -208,7 +209,7 @@ class Monitor:
             if told:
                 self._first, self._reference = shift, before
         elif shift.direction != self._first.direction and self._is_back():
-            self._first = None
+            self._went(shift.since)
 
     def _is_back(self) -> bool:
         for stage, level in self._reference.items():
@@ -223,9 +224,15 @@ class Monitor:
         """What has held for a week is the new normal, and what has gone again, by little and little, is the old."""
         if self._first is None:
             return
-        settled = self._evidence[WHOLE].since_change == SETTLED
-        if point.started - self._changed_at > _ADOPTED_AFTER_NS or (settled and self._is_back()):
+        if point.started - self._changed_at > _ADOPTED_AFTER_NS:
             self._first = None
+        elif self._evidence[WHOLE].since_change == SETTLED and self._is_back():
+            self._went(point.started)
+
+    def _went(self, at: int) -> None:
+        """The oldest change, and with it all that came after, is over."""
+        self.changes = [replace(each, until=at) if each is self._first else each for each in self.changes]
+        self._first = None
 
     def _compared(self) -> Iterator[Moved]:
         """The last runs of each stage, and what they would take had nothing changed since the baseline."""

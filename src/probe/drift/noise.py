@@ -54,7 +54,8 @@ class Noise:
 
     def cell(self, residual: float) -> int:
         """Which entry of the tables is a run's, by its distance from the level (of logarithms)."""
-        return min(max(int((residual / self.sigma - _LOW) / _WIDTH), 0), _BINS - 1)
+        index = int((residual / self.sigma - _LOW) / _WIDTH)
+        return 0 if index < 0 else index if index < _BINS else _BINS - 1
 
     def error(self, runs: int) -> float:
         """Standard error of a level that so many runs have shown."""
