@@ -29,7 +29,7 @@ from probe.sinks.otlp import Endpoint, collector
 from probe.sinks.spans import SpanSink
 
 VERSION = version("voice-probe")
-# How far back to look for the last good run of a target.
+# How far back to look for the last good run of a target, and how long a row of attempts can be told after a restart.
 RESTORED_RUNS = 20
 # A record whose audio is kept is large: a sink that is further behind than this loses runs.
 QUEUED_RUNS = 100
