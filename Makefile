@@ -3,10 +3,11 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip -qq --disable-pip-version-check
+SECONDS ?= 60
 LONG_TESTS := $(wildcard tests/long/test_*.py)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-unit test-integration test-long lint types dashboards check-dashboards lock clean
+.PHONY: help demo test test-unit test-integration test-long fuzz lint types dashboards check-dashboards lock clean
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z%-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' Makefile
@@ -31,6 +32,16 @@ ifeq ($(LONG_TESTS),)
 else
 	@$(BIN)/pytest --timeout 900 $(LONG_TESTS)
 endif
+
+fuzz: $(VENV)/.dev $(VENV)/.fuzz  ## Frames, conversations and configurations, mutated (SECONDS=60 for each corpus)
+	@echo '== hypothesis'
+	@$(BIN)/pytest -q --timeout 1800 --hypothesis-profile=fuzz tests/unit/test_conversations.py tests/unit/test_protocols.py \
+	  tests/unit/test_segments.py tests/unit/test_config.py
+	@for target in frames configuration; do \
+	  echo "== atheris: $$target"; mkdir -p build/fuzz/$$target; \
+	  $(BIN)/python tests/fuzz/$$target.py build/fuzz/$$target tests/fuzz/corpus/$$target \
+	    -artifact_prefix=build/fuzz/$$target- -max_total_time=$(SECONDS) -verbosity=0 || exit 1; \
+	done
 
 lint: $(VENV)/.dev  ## Lint rules and formatting
 	$(BIN)/ruff check .
@@ -73,7 +84,7 @@ check-dashboards: $(VENV)/.dev  ## Check them against Grafana's own types (needs
 	@cd build/schema && node_modules/.bin/tsc --noEmit --strict --skipLibCheck --target es2022 --module nodenext check.ts
 	@echo 'Grafana knows every key and value'
 
-demo-data-%: $(VENV)/.dev  ## Keep a Prometheus with made-up days running: demo-data-good, -incident, -two-targets, -first-day
+demo-data-%: $(VENV)/.dev  ## Keep a Prometheus with made-up days running: demo-data-good, -incident, -outage, ...
 	@PYTHONPATH=grafana $(BIN)/python -m demo_data $* $(ARGS)
 
 bench-%: $(VENV)/.dev  ## Measure: bench-accuracy, or another of bench/*.py (ARGS=--help)

@@ -25,7 +25,7 @@ from boards.panels import (
     verdict,
     with_stages,
 )
-from boards.queries import PAIR, PAIRS, metric, now, over_time, recorded, rows
+from boards.queries import PAIR, PAIRS, metric, now, over_time, recorded, rows, while_answered
 
 RATIO = recorded("stage_drift:ratio")
 MEDIAN, BASELINE = recorded("stage_seconds:p50_30m"), recorded("stage_seconds:baseline")
@@ -40,7 +40,8 @@ STATES = {
     3: ("Faster", NEUTRAL),
     4: ("No baseline yet", "light-blue"),
 }
-GROWTH = steps((None, NEUTRAL), (-0.1, GOOD), (0.1, WARN), (0.2, BAD))
+# Ratios: a percentage would leave open whether it is what was added.
+GROWTH, TIMES = steps((None, NEUTRAL), (0.9, GOOD), (1.1, WARN), (1.2, BAD)), "suffix: \N{MULTIPLICATION SIGN}"
 MS_A_WEEK = 1000 * 7 * 86400
 
 
@@ -87,14 +88,14 @@ def _state() -> stat.Panel:
 
 def _stage() -> stat.Panel:
     stages = recorded("stage_drift:ratio", 'stage!="combined_ttfb"')
-    worst = f"topk by (target, scenario) (1, {stages}) - 1"
-    panel = tiles("Which stage has grown most?", now(worst, "{{stage}} {{target}} · {{scenario}}"), unit="percentunit")
-    panel = panel.thresholds(GROWTH).decimals(0).text_mode(NAMED).transformations(renamed_stages()).text(SMALL_NAMES)
+    worst = f"topk by (target, scenario) (1, {stages})"
+    panel = tiles("Which stage has grown most?", now(worst, "{{stage}} {{target}} · {{scenario}}"), unit=TIMES)
+    panel = panel.thresholds(GROWTH).decimals(2).text_mode(NAMED).transformations(renamed_stages()).text(SMALL_NAMES)
     return sized(panel.no_value("needs 30 hours"), 6, 6)
 
 
 def _growth(title: str, before: str, too_early: str) -> stat.Panel:
-    panel = tiles(title, now(f"{WAIT} / {before} - 1", PAIR), unit="percentunit").decimals(0)
+    panel = tiles(title, now(while_answered(f"{WAIT} / ({before})"), PAIR), unit=TIMES).decimals(2)
     return sized(panel.thresholds(GROWTH).no_value(too_early), 3, 6)
 
 
@@ -106,7 +107,7 @@ def _slope_now() -> stat.Panel:
 
 def _comparison() -> timeseries.Panel:
     series = (
-        ("now", WAIT, [fixed("blue"), style("lineWidth", 2)]),
+        ("now", while_answered(WAIT), [fixed("blue"), style("lineWidth", 2)]),
         ("a day earlier", f"{WAIT} offset 1d", [fixed("purple")]),
         ("a week earlier", f"{WAIT} offset 1w", [fixed("orange")]),
         ("baseline", USUAL, [fixed("text"), style("lineStyle", {"fill": "dash", "dash": [8, 6]})]),

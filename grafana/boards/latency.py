@@ -25,10 +25,24 @@ from boards.panels import (
     style,
     tiles,
     timeline,
+    used_up,
     verdict,
     with_stages,
 )
-from boards.queries import PAIR, PAIRS, TARGETS, failures, mean, now, over_time, quantile, recorded, rows, state
+from boards.queries import (
+    PAIR,
+    PAIRS,
+    TARGETS,
+    failures,
+    mean,
+    now,
+    over_time,
+    quantile,
+    recorded,
+    rows,
+    state,
+    while_answered,
+)
 from boards.queries import cells as cells_of
 
 SHARES = steps((None, BAD), (0.9, WARN), (0.95, GOOD))
@@ -69,8 +83,8 @@ def _state() -> stat.Panel:
 
 def _wait() -> stat.Panel:
     median = recorded("stage_seconds:p50_30m", 'stage="combined_ttfb"')
-    panel = tiles("How long is the wait now?", now(median, PAIR), unit="s")
-    return sized(panel.thresholds(steps((None, GOOD), (0.9, WARN), (1.0, BAD))).no_value("no complete run yet"), 5, 6)
+    panel = tiles("How long is the wait now?", now(while_answered(median), PAIR), unit="s")
+    return sized(panel.thresholds(steps((None, GOOD), (0.9, WARN), (1.0, BAD))).no_value("no answer of late"), 5, 6)
 
 
 def _share(window: str, words: str) -> stat.Panel:
@@ -80,9 +94,8 @@ def _share(window: str, words: str) -> stat.Panel:
 
 
 def _budget() -> stat.Panel:
-    panel = tiles("Error budget left", now(recorded("error_budget_left:ratio_30d"), PAIR), unit="percentunit").decimals(
-        0
-    )
+    left = now(recorded("error_budget_left:ratio_30d"), PAIR)
+    panel = tiles("Error budget left", left, unit="percentunit").decimals(0).mappings(used_up())
     return sized(panel.thresholds(steps((None, BAD), (0, WARN), (0.25, GOOD))).no_value("no attempt yet"), 4, 6)
 
 
@@ -91,7 +104,6 @@ def _timeline() -> statetimeline.Panel:
 
 
 def _quantiles() -> timeseries.Panel:
-    objective = f"max by (target) (voice_probe_objective_seconds{{{TARGETS}}})"
     objective = f"max(voice_probe_objective_seconds{{{TARGETS}}})"
     queries = [
         over_time(quantile(0.5, "combined_ttfb"), "p50 · {{scenario}}", "A").exemplar(True),
@@ -120,8 +132,9 @@ def _faster() -> heatmap.Panel:
 
 def _stages() -> timeseries.Panel:
     # In the order of time, the first at the bottom.
+    median = "stage_seconds:p50_30m"
     queries = [
-        over_time(f"avg by (stage) ({recorded('stage_seconds:p50_30m', matcher)})", "{{stage}}", ref)
+        over_time(f"avg by (stage) ({while_answered(recorded(median, matcher))})", "{{stage}}", ref)
         for matcher, ref in (('stage="llm_ttft"', "A"), ('stage="llm_decode"', "B"), ('stage="tts_ttfb"', "C"))
     ]
     panel = with_stages(lines("Which stage takes the time: $target", *queries, unit="s"))

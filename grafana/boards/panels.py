@@ -20,6 +20,7 @@ from grafana_foundation_sdk.models.common import (
     VizOrientation,
 )
 from grafana_foundation_sdk.models.dashboard import (
+    DashboardRangeMapOptions,
     DataTransformerConfig,
     DynamicConfigValue,
     FieldColorModeId,
@@ -77,6 +78,12 @@ def words(mapping: Mapping[int, tuple[str, str]]) -> Mappings:
         for index, (value, (text, color)) in enumerate(mapping.items())
     }
     return [ValueMap(options=options)]
+
+
+def used_up() -> Mappings:
+    """A word for what is less than nothing."""
+    result = ValueMappingResult(text="used up", color=BAD, index=0)
+    return [RangeMap(options=DashboardRangeMapOptions(to=0, result=result))]
 
 
 def tiles(title: str, *queries: Dataquery, unit: str) -> stat.Panel:
@@ -141,7 +148,7 @@ def cells(title: str, query: Dataquery, color: str) -> heatmap.Panel:
         .color(scale)
         .filter_values(heatmap.FilterValueRange().le(0.01))
         .y_axis(heatmap.YAxisConfig().unit("s"))
-        .cell_values(heatmap.CellValues().unit("turns").decimals(0))
+        .cell_values(heatmap.CellValues().unit("short").decimals(0))
         .tooltip(heatmap.HeatmapTooltip().mode(TooltipDisplayMode.SINGLE).y_histogram(False))
         .exemplars_color("text")
         .hide_legend()

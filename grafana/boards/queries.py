@@ -43,6 +43,12 @@ def metric(name: str, *matchers: str) -> str:
     return f"max by (target, scenario) (voice_probe_{name}{{{','.join((PAIRS, *matchers))}}})"
 
 
+def while_answered(expr: str) -> str:
+    """Only where a run was complete of late: a gauge of the last complete run stays when nothing answers any more."""
+    silent_for = f"{metric('last_run_timestamp_seconds')} - {metric('last_success_timestamp_seconds')}"
+    return f"{expr} and on (target, scenario) ({silent_for} < 1800)"
+
+
 def quantile(q: float, histogram: str) -> str:
     """Of a histogram's turns, over `$window`: long enough to hold ten runs or more."""
     buckets = f'voice_probe_{histogram}_seconds_bucket{{{PAIRS},position="first"}}'

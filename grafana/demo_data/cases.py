@@ -120,12 +120,20 @@ def slow_speech(at_s: float, random: Random, recorder: Recorder, stages: Stages)
     return recorder.complete(at_s, replace(stages, tts_ttfb=stages.tts_ttfb + slower, gap=gap))
 
 
+def dead_llm(at_s: float, random: Random, recorder: Recorder, stages: Stages) -> RunRecord | None:
+    """For 50 minutes nobody has listened where the LLM server should be."""
+    if at_s < END - 50 * MINUTE:
+        return healthy(at_s, random, recorder, stages)
+    return recorder.failed(at_s, "connect", "refused")
+
+
 CASES = {
     case.name: case
     for case in (
         Case("good", (SPARK,), 9, healthy),
         Case("incident", (SPARK,), 9, slow_speech),
         Case("two-targets", (SPARK, SPARK_B), 9, healthy),
+        Case("outage", (SPARK,), 2 / 24, dead_llm),
         Case("first-day", (SPARK,), 25 / 1440, healthy),
     )
 }

@@ -15,7 +15,7 @@ from demo_data.cases import DAY, END, HOUR, Case
 from demo_data.rules import levels, recorded, recording_rules
 from demo_data.scrapes import OPENMETRICS, Sample, scrapes
 
-PATIENCE_S = 300
+PATIENCE_S, START_S = 300, 60
 EXEMPLARS_FOR_S = 6 * HOUR
 CONFIG = """
 global: {{evaluation_interval: 1h}}
@@ -98,8 +98,10 @@ def _running(binaries: Path, folder: Path, config: str, data: str = "data") -> I
             cwd=folder, stdout=out, stderr=out,
         )  # fmt: skip
     try:
+        deadline = time.monotonic() + START_S
         while "Server is ready" not in log.read_text():
             assert process.poll() is None, log.read_text()
+            assert time.monotonic() < deadline, log.read_text()
             time.sleep(0.1)
         yield "http://" + re.findall(r'msg="Listening on" address=(\S+)', log.read_text())[0]
     finally:
@@ -126,7 +128,7 @@ def _served(page: str) -> Iterator[int]:
 
 
 def _wait_until_scraped(url: str) -> None:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + START_S
     while True:
         with urlopen(f"{url}/api/v1/query?query=up", timeout=10) as answer:
             if json.load(answer)["data"]["result"]:

@@ -27,6 +27,12 @@ def incident(prometheus_binaries: Path, tmp_path_factory: pytest.TempPathFactory
 
 
 @pytest.fixture(scope="module")
+def outage(prometheus_binaries: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with prometheus(CASES["outage"], prometheus_binaries, tmp_path_factory.mktemp("outage"), RULES) as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
 def first_day(prometheus_binaries: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     with prometheus(CASES["first-day"], prometheus_binaries, tmp_path_factory.mktemp("first-day"), RULES) as url:
         yield url
@@ -60,6 +66,19 @@ def test_the_incident_is_seen_for_what_it_is(incident: str) -> None:
     assert series["metric"]["stage"] == "tts_ttfb"
 
 
+def test_a_server_that_is_down_has_no_latency(outage: str) -> None:
+    assert verdict(outage, "Is it good now?") == 6
+    assert verdict(outage, "Is it good now?", at_s=END - HOUR) == 2
+    waits = [
+        query for query in dashboards.queries() if query.panel.startswith(("How long is the wait", "Which stage takes"))
+    ]
+    assert [has_data(outage, query, since_s=END - 600) for query in waits] == [False] * 4
+    assert [has_data(outage, query, since_s=END - HOUR) for query in waits] == [False, True, True, True]
+    failed = next(query for query in dashboards.queries() if query.panel == "Failures in the time shown")
+    (series,) = ask(outage, "query", query=failed.expr, time=END)["result"]
+    assert (series["metric"]["stage"], series["metric"]["reason"]) == ("connect", "refused")
+
+
 def test_a_probe_that_measures_no_more_is_seen(incident: str) -> None:
     assert verdict(incident, "Is it good now?", at_s=END + 10 * 60) == 7
 
@@ -72,12 +91,12 @@ def test_exemplars_lead_from_a_panel_to_a_trace(incident: str) -> None:
     assert all(len(exemplar["labels"]["trace_id"]) == 32 for exemplar in exemplars)
 
 
-def has_data(url: str, query: dashboards.Query) -> bool:
+def has_data(url: str, query: dashboards.Query, since_s: float = END - DAY) -> bool:
     """Whether anything but NaN comes back, as the panel asks for it."""
     if query.instant:
         values = [series["value"] for series in ask(url, "query", query=query.expr, time=END)["result"]]
     else:
-        result = ask(url, "query_range", query=query.expr, start=END - DAY, end=END, step=300)["result"]
+        result = ask(url, "query_range", query=query.expr, start=since_s, end=END, step=300)["result"]
         values = [value for series in result for value in series["values"]]
     return any(math.isfinite(float(value)) for _, value in values)
 

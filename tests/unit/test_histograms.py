@@ -16,7 +16,10 @@ from probe.serving import serving
 from probe.sinks.histograms import Histograms
 
 OPENMETRICS = "application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5"
-UNKNOWN_AT_FIRST = ("last_combined_ttfb_seconds", "last_stage_seconds", "next_run_timestamp_seconds")
+UNKNOWN_AT_FIRST = (
+    "last_combined_ttfb_seconds", "last_stage_seconds", "next_run_timestamp_seconds", "drift_ratio",
+    "drift_added_seconds", "drift_state", "drift_since_timestamp_seconds",
+)  # fmt: skip
 LOCAL = {"target": "local", "scenario": "default"}
 
 
