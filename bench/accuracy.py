@@ -1,94 +1,190 @@
-"""How far is each timestamp from the moment when the server wrote the frame?
+"""How far is each measure from the truth: one target or many at once, on an idle machine and a busy one?
 
-Scripted servers run in a process of their own and log every write on the machine's monotonic clock; the probe measures
-them as it measures any server. Prints, for each kind of frame, how long after the write the probe's timestamp lies: the
-way through the kernel is part of it, which no client can avoid.
+Scripted servers in a process of their own log when they truly wrote each frame (`probe.reference.truth`). The probe
+measures them as its daemon does, with history, histograms, log and spans on, and scraped once a second; then a naive
+client measures the same servers. For each measure, measured less true in milliseconds. A run with an error over 20 ms
+must not count as valid.
 
     make bench-accuracy
+    make bench-accuracy ARGS='--targets 1 --busy'
 """
 
 import argparse
 import asyncio
+import contextlib
+import gc
 import multiprocessing
-from multiprocessing.connection import Connection
-from statistics import quantiles
+import os
+import random
+import secrets
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from unittest.mock import patch
 
-from probe import engine
+from naive_client import NaiveChunk, converse
+from scrape_lag import scrape
+from scripted_servers import configured
+
+from probe.calibration import LIMIT_MS, Calibration, Truth, spread
+from probe.cli.calibrate import TruthServers, truth_servers
 from probe.clock import AnchoredClock
-from probe.config import ScenarioConfig, TargetConfig
-from probe.plan import new_plan
-from probe.protocols.chunked import ChunkedLlm
-from probe.protocols.magpie import MagpieTts
-from probe.reference.faults import LlmScript, ScriptedLlm, ScriptedTts, TtsScript, TtsTurn, llm, tts
-from probe.transport import WebSocketConnector
+from probe.config import Config
+from probe.daemon.parts import build
+from probe.daemon.plans import entries, state_dir
+from probe.daemon.runs import Runs
+from probe.daemon.service import SWITCH_INTERVAL_S
+from probe.measures import outcome
+from probe.record import RunRecord
+from probe.schedule import Entry
+from probe.sinks.history_reader import reading
 
-Stamps = dict[str, list[int]]
-
-# One token a chunk: each token is a first one.
-TURN = (llm.chunk("Why did the unicorn", first=0.1), llm.last_chunk(" cross the road?", first=0.05))
-SEGMENTS = TtsTurn(segments=(tts.speech(1000, first=0.2, gap=0.001),))
-
-
-def serve(pipe: Connection) -> None:
-    """Serve until told to stop, then tell when each frame was written."""
-    asyncio.run(_serve(pipe))
-
-
-async def _serve(pipe: Connection) -> None:
-    async with (
-        ScriptedLlm(LlmScript(turns=(TURN,))) as llm_server,
-        ScriptedTts(TtsScript(turns=(SEGMENTS,))) as tts_server,
-    ):
-        pipe.send((llm_server.url, tts_server.url))
-        await asyncio.get_running_loop().run_in_executor(None, pipe.recv)
-        texts = [(entry.at_ns, entry.json.get("type")) for entry in llm_server.log.sent("text")]
-    pipe.send({
-        "first token": [at for at, kind in texts if kind == "token"],
-        "chunk end": [at for at, kind in texts if kind in ("paused", "done")],
-        "audio frame": [entry.at_ns for entry in tts_server.log.sent("binary")],
-    })  # fmt: skip
+CHANCE = random.Random(1)  # noqa: S311 - only spreads the starts
+CASES = ((1, False), (10, False), (50, False), (200, False), (1, True), (50, True))
+# The servers of so many targets answer in a second; those of more are slower by as much, so that as many runs end each
+# second and what differs is how many are going on.
+TARGETS_A_STRETCH = 10
+LEAST_CHUNKS = 400
 
 
-async def measure(llm_url: str, tts_url: str, runs: int, clock: AnchoredClock) -> Stamps:
-    """Run so many times; returns the probe's timestamps by kind of frame."""
-    stamps: Stamps = {"first token": [], "chunk end": [], "audio frame": []}
-    target = TargetConfig(llm_url=llm_url, tts_url=tts_url).record("scripted")
-    for _ in range(runs):
-        plan = new_plan(target, ScenarioConfig().record("default"))
-        record = await engine.run(plan, (ChunkedLlm(), MagpieTts()), WebSocketConnector, clock)
-        if record.failure is not None:
-            raise SystemExit(f"a run failed: {record.failure}")
-        for chunk in record.turns[0].chunks:
-            stamps["first token"].append(chunk.llm_first_token or 0)
-            stamps["chunk end"].append(chunk.llm_done or 0)
-            stamps["audio frame"] += [at for at, _ in chunk.frames]
-    return stamps
+@contextlib.contextmanager
+def burden(*, busy: bool) -> Iterator[None]:
+    """Keep a core busy meanwhile, if asked to."""
+    process = multiprocessing.get_context("spawn").Process(target=_spin, daemon=True)
+    if busy:
+        process.start()
+    yield
+    if busy:
+        process.terminate()
+        process.join()
+
+
+def _spin() -> None:
+    while True:
+        pass
+
+
+@contextlib.contextmanager
+def scraped(port: int) -> Iterator[None]:
+    process = multiprocessing.get_context("spawn").Process(target=scrape, args=(port, 1.0), daemon=True)
+    process.start()
+    yield
+    process.terminate()
+    process.join()
+
+
+async def probe_all(config: Config, rounds: int, length_s: float, clock: AnchoredClock) -> list[RunRecord]:
+    """Measure every target so often, all at once, with everything that a daemon is made of."""
+    parts = build(config)
+    parts.http.start()
+    # The first page is made of everything, those after it of what has changed.
+    parts.histograms.render("application/openmetrics-text")
+    gc.collect()
+    gc.freeze()
+    listener = Runs(config, parts.dispatch, parts.histograms, parts.health, parts.log, asyncio.Event())
+
+    async def measure(entry: Entry) -> None:
+        await asyncio.sleep(CHANCE.uniform(0, length_s))
+        for _ in range(rounds):
+            await listener.due(entry, 0.0)
+
+    with scraped(parts.http.port), patch("probe.daemon.attempt.AnchoredClock.anchored_now", return_value=clock):
+        # Not the scraper's start.
+        await asyncio.sleep(2)
+        await asyncio.gather(*(measure(entry) for entry in entries(config)))
+    await parts.dispatch.drain(10)
+    parts.http.close()
+    with reading(state_dir(config)) as history:
+        return list(history.runs(limit=10**6))
+
+
+async def ask_all(servers: TruthServers, clients: int, rounds: int, length_s: float) -> dict[str, list[NaiveChunk]]:
+    """The same with the naive client: trace id -> chunks."""
+    found: dict[str, list[NaiveChunk]] = {}
+
+    async def ask() -> None:
+        await asyncio.sleep(CHANCE.uniform(0, length_s))
+        for _ in range(rounds):
+            trace = secrets.token_hex(16)
+            found[trace] = await converse(servers.llm_url, servers.tts_url, trace)
+
+    await asyncio.gather(*(ask() for _ in range(clients)))
+    return found
+
+
+def compare(records: Sequence[RunRecord], clock: AnchoredClock, truth: dict[str, Truth]) -> Calibration:
+    found = Calibration()
+    for record in records:
+        if outcome(record) in ("failed", "skipped"):
+            raise SystemExit(f"a run came to nothing: {record.failure or record.skipped}")
+        found.add(record, clock, truth[record.plan.trace_id])
+    return found
+
+
+def compare_naive(asked: dict[str, list[NaiveChunk]], truth: dict[str, Truth]) -> dict[str, list[float]]:
+    found: dict[str, list[float]] = {}
+    for trace, chunks in asked.items():
+        # It may leave before the end of a segment that it believes to be over.
+        for chunk, true in zip(chunks, truth[trace].chunks(), strict=False):
+            if true.uncertain:
+                continue
+            ends = {
+                "llm_ttft_ms": true.first_token - chunk.asked,
+                "llm_gen_time_ms": true.done - chunk.asked,
+                "tts_ttfb_ms": true.frames[0][0] - chunk.sent,
+                "tts_gen_time_ms": true.marker - chunk.sent,
+                "tts_stream_time_ms": true.frames[-1][0] - chunk.sent,
+                "combined_ttfb_ms": true.frames[0][0] - chunk.asked,
+            }
+            for name, ns in ends.items():
+                found.setdefault(name, []).append(chunk.figures[name] - ns / 1e6)
+    return found
+
+
+def tell(targets: int, found: Calibration, naive: dict[str, list[float]], *, busy: bool) -> None:
+    load = "one core busy" if busy else "idle machine"
+    print(f"\n{targets} target{'s'[: targets > 1]} at once, {load}: {found.valid} runs valid, {found.suspect} suspect, "
+          f"{found.untrue} valid with an error over {LIMIT_MS:g} ms")  # fmt: skip
+    if found.uncertain:
+        print(f"  {found.uncertain} chunks left out: the server itself was held up in the middle of a write")
+    print(f"  {'error in ms':27} {'n':>5}   {'p50':>7} {'p99':>7} {'max':>7}   naive: {'p50':>7} {'p99':>7} {'max':>7}")
+    for name, own in found.spreads().items():
+        beside = ""
+        if name in naive:
+            other = spread(naive[name])
+            beside = f"          {other.p50:7.2f} {other.p99:7.2f} {other.largest:7.2f}"
+        print(f"  {name:27} {own.count:5}   {own.p50:7.2f} {own.p99:7.2f} {own.largest:7.2f}{beside}")
+    sys.stdout.flush()
+
+
+def run_case(targets: int, least_chunks: int, *, busy: bool) -> None:
+    stretch = max(1.0, targets / TARGETS_A_STRETCH)
+    clock = AnchoredClock.anchored_now()
+    rounds = max(1, round(least_chunks / 4 / targets))
+    with contextlib.ExitStack() as stack:
+        servers = stack.enter_context(truth_servers(stretch))
+        config, _ = stack.enter_context(configured(targets, MORE, (servers.llm_url, servers.tts_url)))
+        stack.enter_context(burden(busy=busy))
+        silence = stack.enter_context(Path(os.devnull).open("w"))
+        with contextlib.redirect_stdout(silence):
+            records = asyncio.run(probe_all(config, rounds, 1.2 * stretch, clock))
+        asked = asyncio.run(ask_all(servers, targets, rounds, 1.2 * stretch))
+        truth = servers.tell()
+    tell(targets, compare(records, clock, truth), compare_naive(asked, truth), busy=busy)
+
+
+MORE = "[courtesy]\nenabled = false"
 
 
 def main() -> None:
-    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    arguments.add_argument("--runs", type=int, default=20)
-    runs = arguments.parse_args().runs
-    ours, theirs = multiprocessing.Pipe()
-    server = multiprocessing.get_context("spawn").Process(target=serve, args=(theirs,))
-    server.start()
-    try:
-        clock = AnchoredClock.anchored_now()
-        llm_url, tts_url = ours.recv()
-        stamps = asyncio.run(measure(llm_url, tts_url, runs, clock))
-        ours.send("stop")
-        truth: Stamps = ours.recv()
-    finally:
-        server.terminate()
-        server.join()
-    print(f"{'':12} {'frames':>7} {'p50':>9} {'p99':>9} {'worst':>9}   (behind the server's write, {runs} runs)")
-    for kind, written in truth.items():
-        behind = [
-            (seen - clock.wall_ns + clock.monotonic_ns - wrote) / 1e6
-            for seen, wrote in zip(stamps[kind], written, strict=True)
-        ]
-        cuts = quantiles(behind, n=100, method="inclusive")
-        print(f"{kind:12} {len(behind):7} {cuts[49]:6.2f} ms {cuts[98]:6.2f} ms {max(behind):6.2f} ms")
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--targets", type=int, help="one case instead of all")
+    parser.add_argument("--busy", action="store_true", help="with one core busy (together with --targets)")
+    parser.add_argument("--chunks", type=int, default=LEAST_CHUNKS, help="at the least, for each case")
+    options = parser.parse_args()
+    sys.setswitchinterval(SWITCH_INTERVAL_S)
+    for targets, busy in CASES if options.targets is None else ((options.targets, options.busy),):
+        run_case(targets, options.chunks, busy=busy)
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from probe.reference.faults import LlmScript, ScriptedLlm, ScriptedTts, TtsScrip
 # As a short answer of a real server: two chunks, 1.2 s of audio.
 TURN = (llm.chunk("Why did", " the unicorn"), llm.last_chunk(" cross", " the road?"))
 SPEECH = TtsTurn(segments=(tts.speech(500), tts.speech(700)))
+AUDIO_S = 1.2
 _FORGET_S = 1.0
 
 
@@ -38,12 +39,13 @@ def servers() -> Iterator[Addresses]:
 
 
 @contextmanager
-def configured(targets: int = 1, more: str = "") -> Iterator[tuple[Config, Path]]:
-    """A configuration of so many targets on those servers, with every sink but audio on; and its file."""
+def configured(targets: int = 1, more: str = "", urls: tuple[str, str] | None = None) -> Iterator[tuple[Config, Path]]:
+    """A configuration of so many targets, with every sink but audio on, and its file; `urls` of other servers."""
     with servers() as at, tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "probe.toml"
+        llm_url, tts_url = urls or (at.llm_url, at.tts_url)
         tables = [
-            f'[targets.t{number}]\nllm_url = "{at.llm_url}"\ntts_url = "{at.tts_url}"\n'
+            f'[targets.t{number}]\nllm_url = "{llm_url}"\ntts_url = "{tts_url}"\n'
             f'[schedules.t{number}]\ntarget = "t{number}"'
             for number in range(targets)
         ]

@@ -3,8 +3,8 @@
 import asyncio
 import threading
 import time
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from queue import SimpleQueue
 from typing import Any, Generic, Protocol, TypeVar
@@ -23,6 +23,9 @@ HISTORY_PATIENCE_S = 10.0
 _MOST_UNSAVED = 100
 # To close a file that is whole already.
 _CLOSE_S = 0.5
+# A sink at work takes some milliseconds.
+_TURN_S = 0.05
+_AT_WORK = threading.Lock()
 
 
 class Sink(Protocol):
@@ -150,6 +153,20 @@ async def _finish(workers: "Sequence[_Worker[Any]]", until: float) -> None:
     await asyncio.gather(*(asyncio.to_thread(worker.join, until) for worker in workers))
 
 
+@contextmanager
+def _one_at_a_time() -> Iterator[None]:
+    """Wait for the sink that is at work, but not for long: one that hangs holds up no other for more than a moment.
+
+    Each would take the interpreter from the event loop in turn, and a frame that arrives meanwhile wait for them all.
+    """
+    mine = _AT_WORK.acquire(timeout=_TURN_S)
+    try:
+        yield
+    finally:
+        if mine:
+            _AT_WORK.release()
+
+
 class _Worker(Generic[T]):
     """A bounded queue, and a thread that gives its items to `take` one by one.
 
@@ -195,7 +212,8 @@ class _Worker(Generic[T]):
 
     def _work(self) -> None:
         while (item := self._queue.get()) is not None:
-            self._guarded(self._take, item)
+            with _one_at_a_time():
+                self._guarded(self._take, item)
         self._guarded(self._close, max(0.0, self._until - time.monotonic()))
 
     def _guarded(self, work: Callable[[T], None] | Callable[[float], None], argument: T | float) -> None:

@@ -106,7 +106,7 @@ class LlmStream:
         if not self._ended:
             # Not politely: a server that does not read would take the time that the other connection needs.
             self._session.abort("llm")
-            await self._session.connect("llm", min(timeout_s, self._session.plan.target.limits.connect_s))
+            await self._session.connect("llm", timeout_s)
             await self.request_end()
             await self.await_end(timeout_s)
 

@@ -9,8 +9,10 @@ from typing import Any, Self
 from probe.clock import Clock
 from probe.record import RunRecord
 
-# A stall is seen from the first tick that it delays: up to this much of it can go unnoticed. A tick costs some 15 us.
-TICK_S = 0.005
+# How often the loop is looked at. A look costs some 20 us, however many runs are watched.
+TICK_S = 0.002
+# Timers are rounded up to the millisecond, and no machine is better than that all the time.
+NOTED_MS = 2.0
 NS_A_MS = 1e6
 
 
@@ -34,20 +36,21 @@ class Watch:
         self._clock = clock
         self._max_lag_ms = max_lag_ms
         self._stalls: list[Stall] = []
-        self._due = 0
+        # When the loop last asked for what has arrived, as far as we know, and when before that.
+        self._asked = self._asked_before = 0
         self._collecting: int | None = None
 
     def __enter__(self) -> Self:
-        self._loop = asyncio.get_running_loop()
-        gc.callbacks.append(self._on_collection)
-        self._schedule_tick()
+        loop = asyncio.get_running_loop()
+        self._lookout = _lookouts.setdefault(loop, _Lookout(loop))
+        self._asked = self._asked_before = self._clock.now()
+        self._lookout.join(self)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
-        self._timer.cancel()
-        gc.callbacks.remove(self._on_collection)
+        self._lookout.leave(self)
         # A stall that lasts until now has no tick after it.
-        self._note("event-loop lag", self._due, self._clock.now())
+        self.ticked()
 
     def longest_ms(self, record: RunRecord) -> dict[str, float]:
         """The longest stall of each kind while something was measured: connecting is part of no measure."""
@@ -67,21 +70,67 @@ class Watch:
         )
         return replace(record, doubts=record.doubts + doubts) if doubts else record
 
-    def _schedule_tick(self) -> None:
-        self._due = self._clock.now() + round(TICK_S * 1e9)
-        self._timer = self._loop.call_later(TICK_S, self._tick)
+    def ticked(self) -> None:
+        """What had arrived when the loop last asked has been stamped by now.
 
-    def _tick(self) -> None:
-        self._note("event-loop lag", self._due, self._clock.now())
-        self._schedule_tick()
+        A frame may have come just after the loop had asked, waited for all that the loop then did, and for what it did
+        with the frames before it the next time: so a stall lasts from the time before last that it asked until now.
+        That may be two ticks more than the truth, and is never less.
+        """
+        self._note("event-loop lag", self._asked_before, self._clock.now(), 2 * TICK_S * 1e3)
 
-    def _on_collection(self, phase: str, _info: dict[str, Any]) -> None:
+    def asked(self) -> None:
+        """The loop has just asked for what has arrived."""
+        self._asked_before, self._asked = self._asked, self._clock.now()
+
+    def collecting(self, phase: str) -> None:
+        """A garbage collection has come to this phase."""
         if phase == "start":
             self._collecting = self._clock.now()
         elif self._collecting is not None:
             self._note("garbage collection", self._collecting, self._clock.now())
             self._collecting = None
 
-    def _note(self, what: str, start: int, end: int) -> None:
-        if end - start > NS_A_MS:
+    def _note(self, what: str, start: int, end: int, usual_ms: float = 0.0) -> None:
+        if (end - start) / NS_A_MS - usual_ms > NOTED_MS:
             self._stalls.append(Stall(what, start, end))
+
+
+class _Lookout:
+    """Looks at one event loop for all that watch it."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        # Replaced and never changed: a collection in another thread may be going through it.
+        self._watches: tuple[Watch, ...] = ()
+
+    def join(self, watch: Watch) -> None:
+        if not self._watches:
+            gc.callbacks.append(self._on_collection)
+            self._timer = self._loop.call_later(TICK_S, self._tick)
+        self._watches = (*self._watches, watch)
+
+    def leave(self, watch: Watch) -> None:
+        self._watches = tuple(each for each in self._watches if each is not watch)
+        if not self._watches:
+            gc.callbacks.remove(self._on_collection)
+            self._timer.cancel()
+            del _lookouts[self._loop]
+
+    def _tick(self) -> None:
+        """Timers are the last that the loop gets to after it has asked; what is called soon is the first."""
+        for watch in self._watches:
+            watch.ticked()
+        self._loop.call_soon(self._ask)
+        self._timer = self._loop.call_later(TICK_S, self._tick)
+
+    def _ask(self) -> None:
+        for watch in self._watches:
+            watch.asked()
+
+    def _on_collection(self, phase: str, _info: dict[str, Any]) -> None:
+        for watch in self._watches:
+            watch.collecting(phase)
+
+
+_lookouts: dict[asyncio.AbstractEventLoop, _Lookout] = {}

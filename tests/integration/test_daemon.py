@@ -131,7 +131,7 @@ async def test_a_second_sigterm_ends_it_at_once(tmp_path: Path) -> None:
     assert took < 3
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGQUIT])
 async def test_a_signal_between_two_runs(number: signal.Signals, tmp_path: Path) -> None:
     async with (
         ScriptedLlm() as llm_server,

@@ -6,6 +6,7 @@ import os
 import random
 import signal
 import sys
+import time
 import wave
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -133,6 +134,28 @@ async def test_nobody_listens_is_one_line() -> None:
     assert code == 1
     assert len(err.splitlines()) == 1
     assert "is the server running?" in err
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGQUIT])
+async def test_signal_after_signal_cuts_no_report(number: signal.Signals) -> None:
+    """As a supervisor in a hurry sends them: within a moment they are one, also while the report is printed."""
+    turn = (llm.last_chunk(*["word "] * 200, gap=0.05),)
+    async with ScriptedLlm(LlmScript(turns=(turn,))) as llm_server, ScriptedTts() as tts_server:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "probe", "run", "--llm-url", llm_server.url, "--tts-url", tts_server.url,
+            stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+        )  # fmt: skip
+        await llm_server.log.until(lambda entry: entry.kind == "text", seconds=20)
+        ending = asyncio.ensure_future(process.communicate())
+        deadline = time.monotonic() + 0.9
+        while not ending.done() and time.monotonic() < deadline:
+            process.send_signal(number)
+            await asyncio.sleep(0.01)
+        out, err = await asyncio.wait_for(ending, 30)
+        assert not llm_server.active_streams
+    assert process.returncode == 1
+    assert out.decode().splitlines()[-1].startswith("FAILED (internal, interrupted)")
+    assert "failed (internal, interrupted)" in err.decode()
 
 
 async def test_an_interrupt_at_any_moment_frees_the_slot_and_leaves_a_record() -> None:

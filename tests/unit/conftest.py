@@ -7,8 +7,12 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import pytest
+from hypothesis import settings
 
 T = TypeVar("T")
+
+# `make fuzz`: as many examples as somebody has time for.
+settings.register_profile("fuzz", max_examples=10_000, deadline=None)
 
 
 class _InstantSelector(selectors.SelectSelector):

@@ -5,12 +5,12 @@ import json
 import os
 import subprocess
 import sys
-import time
 import wave
 from collections.abc import Callable
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import click
@@ -322,15 +322,16 @@ def test_verbose_adds_every_timestamp(plans: list[Plan]) -> None:
     assert len(plans) == 2
 
 
-def test_an_interrupt_ends_the_run_and_a_second_one_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_interrupt_ends_the_run_and_a_second_one_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
     left: list[int] = []
     monkeypatch.setattr(os, "_exit", left.append)
     now = [100.0]
-    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(RUN, "time", SimpleNamespace(monotonic=lambda: now[0]))
     stop = asyncio.Event()
-    interrupt = RUN._Interrupt(stop)
+    interrupt = RUN._Interrupt(stop, asyncio.get_running_loop())
     interrupt()
-    assert stop.is_set() and left == []
+    await stop.wait()
+    assert left == []
     now[0] += 0.5
     interrupt()
     assert left == [], "make and its child both pass on one Ctrl-C"

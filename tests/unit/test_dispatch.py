@@ -240,3 +240,27 @@ async def test_what_the_history_holds_and_forgot_is_told() -> None:
     await dispatched.submit(record(1))
     await dispatched.drain(PATIENCE_S)
     assert told == [Pruned(1, 5, 7, 4096)]
+
+
+def test_sinks_take_turns(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All of them at once would take the interpreter from the event loop one after the other."""
+    monkeypatch.setattr(dispatch, "_TURN_S", PATIENCE_S)
+    entered = threading.Event()
+
+    def work() -> None:
+        with dispatch._one_at_a_time():
+            entered.set()
+
+    thread = threading.Thread(target=work)
+    with dispatch._one_at_a_time():
+        thread.start()
+        assert not entered.wait(0.05)
+    assert entered.wait(PATIENCE_S)
+    thread.join(PATIENCE_S)
+
+
+def test_a_sink_that_hangs_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dispatch, "_TURN_S", 0.001)
+    with dispatch._one_at_a_time(), dispatch._one_at_a_time():
+        pass
+    assert not dispatch._AT_WORK.locked()

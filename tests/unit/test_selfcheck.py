@@ -11,7 +11,7 @@ from probe.config import ScenarioConfig, TargetConfig
 from probe.measures import outcome
 from probe.plan import new_plan
 from probe.record import Chunk, RunRecord, Turn
-from probe.selfcheck import Watch
+from probe.selfcheck import TICK_S, Watch
 
 PLAN = new_plan(TargetConfig().record("local"), ScenarioConfig().record("default"))
 
@@ -46,7 +46,66 @@ def watched(virtual: Any, *stalls_ms: float, max_lag_ms: float = 20.0, after_ms:
 
 
 def test_a_loop_in_time_leaves_no_doubt(virtual: Any) -> None:
-    assert watched(virtual, 0, 19).doubts == ()
+    assert watched(virtual, 0, 15).doubts == ()
+
+
+@pytest.mark.parametrize("after_tick_ms", [0.0, 0.3, 1.0, 1.9])
+def test_no_stall_over_the_limit_goes_unseen_wherever_it_begins(virtual: Any, after_tick_ms: float) -> None:
+    """The loop was last seen alive before the stall began: what lies between counts as stalled."""
+    clock = StallingClock(virtual.clock)
+
+    async def go() -> RunRecord:
+        with Watch(clock, 20.0) as watch:
+            started = clock.now()
+            await asyncio.sleep(0.05 + after_tick_ms / 1000)
+            clock.stalled += 20_100_000
+            await asyncio.sleep(0.05)
+            return watch.judge(RunRecord(PLAN, started, clock.now()))
+
+    assert virtual.run(go()).doubts != ()
+
+
+def test_a_frame_waits_for_two_rounds_of_the_loop(virtual: Any) -> None:
+    """It came while the loop did something long, and the loop did something long before it with the next frame."""
+    clock = StallingClock(virtual.clock)
+    loop = virtual.loop
+
+    def stall() -> None:
+        clock.stalled += 12_000_000
+
+    async def go() -> RunRecord:
+        with Watch(clock, 20.0) as watch:
+            started = clock.now()
+            await asyncio.sleep(0.05)
+            loop.call_soon(stall)
+            loop.call_soon(loop.call_soon, stall)
+            await asyncio.sleep(0.05)
+            return watch.judge(RunRecord(PLAN, started, clock.now()))
+
+    assert virtual.run(go()).doubts != ()
+
+
+def test_many_watches_cost_one_tick(virtual: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gc, "callbacks", [])
+
+    async def go() -> int:
+        loop = asyncio.get_running_loop()
+        scheduled = 0
+        call_later = loop.call_later
+
+        def counting(*arguments: Any) -> Any:
+            nonlocal scheduled
+            scheduled += 1
+            return call_later(*arguments)
+
+        monkeypatch.setattr(loop, "call_later", counting)
+        with Watch(virtual.clock, 20.0), Watch(virtual.clock, 20.0), Watch(virtual.clock, 20.0):
+            assert len(gc.callbacks) == 1
+            await asyncio.sleep(0.1)
+        return scheduled
+
+    assert virtual.run(go()) <= 0.1 / TICK_S + 3
+    assert gc.callbacks == []
 
 
 def test_a_loop_that_was_late_makes_the_run_suspect(virtual: Any) -> None:

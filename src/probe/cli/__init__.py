@@ -12,6 +12,7 @@ from probe.cli.lazy import LazyGroup
 COMMANDS = {
     "run": ("probe.cli.run:run", "Measure once: live timeline, summary, chunk table."),
     "daemon": ("probe.cli.daemon:daemon", "Measure on a schedule: the service."),
+    "calibrate": ("probe.cli.calibrate:calibrate", "The error bars of this machine, in half a minute."),
     "check-config": ("probe.cli.check_config:check_config", "Report everything that is wrong with a configuration."),
     "history": ("probe.cli.history:history", "List the runs that the daemon has recorded."),
     "show": ("probe.cli.show:show", "Report a recorded run again."),

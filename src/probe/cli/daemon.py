@@ -18,7 +18,8 @@ DEFAULT_PATH = "/etc/probe/probe.toml"
 def daemon(path: Path) -> None:
     """Measure on a schedule, and keep the results: metrics, spans, history, log.
 
-    SIGTERM and SIGINT end it properly, within 10 s; a second one ends it at once. SIGHUP reads the configuration again.
+    SIGTERM, SIGINT and SIGQUIT end it properly, within 10 s; a second one ends it at once. SIGHUP reads the
+    configuration again.
     """
     from probe import config  # noqa: PLC0415 - `--help` stays quick
     from probe.daemon.parts import StartError  # noqa: PLC0415

@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 
 # Whatever ends us ends what we have started.
-INTERRUPTS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+INTERRUPTS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 # Lines of its log that say why a process ended.
 _LOG_TAIL = 5
 

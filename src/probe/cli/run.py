@@ -8,7 +8,7 @@ import os
 import shutil
 import signal
 import time
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from probe.record import Outcome, Plan, RunRecord
 
 EXIT_CODES: dict[Outcome, int] = {"ok": 0, "failed": 1, "slow": 3, "suspect": 4, "skipped": 5}
 MAX_WIDTH = 110
+INTERRUPTS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 
 
 @click.command(short_help="Measure once: live timeline, summary, chunk table.")
@@ -102,9 +103,10 @@ def _execute(plan: Plan, max_lag_ms: float, live: Live | None) -> RunRecord:
 
     async def go() -> RunRecord:
         stop = asyncio.Event()
-        interrupt = _Interrupt(stop)
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            asyncio.get_running_loop().add_signal_handler(number, interrupt)
+        interrupt = _Interrupt(stop, asyncio.get_running_loop())
+        for number in INTERRUPTS:
+            # Not the loop's own handlers: these stay when it has ended, so that the report is printed to its end.
+            signal.signal(number, interrupt)
         observe = engine.ignore if live is None else live.observe
         clock = AnchoredClock.anchored_now()
         with Watch(clock, max_lag_ms) as watch:
@@ -131,18 +133,23 @@ class _Interrupt:
 
     MOMENT_S = 1.0
 
-    def __init__(self, stop: asyncio.Event) -> None:
+    def __init__(self, stop: asyncio.Event, loop: asyncio.AbstractEventLoop) -> None:
         self._stop = stop
-        self._first = 0.0
+        self._loop = loop
+        self._first: float | None = None
 
-    def __call__(self) -> None:
+    def __call__(self, *_: object) -> None:
         now = time.monotonic()
-        if self._stop.is_set() and now - self._first > self.MOMENT_S:
+        if self._first is not None and now - self._first > self.MOMENT_S:
             os._exit(EXIT_CODES["failed"])
-        if not self._stop.is_set():
+        if self._first is None:
             self._first = now
-            self._stop.set()
-            say("Interrupted: giving back the server's slot. Once more to leave at once.", err=True)
+            with suppress(RuntimeError):  # the run is over and its loop closed
+                self._loop.call_soon_threadsafe(self._end)
+
+    def _end(self) -> None:
+        self._stop.set()
+        say("Interrupted: giving back the server's slot. Once more to leave at once.", err=True)
 
 
 def _unwritable(wav: Path) -> tuple[str, ...]:

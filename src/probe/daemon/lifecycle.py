@@ -16,7 +16,7 @@ GRACE_S = 60.0
 
 
 def on_signals(end: Callable[[], None], reload: Callable[[], Awaitable[None]]) -> None:
-    """Call `end` on SIGTERM and SIGINT, `reload` on SIGHUP, one at a time."""
+    """Call `end` on SIGTERM, SIGINT and SIGQUIT, `reload` on SIGHUP, one at a time."""
     loop = asyncio.get_running_loop()
     reloading = asyncio.Lock()
     tasks: set[asyncio.Task[None]] = set()
@@ -30,7 +30,7 @@ def on_signals(end: Callable[[], None], reload: Callable[[], Awaitable[None]]) -
         tasks.add(task)
         task.add_done_callback(tasks.discard)
 
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):
         loop.add_signal_handler(number, end)
     loop.add_signal_handler(signal.SIGHUP, start_reload)
 

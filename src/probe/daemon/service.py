@@ -22,7 +22,7 @@ RUN_ENDS_S = 7.5
 DRAIN_S = 1.0
 LAST_RESORT_S = 9.5
 # A thread that renders or writes may hold the interpreter for so long before a measurement gets it back.
-SWITCH_INTERVAL_S = 0.001
+SWITCH_INTERVAL_S = 0.0002
 
 
 @dataclass(frozen=True, slots=True)

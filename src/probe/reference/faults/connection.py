@@ -3,6 +3,7 @@
 import asyncio
 import socket
 import struct
+import time
 from contextlib import suppress
 from typing import Protocol
 
@@ -110,8 +111,9 @@ class Connection:
 
     async def _write(self, kind: str, logged: bytes, data: bytes) -> None:
         self._require_peer()
-        self.log.add(self.number, "out", kind, logged)
+        began = time.monotonic_ns()
         self._writer.write(data)
+        self.log.add(self.number, "out", kind, logged, began)
         await self._writer.drain()
 
     def _require_peer(self) -> None:

@@ -15,7 +15,8 @@ class Entry:
     """One thing that happened: `in` from the client, `out` to it.
 
     Kinds: accepted and lost (both `in`, without data), http, text, binary, ping, pong, close, raw. `at_ns` is
-    time.monotonic_ns(), just before the write of what went out and just after the read of what came in.
+    time.monotonic_ns(), just before the write of what went out and just after the read of what came in; `until_ns` is
+    just after the write: somewhere between the two the kernel got it.
     """
 
     at_ns: int
@@ -23,6 +24,7 @@ class Entry:
     direction: Literal["in", "out"]
     kind: str
     data: bytes = b""
+    until_ns: int = 0
 
     @property
     def json(self) -> Any:
@@ -45,8 +47,12 @@ class Log:
         self.entries: list[Entry] = []
         self._grown = asyncio.Event()
 
-    def add(self, connection: int, direction: Literal["in", "out"], kind: str, data: bytes = b"") -> Entry:
-        entry = Entry(time.monotonic_ns(), connection, direction, kind, data)
+    def add(
+        self, connection: int, direction: Literal["in", "out"], kind: str, data: bytes = b"", at_ns: int | None = None
+    ) -> Entry:
+        """Log what has just happened, or began at `at_ns` and has just ended."""
+        now = time.monotonic_ns()
+        entry = Entry(now if at_ns is None else at_ns, connection, direction, kind, data, now)
         self.entries.append(entry)
         self._grown.set()
         return entry

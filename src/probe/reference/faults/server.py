@@ -94,7 +94,7 @@ class ScriptedServer:
         session = asyncio.ensure_future(self._session(connection, self.script))
         self._sessions.add(session)
         try:
-            await session
+            await asyncio.wait([session])
         finally:
             self._sessions.discard(session)
             connection.abort()

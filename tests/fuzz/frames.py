@@ -1,0 +1,36 @@
+"""Coverage-guided: any bytes, decoded as a frame of either server, are an event and never an exception.
+
+make fuzz
+"""
+
+import sys
+
+import atheris
+
+with atheris.instrument_imports(include=["probe"]):
+    from probe.protocols import llama_cpp
+    from probe.protocols.chunked import ChunkedLlm
+    from probe.protocols.magpie import MagpieTts
+
+STREAM = "s"
+LLM, TTS = ChunkedLlm(), MagpieTts()
+
+
+def one_frame(data: bytes) -> None:
+    """The first byte says how the frame came."""
+    binary, frame = data[:1] == b"\x01", data[1:]
+    for event in (LLM.decode(frame, binary=binary, stream_id=STREAM), TTS.decode(frame, binary=binary)):
+        for name in ("content", "text", "reason", "message", "detail"):
+            text = getattr(event, name, None)
+            if text is not None:
+                text.encode()
+    for number in (LLM.users(frame), llama_cpp.users(frame)):
+        if number is not None and number < 0:
+            raise AssertionError(f"{number} users")
+    for voice in TTS.voices(frame) or ():
+        voice.encode()
+
+
+if __name__ == "__main__":
+    atheris.Setup(sys.argv, one_frame)
+    atheris.Fuzz()
