@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from series import DAY, PARTS_MS, SERVED, START_S, noisy, point, step
+from series import DAY, EVERY_S, PARTS_MS, SERVED, START_S, noisy, point, step
 
 from probe.drift import ENOUGH, Change, Monitor, ServingChange, Shift
 from probe.series import Point
@@ -24,7 +24,7 @@ def watched(points: Iterable[Point], monitor: Monitor | None = None) -> tuple[Mo
 
 def number(at: int) -> int:
     """Of the run that started then."""
-    return round((at / 1e9 - START_S) / 60)
+    return round((at / 1e9 - START_S) / EVERY_S)
 
 
 def test_too_little_is_said_to_be_too_little() -> None:
@@ -43,7 +43,7 @@ def test_a_series_of_equal_runs_never_drifts() -> None:
 
 
 def test_a_step_is_found_dated_and_blamed_on_its_stage() -> None:
-    at = TWO_DAYS + 300
+    at = TWO_DAYS + 30
     monitor, found = watched(noisy(at + 120, factors=step(at, 1.3)))
     (shift,) = found
     assert isinstance(shift, Shift)
@@ -60,7 +60,7 @@ def test_a_step_is_found_dated_and_blamed_on_its_stage() -> None:
 
 
 def test_the_runs_on_either_side_are_named() -> None:
-    at = TWO_DAYS + 300
+    at = TWO_DAYS + 30
     _, (shift,) = watched(noisy(at + 60, factors=step(at, 1.4)))
     assert isinstance(shift, Shift)
     assert len(shift.before) == len(shift.after) == 5
@@ -69,7 +69,7 @@ def test_the_runs_on_either_side_are_named() -> None:
 
 
 def test_an_improvement_is_told_too() -> None:
-    at = TWO_DAYS + 300
+    at = TWO_DAYS + 30
     monitor, (shift,) = watched(noisy(at + 120, factors=step(at, 0.75, stage=1)))
     assert isinstance(shift, Shift)
     assert (shift.direction, shift.stage, monitor.verdict().state) == ("faster", "llm_decode", "faster")
@@ -83,8 +83,8 @@ def test_a_ramp_over_a_day_is_found_within_it() -> None:
 
 
 def test_a_ramp_over_a_week_is_found_within_it() -> None:
-    week = 7 * DAY // 5
-    ramp = noisy(2 * week, factors=lambda n: (1.0, 1 + 0.3 * max(0, n - week) / week, 1.0), every_s=300)
+    week = 7 * DAY
+    ramp = noisy(2 * week, factors=lambda n: (1.0, 1 + 0.3 * max(0, n - week) / week, 1.0))
     _, found = watched(ramp)
     assert found
     assert all(isinstance(each, Shift) and each.stage == "llm_decode" for each in found)
@@ -98,16 +98,16 @@ def test_what_comes_back_is_over() -> None:
     first = monitor.changes[0]
     assert isinstance(first, Shift)
     assert first.until is not None
-    assert abs(number(first.until) - (at + 400)) <= 3
+    assert abs(number(first.until) - (at + 400)) <= 5
 
 
 def test_what_lasts_a_week_is_the_new_normal() -> None:
-    at, week = 500, 7 * DAY // 5
-    monitor, found = watched(noisy(at + week - 20, factors=step(at, 1.4), every_s=300))
+    at, week = TWO_DAYS, 7 * DAY
+    runs = list(noisy(at + week + 100, factors=step(at, 1.4)))
+    monitor, found = watched(runs[:-150])
     assert len(found) == 1
     assert monitor.verdict().state == "slower"
-    watched((point(each, every_s=300) for each in ()), monitor)
-    monitor, _ = watched(noisy(at + week + 100, factors=step(at, 1.4), every_s=300))
+    assert watched(runs[-150:], monitor)[1] == []
     assert monitor.verdict().state == "stable"
 
 
@@ -120,7 +120,7 @@ def spiked(points: Iterable[Point], seed: int, share: float) -> Iterable[Point]:
 
 @pytest.mark.parametrize("seed", range(3))
 def test_spikes_are_no_drift(seed: int) -> None:
-    _, found = watched(spiked(noisy(2 * TWO_DAYS, seed), seed, share=0.05))
+    _, found = watched(spiked(noisy(5 * TWO_DAYS, seed), seed, share=0.05))
     assert found == []
 
 
@@ -137,6 +137,16 @@ def test_ten_slow_runs_in_a_row_are_contention_and_fourteen_and_more_are_not(fac
     assert len(burst(200)) == 1
 
 
+def test_being_slow_every_other_time_is_no_contention_for_long() -> None:
+    at = TWO_DAYS + 30
+    runs = noisy(at + 100, factors=lambda n: [1.8 if n >= at and n % 2 else 1.0] * 3)
+    found = watched(runs)[1]
+    assert found
+    assert isinstance(found[0], Shift)
+    assert found[0].direction == "slower"
+    assert abs(number(found[0].since) - at) <= 10
+
+
 @pytest.mark.parametrize("size", [0.02, 0.08])
 def test_the_rhythm_of_the_day_is_no_drift(size: float) -> None:
     def rhythm(n: int) -> list[float]:
@@ -148,8 +158,8 @@ def test_the_rhythm_of_the_day_is_no_drift(size: float) -> None:
 
 
 def test_gaps_and_runs_that_tell_nothing_change_nothing() -> None:
-    at = TWO_DAYS + 300
-    runs = [each for each in noisy(at + 60, factors=step(at, 1.4)) if not 900 < number(each.started) < 1300]
+    at = TWO_DAYS + 30
+    runs = [each for each in noisy(at + 60, factors=step(at, 1.4)) if not 300 < number(each.started) < 420]
     mixed = []
     for index, each in enumerate(runs):
         if index % 7 == 3:
@@ -175,11 +185,11 @@ def test_cold_runs_are_kept_apart() -> None:
     runs = list(noisy(400))
     failed = replace(runs[200], outcome="failed", stages_ms=(None,) * 4)
     cold = replace(runs[201], stages_ms=tuple(10 * (ms or 0) for ms in runs[201].stages_ms))
-    paused = [replace(each, started=each.started + 3600 * 10**9) for each in runs[300:]]
+    paused = [replace(each, started=each.started + 36000 * 10**9) for each in runs[300:]]
     monitor, found = watched([*runs[:200], failed, cold, *runs[202:300], *paused])
     verdict = monitor.verdict()
     assert found == []
-    # The very first, the one after the failure, the one after an hour's pause.
+    # The very first, the one after the failure, the one after a pause of hours.
     assert verdict.cold_runs == 3
     assert verdict.runs == 400 - 1 - 3
 
@@ -215,15 +225,15 @@ def test_a_slow_wander_of_the_first_day_is_taken_for_its_rhythm() -> None:
 
 
 def test_a_large_step_is_found_on_the_first_day() -> None:
-    _, found = watched(noisy(400, factors=step(300, 1.8)))
+    _, found = watched(noisy(200, factors=step(150, 1.8)))
     assert [each.stage for each in found if isinstance(each, Shift)] == ["tts_ttfb"]
 
 
 def test_the_state_is_a_function_of_the_runs() -> None:
     runs = list(spiked(noisy(TWO_DAYS + 700, factors=step(TWO_DAYS + 100, 1.25)), 5, 0.03))
     at_once, _ = watched(runs)
-    in_two, _ = watched(runs[:1000])
-    in_two, _ = watched(runs[1000:], in_two)
+    in_two, _ = watched(runs[:400])
+    in_two, _ = watched(runs[400:], in_two)
     again, _ = watched(runs)
     assert at_once.verdict() == in_two.verdict() == again.verdict()
 
@@ -260,8 +270,8 @@ def test_whatever_comes_it_never_breaks(runs: list[tuple[str, list[float | None]
         monitor.verdict()
 
 
-@pytest.mark.parametrize("values", [(100.0, 160.0), (100.0, 100.0, 110.0), (50.0, 50.0, 50.0, 50.0, 400.0)])
+@pytest.mark.parametrize("values", [(100.0, 160.0), (100.0, 100.0, 110.0), (50.0, 400.0, *[50.0] * 8)])
 def test_runs_of_several_kinds_are_no_drift(values: tuple[float, ...]) -> None:
     rng = random.Random(3)
-    runs = [point(each, (180.0, 220.0, rng.choice(values))) for each in range(2 * TWO_DAYS)]
+    runs = [point(each, (180.0, 220.0, rng.choice(values))) for each in range(5 * TWO_DAYS)]
     assert watched(runs)[1] == []

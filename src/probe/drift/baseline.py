@@ -53,14 +53,18 @@ class Baseline:
     def expected(self, at: float) -> float:
         return self.level if self.rhythm is None else self.level + self.rhythm[int(at // HOUR) % _DAY]
 
-    def add(self, at: float, value: float, noise: float) -> bool:
-        """Take a run; True where the rhythm is known anew. `noise` is the variance that a mean has for each run."""
+    def add(self, at: float, value: float | None, noise: float) -> bool:
+        """Take a run, None for one that doesn't count; True where the rhythm is known anew.
+
+        `noise` is the variance that a mean has for each run.
+        """
         hour = int(at // HOUR)
         before = self.rhythm
         if hour != self._hour and self._values:
             self._close(noise)
         self._hour = hour
-        self._values.append(value)
+        if value is not None:
+            self._values.append(value)
         return self.rhythm is not before
 
     def begin(self, level: float) -> None:

@@ -83,7 +83,7 @@ class Evidence:
             self._collect(number, at, value)
             return
         unknown = self.baseline.rhythm is None
-        if self.baseline.add(at, value, noise.sigma**2 * noise.inflation):
+        if self.baseline.add(at, value if counts else None, noise.sigma**2 * noise.inflation):
             self._look_again() if unknown else self._learn()
         residual = value - self.baseline.expected(at)
         self.seen.append(Seen(number, at, value, residual, counts))
@@ -133,7 +133,6 @@ class Evidence:
     def clear(self) -> None:
         """Start all sums anew."""
         self._sums = [0.0] * _SUMS
-        self._onsets = [self.seen[-1].number + 1] * _SUMS
 
     def change(self, since: int, by: float) -> None:
         """The level has changed by so much with the run of that number."""
@@ -225,8 +224,9 @@ class Evidence:
             now = sums[index] + table[cell]
             if now <= 0.0:
                 sums[index] = 0.0
-                self._onsets[index] = number + 1
             else:
+                if sums[index] == 0.0:
+                    self._onsets[index] = number
                 sums[index] = now
 
 
