@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from series import DAY, EVERY_S, PARTS_MS, SERVED, START_S, noisy, point, step
 
 from probe.drift import ENOUGH, Change, Monitor, ServingChange, Shift
+from probe.drift.telling import plain, sentence
 from probe.series import Point
 
 TWO_DAYS = 2 * DAY
@@ -266,8 +267,9 @@ def test_whatever_comes_it_never_breaks(runs: list[tuple[str, list[float | None]
     at = START_S
     for index, (outcome, stages, gap, serving) in enumerate(runs):
         at += gap
-        monitor.add(Point(str(index), at * 10**9, outcome, serving, tuple(stages)))  # type: ignore[arg-type]
-        monitor.verdict()
+        found = monitor.add(Point(str(index), at * 10**9, outcome, serving, tuple(stages)))  # type: ignore[arg-type]
+        assert sentence(monitor.verdict())
+        assert found is None or plain(found)["what"]
 
 
 @pytest.mark.parametrize("values", [(100.0, 160.0), (100.0, 100.0, 110.0), (50.0, 400.0, *[50.0] * 8)])

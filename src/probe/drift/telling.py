@@ -47,11 +47,14 @@ def sentence(verdict: Verdict) -> str:
 
 def _what(moved: Sequence[Moved], direction: Direction, stage: str, since: str = "") -> str:
     """What moved, and which stages made it."""
-    whole = next(each for each in moved if each.stage == WHOLE)
+    by_stage = {each.stage: each for each in moved}
+    whole = by_stage.get(WHOLE)
+    if whole is None:
+        return f"{NAMES[stage]} {percent(by_stage[stage].ratio)}{since}"
     told = f"{NAMES[WHOLE]} {percent(whole.ratio)}{since}"
     same_way = (whole.added_ms > 0) == (direction == "slower")
     if not whole.certain or not same_way:
-        named = next((each for each in moved if each.stage == stage), whole)
+        named = by_stage.get(stage, whole)
         return f"{NAMES[stage]} {percent(named.ratio)}{since}; {NAMES[WHOLE]} {percent(whole.ratio)}"
     parts = _parts(moved, whole)
     if not parts:
