@@ -7,7 +7,7 @@ SECONDS ?= 60
 LONG_TESTS := $(wildcard tests/long/test_*.py)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-unit test-integration test-long fuzz lint types lock clean
+.PHONY: help demo test test-unit test-integration test-long fuzz lint types dashboards check-dashboards lock clean
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z%-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' Makefile
@@ -48,7 +48,7 @@ lint: $(VENV)/.dev  ## Lint rules and formatting
 	$(BIN)/ruff format --check .
 
 types: $(VENV)/.dev  ## Static types, strict
-	$(BIN)/mypy $(wildcard src tests bench)
+	$(BIN)/mypy $(wildcard src tests bench grafana)
 
 # The stamps remember what was installed, so that a second call does nothing. dev.txt holds all of demo.txt at the same
 # versions (`make lock` sees to that): one venv serves both, and the demo downloads no test tools.
@@ -67,9 +67,25 @@ $(VENV)/.created:
 	@touch $@
 
 # Pins stay unless UPGRADE=--upgrade. dev.txt comes first and constrains the others. The last step drops the entries that
-# overrides.txt disables: uv still lists them, marked for a platform that does not exist.
-LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes $(UPGRADE) \
-  --override requirements/overrides.txt --custom-compile-command 'make lock' pyproject.toml
+# overrides.txt disables: uv still lists them, marked for a platform that does not exist. build.txt is what install.sh builds
+# the project itself with.
+LOCK_ONLY := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes $(UPGRADE) \
+  --override requirements/overrides.txt --custom-compile-command 'make lock'
+LOCK := $(LOCK_ONLY) pyproject.toml
+
+dashboards: $(VENV)/.dev  ## Remake grafana/dashboards/*.json from grafana/boards and docs/dashboards
+	@PYTHONPATH=grafana $(BIN)/python -m boards
+
+check-dashboards: $(VENV)/.dev  ## Check them against Grafana's own types (needs Node.js and npm; not in CI)
+	@mkdir -p build/schema
+	@cp grafana/schema/package.json build/schema
+	@cd build/schema && npm install --silent --no-package-lock --legacy-peer-deps --ignore-scripts
+	@$(BIN)/python grafana/schema/check.py >build/schema/check.ts
+	@cd build/schema && node_modules/.bin/tsc --noEmit --strict --skipLibCheck --target es2022 --module nodenext check.ts
+	@echo 'Grafana knows every key and value'
+
+demo-data-%: $(VENV)/.dev  ## Keep a Prometheus with made-up days running: demo-data-good, -incident, -outage, ...
+	@PYTHONPATH=grafana $(BIN)/python -m demo_data $* $(ARGS)
 
 bench-%: $(VENV)/.dev  ## Measure: bench-accuracy, or another of bench/*.py (ARGS=--help)
 	$(BIN)/python bench/$*.py $(ARGS)
@@ -79,6 +95,7 @@ lock:  ## Remake requirements/*.txt from pyproject.toml (needs uv; UPGRADE=--upg
 	$(LOCK) --extra reference --extra piper --extra dev requirements/demo.in -o requirements/dev.txt
 	$(LOCK) --extra reference requirements/demo.in -c requirements/dev.txt -o requirements/demo.txt
 	$(LOCK) -c requirements/dev.txt -o requirements/daemon.txt
+	echo setuptools | $(LOCK_ONLY) - -c requirements/dev.txt -o requirements/build.txt
 	$(LOCK) --extra fuzz -c requirements/dev.txt -o requirements/fuzz.txt
 	@for file in requirements/dev.txt requirements/demo.txt requirements/daemon.txt requirements/fuzz.txt; do \
 	  awk '/^[^ #]/ {never = /sys_platform == .never. \\$$/} !never' $$file >$$file.new && mv $$file.new $$file; \

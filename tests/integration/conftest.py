@@ -1,8 +1,6 @@
 """Reference servers as processes, one of each kind for the whole session."""
 
 import json
-import os
-import shutil
 import subprocess
 import sys
 import time
@@ -51,47 +49,6 @@ def older_tts_server(serve_tts: Callable[..., str]) -> str:
 def llm_server(serve: Callable[..., str]) -> str:
     """Return the address of a reference LLM server on the real embedded model, with one slot."""
     return serve("llm")
-
-
-@pytest.fixture(scope="session")
-def prometheus_binaries(pytestconfig: pytest.Config) -> Path:
-    """The folder with `prometheus` and `promtool`: the machine's own, or Debian's package, unpacked, not installed."""
-    installed = shutil.which("promtool")
-    if installed and shutil.which("prometheus"):
-        return Path(installed).parent
-    cache = pytestconfig.cache
-    if cache is None or not shutil.which("apt-get") or not shutil.which("dpkg"):
-        pytest.skip("neither Prometheus nor apt-get to fetch it with")
-    folder = cache.mkdir("prometheus")
-    if not (folder / "usr" / "bin" / "promtool").exists():
-        try:
-            _download("prometheus", folder)
-            _run("dpkg", "-x", str(next(folder.glob("prometheus_*.deb"))), ".", cwd=folder)
-        except (subprocess.SubprocessError, StopIteration) as error:
-            pytest.skip(f"Debian's prometheus package could not be had: {error}")
-    return folder / "usr" / "bin"
-
-
-def _download(package: str, folder: Path) -> None:
-    """Fetch a package of Debian's. A new machine has no list of them yet, and only root can fetch that."""
-    try:
-        _run("apt-get", "download", package, cwd=folder)
-    except subprocess.CalledProcessError:
-        if os.geteuid() != 0:
-            raise
-        _run("apt-get", "update", cwd=folder)
-        _run("apt-get", "download", package, cwd=folder)
-
-
-def _run(*command: str, cwd: Path) -> None:
-    subprocess.run(command, cwd=cwd, check=True, capture_output=True, timeout=120)
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Whoever asks first for Prometheus waits for its download."""
-    for item in items:
-        if "prometheus_binaries" in getattr(item, "fixturenames", ()):
-            item.add_marker(pytest.mark.timeout(400))
 
 
 @contextmanager

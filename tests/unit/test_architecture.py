@@ -17,7 +17,7 @@ SOURCES = Path(__file__).parents[2] / "src"
 CLIENT = "probe probe.* !probe.reference !probe.reference.*"
 # The only ones that know both what measures and who reads the record.
 COMPOSING = "probe.__main__ probe.cli probe.cli.* probe.config probe.config.* probe.daemon probe.daemon.*"
-READING = "probe.sinks probe.sinks.* probe.dispatch probe.drift"
+READING = "probe.sinks probe.sinks.* probe.dispatch probe.drift probe.drift.*"
 
 
 @dataclass(frozen=True)
@@ -63,9 +63,9 @@ RULES = [
     ),
     Rule(
         "drift is a function of a series",
-        of="probe.drift",
+        of="probe.drift probe.drift.*",
         never="*",
-        but="stdlib probe.record probe.measures probe.serving probe.series",
+        but="stdlib probe.record probe.measures probe.serving probe.series probe.drift probe.drift.*",
         broken_by=("probe.drift", "from probe import config"),
     ),
     Rule(
@@ -98,14 +98,15 @@ RULES = [
         "a sink reads finished records, whoever made them",
         of="probe.sinks probe.sinks.*",
         never="probe.*",
-        but="probe.record probe.measures probe.serving probe.series probe.audio probe.clock probe.urls "
-        "probe.sinks probe.sinks.*",
+        but="probe.record probe.measures probe.serving probe.series probe.drift probe.drift.* probe.audio "
+        "probe.clock probe.urls probe.sinks probe.sinks.*",
         broken_by=("probe.sinks.spans", "import probe.engine"),
     ),
     Rule(
         "one file for each reader of the record, and for what it writes to",
         of=f"{CLIENT} {without('probe.sinks.history* probe.sinks.histograms probe.sinks.exposition')} "
-        f"{without('probe.sinks.last_run probe.sinks.self_metrics probe.sinks.log probe.sinks.otlp*')}",
+        f"{without('probe.sinks.last_run probe.sinks.drift_metrics probe.sinks.self_metrics')} "
+        f"{without('probe.sinks.log probe.sinks.otlp*')}",
         never="sqlite3 prometheus_client* structlog* opentelemetry* grpc* google.protobuf*",
         broken_by=("probe.sinks.spans", "import grpc"),
     ),
@@ -113,7 +114,8 @@ RULES = [
         "spans and the figures of the histograms are functions of the record",
         of="probe.sinks.span_tree probe.sinks.observations probe.sinks.replay probe.sinks.privacy probe.sinks.genai",
         never="*",
-        but="stdlib probe.record probe.measures probe.urls probe.sinks probe.sinks.genai probe.sinks.privacy",
+        but="stdlib probe.record probe.measures probe.drift probe.drift.* probe.urls probe.sinks probe.sinks.genai "
+        "probe.sinks.privacy",
         broken_by=("probe.sinks.span_tree", "from probe.sinks.history import History"),
     ),
     Rule(

@@ -16,7 +16,10 @@ from probe.serving import serving
 from probe.sinks.histograms import Histograms
 
 OPENMETRICS = "application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5"
-UNKNOWN_AT_FIRST = ("last_combined_ttfb_seconds", "last_stage_seconds", "next_run_timestamp_seconds")
+UNKNOWN_AT_FIRST = (
+    "last_combined_ttfb_seconds", "last_stage_seconds", "next_run_timestamp_seconds", "drift_ratio",
+    "drift_added_seconds", "drift_state", "drift_since_timestamp_seconds",
+)  # fmt: skip
 LOCAL = {"target": "local", "scenario": "default"}
 
 
@@ -103,6 +106,28 @@ def test_the_last_run_is_told(histograms: Histograms) -> None:
     assert value(histograms, "last_success_timestamp_seconds") == pytest.approx(run.ended / 1e9)
     assert value(histograms, "last_run_timestamp_seconds") == pytest.approx(later.ended / 1e9)
     assert value(histograms, "last_combined_ttfb_seconds") == pytest.approx(0.3)
+
+
+def test_how_many_attempts_in_a_row_ended_so(histograms: Histograms) -> None:
+    def rows() -> list[float]:
+        kinds = ("failed", "complete", "missed", "ok")
+        return [value(histograms, "attempts_in_a_row", LOCAL | {"all": each}) for each in kinds]
+
+    expected = [
+        (failed(1), [1, 0, 1, 0]),
+        (record(2, ttfb_ms=1500), [0, 1, 2, 0]),
+        (refused(3), [1, 0, 3, 0]),
+        (skipped(4), [1, 0, 3, 0]),
+        (suspect(5), [1, 0, 3, 0]),
+        (failed(6), [2, 0, 4, 0]),
+        (record(7), [0, 1, 0, 1]),
+        (record(8), [0, 2, 0, 2]),
+    ]
+    for run, told in expected:
+        histograms.write(run)
+        assert rows() == told
+    histograms.restore([failed(9), failed(10)])
+    assert rows() == [2, 0, 2, 0]
 
 
 def test_busy_is_not_down(histograms: Histograms) -> None:

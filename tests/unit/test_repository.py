@@ -10,7 +10,7 @@ import pytest
 from packaging.requirements import Requirement
 
 ROOT = Path(__file__).parents[2]
-LOCKS = {name: ROOT / "requirements" / f"{name}.txt" for name in ("daemon", "demo", "dev", "fuzz")}
+LOCKS = {name: ROOT / "requirements" / f"{name}.txt" for name in ("build", "daemon", "demo", "dev", "fuzz")}
 INSTALLS = re.compile(r"requirements.*|Makefile|\.ci/.*")
 ADDRESS = re.compile(r"https?://|index-url")
 MACHINE_PATH = re.compile(r"(?<![\w.])/(work|root)/")
@@ -74,12 +74,12 @@ def test_such_a_line_is_found(pattern: re.Pattern[str], line: str) -> None:
 @pytest.mark.parametrize("name", LOCKS)
 def test_every_requirement_is_pinned_with_hashes(name: str) -> None:
     entries = requirements(LOCKS[name])
-    assert len(entries) > 10
+    assert entries
     assert [entry for entry in entries if not PINNED.fullmatch(entry)] == []
 
 
 def test_a_larger_lock_holds_the_smaller_one_at_the_same_versions() -> None:
-    assert pins(LOCKS["daemon"]) < pins(LOCKS["demo"]) < pins(LOCKS["dev"])
+    assert pins(LOCKS["build"]) | pins(LOCKS["daemon"]) < pins(LOCKS["demo"]) < pins(LOCKS["dev"])
 
 
 @pytest.mark.parametrize(

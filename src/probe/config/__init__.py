@@ -20,6 +20,7 @@ from probe.config.base import Name, Section
 from probe.config.daemon import (
     CourtesyConfig,
     DaemonConfig,
+    DriftConfig,
     HistoryConfig,
     HttpConfig,
     LogConfig,
@@ -32,7 +33,7 @@ from probe.config.measuring import LimitsConfig, PauseConfig, ScenarioConfig, Ta
 from probe.config.references import with_broken_references
 
 __all__ = [
-    "ENV_PREFIX", "Config", "ConfigError", "LimitsConfig", "OtlpConfig", "PauseConfig", "ScenarioConfig",
+    "ENV_PREFIX", "Config", "ConfigError", "DriftConfig", "LimitsConfig", "OtlpConfig", "PauseConfig", "ScenarioConfig",
     "ScheduleConfig", "TargetConfig", "default_state_dir", "load", "override", "websocket_url",
 ]  # fmt: skip
 
@@ -96,6 +97,7 @@ class Config(BaseSettings):
     history: HistoryConfig = HistoryConfig()
     courtesy: CourtesyConfig = CourtesyConfig()
     self_check: SelfCheckConfig = SelfCheckConfig()
+    drift: DriftConfig = DriftConfig()
 
     @classmethod
     def settings_customise_sources(

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, SecretStr, model_validator
 
 from probe.config.base import BaseSection, HttpUrl, Text
+from probe.drift import LEAST_CHANGE, THRESHOLD
 
 OTLP_PORTS = {"http": 4318, "grpc": 4317}
 
@@ -110,6 +111,15 @@ class HistoryConfig(BaseSection):
 
     keep_days: float = Field(90.0, gt=0, le=36_500, description="age of the oldest run")
     keep_megabytes: float = Field(1000.0, ge=1, le=1_000_000, description="size of the database")
+
+
+class DriftConfig(BaseSection):
+    """When a change of latencies is told."""
+
+    threshold: float = Field(
+        THRESHOLD, ge=4, le=100, description="the evidence that it takes; `probe drift --calibrate` finds one"
+    )
+    least_change_percent: float = Field(100 * LEAST_CHANGE, ge=0, le=100, description="what is less is not told")
 
 
 class CourtesyConfig(BaseSection):

@@ -2,19 +2,24 @@
 
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from http import HTTPStatus
 from importlib.metadata import version
 from pathlib import Path
 
 from probe.config import Config, OtlpConfig
 from probe.daemon.plans import entries, state_dir
+from probe.daemon.watched import WatchedHistory
 from probe.dispatch import HISTORY, Dispatch, Sink
+from probe.drift import Monitor
 from probe.health import Health
 from probe.httpserver import Answer, HttpServer, Page, plain
 from probe.record import RunRecord
 from probe.sinks import span_tree
 from probe.sinks.audio_archive import AudioArchive
+from probe.sinks.drift import REBUILT_DAYS, DriftSink
 from probe.sinks.histograms import Histograms
 from probe.sinks.history import History, Pruned, Retention
 from probe.sinks.history_file import HistoryError
@@ -24,10 +29,11 @@ from probe.sinks.otlp import Endpoint, collector
 from probe.sinks.spans import SpanSink
 
 VERSION = version("voice-probe")
-# How far back to look for the last good run of a target.
+# How far back to look for the last good run of a target, and how long a row of attempts can be told after a restart.
 RESTORED_RUNS = 20
 # A record whose audio is kept is large: a sink that is further behind than this loses runs.
 QUEUED_RUNS = 100
+_NS_A_DAY = 86_400 * 10**9
 
 
 class StartError(Exception):
@@ -51,7 +57,9 @@ def build(config: Config) -> Parts:
     """Take the port, open the history, start the sinks. Raises StartError and HistoryError."""
     log = make_logger(sys.stdout, config.log.format)
     health = Health()
-    histograms = Histograms(VERSION, [HISTORY, Histograms.name, SpanSink.name, LogSink.name, AudioArchive.name])
+    histograms = Histograms(
+        VERSION, [HISTORY, *(sink.name for sink in (Histograms, DriftSink, SpanSink, LogSink, AudioArchive))]
+    )
     http = _listen(config, histograms, health)
     counting = span_tree.count if config.otlp.url else _no_spans
     retention = Retention(config.history.keep_days, config.history.keep_megabytes)
@@ -61,7 +69,9 @@ def build(config: Config) -> Parts:
         histograms.daemon.count_sink_error(sink)
         log.error("sink failed", sink=sink, error=what)
 
-    sinks: list[Sink] = [histograms, LogSink(log, log_texts=config.log.texts)]
+    drift = DriftSink(_monitors(config), histograms.tell_drift, histograms.count_drift, log)
+    watched = WatchedHistory(history, drift, on_error)
+    sinks: list[Sink] = [histograms, drift, LogSink(log, log_texts=config.log.texts)]
     if endpoint := _endpoint(config.otlp):
         sinks.append(
             SpanSink(
@@ -70,6 +80,7 @@ def build(config: Config) -> Parts:
                 VERSION,
                 on_error=on_error,
                 on_dropped=histograms.daemon.count_dropped_spans,
+                found_with=watched.found_with,
             )
         )
     if folder := config.daemon.audio_dir:
@@ -79,14 +90,14 @@ def build(config: Config) -> Parts:
         histograms.daemon.set_history(pruned.runs, pruned.bytes)
         histograms.daemon.count_dropped_spans(pruned.unsent_spans)
 
-    dispatch = Dispatch(history, sinks, on_error=on_error, on_pruned=on_pruned, queue_size=QUEUED_RUNS)
+    dispatch = Dispatch(watched, sinks, on_error=on_error, on_pruned=on_pruned, queue_size=QUEUED_RUNS)
     expect(histograms, config)
     histograms.daemon.set_history(*history.size())
     try:
-        last = _restore(histograms, config)
+        last = _restore(histograms, drift, config)
     except HistoryError as error:
         # An old run that can't be read is no reason not to measure.
-        log.warning("the gauges of the last runs begin anew", error=str(error))
+        log.warning("the gauges of the last runs, and drift, begin anew", error=str(error))
         last = []
     return Parts(log, health, histograms, dispatch, http, last)
 
@@ -99,21 +110,27 @@ def expect(histograms: Histograms, config: Config) -> None:
         histograms.daemon.set_objective(entry.target.name, entry.target.objective_ms / 1000)
 
 
-def _restore(histograms: Histograms, config: Config) -> list[RunRecord]:
+def _restore(histograms: Histograms, drift: DriftSink, config: Config) -> list[RunRecord]:
     """Have the gauges of the last runs tell what the history knows of them; returns these runs."""
     last = []
+    since = time.time_ns() - REBUILT_DAYS * _NS_A_DAY
     with reading(state_dir(config)) as history:
         for target, scenario in _pairs(config):
             runs = list(history.runs(target=target, scenario=scenario, limit=RESTORED_RUNS))
             histograms.restore(runs)
             if found := history.serving_since(target, scenario):
                 histograms.restore_serving(target, scenario, *found)
+            drift.restore(target, scenario, history.points(target, scenario, since))
             last += runs
     return last
 
 
 def _pairs(config: Config) -> list[tuple[str, str]]:
     return [(entry.target.name, entry.scenario.name) for entry in entries(config)]
+
+
+def _monitors(config: Config) -> Callable[[], Monitor]:
+    return partial(Monitor, config.drift.threshold, config.drift.least_change_percent / 100)
 
 
 def _no_spans(_record: object) -> int:

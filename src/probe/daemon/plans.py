@@ -18,6 +18,7 @@ FIXED_AT_START = (
     "otlp",
     "log",
     "history",
+    "drift",
 )
 
 

@@ -10,9 +10,11 @@ from typing import get_args
 
 from prometheus_client import Counter, Histogram, disable_created_metrics
 
+from probe.drift import Shift, Verdict
 from probe.measures import outcome
 from probe.record import REASONS, Outcome, RunRecord
 from probe.serving import Serving
+from probe.sinks.drift_metrics import DriftMetrics
 from probe.sinks.exposition import NAMESPACE, RUN_LABELS, Part, negotiate, page
 from probe.sinks.last_run import LastRun
 from probe.sinks.observations import MEASURES, POSITIONS, observations
@@ -52,6 +54,7 @@ class Histograms:
         self._lock = threading.Lock()
         self._runs: dict[tuple[str, str], _Runs] = {}
         self._failures: dict[str, _Failures] = {}
+        self._drift: dict[tuple[str, str], DriftMetrics] = {}
         self.daemon = SelfMetrics(version, sinks)
 
     def expect(self, pairs: Iterable[tuple[str, str]]) -> None:
@@ -59,6 +62,7 @@ class Histograms:
         for target, scenario in pairs:
             self._runs_of(target, scenario)
             self._failures_of(target)
+            self._drift_of(target, scenario)
             self.daemon.expect(target, scenario)
 
     def write(self, record: RunRecord) -> None:
@@ -87,6 +91,18 @@ class Histograms:
         runs.last.tell_serving(serving, since)
         runs.part.refresh()
 
+    def tell_drift(self, target: str, scenario: str, verdict: Verdict) -> None:
+        """How the last runs compare with the baseline."""
+        metrics = self._drift_of(target, scenario)
+        metrics.tell(verdict)
+        metrics.part.refresh()
+
+    def count_drift(self, target: str, scenario: str, found: Shift) -> None:
+        """A change has been found."""
+        metrics = self._drift_of(target, scenario)
+        metrics.count(found)
+        metrics.part.refresh()
+
     def close(self, timeout_s: float) -> None:
         """Nothing is held back."""
 
@@ -98,7 +114,8 @@ class Histograms:
         """
         content_type = negotiate(accept)
         with self._lock:
-            parts = [*(each.part for each in self._runs.values()), *(each.part for each in self._failures.values())]
+            kinds = (self._runs, self._failures, self._drift)
+            parts = [each.part for kind in kinds for each in kind.values()]
         self.daemon.part.refresh()
         return page([*parts, self.daemon.part], content_type), content_type
 
@@ -107,6 +124,12 @@ class Histograms:
             if (target, scenario) not in self._runs:
                 self._runs[target, scenario] = _Runs(target, scenario)
             return self._runs[target, scenario]
+
+    def _drift_of(self, target: str, scenario: str) -> DriftMetrics:
+        with self._lock:
+            if (target, scenario) not in self._drift:
+                self._drift[target, scenario] = DriftMetrics(target, scenario)
+            return self._drift[target, scenario]
 
     def _failures_of(self, target: str) -> "_Failures":
         with self._lock:

@@ -49,6 +49,12 @@ class HistoryReader:
             for row in self._db.execute(query, (*given.values(), -1 if limit is None else limit)):
                 yield decode(row[0])
 
+    def series(self) -> list[tuple[str, str]]:
+        """Every target and scenario that has runs."""
+        with explained(self.path):
+            found = self._db.execute("SELECT DISTINCT target, scenario FROM runs ORDER BY target, scenario").fetchall()
+        return [(target, scenario) for target, scenario in found]
+
     def points(self, target: str, scenario: str, since: int = 0) -> Iterator[Point]:
         """The series of a target and a scenario, in the order in which its runs ended."""
         columns = "serving, response_ttfb_ms, llm_ttft_ms, llm_decode_ms, tts_ttfb_ms"

@@ -1,14 +1,23 @@
 """What the last run of one target and scenario was, as gauges."""
 
 import math
+from collections.abc import Mapping
 
 from prometheus_client import Gauge
 
-from probe.measures import STAGES, measure_run, stages_ms
-from probe.record import RunRecord
+from probe.measures import STAGES, measure_run, outcome, stages_ms
+from probe.record import Outcome, RunRecord
 from probe.serving import Serving, serving
 from probe.sinks.exposition import NAMESPACE, RUN_LABELS, Part
 from probe.sinks.observations import is_trusted
+
+# Outcomes of attempts that are the same for whoever asks how many there were in a row.
+IN_A_ROW: Mapping[str, tuple[Outcome, ...]] = {
+    "failed": ("failed",),
+    "complete": ("ok", "slow"),
+    "missed": ("slow", "failed"),
+    "ok": ("ok",),
+}
 
 
 class LastRun:
@@ -29,6 +38,8 @@ class LastRun:
         self._up = self._gauge(
             "up", "Whether the last run that was not skipped got its whole answer; 0 before the first."
         )
+        in_a_row = self._declared("attempts_in_a_row", "The latest attempts that all ended so, by how.", "all")
+        self._in_a_row = {each: in_a_row.labels(**self._labels, all=each) for each in IN_A_ROW}
         self._since = self._declared(
             "serving_since_timestamp_seconds",
             "Since when what serves has been what it is.",
@@ -42,6 +53,7 @@ class LastRun:
         self._run.set(ended)
         if (now := serving(record)) != self._serving:
             self.tell_serving(now, record.started)
+        self._tell_row(record)
         # Down and busy are different answers: a run that was skipped says nothing of the target.
         if record.skipped is None:
             self._up.set(record.failure is None)
@@ -54,6 +66,16 @@ class LastRun:
         self._serving = now
         self._since.clear()
         self._since.labels(**self._labels, llm=now.llm, tts=now.tts, config=now.config).set(since / 1e9)
+
+    def _tell_row(self, record: RunRecord) -> None:
+        """A run that was skipped or can't be trusted breaks no row, and is no part of one."""
+        ended = outcome(record)
+        if any(ended in those for those in IN_A_ROW.values()):
+            for each, those in IN_A_ROW.items():
+                if ended in those:
+                    self._in_a_row[each].inc()
+                else:
+                    self._in_a_row[each].set(0)
 
     def _tell_stages(self, record: RunRecord) -> None:
         stages = {stage: _seconds(ms) for stage, ms in stages_ms(measure_run(record)[0]).items()}

@@ -5,7 +5,7 @@ imported: the SDK's exporters tell nobody what a collector rejected, and retry o
 shut down.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
@@ -19,11 +19,13 @@ from opentelemetry.sdk.trace import Event, ReadableSpan
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import SpanContext, SpanKind, Status, StatusCode, TraceFlags
 
+from probe.drift import Change
 from probe.record import RunRecord
 from probe.sinks import genai
 from probe.sinks.span_tree import Span, Value, spans
 
 SERVICE = "voice-probe"
+FoundWith = Callable[[str], Change | None]
 _KINDS = {"internal": SpanKind.INTERNAL, "client": SpanKind.CLIENT}
 _SAMPLED = TraceFlags(TraceFlags.SAMPLED)
 
@@ -71,21 +73,26 @@ def collector(endpoint: Endpoint) -> Collector:
     return HttpCollector(endpoint)
 
 
-def export_request(records: Iterable[RunRecord], version: str) -> ExportTraceServiceRequest:
-    """The spans of some runs, as one request. What ran, where, or with which arguments is not told of the process."""
+def export_request(
+    records: Iterable[RunRecord], version: str, found_with: FoundWith = lambda _run_id: None
+) -> ExportTraceServiceRequest:
+    """The spans of some runs, and what drift each of them gave away, as one request.
+
+    What ran, where, or with which arguments is not told of the process.
+    """
     resource = Resource({genai.SERVICE_NAME: SERVICE, genai.SERVICE_VERSION: version})
     scope = InstrumentationScope(SERVICE, version)
     return encode_spans(
         [
             _readable(span, int(record.plan.trace_id, 16), resource, scope)
             for record in records
-            for span in spans(record)
+            for span in spans(record, found_with(record.plan.run_id))
         ]
     )
 
 
 def _readable(span: Span, trace_id: int, resource: Resource, scope: InstrumentationScope) -> ReadableSpan:
-    attributes = {key: _fit(value) for key, value in span.attributes.items()}
+    attributes = _fitted(span.attributes)
     status = Status(StatusCode.UNSET)
     if span.error is not None:
         attributes[genai.ERROR_TYPE] = span.error.type
@@ -96,7 +103,7 @@ def _readable(span: Span, trace_id: int, resource: Resource, scope: Instrumentat
         parent=None if span.parent_id is None else _context(trace_id, span.parent_id),
         resource=resource,
         attributes=attributes,
-        events=[Event(event.name, timestamp=event.at) for event in span.events],
+        events=[Event(event.name, _fitted(event.attributes), event.at) for event in span.events],
         kind=_KINDS[span.kind],
         instrumentation_scope=scope,
         status=status,
@@ -107,6 +114,10 @@ def _readable(span: Span, trace_id: int, resource: Resource, scope: Instrumentat
 
 def _context(trace_id: int, span_id: str) -> SpanContext:
     return SpanContext(trace_id, int(span_id, 16), is_remote=False, trace_flags=_SAMPLED)
+
+
+def _fitted(attributes: Mapping[str, Value]) -> dict[str, Value]:
+    return {key: _fit(value) for key, value in attributes.items()}
 
 
 def _fit(value: Value) -> Value:

@@ -12,6 +12,8 @@ from dataclasses import asdict, dataclass, field
 from typing import Literal
 from urllib.parse import urlsplit
 
+from probe.drift import Change
+from probe.drift.telling import plain
 from probe.measures import NS_A_MS, ChunkMeasures, TurnMeasures, measure_run, outcome
 from probe.record import Chunk, Connect, Failure, Pause, RunRecord, Stage, Turn
 from probe.sinks import genai
@@ -28,6 +30,7 @@ _OTHER = "_OTHER"
 class SpanEvent:
     name: str
     at: int
+    attributes: Mapping[str, Value] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,16 +54,19 @@ class Span:
     error: SpanError | None = None
 
 
-def spans(record: RunRecord) -> list[Span]:
-    """All spans of a run, parents before children. Their trace id is `record.plan.trace_id`."""
-    return [_run(record), *_connects(record), *_turns(record)]
+def spans(record: RunRecord, found: Change | None = None) -> list[Span]:
+    """All spans of a run, parents before children. Their trace id is `record.plan.trace_id`.
+
+    `found` is the change of latencies that the run gave away, told as an event at its end.
+    """
+    return [_run(record, found), *_connects(record), *_turns(record)]
 
 
 def count(record: RunRecord) -> int:
     return len(spans(record))
 
 
-def _run(record: RunRecord) -> Span:
+def _run(record: RunRecord, found: Change | None) -> Span:
     plan, failure = record.plan, record.failure
     attributes: dict[str, Value | None] = {
         "probe.run_id": plan.run_id,
@@ -75,8 +81,20 @@ def _run(record: RunRecord) -> Span:
     }
     error = None if failure is None else _error(record, failure)
     return Span(
-        "probe.run", plan.span_id, None, "internal", record.started, record.ended, _present(attributes), error=error
+        "probe.run",
+        plan.span_id,
+        None,
+        "internal",
+        record.started,
+        record.ended,
+        _present(attributes),
+        () if found is None else (_drift(found, record.ended),),
+        error,
     )
+
+
+def _drift(found: Change, at: int) -> SpanEvent:
+    return SpanEvent("drift", at, {f"probe.drift.{name}": value for name, value in plain(found).items()})
 
 
 def _connects(record: RunRecord) -> Iterator[Span]:

@@ -13,7 +13,7 @@ from typing import Protocol
 from probe.record import RunRecord
 from probe.sinks import span_tree
 from probe.sinks.history_file import HistoryError
-from probe.sinks.otlp import Collector, RefusedError, UnavailableError, export_request
+from probe.sinks.otlp import Collector, FoundWith, RefusedError, UnavailableError, export_request
 
 # Runs in one request.
 BATCH = 20
@@ -36,8 +36,8 @@ class Source(Protocol):
 class SpanSink:
     """Open the history with `count_spans=span_tree.count`, or there will be nothing to send.
 
-    `on_error` is told of every attempt that failed, `on_dropped` how many spans will never be sent; both from a thread
-    of the sink.
+    `found_with` says which drift a run gave away. `on_error` is told of every attempt that failed, `on_dropped` how
+    many spans will never be sent; all from a thread of the sink.
     """
 
     name = "spans"
@@ -50,6 +50,7 @@ class SpanSink:
         *,
         on_error: Callable[[str, str], None],
         on_dropped: Callable[[int], None],
+        found_with: FoundWith = lambda _run_id: None,
         first_backoff_s: float = FIRST_BACKOFF_S,
     ) -> None:
         self._history = history
@@ -57,6 +58,7 @@ class SpanSink:
         self._version = version
         self._on_error = on_error
         self._on_dropped = on_dropped
+        self._found_with = found_with
         self._first_backoff_s = first_backoff_s
         self._backoff_s = 0.0
         self._close_until = 0.0
@@ -137,7 +139,7 @@ class SpanSink:
         That one is given up, so that it doesn't hold up those after it.
         """
         try:
-            response = self._collector.send(export_request(batch, self._version))
+            response = self._collector.send(export_request(batch, self._version, self._found_with))
         except RefusedError as error:
             if len(batch) > 1:
                 self._batch = 1

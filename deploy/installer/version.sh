@@ -1,0 +1,42 @@
+# shellcheck shell=bash
+# A version: built beside the others, complete once it has its stamp.
+
+project_version() { sed -n 's/^version = "\(.*\)"/\1/p' "$SOURCE/pyproject.toml"; }
+
+# Named after what is in it: the same checkout on the same Python is the same version.
+version_name() {
+    local hash
+    hash=$(
+        cd "$SOURCE"
+        {
+            "$python" -I -c 'import sys; print(sys.version, sys.base_prefix)'
+            find pyproject.toml requirements/daemon.txt requirements/build.txt src deploy/systemd deploy/probe.example.toml \
+                -type f ! -path '*/__pycache__/*' ! -path '*.egg-info/*' -print0 | LC_ALL=C sort -z | xargs -0 sha256sum
+        } | sha256sum
+    )
+    say "$(project_version)-${hash:0:10}"
+}
+
+build_version() {
+    local target=$1
+    local pip=("$target/bin/python" -m pip --quiet --disable-pip-version-check)
+    unfinished=$target
+    work=$(mktemp -d)
+    rm -rf "$target"
+    mkdir -p "$PREFIX/versions"
+    "$python" -m venv "$target"
+    "${pip[@]}" install --require-hashes --no-deps --only-binary :all: \
+        -r "$SOURCE/requirements/daemon.txt" -r "$SOURCE/requirements/build.txt" ||
+        die "the packages could not be installed (see above); nothing was changed"
+    # Built from a copy: a build leaves files, and the checkout may be a user's.
+    cp -r "$SOURCE/pyproject.toml" "$SOURCE/README.md" "$SOURCE/LICENSE" "$SOURCE/src" "$work"
+    "${pip[@]}" install --no-index --no-deps --no-build-isolation "$work"
+    "${pip[@]}" uninstall --yes setuptools
+    "$target/bin/probe" --version >/dev/null
+    mkdir "$target/deploy"
+    cp "$SOURCE/deploy/systemd/"* "$SOURCE/deploy/probe.example.toml" "$target/deploy"
+    touch "$target/complete"
+    unfinished=
+}
+
+is_complete() { [[ -e $PREFIX/versions/$1/complete ]]; }

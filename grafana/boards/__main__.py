@@ -1,0 +1,7 @@
+"""Write every dashboard's JSON: `make dashboards`."""
+
+from boards.files import DASHBOARDS, FOLDER
+from boards.frame import to_json
+
+for name, build in DASHBOARDS.items():
+    (FOLDER / f"{name}.json").write_text(to_json(build(), name), "utf-8")

@@ -1,0 +1,241 @@
+"""The kinds of panel that the dashboards are made of, so that one kind looks and reads the same everywhere."""
+
+from collections.abc import Mapping, Sequence
+from typing import TypeVar
+
+from grafana_foundation_sdk.builders import common, dashboard, heatmap, stat, statetimeline, table, timeseries
+from grafana_foundation_sdk.builders.prometheus import Dataquery
+from grafana_foundation_sdk.models.common import (
+    BigValueColorMode,
+    BigValueGraphMode,
+    BigValueTextMode,
+    GraphDrawStyle,
+    GraphThresholdsStyleMode,
+    LegendDisplayMode,
+    LegendPlacement,
+    SortOrder,
+    StackingMode,
+    TooltipDisplayMode,
+    VisibilityMode,
+    VizOrientation,
+)
+from grafana_foundation_sdk.models.dashboard import (
+    DashboardRangeMapOptions,
+    DataTransformerConfig,
+    DynamicConfigValue,
+    FieldColorModeId,
+    RangeMap,
+    RegexMap,
+    SpecialValueMap,
+    Threshold,
+    ThresholdsMode,
+    ValueMap,
+    ValueMappingResult,
+)
+from grafana_foundation_sdk.models.heatmap import HeatmapColorMode, HeatmapColorScale
+
+from boards.queries import DATASOURCE
+
+GOOD, WARN, BAD, NEUTRAL, QUIET = "green", "yellow", "red", "blue", "text"
+
+# Words and colours of `queries.state`.
+STATES = {
+    0: ("Waiting for the first run", "light-blue"),
+    1: ("Nothing measured", NEUTRAL),
+    2: ("Good", GOOD),
+    3: ("Some slow", WARN),
+    4: ("Some fail", "orange"),
+    5: ("Slow", BAD),
+    6: ("Failing", "dark-red"),
+    7: ("No runs any more", "purple"),
+}
+# The field's name for each stage, and a colour that it has everywhere: blue is the LLM, orange is the TTS.
+STAGES = {
+    "llm_ttft": ("LLM, to the first token", "blue"),
+    "llm_decode": ("LLM, the rest of the chunk", "light-blue"),
+    "tts_ttfb": ("TTS, to the first audio", "orange"),
+    "combined_ttfb": ("all together", "text"),
+}
+
+Mappings = list[ValueMap | RangeMap | RegexMap | SpecialValueMap]
+Panel = TypeVar("Panel", stat.Panel, timeseries.Panel, heatmap.Panel, statetimeline.Panel, table.Panel)
+
+
+def steps(*pairs: tuple[float | None, str]) -> dashboard.ThresholdsConfig:
+    """Colours from a value on; the first has no value."""
+    thresholds = [Threshold(value=value, color=color) for value, color in pairs]
+    return dashboard.ThresholdsConfig().mode(ThresholdsMode.ABSOLUTE).steps(thresholds)
+
+
+NAMED = BigValueTextMode.VALUE_AND_NAME
+SMALL_NAMES = common.VizTextDisplayOptions().title_size(16)
+PLAIN = steps((None, QUIET))
+
+
+def words(mapping: Mapping[int, tuple[str, str]]) -> Mappings:
+    options = {
+        str(value): ValueMappingResult(text=text, color=color, index=index)
+        for index, (value, (text, color)) in enumerate(mapping.items())
+    }
+    return [ValueMap(options=options)]
+
+
+def used_up() -> Mappings:
+    """A word for what is less than nothing."""
+    result = ValueMappingResult(text="used up", color=BAD, index=0)
+    return [RangeMap(options=DashboardRangeMapOptions(to=0, result=result))]
+
+
+def tiles(title: str, *queries: Dataquery, unit: str) -> stat.Panel:
+    """Big values on their colour, one below the other where there are several; they have names then."""
+    options = common.ReduceDataOptions().calcs(["lastNotNull"]).values(False)
+    return (
+        _framed(stat.Panel(), title, queries, unit)
+        .reduce_options(options)
+        .graph_mode(BigValueGraphMode.NONE)
+        .color_mode(BigValueColorMode.BACKGROUND)
+        .text_mode(BigValueTextMode.AUTO)
+        .orientation(VizOrientation.HORIZONTAL)
+    )
+
+
+def verdict(title: str, query: Dataquery, mapping: Mapping[int, tuple[str, str]]) -> stat.Panel:
+    """A word on its colour for each series."""
+    return tiles(title, query, unit="none").mappings(words(mapping)).thresholds(PLAIN).text_mode(NAMED)
+
+
+def lines(title: str, *queries: Dataquery, unit: str, decimals: int | None = None) -> timeseries.Panel:
+    panel = (
+        _framed(timeseries.Panel(), title, queries, unit)
+        .legend(_legend())
+        .tooltip(common.VizTooltipOptions().mode(TooltipDisplayMode.MULTI).sort(SortOrder.DESCENDING))
+        .thresholds(PLAIN)
+        .color_scheme(dashboard.FieldColor().mode(FieldColorModeId.PALETTE_CLASSIC))
+        .line_width(2)
+        .fill_opacity(0)
+        .show_points(VisibilityMode.AUTO)
+        .axis_soft_min(0)
+    )
+    return panel if decimals is None else panel.decimals(decimals)
+
+
+def bars(title: str, *queries: Dataquery, unit: str) -> timeseries.Panel:
+    """Counts on top of each other."""
+    return (
+        lines(title, *queries, unit=unit, decimals=0)
+        .draw_style(GraphDrawStyle.BARS)
+        .fill_opacity(80)
+        .line_width(0)
+        .stacking(common.StackingConfig().mode(StackingMode.NORMAL).group("A"))
+    )
+
+
+def limit(panel: timeseries.Panel, *pairs: tuple[float | None, str]) -> timeseries.Panel:
+    """Dashed lines where values become bad."""
+    style = common.GraphThresholdsStyleConfig().mode(GraphThresholdsStyleMode.DASHED)
+    return panel.thresholds(steps(*pairs)).thresholds_style(style)
+
+
+def cells(title: str, query: Dataquery, color: str) -> heatmap.Panel:
+    """How many turns fell into each bucket; ten or more have the full colour."""
+    colors = (
+        heatmap.HeatmapColorOptions().mode(HeatmapColorMode.OPACITY).fill(color).exponent(0.4).steps(64).min(0).max(10)
+    )
+    scale = colors.scale(HeatmapColorScale.EXPONENTIAL)
+    return (
+        _framed(heatmap.Panel(), title, [query], "short")
+        .calculate(False)
+        .color(scale)
+        .filter_values(heatmap.FilterValueRange().le(0.01))
+        .y_axis(heatmap.YAxisConfig().unit("s"))
+        .cell_values(heatmap.CellValues().unit("short").decimals(0))
+        .tooltip(heatmap.HeatmapTooltip().mode(TooltipDisplayMode.SINGLE).y_histogram(False))
+        .exemplars_color("text")
+        .hide_legend()
+    )
+
+
+def timeline(title: str, query: Dataquery, mapping: Mapping[int, tuple[str, str]]) -> statetimeline.Panel:
+    """A row for each series, in the words and colours of a verdict."""
+    return (
+        _framed(statetimeline.Panel(), title, [query], "none")
+        .mappings(words(mapping))
+        .thresholds(PLAIN)
+        .color_scheme(dashboard.FieldColor().mode(FieldColorModeId.THRESHOLDS))
+        .merge_values(True)
+        .show_value(VisibilityMode.AUTO)
+        .row_height(0.8)
+        .fill_opacity(85)
+        .line_width(0)
+        .legend(_legend())
+    )
+
+
+def listing(title: str, *queries: Dataquery, columns: Mapping[str, str]) -> table.Panel:
+    """A table with these columns of the queries' result, in this order, by these names."""
+    kept = {"include": {"names": list(columns)}}
+    order = {"indexByName": {name: index for index, name in enumerate(columns)}, "renameByName": dict(columns)}
+    return (
+        _framed(table.Panel(), title, queries, "string")
+        .with_transformation(DataTransformerConfig(id_val="merge", options={}))
+        .with_transformation(DataTransformerConfig(id_val="filterFieldsByName", options=kept))
+        .with_transformation(DataTransformerConfig(id_val="organize", options=order))
+    )
+
+
+def fixed(color: str) -> DynamicConfigValue:
+    return DynamicConfigValue(id_val="color", value={"mode": "fixed", "fixedColor": color})
+
+
+def named(name: str) -> DynamicConfigValue:
+    return DynamicConfigValue(id_val="displayName", value=name)
+
+
+def style(name: str, value: object) -> DynamicConfigValue:
+    return DynamicConfigValue(id_val=f"custom.{name}", value=value)
+
+
+def renamed_stages() -> list[DataTransformerConfig]:
+    """Series whose name begins with a stage get its words, where no override can: before a target's name."""
+    return [
+        DataTransformerConfig(
+            id_val="renameByRegex", options={"regex": f"^{stage} (.*)", "renamePattern": f"{told}: $1"}
+        )
+        for stage, (told, _) in STAGES.items()
+    ]
+
+
+def with_stages(panel: timeseries.Panel) -> timeseries.Panel:
+    """Series that are named as a stage get its words and its colour."""
+    for stage, (told, color) in STAGES.items():
+        panel = panel.override_by_name(stage, [named(told), fixed(color)])
+    return panel
+
+
+def side_by_side(panel: stat.Panel) -> stat.Panel:
+    """Values that always have a name."""
+    return panel.text_mode(NAMED).orientation(VizOrientation.VERTICAL)
+
+
+def by_target(panel: timeseries.Panel) -> timeseries.Panel:
+    """One for each target that is selected, side by side."""
+    return panel.repeat("target").repeat_direction("h").max_per_row(2)
+
+
+def shown_in(unit: str) -> DynamicConfigValue:
+    return DynamicConfigValue(id_val="unit", value=unit)
+
+
+def sized(panel: Panel, width: int, height: int) -> Panel:
+    return panel.span(width).height(height)
+
+
+def _framed(panel: Panel, title: str, queries: Sequence[Dataquery], unit: str) -> Panel:
+    for query in queries:
+        panel = panel.with_target(query)
+    return panel.title(title).datasource(DATASOURCE).unit(unit)
+
+
+def _legend() -> common.VizLegendOptions:
+    legend = common.VizLegendOptions().show_legend(True).calcs([])
+    return legend.display_mode(LegendDisplayMode.LIST).placement(LegendPlacement.BOTTOM)

@@ -1,0 +1,139 @@
+"""What happens in each case, from its first run to `END`, which is "now" in every picture and test."""
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from itertools import pairwise
+from random import Random
+
+from demo_data.runs import Pair, Recorder, Stages
+from probe.record import RunRecord, Served
+
+END = datetime(2026, 11, 20, 12, 0, tzinfo=UTC).timestamp()
+MINUTE, HOUR, DAY = 60.0, 3600.0, 86400.0
+# Long ago a run every few minutes is enough to compare with; Prometheus takes a series for gone after five.
+COARSE_S, FINE_S = 285.0, 60.0
+# Since when a new model serves.
+MODEL_FOR_S = 5.5 * DAY
+
+SPARK = Pair("spark", "joke", Stages(0.18, 0.17, 0.24, 0.06))
+SPARK_B = Pair("spark-b", "joke", Stages(0.26, 0.21, 0.30, 0.31))
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """One run that was due: what it became, None where it was missed."""
+
+    pair: Pair
+    due_s: float
+    next_due_s: float
+    record: RunRecord | None
+
+
+Fault = Callable[[float, Random, Recorder, Stages], RunRecord | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """`pairs` are measured for `days`, and `fault` decides what a run becomes.
+
+    Of the past only some `hours` of each day may be there, to have less of it; the last `fine_for_s` are there in full.
+    """
+
+    name: str
+    pairs: tuple[Pair, ...]
+    days: float
+    fault: Fault
+    hours: range = range(24)
+    fine_for_s: float = 8 * HOUR
+
+
+def moments(case: Case) -> Iterator[list[Moment]]:
+    """Every moment at which runs were due, oldest first."""
+    sources = [_of_pair(case, pair, seed) for seed, pair in enumerate(case.pairs)]
+    for together in zip(*sources, strict=True):
+        yield list(together)
+
+
+def _of_pair(case: Case, pair: Pair, seed: int) -> Iterator[Moment]:
+    random, recorder = Random(seed), Recorder(pair, seed)
+    noise = [0.0, 0.0, 0.0]
+    for due, following in pairwise([*_schedule(case), END + FINE_S]):
+        noise = [0.8 * each + random.gauss(0, 0.02) for each in noise]
+        changed = due >= END - MODEL_FOR_S
+        stages = _usual(pair.usual, due, [math.exp(each) for each in noise], _spike(random))
+        # The new model reads the prompt a little slower.
+        stages = replace(stages, llm_ttft=stages.llm_ttft * (1.06 if changed else 1.0))
+        record = case.fault(due, random, recorder, stages)
+        served = Served("Qwen3-8B-Q5_K_M.gguf" if changed else "Qwen3-8B-Q4_K_M.gguf", "b6920")
+        yield Moment(pair, due, following, None if record is None else replace(record, served=served))
+
+
+def _schedule(case: Case) -> Iterator[float]:
+    due = END - case.days * DAY
+    while due < END:
+        is_fine = due >= END - case.fine_for_s
+        if is_fine or due % DAY // HOUR in case.hours:
+            yield due
+        due += FINE_S if is_fine else COARSE_S
+
+
+def _usual(stages: Stages, at_s: float, noise: Sequence[float], spike: float) -> Stages:
+    """Two percent slower in the afternoon than at night; each stage has noise of its own."""
+    day = spike * (1 + 0.02 * math.sin(2 * math.pi * (at_s % DAY) / DAY - math.pi / 2))
+    return replace(
+        stages,
+        llm_ttft=stages.llm_ttft * day * noise[0],
+        llm_decode=stages.llm_decode * day * noise[1],
+        tts_ttfb=stages.tts_ttfb * day * noise[2],
+    )
+
+
+def _spike(random: Random) -> float:
+    return random.uniform(1.3, 1.9) if random.random() < 0.015 else 1.0
+
+
+def healthy(at_s: float, random: Random, recorder: Recorder, stages: Stages) -> RunRecord | None:
+    """Users hold the server now and then; one run in 300 can't be trusted; the odd chunk comes a little late."""
+    busy = 0.06 if 16 <= at_s % DAY / HOUR < 20 else 0.01
+    dice = random.random()
+    if dice < busy:
+        return recorder.skipped(at_s)
+    doubts = ("the event loop was late by 31 ms",) if dice > 1 - 1 / 300 else ()
+    gap = random.uniform(0.05, 0.25) if random.random() < 0.01 else 0.0
+    return recorder.complete(at_s, replace(stages, gap=gap), doubts)
+
+
+def slow_speech(at_s: float, random: Random, recorder: Recorder, stages: Stages) -> RunRecord | None:
+    """From 90 minutes ago speech takes longer and longer to start, and fails now and then; before that, all is well."""
+    into = at_s - (END - 90 * MINUTE)
+    if into < 0:
+        return healthy(at_s, random, recorder, stages)
+    dice = random.random()
+    if dice < 0.01:
+        return None
+    if dice < 0.14:
+        return recorder.failed(at_s, "tts", "no_audio" if dice < 0.1 else "timeout")
+    slower = 0.75 * min(1.0, into / (15 * MINUTE))
+    gap = random.uniform(0.1, 0.8) if dice > 0.6 else 0.0
+    return recorder.complete(at_s, replace(stages, tts_ttfb=stages.tts_ttfb + slower, gap=gap))
+
+
+def dead_llm(at_s: float, random: Random, recorder: Recorder, stages: Stages) -> RunRecord | None:
+    """For 50 minutes nobody has listened where the LLM server should be."""
+    if at_s < END - 50 * MINUTE:
+        return healthy(at_s, random, recorder, stages)
+    return recorder.failed(at_s, "connect", "refused")
+
+
+CASES = {
+    case.name: case
+    for case in (
+        Case("good", (SPARK,), 9, healthy),
+        Case("incident", (SPARK,), 9, slow_speech),
+        Case("two-targets", (SPARK, SPARK_B), 9, healthy),
+        Case("outage", (SPARK,), 2 / 24, dead_llm),
+        Case("first-day", (SPARK,), 25 / 1440, healthy),
+    )
+}

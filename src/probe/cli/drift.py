@@ -1,0 +1,166 @@
+"""`probe drift`: has it become slower, which stage, and since when? From the local history."""
+
+import json
+import shutil
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from probe.cli.moment import MOMENT
+from probe.cli.options import UsageProblem
+from probe.cli.run import say
+from probe.cli.state import open_history, state_dir_option
+
+if TYPE_CHECKING:
+    from probe.config import DriftConfig
+    from probe.sinks.drift_report import Told
+    from probe.sinks.history_reader import HistoryReader
+
+SLOWER = 3
+_SHOWN_DAYS = 90
+_CALIBRATED_DAYS = 30
+_NS_A_DAY = 86_400 * 10**9
+
+
+@click.command(short_help="Has it become slower, which stage, and since when?")
+@click.option(
+    "--since", type=MOMENT, metavar="AGE|DATE", default=f"{_SHOWN_DAYS}d", show_default=True,
+    help="What is shown; learned from is all that there is.",
+)  # fmt: skip
+@click.option("--target", help="Only this target.")
+@click.option("--scenario", help="Only this scenario.")
+@click.option(
+    "--config", "config_path", type=click.Path(path_type=Path), metavar="FILE", help="Take [drift] from there."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document on stdout and nothing else.")
+@click.option("--csv", "as_csv", is_flag=True, help="Print the changes as CSV and nothing else.")
+@click.option("--calibrate", is_flag=True, help="Find the threshold that this history needs; takes a while.")
+@click.option(
+    "--budget", type=click.FloatRange(1, 3650), metavar="DAYS", default=30.0, show_default=True,
+    help="With --calibrate: one false alarm in so many days.",
+)  # fmt: skip
+@state_dir_option
+def drift(
+    since: int,
+    target: str | None,
+    scenario: str | None,
+    config_path: Path | None,
+    budget: float,
+    state_dir: Path,
+    *,
+    as_json: bool,
+    as_csv: bool,
+    calibrate: bool,
+) -> None:
+    """Compare the last runs of each target and scenario with its own past, and list the changes of the last 90 days.
+
+    Exit code 3 when something is slower than its baseline, else 0. docs/drift.md explains the method.
+    """
+    if as_json and as_csv:
+        raise click.UsageError("--json and --csv exclude each other")
+    settings = _settings(config_path)
+    with open_history(state_dir) as reader:
+        series = _wanted(reader, state_dir, target, scenario)
+        if calibrate:
+            _calibrate(reader, series, budget, settings, as_json=as_json)
+            return
+        all_told = [_told(reader, each, since, settings) for each in series]
+    _print(all_told, as_json=as_json, as_csv=as_csv)
+    if any(told.verdict.state == "slower" for told in all_told):
+        sys.exit(SLOWER)
+
+
+def _settings(path: Path | None) -> "DriftConfig":
+    from probe import config  # noqa: PLC0415 - `--help` stays quick
+
+    try:
+        return config.load(path).drift
+    except config.ConfigError as error:
+        raise UsageProblem(str(error)) from error
+
+
+def _wanted(
+    reader: "HistoryReader", state_dir: Path, target: str | None, scenario: str | None
+) -> Sequence[tuple[str, str]]:
+    series = [each for each in reader.series() if target in {None, each[0]} and scenario in {None, each[1]}]
+    if not series:
+        raise UsageProblem(f"no such run in {state_dir}; `probe history` lists what is there")
+    return series
+
+
+def _told(reader: "HistoryReader", series: tuple[str, str], since: int, settings: "DriftConfig") -> "Told":
+    from probe.drift import Monitor  # noqa: PLC0415 - `--help` stays quick
+    from probe.sinks.drift_report import Told  # noqa: PLC0415 - as above
+
+    points = list(reader.points(*series))
+    monitor = Monitor(settings.threshold, settings.least_change_percent / 100)
+    for each in points:
+        monitor.add(each)
+    verdict = monitor.verdict()
+    return Told(
+        *series,
+        verdict,
+        [each for each in points if each.started >= since],
+        [each for each in verdict.changes if each.since >= since],
+    )
+
+
+def _print(all_told: Sequence["Told"], *, as_json: bool, as_csv: bool) -> None:
+    from probe.sinks import drift_report  # noqa: PLC0415 - `--help` stays quick
+
+    if as_json:
+        click.echo(json.dumps(drift_report.document(all_told), indent=2))
+    elif as_csv:
+        click.echo(drift_report.as_csv(all_told), nl=False)
+    else:
+        width = shutil.get_terminal_size((120, 24)).columns
+        for number, told in enumerate(all_told):
+            for line in ("",) * (number > 0):
+                say(line)
+            for line in drift_report.report(told, width):
+                say(line)
+
+
+def _calibrate(
+    reader: "HistoryReader",
+    series: Sequence[tuple[str, str]],
+    budget: float,
+    settings: "DriftConfig",
+    *,
+    as_json: bool,
+) -> None:
+    from probe.drift.calibration import TooLittleError, calibrate  # noqa: PLC0415 - `--help` stays quick
+
+    since = time.time_ns() - _CALIBRATED_DAYS * _NS_A_DAY
+    found = {}
+    for target, scenario in series:
+        try:
+            points = list(reader.points(target, scenario, since))
+            found[target, scenario] = calibrate(points, budget, settings.least_change_percent / 100)
+        except TooLittleError as error:
+            raise UsageProblem(f"{target}, {scenario}: {error}") from error
+    wanted = max(rungs[-1].threshold for rungs in found.values())
+    if as_json:
+        tried = [
+            {"target": target, "scenario": scenario, "thresholds": {rung.threshold: rung.a_month for rung in rungs}}
+            for (target, scenario), rungs in found.items()
+        ]
+        click.echo(json.dumps({"threshold": wanted, "budget_days": budget, "series": tried}, indent=2))
+        return
+    for (target, scenario), rungs in found.items():
+        say(f"{target}, {scenario}, false alarms in 30 days by threshold:")
+        for rung in rungs:
+            say(f"  {rung.threshold:5g}  {rung.a_month:.1f}")
+    for line in _advice(wanted, budget):
+        say(line)
+
+
+def _advice(threshold: float, budget: float) -> Iterator[str]:
+    yield f"For one false alarm in {budget:g} days, in the configuration:"
+    yield ""
+    yield "[drift]"
+    yield f"threshold = {threshold:.1f}"

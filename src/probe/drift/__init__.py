@@ -1,0 +1,13 @@
+"""Drift: says that a target has become slower or faster, which stage, and since when. docs/drift.md has the method.
+
+`Monitor` is fed with the points of one series, in order, and answers with what it has found.
+"""
+
+from probe.drift.change import DIRECTIONS, Change, Drift, Moved, ServingChange, Shift, Verdict
+from probe.drift.evidence import ENOUGH
+from probe.drift.monitor import LEAST_CHANGE, THRESHOLD, Monitor
+
+__all__ = [
+    "DIRECTIONS", "ENOUGH", "LEAST_CHANGE", "THRESHOLD", "Change", "Drift", "Monitor", "Moved", "ServingChange",
+    "Shift", "Verdict",
+]  # fmt: skip

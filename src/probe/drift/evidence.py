@@ -1,0 +1,215 @@
+"""The evidence that one stage is not what it was: sums of log-likelihood ratios, for several sizes of shift, both ways.
+
+Each sum starts anew when it falls below zero (Page's CUSUM). For independent runs that obey the density they were
+learned from, one of them comes to h by chance once in e^h runs at most, whatever the density.
+"""
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from probe.drift.baseline import Baseline, midmean
+from probe.drift.noise import SHIFTS, Noise, Table, estimate
+
+# Runs before anything can be said.
+ENOUGH = 60
+# What the noise is learned from, and how often.
+RING = 2880
+_RELEARN = 1440
+_FIRST_RELEARNS = (120, 240, 480, 960)
+# Evidence that came and went by itself in the past is no alarm the next time, nor is a little more. It fades.
+_MARGIN = 1.2
+_MEMORY = 0.99
+# When a new level is looked at again after a change, in runs since.
+_SETTLE_AT = (12, 20, 40, 80, 120)
+SETTLED = _SETTLE_AT[-1]
+# Until then it is not known well enough to tell such a shift from it: by table, in runs.
+_NEEDED = [SETTLED, SETTLED, 40, 40, 12, 12, 0, 0]
+_SUMS = 2 * len(SHIFTS) + 2
+
+
+class Seen(NamedTuple):
+    """One run of one stage; logarithms. `residual` is how far it was from the baseline.
+
+    What may be contention does not count yet.
+    """
+
+    number: int
+    at: float
+    value: float
+    residual: float
+    counts: bool
+
+
+@dataclass(slots=True)
+class _Changed:
+    """The last change, until its level has settled: with which run, by how much, and the hour of the level before."""
+
+    since: int
+    by: float
+    level_since: int
+
+
+class Evidence:
+    """One stage. `add` each run; `strongest` of 1 or more is then an alarm."""
+
+    def __init__(self, threshold: float) -> None:
+        self.baseline = Baseline()
+        self.seen: deque[Seen] = deque(maxlen=RING)
+        self.noise: Noise | None = None
+        self.runs = 0
+        self.since_change = 0
+        self._threshold = threshold
+        self._sums = [0.0] * _SUMS
+        self._onsets = [0] * _SUMS
+        self._limits = [threshold] * _SUMS
+        self._changed: _Changed | None = None
+
+    def add(self, number: int, at: float, value: float, counts: bool) -> None:
+        """Take a run. `at` is seconds since the epoch, `value` the logarithm of what it took."""
+        self.runs += 1
+        self.since_change += 1
+        noise = self.noise
+        if noise is None:
+            self._collect(number, at, value)
+            return
+        if self.baseline.add(at, value, noise.sigma**2 * noise.inflation):
+            self._look_again()
+        residual = value - self.baseline.expected(at)
+        self.seen.append(Seen(number, at, value, residual, counts))
+        if self.runs % _RELEARN == 0 or self.runs in _FIRST_RELEARNS:
+            self._learn()
+        if counts:
+            self._weigh(noise, number, residual)
+        if self._changed is not None and self.since_change in _SETTLE_AT:
+            self._settle(self._changed)
+
+    def count(self, since: int) -> None:
+        """The runs from that number on count after all."""
+        for index in range(len(self.seen) - len(self.since(since)), len(self.seen)):
+            each = self.seen[index]
+            if self.noise and not each.counts:
+                self.seen[index] = each._replace(counts=True)
+                self._weigh(self.noise, each.number, each.residual)
+
+    def strongest(self) -> float:
+        if self.noise is None or max(self._sums) < self._threshold:
+            return 0.0
+        candidates = zip(self._sums, self._limits, _NEEDED, strict=True)
+        return max((each / limit for each, limit, runs in candidates if self.since_change >= runs), default=0.0)
+
+    def onset(self) -> int:
+        """The number of the run since which the strongest evidence has been growing."""
+        shares = [each / limit for each, limit in zip(self._sums, self._limits, strict=True)]
+        return self._onsets[shares.index(max(shares))]
+
+    def since(self, number: int) -> list[Seen]:
+        """The runs from that number on."""
+        found = []
+        for each in reversed(self.seen):
+            if each.number < number:
+                break
+            found.append(each)
+        return found[::-1]
+
+    def forget(self) -> None:
+        """What is known is about something else now; only the rhythm of the day stays."""
+        self.seen.clear()
+        self.noise = self._changed = None
+        self.runs = self.since_change = 0
+        self._limits = [self._threshold] * _SUMS
+        self.baseline.forget_level()
+
+    def clear(self) -> None:
+        """Start all sums anew."""
+        self._sums = [0.0] * _SUMS
+        self._onsets = [self.seen[-1].number + 1] * _SUMS
+
+    def change(self, since: int, by: float) -> None:
+        """The level has changed by so much with the run of that number."""
+        before = self._changed
+        if before is not None and self.since_change < ENOUGH and abs(before.by + by) < abs(before.by) / 2:
+            self._undo(before)
+            return
+        self._changed = _Changed(since, by, self.baseline.since)
+        self._rebase(since, -by)
+        self.since_change = len(self.since(since))
+        self.baseline.shift(by)
+        self.clear()
+
+    def _undo(self, before: _Changed) -> None:
+        """It went as it came: that was a burst, and the next one like it shall be no alarm."""
+        self._rebase(before.since, before.by)
+        self._changed = None
+        self.since_change = SETTLED
+        self.baseline.undo(-before.by, before.level_since)
+        self.clear()
+        self._learn()
+
+    def _settle(self, changed: _Changed) -> None:
+        """More runs since the change say more precisely what the new level is."""
+        more = midmean(each.residual for each in self.since(changed.since))
+        changed.by += more
+        if self.since_change >= SETTLED:
+            self._changed = None
+        self._rebase(changed.since, -more)
+        self.baseline.correct(more)
+        self.clear()
+
+    def _rebase(self, first: int, by: float) -> None:
+        for index in range(len(self.seen) - 1, -1, -1):
+            each = self.seen[index]
+            if each.number < first:
+                break
+            self.seen[index] = each._replace(residual=each.residual + by)
+
+    def _collect(self, number: int, at: float, value: float) -> None:
+        """The first runs make the level."""
+        self.baseline.add(at, value, 0.0)
+        self.seen.append(Seen(number, at, value, 0.0, counts=True))
+        if len(self.seen) >= ENOUGH:
+            usual = (each.value - self.baseline.expected(each.at) for each in self.seen)
+            self.baseline.begin(self.baseline.level + midmean(usual))
+            self.since_change = SETTLED
+            self._look_again()
+            self.clear()
+
+    def _look_again(self) -> None:
+        for index, each in enumerate(self.seen):
+            self.seen[index] = each._replace(residual=each.value - self.baseline.expected(each.at))
+        self._learn()
+
+    def _learn(self) -> None:
+        residuals = [each.residual for each in self.seen if each.counts]
+        noise = self.noise = estimate(residuals, self._threshold)
+        cells = [noise.cell(each) for each in residuals]
+        self._limits = [
+            max(self._threshold, _MARGIN * _peak(table, cells), _MEMORY * before)
+            for table, before in zip(noise.tables, self._limits, strict=True)
+        ]
+
+    def _weigh(self, noise: Noise, number: int, residual: float) -> None:
+        unsure = self.baseline.unsure
+        cell = noise.cell(residual - unsure if residual > unsure else residual + unsure if residual < -unsure else 0.0)
+        sums = self._sums
+        for index, table in enumerate(noise.tables):
+            now = sums[index] + table[cell]
+            if now <= 0.0:
+                sums[index] = 0.0
+                self._onsets[index] = number + 1
+            else:
+                sums[index] = now
+
+
+def _peak(table: Table, cells: Sequence[int]) -> float:
+    """The highest that a sum would have come in the past, and then have gone back to nothing."""
+    highest = now = top = 0.0
+    for gain in map(table.__getitem__, cells):
+        now += gain
+        if now <= 0.0:
+            highest = max(highest, top)
+            now = top = 0.0
+        elif now > top:
+            top = now
+    return highest

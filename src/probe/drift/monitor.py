@@ -1,0 +1,269 @@
+"""Watches the runs of one target and scenario, one after the other, and finds when what they take has changed."""
+
+import math
+from collections import deque
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from statistics import median
+from typing import NamedTuple
+
+from probe.drift.baseline import midmean
+from probe.drift.change import WHOLE, Change, Direction, Drift, Moved, ServingChange, Shift, Verdict, leading
+from probe.drift.dating import first_different
+from probe.drift.evidence import RING, SETTLED, Evidence
+from probe.measures import STAGES
+from probe.series import Point
+from probe.serving import Serving
+
+# Evidence that announces a change; the logarithm of how unlikely it is by chance. `bench/drift.py` sets it.
+THRESHOLD = 11.0
+# A smaller change, as a share, is not told.
+LEAST_CHANGE = 0.02
+# Contention is large and short: runs that are off by more than a quarter, and by more than
+# three sigmas, count when so many of them have come in a row.
+_LARGE = math.log(1.25)
+_FAR = 3.0
+_LASTING = 14
+# What the present is told by.
+_RECENT = 60
+# Standard errors: certainly moved, and moved enough to have its own new level.
+_CERTAIN = 3.0
+_NOTICEABLE = 1.0
+_BACK = 2.5
+# A level that has held for so long is the new normal.
+_ADOPTED_AFTER_NS = 7 * 86_400 * 10**9
+# A run is cold when the one before it is longer ago than so many times the usual.
+_PAUSE = 5.0
+_GAPS = 25
+_NAMED_RUNS = 5
+_TRUSTED = ("ok", "slow")
+
+
+class _Run(NamedTuple):
+    number: int
+    started: int
+    run_id: str
+
+
+class Monitor:
+    """Feed it with `add`, oldest run first. The same runs always make the same monitor."""
+
+    def __init__(self, threshold: float = THRESHOLD, least_change: float = LEAST_CHANGE) -> None:
+        self.changes: list[Change] = []
+        self._least = math.log1p(least_change)
+        self._evidence = {stage: Evidence(threshold) for stage in STAGES}
+        self._runs: deque[_Run] = deque(maxlen=RING)
+        self._number = 0
+        self._last: Point | None = None
+        self._serving: Serving | None = None
+        # How many runs in a row have been far off.
+        self._held = 0
+        self._gaps: deque[int] = deque(maxlen=_GAPS)
+        self._cold: deque[float] = deque(maxlen=RING)
+        self._cold_runs = 0
+        # The oldest change that has not gone again, what each stage took before it, and when the last one was.
+        self._first: Shift | None = None
+        self._reference: dict[str, float] = {}
+        self._changed_at = 0
+
+    def add(self, point: Point) -> Change | None:
+        """Take a run; returns the change that it gives away. Failed, skipped and suspect runs are no latencies."""
+        found: Change | None = self._serve(point)
+        cold = found is not None or self._is_cold(point)
+        self._last = point
+        if point.outcome in _TRUSTED and cold:
+            self._take_cold(point)
+        elif point.outcome in _TRUSTED:
+            self._take(point)
+            found = self._look(point)
+            self._adopt(point)
+        if found is not None:
+            self.changes.append(found)
+        return found
+
+    def verdict(self) -> Verdict:
+        """How things stand after the last run."""
+        whole = self._evidence[WHOLE]
+        now = tuple(self._compared()) if whole.noise else ()
+        first = self._first
+        drift = None
+        if first is not None:
+            drift = self._drift(first, now)
+        return Verdict(
+            state="learning" if not now else "stable" if drift is None else drift.direction,
+            runs=whole.runs,
+            drift=drift,
+            now=now,
+            cold_runs=self._cold_runs,
+            cold_ms=median(self._cold) if self._cold else None,
+            changes=tuple(self.changes),
+        )
+
+    def _serve(self, point: Point) -> ServingChange | None:
+        old, new = self._serving, _filled(self._serving, point.serving)
+        self._serving = new
+        if old is None or _filled(new, old) == new:
+            return None
+        before = tuple(run.run_id for run in self._runs)[-_NAMED_RUNS:]
+        for evidence in self._evidence.values():
+            evidence.forget()
+        self._first = None
+        self._reference = {}
+        self._runs.clear()
+        return ServingChange(point.started, old, new, before, (point.run_id,))
+
+    def _is_cold(self, point: Point) -> bool:
+        """Whether servers had a reason to be slow at first: nobody asked for long, or they failed and came back."""
+        last = self._last
+        if last is None or last.outcome == "failed":
+            return True
+        gap = point.started - last.started
+        usual = median(self._gaps) if self._gaps else gap
+        self._gaps.append(gap)
+        return gap > _PAUSE * usual
+
+    def _take_cold(self, point: Point) -> None:
+        self._cold_runs += 1
+        self._cold.extend(ms for ms in point.stages_ms[:1] if ms is not None)
+
+    def _take(self, point: Point) -> None:
+        self._number += 1
+        self._runs.append(_Run(self._number, point.started, point.run_id))
+        at = point.started / 1e9
+        logs = [math.log(ms) if ms else None for ms in point.stages_ms]
+        self._held = self._held + 1 if logs[0] is not None and self._is_far(at, logs[0]) else 0
+        for evidence, value in zip(self._evidence.values(), logs, strict=True):
+            if value is not None:
+                evidence.add(self._number, at, value, not 0 < self._held < _LASTING)
+        if self._held == _LASTING:
+            for evidence in self._evidence.values():
+                evidence.count(self._number - _LASTING + 1)
+
+    def _is_far(self, at: float, whole: float) -> bool:
+        """Whether a run is as contention makes them: it counts when so many have come that it isn't that."""
+        evidence = self._evidence[WHOLE]
+        if not evidence.noise:
+            return False
+        return abs(whole - evidence.baseline.expected(at)) > max(_LARGE, _FAR * evidence.noise.sigma)
+
+    def _look(self, point: Point) -> Shift | None:
+        """What the evidence, with this run, is strong enough for."""
+        stage, strength = max(
+            ((stage, evidence.strongest()) for stage, evidence in self._evidence.items()), key=lambda each: each[1]
+        )
+        if strength < 1:
+            return None
+        since = first_different(self._evidence[stage])
+        moved = list(self._moved(since))
+        before = {each: evidence.baseline.level for each, evidence in self._evidence.items() if evidence.noise}
+        shift = self._shift(stage, since, point, moved)
+        self._change_levels(since)
+        told = abs(math.log(_of(stage, moved).ratio)) >= self._least
+        self._refer(shift, before, told)
+        return shift if told else None
+
+    def _moved(self, since: int) -> Iterator[Moved]:
+        for stage, evidence in self._evidence.items():
+            runs = evidence.since(since)
+            if evidence.noise and runs:
+                by = midmean(each.residual for each in runs)
+                after = math.exp(midmean(each.value for each in runs))
+                certain = abs(by) >= _CERTAIN * evidence.noise.error(len(runs))
+                yield Moved(stage, after / math.exp(by), after, certain)
+
+    def _shift(self, alarmed: str, since: int, point: Point, moved: Sequence[Moved]) -> Shift:
+        direction: Direction = "slower" if _of(alarmed, moved).added_ms > 0 else "faster"
+        before = [run for run in self._runs if run.number < since]
+        after = [run for run in self._runs if run.number >= since]
+        return Shift(
+            since=after[0].started,
+            found=point.started,
+            direction=direction,
+            stage=leading(moved, direction, alarmed),
+            moved=tuple(moved),
+            confidence=self._confidence(alarmed, _of(alarmed, moved), len(after)),
+            before=tuple(run.run_id for run in before[-_NAMED_RUNS:]),
+            after=tuple(run.run_id for run in after[:_NAMED_RUNS]),
+        )
+
+    def _confidence(self, stage: str, moved: Moved, runs: int) -> float:
+        """The probability that chance alone makes a smaller difference."""
+        noise = self._evidence[stage].noise
+        return math.erf(abs(math.log(moved.ratio)) / noise.error(runs) / math.sqrt(2)) if noise and runs else 0.0
+
+    def _change_levels(self, since: int) -> None:
+        for evidence in self._evidence.values():
+            runs = evidence.since(since)
+            if not evidence.noise or not runs:
+                continue
+            by = midmean(each.residual for each in runs)
+            if abs(by) >= _NOTICEABLE * evidence.noise.error(len(runs)):
+                evidence.change(since, by)
+            else:
+                evidence.clear()
+
+    def _refer(self, shift: Shift, before: dict[str, float], told: bool) -> None:
+        """Keep what was before the oldest change, until all is as it was."""
+        self._changed_at = shift.found
+        if self._first is None:
+            if told:
+                self._first, self._reference = shift, before
+        elif shift.direction != self._first.direction and self._is_back():
+            self._went(shift.since)
+
+    def _is_back(self) -> bool:
+        for stage, level in self._reference.items():
+            evidence = self._evidence[stage]
+            if evidence.noise:
+                unsure = _BACK * evidence.noise.error(max(1, min(SETTLED, evidence.since_change)))
+                if abs(evidence.baseline.level - level) > max(self._least, unsure):
+                    return False
+        return True
+
+    def _adopt(self, point: Point) -> None:
+        """What has held for a week is the new normal, and what has gone again, by little and little, is the old."""
+        if self._first is None:
+            return
+        if point.started - self._changed_at > _ADOPTED_AFTER_NS:
+            self._first = None
+        elif self._evidence[WHOLE].since_change == SETTLED and self._is_back():
+            self._went(point.started)
+
+    def _went(self, at: int) -> None:
+        """The oldest change, and with it all that came after, is over."""
+        self.changes = [replace(each, until=at) if each is self._first else each for each in self.changes]
+        self._first = None
+
+    def _compared(self) -> Iterator[Moved]:
+        """The last runs of each stage, and what they would take had nothing changed since the baseline."""
+        for stage, evidence in self._evidence.items():
+            if not evidence.noise:
+                continue
+            recent = list(evidence.seen)[-min(_RECENT, max(1, evidence.since_change)) :]
+            away = midmean(each.residual for each in recent)
+            level = evidence.baseline.level
+            base = self._reference.get(stage, level) if self._first else level
+            by = level - base + away
+            certain = abs(by) >= _CERTAIN * evidence.noise.error(len(recent))
+            usual = evidence.baseline.expected(recent[-1].at) - level + base
+            yield Moved(stage, math.exp(usual), math.exp(usual + by), certain)
+
+    def _drift(self, first: Shift, now: Sequence[Moved]) -> Drift:
+        whole = _of(WHOLE, now)
+        direction = first.direction
+        if whole.certain:
+            direction = "slower" if whole.added_ms > 0 else "faster"
+        stage = leading(now, direction, first.stage)
+        confidence = self._confidence(stage, _of(stage, now), min(_RECENT, self._evidence[stage].since_change or 1))
+        return Drift(first.since, first.found, direction, stage, max(confidence, first.confidence))
+
+
+def _of(stage: str, moved: Sequence[Moved]) -> Moved:
+    return next(each for each in moved if each.stage == stage)
+
+
+def _filled(known: Serving | None, told: Serving) -> Serving:
+    """A server that does not say what it is, is what it was."""
+    if known is None or told.llm:
+        return told
+    return Serving(known.llm, told.tts, told.config)

@@ -1,0 +1,165 @@
+"""How runs scatter around their level, and what a run therefore says about a change of it.
+
+The scatter is not assumed to be of any shape: its density f is counted from past runs. What a run at distance u from
+the level says for a shift by d is the logarithm of the likelihood ratio, log f(u - d) / f(u). Where f is flat, as it is
+among outliers, that is nothing: a spike is no evidence, however high. Where runs come in two kinds, neither is.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+# Shifts that are looked for, in robust standard deviations of the noise, and the fewest runs that may announce one.
+SHIFTS = {1.0: 8, 2.0: 7, 4.0: 5}
+# What is further out than that tells of a shift only by lasting.
+_FAR = 3.0
+_FAR_RUNS = 14
+# The share of far runs that a shift would make, and that of them which is taken for usual before runs show it.
+_FAR_THEN = 0.9
+_FAR_USUAL = 0.01
+
+_WIDTH = 0.25
+_LOW = -12.0
+_BINS = 96
+# With this weight the density is that of a normal distribution with outliers, until runs have shown what it is.
+_PRIOR_RUNS = 150
+_KERNEL_WIDTH = 0.35
+# No noise is taken for lower than this share of the level: timers are coarse, and figures may come rounded.
+_LEAST_SIGMA = 0.01
+_QUARTILES = 1.349
+_CLIP = 3.0
+# How much runs depend on each other, before there are enough to show it.
+_INFLATION_UNKNOWN = 1.5
+_INFLATION_RUNS = 256
+_MOST_INFLATION = 40.0
+_BLOCK = 16
+# The figure from few blocks is a poor one, and the larger of two is taken.
+_BLOCK_TRUST = 0.8
+
+Table = Sequence[float]
+
+
+@dataclass(frozen=True, slots=True)
+class Noise:
+    """The scatter of one stage.
+
+    `sigma` is that of logarithms; `inflation` by how much the variance of a mean of runs is larger than if they were
+    independent; `tables` hold what a run is evidence for, by `cell`: each shift up and down, then far ones.
+    """
+
+    sigma: float
+    inflation: float
+    tables: tuple[Table, ...]
+
+    def cell(self, residual: float) -> int:
+        """Which entry of the tables is a run's, by its distance from the level (of logarithms)."""
+        index = int((residual / self.sigma - _LOW) / _WIDTH)
+        return 0 if index < 0 else index if index < _BINS else _BINS - 1
+
+    def error(self, runs: int) -> float:
+        """Standard error of a level that so many runs have shown."""
+        return self.sigma * math.sqrt(self.inflation / runs)
+
+
+def estimate(residuals: Sequence[float], threshold: float) -> Noise:
+    """Learn from past runs' distances from their level, in order. `threshold` is what announces a shift."""
+    sigma = max(_LEAST_SIGMA, _spread(residuals))
+    units = [each / sigma for each in residuals]
+    inflation = _inflation(units)
+    density = _density(units)
+    tables = [
+        _shifted(density, sign * shift, threshold / fewest, inflation)
+        for shift, fewest in SHIFTS.items()
+        for sign in (1, -1)
+    ]
+    tables += [_far(units, sign, threshold / _FAR_RUNS, inflation) for sign in (1, -1)]
+    return Noise(sigma, inflation, tuple(tables))
+
+
+def _spread(values: Sequence[float]) -> float:
+    """Standard deviation from the quartiles, which a quarter of outliers does not move."""
+    ordered = sorted(values)
+    return (ordered[3 * len(ordered) // 4] - ordered[len(ordered) // 4]) / _QUARTILES
+
+
+def _centre(index: int) -> float:
+    return _LOW + (index + 0.5) * _WIDTH
+
+
+def _kernel() -> list[float]:
+    weights = [math.exp(-((k * _WIDTH / _KERNEL_WIDTH) ** 2) / 2) for k in range(-4, 5)]
+    return [each / sum(weights) for each in weights]
+
+
+def _prior() -> list[float]:
+    centres = [_centre(index) for index in range(_BINS)]
+    normal = [math.exp(-u * u / 2) / math.sqrt(2 * math.pi) for u in centres]
+    return [0.92 * n + 0.05 * math.exp(-abs(u) / 3) / 6 + 0.03 / 24 for n, u in zip(normal, centres, strict=True)]
+
+
+_KERNEL = _kernel()
+_PRIOR = _prior()
+
+
+def _density(units: Sequence[float]) -> list[float]:
+    counts = [0] * _BINS
+    for unit in units:
+        index = int((unit - _LOW) / _WIDTH)
+        if 0 <= index < _BINS:
+            counts[index] += 1
+    smooth = [0.0] * _BINS
+    for index, count in enumerate(counts):
+        for neighbour, weight in enumerate(_KERNEL, index - len(_KERNEL) // 2):
+            if count and 0 <= neighbour < _BINS:
+                smooth[neighbour] += count * weight
+    whole = len(units) + _PRIOR_RUNS
+    return [(each / _WIDTH + _PRIOR_RUNS * prior) / whole for each, prior in zip(smooth, _PRIOR, strict=True)]
+
+
+def _shifted(density: Sequence[float], shift: float, most: float, inflation: float) -> Table:
+    """Evidence for a shift by so many sigmas, `most` at most; runs that depend on each other give less each."""
+    offset = round(shift / _WIDTH)
+    logs = [math.log(each) for each in density]
+    edge = min(logs[0], logs[-1])
+    table = []
+    for index, here in enumerate(logs):
+        there = logs[index - offset] if 0 <= index - offset < _BINS else edge
+        table.append(min(most, max(-3 * most, (there - here) / inflation)))
+    # Beyond the ends all runs share one cell, and say nothing.
+    table[0] = table[-1] = 0.0
+    return table
+
+
+def _far(units: Sequence[float], sign: int, most: float, inflation: float) -> Table:
+    """Evidence for a shift that is larger than all those: runs that lie far out, and how rare they used to be."""
+    far = sum(1 for unit in units if sign * unit >= _FAR)
+    usual = (far + _FAR_USUAL * _PRIOR_RUNS) / (len(units) + _PRIOR_RUNS)
+    if usual >= _FAR_THEN:
+        return [-most] * _BINS
+    for_it = min(most, math.log(_FAR_THEN / usual) / inflation)
+    against = max(-2 * most, math.log((1 - _FAR_THEN) / (1 - usual)) / inflation)
+    return [for_it if sign * _centre(index) >= _FAR else against for index in range(_BINS)]
+
+
+def _inflation(units: Sequence[float]) -> float:
+    """Variance of the means of consecutive runs over what independence would give; a burst now and then is nothing."""
+    if len(units) < _INFLATION_RUNS:
+        return _INFLATION_UNKNOWN
+    clipped = [max(-_CLIP, min(_CLIP, unit)) for unit in units]
+    return min(_MOST_INFLATION, max(1.0, _from_neighbours(units), _BLOCK_TRUST * _from_blocks(clipped)))
+
+
+def _from_neighbours(units: Sequence[float]) -> float:
+    """What a first-order dependence would make of it, from how often neighbours lie on the same side of the median."""
+    middle = sorted(units)[len(units) // 2]
+    sides = [(unit > middle) - (unit < middle) for unit in units]
+    agreement = sum(one * other for one, other in pairwise(sides)) / max(1, sum(map(abs, sides)))
+    correlation = math.sin(math.pi / 2 * min(0.98, agreement))
+    return (1 + correlation) / (1 - correlation)
+
+
+def _from_blocks(values: Sequence[float]) -> float:
+    single = _spread(values)
+    means = [math.fsum(values[at : at + _BLOCK]) / _BLOCK for at in range(0, len(values) - _BLOCK + 1, _BLOCK)]
+    return _BLOCK * (_spread(means) / single) ** 2 if single else 1.0

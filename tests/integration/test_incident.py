@@ -1,0 +1,58 @@
+"""A real Prometheus and a real Alertmanager with our own rules, and an alert that does not wait for minutes."""
+
+import asyncio
+import re
+from pathlib import Path
+
+import pytest
+from incident import Chain, chain
+from prometheus import Prometheus
+from service import eventually, service, write_config
+
+from probe.reference.faults import ScriptedLlm, ScriptedTts, TtsScript, TtsTurn, tts
+
+SILENT = TtsScript(turns=(TtsTurn(segments=(tts.pcm(b"\0" * 20_000),)),))
+# They need days of data, a target that was removed, or three runs of a sort; promtool's tests have that.
+EMPTY = re.compile(r"voice_probe:(stage_seconds:baseline|stage_drift:ratio|unscheduled|attempts_\w+:in_a_row)")
+SELECTOR = re.compile(r"\b(?:voice_probe[\w:]+|up\b)(?:{[^}]*})?")
+
+
+@pytest.mark.timeout(180)
+async def test_silence_wakes_somebody_and_every_rule_has_what_it_reads(
+    prometheus_binaries: Path, alertmanager_binaries: Path, tmp_path: Path
+) -> None:
+    async with (
+        ScriptedLlm() as llm_server,
+        ScriptedTts() as tts_server,
+        service(write_config(tmp_path, llm_server.url, tts_server.url, every_s=1)) as daemon,
+    ):
+        with chain(prometheus_binaries, alertmanager_binaries, tmp_path, [daemon.port]) as parts:
+            await asyncio.to_thread(parts.prometheus.wait_for, "voice_probe:attempts:recent", 5)
+            assert parts.webhook.messages == []
+            tts_server.script = SILENT
+            await _woken(parts)
+            # The group of long ranges begins within a minute.
+            await asyncio.to_thread(parts.prometheus.wait_for, "voice_probe:within_objective:ratio_30d", 0, 90)
+            assert await asyncio.to_thread(_without_data, parts.prometheus) == []
+        await daemon.end()
+
+
+async def _woken(parts: Chain) -> None:
+    [alert] = await eventually(lambda: parts.webhook.alerts("VoiceAudioBad", "firing", target="scripted"), seconds=60)
+    summary = alert["annotations"]["summary"]
+    assert re.fullmatch(r"scripted answers without speech: \d attempts with bad audio, silent \d", summary)
+    assert alert["annotations"]["stage"] == "audio"
+    [mail] = await eventually(lambda: parts.mailbox.messages, seconds=30)
+    assert mail["To"] == "on-call@example.org"
+    assert "VoiceAudioBad" in mail["Subject"]
+
+
+def _without_data(prometheus: Prometheus) -> list[str]:
+    """What rules read that is not there, rules that can't be evaluated, and records that recorded nothing."""
+    rules = prometheus.rules()
+    assert len(rules) > 40
+    bad = [f"{rule['name']}: {rule['lastError']}" for rule in rules if rule["health"] != "ok"]
+    read = {found for rule in rules for found in SELECTOR.findall(rule["query"])}
+    recorded = {rule["name"] for rule in rules if rule["type"] == "recording"}
+    wanted = {selector for selector in read | recorded if not EMPTY.match(selector)}
+    return bad + sorted(selector for selector in wanted if not prometheus.query(selector))
