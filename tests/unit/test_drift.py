@@ -119,13 +119,13 @@ def spiked(points: Iterable[Point], seed: int, share: float) -> Iterable[Point]:
         yield replace(each, stages_ms=tuple((ms or 0) * factor for ms in each.stages_ms))
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(2))
 def test_spikes_are_no_drift(seed: int) -> None:
-    _, found = watched(spiked(noisy(5 * TWO_DAYS, seed), seed, share=0.05))
+    _, found = watched(spiked(noisy(3 * TWO_DAYS, seed), seed, share=0.05))
     assert found == []
 
 
-@pytest.mark.parametrize("factor", [1.5, 2.0, 3.0])
+@pytest.mark.parametrize("factor", [1.5, 3.0])
 def test_ten_slow_runs_in_a_row_are_contention_and_fourteen_and_more_are_not(factor: float) -> None:
     at = TWO_DAYS + 200
 
@@ -239,7 +239,7 @@ def test_the_state_is_a_function_of_the_runs() -> None:
     assert at_once.verdict() == in_two.verdict() == again.verdict()
 
 
-@pytest.mark.parametrize("scale", [0.01, 7.0, 1000.0])
+@pytest.mark.parametrize("scale", [0.01, 1000.0])
 def test_only_shares_matter(scale: float) -> None:
     at = TWO_DAYS + 50
     runs = list(noisy(at + 100, factors=step(at, 1.3)))
@@ -250,7 +250,7 @@ def test_only_shares_matter(scale: float) -> None:
     assert (plain.since, plain.found, plain.stage) == (larger.since, larger.found, larger.stage)
 
 
-@settings(deadline=None, max_examples=25)
+@settings(deadline=None, max_examples=15)
 @given(
     st.lists(
         st.tuples(
@@ -275,5 +275,5 @@ def test_whatever_comes_it_never_breaks(runs: list[tuple[str, list[float | None]
 @pytest.mark.parametrize("values", [(100.0, 160.0), (100.0, 100.0, 110.0), (50.0, 400.0, *[50.0] * 8)])
 def test_runs_of_several_kinds_are_no_drift(values: tuple[float, ...]) -> None:
     rng = random.Random(3)
-    runs = [point(each, (180.0, 220.0, rng.choice(values))) for each in range(5 * TWO_DAYS)]
+    runs = [point(each, (180.0, 220.0, rng.choice(values))) for each in range(3 * TWO_DAYS)]
     assert watched(runs)[1] == []
