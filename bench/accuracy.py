@@ -44,7 +44,9 @@ CASES = ((1, False), (10, False), (50, False), (200, False), (1, True), (50, Tru
 # The servers of so many targets answer in a second; those of more are slower by as much, so that as many runs end each
 # second and what differs is how many are going on.
 TARGETS_A_STRETCH = 10
-LEAST_CHUNKS = 400
+LEAST_CHUNKS = 200
+# Between two runs on a target, as there is time between two runs of a daemon.
+REST_S = 0.1
 
 
 @contextlib.contextmanager
@@ -87,6 +89,7 @@ async def probe_all(config: Config, rounds: int, length_s: float, clock: Anchore
         await asyncio.sleep(CHANCE.uniform(0, length_s))
         for _ in range(rounds):
             await listener.due(entry, 0.0)
+            await asyncio.sleep(REST_S)
 
     with scraped(parts.http.port), patch("probe.daemon.attempt.AnchoredClock.anchored_now", return_value=clock):
         # Not the scraper's start.
@@ -154,6 +157,9 @@ def tell(targets: int, found: Calibration, naive: dict[str, list[float]], *, bus
             other = spread(naive[name])
             beside = f"          {other.p50:7.2f} {other.p99:7.2f} {other.largest:7.2f}"
         print(f"  {name:27} {own.count:5}   {own.p50:7.2f} {own.p99:7.2f} {own.largest:7.2f}{beside}")
+    if found.doubted:
+        own = spread(found.doubted)
+        print(f"  {'latencies of suspect runs':27} {own.count:5}   {own.p50:7.2f} {own.p99:7.2f} {own.largest:7.2f}")
     sys.stdout.flush()
 
 

@@ -114,16 +114,19 @@ class Calibration:
     untrue: int = 0
     # Chunks of valid runs that can't be compared, for the truth itself is not known.
     uncertain: int = 0
+    # Errors of all latencies of suspect runs.
+    doubted: list[float] = field(default_factory=list)
     limit_ms: float = LIMIT_MS
 
     def add(self, record: RunRecord, clock: AnchoredClock, truth: Truth) -> None:
-        """Compare one complete run; of one that is suspect nobody believes the figures anyway."""
+        """Compare one complete run. The figures of one that is suspect are kept apart."""
+        found = errors(record, clock, truth)
         if record.doubts:
             self.suspect += 1
+            self.doubted += _latencies(found)
             return
         self.valid += 1
         self.uncertain += sum(chunk.uncertain for chunk in truth.chunks())
-        found = errors(record, clock, truth)
         self.untrue += largest(found) > self.limit_ms
         for name, each in found.items():
             self.errors.setdefault(name, []).extend(each)
@@ -135,7 +138,7 @@ class Calibration:
 
     def bars(self) -> Spread | None:
         """The errors of all latencies together; None without a valid run."""
-        every = [error for name in LATENCIES for error in self.errors.get(name, ())]
+        every = _latencies(self.errors)
         return spread(every) if every else None
 
 
@@ -169,6 +172,10 @@ def spread(found: Sequence[float]) -> Spread:
     """Fold errors into their distribution; `largest` is the one farthest from 0."""
     cuts = quantiles(found, n=100, method="inclusive") if len(found) > 1 else [found[0]] * 99
     return Spread(len(found), cuts[49], cuts[98], max(found, key=abs))
+
+
+def _latencies(found: Mapping[str, Sequence[float]]) -> list[float]:
+    return [error for name in LATENCIES for error in found.get(name, ())]
 
 
 def _true_measures(

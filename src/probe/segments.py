@@ -84,6 +84,9 @@ class Segments:
             self.stray_bytes += len(pcm)
             return None
         owner.held = False
+        if owner.end == "merged":
+            # The first marker of the stream has shown that the server speaks each text by itself.
+            owner.end = None
         if owner.done is not None and at >= owner.done:
             owner.late_bytes += len(pcm)
             self._disturbed = owner

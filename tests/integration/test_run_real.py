@@ -154,7 +154,8 @@ async def test_signal_after_signal_cuts_no_report(number: signal.Signals) -> Non
         out, err = await asyncio.wait_for(ending, 30)
         assert not llm_server.active_streams
     assert process.returncode == 1
-    assert out.decode().splitlines()[-1].startswith("FAILED (internal, interrupted)")
+    last = out.decode().splitlines()[-1]
+    assert last.startswith("FAILED") and last.endswith("stage internal, interrupted: the run was interrupted")
     assert "failed (internal, interrupted)" in err.decode()
 
 

@@ -447,3 +447,18 @@ def check(segments: Segments, total: int) -> None:
         assert each.end != "merged" or not each.frames
         assert each.end not in ("gap", "done") or each.frames
         assert all(arrival >= each.sent for arrival, _ in each.frames)
+
+
+def test_a_text_that_was_taken_for_kept_is_heard_after_all() -> None:
+    """A gap passed it over before the first marker told that this server marks its segments."""
+    segments = Segments(LIMITS, 22000, markers=False)
+    for chunk_num, text in enumerate(("Why did the unicorn", "Sure", "Why did the unicorn"), 1):
+        segments.speak(chunk_num, text, at(0))
+        if chunk_num != 2:
+            segments.audio(bytes(1), at(0))
+    for chunk_num in range(4, 9):
+        segments.speak(chunk_num, "Why did the unicorn", at(0))
+    settle(segments)
+    segments.marker(at(0))
+    segments.audio(bytes(1), at(0))
+    check(segments, 3)

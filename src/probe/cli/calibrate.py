@@ -75,7 +75,7 @@ def truth_servers(stretch: float = 1.0) -> Iterator[TruthServers]:
     """Serve while the context is open. Raises ClickException where they don't start."""
     process = subprocess.Popen(  # noqa: S603 - our own interpreter and arguments
         [sys.executable, "-m", "probe.reference.truth", "--stretch", str(stretch)],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True,
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, process_group=0,  # Ctrl-C reaches us alone
     )  # fmt: skip
     try:
         line = process.stdout.readline() if process.stdout else ""

@@ -70,6 +70,7 @@ def build(config: Config) -> Parts:
         log.error("sink failed", sink=sink, error=what)
 
     drift = DriftSink(_monitors(config), histograms.tell_drift, histograms.count_drift, log)
+    watched = WatchedHistory(history, drift, on_error)
     sinks: list[Sink] = [histograms, drift, LogSink(log, log_texts=config.log.texts)]
     if endpoint := _endpoint(config.otlp):
         sinks.append(
@@ -79,7 +80,7 @@ def build(config: Config) -> Parts:
                 VERSION,
                 on_error=on_error,
                 on_dropped=histograms.daemon.count_dropped_spans,
-                found_with=drift.found_with,
+                found_with=watched.found_with,
             )
         )
     if folder := config.daemon.audio_dir:
@@ -89,9 +90,7 @@ def build(config: Config) -> Parts:
         histograms.daemon.set_history(pruned.runs, pruned.bytes)
         histograms.daemon.count_dropped_spans(pruned.unsent_spans)
 
-    dispatch = Dispatch(
-        WatchedHistory(history, drift, on_error), sinks, on_error=on_error, on_pruned=on_pruned, queue_size=QUEUED_RUNS
-    )
+    dispatch = Dispatch(watched, sinks, on_error=on_error, on_pruned=on_pruned, queue_size=QUEUED_RUNS)
     expect(histograms, config)
     histograms.daemon.set_history(*history.size())
     try:

@@ -18,8 +18,9 @@ _KEPT = 8 * _DAY
 _LONGEST_LAG = _DAY
 # Hours of a day that must be known before it tells of the rhythm.
 _WHOLE_DAY = 16
-# While the rhythm is unknown only the last hours are a fair comparison.
-_RECENT = 4
+# While the rhythm is unknown only the last hours are a fair comparison: as few as hold so many runs.
+_RECENT_RUNS = 24
+_RECENT_HOURS = range(2, 7)
 # As long as the rhythm of the day is unknown, changes below this share are taken for it.
 UNKNOWN_RHYTHM = 0.075
 # A level from fewer runs would be worse than the one that was found when the level last changed.
@@ -52,15 +53,19 @@ class Baseline:
     def expected(self, at: float) -> float:
         return self.level if self.rhythm is None else self.level + self.rhythm[int(at // HOUR) % _DAY]
 
-    def add(self, at: float, value: float, noise: float) -> bool:
-        """Take a run; True where it has made the rhythm known. `noise` is the variance that a mean has for each run."""
+    def add(self, at: float, value: float | None, noise: float) -> bool:
+        """Take a run, None for one that doesn't count; True where the rhythm is known anew.
+
+        `noise` is the variance that a mean has for each run.
+        """
         hour = int(at // HOUR)
-        unknown = self.rhythm is None
+        before = self.rhythm
         if hour != self._hour and self._values:
             self._close(noise)
         self._hour = hour
-        self._values.append(value)
-        return unknown and self.rhythm is not None
+        if value is not None:
+            self._values.append(value)
+        return self.rhythm is not before
 
     def begin(self, level: float) -> None:
         """A new level, from now on."""
@@ -114,17 +119,24 @@ class Baseline:
         if not cells:
             return
         if self.rhythm is None:
-            old_enough = cells[-_RECENT - 1 : -1]
+            old_enough = _last(cells, _RECENT_RUNS)
         else:
             lag = max(1, min(_LONGEST_LAG, (self._hour - cells[0].hour) // 3))
             old_enough = [cell for cell in cells if self._hour - lag - _WEEK <= cell.hour <= self._hour - lag]
         most = max((cell.runs for cell in old_enough), default=0)
         old_enough = [cell for cell in old_enough if cell.runs * _SPARSE >= most]
-        if sum(cell.runs for cell in old_enough) >= _LEAST_RUNS:
+        if sum(cell.runs for cell in old_enough) >= (_RECENT_RUNS if self.rhythm is None else _LEAST_RUNS):
             self.level = median(cell.value - self._usual(cell.hour) for cell in old_enough)
 
     def _usual(self, hour: int) -> float:
         return 0.0 if self.rhythm is None else self.rhythm[hour % _DAY]
+
+
+def _last(cells: Sequence[Cell], runs: int) -> Sequence[Cell]:
+    for hours in _RECENT_HOURS:
+        if sum(cell.runs for cell in cells[-hours:]) >= runs:
+            return cells[-hours:]
+    return cells
 
 
 def midmean(values: Iterable[float]) -> float:

@@ -1,11 +1,13 @@
 """Which threshold a history would have needed: how often a detector cries wolf in a past in which nothing changed.
 
-Such a past is made from the real one: each day is brought to the same level, and the hours of the days are dealt out
-anew among the days, each at its own time of day. Spikes, bursts, dependence and the rhythm stay; what lasted is gone.
+Such a past is made from the real one: each day, and what is before and after a change in it, is brought to the same
+level, and the hours of the days are dealt out anew among the days, each at its own time of day. Spikes, bursts,
+dependence and the rhythm stay; what lasted is gone.
 """
 
 import math
 import random
+from bisect import bisect
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from statistics import median
@@ -74,16 +76,22 @@ def _moved(point: Point, days: int) -> Point:
 
 
 def _levelled(points: Sequence[Point]) -> Iterator[Point]:
-    """Each day at the level of all, stage by stage; what served does not matter then."""
-    days: dict[int, list[Point]] = {}
+    """Each day at the level of all, and each part of it where something changed; what served does not matter then."""
+    parts: dict[tuple[int, int], list[Point]] = {}
+    changed_at = _changes(points)
     for each in points:
-        days.setdefault(each.started // _DAY, []).append(each)
+        parts.setdefault((each.started // _DAY, bisect(changed_at, each.started)), []).append(each)
     whole = _levels(points)
-    for day in days.values():
-        factors = [math.exp(all_days - here) for all_days, here in zip(whole, _levels(day), strict=True)]
-        for each in day:
+    for part in parts.values():
+        factors = [math.exp(in_all - here) for in_all, here in zip(whole, _levels(part), strict=True)]
+        for each in part:
             stages = tuple((ms or 0.0) * factor for ms, factor in zip(each.stages_ms, factors, strict=True))
             yield replace(each, stages_ms=stages, serving=points[0].serving)
+
+
+def _changes(points: Sequence[Point]) -> list[int]:
+    monitor = Monitor()
+    return [found.since for each in points if (found := monitor.add(each)) is not None]
 
 
 def _levels(points: Sequence[Point]) -> list[float]:

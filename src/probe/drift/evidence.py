@@ -4,6 +4,7 @@ Each sum starts anew when it falls below zero (Page's CUSUM). For independent ru
 learned from, one of them comes to h by chance once in e^h runs at most, whatever the density.
 """
 
+import math
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,13 +15,17 @@ from probe.drift.noise import SHIFTS, Noise, Table, estimate
 
 # Runs before anything can be said.
 ENOUGH = 60
-# What the noise is learned from, and how often.
+# What the noise is learned from; the first day as often as that, then once a day.
 RING = 2880
-_RELEARN = 1440
-_FIRST_RELEARNS = (120, 240, 480, 960)
+_LEARN_AT = (120, 240, 480, 960)
 # Evidence that came and went by itself in the past is no alarm the next time, nor is a little more. It fades.
 _MARGIN = 1.2
-_MEMORY = 0.99
+_MEMORY = 0.98
+# What was told and went within a day makes the next alarm need so much more; it fades, too, by the day.
+_MORE_PATIENCE = 1.3
+_MOST_PATIENCE = 6.0
+_LESS_PATIENCE = 0.98
+_A_DAY_S = 86_400
 # When a new level is looked at again after a change, in runs since.
 _SETTLE_AT = (12, 20, 40, 80, 120)
 SETTLED = _SETTLE_AT[-1]
@@ -65,6 +70,9 @@ class Evidence:
         self._onsets = [0] * _SUMS
         self._limits = [threshold] * _SUMS
         self._changed: _Changed | None = None
+        # How much more evidence it takes than at first, and the last change: when, and by how much.
+        self._patience = 1.0
+        self._last = (-math.inf, 0.0)
 
     def add(self, number: int, at: float, value: float, counts: bool) -> None:
         """Take a run. `at` is seconds since the epoch, `value` the logarithm of what it took."""
@@ -74,11 +82,12 @@ class Evidence:
         if noise is None:
             self._collect(number, at, value)
             return
-        if self.baseline.add(at, value, noise.sigma**2 * noise.inflation):
-            self._look_again()
+        unknown = self.baseline.rhythm is None
+        if self.baseline.add(at, value if counts else None, noise.sigma**2 * noise.inflation):
+            self._look_again() if unknown else self._learn()
         residual = value - self.baseline.expected(at)
         self.seen.append(Seen(number, at, value, residual, counts))
-        if self.runs % _RELEARN == 0 or self.runs in _FIRST_RELEARNS:
+        if self.runs in _LEARN_AT:
             self._learn()
         if counts:
             self._weigh(noise, number, residual)
@@ -124,10 +133,10 @@ class Evidence:
     def clear(self) -> None:
         """Start all sums anew."""
         self._sums = [0.0] * _SUMS
-        self._onsets = [self.seen[-1].number + 1] * _SUMS
 
     def change(self, since: int, by: float) -> None:
         """The level has changed by so much with the run of that number."""
+        self._be_patient(by)
         before = self._changed
         if before is not None and self.since_change < ENOUGH and abs(before.by + by) < abs(before.by) / 2:
             self._undo(before)
@@ -137,6 +146,16 @@ class Evidence:
         self.since_change = len(self.since(since))
         self.baseline.shift(by)
         self.clear()
+
+    def _be_patient(self, by: float) -> None:
+        """A change that goes by itself within a day was hardly one: the next takes more evidence."""
+        now = self.seen[-1].at
+        at, before = self._last
+        if now - at < _A_DAY_S and by * before < 0:
+            more = min(_MOST_PATIENCE, self._patience * _MORE_PATIENCE) / self._patience
+            self._patience *= more
+            self._limits = [each * more for each in self._limits]
+        self._last = (now, by)
 
     def _undo(self, before: _Changed) -> None:
         """It went as it came: that was a burst, and the next one like it shall be no alarm."""
@@ -150,6 +169,8 @@ class Evidence:
     def _settle(self, changed: _Changed) -> None:
         """More runs since the change say more precisely what the new level is."""
         more = midmean(each.residual for each in self.since(changed.since))
+        if abs(changed.by + more) < abs(changed.by) / 2:
+            self._be_patient(more)
         changed.by += more
         if self.since_change >= SETTLED:
             self._changed = None
@@ -182,23 +203,30 @@ class Evidence:
 
     def _learn(self) -> None:
         residuals = [each.residual for each in self.seen if each.counts]
-        noise = self.noise = estimate(residuals, self._threshold)
-        cells = [noise.cell(each) for each in residuals]
+        sure = [self._sure(each) for each in residuals]
+        self._patience = max(1.0, self._patience * _LESS_PATIENCE)
+        noise = self.noise = estimate(residuals, sure, self._threshold)
+        cells = [noise.cell(each) for each in sure]
         self._limits = [
-            max(self._threshold, _MARGIN * _peak(table, cells), _MEMORY * before)
+            max(self._threshold * self._patience, _MARGIN * _peak(table, cells), _MEMORY * before)
             for table, before in zip(noise.tables, self._limits, strict=True)
         ]
 
-    def _weigh(self, noise: Noise, number: int, residual: float) -> None:
+    def _sure(self, residual: float) -> float:
+        """What of it is no mistake of the baseline."""
         unsure = self.baseline.unsure
-        cell = noise.cell(residual - unsure if residual > unsure else residual + unsure if residual < -unsure else 0.0)
+        return residual - unsure if residual > unsure else residual + unsure if residual < -unsure else 0.0
+
+    def _weigh(self, noise: Noise, number: int, residual: float) -> None:
+        cell = noise.cell(self._sure(residual))
         sums = self._sums
         for index, table in enumerate(noise.tables):
             now = sums[index] + table[cell]
             if now <= 0.0:
                 sums[index] = 0.0
-                self._onsets[index] = number + 1
             else:
+                if sums[index] == 0.0:
+                    self._onsets[index] = number
                 sums[index] = now
 
 

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from probe.drift.baseline import midmean
 from probe.drift.change import WHOLE, Change, Direction, Drift, Moved, ServingChange, Shift, Verdict, leading
+from probe.drift.contention import FAR_SIGMAS, LARGE, Contention
 from probe.drift.dating import first_different
 from probe.drift.evidence import RING, SETTLED, Evidence
 from probe.measures import STAGES
@@ -19,11 +20,6 @@ from probe.serving import Serving
 THRESHOLD = 11.0
 # A smaller change, as a share, is not told.
 LEAST_CHANGE = 0.02
-# Contention is large and short: runs that are off by more than a quarter, and by more than
-# three sigmas, count when so many of them have come in a row.
-_LARGE = math.log(1.25)
-_FAR = 3.0
-_LASTING = 14
 # What the present is told by.
 _RECENT = 60
 # Standard errors: certainly moved, and moved enough to have its own new level.
@@ -56,8 +52,7 @@ class Monitor:
         self._number = 0
         self._last: Point | None = None
         self._serving: Serving | None = None
-        # How many runs in a row have been far off.
-        self._held = 0
+        self._contention = Contention(threshold)
         self._gaps: deque[int] = deque(maxlen=_GAPS)
         self._cold: deque[float] = deque(maxlen=RING)
         self._cold_runs = 0
@@ -131,29 +126,31 @@ class Monitor:
         self._runs.append(_Run(self._number, point.started, point.run_id))
         at = point.started / 1e9
         logs = [math.log(ms) if ms else None for ms in point.stages_ms]
-        self._held = self._held + 1 if logs[0] is not None and self._is_far(at, logs[0]) else 0
+        since = self._contention.counts_since(self._number, self._is_far(at, logs[0]))
         for evidence, value in zip(self._evidence.values(), logs, strict=True):
             if value is not None:
-                evidence.add(self._number, at, value, not 0 < self._held < _LASTING)
-        if self._held == _LASTING:
-            for evidence in self._evidence.values():
-                evidence.count(self._number - _LASTING + 1)
+                evidence.add(self._number, at, value, since <= self._number)
+            if since < self._number:
+                evidence.count(since)
 
-    def _is_far(self, at: float, whole: float) -> bool:
-        """Whether a run is as contention makes them: it counts when so many have come that it isn't that."""
+    def _is_far(self, at: float, whole: float | None) -> bool:
+        """Whether a run is as contention makes them."""
         evidence = self._evidence[WHOLE]
-        if not evidence.noise:
+        if not evidence.noise or whole is None:
             return False
-        return abs(whole - evidence.baseline.expected(at)) > max(_LARGE, _FAR * evidence.noise.sigma)
+        return abs(whole - evidence.baseline.expected(at)) > max(LARGE, FAR_SIGMAS * evidence.noise.sigma)
 
     def _look(self, point: Point) -> Shift | None:
         """What the evidence, with this run, is strong enough for."""
         stage, strength = max(
             ((stage, evidence.strongest()) for stage, evidence in self._evidence.items()), key=lambda each: each[1]
         )
-        if strength < 1:
+        if strength >= 1:
+            since = first_different(self._evidence[stage])
+        elif self._contention.crowd is not None:
+            stage, since = WHOLE, self._contention.crowd
+        else:
             return None
-        since = first_different(self._evidence[stage])
         moved = list(self._moved(since))
         before = {each: evidence.baseline.level for each, evidence in self._evidence.items() if evidence.noise}
         shift = self._shift(stage, since, point, moved)

@@ -23,7 +23,7 @@ _WIDTH = 0.25
 _LOW = -12.0
 _BINS = 96
 # With this weight the density is that of a normal distribution with outliers, until runs have shown what it is.
-_PRIOR_RUNS = 150
+_PRIOR_RUNS = 100
 _KERNEL_WIDTH = 0.35
 # No noise is taken for lower than this share of the level: timers are coarse, and figures may come rounded.
 _LEAST_SIGMA = 0.01
@@ -33,9 +33,8 @@ _CLIP = 3.0
 _INFLATION_UNKNOWN = 1.5
 _INFLATION_RUNS = 256
 _MOST_INFLATION = 40.0
-_BLOCK = 16
-# The figure from few blocks is a poor one, and the larger of two is taken.
-_BLOCK_TRUST = 0.8
+# By means of so many runs; the figure from few of them is a poor one, and a baseline that is a little off adds to it.
+_BLOCKS = {16: 0.8, 64: 0.4}
 
 Table = Sequence[float]
 
@@ -62,18 +61,22 @@ class Noise:
         return self.sigma * math.sqrt(self.inflation / runs)
 
 
-def estimate(residuals: Sequence[float], threshold: float) -> Noise:
-    """Learn from past runs' distances from their level, in order. `threshold` is what announces a shift."""
+def estimate(residuals: Sequence[float], sure: Sequence[float], threshold: float) -> Noise:
+    """Learn from past runs' distances from their level, in order, and what of them is sure: that is what is weighed.
+
+    `threshold` is the evidence that announces a shift.
+    """
     sigma = max(_LEAST_SIGMA, _spread(residuals))
     units = [each / sigma for each in residuals]
     inflation = _inflation(units)
-    density = _density(units)
+    weighed = [each / sigma for each in sure]
+    density = _density(weighed)
     tables = [
         _shifted(density, sign * shift, threshold / fewest, inflation)
         for shift, fewest in SHIFTS.items()
         for sign in (1, -1)
     ]
-    tables += [_far(units, sign, threshold / _FAR_RUNS, inflation) for sign in (1, -1)]
+    tables += [_far(weighed, sign, threshold / _FAR_RUNS, inflation) for sign in (1, -1)]
     return Noise(sigma, inflation, tuple(tables))
 
 
@@ -147,7 +150,8 @@ def _inflation(units: Sequence[float]) -> float:
     if len(units) < _INFLATION_RUNS:
         return _INFLATION_UNKNOWN
     clipped = [max(-_CLIP, min(_CLIP, unit)) for unit in units]
-    return min(_MOST_INFLATION, max(1.0, _from_neighbours(units), _BLOCK_TRUST * _from_blocks(clipped)))
+    blocks = (trust * _from_blocks(clipped, size) for size, trust in _BLOCKS.items())
+    return min(_MOST_INFLATION, max(1.0, _from_neighbours(units), *blocks))
 
 
 def _from_neighbours(units: Sequence[float]) -> float:
@@ -159,7 +163,7 @@ def _from_neighbours(units: Sequence[float]) -> float:
     return (1 + correlation) / (1 - correlation)
 
 
-def _from_blocks(values: Sequence[float]) -> float:
+def _from_blocks(values: Sequence[float], size: int) -> float:
     single = _spread(values)
-    means = [math.fsum(values[at : at + _BLOCK]) / _BLOCK for at in range(0, len(values) - _BLOCK + 1, _BLOCK)]
-    return _BLOCK * (_spread(means) / single) ** 2 if single else 1.0
+    means = [math.fsum(values[at : at + size]) / size for at in range(0, len(values) - size + 1, size)]
+    return size * (_spread(means) / single) ** 2 if single else 1.0

@@ -41,17 +41,21 @@ def sentence(verdict: Verdict) -> str:
     whole = next(each for each in verdict.now if each.stage == WHOLE)
     if verdict.drift is None:
         return f"no drift: {NAMES[WHOLE]} {whole.after_ms:.0f} ms, {percent(whole.ratio)} of the baseline"
-    return moved_since(verdict.now, verdict.drift.direction, verdict.drift.stage, verdict.drift.since)
+    since = f" since {moment(verdict.drift.since)}"
+    return _what(verdict.now, verdict.drift.direction, verdict.drift.stage, since)
 
 
-def moved_since(moved: Sequence[Moved], direction: Direction, stage: str, since: int) -> str:
-    """What moved, since when, and which stages made it."""
-    whole = next(each for each in moved if each.stage == WHOLE)
-    told = f"{NAMES[WHOLE]} {percent(whole.ratio)} since {moment(since)}"
+def _what(moved: Sequence[Moved], direction: Direction, stage: str, since: str = "") -> str:
+    """What moved, and which stages made it."""
+    by_stage = {each.stage: each for each in moved}
+    whole = by_stage.get(WHOLE)
+    if whole is None:
+        return f"{NAMES[stage]} {percent(by_stage[stage].ratio)}{since}"
+    told = f"{NAMES[WHOLE]} {percent(whole.ratio)}{since}"
     same_way = (whole.added_ms > 0) == (direction == "slower")
     if not whole.certain or not same_way:
-        named = next((each for each in moved if each.stage == stage), whole)
-        return f"{NAMES[stage]} {percent(named.ratio)} since {moment(since)}; {NAMES[WHOLE]} {percent(whole.ratio)}"
+        named = by_stage.get(stage, whole)
+        return f"{NAMES[stage]} {percent(named.ratio)}{since}; {NAMES[WHOLE]} {percent(whole.ratio)}"
     parts = _parts(moved, whole)
     if not parts:
         return told
@@ -72,10 +76,11 @@ def _named(moved: Moved) -> str:
 
 
 def text(found: Change) -> str:
-    """A change in one sentence."""
+    """A change in words, but for its time."""
     if isinstance(found, ServingChange):
-        return f"what serves changed at {moment(found.since)}: {_difference(found.old, found.new)}"
-    return moved_since(found.moved, found.direction, found.stage, found.since)
+        return f"what serves changed: {_difference(found.old, found.new)}"
+    told = _what(found.moved, found.direction, found.stage)
+    return told if found.until is None else f"{told}, until {moment(found.until)}"
 
 
 def _difference(old: Serving, new: Serving) -> str:

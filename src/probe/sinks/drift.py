@@ -1,6 +1,6 @@
 """Watches every series for drift, and tells of it: gauges, a log line, and (`found_with`) an event of the run's span.
 
-A run is looked at once, before the history keeps it: whoever reads it from there can already ask what it gave away.
+Each run is looked at once, in the order in which the history keeps them: the state after a restart is then the same.
 """
 
 import threading

@@ -13,7 +13,7 @@ from probe.drift import Change, Moved, ServingChange, Shift, Verdict
 from probe.drift.telling import NAMES, iso, moment, percent, sentence, text
 from probe.measures import STAGES
 from probe.series import Point
-from probe.sinks.figures import MISSING, counted, ms, number, table
+from probe.sinks.figures import counted, ms, number, table
 from probe.sinks.overview import sparkline
 
 _COLOURS = {"slower": "red", "faster": "green", "stable": None, "learning": "yellow"}
@@ -51,7 +51,7 @@ def report(told: Told, width: int) -> Iterator[str]:
 
 
 _STAGE_COLUMNS = ("Stage", "Baseline", "Now", "Change", "Added")
-_CHANGE_COLUMNS = ("Since", "Found", "Until", "First run", "Text")
+_CHANGE_COLUMNS = ("Since", "First run", "Text")
 
 
 def _stage_row(moved: Moved) -> list[str]:
@@ -65,11 +65,7 @@ def _stage_row(moved: Moved) -> list[str]:
 
 
 def _change_row(found: Change) -> list[str]:
-    first = found.after[0] if found.after else MISSING
-    if isinstance(found, ServingChange):
-        return [moment(found.since), MISSING, MISSING, first, text(found)]
-    until = MISSING if found.until is None else moment(found.until)
-    return [moment(found.since), moment(found.found), until, first, text(found)]
+    return [moment(found.since), found.after[0], text(found)]
 
 
 def _chart(told: Told, width: int) -> Iterator[str]:

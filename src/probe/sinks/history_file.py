@@ -4,6 +4,7 @@ A run is one row: its record as compressed JSON (without the PCM), beside it the
 compute with. Version 1 had no `serving` and no stages: its rows have NULL there, and readers look into the record.
 """
 
+import functools
 import json
 import sqlite3
 import zlib
@@ -94,6 +95,7 @@ def encode_serving(serving: Serving) -> str:
     return json.dumps(astuple(serving))
 
 
+@functools.lru_cache(maxsize=100)
 def decode_serving(text: str) -> Serving:
     return Serving(*json.loads(text))
 

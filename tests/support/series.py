@@ -1,0 +1,54 @@
+"""Series of runs made by hand or by a seed, for the tests of drift."""
+
+import math
+import random
+from collections.abc import Callable, Iterator, Sequence
+
+from probe.record import Outcome
+from probe.series import Point
+from probe.serving import Serving
+
+START_S = 1_700_438_400
+SERVED = Serving("model b1", "aria en 22000 Hz", "00000000")
+PARTS_MS = (180.0, 220.0, 190.0)
+HANDOVER_MS = 0.4
+# Every five minutes, as long as nothing else is asked for: two days are enough to learn from.
+EVERY_S = 300.0
+DAY = 288
+
+
+def point(
+    number: int,
+    parts: Sequence[float | None] = PARTS_MS,
+    *,
+    every_s: float = EVERY_S,
+    outcome: Outcome = "ok",
+    serving: Serving = SERVED,
+) -> Point:
+    """A run whose stages took so long; the whole is their sum."""
+    known = [each for each in parts if each is not None]
+    whole = sum(known) + HANDOVER_MS if len(known) == len(parts) else None
+    started = round((START_S + number * every_s) * 1e9)
+    return Point(f"r{number:06}", started, outcome, serving, (whole, *parts))
+
+
+def noisy(
+    runs: int,
+    seed: int = 1,
+    *,
+    scatter: float = 0.05,
+    factors: Callable[[int], Sequence[float]] = lambda _number: (1.0, 1.0, 1.0),
+    every_s: float = EVERY_S,
+) -> Iterator[Point]:
+    """Runs whose stages scatter independently, each times its factor at that run."""
+    rng = random.Random(seed)
+    for number in range(runs):
+        parts = [
+            ms * factor * math.exp(rng.gauss(0, scatter)) for ms, factor in zip(PARTS_MS, factors(number), strict=True)
+        ]
+        yield point(number, parts, every_s=every_s)
+
+
+def step(at: int, factor: float, stage: int = 2, until: int = 10**9) -> Callable[[int], Sequence[float]]:
+    """Factors of a stage (of the three) that takes longer from one run on."""
+    return lambda number: [factor if index == stage and at <= number < until else 1.0 for index in range(3)]

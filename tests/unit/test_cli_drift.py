@@ -1,0 +1,160 @@
+"""`probe drift`: what it prints, as text, JSON and CSV, and its exit codes."""
+
+import csv
+import io
+import json
+import re
+import time
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+from runs import record
+from series import DAY, noisy, step
+
+from probe.cli import main
+from probe.series import Point
+from probe.sinks.history import History
+from probe.sinks.history_file import encode, encode_serving
+
+AT = 3 * DAY + 30
+RUNS = AT + 150
+
+
+def fill(state_dir: Path, points: Iterable[Point], target: str = "spark") -> None:
+    """Have a history with these runs, the last of which ended a minute ago."""
+    points = list(points)
+    later = time.time_ns() - points[-1].started - 60 * 10**9
+    history = History(state_dir)
+    blob = encode(record())
+    rows = [
+        (f"{target}-{each.run_id}", each.started + later, target, "joke", each.outcome, 0, blob,
+         encode_serving(each.serving), *each.stages_ms)
+        for each in points
+    ]  # fmt: skip
+    history._db.execute("BEGIN")
+    history._db.executemany(
+        "INSERT INTO runs (run_id, started, target, scenario, outcome, unsent_spans, record, serving,"
+        " response_ttfb_ms, llm_ttft_ms, llm_decode_ms, tts_ttfb_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        rows,
+    )
+    history._db.execute("COMMIT")
+    history.close()
+
+
+def drift(state_dir: Path, *arguments: str) -> Result:
+    return CliRunner().invoke(main, ["drift", "--state-dir", str(state_dir), *arguments])
+
+
+@pytest.fixture(scope="module")
+def drifted(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("drifted")
+    fill(folder, noisy(RUNS, factors=step(AT, 1.3)))
+    fill(folder, noisy(300, seed=2), target="local")
+    return folder
+
+
+def test_the_verdict_is_a_sentence_and_the_exit_code_3(drifted: Path) -> None:
+    result = drift(drifted, "--target", "spark")
+    assert result.exit_code == 3
+    first = result.stdout.splitlines()[0]
+    assert first.startswith("spark, joke: combined TTFB +")
+    assert re.search(r" UTC, all of it TTS TTFB \(\+(2[89]|3\d) %\)$", first)
+    assert re.search(r"\n  combined TTFB  [▁-█]+\n", result.stdout)
+    assert "^" in result.stdout
+    assert f"spark-r{AT:06}"[:-1] in result.stdout
+
+
+def test_all_is_well(drifted: Path) -> None:
+    result = drift(drifted, "--target", "local")
+    assert result.exit_code == 0
+    assert result.stdout.startswith("local, joke: no drift: combined TTFB 5")
+    assert "no change was found" in result.stdout
+
+
+def test_json_has_every_series(drifted: Path) -> None:
+    result = drift(drifted, "--json")
+    assert result.exit_code == 3
+    local, spark = json.loads(result.stdout)["series"]
+    assert (local["target"], local["state"], local["changes"]) == ("local", "stable", [])
+    assert (spark["state"], spark["stage"]) == ("slower", "tts_ttfb")
+    assert spark["stages"]["tts_ttfb"]["ratio"] == pytest.approx(1.3, abs=0.04)
+    (change,) = spark["changes"]
+    assert change["direction"] == "slower"
+    assert change["since_ts"] == spark["since_ts"]
+    assert change["runs_after"][0] > change["runs_before"][-1]
+
+
+def test_csv_has_a_line_for_each_change(drifted: Path) -> None:
+    (row,) = csv.DictReader(io.StringIO(drift(drifted, "--csv").stdout))
+    assert (row["target"], row["kind"], row["direction"], row["stage"]) == ("spark", "latency", "slower", "tts_ttfb")
+    assert float(row["tts_ttfb_after_ms"]) / float(row["tts_ttfb_before_ms"]) == pytest.approx(1.3, abs=0.06)
+
+
+def test_what_is_older_is_not_shown_but_learned_from(drifted: Path) -> None:
+    told: dict[str, Any] = json.loads(drift(drifted, "--json", "--since", "1h", "--target", "spark").stdout)
+    assert told["series"][0]["changes"] == []
+    assert told["series"][0]["state"] == "slower"
+
+
+def test_too_little_and_other_serving_are_told(tmp_path: Path) -> None:
+    runs = list(noisy(100))
+    fill(
+        tmp_path, [*runs[:70], *(replace(each, serving=replace(each.serving, config="12345678")) for each in runs[70:])]
+    )
+    result = drift(tmp_path)
+    assert result.exit_code == 0
+    assert "not enough yet: 29 of 60 runs" in result.stdout
+    assert "what serves changed: configuration 00000000 → 12345678" in result.stdout
+    (row,) = csv.DictReader(io.StringIO(drift(tmp_path, "--csv").stdout))
+    assert row["kind"] == "serving"
+    assert json.loads(drift(tmp_path, "--json").stdout)["series"][0]["changes"][0]["kind"] == "serving"
+
+
+def test_an_improvement_is_no_failure(tmp_path: Path) -> None:
+    fill(tmp_path, noisy(RUNS, factors=step(AT, 0.7)))
+    result = drift(tmp_path, "--json")
+    assert result.exit_code == 0
+    assert json.loads(result.stdout)["series"][0]["state"] == "faster"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (["--target", "nobody"], "no such run"),
+        (["--json", "--csv"], "exclude each other"),
+        (["--since", "soon"], "neither an age"),
+        (["--config", "nowhere.toml"], "can't be read"),
+        (["--calibrate", "--target", "local"], "days are needed"),
+    ],
+)
+def test_bad_usage_is_one_line(drifted: Path, arguments: list[str], complaint: str) -> None:
+    result = drift(drifted, *arguments)
+    assert result.exit_code == 2
+    assert complaint in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+
+
+def test_no_history(tmp_path: Path) -> None:
+    result = drift(tmp_path)
+    assert (result.exit_code, len(result.stderr.splitlines())) == (2, 1)
+
+
+def test_the_threshold_comes_from_the_configuration(drifted: Path, tmp_path: Path) -> None:
+    config = tmp_path / "probe.toml"
+    config.write_text("[drift]\nthreshold = 100\nleast_change_percent = 50")
+    assert drift(drifted, "--config", str(config)).exit_code == 0
+
+
+def test_calibration_finds_a_threshold_for_this_history(drifted: Path) -> None:
+    result = drift(drifted, "--calibrate", "--target", "spark", "--budget", "30")
+    assert result.exit_code == 0, result.stderr
+    lines = result.stdout.splitlines()
+    assert lines[0] == "spark, joke, false alarms in 30 days by threshold:"
+    assert lines[-2] == "[drift]"
+    told = json.loads(drift(drifted, "--calibrate", "--target", "spark", "--json").stdout)
+    assert lines[-1] == f"threshold = {told['threshold']:.1f}"
+    assert 7 <= told["threshold"] <= 14
