@@ -12,7 +12,7 @@ from probe.reference.faults import ScriptedLlm, ScriptedTts, TtsScript, TtsTurn,
 
 HEALTHY = TtsScript()
 SLOW = TtsScript(turns=(TtsTurn(segments=(tts.speech(first=1.2),)),))
-LATE, FAILING, ABSENT = "VoiceFirstAudioLate", "VoiceTargetFailing", "VoiceProbeAbsent"
+LATE, FAILING, ABSENT = "VoiceEveryAttemptMissed", "VoiceTargetFailing", "VoiceProbeAbsent"
 # Alerts wait for up to 3 minutes; a busy machine may take its time on top of that.
 PATIENCE_S = 300.0
 
