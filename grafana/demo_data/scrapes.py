@@ -79,9 +79,7 @@ def _labels(labels: Iterable[tuple[str, str]]) -> str:
 def _process(age_s: float, random: Random) -> dict[str, float]:
     """The real page has these of the process that makes up the data; a daemon's are like this."""
     return {
-        "process_resident_memory_bytes": round(
-            52e6 + 9e6 * (1 - 2 ** (-age_s / DAY)) + random.uniform(-4e5, 4e5)
-        ),
+        "process_resident_memory_bytes": round(52e6 + 9e6 * (1 - 2 ** (-age_s / DAY)) + random.uniform(-4e5, 4e5)),
         "process_virtual_memory_bytes": 400e6,
         "process_cpu_seconds_total": round(0.004 * age_s + 1, 3),
         "process_start_time_seconds": round(END - age_s),

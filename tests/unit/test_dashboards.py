@@ -115,7 +115,7 @@ def test_its_page_has_pictures_and_says_how_they_were_made(name: str) -> None:
 def test_what_a_text_refers_to_is_there(name: str) -> None:
     titles = {heading(panel["title"]) for panel in PANELS} | {document["title"] for document in DOCUMENTS.values()}
     for text in descriptions(name).values():
-        referred = re.findall(r"(?<![*\w])\*(?!\*)([A-Z][^*]+)\*(?!\*)", text)
+        referred = re.findall(r"(?<![*\w])\*(?!\*)([A-Z0-9][^*]+)\*(?!\*)", text)
         assert set(referred) <= titles
 
 
