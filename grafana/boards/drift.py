@@ -31,7 +31,7 @@ from boards.panels import (
     with_stages,
     words,
 )
-from boards.queries import PAIR, PAIRS, each_pair, metric, now, over_time, recorded, rows, while_answered
+from boards.queries import PAIR, PAIRS, each_pair, in_words, metric, now, over_time, recorded, rows, while_answered
 
 RATIO = recorded("stage_drift:ratio")
 MEDIAN, BASELINE = recorded("stage_seconds:p50_30m"), recorded("stage_seconds:baseline")
@@ -161,7 +161,11 @@ def _found() -> timeseries.Panel:
     counted = f"increase(voice_probe_drift_changes_total{{{PAIRS}}}[$__interval])"
     none = 'label_replace(vector(0), "stage", "no change", "", "")'
     expr = f"sum by (stage, direction) ({counted}) > 0.5\nor on ()\n{none}"
-    panel = bars("Changes that the daemon found", over_time(expr, "{{stage}} {{direction}}", "A", "1h"), unit="short")
+    panel = bars(
+        "Changes that the daemon found",
+        over_time(in_words(expr, "stage", "direction"), "{{words}}", "A", "1h"),
+        unit="short",
+    )
     for told, color in STAGES.values():
         panel = panel.override_by_regexp(f"/^{told}:/", [shades(color)])
     panel = panel.override_by_regexp("/^no change/", [shades(QUIET)])

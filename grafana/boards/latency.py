@@ -39,6 +39,7 @@ from boards.queries import (
     TARGETS,
     each_pair,
     failures,
+    in_words,
     mean,
     now,
     over_time,
@@ -171,7 +172,7 @@ def _silence() -> timeseries.Panel:
 def _failures() -> timeseries.Panel:
     panel = bars(
         "Failures by stage and reason",
-        over_time(failures("$__interval"), "{{target}} {{stage}} {{reason}}", "A", "10m"),
+        over_time(in_words(failures("$__interval"), "target", "stage", "reason"), "{{words}}", "A", "10m"),
         unit="short",
     )
     for stage, color in FAILURES.items():

@@ -56,8 +56,12 @@ def while_answered(expr: str) -> str:
 
 
 def each_pair(expr: str) -> str:
-    """A value for every pair, always in the same order, so that the rows of two panels are the same; NaN for none."""
-    pairs = f"0 * {metric('last_run_timestamp_seconds')}"
+    """A value for every pair, always in the same order, so that the rows of two panels are the same; NaN for none.
+
+    Pairs are known for an hour after the daemon went: somebody has to be told.
+    """
+    known = f"last_over_time(voice_probe_last_run_timestamp_seconds{{{PAIRS}}}[1h])"
+    pairs = f"0 * max by (target, scenario) ({known})"
     return f"{pairs} + on (target, scenario) ({expr} or on (target, scenario) NaN * {pairs})"
 
 
@@ -84,6 +88,12 @@ def mean(histogram: str, position: str) -> str:
     observed = f'{{{PAIRS},position="{position}"}}[$window]'
     total = f"sum by (target, scenario) (increase(voice_probe_{histogram}_seconds_sum{observed}))"
     return f"{total} / (sum by (target, scenario) (increase(voice_probe_{histogram}_seconds_count{observed})) > 0)"
+
+
+def in_words(expr: str, *labels: str) -> str:
+    """With a label `words`, of those labels that a series has: a legend would miss the others."""
+    told = ", ".join(f'"{label}"' for label in labels)
+    return f'label_join({expr}, "words", " ", {told})'
 
 
 def state() -> str:

@@ -164,6 +164,7 @@ def test_a_misspelt_key_is_found() -> None:
 def kept_labels(expr: str) -> set[str]:
     """Labels that an expression's result may have: those of any aggregation in it, or all where there is none."""
     grouped = re.findall(r"\bby \(([^)]*)\)", expr)
+    grouped += re.findall(r'"(\w+)", " ", "', expr)
     recorded = {"target", "scenario", "stage"} if "voice_probe:" in expr else set()
     return {label.strip() for each in grouped for label in each.split(",")} | recorded | {"instance"}
 
