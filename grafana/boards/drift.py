@@ -153,7 +153,7 @@ def _detected() -> stat.Panel:
 
 def _since() -> stat.Panel:
     since = each_pair(f"1000 * {metric('drift_since_timestamp_seconds')}")
-    panel = tiles("Since when", now(since, PAIR), unit="dateTimeFromNow").mappings(nothing("no drift"))
+    panel = tiles("Since when", now(since, PAIR), unit="dateTimeAsIsoNoDateIfToday").mappings(nothing("no drift"))
     return sized(panel.color_mode(BigValueColorMode.NONE).no_value("no drift"), 6, 6)
 
 

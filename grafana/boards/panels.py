@@ -60,7 +60,7 @@ STAGES = {
 }
 
 # Failures, by the stage that failed: never in a colour of what is well.
-FAILURES = {"connect": "red", "llm": "blue", "tts": "orange", "audio": "purple"}
+FAILURES = {"internal": "text", "connect": "red", "llm": "blue", "tts": "orange", "audio": "purple"}
 
 Mappings = list[ValueMap | RangeMap | RegexMap | SpecialValueMap]
 Panel = TypeVar("Panel", stat.Panel, timeseries.Panel, heatmap.Panel, statetimeline.Panel, table.Panel)

@@ -60,9 +60,8 @@ def moments(case: Case) -> Iterator[list[Moment]]:
 
 def _of_pair(case: Case, pair: Pair, seed: int) -> Iterator[Moment]:
     random, recorder = Random(seed), Recorder(pair, seed)
-    noise = [0.0, 0.0, 0.0]
     for due, following in pairwise([*_schedule(case), END + FINE_S]):
-        noise = [0.8 * each + random.gauss(0, 0.02) for each in noise]
+        noise = [random.gauss(0, 0.03) for _ in range(3)]
         changed = due >= END - MODEL_FOR_S
         stages = _usual(pair.usual, due, [math.exp(each) for each in noise], _spike(random))
         # The new model reads the prompt a little slower.
@@ -140,7 +139,7 @@ CASES = {
         Case("good", (SPARK,), 9, healthy),
         Case("incident", (SPARK,), 9, slow_speech),
         Case("two-targets", (SPARK, SPARK_B), 9, healthy),
-        Case("two-scenarios", (SPARK, SPARK_STORY, SPARK_B, SPARK_B_STORY), 9, healthy),
+        Case("two-scenarios", (SPARK, SPARK_STORY, SPARK_B, SPARK_B_STORY), 2, healthy),
         Case("skipped", (SPARK,), 5 / 24, busy),
         Case("outage", (SPARK,), 2 / 24, dead_llm),
         Case("first-day", (SPARK,), 25 / 1440, healthy),

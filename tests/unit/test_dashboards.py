@@ -14,6 +14,7 @@ import dashboards
 from boards.files import DASHBOARDS, FOLDER
 from boards.frame import to_json
 from boards.texts import PAGES, descriptions, heading
+from probe.record import REASONS
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = dashboards.documents()
@@ -117,6 +118,26 @@ def test_what_a_text_refers_to_is_there(name: str) -> None:
     for text in descriptions(name).values():
         referred = re.findall(r"(?<![*\w])\*(?!\*)([A-Z0-9][^*]+)\*(?!\*)", text)
         assert set(referred) <= titles
+
+
+def test_two_scenarios_never_have_the_same_color() -> None:
+    for panel in PANELS:
+        if any("{{scenario}}" in target.get("legendFormat", "") for target in panel["targets"]):
+            colors = colors_of(panel, "byRegexp")
+            assert {each["mode"] for each in colors} <= {"shades"}, panel["title"]
+
+
+def test_no_failure_has_the_color_of_what_is_well() -> None:
+    (panel,) = (panel for panel in PANELS if panel["title"] == "Failures by stage and reason")
+    named = [each["matcher"]["options"] for each in panel["fieldConfig"]["overrides"]]
+    assert {f"/ {stage} /" for stage in REASONS} <= set(named)
+    assert "green" not in {each["fixedColor"] for each in colors_of(panel, "byRegexp")}
+
+
+def colors_of(panel: dict[str, Any], matcher: str) -> list[dict[str, str]]:
+    """What a panel says of the colours of series that it finds so."""
+    overrides = [each for each in panel["fieldConfig"]["overrides"] if each["matcher"]["id"] == matcher]
+    return [each["value"] for override in overrides for each in override["properties"] if each["id"] == "color"]
 
 
 def test_the_dashboards_link_to_each_other() -> None:
