@@ -63,6 +63,21 @@ def changes() -> dashboard.AnnotationQuery:
     )
 
 
+def found() -> dashboard.AnnotationQuery:
+    """A line at each moment since when, as the daemon has found, latencies are others."""
+    return (
+        dashboard.AnnotationQuery()
+        .name("Drift found")
+        .datasource(DATASOURCE)
+        .enable(True)
+        .icon_color("orange")
+        .expr(f"1000 * max by (target, scenario) (voice_probe_drift_since_timestamp_seconds{{{PAIRS}}} > 0)")
+        .title_format("Latencies have changed")
+        .text_format("{{target}} · {{scenario}}: the daemon has found a change that began here")
+        .use_value_for_time(True)
+    )
+
+
 def row(built: dashboard.Dashboard, title: str, *panels: Builder[Panel]) -> dashboard.Dashboard:
     """Add panels under a title; under none, where it is empty."""
     built = built.with_row(dashboard.Row(title)) if title else built

@@ -9,7 +9,9 @@ from grafana_foundation_sdk.models.dashboard import VariableOption
 from boards.frame import board, changes, row
 from boards.panels import (
     BAD,
+    FAILURES,
     GOOD,
+    QUIET,
     STATES,
     WARN,
     bars,
@@ -19,6 +21,8 @@ from boards.panels import (
     limit,
     lines,
     listing,
+    nothing,
+    shades,
     shown_in,
     sized,
     steps,
@@ -33,7 +37,9 @@ from boards.queries import (
     PAIR,
     PAIRS,
     TARGETS,
+    each_pair,
     failures,
+    in_words,
     mean,
     now,
     over_time,
@@ -77,30 +83,32 @@ def _window() -> CustomVariable:
 
 
 def _state() -> stat.Panel:
-    panel = verdict("Is it good now?", now(state(), PAIR), STATES)
+    panel = verdict("Is it good now?", now(each_pair(state()), PAIR), STATES)
     return sized(panel.no_value("No data: is the probe running, and scraped?"), 6, 6)
 
 
 def _wait() -> stat.Panel:
     median = recorded("stage_seconds:p50_30m", 'stage="combined_ttfb"')
-    panel = tiles("How long is the wait now?", now(while_answered(median), PAIR), unit="s")
-    return sized(panel.thresholds(steps((None, GOOD), (0.9, WARN), (1.0, BAD))).no_value("no answer of late"), 5, 6)
+    panel = tiles("How long is the wait now?", now(each_pair(while_answered(median)), PAIR), unit="s")
+    panel = panel.thresholds(steps((None, GOOD), (0.9, WARN), (1.0, BAD))).mappings(nothing("no answer of late"))
+    return sized(panel.no_value("no answer of late"), 5, 6)
 
 
 def _share(window: str, words: str) -> stat.Panel:
-    share = now(recorded(f"within_objective:ratio_{window}"), PAIR)
-    panel = tiles(f"In time, {words}", share, unit="percentunit").decimals(1).thresholds(SHARES)
-    return sized(panel.no_value("no attempt yet"), 3, 6)
+    share = now(each_pair(recorded(f"within_objective:ratio_{window}")), PAIR)
+    panel = tiles(f"{words} in time", share, unit="percentunit").decimals(1).thresholds(SHARES)
+    return sized(panel.mappings(nothing("no attempt")).no_value("no attempt"), 3, 6)
 
 
 def _budget() -> stat.Panel:
-    left = now(recorded("error_budget_left:ratio_30d"), PAIR)
-    panel = tiles("Error budget left", left, unit="percentunit").decimals(0).mappings(used_up())
-    return sized(panel.thresholds(steps((None, BAD), (0, WARN), (0.25, GOOD))).no_value("no attempt yet"), 4, 6)
+    left = now(each_pair(recorded("error_budget_left:ratio_30d")), PAIR)
+    panel = tiles("Error budget left", left, unit="percentunit").decimals(0)
+    panel = panel.mappings([*used_up(), *nothing("no attempt")]).no_value("no attempt")
+    return sized(panel.thresholds(steps((None, BAD), (0, WARN), (0.25, GOOD))), 4, 6)
 
 
 def _timeline() -> statetimeline.Panel:
-    return sized(timeline("Outcomes", over_time(state(), PAIR), STATES), 24, 5)
+    return sized(timeline("Outcomes", over_time(each_pair(state()), PAIR), STATES), 24, 5)
 
 
 def _quantiles() -> timeseries.Panel:
@@ -112,8 +120,8 @@ def _quantiles() -> timeseries.Panel:
         over_time(objective, "objective", "D"),
     ]
     panel = lines("Wait for the first byte of audio: $target", *queries, unit="s").show_points(VisibilityMode.NEVER)
-    for name, width, color in (("p50", 3, "blue"), ("p90", 1, "light-blue"), ("p95", 1, "purple")):
-        panel = panel.override_by_regexp(f"/^{name}/", [style("lineWidth", width), fixed(color)])
+    for name, width, color in (("p50", 3, "blue"), ("p90", 1, "orange"), ("p95", 1, "purple")):
+        panel = panel.override_by_regexp(f"/^{name}/", [style("lineWidth", width), shades(color)])
     dashed = [style("lineStyle", {"fill": "dash", "dash": [8, 6]}), style("lineWidth", 1), fixed(BAD)]
     return sized(by_target(panel.override_by_name("objective", dashed)), 24, 9)
 
@@ -164,10 +172,12 @@ def _silence() -> timeseries.Panel:
 def _failures() -> timeseries.Panel:
     panel = bars(
         "Failures by stage and reason",
-        over_time(failures("$__interval"), "{{stage}}: {{reason}}", "A", "10m"),
+        over_time(in_words(failures("$__interval"), "target", "stage", "reason"), "{{words}}", "A", "10m"),
         unit="short",
     )
-    return sized(panel.override_by_name("none: no failure", [fixed(GOOD)]).axis_soft_max(1), 14, 8)
+    for stage, color in FAILURES.items():
+        panel = panel.override_by_regexp(f"/ {stage} /", [shades(color)])
+    return sized(panel.override_by_regexp("/^ *no failure$/", [fixed(QUIET)]).axis_soft_max(1), 14, 8)
 
 
 def _failure_list() -> table.Panel:

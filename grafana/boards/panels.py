@@ -21,12 +21,14 @@ from grafana_foundation_sdk.models.common import (
 )
 from grafana_foundation_sdk.models.dashboard import (
     DashboardRangeMapOptions,
+    DashboardSpecialValueMapOptions,
     DataTransformerConfig,
     DynamicConfigValue,
     FieldColorModeId,
     RangeMap,
     RegexMap,
     SpecialValueMap,
+    SpecialValueMatch,
     Threshold,
     ThresholdsMode,
     ValueMap,
@@ -57,6 +59,9 @@ STAGES = {
     "combined_ttfb": ("all together", "text"),
 }
 
+# Failures, by the stage that failed: never in a colour of what is well.
+FAILURES = {"internal": "text", "connect": "red", "llm": "blue", "tts": "orange", "audio": "purple"}
+
 Mappings = list[ValueMap | RangeMap | RegexMap | SpecialValueMap]
 Panel = TypeVar("Panel", stat.Panel, timeseries.Panel, heatmap.Panel, statetimeline.Panel, table.Panel)
 
@@ -84,6 +89,14 @@ def used_up() -> Mappings:
     """A word for what is less than nothing."""
     result = ValueMappingResult(text="used up", color=BAD, index=0)
     return [RangeMap(options=DashboardRangeMapOptions(to=0, result=result))]
+
+
+def nothing(text: str) -> Mappings:
+    """A word where a pair has no value."""
+    result = ValueMappingResult(text=text, color=QUIET, index=1)
+    return [
+        SpecialValueMap(options=DashboardSpecialValueMapOptions(match=SpecialValueMatch.NULL_AND_NAN, result=result))
+    ]
 
 
 def tiles(title: str, *queries: Dataquery, unit: str) -> stat.Panel:
@@ -185,6 +198,11 @@ def listing(title: str, *queries: Dataquery, columns: Mapping[str, str]) -> tabl
 
 def fixed(color: str) -> DynamicConfigValue:
     return DynamicConfigValue(id_val="color", value={"mode": "fixed", "fixedColor": color})
+
+
+def shades(color: str) -> DynamicConfigValue:
+    """Of one hue, and yet to be told apart."""
+    return DynamicConfigValue(id_val="color", value={"mode": "shades", "fixedColor": color})
 
 
 def named(name: str) -> DynamicConfigValue:

@@ -10,6 +10,8 @@ DATASOURCE = DataSourceRef(type_val="prometheus", uid="${datasource}")
 PAIRS = 'target=~"$target",scenario=~"$scenario"'
 TARGETS = 'target=~"$target"'
 PAIR = "{{target}} · {{scenario}}"
+# As the alert VoiceProbeStale.
+OVERDUE_S = 180
 
 
 def over_time(expr: str, legend: str, ref: str = "A", least_step: str = "") -> Dataquery:
@@ -44,9 +46,35 @@ def metric(name: str, *matchers: str) -> str:
 
 
 def while_answered(expr: str) -> str:
-    """Only where a run was complete of late: a gauge of the last complete run stays when nothing answers any more."""
+    """Only where a run was complete of late: a gauge of the last complete run stays when nothing answers any more.
+
+    Half an hour after it a run without an answer has ended, or one is overdue: however rare the schedule is, then not.
+    """
     silent_for = f"{metric('last_run_timestamp_seconds')} - {metric('last_success_timestamp_seconds')}"
-    return f"{expr} and on (target, scenario) ({silent_for} < 1800)"
+    on_time = f"time() - {metric('next_run_timestamp_seconds')} < {OVERDUE_S}"
+    return f"{expr} and on (target, scenario) ({silent_for} < 1800) and on (target, scenario) ({on_time})"
+
+
+def each_pair(expr: str) -> str:
+    """A value for every pair, always in the same order, so that the rows of two panels are the same; NaN for none.
+
+    Pairs are known for an hour after the daemon went: somebody has to be told.
+    """
+    known = f"last_over_time(voice_probe_last_run_timestamp_seconds{{{PAIRS}}}[1h])"
+    pairs = f"0 * max by (target, scenario) ({known})"
+    return f"{pairs} + on (target, scenario) ({expr} or on (target, scenario) NaN * {pairs})"
+
+
+def unmeasured() -> str:
+    """1 where runs have ended in half an hour, or as far back as it takes to hold three, and none was an attempt."""
+
+    def within(window: str) -> str:
+        runs = f"voice_probe_runs_total{{{PAIRS},outcome"
+        others = f'sum by (target, scenario) (increase({runs}=~"skipped|suspect"}}[{window}])) > bool 2.9'
+        attempts = f'sum by (target, scenario) (increase({runs}=~"ok|slow|failed"}}[{window}])) == bool 0'
+        return f"(({others}) * ({attempts}) > 0)"
+
+    return " or ".join(within(window) for window in ("30m", "1h", "6h", "1d"))
 
 
 def quantile(q: float, histogram: str) -> str:
@@ -62,20 +90,28 @@ def mean(histogram: str, position: str) -> str:
     return f"{total} / (sum by (target, scenario) (increase(voice_probe_{histogram}_seconds_count{observed})) > 0)"
 
 
+def in_words(expr: str, *labels: str) -> str:
+    """With a label `words`, of those labels that a series has: a legend would miss the others."""
+    told = ", ".join(f'"{label}"' for label in labels)
+    return f'label_join({expr}, "words", " ", {told})'
+
+
 def state() -> str:
     """How a pair does, as a number that `panels.STATES` has words for.
 
     Of late is what the recording rules call recent: it holds five attempts or more on any schedule. The first line that
-    holds decides. Slow and Failing are where the alerts VoiceFirstAudioLate and VoiceTargetFailing begin, 7 is
-    VoiceProbeStale; one attempt in seven may miss the objective in passing.
+    holds decides; that nothing was measured comes before what was measured earlier. Slow and Failing are where the
+    alerts VoiceFirstAudioLate and VoiceTargetFailing begin, 7 is VoiceProbeStale; one attempt in seven may miss the
+    objective in passing.
     """
     attempts, missed = recorded("attempts:recent"), recorded("attempts_missed:recent")
     failed = recorded("attempts_failed:recent")
     due = f"max by (target, scenario) (last_over_time(voice_probe_next_run_timestamp_seconds{{{PAIRS}}}[1h]))"
     last = metric("last_run_timestamp_seconds")
     lines = (
-        f"7 * (time() - {due} > bool 180) > 0",
+        f"7 * (time() - {due} > bool {OVERDUE_S}) > 0",
         f"0 * ({last} == 0)",
+        unmeasured(),
         f"6 * ({failed} / {attempts} > bool 0.45) * ({failed} > bool 2.5) > 0",
         f"5 * ({missed} / {attempts} > bool 0.45) * ({missed} > bool 2.5) > 0",
         f"4 * ({failed} / {attempts} > bool 0.15) > 0",
@@ -89,5 +125,5 @@ def state() -> str:
 def failures(window: str) -> str:
     """How many runs failed, by target, stage and reason; a zero that says so where none did."""
     counted = f"sum by (target, stage, reason) (increase(voice_probe_run_failures_total{{{TARGETS}}}[{window}])) > 0.5"
-    none = 'label_replace(label_replace(vector(0), "stage", "none", "", ""), "reason", "no failure", "", "")'
+    none = 'label_replace(vector(0), "reason", "no failure", "", "")'
     return f"{counted}\nor on ()\n{none}"

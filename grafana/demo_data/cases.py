@@ -18,7 +18,9 @@ COARSE_S, FINE_S = 285.0, 60.0
 MODEL_FOR_S = 5.5 * DAY
 
 SPARK = Pair("spark", "joke", Stages(0.18, 0.17, 0.24, 0.06))
+SPARK_STORY = Pair("spark", "long story", Stages(0.38, 0.27, 0.24, 0.06))
 SPARK_B = Pair("spark-b", "joke", Stages(0.26, 0.21, 0.30, 0.31))
+SPARK_B_STORY = Pair("spark-b", "long story", Stages(0.36, 0.24, 0.30, 0.31))
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +60,8 @@ def moments(case: Case) -> Iterator[list[Moment]]:
 
 def _of_pair(case: Case, pair: Pair, seed: int) -> Iterator[Moment]:
     random, recorder = Random(seed), Recorder(pair, seed)
-    noise = [0.0, 0.0, 0.0]
     for due, following in pairwise([*_schedule(case), END + FINE_S]):
-        noise = [0.8 * each + random.gauss(0, 0.02) for each in noise]
+        noise = [random.gauss(0, 0.03) for _ in range(3)]
         changed = due >= END - MODEL_FOR_S
         stages = _usual(pair.usual, due, [math.exp(each) for each in noise], _spike(random))
         # The new model reads the prompt a little slower.
@@ -127,12 +128,19 @@ def dead_llm(at_s: float, random: Random, recorder: Recorder, stages: Stages) ->
     return recorder.failed(at_s, "connect", "refused")
 
 
+def busy(at_s: float, random: Random, recorder: Recorder, stages: Stages) -> RunRecord | None:
+    """For three hours users have held every slot."""
+    return recorder.skipped(at_s) if at_s >= END - 3 * HOUR else healthy(at_s, random, recorder, stages)
+
+
 CASES = {
     case.name: case
     for case in (
         Case("good", (SPARK,), 9, healthy),
         Case("incident", (SPARK,), 9, slow_speech),
         Case("two-targets", (SPARK, SPARK_B), 9, healthy),
+        Case("two-scenarios", (SPARK, SPARK_STORY, SPARK_B, SPARK_B_STORY), 2, healthy),
+        Case("skipped", (SPARK,), 5 / 24, busy),
         Case("outage", (SPARK,), 2 / 24, dead_llm),
         Case("first-day", (SPARK,), 25 / 1440, healthy),
     )

@@ -1,17 +1,21 @@
-"""What a Prometheus would have scraped: the daemon's own page after each run, with the time of the case on it."""
+"""What a Prometheus would have scraped: the daemon's own series after each run, with the time of the case on them."""
 
-import re
-from collections.abc import Iterator
+import io
+import json
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import cache
 from random import Random
 
 from demo_data.cases import DAY, END, FINE_S, Case, Moment, moments
+from probe.drift import Monitor
+from probe.sinks.drift import DriftSink
 from probe.sinks.histograms import Histograms
+from probe.sinks.log import make_logger
 
 SINKS = ("history", "spans", "log")
 OPENMETRICS = "application/openmetrics-text"
 SCRAPED = 'instance="127.0.0.1:9850",job="voice-probe"'
-_SAMPLE = re.compile(r"^(\w+)(?:\{(.*?)\})? (\S+)(?: # (\{.*\}) (\S+) \S+)?$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +31,8 @@ class Sample:
 def scrapes(case: Case) -> Iterator[list[Sample]]:
     """The page before the first run, and after each moment of the case; more often where it is looked at closely."""
     histograms = Histograms("0.1.0", SINKS)
+    silent = make_logger(io.StringIO(), "json")
+    drift = DriftSink(Monitor, histograms.tell_drift, histograms.count_drift, silent)
     histograms.expect((pair.target, pair.scenario) for pair in case.pairs)
     random = Random(1)
     start_s = END - case.days * DAY - 10
@@ -36,7 +42,7 @@ def scrapes(case: Case) -> Iterator[list[Sample]]:
     yield _page(histograms, start_s, _process(0, random))
     for together in moments(case):
         for moment in together:
-            _tell(histograms, moment, random)
+            _tell(histograms, drift, moment, random)
         runs = int((together[0].due_s - start_s) / FINE_S) * len(case.pairs)
         histograms.daemon.set_history(runs, runs * 4100 + 90_000)
         histograms.daemon.set_next_runs({(m.pair.target, m.pair.scenario): m.next_due_s for m in together})
@@ -48,36 +54,47 @@ def scrapes(case: Case) -> Iterator[list[Sample]]:
                 yield [replace(sample, at_s=at_s + later_s) for sample in page]
 
 
-def _page(histograms: Histograms, at_s: float, more: list[str]) -> list[Sample]:
-    page, _ = histograms.render(OPENMETRICS)
-    lines = [line for line in page.decode().splitlines() if not line.startswith(("#", "process_"))]
-    return [_sample(line, at_s) for line in (*lines, *more)]
+def _page(histograms: Histograms, at_s: float, more: Mapping[str, float]) -> list[Sample]:
+    """As the registries have it: the text of every page would take most of the time."""
+    samples = [Sample(_series(name, ()), str(value), at_s, None) for name, value in more.items()]
+    for part in histograms.parts():
+        for family in part.registry.collect():
+            for each in family.samples:
+                if each.name not in more:
+                    exemplar = each.exemplar and f"{{{_labels(each.exemplar.labels.items())}}} {each.exemplar.value}"
+                    series = _series(each.name, tuple(each.labels.items()))
+                    samples.append(Sample(series, str(each.value), at_s, exemplar))
+    return samples
 
 
-def _sample(line: str, at_s: float) -> Sample:
-    match = _SAMPLE.match(line)
-    assert match, line
-    name, labels, value, exemplar, exemplar_value = match.groups()
-    told = f"{exemplar} {exemplar_value}" if exemplar else None
-    return Sample(f"{name}{{{SCRAPED}{',' if labels else ''}{labels or ''}}}", value, at_s, told)
+@cache
+def _series(name: str, labels: tuple[tuple[str, str], ...]) -> str:
+    return f"{name}{{{','.join((SCRAPED, _labels(labels))) if labels else SCRAPED}}}"
 
 
-def _process(age_s: float, random: Random) -> list[str]:
+def _labels(labels: Iterable[tuple[str, str]]) -> str:
+    return ",".join(f"{key}={json.dumps(value)}" for key, value in labels)
+
+
+def _process(age_s: float, random: Random) -> dict[str, float]:
     """The real page has these of the process that makes up the data; a daemon's are like this."""
-    return [
-        f"process_resident_memory_bytes {52e6 + 9e6 * (1 - 2 ** (-age_s / DAY)) + random.uniform(-4e5, 4e5):.0f}",
-        f"process_cpu_seconds_total {0.004 * age_s + 1:.3f}",
-        f"process_start_time_seconds {END - age_s:.0f}",
-        f"process_open_fds {random.choice((17, 19, 21))}",
-        "process_max_fds 1024",
-    ]
+    return {
+        "process_resident_memory_bytes": round(52e6 + 9e6 * (1 - 2 ** (-age_s / DAY)) + random.uniform(-4e5, 4e5)),
+        "process_virtual_memory_bytes": 400e6,
+        "process_cpu_seconds_total": round(0.004 * age_s + 1, 3),
+        "process_start_time_seconds": round(END - age_s),
+        "process_open_fds": random.choice((17, 19, 21)),
+        "process_max_fds": 1024,
+    }
 
 
-def _tell(histograms: Histograms, moment: Moment, random: Random) -> None:
+def _tell(histograms: Histograms, drift: DriftSink, moment: Moment, random: Random) -> None:
     target, scenario = moment.pair.target, moment.pair.scenario
     if moment.record is None:
         histograms.daemon.count_missed(target, scenario)
         return
     histograms.write(moment.record)
+    drift.look(moment.record)
+    drift.write(moment.record)
     histograms.daemon.set_schedule_delay(target, scenario, random.uniform(0.001, 0.004))
     histograms.daemon.set_loop_lag(random.uniform(0.001, 0.006) * (5 if moment.record.doubts else 1))

@@ -14,7 +14,7 @@ from demo_data.tsdb import prometheus
 
 RULES = Path(__file__).parents[2] / "deploy" / "prometheus"
 # What has to be compared with a day or a week ago, or with a baseline, has nothing to say on the first day.
-NEEDS_A_PAST = ("offset 1d", "offset 1w", "offset 2d", "stage_drift:ratio", "stage_seconds:baseline")
+NEEDS_A_PAST = ("offset 1d", "offset 1w", "offset 2d", "stage_drift:ratio", "stage_seconds:baseline", "_drift_")
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -29,6 +29,12 @@ def incident(prometheus_binaries: Path, tmp_path_factory: pytest.TempPathFactory
 @pytest.fixture(scope="module")
 def outage(prometheus_binaries: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     with prometheus(CASES["outage"], prometheus_binaries, tmp_path_factory.mktemp("outage"), RULES) as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def skipped(prometheus_binaries: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with prometheus(CASES["skipped"], prometheus_binaries, tmp_path_factory.mktemp("skipped"), RULES) as url:
         yield url
 
 
@@ -56,6 +62,9 @@ def test_the_incident_is_seen_for_what_it_is(incident: str) -> None:
     assert verdict(incident, "Is it good now?", at_s=END - 3 * HOUR) == 2
     assert verdict(incident, "Is it drifting?") == 2
     assert verdict(incident, "Is it drifting?", at_s=END - 3 * HOUR) == 0
+    assert verdict(incident, "The daemon's verdict") == 1
+    assert verdict(incident, "The daemon's verdict", at_s=END - 3 * HOUR) == 0
+    assert END - 95 * 60 < verdict(incident, "Since when") / 1000 < END - 70 * 60
     assert verdict(incident, "Is the probe well?") == 0
     assert verdict(incident, "How long is the wait now?") == pytest.approx(1.35, abs=0.1)
     assert verdict(incident, "Error budget left", at_s=END) < verdict(
@@ -77,6 +86,18 @@ def test_a_server_that_is_down_has_no_latency(outage: str) -> None:
     failed = next(query for query in dashboards.queries() if query.panel == "Failures in the time shown")
     (series,) = ask(outage, "query", query=failed.expr, time=END)["result"]
     assert (series["metric"]["stage"], series["metric"]["reason"]) == ("connect", "refused")
+
+
+def test_what_is_not_measured_is_not_good(skipped: str) -> None:
+    since = END - 3 * HOUR
+    assert verdict(skipped, "Is it good now?", at_s=since - 60) == 2
+    assert verdict(skipped, "Is it good now?", at_s=since + 35 * 60) == 1
+    assert verdict(skipped, "Is it good now?") == 1
+    assert verdict(skipped, "Is it drifting?") == 5
+    last_stages = ("How long is the wait", "Which stage takes", "Drift ratio", "Which stage has", "Vs ")
+    shown = [query for query in dashboards.queries() if query.panel.startswith(last_stages)]
+    assert len(shown) == 10
+    assert [str(query) for query in shown if has_data(skipped, query, since_s=since + 35 * 60)] == []
 
 
 def test_a_probe_that_measures_no_more_is_seen(incident: str) -> None:

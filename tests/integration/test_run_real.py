@@ -154,8 +154,9 @@ async def test_signal_after_signal_cuts_no_report(number: signal.Signals) -> Non
         out, err = await asyncio.wait_for(ending, 30)
         assert not llm_server.active_streams
     assert process.returncode == 1
-    last = out.decode().splitlines()[-1]
-    assert last.startswith("FAILED") and last.endswith("stage internal, interrupted: the run was interrupted")
+    failed, _, last = out.decode().splitlines()[-3:]
+    assert failed.startswith("FAILED") and failed.endswith("stage internal, interrupted: the run was interrupted")
+    assert last.startswith("trace ")
     assert "failed (internal, interrupted)" in err.decode()
 
 

@@ -2,8 +2,10 @@
 
 import math
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 
+from probe.drift import Change, Monitor
 from probe.record import Outcome
 from probe.series import Point
 from probe.serving import Serving
@@ -52,3 +54,16 @@ def noisy(
 def step(at: int, factor: float, stage: int = 2, until: int = 10**9) -> Callable[[int], Sequence[float]]:
     """Factors of a stage (of the three) that takes longer from one run on."""
     return lambda number: [factor if index == stage and at <= number < until else 1.0 for index in range(3)]
+
+
+def watched(points: Iterable[Point], monitor: Monitor | None = None) -> tuple[Monitor, list[Change]]:
+    """A monitor that has seen the points, and what it told on the way."""
+    monitor = monitor or Monitor()
+    return monitor, [found for each in points if (found := monitor.add(each)) is not None]
+
+
+def spiked(points: Iterable[Point], seed: int, share: float) -> Iterable[Point]:
+    rng = random.Random(seed)
+    for each in points:
+        factor = rng.uniform(1.5, 4) if rng.random() < share else 1.0
+        yield replace(each, stages_ms=tuple((ms or 0) * factor for ms in each.stages_ms))

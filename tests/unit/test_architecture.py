@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -154,7 +155,12 @@ def matches(name: str, patterns: str) -> bool:
     return any(fnmatchcase(name, pattern) or (pattern == "stdlib" and is_stdlib) for pattern in patterns.split())
 
 
-def uses(source: str) -> Iterator[str]:
+@cache
+def uses(source: str) -> tuple[str, ...]:
+    return tuple(_uses(source))
+
+
+def _uses(source: str) -> Iterator[str]:
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)

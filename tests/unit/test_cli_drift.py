@@ -4,49 +4,16 @@ import csv
 import io
 import json
 import re
-import time
-from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner, Result
-from runs import record
+from drifted import drift, fill
 from series import DAY, noisy, step
-
-from probe.cli import main
-from probe.series import Point
-from probe.sinks.history import History
-from probe.sinks.history_file import encode, encode_serving
 
 AT = 3 * DAY + 30
 RUNS = AT + 150
-
-
-def fill(state_dir: Path, points: Iterable[Point], target: str = "spark") -> None:
-    """Have a history with these runs, the last of which ended a minute ago."""
-    points = list(points)
-    later = time.time_ns() - points[-1].started - 60 * 10**9
-    history = History(state_dir)
-    blob = encode(record())
-    rows = [
-        (f"{target}-{each.run_id}", each.started + later, target, "joke", each.outcome, 0, blob,
-         encode_serving(each.serving), *each.stages_ms)
-        for each in points
-    ]  # fmt: skip
-    history._db.execute("BEGIN")
-    history._db.executemany(
-        "INSERT INTO runs (run_id, started, target, scenario, outcome, unsent_spans, record, serving,"
-        " response_ttfb_ms, llm_ttft_ms, llm_decode_ms, tts_ttfb_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        rows,
-    )
-    history._db.execute("COMMIT")
-    history.close()
-
-
-def drift(state_dir: Path, *arguments: str) -> Result:
-    return CliRunner().invoke(main, ["drift", "--state-dir", str(state_dir), *arguments])
 
 
 @pytest.fixture(scope="module")
@@ -147,14 +114,3 @@ def test_the_threshold_comes_from_the_configuration(drifted: Path, tmp_path: Pat
     config = tmp_path / "probe.toml"
     config.write_text("[drift]\nthreshold = 100\nleast_change_percent = 50")
     assert drift(drifted, "--config", str(config)).exit_code == 0
-
-
-def test_calibration_finds_a_threshold_for_this_history(drifted: Path) -> None:
-    result = drift(drifted, "--calibrate", "--target", "spark", "--budget", "30")
-    assert result.exit_code == 0, result.stderr
-    lines = result.stdout.splitlines()
-    assert lines[0] == "spark, joke, false alarms in 30 days by threshold:"
-    assert lines[-2] == "[drift]"
-    told = json.loads(drift(drifted, "--calibrate", "--target", "spark", "--json").stdout)
-    assert lines[-1] == f"threshold = {told['threshold']:.1f}"
-    assert 7 <= told["threshold"] <= 14

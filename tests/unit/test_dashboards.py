@@ -14,6 +14,7 @@ import dashboards
 from boards.files import DASHBOARDS, FOLDER
 from boards.frame import to_json
 from boards.texts import PAGES, descriptions, heading
+from probe.record import REASONS
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = dashboards.documents()
@@ -115,8 +116,28 @@ def test_its_page_has_pictures_and_says_how_they_were_made(name: str) -> None:
 def test_what_a_text_refers_to_is_there(name: str) -> None:
     titles = {heading(panel["title"]) for panel in PANELS} | {document["title"] for document in DOCUMENTS.values()}
     for text in descriptions(name).values():
-        referred = re.findall(r"(?<![*\w])\*(?!\*)([A-Z][^*]+)\*(?!\*)", text)
+        referred = re.findall(r"(?<![*\w])\*(?!\*)([A-Z0-9][^*]+)\*(?!\*)", text)
         assert set(referred) <= titles
+
+
+def test_two_scenarios_never_have_the_same_color() -> None:
+    for panel in PANELS:
+        if any("{{scenario}}" in target.get("legendFormat", "") for target in panel["targets"]):
+            colors = colors_of(panel, "byRegexp")
+            assert {each["mode"] for each in colors} <= {"shades"}, panel["title"]
+
+
+def test_no_failure_has_the_color_of_what_is_well() -> None:
+    (panel,) = (panel for panel in PANELS if panel["title"] == "Failures by stage and reason")
+    named = [each["matcher"]["options"] for each in panel["fieldConfig"]["overrides"]]
+    assert {f"/ {stage} /" for stage in REASONS} <= set(named)
+    assert "green" not in {each["fixedColor"] for each in colors_of(panel, "byRegexp")}
+
+
+def colors_of(panel: dict[str, Any], matcher: str) -> list[dict[str, str]]:
+    """What a panel says of the colours of series that it finds so."""
+    overrides = [each for each in panel["fieldConfig"]["overrides"] if each["matcher"]["id"] == matcher]
+    return [each["value"] for override in overrides for each in override["properties"] if each["id"] == "color"]
 
 
 def test_the_dashboards_link_to_each_other() -> None:
@@ -164,6 +185,7 @@ def test_a_misspelt_key_is_found() -> None:
 def kept_labels(expr: str) -> set[str]:
     """Labels that an expression's result may have: those of any aggregation in it, or all where there is none."""
     grouped = re.findall(r"\bby \(([^)]*)\)", expr)
+    grouped += re.findall(r'"(\w+)", " ", "', expr)
     recorded = {"target", "scenario", "stage"} if "voice_probe:" in expr else set()
     return {label.strip() for each in grouped for label in each.split(",")} | recorded | {"instance"}
 

@@ -2,25 +2,18 @@
 
 import math
 import random
-from collections.abc import Iterable
 from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from series import DAY, EVERY_S, PARTS_MS, SERVED, START_S, noisy, point, step
+from series import DAY, EVERY_S, PARTS_MS, SERVED, START_S, noisy, point, spiked, step, watched
 
 from probe.drift import ENOUGH, Change, Monitor, ServingChange, Shift
 from probe.drift.telling import plain, sentence
 from probe.series import Point
 
 TWO_DAYS = 2 * DAY
-
-
-def watched(points: Iterable[Point], monitor: Monitor | None = None) -> tuple[Monitor, list[Change]]:
-    """A monitor that has seen the points, and what it told on the way."""
-    monitor = monitor or Monitor()
-    return monitor, [found for each in points if (found := monitor.add(each)) is not None]
 
 
 def number(at: int) -> int:
@@ -83,14 +76,6 @@ def test_a_ramp_over_a_day_is_found_within_it() -> None:
     assert all(isinstance(each, Shift) and each.stage == "tts_ttfb" and each.direction == "slower" for each in found)
 
 
-def test_a_ramp_over_a_week_is_found_within_it() -> None:
-    week = 7 * DAY
-    ramp = noisy(2 * week, factors=lambda n: (1.0, 1 + 0.3 * max(0, n - week) / week, 1.0))
-    _, found = watched(ramp)
-    assert found
-    assert all(isinstance(each, Shift) and each.stage == "llm_decode" for each in found)
-
-
 def test_what_comes_back_is_over() -> None:
     at = TWO_DAYS + 100
     monitor, found = watched(noisy(at + 800, factors=step(at, 1.3, until=at + 400)))
@@ -102,30 +87,7 @@ def test_what_comes_back_is_over() -> None:
     assert abs(number(first.until) - (at + 400)) <= 5
 
 
-def test_what_lasts_a_week_is_the_new_normal() -> None:
-    at, week = TWO_DAYS, 7 * DAY
-    runs = list(noisy(at + week + 100, factors=step(at, 1.4)))
-    monitor, found = watched(runs[:-150])
-    assert len(found) == 1
-    assert monitor.verdict().state == "slower"
-    assert watched(runs[-150:], monitor)[1] == []
-    assert monitor.verdict().state == "stable"
-
-
-def spiked(points: Iterable[Point], seed: int, share: float) -> Iterable[Point]:
-    rng = random.Random(seed)
-    for each in points:
-        factor = rng.uniform(1.5, 4) if rng.random() < share else 1.0
-        yield replace(each, stages_ms=tuple((ms or 0) * factor for ms in each.stages_ms))
-
-
-@pytest.mark.parametrize("seed", range(3))
-def test_spikes_are_no_drift(seed: int) -> None:
-    _, found = watched(spiked(noisy(5 * TWO_DAYS, seed), seed, share=0.05))
-    assert found == []
-
-
-@pytest.mark.parametrize("factor", [1.5, 2.0, 3.0])
+@pytest.mark.parametrize("factor", [1.5, 3.0])
 def test_ten_slow_runs_in_a_row_are_contention_and_fourteen_and_more_are_not(factor: float) -> None:
     at = TWO_DAYS + 200
 
@@ -146,16 +108,6 @@ def test_being_slow_every_other_time_is_no_contention_for_long() -> None:
     assert isinstance(found[0], Shift)
     assert found[0].direction == "slower"
     assert abs(number(found[0].since) - at) <= 10
-
-
-@pytest.mark.parametrize("size", [0.02, 0.08])
-def test_the_rhythm_of_the_day_is_no_drift(size: float) -> None:
-    def rhythm(n: int) -> list[float]:
-        return [1 + size * math.sin(2 * math.pi * n / DAY)] * 3
-
-    monitor, found = watched(noisy(5 * DAY, factors=rhythm))
-    assert found == []
-    assert monitor.verdict().state == "stable"
 
 
 def test_gaps_and_runs_that_tell_nothing_change_nothing() -> None:
@@ -239,7 +191,7 @@ def test_the_state_is_a_function_of_the_runs() -> None:
     assert at_once.verdict() == in_two.verdict() == again.verdict()
 
 
-@pytest.mark.parametrize("scale", [0.01, 7.0, 1000.0])
+@pytest.mark.parametrize("scale", [0.01, 1000.0])
 def test_only_shares_matter(scale: float) -> None:
     at = TWO_DAYS + 50
     runs = list(noisy(at + 100, factors=step(at, 1.3)))
@@ -250,7 +202,7 @@ def test_only_shares_matter(scale: float) -> None:
     assert (plain.since, plain.found, plain.stage) == (larger.since, larger.found, larger.stage)
 
 
-@settings(deadline=None, max_examples=25)
+@settings(deadline=None, max_examples=15)
 @given(
     st.lists(
         st.tuples(
@@ -275,5 +227,5 @@ def test_whatever_comes_it_never_breaks(runs: list[tuple[str, list[float | None]
 @pytest.mark.parametrize("values", [(100.0, 160.0), (100.0, 100.0, 110.0), (50.0, 400.0, *[50.0] * 8)])
 def test_runs_of_several_kinds_are_no_drift(values: tuple[float, ...]) -> None:
     rng = random.Random(3)
-    runs = [point(each, (180.0, 220.0, rng.choice(values))) for each in range(5 * TWO_DAYS)]
+    runs = [point(each, (180.0, 220.0, rng.choice(values))) for each in range(3 * TWO_DAYS)]
     assert watched(runs)[1] == []

@@ -59,7 +59,7 @@ class Told:
         body, _ = self.histograms.render("")
         return {
             (sample.name.removeprefix("voice_probe_drift_"), sample.labels.get("stage", "")): sample.value
-            for family in text_string_to_metric_families(body.decode())  # type: ignore[no-untyped-call]
+            for family in text_string_to_metric_families(body.decode())
             for sample in family.samples
             if sample.name.startswith("voice_probe_drift_") and sample.labels.get("direction") != "faster"
         }

@@ -273,6 +273,7 @@ def test_a_series_is_read_without_its_records(db: History, tmp_path: Path) -> No
         assert list(reader.points("local", "default")) == [point(each) for each in runs]
         assert list(reader.points("spark", "default")) == [point(record(5, target="spark"))]
         assert list(reader.points("local", "default", since=START + 1)) == []
+        assert list(reader.points("local", "default", limit=2)) == [point(each) for each in runs[-2:]]
 
 
 def test_since_when_the_same_serves(db: History, tmp_path: Path) -> None:

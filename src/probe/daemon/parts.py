@@ -19,7 +19,7 @@ from probe.httpserver import Answer, HttpServer, Page, plain
 from probe.record import RunRecord
 from probe.sinks import span_tree
 from probe.sinks.audio_archive import AudioArchive
-from probe.sinks.drift import REBUILT_DAYS, DriftSink
+from probe.sinks.drift import REBUILT_DAYS, REBUILT_RUNS, DriftSink
 from probe.sinks.histograms import Histograms
 from probe.sinks.history import History, Pruned, Retention
 from probe.sinks.history_file import HistoryError
@@ -120,13 +120,13 @@ def _restore(histograms: Histograms, drift: DriftSink, config: Config) -> list[R
             histograms.restore(runs)
             if found := history.serving_since(target, scenario):
                 histograms.restore_serving(target, scenario, *found)
-            drift.restore(target, scenario, history.points(target, scenario, since))
+            drift.restore(target, scenario, history.points(target, scenario, since, REBUILT_RUNS))
             last += runs
     return last
 
 
 def _pairs(config: Config) -> list[tuple[str, str]]:
-    return [(entry.target.name, entry.scenario.name) for entry in entries(config)]
+    return [*dict.fromkeys((entry.target.name, entry.scenario.name) for entry in entries(config))]
 
 
 def _monitors(config: Config) -> Callable[[], Monitor]:

@@ -14,6 +14,8 @@ from probe.sinks.log import Logger
 
 # How much of the past makes up the state of the present: after this, nothing of it is left in there.
 REBUILT_DAYS = 30
+# Of a run a minute, all that a baseline reaches back to; a start takes half a second of CPU for so many.
+REBUILT_RUNS = 12_000
 
 
 class DriftSink:

@@ -113,11 +113,14 @@ class Histograms:
         ended; a scrape renders the few series of the daemon itself.
         """
         content_type = negotiate(accept)
+        self.daemon.part.refresh()
+        return page(self.parts(), content_type), content_type
+
+    def parts(self) -> list[Part]:
+        """What the page is made of."""
         with self._lock:
             kinds = (self._runs, self._failures, self._drift)
-            parts = [each.part for kind in kinds for each in kind.values()]
-        self.daemon.part.refresh()
-        return page([*parts, self.daemon.part], content_type), content_type
+            return [*(each.part for kind in kinds for each in kind.values()), self.daemon.part]
 
     def _runs_of(self, target: str, scenario: str) -> "_Runs":
         with self._lock:

@@ -55,17 +55,18 @@ class HistoryReader:
             found = self._db.execute("SELECT DISTINCT target, scenario FROM runs ORDER BY target, scenario").fetchall()
         return [(target, scenario) for target, scenario in found]
 
-    def points(self, target: str, scenario: str, since: int = 0) -> Iterator[Point]:
-        """The series of a target and a scenario, in the order in which its runs ended."""
+    def points(self, target: str, scenario: str, since: int = 0, limit: int | None = None) -> Iterator[Point]:
+        """The series of a target and a scenario, in the order in which its runs ended; `limit` keeps the newest."""
         columns = "serving, response_ttfb_ms, llm_ttft_ms, llm_decode_ms, tts_ttfb_ms"
         if self._version == 1:
             columns = "NULL, NULL, NULL, NULL, NULL"
         query = (
-            f"SELECT run_id, started, outcome, {columns}, seq FROM runs"  # noqa: S608 - our own columns
-            " WHERE target = ? AND scenario = ? AND started >= ? ORDER BY seq"
+            f"SELECT * FROM (SELECT run_id, started, outcome, {columns}, seq FROM runs"  # noqa: S608 - our own columns
+            " WHERE target = ? AND scenario = ? AND started >= ? ORDER BY seq DESC LIMIT ?) ORDER BY seq"
         )
+        wanted = (target, scenario, since, -1 if limit is None else limit)
         with explained(self.path):
-            for run_id, started, outcome, serving, *stages, seq in self._db.execute(query, (target, scenario, since)):
+            for run_id, started, outcome, serving, *stages, seq in self._db.execute(query, wanted):
                 if serving is None:
                     yield point(self._record(seq))
                 else:

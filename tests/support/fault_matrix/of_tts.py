@@ -169,7 +169,7 @@ NEWER = (
     _harmless("tts-unknown-frames", "frames that nobody knows", (Json({"type": 7}), *SPEECH, Json({}))),
     _row("audio-flood", "more audio than anyone would listen to", "flood",
          (Repeat((Raw(wire.frame(wire.BINARY, bytes(2**20)) * 8),)),),
-         reached="silent audio", longest_s=10.0, limits={"run_s": 20.0, "tts_s": 5.0}),
+         reached="silent audio", longest_s=20.0, limits={"run_s": 20.0, "tts_s": 5.0}),
     _harmless("late-audio", "audio of the last segment after its gap", (*SPEECH, Wait(0.25), *SPEECH),
               generation="older", llm=ONE_CHUNK, reached="segment"),
     _harmless("late-audio-of-last", "audio after the last marker", SPEECH, on_close=(*SPEECH, tts.DONE),

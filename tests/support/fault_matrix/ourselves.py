@@ -20,7 +20,8 @@ from probe.sinks.history_file import FILE_NAME
 # Long enough for something to happen in the middle of it.
 SLOWLY = LlmScript(turns=((llm.chunk(" Hello", " there.", first=0.2), llm.last_chunk(" How are you?")),))
 HOUR_S = 3600.0
-PAUSE_S = 0.06
+# Longer than a busy machine may be late by itself.
+PAUSE_S = 0.3
 
 
 def _asked(entry: Entry) -> bool:
@@ -48,10 +49,6 @@ def loop_blocked(stage: Stage) -> Any:
     return once_asked(stage, lambda: time.sleep(PAUSE_S))
 
 
-def loop_blocked_shortly(stage: Stage) -> Any:
-    return once_asked(stage, lambda: time.sleep(0.005))
-
-
 def interrupted(stage: Stage) -> Any:
     return once_asked(stage, stage.stop.set)
 
@@ -62,13 +59,14 @@ async def long_collection(stage: Stage) -> AsyncIterator[None]:
         if phase == "start":
             time.sleep(PAUSE_S)
 
-    async with once_asked(stage, gc.collect):
-        # After the probe's own callback, which is there as soon as a run is.
-        asyncio.get_running_loop().call_later(0.02, gc.callbacks.append, last)
-        try:
-            yield
-        finally:
-            gc.callbacks.remove(last)
+    def collect() -> None:
+        # After the probe's own callback, which is there as soon as the run is.
+        gc.callbacks.append(last)
+        gc.collect()
+        gc.callbacks.remove(last)
+
+    async with once_asked(stage, collect):
+        yield
 
 
 @asynccontextmanager
@@ -153,16 +151,18 @@ async def mistake_of_ours(_stage: Stage) -> AsyncIterator[None]:
 
 def _row(name: str, injected: str, sabotage: Any, **parts: Any) -> Row:
     values: dict[str, Any] = {"where": "probe", "outcome": "ok", "reached": "second segment", "llm": SLOWLY}
+    # The servers share our loop here: what holds it up makes them late, too.
+    values["limits"] = {"llm_s": 3.0, "tts_s": 3.0}
     return Row(name=name, injected=injected, sabotage=sabotage, **(values | parts))
 
 
-STRICT = "[self_check]\nmax_lag_ms = 20"
+STRICT = "[self_check]\nmax_lag_ms = 200"
 INTERNAL = {"outcome": "failed", "stage": "internal"}
 
 ROWS = (
-    _row("loop-blocked", "the event loop is blocked for 60 ms", loop_blocked, settings=STRICT,
+    _row("loop-blocked", "the event loop is blocked for 300 ms, with 200 ms allowed", loop_blocked, settings=STRICT,
          outcome="suspect", say="event-loop lag"),
-    _row("long-collection", "a garbage collection of 60 ms", long_collection, settings=STRICT,
+    _row("long-collection", "a garbage collection of 300 ms, with 200 ms allowed", long_collection, settings=STRICT,
          outcome="suspect", say="garbage collection"),
     _row("clock-stepped", "the wall clock is set back by an hour", clock_stepped),
     _row("out-of-descriptors", "the process is out of file descriptors", no_descriptors, **INTERNAL,

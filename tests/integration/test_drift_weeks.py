@@ -1,0 +1,60 @@
+"""Drift over weeks of runs: what takes too long for a unit test."""
+
+import json
+import math
+from pathlib import Path
+
+import pytest
+from drifted import drift, fill
+from series import DAY, noisy, spiked, step, watched
+
+from probe.drift import Shift
+
+TWO_DAYS = 2 * DAY
+
+
+def test_a_ramp_over_a_week_is_found_within_it() -> None:
+    week = 7 * DAY
+    ramp = noisy(2 * week, factors=lambda n: (1.0, 1 + 0.3 * max(0, n - week) / week, 1.0))
+    _, found = watched(ramp)
+    assert found
+    assert all(isinstance(each, Shift) and each.stage == "llm_decode" for each in found)
+
+
+def test_what_lasts_a_week_is_the_new_normal() -> None:
+    at, week = TWO_DAYS, 7 * DAY
+    runs = list(noisy(at + week + 100, factors=step(at, 1.4)))
+    monitor, found = watched(runs[:-150])
+    assert len(found) == 1
+    assert monitor.verdict().state == "slower"
+    assert watched(runs[-150:], monitor)[1] == []
+    assert monitor.verdict().state == "stable"
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_spikes_are_no_drift(seed: int) -> None:
+    _, found = watched(spiked(noisy(3 * TWO_DAYS, seed), seed, share=0.05))
+    assert found == []
+
+
+@pytest.mark.parametrize("size", [0.02, 0.08])
+def test_the_rhythm_of_the_day_is_no_drift(size: float) -> None:
+    def rhythm(n: int) -> list[float]:
+        return [1 + size * math.sin(2 * math.pi * n / DAY)] * 3
+
+    monitor, found = watched(noisy(5 * DAY, factors=rhythm))
+    assert found == []
+    assert monitor.verdict().state == "stable"
+
+
+def test_calibration_finds_a_threshold_for_this_history(tmp_path: Path) -> None:
+    at = 3 * DAY + 30
+    fill(tmp_path, noisy(at + 150, factors=step(at, 1.3)))
+    result = drift(tmp_path, "--calibrate", "--target", "spark", "--budget", "30")
+    assert result.exit_code == 0, result.stderr
+    lines = result.stdout.splitlines()
+    assert lines[0] == "spark, joke, false alarms in 30 days by threshold:"
+    assert lines[-2] == "[drift]"
+    told = json.loads(drift(tmp_path, "--calibrate", "--target", "spark", "--json").stdout)
+    assert lines[-1] == f"threshold = {told['threshold']:.1f}"
+    assert 7 <= told["threshold"] <= 14

@@ -1,0 +1,38 @@
+"""A history of runs that is made at once, and `probe drift` on it."""
+
+import time
+from collections.abc import Iterable
+from pathlib import Path
+
+from click.testing import CliRunner, Result
+from runs import record
+
+from probe.cli import main
+from probe.series import Point
+from probe.sinks.history import History
+from probe.sinks.history_file import encode, encode_serving
+
+
+def fill(state_dir: Path, points: Iterable[Point], target: str = "spark") -> None:
+    """Have a history with these runs, the last of which ended a minute ago."""
+    points = list(points)
+    later = time.time_ns() - points[-1].started - 60 * 10**9
+    history = History(state_dir)
+    blob = encode(record())
+    rows = [
+        (f"{target}-{each.run_id}", each.started + later, target, "joke", each.outcome, 0, blob,
+         encode_serving(each.serving), *each.stages_ms)
+        for each in points
+    ]  # fmt: skip
+    history._db.execute("BEGIN")
+    history._db.executemany(
+        "INSERT INTO runs (run_id, started, target, scenario, outcome, unsent_spans, record, serving,"
+        " response_ttfb_ms, llm_ttft_ms, llm_decode_ms, tts_ttfb_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        rows,
+    )
+    history._db.execute("COMMIT")
+    history.close()
+
+
+def drift(state_dir: Path, *arguments: str) -> Result:
+    return CliRunner().invoke(main, ["drift", "--state-dir", str(state_dir), *arguments])
