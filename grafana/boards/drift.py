@@ -121,10 +121,10 @@ def _slope_now() -> stat.Panel:
 
 def _comparison() -> timeseries.Panel:
     series = (
-        ("now", while_answered(WAIT), [shades("blue"), style("lineWidth", 2)]),
-        ("a day earlier", f"{WAIT} offset 1d", [shades("purple")]),
-        ("a week earlier", f"{WAIT} offset 1w", [shades("orange")]),
-        ("baseline", USUAL, [shades("text"), style("lineStyle", {"fill": "dash", "dash": [8, 6]})]),
+        ("now", while_answered(WAIT), [style("lineWidth", 3)]),
+        ("a day earlier", f"{WAIT} offset 1d", [style("lineWidth", 1)]),
+        ("a week earlier", f"{WAIT} offset 1w", [style("lineWidth", 1)]),
+        ("baseline", USUAL, [style("lineStyle", {"fill": "dash", "dash": [8, 6]})]),
     )
     queries = [
         over_time(expr, f"{name} · {{{{scenario}}}}", ref) for (name, expr, _), ref in zip(series, "ABCD", strict=True)

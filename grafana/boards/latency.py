@@ -51,6 +51,7 @@ from boards.queries import (
 )
 from boards.queries import cells as cells_of
 
+SOLID, DOTTED = {"fill": "solid"}, {"fill": "dot", "dash": [0, 4]}
 SHARES = steps((None, BAD), (0.9, WARN), (0.95, GOOD))
 FIRST_BYTE = f'voice_probe_combined_ttfb_seconds_bucket{{{PAIRS},position="first"'
 # Buckets up to one second.
@@ -120,8 +121,8 @@ def _quantiles() -> timeseries.Panel:
         over_time(objective, "objective", "D"),
     ]
     panel = lines("Wait for the first byte of audio: $target", *queries, unit="s").show_points(VisibilityMode.NEVER)
-    for name, width, color in (("p50", 3, "blue"), ("p90", 1, "orange"), ("p95", 1, "purple")):
-        panel = panel.override_by_regexp(f"/^{name}/", [style("lineWidth", width), shades(color)])
+    for name, width, line in (("p50", 3, SOLID), ("p90", 1, SOLID), ("p95", 1, DOTTED)):
+        panel = panel.override_by_regexp(f"/^{name}/", [style("lineWidth", width), style("lineStyle", line)])
     dashed = [style("lineStyle", {"fill": "dash", "dash": [8, 6]}), style("lineWidth", 1), fixed(BAD)]
     return sized(by_target(panel.override_by_name("objective", dashed)), 24, 9)
 
