@@ -19,7 +19,7 @@ test: test-unit test-integration  ## Unit tests, then integration tests
 
 test-unit: $(VENV)/.dev  ## Tests without a network, in seconds
 	@echo '== unit tests'
-	@$(BIN)/pytest tests/unit
+	@$(BIN)/pytest --numprocesses auto --maxprocesses 4 tests/unit
 
 test-integration: $(VENV)/.dev  ## Tests against loopback servers and real engines
 	@echo '== integration tests'

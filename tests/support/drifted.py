@@ -35,4 +35,4 @@ def fill(state_dir: Path, points: Iterable[Point], target: str = "spark") -> Non
 
 
 def drift(state_dir: Path, *arguments: str) -> Result:
-    return CliRunner().invoke(main, ["drift", "--state-dir", str(state_dir), *arguments])
+    return CliRunner().invoke(main, ["drift", "--state-dir", str(state_dir), *arguments], env={"COLUMNS": "160"})
