@@ -86,7 +86,8 @@ class Books:
     """What was due, and what came of it."""
 
     expected: int = 0
-    handed_on: Counter[str] = field(default_factory=Counter)
+    # Not a Counter, which `asdict` of Python 3.11 makes one of pairs.
+    handed_on: dict[str, int] = field(default_factory=dict)
     missed: int = 0
 
 
@@ -105,8 +106,8 @@ class Soaked:
     def complaints(self) -> Iterator[str]:
         """Everything that is not as it must be."""
         books = self.books
-        if dict(books.handed_on) != self.counted:
-            yield f"handed on {dict(books.handed_on)}, counted {self.counted}"
+        if books.handed_on != self.counted:
+            yield f"handed on {books.handed_on}, counted {self.counted}"
         if books.expected != sum(self.counted.values()) + self.counted_missed:
             yield f"{books.expected} runs expected, {sum(self.counted.values())} recorded, {self.counted_missed} missed"
         if self.left.slots or self.left.connections or self.tasks_left:
@@ -187,7 +188,8 @@ def _keep_books(parts: Parts, books: Books) -> None:
     submit = parts.dispatch.submit
 
     async def noted(record: RunRecord) -> None:
-        books.handed_on[outcome(record)] += 1
+        ended = outcome(record)
+        books.handed_on[ended] = books.handed_on.get(ended, 0) + 1
         await submit(record)
 
     parts.dispatch.submit = noted  # type: ignore[method-assign]  # the soak looks over its shoulder
