@@ -1,7 +1,6 @@
 """PCM arithmetic on 16-bit little-endian mono: what can be heard, how loud it is, when it has been played. Pure."""
 
 import array
-import asyncio
 import math
 import operator
 import re
@@ -41,25 +40,17 @@ def duration_ns(size: int, sample_rate: int) -> float:
 
 def listen(pcm: bytes) -> Sound:
     """Measure a segment. A trailing half sample is left out."""
-    hearing = _Hearing(_samples(pcm))
+    hearing = Hearing(pcm)
     for _ in hearing.blocks():
         pass
     return hearing.sound()
 
 
-async def listen_aside(pcm: bytes) -> Sound:
-    """Measure a segment, however long, without holding up the event loop for longer than a block takes (1 ms)."""
-    hearing = _Hearing(_samples(pcm))
-    for _ in hearing.blocks():
-        await asyncio.sleep(0)
-    return hearing.sound()
+class Hearing:
+    """The sums over a segment's samples, in blocks of 1 ms of work: go through `blocks`, then ask for `sound`."""
 
-
-class _Hearing:
-    """The sums over a segment's samples, block by block."""
-
-    def __init__(self, samples: "array.array[int]") -> None:
-        self._samples = samples
+    def __init__(self, pcm: bytes) -> None:
+        self._samples = _samples(pcm)
         self._power = self._neighbours = self._highest = self._lowest = self._torn = 0
         self._first_audible: int | None = None
 

@@ -11,7 +11,7 @@ from probe.clock import Clock
 from probe.inbox import Inbox
 from probe.llm_stream import Draft, LlmStream
 from probe.protocols.base import LlmCodec, TtsCodec
-from probe.record import Chunk, Event, EventKind, Failure, Plan, RunRecord, Turn
+from probe.record import Chunk, Event, EventKind, Failure, Plan, RunRecord, Sound, Turn
 from probe.segments import Segment
 from probe.session import Busy, Fault, Session
 from probe.transport import Connector
@@ -248,11 +248,19 @@ def _with_segment(chunk: Chunk, segment: Segment) -> Chunk:
     )
 
 
+async def _listen(pcm: bytes) -> Sound:
+    """Measure a segment, however long, without holding up the event loop, where other runs are measured."""
+    hearing = audio.Hearing(pcm)
+    for _ in hearing.blocks():
+        await asyncio.sleep(0)
+    return hearing.sound()
+
+
 async def _finished(draft: Draft, segment: Segment | None) -> Chunk:
     if segment is None:
         return draft.chunk()
     pcm = bytes(segment.pcm)
-    return replace(_with_segment(draft.chunk(), segment), pcm=pcm, sound=await audio.listen_aside(pcm) if pcm else None)
+    return replace(_with_segment(draft.chunk(), segment), pcm=pcm, sound=await _listen(pcm) if pcm else None)
 
 
 def _audio_failure(turns: Sequence[Turn], said: Sequence[str]) -> Failure | None:

@@ -78,3 +78,16 @@ async def test_a_server_that_becomes_slow_is_told(tmp_path: Path) -> None:
             since = f"voice_probe_drift_since_timestamp_seconds{{{LABELS}}}"
             assert not math.isnan(again[since])
             assert again[since] == metrics[since]
+
+
+async def test_a_past_that_breaks_the_detector_keeps_nobody_from_measuring(tmp_path: Path) -> None:
+    async with ScriptedLlm() as llm_server, ScriptedTts() as tts_server:
+        config = write_config(tmp_path, llm_server.url, tts_server.url)
+        async with service(config) as daemon:
+            await daemon.until("run")
+            await daemon.end()
+        broken = "import probe.drift.monitor as m\nm.Monitor.add = lambda *_: 1 // 0"
+        async with service(config, prelude=broken) as daemon:
+            assert "ZeroDivisionError" in (await daemon.until("sink failed", sink="drift"))["error"]
+            await daemon.until("run", outcome="ok")
+            assert len(daemon.records()) == 2

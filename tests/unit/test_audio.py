@@ -1,7 +1,6 @@
 """PCM arithmetic on signals whose figures are known."""
 
 import array
-import asyncio
 import math
 import random
 import sys
@@ -229,22 +228,6 @@ def test_speech_of_eight_bits_is_speech() -> None:
     """Its low bytes are all zero."""
     samples = array.array("h", seconds(voice(12_000)))
     assert judged(pcm(value & ~0xFF for value in samples)) is None
-
-
-async def test_a_long_segment_holds_up_nobody() -> None:
-    samples = seconds(voice(12_000)) * 3
-    ticks = 0
-
-    async def tick() -> None:
-        nonlocal ticks
-        while True:
-            ticks += 1
-            await asyncio.sleep(0)
-
-    ticking = asyncio.ensure_future(tick())
-    assert await audio.listen_aside(samples) == audio.listen(samples)
-    ticking.cancel()
-    assert ticks >= 3 * RATE // audio.BLOCK
 
 
 @pytest.mark.parametrize(

@@ -94,11 +94,12 @@ def build(config: Config) -> Parts:
     expect(histograms, config)
     histograms.daemon.set_history(*history.size())
     try:
-        last = _restore(histograms, drift, config)
+        last = _restore(histograms, config)
     except HistoryError as error:
         # An old run that can't be read is no reason not to measure.
-        log.warning("the gauges of the last runs, and drift, begin anew", error=str(error))
+        log.warning("the gauges of the last runs begin anew", error=str(error))
         last = []
+    _restore_drift(drift, config, on_error)
     return Parts(log, health, histograms, dispatch, http, last)
 
 
@@ -110,19 +111,29 @@ def expect(histograms: Histograms, config: Config) -> None:
         histograms.daemon.set_objective(entry.target.name, entry.target.objective_ms / 1000)
 
 
-def _restore(histograms: Histograms, drift: DriftSink, config: Config) -> list[RunRecord]:
+def _restore(histograms: Histograms, config: Config) -> list[RunRecord]:
     """Have the gauges of the last runs tell what the history knows of them; returns these runs."""
     last = []
-    since = time.time_ns() - REBUILT_DAYS * _NS_A_DAY
     with reading(state_dir(config)) as history:
         for target, scenario in _pairs(config):
             runs = list(history.runs(target=target, scenario=scenario, limit=RESTORED_RUNS))
             histograms.restore(runs)
             if found := history.serving_since(target, scenario):
                 histograms.restore_serving(target, scenario, *found)
-            drift.restore(target, scenario, history.points(target, scenario, since, REBUILT_RUNS))
             last += runs
     return last
+
+
+def _restore_drift(drift: DriftSink, config: Config, on_error: Callable[[str, str], None]) -> None:
+    """Have each series' detector where it was. Whatever the past does to it, the daemon starts."""
+    since = time.time_ns() - REBUILT_DAYS * _NS_A_DAY
+    for target, scenario in _pairs(config):
+        try:
+            with reading(state_dir(config)) as history:
+                drift.restore(target, scenario, history.points(target, scenario, since, REBUILT_RUNS))
+        except Exception as error:  # noqa: BLE001 - an instrument that does not start measures nothing
+            drift.forget(target, scenario)
+            on_error(drift.name, f"{target}/{scenario} begins anew: {type(error).__name__}: {error}")
 
 
 def _pairs(config: Config) -> list[tuple[str, str]]:

@@ -51,6 +51,11 @@ class DriftSink:
             verdict = monitor.verdict()
         self._tell(target, scenario, verdict)
 
+    def forget(self, target: str, scenario: str) -> None:
+        """Begin a series anew."""
+        with self._lock:
+            self._monitors[target, scenario] = self._new_monitor()
+
     def look(self, record: RunRecord) -> None:
         """Take a new run, once and in order."""
         with self._lock:
