@@ -28,7 +28,7 @@ LOUD_NOISE_CORRELATION = 0.8
 # that was not cut 1 sample in 256 has such a low byte.
 TORN = 0.1
 # So many samples are heard at a time.
-BLOCK = 4096
+BLOCK = 1024
 
 _MARKUP = re.compile(r"<[^<>]*>")
 
@@ -47,7 +47,7 @@ def listen(pcm: bytes) -> Sound:
 
 
 class Hearing:
-    """The sums over a segment's samples, in blocks of 1 ms of work: go through `blocks`, then ask for `sound`."""
+    """The sums over a segment's samples, in blocks of a quarter of a millisecond: go through `blocks`, then ask for `sound`."""
 
     def __init__(self, pcm: bytes) -> None:
         self._samples = _samples(pcm)
