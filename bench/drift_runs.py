@@ -60,6 +60,10 @@ class Change:
     stage: str = "tts_ttfb"
     over: int = 1
 
+    def grown(self, runs: int) -> Floats:
+        """How much of it there is, run by run."""
+        return np.clip((np.arange(runs) - self.at + 1) / self.over, 0.0, 1.0)
+
 
 @dataclass(frozen=True)
 class Series:
@@ -87,25 +91,29 @@ def simulate(world: World, days: float, seed: int, change: Change | None = None)
     )
     if change is not None:
         whole = PARTS_MS[change.stage] if world.stages == "own" else WHOLE_MS
-        grown = np.clip((number - change.at + 1) / change.over, 0.0, 1.0)
-        parts[change.stage] = parts[change.stage] + grown * change.size * whole
-    stages = {name: values * factor for name, values in parts.items()}
-    stages[STAGES[0]] = np.asarray(sum(stages.values()) + HANDOVER_MS, dtype=np.float64)
+        parts[change.stage] = parts[change.stage] + change.grown(runs) * change.size * whole
     kept = _kept(world, runs, rng)
-    return Series(number[kept], np.asarray(started[kept]), {name: values[kept] for name, values in stages.items()})
+    return finished(number[kept], started[kept], {name: (parts[name] * factor)[kept] for name in parts})
+
+
+def finished(number: NDArray[np.int64], started: Floats, stages: dict[str, Floats]) -> Series:
+    """The whole is what its stages make."""
+    whole = np.asarray(sum(stages.values()) + HANDOVER_MS, dtype=np.float64)
+    return Series(number, np.asarray(started), {STAGES[0]: whole, **stages})
 
 
 def _parts(world: World, runs: int, rng: np.random.Generator) -> dict[str, Floats]:
     if world.stages == "shared":
-        together = np.exp(_autoregressive(runs, world.noise, world.correlation, rng))
+        together = np.exp(autoregressive(runs, world.noise, world.correlation, rng))
         return {name: ms * together for name, ms in PARTS_MS.items()}
     noise = world.noise
     if world.stages == "independent":
         noise *= WHOLE_MS / math.sqrt(sum(ms**2 for ms in PARTS_MS.values()))
-    return {name: ms * np.exp(_autoregressive(runs, noise, world.correlation, rng)) for name, ms in PARTS_MS.items()}
+    return {name: ms * np.exp(autoregressive(runs, noise, world.correlation, rng)) for name, ms in PARTS_MS.items()}
 
 
-def _autoregressive(runs: int, scatter: float, correlation: float, rng: np.random.Generator) -> Floats:
+def autoregressive(runs: int, scatter: float, correlation: float, rng: np.random.Generator) -> Floats:
+    """Values of that standard deviation, each of which keeps so much of the one before it."""
     shocks = (rng.standard_normal(runs) * scatter * math.sqrt(1 - correlation**2)).tolist()
     now = float(rng.standard_normal()) * scatter
     values = []

@@ -27,6 +27,13 @@ UNKNOWN_RHYTHM = 0.075
 _LEAST_RUNS = 120
 # The mean of the middle half scatters more than a mean, as a variance.
 _MIDMEAN = 1.2
+# A rhythm that was seen on one day only may be none.
+_SEEN_ONCE = 1.0
+# How hours stray from the rhythm takes so many days to see; by chance, the square of it, in variances of an hour.
+_FEW_DAYS = 2
+_SOME_DAYS = 5
+_CHANCE_STRAYS = 2.0
+_AS_MUCH_AGAIN = 1.5
 # Hours with fewer runs than this part of the best are no equals.
 _SPARSE = 4
 
@@ -43,15 +50,21 @@ class Baseline:
     def __init__(self) -> None:
         self.level = 0.0
         self.rhythm: list[float] | None = None
-        # What an hour's share of the rhythm is unsure by; until it is known, all of what it may be.
-        self.unsure = UNKNOWN_RHYTHM
+        # What each hour's share of the rhythm is unsure by; until it is known, all of what it may be.
+        self._unsure: Sequence[float] = [UNKNOWN_RHYTHM] * _DAY
         self._cells: list[Cell] = []
         self._hour = 0
         self._values: list[float] = []
         self._since = 0
+        # The hour in which the level began, and how many of its runs were before.
+        self._began = (0, 0)
 
     def expected(self, at: float) -> float:
         return self.level if self.rhythm is None else self.level + self.rhythm[int(at // HOUR) % _DAY]
+
+    def unsure(self, at: float) -> float:
+        """How far a run may be from what is expected, for all that is known of that hour of the day."""
+        return self._unsure[int(at // HOUR) % _DAY]
 
     def add(self, at: float, value: float | None, noise: float) -> bool:
         """Take a run, None for one that doesn't count; True where the rhythm is known anew.
@@ -71,7 +84,6 @@ class Baseline:
         """A new level, from now on."""
         self.level = level
         self._since = self._hour + 1
-        self._values.clear()
 
     def forget_level(self) -> None:
         """Only the rhythm stays."""
@@ -79,9 +91,12 @@ class Baseline:
         self._values.clear()
         self.level = 0.0
 
-    def shift(self, by: float) -> None:
-        """The level has changed: the past is moved along, for the rhythm's sake."""
+    def shift(self, by: float, runs: int) -> None:
+        """The level has changed, so many runs ago: the past is moved along, for the rhythm's sake."""
+        before = max(0, len(self._values) - runs)
         self._cells = [cell._replace(value=cell.value + by) for cell in self._cells]
+        self._values[:before] = [value + by for value in self._values[:before]]
+        self._began = (self._hour, before)
         self.begin(self.level + by)
 
     def correct(self, by: float) -> None:
@@ -91,9 +106,13 @@ class Baseline:
             cell if cell.hour >= self._since else cell._replace(value=cell.value + by) for cell in self._cells
         ]
 
-    def undo(self, by: float, since: int) -> None:
-        """It was no new level after all."""
-        self.shift(by)
+    def undo(self, by: float, level: float, since: int) -> None:
+        """It was no new level after all, and belongs to how hours differ: back to the one that began in that hour."""
+        hour, before = self._began
+        self._cells = [cell if cell.hour >= hour else cell._replace(value=cell.value + by) for cell in self._cells]
+        if hour == self._hour:
+            self._values[:before] = [value + by for value in self._values[:before]]
+        self.level = level
         self._since = since
 
     @property
@@ -111,7 +130,7 @@ class Baseline:
         if self._hour - self._cells[0].hour >= _DAY - 1 and (self.rhythm is None or self._hour % _DAY == _DAY - 1):
             found = _rhythm(self._cells, self._hour, noise)
             if found is not None:
-                self.rhythm, self.unsure = found
+                self.rhythm, self._unsure = found
         self._settle()
 
     def _settle(self) -> None:
@@ -147,17 +166,16 @@ def midmean(values: Iterable[float]) -> float:
     return math.fsum(middle) / len(middle)
 
 
-def _rhythm(cells: Sequence[Cell], last: int, noise: float) -> tuple[list[float], float] | None:
+def _rhythm(cells: Sequence[Cell], last: int, noise: float) -> tuple[list[float], list[float]] | None:
+    """How each hour of the day differs from its day, and what that is unsure by."""
     days: dict[int, list[Cell]] = {}
     for cell in cells:
         days.setdefault((last - cell.hour) // _DAY, []).append(cell)
+    whole = [_from_its_day(day) for day in days.values() if len(day) >= _WHOLE_DAY]
     sums, runs = [0.0] * _DAY, [0] * _DAY
-    for day in days.values():
-        if len(day) >= _WHOLE_DAY:
-            middle = median(cell.value for cell in day)
-            for cell in day:
-                sums[cell.hour % _DAY] += (cell.value - middle) * cell.runs
-                runs[cell.hour % _DAY] += cell.runs
+    for cell in (cell for day in whole for cell in day):
+        sums[cell.hour % _DAY] += cell.value * cell.runs
+        runs[cell.hour % _DAY] += cell.runs
     known = [total / weight for total, weight in zip(sums, runs, strict=True) if weight]
     if not known:
         return None
@@ -166,4 +184,32 @@ def _rhythm(cells: Sequence[Cell], last: int, noise: float) -> tuple[list[float]
     chance = _MIDMEAN * noise * len(known) / sum(runs)
     trust = max(0.0, 1 - chance / variance) if variance else 0.0
     rhythm = [trust * (total / weight - centre) if weight else 0.0 for total, weight in zip(sums, runs, strict=True)]
-    return rhythm, min(UNKNOWN_RHYTHM, math.sqrt(chance))
+    once = _SEEN_ONCE * math.sqrt(variance * trust) if len(whole) == 1 else 0.0
+    strays = _strays(whole, rhythm, chance * len(whole))
+    return rhythm, [min(UNKNOWN_RHYTHM, math.hypot(math.sqrt(chance), once)) + stray for stray in strays]
+
+
+def _from_its_day(day: Sequence[Cell]) -> list[Cell]:
+    middle = median(cell.value for cell in day)
+    return [cell._replace(value=cell.value - middle) for cell in day]
+
+
+def _strays(days: Sequence[Sequence[Cell]], rhythm: Sequence[float], chance: float) -> list[float]:
+    """By how much each hour of the day strays from the rhythm, more than chance would, on more than one day.
+
+    Three hours together: what is shorter is no matter of the level.
+    """
+    if len(days) < _FEW_DAYS:
+        return [0.0] * _DAY
+    distances: list[list[float]] = [[] for _ in range(_DAY)]
+    for day in days:
+        by_hour = {cell.hour % _DAY: cell.value - rhythm[cell.hour % _DAY] for cell in day}
+        for hour in range(_DAY):
+            around = [by_hour[each % _DAY] for each in range(hour - 1, hour + 2) if each % _DAY in by_hour]
+            if around:
+                distances[hour].append(abs(median(around)))
+    usual = _CHANCE_STRAYS * chance
+    others = len(days) / (len(days) - 1)
+    rank = -1 if len(days) < _SOME_DAYS else -2
+    seconds = [others * sorted(each)[rank] if len(each) > 1 else 0.0 for each in distances]
+    return [_AS_MUCH_AGAIN * math.sqrt(max(0.0, each**2 - usual)) for each in seconds]

@@ -28,7 +28,7 @@ class Contention:
         self._sum = 0.0
         self._onset = 0
 
-    def counts_since(self, number: int, far: bool) -> int:
+    def counts_since(self, number: int, far: bool, patience: float) -> int:
         """The number of the run since which all count, with this one: one later where it does not count yet."""
         share = min(_SHARE_THEN / 2, max(_USUAL_SHARE, _MORE_THAN_USUAL * self._far / (len(self._past) + 1)))
         self._remember(far)
@@ -38,7 +38,7 @@ class Contention:
         if self._sum <= 0.0:
             self._sum, self._onset = 0.0, number + 1
         self.crowd = None
-        if self._sum >= self._threshold + _A_BURST * gain:
+        if self._sum >= patience * self._threshold + _A_BURST * gain:
             self.crowd, self._sum = self._onset, 0.0
         if not far or self._row > IN_A_ROW:
             return number

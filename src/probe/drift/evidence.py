@@ -18,13 +18,14 @@ ENOUGH = 60
 # What the noise is learned from; the first day as often as that, then once a day.
 RING = 2880
 _LEARN_AT = (120, 240, 480, 960)
-# Evidence that came and went by itself in the past is no alarm the next time, nor is a little more. It fades.
+# Evidence that came and went by itself on two of the last days is no alarm the next time, nor is a little more.
 _MARGIN = 1.2
-_MEMORY = 0.98
+_DAYS = 8
+_MOST = 10.0
 # What was told and went within a day makes the next alarm need so much more; it fades, too, by the day.
-_MORE_PATIENCE = 1.3
-_MOST_PATIENCE = 6.0
-_LESS_PATIENCE = 0.98
+_MORE_EACH = 1.3
+_MOST_MORE = 6.0
+_LESS_A_DAY = 0.98
 _A_DAY_S = 86_400
 # When a new level is looked at again after a change, in runs since.
 _SETTLE_AT = (12, 20, 40, 80, 120)
@@ -49,11 +50,17 @@ class Seen(NamedTuple):
 
 @dataclass(slots=True)
 class _Changed:
-    """The last change, until its level has settled: with which run, by how much, and the hour of the level before."""
+    """The last change: with which run, by how much, and when it was found.
+
+    What was before: the level, the hour it began in, and for how many runs it had held.
+    """
 
     since: int
     by: float
+    at: float
+    level: float
     level_since: int
+    held: int
 
 
 class Evidence:
@@ -70,9 +77,9 @@ class Evidence:
         self._onsets = [0] * _SUMS
         self._limits = [threshold] * _SUMS
         self._changed: _Changed | None = None
-        # How much more evidence it takes than at first, and the last change: when, and by how much.
-        self._patience = 1.0
-        self._last = (-math.inf, 0.0)
+        # How much more evidence it takes than at first, and what came and went by itself each day.
+        self._more = 1.0
+        self._peaks: deque[Sequence[float]] = deque(maxlen=_DAYS)
 
     def add(self, number: int, at: float, value: float, counts: bool) -> None:
         """Take a run. `at` is seconds since the epoch, `value` the logarithm of what it took."""
@@ -83,14 +90,15 @@ class Evidence:
             self._collect(number, at, value)
             return
         unknown = self.baseline.rhythm is None
-        if self.baseline.add(at, value if counts else None, noise.sigma**2 * noise.inflation):
+        if self.baseline.add(at, value if counts else None, noise.sigma**2 * noise.nearby):
             self._look_again() if unknown else self._learn()
+            self._remember(at - _A_DAY_S)
         residual = value - self.baseline.expected(at)
-        self.seen.append(Seen(number, at, value, residual, counts))
+        self.seen.append(seen := Seen(number, at, value, residual, counts))
         if self.runs in _LEARN_AT:
             self._learn()
         if counts:
-            self._weigh(noise, number, residual)
+            self._weigh(noise, seen)
         if self._changed is not None and self.since_change in _SETTLE_AT:
             self._settle(self._changed)
 
@@ -100,13 +108,18 @@ class Evidence:
             each = self.seen[index]
             if self.noise and not each.counts:
                 self.seen[index] = each._replace(counts=True)
-                self._weigh(self.noise, each.number, each.residual)
+                self._weigh(self.noise, each)
 
     def strongest(self) -> float:
         if self.noise is None or max(self._sums) < self._threshold:
             return 0.0
         candidates = zip(self._sums, self._limits, _NEEDED, strict=True)
         return max((each / limit for each, limit, runs in candidates if self.since_change >= runs), default=0.0)
+
+    @property
+    def patience(self) -> float:
+        """How many times as much evidence as at first it takes by now."""
+        return max(self._limits) / self._threshold
 
     def onset(self) -> int:
         """The number of the run since which the strongest evidence has been growing."""
@@ -136,33 +149,33 @@ class Evidence:
 
     def change(self, since: int, by: float) -> None:
         """The level has changed by so much with the run of that number."""
-        self._be_patient(by)
-        before = self._changed
-        if before is not None and self.since_change < ENOUGH and abs(before.by + by) < abs(before.by) / 2:
-            self._undo(before)
-            return
-        self._changed = _Changed(since, by, self.baseline.since)
+        before, now = self._changed, self.seen[-1].at
+        if before is not None and now - before.at < _A_DAY_S and by * before.by < 0:
+            self._be_patient()
+            is_back = abs(self.baseline.level + by - before.level) < abs(before.by) / 2
+            if is_back and self.since_change < before.held:
+                self._undo(before)
+                return
+        self._changed = _Changed(since, by, now, self.baseline.level, self.baseline.since, self.since_change)
         self._rebase(since, -by)
         self.since_change = len(self.since(since))
-        self.baseline.shift(by)
+        self.baseline.shift(by, self.since_change)
         self.clear()
 
-    def _be_patient(self, by: float) -> None:
+    def _be_patient(self) -> None:
         """A change that goes by itself within a day was hardly one: the next takes more evidence."""
-        now = self.seen[-1].at
-        at, before = self._last
-        if now - at < _A_DAY_S and by * before < 0:
-            more = min(_MOST_PATIENCE, self._patience * _MORE_PATIENCE) / self._patience
-            self._patience *= more
-            self._limits = [each * more for each in self._limits]
-        self._last = (now, by)
+        more = min(_MOST_MORE, self._more * _MORE_EACH) / self._more
+        self._more *= more
+        self._limits = [each * more for each in self._limits]
 
     def _undo(self, before: _Changed) -> None:
-        """It went as it came: that was a burst, and the next one like it shall be no alarm."""
-        self._rebase(before.since, before.by)
+        """It went as it came, so it was no change of the level."""
         self._changed = None
-        self.since_change = SETTLED
-        self.baseline.undo(-before.by, before.level_since)
+        self.since_change += before.held
+        self.baseline.undo(-before.by, before.level, before.level_since)
+        for index in range(len(self.seen) - len(self.since(before.since)), len(self.seen)):
+            each = self.seen[index]
+            self.seen[index] = each._replace(residual=each.value - self.baseline.expected(each.at))
         self.clear()
         self._learn()
 
@@ -170,10 +183,8 @@ class Evidence:
         """More runs since the change say more precisely what the new level is."""
         more = midmean(each.residual for each in self.since(changed.since))
         if abs(changed.by + more) < abs(changed.by) / 2:
-            self._be_patient(more)
+            self._be_patient()
         changed.by += more
-        if self.since_change >= SETTLED:
-            self._changed = None
         self._rebase(changed.since, -more)
         self.baseline.correct(more)
         self.clear()
@@ -202,23 +213,38 @@ class Evidence:
         self._learn()
 
     def _learn(self) -> None:
-        residuals = [each.residual for each in self.seen if each.counts]
-        sure = [self._sure(each) for each in residuals]
-        self._patience = max(1.0, self._patience * _LESS_PATIENCE)
-        noise = self.noise = estimate(residuals, sure, self._threshold)
-        cells = [noise.cell(each) for each in sure]
+        self._more = max(1.0, self._more * _LESS_A_DAY)
+        counted = [each for each in self.seen if each.counts]
+        sure = [self._sure(each.at, each.residual) for each in counted]
+        self.noise = estimate([each.residual for each in counted], sure, self._threshold)
+        self._limit(self._peaks or [self._peaks_since(-math.inf)])
+
+    def _remember(self, since: float) -> None:
+        """A day is over."""
+        self._peaks.append(self._peaks_since(since))
+        self._limit(self._peaks)
+
+    def _peaks_since(self, since: float) -> list[float]:
+        """The highest that each sum came, and then went back to nothing."""
+        noise = self.noise
+        if noise is None:
+            return [0.0] * _SUMS
+        cells = [noise.cell(self._sure(each.at, each.residual)) for each in self.seen if each.counts and each.at > since]
+        return [_peak(table, cells) for table in noise.tables]
+
+    def _limit(self, days: Sequence[Sequence[float]]) -> None:
+        least = self._threshold * self._more
         self._limits = [
-            max(self._threshold * self._patience, _MARGIN * _peak(table, cells), _MEMORY * before)
-            for table, before in zip(noise.tables, self._limits, strict=True)
+            max(least, min(_MOST * self._threshold, _MARGIN * sorted(peaks)[-2:][0])) for peaks in zip(*days, strict=True)
         ]
 
-    def _sure(self, residual: float) -> float:
+    def _sure(self, at: float, residual: float) -> float:
         """What of it is no mistake of the baseline."""
-        unsure = self.baseline.unsure
+        unsure = self.baseline.unsure(at)
         return residual - unsure if residual > unsure else residual + unsure if residual < -unsure else 0.0
 
-    def _weigh(self, noise: Noise, number: int, residual: float) -> None:
-        cell = noise.cell(self._sure(residual))
+    def _weigh(self, noise: Noise, seen: Seen) -> None:
+        cell = noise.cell(self._sure(seen.at, seen.residual))
         sums = self._sums
         for index, table in enumerate(noise.tables):
             now = sums[index] + table[cell]
@@ -226,7 +252,7 @@ class Evidence:
                 sums[index] = 0.0
             else:
                 if sums[index] == 0.0:
-                    self._onsets[index] = number
+                    self._onsets[index] = seen.number
                 sums[index] = now
 
 

@@ -126,7 +126,8 @@ class Monitor:
         self._runs.append(_Run(self._number, point.started, point.run_id))
         at = point.started / 1e9
         logs = [math.log(ms) if ms else None for ms in point.stages_ms]
-        since = self._contention.counts_since(self._number, self._is_far(at, logs[0]))
+        far, patience = self._is_far(at, logs[0]), self._evidence[WHOLE].patience
+        since = self._contention.counts_since(self._number, far, patience)
         for evidence, value in zip(self._evidence.values(), logs, strict=True):
             if value is not None:
                 evidence.add(self._number, at, value, since <= self._number)

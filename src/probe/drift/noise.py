@@ -33,8 +33,10 @@ _CLIP = 3.0
 _INFLATION_UNKNOWN = 1.5
 _INFLATION_RUNS = 256
 _MOST_INFLATION = 40.0
-# By means of so many runs; the figure from few of them is a poor one, and a baseline that is a little off adds to it.
-_BLOCKS = {16: 0.8, 64: 0.4}
+_FEWEST_BLOCKS = 4
+# By means of so many runs: trust in the figure, which few of them make a poor one, and what of it may be for nothing (a
+# baseline that is a little off adds to it).
+_BLOCKS = {16: (0.8, 0.0), 64: (0.4, 0.0), 256: (0.5, 5.0)}
 
 Table = Sequence[float]
 
@@ -44,11 +46,12 @@ class Noise:
     """The scatter of one stage.
 
     `sigma` is that of logarithms; `inflation` by how much the variance of a mean of runs is larger than if they were
-    independent; `tables` hold what a run is evidence for, by `cell`: each shift up and down, then far ones.
+    independent, and `nearby` by how much that of a few is, whatever the level does over hours; `tables` hold what a run is evidence for, by `cell`: each shift up and down, then far ones.
     """
 
     sigma: float
     inflation: float
+    nearby: float
     tables: tuple[Table, ...]
 
     def cell(self, residual: float) -> int:
@@ -68,7 +71,7 @@ def estimate(residuals: Sequence[float], sure: Sequence[float], threshold: float
     """
     sigma = max(_LEAST_SIGMA, _spread(residuals))
     units = [each / sigma for each in residuals]
-    inflation = _inflation(units)
+    nearby, inflation = _inflation(units)
     weighed = [each / sigma for each in sure]
     density = _density(weighed)
     tables = [
@@ -77,7 +80,7 @@ def estimate(residuals: Sequence[float], sure: Sequence[float], threshold: float
         for sign in (1, -1)
     ]
     tables += [_far(weighed, sign, threshold / _FAR_RUNS, inflation) for sign in (1, -1)]
-    return Noise(sigma, inflation, tuple(tables))
+    return Noise(sigma, inflation, nearby, tuple(tables))
 
 
 def _spread(values: Sequence[float]) -> float:
@@ -145,13 +148,17 @@ def _far(units: Sequence[float], sign: int, most: float, inflation: float) -> Ta
     return [for_it if sign * _centre(index) >= _FAR else against for index in range(_BINS)]
 
 
-def _inflation(units: Sequence[float]) -> float:
-    """Variance of the means of consecutive runs over what independence would give; a burst now and then is nothing."""
+def _inflation(units: Sequence[float]) -> tuple[float, float]:
+    """Variance of the means of consecutive runs over what independence would give; a burst now and then is nothing.
+
+    Of a few runs, then of any number. Where runs scatter less than we take them to, it is by our measure.
+    """
     if len(units) < _INFLATION_RUNS:
-        return _INFLATION_UNKNOWN
+        return _INFLATION_UNKNOWN, _INFLATION_UNKNOWN
     clipped = [max(-_CLIP, min(_CLIP, unit)) for unit in units]
-    blocks = (trust * _from_blocks(clipped, size) for size, trust in _BLOCKS.items())
-    return min(_MOST_INFLATION, max(1.0, _from_neighbours(units), *blocks))
+    nearby = max(1.0, min(1.0, _spread(clipped)) ** 2 * _from_neighbours(units))
+    blocks = (trust * (_from_blocks(clipped, size) - nothing) for size, (trust, nothing) in _BLOCKS.items())
+    return nearby, min(_MOST_INFLATION, max(nearby, *blocks))
 
 
 def _from_neighbours(units: Sequence[float]) -> float:
@@ -164,6 +171,5 @@ def _from_neighbours(units: Sequence[float]) -> float:
 
 
 def _from_blocks(values: Sequence[float], size: int) -> float:
-    single = _spread(values)
     means = [math.fsum(values[at : at + size]) / size for at in range(0, len(values) - size + 1, size)]
-    return size * (_spread(means) / single) ** 2 if single else 1.0
+    return size * (_spread(means) / max(1.0, _spread(values))) ** 2 if len(means) >= _FEWEST_BLOCKS else 1.0
