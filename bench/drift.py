@@ -1,10 +1,13 @@
 """How soon is drift found, and how often for nothing? The probe's detector and its rivals, on the same simulated runs.
 
 For each kind of runs: false alarms in 30 days, then steps and a ramp of one stage: the share found within 24 h, the
-median delay in runs, how often the right stage was named, and how well the moment was dated.
+median delay in runs, how often the right stage was named, and how well the moment was dated. Then latencies that the
+detector was not made with (`drift_noises.py`): alarms of the first week and in each of the three after it, and steps on
+the eleventh day.
 
     python bench/drift.py                      everything, Otava included (in a venv of its own, made when needed)
     python bench/drift.py --world usual --trials 20 --otava-trials 0
+    python bench/drift.py --noise "office hours" --noise "nightly job"
 """
 
 import argparse
@@ -16,6 +19,7 @@ from dataclasses import dataclass
 from statistics import median
 
 import numpy as np
+from drift_noises import KINDS, simulate_kind
 from drift_otava import Otava
 from drift_rivals import STATISTICS, alarms, threshold_for
 from drift_runs import PARTS_MS, START_S, Change, Series, World, simulate
@@ -40,6 +44,8 @@ TRAINING, TESTING = 1_000, 50_000
 QUIET_DAYS = 31
 WARM_UP_DAYS = 3
 DATED_WITHIN = 10
+# Of the other latencies.
+EVERY_S = 60
 
 
 @dataclass(frozen=True)
@@ -78,6 +84,27 @@ def find(world: World, size: float, seed: int, ramp: bool, threshold: float) -> 
             dated = (found.since / 1e9 - START_S) / world.every_s
             runs = int(((series.number >= change.at) & (series.number <= number)).sum())
             return Found(runs, found.stage == change.stage, abs(dated - change.at))
+    return Found(None)
+
+
+def alarms_of_kind(kind: str, seed: int) -> tuple[int, int]:
+    """Alarms of the first week, but for its first day, and of the three weeks after it."""
+    monitor = Monitor()
+    found = [monitor.add(point) for point in simulate_kind(kind, EVERY_S, 29, seed).points()]
+    days = [(each.found / 1e9 - START_S) / 86_400 for each in found if isinstance(each, Shift)]
+    return sum(1 <= day < 7 for day in days), sum(7 <= day < 28 for day in days)
+
+
+def find_in_kind(kind: str, size: float, seed: int) -> Found:
+    """A step on the eleventh day."""
+    day = 86_400 // EVERY_S
+    stage = list(PARTS_MS)[seed % len(PARTS_MS)]
+    at = 10 * day + (seed * 7919) % day
+    series, monitor = simulate_kind(kind, EVERY_S, (at + day) / day, seed, Change(at, size, stage)), Monitor()
+    for number, point in enumerate(series.points()):
+        found = monitor.add(point)
+        if number >= at and isinstance(found, Shift) and found.direction == "slower":
+            return Found(number - at + 1, found.stage == stage)
     return Found(None)
 
 
@@ -143,6 +170,22 @@ def measure(name: str, world: World, trials: int, months: int, pool: Executor) -
         print(row(rival, sum(alarm_counts) / months, [[each.result()[rival] for each in column] for column in others]))
 
 
+def measure_kinds(kinds: Iterable[str], trials: int, months: int, pool: Executor) -> None:
+    """Print a line for each kind of latencies that the detector was not made with."""
+    pending = {
+        kind: (
+            [pool.submit(alarms_of_kind, kind, TESTING + each) for each in range(months)],
+            [[pool.submit(find_in_kind, kind, size, TESTING + each) for each in range(trials)] for size in STEPS],
+        )
+        for kind in kinds
+    }
+    print(f"\n{'':21} {'1st week':>8} {'a week':>8}  " + "  ".join(f"{title:>12}" for title in TITLES[: len(STEPS)]))
+    for kind, (quiet_ones, found) in pending.items():
+        first, later = zip(*(each.result() for each in quiet_ones), strict=True)
+        name = f"{kind:21} {sum(first) / months:8.1f}"
+        print(row(name, sum(later) / months / 3, [[each.result() for each in column] for column in found]), flush=True)
+
+
 def measure_otava(world: World, trials: int, months: int) -> None:
     """Print Otava's line of a world."""
     otava = Otava()
@@ -162,15 +205,18 @@ def measure_otava(world: World, trials: int, months: int) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--world", choices=WORLDS, action="append", help="default: all")
+    parser.add_argument("--noise", choices=KINDS, action="append", help="default: all, without --world")
     parser.add_argument("--trials", type=int, default=100, help="of each kind of change")
     parser.add_argument("--months", type=int, default=6, help="in which nothing changes")
     parser.add_argument("--otava-trials", type=int, default=15, help="0 leaves Otava out; it is slow")
     options = parser.parse_args()
     with ProcessPoolExecutor(os.cpu_count()) as pool:
-        for name in options.world or WORLDS:
+        for name in options.world or ([] if options.noise else WORLDS):
             measure(name, WORLDS[name], options.trials, options.months, pool)
             if options.otava_trials and name == "usual":
                 measure_otava(WORLDS[name], options.otava_trials, min(2, options.months))
+        if options.noise or not options.world:
+            measure_kinds(options.noise or KINDS, options.trials // 4, options.months, pool)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Latencies of other kinds than those the detector was made with: what a month without a change may look like.
 
-Each kind is three stages' milliseconds, run by run. `worlds` of `bench/drift.py` set thresholds; nothing is set on these.
+Each kind is three stages' milliseconds, run by run.
 """
 
 import math
@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from drift_runs import DAY_S, PARTS_MS, START_S, WHOLE_MS, Change, Floats, Series, autoregressive, finished
+from drift_runs import DAY_S, PARTS_MS, START_S, WHOLE_MS, Change, Floats, Series, autoregressive, finished, times
 
 Stages = dict[str, Floats]
 
@@ -160,8 +160,8 @@ def simulate_kind(kind: str, every_s: int, days: float, seed: int, change: Chang
     """The same arguments always make the same series. One run in a hundred is a spike."""
     rng = np.random.default_rng(seed)
     runs = round(days * DAY_S / every_s)
-    started = START_S + np.arange(runs) * float(every_s)
-    when = When(every_s, started, started % DAY_S / 3600, (started - START_S) // DAY_S)
+    started = times(runs, every_s)
+    when = When(every_s, started, np.asarray(started % DAY_S / 3600), np.asarray((started - START_S) // DAY_S))
     stages = KINDS[kind](when, rng)
     if change is not None:
         stages[change.stage] = stages[change.stage] + change.grown(runs) * change.size * WHOLE_MS

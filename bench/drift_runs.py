@@ -62,7 +62,7 @@ class Change:
 
     def grown(self, runs: int) -> Floats:
         """How much of it there is, run by run."""
-        return np.clip((np.arange(runs) - self.at + 1) / self.over, 0.0, 1.0)
+        return np.asarray(np.clip((np.arange(runs) - self.at + 1) / self.over, 0.0, 1.0), dtype=np.float64)
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ def simulate(world: World, days: float, seed: int, change: Change | None = None)
     rng = np.random.default_rng(seed)
     runs = round(days * world.runs_a_day)
     number = np.arange(runs)
-    started = START_S + number * float(world.every_s)
+    started = times(runs, world.every_s)
     parts = _parts(world, runs, rng)
     factor = _contention(world, runs, rng) * (
         1 + world.rhythm * np.sin(2 * math.pi * (number / world.runs_a_day + rng.random()))
@@ -94,6 +94,10 @@ def simulate(world: World, days: float, seed: int, change: Change | None = None)
         parts[change.stage] = parts[change.stage] + change.grown(runs) * change.size * whole
     kept = _kept(world, runs, rng)
     return finished(number[kept], started[kept], {name: (parts[name] * factor)[kept] for name in parts})
+
+
+def times(runs: int, every_s: int) -> Floats:
+    return np.asarray(START_S + np.arange(runs) * float(every_s), dtype=np.float64)
 
 
 def finished(number: NDArray[np.int64], started: Floats, stages: dict[str, Floats]) -> Series:

@@ -47,7 +47,7 @@ def listen(pcm: bytes) -> Sound:
 
 
 class Hearing:
-    """The sums over a segment's samples, in blocks of a quarter of a millisecond: go through `blocks`, then ask for `sound`."""
+    """The sums over a segment's samples, block by block (0.3 ms): go through `blocks`, then ask for `sound`."""
 
     def __init__(self, pcm: bytes) -> None:
         self._samples = _samples(pcm)

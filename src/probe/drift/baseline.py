@@ -29,7 +29,8 @@ _LEAST_RUNS = 120
 _MIDMEAN = 1.2
 # A rhythm that was seen on one day only may be none.
 _SEEN_ONCE = 1.0
-# How hours stray from the rhythm takes so many days to see; by chance, the square of it, in variances of an hour.
+# How hours stray from the rhythm: fewer days show nothing, fewer than some show it poorly; what chance makes of it, in
+# variances of an hour; and by how much more the next days may stray than these.
 _FEW_DAYS = 2
 _SOME_DAYS = 5
 _CHANCE_STRAYS = 2.0
@@ -197,7 +198,8 @@ def _from_its_day(day: Sequence[Cell]) -> list[Cell]:
 def _strays(days: Sequence[Sequence[Cell]], rhythm: Sequence[float], chance: float) -> list[float]:
     """By how much each hour of the day strays from the rhythm, more than chance would, on more than one day.
 
-    Three hours together: what is shorter is no matter of the level.
+    The middle of three hours counts: what is shorter is a matter of runs and not of the level. Of the first days it is
+    the one that strays most, later the one but most: what happened once is no habit.
     """
     if len(days) < _FEW_DAYS:
         return [0.0] * _DAY

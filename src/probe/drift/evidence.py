@@ -229,14 +229,15 @@ class Evidence:
         noise = self.noise
         if noise is None:
             return [0.0] * _SUMS
-        cells = [noise.cell(self._sure(each.at, each.residual)) for each in self.seen if each.counts and each.at > since]
+        day = [each for each in self.seen if each.counts and each.at > since]
+        cells = [noise.cell(self._sure(each.at, each.residual)) for each in day]
         return [_peak(table, cells) for table in noise.tables]
 
     def _limit(self, days: Sequence[Sequence[float]]) -> None:
-        least = self._threshold * self._more
-        self._limits = [
-            max(least, min(_MOST * self._threshold, _MARGIN * sorted(peaks)[-2:][0])) for peaks in zip(*days, strict=True)
-        ]
+        """A sum that came so high on two of these days needs more than that, up to a point."""
+        least, most = self._threshold * self._more, self._threshold * _MOST
+        seconds = [sorted(peaks)[-2:][0] for peaks in zip(*days, strict=True)]
+        self._limits = [max(least, min(most, _MARGIN * each)) for each in seconds]
 
     def _sure(self, at: float, residual: float) -> float:
         """What of it is no mistake of the baseline."""

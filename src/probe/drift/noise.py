@@ -46,7 +46,8 @@ class Noise:
     """The scatter of one stage.
 
     `sigma` is that of logarithms; `inflation` by how much the variance of a mean of runs is larger than if they were
-    independent, and `nearby` by how much that of a few is, whatever the level does over hours; `tables` hold what a run is evidence for, by `cell`: each shift up and down, then far ones.
+    independent, and `nearby` by how much that of a few is, whatever the level does over hours; `tables` hold what a run
+    is evidence for, by `cell`: each shift up and down, then far ones.
     """
 
     sigma: float
