@@ -101,7 +101,9 @@ class LlmStream:
             return
         self.finished = True
         self._reading = None
-        await self.request_end()
+        # The connection may have ended, and nobody have read that yet: there is still the new one.
+        with suppress(Fault):
+            await self.request_end()
         await self.await_end(RELEASE_SHARE * timeout_s)
         if not self._ended:
             # Not politely: a server that does not read would take the time that the other connection needs.

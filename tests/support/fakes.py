@@ -1,7 +1,7 @@
 """Scripted peers on virtual time: what a server would do, without a network.
 
 A peer is a function that gets a request (parsed JSON) and yields steps: a float waits that many seconds, a dict or
-bytes is sent to the probe, `DROP` ends the connection.
+bytes is sent to the probe, `DROP` ends the connection, `GONE` does so and the probe has not read it yet.
 """
 
 import asyncio
@@ -14,7 +14,7 @@ from probe.clock import Clock
 from probe.inbox import Arrival, Inbox, Server
 from probe.transport import ConnectError, SendError
 
-DROP = object()
+DROP, GONE = object(), object()
 Step = Any
 Peer = Callable[[dict[str, Any]], Iterable[Step]]
 
@@ -53,6 +53,8 @@ class FakeLink:
                 await asyncio.sleep(step)
             elif not self.open:
                 return
+            elif step is GONE:
+                self.open = False
             elif step is DROP:
                 self.open = False
                 self._deliver("closed", b"without a close frame")

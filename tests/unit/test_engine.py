@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from fakes import DROP, FakeNetwork, JoiningTts, frames, llm, newer_tts, older_tts, say, tone
+from fakes import DROP, GONE, FakeNetwork, JoiningTts, frames, llm, newer_tts, older_tts, say, tone
 
 from probe import engine
 from probe.config import ScenarioConfig, TargetConfig
@@ -446,6 +446,14 @@ def test_a_lost_llm_connection_is_opened_again_to_give_the_slot_back(virtual: An
     network = FakeNetwork(llm([0.1, DROP]), newer_tts())
     record = go(virtual, network)
     assert record.failure is not None and record.failure.reason == "closed"
+    assert [c.server for c in record.connects] == ["llm", "tts", "llm"]
+    assert network.sent("llm", "end_stream")
+
+
+def test_a_connection_that_is_lost_unread_is_opened_again_to_give_the_slot_back(virtual: Any) -> None:
+    network = FakeNetwork(llm([*say("Why did the unicorn", done=True), GONE]), newer_tts([0.1, "garbage"]))
+    record = go(virtual, network)
+    assert record.failure is not None and record.failure.reason == "malformed"
     assert [c.server for c in record.connects] == ["llm", "tts", "llm"]
     assert network.sent("llm", "end_stream")
 
