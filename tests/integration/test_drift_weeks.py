@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 from drifted import drift, fill
-from series import DAY, noisy, spiked, step, watched
+from series import DAY, START_S, noisy, spiked, step, watched
 
-from probe.drift import Shift
+from probe.drift import Change, Shift
 
 TWO_DAYS = 2 * DAY
 
@@ -45,6 +45,27 @@ def test_the_rhythm_of_the_day_is_no_drift(size: float) -> None:
     monitor, found = watched(noisy(5 * DAY, factors=rhythm))
     assert found == []
     assert monitor.verdict().state == "stable"
+
+
+def day_of(found: Change) -> int:
+    return int((found.since / 1e9 - START_S) // 86_400)
+
+
+def test_what_happens_every_night_is_usual_in_the_end() -> None:
+    def job(minute: int) -> list[float]:
+        return [1.4 if 3.0 <= minute / 60 % 24 < 3.7 else 1.0] * 3
+
+    _, found = watched(noisy(12 * 1440, factors=job, every_s=60))
+    assert {1} < {day_of(each) for each in found} < set(range(8))
+
+
+def test_weekends_are_usual_in_the_end() -> None:
+    def office(n: int) -> list[float]:
+        hour = 24 * n / DAY
+        return [1.12 if 8.5 <= hour % 24 < 17.5 and hour % 168 < 120 else 1.0] * 3
+
+    _, found = watched(noisy(29 * DAY, factors=office))
+    assert max(day_of(each) for each in found) < 15
 
 
 def test_calibration_finds_a_threshold_for_this_history(tmp_path: Path) -> None:

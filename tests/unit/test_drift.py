@@ -100,33 +100,6 @@ def test_ten_slow_runs_in_a_row_are_contention_and_fourteen_and_more_are_not(fac
     assert len(burst(200)) == 1
 
 
-def hours(number: int) -> float:
-    """Since the Monday with which all series begin."""
-    return number * EVERY_S / 3600
-
-
-def told_after(days: int, found: list[Change]) -> list[Change]:
-    return [each for each in found if number(each.since) >= days * DAY]
-
-
-def test_what_happens_every_night_is_usual_in_the_end() -> None:
-    def job(each: int) -> tuple[float, ...]:
-        return (1.4,) * 3 if 3.0 <= each / 60 % 24 < 3.7 else (1.0,) * 3
-
-    _, found = watched(noisy(12 * 1440, factors=job, every_s=60))
-    nights = [(each.since / 1e9 - START_S) // 86_400 for each in found]
-    assert 1 in nights
-    assert max(nights) < 8
-
-
-def test_weekends_are_usual_in_the_end() -> None:
-    def office(each: int) -> tuple[float, ...]:
-        return (1.12,) * 3 if 8.5 <= hours(each) % 24 < 17.5 and hours(each) % 168 < 120 else (1.0,) * 3
-
-    _, found = watched(noisy(29 * DAY, factors=office))
-    assert told_after(15, found) == []
-
-
 def test_an_incident_of_hours_is_told_and_blinds_nobody_afterwards() -> None:
     incident, at = 4 * DAY, 6 * DAY + 30
 
