@@ -107,9 +107,50 @@ def test_an_incident_of_hours_is_told_and_blinds_nobody_afterwards() -> None:
         return (1.0, 1.0, 1.3 if incident <= each < incident + 48 or each >= at else 1.0)
 
     _, found = watched(noisy(at + 60, factors=factors))
-    shifts = [each for each in found if isinstance(each, Shift)]
-    assert [each.direction for each in shifts] == ["slower", "faster", "slower"]
-    assert number(shifts[-1].found) - at < 16
+    first, second = found
+    assert isinstance(first, Shift)
+    assert isinstance(second, Shift)
+    assert (first.direction, second.direction) == ("slower", "slower")
+    assert number(second.found) - at < 16
+
+
+def test_what_has_gone_within_a_day_is_one_change_that_has_ended() -> None:
+    at = TWO_DAYS + 30
+    monitor, found = watched(noisy(at + 150, factors=step(at, 1.3, until=at + 60)))
+    assert len(found) == 1
+    (incident,) = monitor.changes
+    assert isinstance(incident, Shift)
+    assert incident.until is not None
+    assert abs(number(incident.until) - (at + 60)) <= 2
+    assert monitor.verdict().state == "stable"
+    assert plain(incident)["until"] > plain(incident)["since"]  # type: ignore[operator]  # ISO texts both
+
+
+def test_small_changes_in_a_row_are_one_that_is_large_enough() -> None:
+    def growing(each: int) -> tuple[float, ...]:
+        return (1 + 0.05 * max(0, each - TWO_DAYS) // 24 * 24 / DAY,) * 3
+
+    _, found = watched(noisy(2 * TWO_DAYS, scatter=0.005, factors=growing))
+    assert found
+    assert all(isinstance(each, Shift) and each.direction == "slower" for each in found)
+    assert all(each.ratio > 1.03 for shift in found[:1] if isinstance(shift, Shift) for each in shift.moved)
+
+
+def test_what_was_crowded_is_forgotten_with_what_served() -> None:
+    other = replace(SERVED, llm="model b2")
+    before = list(noisy(TWO_DAYS, factors=lambda n: [1.6 if n >= TWO_DAYS - 14 and n % 2 else 1.0] * 3))
+    after = [replace(each, serving=other) for each in noisy(TWO_DAYS + 90)][TWO_DAYS:]
+    _, found = watched([*before, *after])
+    assert [type(each) for each in found] == [ServingChange]
+
+
+def test_a_level_that_wanders_for_weeks_is_no_row_of_changes() -> None:
+    rng, level, wander = random.Random(7), 0.0, []
+    for _ in range(28 * DAY):
+        level = 0.97 * level + rng.gauss(0, 0.015 * math.sqrt(1 - 0.97**2))
+        wander.append(math.exp(level))
+    _, found = watched(noisy(28 * DAY, factors=lambda n: [wander[n]] * 3))
+    assert sum(each.since / 1e9 > START_S + 7 * 86_400 for each in found) <= 1
 
 
 def test_being_slow_every_other_time_is_no_contention_for_long() -> None:

@@ -94,6 +94,18 @@ def test_a_step_is_told_everywhere(told: Told) -> None:
     assert line["runs_after"][0] == run(LEARNT, 0).plan.run_id
 
 
+def test_what_has_gone_again_is_over_and_told_once(told: Told) -> None:
+    gone = [run(number, 296 + number * 7 % 9) for number in range(LEARNT + SLOW, LEARNT + 3 * SLOW)]
+    for each in [*runs(), *gone]:
+        told.take(each)
+    assert told.samples()["state", ""] == 0
+    assert told.samples()["changes_total", "tts_ttfb"] == 1
+    drift, over = told.lines()
+    assert (drift["event"], over["event"], over["level"]) == ("drift", "drift is over", "info")
+    assert (over["since"], over["what"].split(", until")[0]) == (drift["since"], drift["what"])
+    assert over["until"] > drift["since"]
+
+
 def test_the_run_that_gave_it_away_has_an_event_and_no_other_has(told: Told) -> None:
     for each in runs():
         told.take(each)

@@ -119,7 +119,7 @@ class DriftConfig(BaseSection):
     threshold: float = Field(
         THRESHOLD, ge=4, le=100, description="the evidence that it takes; `probe drift --calibrate` finds one"
     )
-    least_change_percent: float = Field(100 * LEAST_CHANGE, ge=0, le=100, description="what is less is not told")
+    least_change_percent: float = Field(100 * LEAST_CHANGE, ge=0, le=100, description="what is less is no change")
 
 
 class CourtesyConfig(BaseSection):

@@ -18,15 +18,18 @@ _KEPT = 8 * _DAY
 _LONGEST_LAG = _DAY
 # Hours of a day that must be known before it tells of the rhythm.
 _WHOLE_DAY = 16
-# While the rhythm is unknown only the last hours are a fair comparison: as few as hold so many runs.
+# While the rhythm is unknown only the last hours are a fair comparison: as few as hold so many runs, and more than two,
+# so that one of them may be off.
 _RECENT_RUNS = 24
-_RECENT_HOURS = range(2, 7)
+_RECENT_HOURS = range(3, 7)
 # As long as the rhythm of the day is unknown, changes below this share are taken for it.
 UNKNOWN_RHYTHM = 0.075
 # A level from fewer runs would be worse than the one that was found when the level last changed.
 _LEAST_RUNS = 120
 # The mean of the middle half scatters more than a mean, as a variance.
-_MIDMEAN = 1.2
+MIDMEAN = 1.2
+# What is around an hour: half a day before it, and half a day after.
+_AROUND = 12
 # A rhythm that was seen on one day only may be none.
 _SEEN_ONCE = 1.0
 # How hours stray from the rhythm: fewer days show nothing, fewer than some show it poorly; what chance makes of it, in
@@ -40,8 +43,19 @@ _SPARSE = 4
 
 
 class Cell(NamedTuple):
+    """`value` moves along when the level has changed, `raw` is as it was seen."""
+
     hour: int
     value: float
+    raw: float
+    runs: int
+
+
+class Stray(NamedTuple):
+    """How far an hour was from the level around it."""
+
+    hour: int
+    by: float
     runs: int
 
 
@@ -56,6 +70,7 @@ class Baseline:
         self._cells: list[Cell] = []
         self._hour = 0
         self._values: list[float] = []
+        self._raw: list[float] = []
         self._since = 0
         # The hour in which the level began, and how many of its runs were before.
         self._began = (0, 0)
@@ -79,7 +94,29 @@ class Baseline:
         self._hour = hour
         if value is not None:
             self._values.append(value)
+            self._raw.append(value)
         return self.rhythm is not before
+
+    def usual(self, at: float) -> float:
+        """What of it is the rhythm."""
+        return self._usual(int(at // HOUR))
+
+    def around(self) -> dict[int, float]:
+        """The level around each hour, by hour: the median of a day, which knows no more of changes than was seen.
+
+        What lasts for less than half a day is not in it, and a step stays a step.
+        """
+        flat = [(cell.hour, cell.raw - self._usual(cell.hour)) for cell in self._cells]
+        return {here: median(level for hour, level in flat if abs(hour - here) <= _AROUND) for here, _ in flat}
+
+    def strays(self) -> list[Stray]:
+        """How far each hour was from the level around it; nothing while the rhythm is unknown."""
+        if self.rhythm is None:
+            return []
+        levels = self.around()
+        return [
+            Stray(each.hour, each.raw - self._usual(each.hour) - levels[each.hour], each.runs) for each in self._cells
+        ]
 
     def begin(self, level: float) -> None:
         """A new level, from now on."""
@@ -90,6 +127,7 @@ class Baseline:
         """Only the rhythm stays."""
         self._cells.clear()
         self._values.clear()
+        self._raw.clear()
         self.level = 0.0
 
     def shift(self, by: float, runs: int) -> None:
@@ -122,8 +160,9 @@ class Baseline:
         return self._since
 
     def _close(self, noise: float) -> None:
-        self._cells.append(Cell(self._hour, midmean(self._values), len(self._values)))
+        self._cells.append(Cell(self._hour, midmean(self._values), midmean(self._raw), len(self._values)))
         self._values.clear()
+        self._raw.clear()
         del self._cells[:-_KEPT]
         while self._cells[0].hour < self._hour - _KEPT:
             del self._cells[0]
@@ -139,7 +178,7 @@ class Baseline:
         if not cells:
             return
         if self.rhythm is None:
-            old_enough = _last(cells, _RECENT_RUNS)
+            old_enough = _last(cells, _RECENT_RUNS) if len(cells) >= _RECENT_HOURS.start else []
         else:
             lag = max(1, min(_LONGEST_LAG, (self._hour - cells[0].hour) // 3))
             old_enough = [cell for cell in cells if self._hour - lag - _WEEK <= cell.hour <= self._hour - lag]
@@ -182,7 +221,7 @@ def _rhythm(cells: Sequence[Cell], last: int, noise: float) -> tuple[list[float]
         return None
     centre = math.fsum(known) / len(known)
     variance = math.fsum((each - centre) ** 2 for each in known) / len(known)
-    chance = _MIDMEAN * noise * len(known) / sum(runs)
+    chance = MIDMEAN * noise * len(known) / sum(runs)
     trust = max(0.0, 1 - chance / variance) if variance else 0.0
     rhythm = [trust * (total / weight - centre) if weight else 0.0 for total, weight in zip(sums, runs, strict=True)]
     once = _SEEN_ONCE * math.sqrt(variance * trust) if len(whole) == 1 else 0.0

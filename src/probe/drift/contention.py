@@ -14,6 +14,10 @@ _USUAL_SHARE = 0.05
 _MORE_THAN_USUAL = 1.5
 _A_BURST = 10
 _KEPT = 2880
+# What came and went on two of the last days is no change the next time, nor is a little more.
+_MARGIN = 1.3
+_DAYS = 8
+_A_DAY_S = 86_400
 
 
 class Contention:
@@ -27,9 +31,14 @@ class Contention:
         self._row = 0
         self._sum = 0.0
         self._onset = 0
+        # The highest that the sum came, by day.
+        self._peaks: dict[int, float] = {}
 
-    def counts_since(self, number: int, far: bool, patience: float) -> int:
-        """The number of the run since which all count, with this one: one later where it does not count yet."""
+    def counts_since(self, number: int, at: float, far: bool, patience: float) -> int:
+        """The number of the run since which all count, with this one: one later where it does not count yet.
+
+        `at` is seconds since the epoch, `patience` how many times as much evidence as at first it takes.
+        """
         share = min(_SHARE_THEN / 2, max(_USUAL_SHARE, _MORE_THAN_USUAL * self._far / (len(self._past) + 1)))
         self._remember(far)
         self._row = self._row + 1 if far else 0
@@ -38,13 +47,21 @@ class Contention:
         if self._sum <= 0.0:
             self._sum, self._onset = 0.0, number + 1
         self.crowd = None
-        if self._sum >= patience * self._threshold + _A_BURST * gain:
+        day = int(at // _A_DAY_S)
+        usual = _MARGIN * self._usual_peak(day)
+        self._peaks[day] = max(self._sum, self._peaks.get(day, 0.0))
+        if self._sum >= max(usual, patience * self._threshold + _A_BURST * gain):
             self.crowd, self._sum = self._onset, 0.0
         if not far or self._row > IN_A_ROW:
             return number
         if self._row == IN_A_ROW:
             return number - IN_A_ROW + 1
         return number + 1
+
+    def _usual_peak(self, today: int) -> float:
+        """What the sum came to on two of the days before."""
+        self._peaks = {day: peak for day, peak in self._peaks.items() if day >= today - _DAYS}
+        return sorted([0.0, 0.0, *(peak for day, peak in self._peaks.items() if day < today)])[-2]
 
     def _remember(self, far: bool) -> None:
         if len(self._past) == self._past.maxlen:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from probe.drift.baseline import Baseline, midmean
+from probe.drift.baseline import HOUR, Baseline, midmean
 from probe.drift.noise import SHIFTS, Noise, Table, estimate
 
 # Runs before anything can be said.
@@ -18,20 +18,24 @@ ENOUGH = 60
 # What the noise is learned from; the first day as often as that, then once a day.
 RING = 2880
 _LEARN_AT = (120, 240, 480, 960)
-# Evidence that came and went by itself on two of the last days is no alarm the next time, nor is a little more.
+# Evidence that came and went by itself on two of the last days is no alarm the next time, nor is a little more; what of
+# it was an alarm for nothing counts twice.
 _MARGIN = 1.2
+_FOR_NOTHING = 2.0
 _DAYS = 8
-_MOST = 10.0
+_MOST = 20.0
 # What was told and went within a day makes the next alarm need so much more; it fades, too, by the day.
 _MORE_EACH = 1.3
 _MOST_MORE = 6.0
 _LESS_A_DAY = 0.98
 _A_DAY_S = 86_400
+# What may be contention is so much of the threshold at most, until it counts: ten such runs are no alarm.
+_MAY_BE = 0.045
 # When a new level is looked at again after a change, in runs since.
 _SETTLE_AT = (12, 20, 40, 80, 120)
 SETTLED = _SETTLE_AT[-1]
 # Until then it is not known well enough to tell such a shift from it: by table, in runs.
-_NEEDED = [SETTLED, SETTLED, 40, 40, 12, 12, 0, 0]
+_NEEDED = [SETTLED, SETTLED, 40, 40, 20, 20, 12, 12, 0, 0]
 _SUMS = 2 * len(SHIFTS) + 2
 
 
@@ -73,6 +77,7 @@ class Evidence:
         self.runs = 0
         self.since_change = 0
         self._threshold = threshold
+        self._may_be = _MAY_BE * threshold
         self._sums = [0.0] * _SUMS
         self._onsets = [0] * _SUMS
         self._limits = [threshold] * _SUMS
@@ -91,14 +96,15 @@ class Evidence:
             return
         unknown = self.baseline.rhythm is None
         if self.baseline.add(at, value if counts else None, noise.sigma**2 * noise.nearby):
+            # With the noise that these runs were held against, and not with that which they are part of by now.
+            self._remember(at)
             self._look_again() if unknown else self._learn()
-            self._remember(at - _A_DAY_S)
         residual = value - self.baseline.expected(at)
         self.seen.append(seen := Seen(number, at, value, residual, counts))
         if self.runs in _LEARN_AT:
             self._learn()
-        if counts:
-            self._weigh(noise, seen)
+        gains = self._gains(noise, seen)
+        self._weigh(number, gains if counts else [min(each, self._may_be) for each in gains])
         if self._changed is not None and self.since_change in _SETTLE_AT:
             self._settle(self._changed)
 
@@ -108,7 +114,8 @@ class Evidence:
             each = self.seen[index]
             if self.noise and not each.counts:
                 self.seen[index] = each._replace(counts=True)
-                self._weigh(self.noise, each)
+                gains = self._gains(self.noise, each)
+                self._weigh(each.number, [max(0.0, gain - self._may_be) for gain in gains])
 
     def strongest(self) -> float:
         if self.noise is None or max(self._sums) < self._threshold:
@@ -214,46 +221,65 @@ class Evidence:
 
     def _learn(self) -> None:
         self._more = max(1.0, self._more * _LESS_A_DAY)
-        counted = [each for each in self.seen if each.counts]
-        sure = [self._sure(each.at, each.residual) for each in counted]
-        self.noise = estimate([each.residual for each in counted], sure, self._threshold)
-        self._limit(self._peaks or [self._peaks_since(-math.inf)])
+        runs = self._apart(-math.inf, math.inf)
+        sure = [self._sure(at, by) for at, by in runs]
+        self.noise = estimate([by for _, by in runs], sure, self.baseline.strays(), self._threshold)
+        self._limit(self._peaks or [self._peaks_of(runs)])
 
-    def _remember(self, since: float) -> None:
-        """A day is over."""
-        self._peaks.append(self._peaks_since(since))
+    def _apart(self, since: float, until: float) -> list[tuple[float, float]]:
+        """When runs were, and how far from the level around them: not from what was taken for the level at the time.
+
+        Else a level that wanders would be a row of changes, and scatter around each of them as little as if it did not.
+        """
+        runs = [each for each in self.seen if each.counts and since < each.at <= until]
+        levels = {} if self.baseline.rhythm is None else self.baseline.around()
+        if not levels:
+            return [(each.at, each.residual) for each in runs]
+        last = levels[max(levels)]
+        usual = self.baseline.usual
+        return [(each.at, each.value - usual(each.at) - levels.get(int(each.at // HOUR), last)) for each in runs]
+
+    def _remember(self, now: float) -> None:
+        """A day is over: that of which half a day before and after it is known."""
+        until = now - _A_DAY_S / 2
+        self._peaks.append(self._peaks_of(self._apart(until - _A_DAY_S, until)))
         self._limit(self._peaks)
 
-    def _peaks_since(self, since: float) -> list[float]:
+    def _peaks_of(self, runs: Sequence[tuple[float, float]]) -> list[float]:
         """The highest that each sum came, and then went back to nothing."""
         noise = self.noise
         if noise is None:
             return [0.0] * _SUMS
-        day = [each for each in self.seen if each.counts and each.at > since]
-        cells = [noise.cell(self._sure(each.at, each.residual)) for each in day]
+        cells = [noise.cell(self._sure(at, by)) for at, by in runs]
         return [_peak(table, cells) for table in noise.tables]
 
     def _limit(self, days: Sequence[Sequence[float]]) -> None:
-        """A sum that came so high on two of these days needs more than that, up to a point."""
+        """A sum that came so high on two of these days needs more than that now, up to a point."""
         least, most = self._threshold * self._more, self._threshold * _MOST
         seconds = [sorted(peaks)[-2:][0] for peaks in zip(*days, strict=True)]
-        self._limits = [max(least, min(most, _MARGIN * each)) for each in seconds]
+        self._limits = [max(least, min(most, self._beyond(each))) for each in seconds]
+
+    def _beyond(self, usual: float) -> float:
+        return _MARGIN * min(usual, self._threshold) + _FOR_NOTHING * max(0.0, usual - self._threshold)
 
     def _sure(self, at: float, residual: float) -> float:
         """What of it is no mistake of the baseline."""
         unsure = self.baseline.unsure(at)
         return residual - unsure if residual > unsure else residual + unsure if residual < -unsure else 0.0
 
-    def _weigh(self, noise: Noise, seen: Seen) -> None:
+    def _gains(self, noise: Noise, seen: Seen) -> list[float]:
         cell = noise.cell(self._sure(seen.at, seen.residual))
+        return [table[cell] for table in noise.tables]
+
+    def _weigh(self, number: int, gains: Sequence[float]) -> None:
         sums = self._sums
-        for index, table in enumerate(noise.tables):
-            now = sums[index] + table[cell]
+        for index, gain in enumerate(gains):
+            now = sums[index] + gain
             if now <= 0.0:
                 sums[index] = 0.0
             else:
                 if sums[index] == 0.0:
-                    self._onsets[index] = seen.number
+                    self._onsets[index] = number
                 sums[index] = now
 
 

@@ -18,8 +18,8 @@ from probe.serving import Serving
 
 # Evidence that announces a change; the logarithm of how unlikely it is by chance. `bench/drift.py` sets it.
 THRESHOLD = 11.0
-# A smaller change, as a share, is not told.
-LEAST_CHANGE = 0.02
+# A smaller change, as a share, is none.
+LEAST_CHANGE = 0.03
 # What the present is told by.
 _RECENT = 60
 # Standard errors: certainly moved, and moved enough to have its own new level.
@@ -28,6 +28,8 @@ _NOTICEABLE = 1.0
 _BACK = 2.5
 # A level that has held for so long is the new normal.
 _ADOPTED_AFTER_NS = 7 * 86_400 * 10**9
+# What has gone within that time is one change that ended, and not two.
+_A_DAY_NS = 86_400 * 10**9
 # A run is cold when the one before it is longer ago than so many times the usual.
 _PAUSE = 5.0
 _GAPS = 25
@@ -46,6 +48,7 @@ class Monitor:
 
     def __init__(self, threshold: float = THRESHOLD, least_change: float = LEAST_CHANGE) -> None:
         self.changes: list[Change] = []
+        self._threshold = threshold
         self._least = math.log1p(least_change)
         self._evidence = {stage: Evidence(threshold) for stage in STAGES}
         self._runs: deque[_Run] = deque(maxlen=RING)
@@ -105,6 +108,7 @@ class Monitor:
         self._first = None
         self._reference = {}
         self._runs.clear()
+        self._contention = Contention(self._threshold)
         return ServingChange(point.started, old, new, before, (point.run_id,))
 
     def _is_cold(self, point: Point) -> bool:
@@ -127,7 +131,7 @@ class Monitor:
         at = point.started / 1e9
         logs = [math.log(ms) if ms else None for ms in point.stages_ms]
         far, patience = self._is_far(at, logs[0]), self._evidence[WHOLE].patience
-        since = self._contention.counts_since(self._number, far, patience)
+        since = self._contention.counts_since(self._number, at, far, patience)
         for evidence, value in zip(self._evidence.values(), logs, strict=True):
             if value is not None:
                 evidence.add(self._number, at, value, since <= self._number)
@@ -153,12 +157,15 @@ class Monitor:
         else:
             return None
         moved = list(self._moved(since))
+        if abs(math.log(_of(stage, moved).ratio)) < self._least:
+            # The level stays what it was: many such changes in a row are one that is large enough.
+            for evidence in self._evidence.values():
+                evidence.clear()
+            return None
         before = {each: evidence.baseline.level for each, evidence in self._evidence.items() if evidence.noise}
         shift = self._shift(stage, since, point, moved)
         self._change_levels(since)
-        told = abs(math.log(_of(stage, moved).ratio)) >= self._least
-        self._refer(shift, before, told)
-        return shift if told else None
+        return shift if self._refer(shift, before) else None
 
     def _moved(self, since: int) -> Iterator[Moved]:
         for stage, evidence in self._evidence.items():
@@ -200,14 +207,19 @@ class Monitor:
             else:
                 evidence.clear()
 
-    def _refer(self, shift: Shift, before: dict[str, float], told: bool) -> None:
-        """Keep what was before the oldest change, until all is as it was."""
+    def _refer(self, shift: Shift, before: dict[str, float]) -> bool:
+        """Keep what was before the oldest change, until all is as it was.
+
+        False where that change, found within the last day, only goes as it came.
+        """
+        first = self._first
         self._changed_at = shift.found
-        if self._first is None:
-            if told:
-                self._first, self._reference = shift, before
-        elif shift.direction != self._first.direction and self._is_back():
+        if first is None:
+            self._first, self._reference = shift, before
+        elif shift.direction != first.direction and self._is_back():
             self._went(shift.since)
+            return shift.since - first.since > _A_DAY_NS
+        return True
 
     def _is_back(self) -> bool:
         for stage, level in self._reference.items():

@@ -8,10 +8,12 @@ among outliers, that is nothing: a spike is no evidence, however high. Where run
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+
+from probe.drift.baseline import Stray
+from probe.drift.dependence import dependence, spread
 
 # Shifts that are looked for, in robust standard deviations of the noise, and the fewest runs that may announce one.
-SHIFTS = {1.0: 8, 2.0: 7, 4.0: 5}
+SHIFTS = {1.0: 8, 2.0: 7, 3.0: 5, 4.0: 5}
 # What is further out than that tells of a shift only by lasting.
 _FAR = 3.0
 _FAR_RUNS = 14
@@ -27,16 +29,6 @@ _PRIOR_RUNS = 100
 _KERNEL_WIDTH = 0.35
 # No noise is taken for lower than this share of the level: timers are coarse, and figures may come rounded.
 _LEAST_SIGMA = 0.01
-_QUARTILES = 1.349
-_CLIP = 3.0
-# How much runs depend on each other, before there are enough to show it.
-_INFLATION_UNKNOWN = 1.5
-_INFLATION_RUNS = 256
-_MOST_INFLATION = 40.0
-_FEWEST_BLOCKS = 4
-# By means of so many runs: trust in the figure, which few of them make a poor one, and what of it may be for nothing (a
-# baseline that is a little off adds to it).
-_BLOCKS = {16: (0.8, 0.0), 64: (0.4, 0.0), 256: (0.5, 5.0)}
 
 Table = Sequence[float]
 
@@ -45,8 +37,8 @@ Table = Sequence[float]
 class Noise:
     """The scatter of one stage.
 
-    `sigma` is that of logarithms; `inflation` by how much the variance of a mean of runs is larger than if they were
-    independent, and `nearby` by how much that of a few is, whatever the level does over hours; `tables` hold what a run
+    `sigma` is that of logarithms; `inflation` by how much the variance of a mean of an hour's runs is larger than if
+    they were independent, and `nearby` what of that neighbours make, whatever the level does; `tables` hold what a run
     is evidence for, by `cell`: each shift up and down, then far ones.
     """
 
@@ -65,29 +57,24 @@ class Noise:
         return self.sigma * math.sqrt(self.inflation / runs)
 
 
-def estimate(residuals: Sequence[float], sure: Sequence[float], threshold: float) -> Noise:
+def estimate(residuals: Sequence[float], sure: Sequence[float], strays: Sequence[Stray], threshold: float) -> Noise:
     """Learn from past runs' distances from their level, in order, and what of them is sure: that is what is weighed.
 
-    `threshold` is the evidence that announces a shift.
+    `strays` is how far hours were from their level, `threshold` the evidence that announces a shift.
     """
-    sigma = max(_LEAST_SIGMA, _spread(residuals))
-    units = [each / sigma for each in residuals]
-    nearby, inflation = _inflation(units)
+    sigma = max(_LEAST_SIGMA, spread(residuals))
+    found = dependence([each / sigma for each in residuals], sigma, strays)
+    # A shift is held against what the level does in the time that it takes to show.
+    inflation = {1.0: found.hours, 2.0: found.hour}
     weighed = [each / sigma for each in sure]
     density = _density(weighed)
     tables = [
-        _shifted(density, sign * shift, threshold / fewest, inflation)
+        _shifted(density, sign * shift, threshold / fewest, inflation.get(shift, found.few))
         for shift, fewest in SHIFTS.items()
         for sign in (1, -1)
     ]
-    tables += [_far(weighed, sign, threshold / _FAR_RUNS, inflation) for sign in (1, -1)]
-    return Noise(sigma, inflation, nearby, tuple(tables))
-
-
-def _spread(values: Sequence[float]) -> float:
-    """Standard deviation from the quartiles, which a quarter of outliers does not move."""
-    ordered = sorted(values)
-    return (ordered[3 * len(ordered) // 4] - ordered[len(ordered) // 4]) / _QUARTILES
+    tables += [_far(weighed, sign, threshold / _FAR_RUNS, found.few) for sign in (1, -1)]
+    return Noise(sigma, found.hour, found.nearby, tuple(tables))
 
 
 def _centre(index: int) -> float:
@@ -147,30 +134,3 @@ def _far(units: Sequence[float], sign: int, most: float, inflation: float) -> Ta
     for_it = min(most, math.log(_FAR_THEN / usual) / inflation)
     against = max(-2 * most, math.log((1 - _FAR_THEN) / (1 - usual)) / inflation)
     return [for_it if sign * _centre(index) >= _FAR else against for index in range(_BINS)]
-
-
-def _inflation(units: Sequence[float]) -> tuple[float, float]:
-    """Variance of the means of consecutive runs over what independence would give; a burst now and then is nothing.
-
-    Of a few runs, then of any number. Where runs scatter less than we take them to, it is by our measure.
-    """
-    if len(units) < _INFLATION_RUNS:
-        return _INFLATION_UNKNOWN, _INFLATION_UNKNOWN
-    clipped = [max(-_CLIP, min(_CLIP, unit)) for unit in units]
-    nearby = max(1.0, min(1.0, _spread(clipped)) ** 2 * _from_neighbours(units))
-    blocks = (trust * (_from_blocks(clipped, size) - nothing) for size, (trust, nothing) in _BLOCKS.items())
-    return nearby, min(_MOST_INFLATION, max(nearby, *blocks))
-
-
-def _from_neighbours(units: Sequence[float]) -> float:
-    """What a first-order dependence would make of it, from how often neighbours lie on the same side of the median."""
-    middle = sorted(units)[len(units) // 2]
-    sides = [(unit > middle) - (unit < middle) for unit in units]
-    agreement = sum(one * other for one, other in pairwise(sides)) / max(1, sum(map(abs, sides)))
-    correlation = math.sin(math.pi / 2 * min(0.98, agreement))
-    return (1 + correlation) / (1 - correlation)
-
-
-def _from_blocks(values: Sequence[float], size: int) -> float:
-    means = [math.fsum(values[at : at + size]) / size for at in range(0, len(values) - size + 1, size)]
-    return size * (_spread(means) / max(1.0, _spread(values))) ** 2 if len(means) >= _FEWEST_BLOCKS else 1.0

@@ -97,5 +97,7 @@ def plain(found: Change) -> Mapping[str, Value]:
     told: dict[str, Value] = {"what": text(found), "since": iso(found.since)}
     if isinstance(found, Shift):
         told |= {"direction": found.direction, "stage": found.stage, "confidence": round(found.confidence, 4)}
+        if found.until is not None:
+            told["until"] = iso(found.until)
         told |= {f"{each.stage}_ratio": round(each.ratio, 4) for each in found.moved}
     return told | {"runs_before": found.before, "runs_after": found.after}

@@ -41,6 +41,8 @@ class DriftSink:
         self._lock = threading.Lock()
         self._monitors: dict[tuple[str, str], Monitor] = {}
         self._found: dict[str, Change] = {}
+        # What was told last of each series.
+        self._told: dict[tuple[str, str], Verdict] = {}
 
     def restore(self, target: str, scenario: str, points: Iterable[Point]) -> None:
         """Take what the history holds of a series, oldest first: the state is then what it was."""
@@ -48,13 +50,14 @@ class DriftSink:
             monitor = self._monitor(target, scenario)
             for each in points:
                 self._add(monitor, each)
-            verdict = monitor.verdict()
+            verdict = self._told[target, scenario] = monitor.verdict()
         self._tell(target, scenario, verdict)
 
     def forget(self, target: str, scenario: str) -> None:
         """Begin a series anew."""
         with self._lock:
             self._monitors[target, scenario] = self._new_monitor()
+            self._told.pop((target, scenario), None)
 
     def look(self, record: RunRecord) -> None:
         """Take a new run, once and in order."""
@@ -72,12 +75,17 @@ class DriftSink:
         with self._lock:
             verdict = self._monitor(target, scenario).verdict()
             found = self._found.get(record.plan.run_id)
+            before = self._told.get((target, scenario))
+            self._told[target, scenario] = verdict
         self._tell(target, scenario, verdict)
+        log = self._logger.bind(run_id=record.plan.run_id, target=target, scenario=scenario)
         if isinstance(found, Shift):
             self._count(target, scenario, found)
-        if found is not None:
-            event = "drift" if isinstance(found, Shift) else "what serves has changed"
-            self._logger.warning(event, run_id=record.plan.run_id, target=target, scenario=scenario, **plain(found))
+            log.warning("drift", **plain(found))
+        elif found is not None:
+            log.warning("what serves has changed", **plain(found))
+        if (ended := _ended(before, verdict)) is not None:
+            log.info("drift is over", **plain(ended))
 
     def close(self, timeout_s: float) -> None:
         """Nothing is held back."""
@@ -91,3 +99,12 @@ class DriftSink:
         if (target, scenario) not in self._monitors:
             self._monitors[target, scenario] = self._new_monitor()
         return self._monitors[target, scenario]
+
+
+def _ended(before: Verdict | None, now: Verdict) -> Shift | None:
+    """The change that has gone since, if one has."""
+    if before is None or before.drift is None or now.drift is not None:
+        return None
+    since = before.drift.since
+    ended = (each for each in now.changes if isinstance(each, Shift) and each.since == since and each.until is not None)
+    return next(ended, None)
