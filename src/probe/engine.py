@@ -51,7 +51,8 @@ async def run(
     try:
         await _until_stopped(dialogue.converse(), plan.target.limits.run_s, stop)
     except Busy as busy:
-        skipped = str(busy)
+        fault = dialogue.own_stream(busy)
+        skipped = str(busy) if fault is None else None
     except Fault as error:
         fault = error
     except TimeoutError:
@@ -119,6 +120,13 @@ class _Dialogue:
         chunk_num = len(turn.llm.drafts) or None if turn is not None else None
         turn_num = None if turn is None else turn.turn_num
         return Failure(fault.stage, fault.reason, str(fault), at, turn_num, chunk_num)
+
+    def own_stream(self, busy: Busy) -> Fault | None:
+        """Whether it is the stream of a turn before that holds the slot, and no user."""
+        kept = [turn.turn_num for turn in self.turns[:-1] if turn.llm.kept]
+        if not kept:
+            return None
+        return Fault("llm", "server_error", f"LLM server: {busy}; it has not given back the slot of turn {kept[-1]}")
 
     async def diagnose(self, fault: Fault) -> Fault:
         """Servers answer a voice that they don't have with silence: ask whether this was one."""

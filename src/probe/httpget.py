@@ -4,6 +4,8 @@ import asyncio
 import http.client
 from urllib.parse import urlsplit
 
+from probe.httpexchange import exchange
+
 MAX_BYTES = 2**20
 
 
@@ -21,11 +23,7 @@ def _get(url: str, timeout_s: float) -> bytes | None:
     kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
     connection = kind(parts.hostname or "", parts.port, timeout=timeout_s)
     try:
-        connection.request("GET", parts.path)
-        answer = connection.getresponse()
-        body = answer.read(MAX_BYTES)
+        answer, body = exchange(connection, ("GET", parts.path, None, {}), timeout_s, MAX_BYTES)
     except (OSError, http.client.HTTPException):
         return None
-    finally:
-        connection.close()
     return body if answer.status == http.HTTPStatus.OK else None

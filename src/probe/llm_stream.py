@@ -68,6 +68,11 @@ class LlmStream:
     def busy(self) -> bool:
         return self._started and not self.finished and not self._ended
 
+    @property
+    def kept(self) -> bool:
+        """Whether the server has not given the slot back, though it was asked to."""
+        return self.finished and not self._ended
+
     async def start(self, messages: Messages, pause: Pause, temperature: float) -> Draft:
         """Ask for the first chunk and read it to its end."""
         request = self._codec.start(self._stream_id, messages, pause, temperature)
@@ -115,6 +120,9 @@ class LlmStream:
     def on_frame(self, arrival: Arrival) -> None:
         event = self._codec.decode(arrival.data, binary=arrival.kind == "binary", stream_id=self._stream_id)
         draft = self._reading
+        if draft is not None and arrival.at < draft.inference_start:
+            # It waited to be read since before we asked: no answer to what we asked for.
+            draft = None
         match event:
             case Token(content) if draft is not None:
                 self._token(draft, content, arrival.at)
@@ -162,6 +170,7 @@ class LlmStream:
         return draft
 
     def _refusal(self, error: ServerError) -> Exception:
-        if error.busy:
+        # A stream that goes on has its slot.
+        if error.busy and len(self.drafts) == 1:
             return Busy(error.message)
         return Fault("llm", "server_error", f"LLM server: {error.message}")

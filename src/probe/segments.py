@@ -19,6 +19,8 @@ ESTIMATED_MS_A_WORD = 400
 LEAST_FLUSH_MS = 500
 # How much longer than its last text a slow server may take for the next one.
 PATIENCE = 1.5
+# How a WAV file begins: 44 bytes that are no samples, and would be taken for the first sound.
+_WAV = b"RIFF"
 
 
 @dataclass(slots=True)
@@ -125,6 +127,9 @@ class Segments:
         if not self.markers and (self._held_back or (late and generated is not None)):
             self._kept_or_slow(generated, at)
         self._doubt_late_audio()
+        for segment in self.all:
+            if segment.pcm.startswith(_WAV):
+                self._doubt(f"chunk {segment.chunk_num}: its audio begins with a WAV header, which is no sound")
 
     def pending(self) -> Segment | None:
         """The first segment that is neither over nor held back by the server."""
@@ -262,7 +267,7 @@ class Segments:
         so_far_ms = self._playing_ms(self.all[: self.all.index(owner) + 1])
         if not any(math.isclose(told_ms, ms, rel_tol=0.05, abs_tol=50) for ms in (own_ms, so_far_ms)):
             self._doubt(
-                f"chunk {owner.chunk_num}: the server says that its audio lasts {told_ms:.0f} ms, and its bytes last "
+                f"chunk {owner.chunk_num}: the server says that its audio lasts {told_ms:.6g} ms, and its bytes last "
                 f"{own_ms:.0f} ms at the target's sample_rate"
             )
 

@@ -105,7 +105,7 @@ class Session:
         try:
             await self._links[server].send(request, self._patience[server])
         except SendError as error:
-            raise Fault(server, "closed", f"{_NAMES[server]}: {error}") from error
+            raise Fault(server, error.reason, f"{_NAMES[server]}: {error}") from error
         return at
 
     async def pump(self, server: Server, until: int) -> bool:

@@ -27,6 +27,10 @@ CLOSE_TIMEOUT_S = 1.0
 _WRONG_PATH = (200, 404, 405, 426)
 MAX_MESSAGE_BYTES = 16 * 2**20
 MAX_CONNECTION_BYTES = 64 * 2**20
+# Small frames cost time and hardly any bytes: so many, of 5 ms each, are five minutes of audio.
+MAX_CONNECTION_FRAMES = 2**16
+# What is parsed at once: a read may hold 100,000 empty frames.
+SLICE_BYTES = 2**13
 
 _silent = logging.Logger("probe.websockets")  # noqa: LOG001 - detached on purpose: every error reaches the record instead
 _silent.addHandler(logging.NullHandler())
@@ -41,7 +45,11 @@ class ConnectError(Exception):
 
 
 class SendError(Exception):
-    """A request that could not be handed to the socket."""
+    """A request that could not be handed to the socket: `reason` is `closed`, or `timeout` where nobody reads."""
+
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(detail)
+        self.reason = reason
 
 
 class _Stamped(ClientConnection):
@@ -52,7 +60,7 @@ class _Stamped(ClientConnection):
         self._deliver = deliver
         self._clock = clock
         self._at = 0
-        self._received = 0
+        self._received = self._frames = 0
         self._kind: Kind = "text"
         self._parts: list[bytes] = []
         self._over = False
@@ -60,14 +68,23 @@ class _Stamped(ClientConnection):
     def data_received(self, data: bytes) -> None:
         self._at = self._clock.now()
         self._received += len(data)
-        super().data_received(data)
+        for start in range(0, len(data), SLICE_BYTES):
+            if not self._flooded():
+                super().data_received(data[start : start + SLICE_BYTES])
         broken = self.protocol.parser_exc
-        if self._received > MAX_CONNECTION_BYTES:
-            self._end("flood", f"more than {MAX_CONNECTION_BYTES // 2**20} MiB on one connection")
+        if (flood := self._flooded()) is not None:
+            self._end("flood", f"more than {flood} on one connection")
         elif broken is not None and not isinstance(broken, EOFError):
             self._end("broken", f"the server broke the WebSocket protocol: {broken}")
 
+    def _flooded(self) -> str | None:
+        """What there was more of than anyone would listen to, if there was."""
+        if self._received > MAX_CONNECTION_BYTES:
+            return f"{MAX_CONNECTION_BYTES // 2**20} MiB"
+        return f"{MAX_CONNECTION_FRAMES} frames" if self._frames > MAX_CONNECTION_FRAMES else None
+
     def process_event(self, event: Any) -> None:
+        self._frames += 1
         opcode = event.opcode if isinstance(event, Frame) else None
         if opcode in (Opcode.TEXT, Opcode.BINARY, Opcode.CONT):
             self._collect(event)
@@ -118,9 +135,9 @@ class _WebSocketLink:
             async with asyncio.timeout(timeout_s):
                 await self._connection.send(request)
         except ConnectionClosed as error:
-            raise SendError(f"connection closed: {_how_closed(self._connection)}") from error
+            raise SendError("closed", f"connection closed: {_how_closed(self._connection)}") from error
         except TimeoutError as error:
-            raise SendError(f"the server did not take a request within {timeout_s:g} s") from error
+            raise SendError("timeout", f"the server did not take a request within {timeout_s:g} s") from error
 
     async def close(self) -> None:
         try:
@@ -224,4 +241,7 @@ def _tls_hint(url: str, plain: str = "does it want TLS? then it is wss://") -> s
 
 def _how_closed(connection: ClientConnection) -> str:
     frame = connection.protocol.close_rcvd
-    return "without a close frame" if frame is None else f"close frame {frame}"
+    if frame is None:
+        return "without a close frame"
+    # A reason is a server's own words: anything but letters may be in it.
+    return " ".join("".join(c if c.isprintable() else " " for c in f"close frame {frame}").split())

@@ -55,6 +55,7 @@ class TtsStream:
 
     async def speak(self, chunk_num: int, text: str) -> Segment:
         """Hand a text to the server."""
+        self._require_open()
         request = self._codec.text(text)
         # The segment is there before the write: audio may arrive while the write still waits.
         segment = self.segments.speak(chunk_num, text, self._session.clock.now())
@@ -65,8 +66,7 @@ class TtsStream:
         """Wait until every text sent has been spoken, or is held back by the server until more text comes."""
         while (wakes_at := self.segments.wakes_at()) is not None:
             await self._step(wakes_at)
-            if self.segments.done is not None:
-                raise Fault("tts", "ended_early", "TTS server said done before it was asked to close")
+            self._require_open()
 
     async def close(self) -> None:
         """Tell the server that no more text comes."""
@@ -126,6 +126,10 @@ class TtsStream:
     def said(self) -> str:
         """What the server complained of, as the end of a sentence."""
         return f"; it said: {self.complaint}" if self.complaint else ""
+
+    def _require_open(self) -> None:
+        if self.segments.done is not None:
+            raise Fault("tts", "ended_early", "TTS server said done before it was asked to close")
 
     async def _accepted_again(self) -> bool:
         try:

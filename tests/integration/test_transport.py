@@ -27,6 +27,7 @@ from probe.reference.faults import (
     TtsScript,
     Wait,
     refusing_port,
+    wire,
 )
 from probe.transport import ConnectError, Link, SendError, WebSocketConnector
 
@@ -125,8 +126,30 @@ async def test_every_end_of_a_connection_is_told_once(step: Any, kind: str, deta
         assert (end.kind, detail in end.data.decode()) == (kind, True)
         await link.close()
         assert await client.inbox.get(client.clock.now() + NS_A_S // 5) is None
-        with pytest.raises(SendError):
+        with pytest.raises(SendError) as caught:
             await link.send("{}", 1.0)
+        assert caught.value.reason == "closed"
+
+
+async def test_a_server_that_does_not_read_is_not_closed_but_late() -> None:
+    async def ignore(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = await reader.readuntil(b"\r\n\r\n")
+        writer.write(wire.upgrade_response(wire.request_headers(head)["sec-websocket-key"]))
+        await over.wait()
+        writer.transport.abort()
+        left.set()
+
+    over, left = asyncio.Event(), asyncio.Event()
+    async with await asyncio.start_server(ignore, "127.0.0.1", 0) as server:
+        link = await Client().open(f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}/")
+        with pytest.raises(SendError) as caught:
+            await link.send("x" * 32 * 2**20, 0.2)
+        link.abort()
+        over.set()
+        await left.wait()
+        # What was aborted is closed by the loop's next turn.
+        await asyncio.sleep(0)
+    assert caught.value.reason == "timeout"
 
 
 async def test_text_that_is_not_utf8_is_left_to_the_codec() -> None:

@@ -30,7 +30,7 @@ class FakeLink:
 
     async def send(self, request: str, timeout_s: float) -> None:  # noqa: ARG002 - the link's interface
         if not self.open:
-            raise SendError("connection closed: without a close frame")
+            raise SendError("closed", "connection closed: without a close frame")
         message = json.loads(request)
         self.network.requests.append((self.server, self.network.clock.now(), message))
         # The TTS server speaks one text after the other; the LLM server is asked one thing at a time.

@@ -100,7 +100,7 @@ RULES = [
         of="probe.sinks probe.sinks.*",
         never="probe.*",
         but="probe.record probe.measures probe.serving probe.series probe.drift probe.drift.* probe.audio "
-        "probe.clock probe.urls probe.sinks probe.sinks.*",
+        "probe.clock probe.urls probe.httpexchange probe.sinks probe.sinks.*",
         broken_by=("probe.sinks.spans", "import probe.engine"),
     ),
     Rule(

@@ -1,6 +1,7 @@
 """Whole runs on virtual time: every timestamp is known, so every measure is."""
 
 import asyncio
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
@@ -9,6 +10,7 @@ from fakes import DROP, GONE, FakeNetwork, JoiningTts, frames, llm, newer_tts, o
 
 from probe import engine
 from probe.config import ScenarioConfig, TargetConfig
+from probe.inbox import Arrival
 from probe.measures import measure_run, outcome, summarise
 from probe.protocols.chunked import ChunkedLlm
 from probe.protocols.magpie import MagpieTts
@@ -404,6 +406,30 @@ def test_an_idle_tts_stream_is_kept_alive_while_the_llm_takes_its_time(virtual: 
     assert outcome(record) == "slow"
     pings = [at for server, at, m in network.requests if server == "tts" and m["type"] == "ping"]
     assert [round((at - record.started) / 1e9) for at in pings] == [10, 20, 30, 40]
+
+
+def test_what_waited_to_be_read_before_we_asked_is_no_answer(virtual: Any) -> None:
+    answers = llm(say("Hello there."), say("Again.", done=True))()
+
+    def peer(request: dict[str, Any]) -> Iterable[Any]:
+        if request["action"] == "continue_stream":
+            before = network.clock.now() - 1_000_000
+            network.inbox.put(Arrival(before, "llm", 1, "text", b'{"type": "token", "content": "stale"}'))
+        return answers(request)
+
+    network = FakeNetwork(lambda: peer, newer_tts(spoken(300), spoken(300)))
+    record = go(virtual, network)
+    assert outcome(record) == "ok"
+    assert [c.llm_ttft_ms for c in measure_run(record)[0].chunks] == pytest.approx([100, 100])
+    assert record.turns[0].chunks[1].token_count == 1
+
+
+def test_done_before_the_last_text_is_told_also_where_nobody_waited_for_audio(virtual: Any) -> None:
+    thinking = say(" Again.", done=True, ttft=0.5)
+    early = [*frames(tone(300)), {"type": "segment_complete"}, 0.2, {"type": "done"}]
+    record = go(virtual, FakeNetwork(llm(say("Hello there."), thinking), newer_tts(early)))
+    assert record.failure is not None
+    assert (record.failure.stage, record.failure.reason) == ("tts", "ended_early")
 
 
 def test_chunks_without_progress_end(virtual: Any) -> None:

@@ -54,6 +54,14 @@ def test_a_commit_is_synced_to_a_write_ahead_log(db: History) -> None:
     assert db._db.execute("PRAGMA user_version").fetchone() == (VERSION,)
 
 
+def test_a_file_that_was_taken_away_begins_anew(db: History, tmp_path: Path) -> None:
+    db.append(record(1))
+    for file in tmp_path.iterdir():
+        file.unlink()
+    db.append(record(2))
+    assert ids(tmp_path) == ["02"]
+
+
 def test_a_run_is_kept_once(db: History, tmp_path: Path) -> None:
     db.append(record(1))
     db.append(record(1))

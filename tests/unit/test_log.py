@@ -2,7 +2,9 @@
 
 import io
 import json
+from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -110,3 +112,12 @@ def test_half_a_character_is_logged_all_the_same() -> None:
     run = failed()
     assert run.failure is not None
     assert logged(replace(run, failure=replace(run.failure, detail="\ud83d")))["detail"] == "\ud83d"
+
+
+def test_a_line_that_can_not_be_written_is_lost_and_no_error() -> None:
+    with Path("/dev/full").open("w") as full:
+        logger = make_logger(full)
+        LogSink(logger).write(record())
+        logger.error("sink failed")
+        with suppress(OSError):
+            full.close()

@@ -113,6 +113,7 @@ def test_the_registry_names_both_protocols() -> None:
         ({"type": "paused", "error": None, "tokens": 1}, ChunkEnd(False, None, None, 1, None)),
         ({"stream_id": STREAM, "status": "ended", "error": None}, StreamEnded()),
         ({"type": "done", "ttft_ms": 10**400}, ChunkEnd(True, None, None, None, None)),
+        ({"type": "done", "ttft_ms": -5, "tokens": 2**63}, ChunkEnd(True, None, None, None, None)),
         ({"text": "no word of done or paused"}, Unknown()),
         ({}, Unknown()),
     ],

@@ -8,11 +8,11 @@ from probe.protocols.fields import (
     complaint,
     count_or_none,
     http_url,
-    number_or_none,
     one_line,
     parse_object,
     shown,
     storable,
+    time_or_none,
 )
 from probe.record import Pause
 
@@ -92,7 +92,7 @@ def _chunk_end(reply: dict[str, Any], *, done: bool) -> ChunkEnd:
         reason=one_line(reason) if isinstance(reason, str) else None,
         text=storable(text) if isinstance(text, str) else None,
         tokens=count_or_none(reply.get("tokens")),
-        server_ttft_ms=number_or_none(reply.get("ttft_ms")),
+        server_ttft_ms=time_or_none(reply.get("ttft_ms")),
     )
 
 

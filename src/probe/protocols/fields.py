@@ -9,6 +9,7 @@ from probe.protocols.base import Malformed
 
 _SHOWN = 80
 _LINE = 300
+MOST = 2**31
 
 
 def parse_object(data: bytes) -> dict[str, Any] | Malformed:
@@ -44,7 +45,8 @@ def complaint(value: Any, frame: bytes) -> str:
 
 
 def count_or_none(value: Any) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+    """A number of things; None for what nobody has counted, as more than fit into any store."""
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MOST else None
 
 
 def number_or_none(value: Any) -> float | None:
@@ -55,6 +57,12 @@ def number_or_none(value: Any) -> float | None:
     except OverflowError:
         return None
     return number if math.isfinite(number) else None
+
+
+def time_or_none(value: Any) -> float | None:
+    """How long something took or lasts; nothing lasts less than no time."""
+    number = number_or_none(value)
+    return None if number is None or number < 0 else number
 
 
 def http_url(websocket_url: str, path: str) -> str:

@@ -62,16 +62,13 @@ class History:
         self._count_spans = count_spans
         self._lock = threading.Lock()
         with explained(self.path):
-            state_dir.mkdir(parents=True, exist_ok=True)
-            self._db = sqlite3.connect(self.path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False)
-            try:
-                self._prepare()
-            except BaseException:
-                self._db.close()
-                raise
+            self._open()
 
     def append(self, record: RunRecord) -> None:
-        """Commit a run. Once this returns the run is on disk; a run that is there already stays as it is."""
+        """Commit a run. Once this returns the run is on disk; a run that is there already stays as it is.
+
+        Where somebody has taken the file away, another one begins.
+        """
         added = point(record)
         row = (
             added.run_id,
@@ -85,6 +82,9 @@ class History:
             *added.stages_ms,
         )
         with self._lock, explained(self.path):
+            if self._file != _identity(self.path):
+                self._db.close()
+                self._open()
             self._db.execute(
                 "INSERT INTO runs (run_id, started, target, scenario, outcome, unsent_spans, record, serving,"
                 " response_ttfb_ms, llm_ttft_ms, llm_decode_ms, tts_ttfb_ms)"
@@ -135,6 +135,16 @@ class History:
         with self._lock:
             self._db.close()
 
+    def _open(self) -> None:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self._db = sqlite3.connect(self.path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False)
+        try:
+            self._prepare()
+        except BaseException:
+            self._db.close()
+            raise
+        self._file = _identity(self.path)
+
     def _prepare(self) -> None:
         migrate(self._db, self.path)
         self._db.execute("PRAGMA journal_mode = WAL").fetchall()
@@ -151,3 +161,12 @@ class History:
             self._db.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_count", "freelist_count", "page_size")
         )
         return int((pages - free) * size)
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Which file is there: one that was deleted is written to as before, and lost with the last who has it open."""
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return None
+    return found.st_dev, found.st_ino

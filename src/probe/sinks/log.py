@@ -4,6 +4,7 @@ No line holds a URL's password or query. What was asked and answered is told onl
 """
 
 from collections.abc import Mapping, MutableMapping
+from contextlib import suppress
 from typing import Any, Literal, TextIO
 
 import structlog
@@ -24,14 +25,17 @@ _LEVELS: Mapping[Outcome, str] = {
 
 
 def make_logger(stream: TextIO, style: Style = "auto") -> Logger:
-    """A logger that writes to `stream`: a line of JSON each, or for a person where the stream is a terminal."""
+    """A logger that writes to `stream`: a line of JSON each, or for a person where the stream is a terminal.
+
+    A line that can't be written is lost; whoever logs is not told.
+    """
     colours = stream.isatty()
     for_a_person = style == "console" or (style == "auto" and colours)
     look: Processor = structlog.processors.JSONRenderer()
     if for_a_person:
         look = structlog.dev.ConsoleRenderer(colors=colours, exception_formatter=structlog.dev.plain_traceback)
     logger: Logger = structlog.wrap_logger(
-        structlog.PrintLogger(stream),
+        _Printer(stream),
         processors=[
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
@@ -43,6 +47,16 @@ def make_logger(stream: TextIO, style: Style = "auto") -> Logger:
         cache_logger_on_first_use=True,
     )
     return logger
+
+
+class _Printer(structlog.PrintLogger):
+    """Prints what can be printed: a full disk, or nobody who reads, is no reason to measure no more."""
+
+    def msg(self, message: str) -> None:
+        with suppress(OSError):
+            super().msg(message)
+
+    info = warning = error = msg
 
 
 class LogSink:

@@ -10,6 +10,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTraceServiceResponse,
 )
 
+from probe.httpexchange import exchange
 from probe.sinks.otlp import Endpoint, RefusedError, UnavailableError
 
 _DEFAULT_PATH = "/v1/traces"
@@ -34,16 +35,12 @@ class HttpCollector:
 
     def send(self, request: ExportTraceServiceRequest) -> ExportTraceServiceResponse:
         """Deliver a request once. Raises UnavailableError, RefusedError."""
-        connection = self._connection()
+        headers = {**self._endpoint.headers, "Content-Type": _PROTOBUF}
+        post = ("POST", self._path, request.SerializeToString(), headers)
         try:
-            headers = {**self._endpoint.headers, "Content-Type": _PROTOBUF}
-            connection.request("POST", self._path, request.SerializeToString(), headers)
-            answer = connection.getresponse()
-            body = answer.read(_LARGEST_ANSWER)
+            answer, body = exchange(self._connection(), post, self._endpoint.timeout_s, _LARGEST_ANSWER)
         except (OSError, HTTPException) as error:
             raise UnavailableError(f"{self._host}: {type(error).__name__}: {error}") from error
-        finally:
-            connection.close()
         if answer.status // 100 != 2:  # noqa: PLR2004 - HTTP's class of successes
             raise self._complaint(answer)
         return _response(body)
