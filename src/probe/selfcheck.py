@@ -18,7 +18,7 @@ NS_A_MS = 1e6
 
 @dataclass(frozen=True, slots=True)
 class Stall:
-    """A time in which nothing could be stamped, in nanoseconds of the run's clock."""
+    """A time in which nothing could be stamped, in nanoseconds of its lookout's clock."""
 
     what: str
     start: int
@@ -35,29 +35,26 @@ class Watch:
     def __init__(self, clock: Clock, max_lag_ms: float) -> None:
         self._clock = clock
         self._max_lag_ms = max_lag_ms
+        # By the lookout's clock, and how far ours is ahead of it.
         self._stalls: list[Stall] = []
-        # When the loop last asked for what has arrived, as far as we know, and when before that.
-        self._asked = self._asked_before = 0
-        self._collecting: int | None = None
+        self._ahead = 0
 
     def __enter__(self) -> Self:
         loop = asyncio.get_running_loop()
-        self._lookout = _lookouts.setdefault(loop, _Lookout(loop))
-        self._asked = self._asked_before = self._clock.now()
-        self._lookout.join(self)
+        self._lookout = _lookouts.setdefault(loop, _Lookout(loop, self._clock))
+        self._ahead = self._clock.now() - self._lookout.clock.now()
+        self._lookout.join(self._stalls)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
-        self._lookout.leave(self)
-        # A stall that lasts until now has no tick after it.
-        self.ticked()
+        self._lookout.leave(self._stalls)
 
     def longest_ms(self, record: RunRecord) -> dict[str, float]:
         """The longest stall of each kind while something was measured: connecting is part of no measure."""
         began = min((chunk.inference_start for turn in record.turns for chunk in turn.chunks), default=record.started)
         longest: dict[str, float] = {}
         for stall in self._stalls:
-            lasted = stall.within_ms(began, record.ended)
+            lasted = stall.within_ms(began - self._ahead, record.ended - self._ahead)
             longest[stall.what] = max(longest.get(stall.what, 0.0), lasted)
         return longest
 
@@ -70,67 +67,67 @@ class Watch:
         )
         return replace(record, doubts=record.doubts + doubts) if doubts else record
 
-    def ticked(self) -> None:
-        """What had arrived when the loop last asked has been stamped by now.
-
-        A frame may have come just after the loop had asked, waited for all that the loop then did, and for what it did
-        with the frames before it the next time: so a stall lasts from the time before last that it asked until now.
-        That may be two ticks more than the truth, and is never less.
-        """
-        self._note("event-loop lag", self._asked_before, self._clock.now(), 2 * TICK_S * 1e3)
-
-    def asked(self) -> None:
-        """The loop has just asked for what has arrived."""
-        self._asked_before, self._asked = self._asked, self._clock.now()
-
-    def collecting(self, phase: str) -> None:
-        """A garbage collection has come to this phase."""
-        if phase == "start":
-            self._collecting = self._clock.now()
-        elif self._collecting is not None:
-            self._note("garbage collection", self._collecting, self._clock.now())
-            self._collecting = None
-
-    def _note(self, what: str, start: int, end: int, usual_ms: float = 0.0) -> None:
-        if (end - start) / NS_A_MS - usual_ms > NOTED_MS:
-            self._stalls.append(Stall(what, start, end))
-
 
 class _Lookout:
-    """Looks at one event loop for all that watch it."""
+    """Looks at one event loop for all that watch it: a tick costs the same for one and for hundreds."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, clock: Clock) -> None:
+        self.clock = clock
         self._loop = loop
-        # Replaced and never changed: a collection in another thread may be going through it.
-        self._watches: tuple[Watch, ...] = ()
+        # Where each watch keeps its stalls. Replaced and never changed: a collection in another thread may be going
+        # through it.
+        self._watching: tuple[list[Stall], ...] = ()
+        # When the loop last asked for what has arrived, as far as we know, and when before that.
+        self._asked = self._asked_before = clock.now()
+        self._collecting: int | None = None
 
-    def join(self, watch: Watch) -> None:
-        if not self._watches:
+    def join(self, stalls: list[Stall]) -> None:
+        """Add every stall from now on to `stalls`."""
+        if not self._watching:
             gc.callbacks.append(self._on_collection)
             self._timer = self._loop.call_later(TICK_S, self._tick)
-        self._watches = (*self._watches, watch)
+        self._watching = (*self._watching, stalls)
 
-    def leave(self, watch: Watch) -> None:
-        self._watches = tuple(each for each in self._watches if each is not watch)
-        if not self._watches:
+    def leave(self, stalls: list[Stall]) -> None:
+        # A stall that lasts until now has no tick after it.
+        self._ticked()
+        self._watching = tuple(each for each in self._watching if each is not stalls)
+        if not self._watching:
             gc.callbacks.remove(self._on_collection)
             self._timer.cancel()
             del _lookouts[self._loop]
 
     def _tick(self) -> None:
         """Timers are the last that the loop gets to after it has asked; what is called soon is the first."""
-        for watch in self._watches:
-            watch.ticked()
+        self._ticked()
         self._loop.call_soon(self._ask)
         self._timer = self._loop.call_later(TICK_S, self._tick)
 
+    def _ticked(self) -> None:
+        """What had arrived when the loop last asked has been stamped by now.
+
+        A frame may have come just after the loop had asked, waited for all that the loop then did, and for what it did
+        with the frames before it the next time: so a stall lasts from the time before last that it asked until now.
+        That may be two ticks more than the truth, and is never less.
+        """
+        self._note("event-loop lag", self._asked_before, self.clock.now(), 2 * TICK_S * 1e3)
+
     def _ask(self) -> None:
-        for watch in self._watches:
-            watch.asked()
+        """The loop has just asked for what has arrived."""
+        self._asked_before, self._asked = self._asked, self.clock.now()
 
     def _on_collection(self, phase: str, _info: dict[str, Any]) -> None:
-        for watch in self._watches:
-            watch.collecting(phase)
+        if phase == "start":
+            self._collecting = self.clock.now()
+        elif self._collecting is not None:
+            self._note("garbage collection", self._collecting, self.clock.now())
+            self._collecting = None
+
+    def _note(self, what: str, start: int, end: int, usual_ms: float = 0.0) -> None:
+        if (end - start) / NS_A_MS - usual_ms > NOTED_MS:
+            stall = Stall(what, start, end)
+            for stalls in self._watching:
+                stalls.append(stall)
 
 
 _lookouts: dict[asyncio.AbstractEventLoop, _Lookout] = {}

@@ -1,6 +1,7 @@
 """Doubts about our own measurement: a loop that was late, a collection that took long."""
 
 import asyncio
+import contextlib
 import gc
 from dataclasses import dataclass, replace
 from typing import Any
@@ -106,6 +107,79 @@ def test_many_watches_cost_one_tick(virtual: Any, monkeypatch: pytest.MonkeyPatc
 
     assert virtual.run(go()) <= 0.1 / TICK_S + 3
     assert gc.callbacks == []
+
+
+@dataclass
+class CountingClock:
+    """The virtual loop's time, `ahead` nanoseconds of it; counts how often it was asked."""
+
+    inner: Any
+    ahead: int = 0
+    asked: int = 0
+
+    def now(self) -> int:
+        self.asked += 1
+        return int(self.inner.now()) + self.ahead
+
+
+def test_a_tick_asks_no_watch_for_the_time(virtual: Any) -> None:
+    """With hundreds of them, each late tick would make the next one later."""
+    clocks = [CountingClock(virtual.clock) for _ in range(5)]
+
+    async def go() -> list[int]:
+        with contextlib.ExitStack() as stack:
+            for clock in clocks:
+                stack.enter_context(Watch(clock, 20.0))
+            before = [clock.asked for clock in clocks]
+            await asyncio.sleep(0.1)
+            return [clock.asked - asked for clock, asked in zip(clocks, before, strict=True)]
+
+    first, *others = virtual.run(go())
+    assert first >= 0.1 / TICK_S
+    assert others == [0, 0, 0, 0]
+
+
+@pytest.mark.parametrize("ahead_s", [-3600, 3600])
+def test_a_stall_is_where_it_was_by_the_clock_of_each_run(virtual: Any, ahead_s: int) -> None:
+    """Each run has a wall anchor of its own, and the wall clock may have been set between two of them."""
+    one = StallingClock(virtual.clock)
+    other = CountingClock(one, ahead_s * 10**9)
+
+    async def go() -> tuple[RunRecord, RunRecord]:
+        with Watch(one, 20.0), Watch(other, 20.0) as watch:
+            started = other.now()
+            await asyncio.sleep(0.05)
+            calm = other.now()
+            one.stalled += 50_000_000
+            await asyncio.sleep(0.05)
+            before, all_of_it = RunRecord(PLAN, started, calm), RunRecord(PLAN, started, other.now())
+            return watch.judge(before), watch.judge(all_of_it)
+
+    before, all_of_it = virtual.run(go())
+    assert before.doubts == ()
+    (doubt,) = all_of_it.doubts
+    assert doubt.startswith("event-loop lag of 5")
+
+
+def test_every_run_that_goes_on_is_doubted_and_none_that_begins_later(virtual: Any) -> None:
+    clock = StallingClock(virtual.clock)
+
+    def whole(watch: Watch, started: int) -> tuple[str, ...]:
+        return watch.judge(RunRecord(PLAN, started, clock.now())).doubts
+
+    async def go() -> list[tuple[str, ...]]:
+        with Watch(clock, 20.0) as one, Watch(clock, 20.0) as other:
+            started = clock.now()
+            await asyncio.sleep(0.05)
+            clock.stalled += 50_000_000
+            with Watch(clock, 20.0) as late:
+                begun = clock.now()
+                await asyncio.sleep(0.05)
+                return [whole(one, started), whole(other, started), whole(late, begun)]
+
+    one, other, late = virtual.run(go())
+    assert one == other != ()
+    assert late == ()
 
 
 def test_a_loop_that_was_late_makes_the_run_suspect(virtual: Any) -> None:
