@@ -6,6 +6,7 @@ differs from its day, shrunk by as much as chance alone would have made of it.
 """
 
 import math
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from statistics import median
 from typing import NamedTuple
@@ -106,8 +107,12 @@ class Baseline:
 
         What lasts for less than half a day is not in it, and a step stays a step.
         """
-        flat = [(cell.hour, cell.raw - self._usual(cell.hour)) for cell in self._cells]
-        return {here: median(level for hour, level in flat if abs(hour - here) <= _AROUND) for here, _ in flat}
+        hours = [cell.hour for cell in self._cells]
+        flat = [cell.raw - self._usual(cell.hour) for cell in self._cells]
+        return {
+            hour: median(flat[bisect_left(hours, hour - _AROUND) : bisect_right(hours, hour + _AROUND)])
+            for hour in hours
+        }
 
     def strays(self) -> list[Stray]:
         """How far each hour was from the level around it; nothing while the rhythm is unknown."""

@@ -31,8 +31,9 @@ class Contention:
         self._row = 0
         self._sum = 0.0
         self._onset = 0
-        # The highest that the sum came, by day.
+        # The highest that the sum came, by day, and what is usual of that today.
         self._peaks: dict[int, float] = {}
+        self._usual = 0.0
 
     def counts_since(self, number: int, at: float, far: bool, patience: float) -> int:
         """The number of the run since which all count, with this one: one later where it does not count yet.
@@ -47,10 +48,8 @@ class Contention:
         if self._sum <= 0.0:
             self._sum, self._onset = 0.0, number + 1
         self.crowd = None
-        day = int(at // _A_DAY_S)
-        usual = _MARGIN * self._usual_peak(day)
-        self._peaks[day] = max(self._sum, self._peaks.get(day, 0.0))
-        if self._sum >= max(usual, patience * self._threshold + _A_BURST * gain):
+        self._note_peak(int(at // _A_DAY_S))
+        if self._sum >= max(_MARGIN * self._usual, patience * self._threshold + _A_BURST * gain):
             self.crowd, self._sum = self._onset, 0.0
         if not far or self._row > IN_A_ROW:
             return number
@@ -58,10 +57,11 @@ class Contention:
             return number - IN_A_ROW + 1
         return number + 1
 
-    def _usual_peak(self, today: int) -> float:
-        """What the sum came to on two of the days before."""
-        self._peaks = {day: peak for day, peak in self._peaks.items() if day >= today - _DAYS}
-        return sorted([0.0, 0.0, *(peak for day, peak in self._peaks.items() if day < today)])[-2]
+    def _note_peak(self, day: int) -> None:
+        if day not in self._peaks:
+            self._peaks = {each: peak for each, peak in self._peaks.items() if each >= day - _DAYS}
+            self._usual = sorted([0.0, 0.0, *self._peaks.values()])[-2]
+        self._peaks[day] = max(self._sum, self._peaks.get(day, 0.0))
 
     def _remember(self, far: bool) -> None:
         if len(self._past) == self._past.maxlen:
