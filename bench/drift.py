@@ -1,9 +1,9 @@
 """How soon is drift found, and how often for nothing? The probe's detector and its rivals, on the same simulated runs.
 
 For each kind of runs: false alarms in 30 days, then steps and a ramp of one stage: the share found within 24 h, the
-median delay in runs, how often the right stage was named, and how well the moment was dated. Then latencies that the
-detector was not made with (`drift_noises.py`): alarms of the first week and in each of the three after it, and steps on
-the eleventh day.
+median delay in runs, how often the right stage was named, and how well the moment was dated. Then latencies of many
+other kinds (`drift_noises.py`): alarms of the first week and in each of the three after it, and steps on the eleventh
+day.
 
     python bench/drift.py                      everything, Otava included (in a venv of its own, made when needed)
     python bench/drift.py --world usual --trials 20 --otava-trials 0
@@ -171,7 +171,7 @@ def measure(name: str, world: World, trials: int, months: int, pool: Executor) -
 
 
 def measure_kinds(kinds: Iterable[str], trials: int, months: int, pool: Executor) -> None:
-    """Print a line for each kind of latencies that the detector was not made with."""
+    """Print a line for each of the other kinds of latencies."""
     pending = {
         kind: (
             [pool.submit(alarms_of_kind, kind, TESTING + each) for each in range(months)],

@@ -1,4 +1,4 @@
-"""Latencies of other kinds than those the detector was made with: what a month without a change may look like.
+"""Latencies of other kinds than those of the goals: what a month without a change may look like.
 
 Each kind is three stages' milliseconds, run by run.
 """
