@@ -144,6 +144,15 @@ def test_what_was_crowded_is_forgotten_with_what_served() -> None:
     assert [type(each) for each in found] == [ServingChange]
 
 
+def test_where_nothing_runs_at_night_small_changes_are_found_all_the_same() -> None:
+    at = 7 * DAY + 130
+    runs = (each for each in noisy(at + DAY, scatter=0.02, factors=lambda n: [1.05 if n >= at else 1.0] * 3))
+    by_day = [each for each in runs if 7 <= (each.started / 1e9 - START_S) / 3600 % 24 < 22]
+    (shift,) = watched(by_day)[1]
+    assert isinstance(shift, Shift)
+    assert abs(number(shift.since) - at) <= 10
+
+
 def test_a_level_that_wanders_for_weeks_is_no_row_of_changes() -> None:
     rng, level, wander = random.Random(7), 0.0, []
     for _ in range(28 * DAY):

@@ -17,8 +17,8 @@ _WEEK = 7 * _DAY
 _KEPT = 8 * _DAY
 # The youngest third of what there is, at most a day of it, is no baseline.
 _LONGEST_LAG = _DAY
-# Hours of a day that must be known before it tells of the rhythm.
-_WHOLE_DAY = 16
+# A day with a smaller share of the hours that the fullest one has tells nothing of the rhythm.
+_WHOLE_DAY = 2 / 3
 # While the rhythm is unknown only the last hours are a fair comparison: as few as hold so many runs, and more than two,
 # so that one of them may be off.
 _RECENT_RUNS = 24
@@ -91,7 +91,7 @@ class Baseline:
         hour = int(at // HOUR)
         before = self.rhythm
         if hour != self._hour and self._values:
-            self._close(noise)
+            self._close(noise, is_last=hour // _DAY > self._hour // _DAY)
         self._hour = hour
         if value is not None:
             self._values.append(value)
@@ -164,7 +164,8 @@ class Baseline:
         """The hour with which the present level began."""
         return self._since
 
-    def _close(self, noise: float) -> None:
+    def _close(self, noise: float, *, is_last: bool) -> None:
+        """The hour is over; `is_last`: and its day with it."""
         self._cells.append(Cell(self._hour, midmean(self._values), midmean(self._raw), len(self._values)))
         self._values.clear()
         self._raw.clear()
@@ -172,7 +173,7 @@ class Baseline:
         while self._cells[0].hour < self._hour - _KEPT:
             del self._cells[0]
         # A day is whole when it ends, the first one whenever it began.
-        if self._hour - self._cells[0].hour >= _DAY - 1 and (self.rhythm is None or self._hour % _DAY == _DAY - 1):
+        if self._hour - self._cells[0].hour >= _DAY - 1 and (self.rhythm is None or is_last):
             found = _rhythm(self._cells, self._hour, noise)
             if found is not None:
                 self.rhythm, self._unsure = found
@@ -216,7 +217,8 @@ def _rhythm(cells: Sequence[Cell], last: int, noise: float) -> tuple[list[float]
     days: dict[int, list[Cell]] = {}
     for cell in cells:
         days.setdefault((last - cell.hour) // _DAY, []).append(cell)
-    whole = [_from_its_day(day) for day in days.values() if len(day) >= _WHOLE_DAY]
+    fullest = max(len(day) for day in days.values())
+    whole = [_from_its_day(day) for day in days.values() if len(day) >= _WHOLE_DAY * fullest]
     sums, runs = [0.0] * _DAY, [0] * _DAY
     for cell in (cell for day in whole for cell in day):
         sums[cell.hour % _DAY] += cell.value * cell.runs
