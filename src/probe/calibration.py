@@ -2,7 +2,8 @@
 
 The truth of a measure is the moment when the server wrote the frame that ends it, less the moment when the probe handed
 over the request that begins it, on the same machine's monotonic clock. So the way of that frame through the kernel is
-part of the error, and the way of the request is not: how late the server has read it is told beside the measures.
+part of the error, and the way of the request is not. Told beside the measures: how late the server has read a request,
+and how long after the LLM's last word the probe had handed the text on, which is as much of the wait as a client's own.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -20,7 +21,9 @@ NS_A_MS = 1e6
 UNCERTAIN_NS = 1_000_000
 # Beyond this a run must not count as valid.
 LIMIT_MS = 20.0
+HANDED_ON = "text handed on to the TTS"
 REQUEST = "request read by the server"
+_ASIDE = (HANDED_ON, REQUEST)
 # The silences are differences of two of these.
 LATENCIES = (
     "llm_ttft_ms", "llm_gen_time_ms", "tts_ttfb_ms", "tts_gen_time_ms", "tts_stream_time_ms", "combined_ttfb_ms",
@@ -132,8 +135,8 @@ class Calibration:
             self.errors.setdefault(name, []).extend(each)
 
     def spreads(self) -> dict[str, Spread]:
-        """Each measure's errors, the way of the requests last."""
-        names = sorted(self.errors, key=lambda name: name == REQUEST)
+        """Each measure's errors, and what is told beside them last."""
+        names = sorted(self.errors, key=lambda name: name in _ASIDE)
         return {name: spread(self.errors[name]) for name in names}
 
     def bars(self) -> Spread | None:
@@ -159,13 +162,14 @@ def errors(record: RunRecord, clock: AnchoredClock, truth: Truth) -> dict[str, l
             if value is not None and true_ms is not None:
                 found.setdefault(name, []).append(value - true_ms)
     for chunk, each in zip(turn.chunks, chunks, strict=True):
+        found.setdefault(HANDED_ON, []).append((_monotonic(chunk.tts_text_sent or 0, clock) - each.done) / NS_A_MS)
         found.setdefault(REQUEST, []).append((each.read - _monotonic(chunk.inference_start, clock)) / NS_A_MS)
     return found
 
 
 def largest(found: Mapping[str, Sequence[float]]) -> float:
-    """The largest error of any measure, the way of a request left out."""
-    return max((abs(error) for name, each in found.items() if name != REQUEST for error in each), default=0.0)
+    """The largest error of any measure; what is told beside the measures is none."""
+    return max((abs(error) for name, each in found.items() if name not in _ASIDE for error in each), default=0.0)
 
 
 def spread(found: Sequence[float]) -> Spread:

@@ -1,4 +1,8 @@
-"""Can our own measurement be trusted? Watches the event loop and the garbage collector while a run goes on."""
+"""Can our own measurement be trusted? Watches the event loop and the garbage collector while a run goes on.
+
+A stall of ours is in what a person would have waited: the next request leaves that much later. And where the kernel does
+not stamp what arrives, it is in every latency.
+"""
 
 import asyncio
 import gc
@@ -18,7 +22,7 @@ NS_A_MS = 1e6
 
 @dataclass(frozen=True, slots=True)
 class Stall:
-    """A time in which nothing could be stamped, in nanoseconds of its lookout's clock."""
+    """A time in which nothing could be read or answered, in nanoseconds of its lookout's clock."""
 
     what: str
     start: int
@@ -104,7 +108,7 @@ class _Lookout:
         self._timer = self._loop.call_later(TICK_S, self._tick)
 
     def _ticked(self) -> None:
-        """What had arrived when the loop last asked has been stamped by now.
+        """What had arrived when the loop last asked has been read by now.
 
         A frame may have come just after the loop had asked, waited for all that the loop then did, and for what it did
         with the frames before it the next time: so a stall lasts from the time before last that it asked until now.

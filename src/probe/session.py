@@ -101,12 +101,11 @@ class Session:
         """Write a request; returns the moment just before the write. Raises Fault."""
         if server not in self._links:
             raise Fault(server, "closed", f"{_NAMES[server]} server ended the connection: {self._endings.get(server)}")
-        at = self._heard[server] = self.clock.now()
+        self._heard[server] = self.clock.now()
         try:
-            await self._links[server].send(request, self._patience[server])
+            return await self._links[server].send(request, self._patience[server])
         except SendError as error:
             raise Fault(server, error.reason, f"{_NAMES[server]}: {error}") from error
-        return at
 
     async def pump(self, server: Server, until: int) -> bool:
         """Let the peers read the next arrival; False when `until` passes without one.

@@ -1,7 +1,8 @@
-"""The WebSocket client: opens connections, stamps frames the moment their bytes arrive, gives up at deadlines.
+"""The WebSocket client: opens connections, stamps frames with the moment their bytes came in, gives up at deadlines.
 
 The only client-side importer of `websockets`. Frames go from the socket's callback straight into the inbox, past the
-library's own queue: that saves a task switch between the bytes and their timestamp, and no back-pressure delays them.
+library's own queue: that saves a task switch between the bytes and whoever waits for them, and no back-pressure delays
+them.
 """
 
 import asyncio
@@ -16,10 +17,13 @@ from typing import Any, Protocol
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus, WebSocketException
 from websockets.frames import Frame, Opcode
+from websockets.http11 import Response
+from websockets.uri import parse_uri
 
-from probe import httpget
+from probe import httpget, stampedsocket
 from probe.clock import Clock
 from probe.inbox import Arrival, Inbox, Kind, Server
+from probe.stampedsocket import StampedSocket
 from probe.urls import without_secrets
 
 CLOSE_TIMEOUT_S = 1.0
@@ -55,10 +59,13 @@ class SendError(Exception):
 class _Stamped(ClientConnection):
     """Stamps bytes before they are parsed. tests/integration/test_transport.py holds the library to what this needs."""
 
-    def __init__(self, *args: Any, deliver: Callable[[int, Kind, bytes], None], clock: Clock, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+    def __init__(
+        self, *args: Any, deliver: Callable[[int, Kind, bytes], None], clock: Clock, socket: StampedSocket, **more: Any
+    ) -> None:
+        super().__init__(*args, **more)
         self._deliver = deliver
         self._clock = clock
+        self._socket = socket
         self._at = 0
         self._received = self._frames = 0
         self._kind: Kind = "text"
@@ -66,7 +73,8 @@ class _Stamped(ClientConnection):
         self._over = False
 
     def data_received(self, data: bytes) -> None:
-        self._at = self._clock.now()
+        waited_ns = self._socket.waited_ns()
+        self._at = max(self._at, self._clock.now() - waited_ns)
         self._received += len(data)
         for start in range(0, len(data), SLICE_BYTES):
             if not self._flooded():
@@ -116,8 +124,11 @@ class _Stamped(ClientConnection):
 class Link(Protocol):
     """One open connection."""
 
-    async def send(self, request: str, timeout_s: float) -> None:
-        """Hand a request to the socket. Raises SendError where the connection is gone or takes no more."""
+    async def send(self, request: str, timeout_s: float) -> int:
+        """Hand a request to the socket; returns the moment just before.
+
+        Raises SendError where the connection is gone or takes no more.
+        """
 
     async def close(self) -> None:
         """Close politely, by force after `CLOSE_TIMEOUT_S`. Never raises."""
@@ -127,10 +138,13 @@ class Link(Protocol):
 
 
 class _WebSocketLink:
-    def __init__(self, connection: ClientConnection) -> None:
+    def __init__(self, connection: ClientConnection, stamped: StampedSocket, clock: Clock) -> None:
         self._connection = connection
+        self._socket = stamped
+        self._clock = clock
 
-    async def send(self, request: str, timeout_s: float) -> None:
+    async def send(self, request: str, timeout_s: float) -> int:
+        self._socket.forget_writes()
         try:
             async with asyncio.timeout(timeout_s):
                 await self._connection.send(request)
@@ -138,6 +152,7 @@ class _WebSocketLink:
             raise SendError("closed", f"connection closed: {_how_closed(self._connection)}") from error
         except TimeoutError as error:
             raise SendError("timeout", f"the server did not take a request within {timeout_s:g} s") from error
+        return self._clock.now() - self._socket.since_write_ns()
 
     async def close(self) -> None:
         try:
@@ -171,26 +186,38 @@ class WebSocketConnector:
         def deliver(at: int, kind: Kind, data: bytes) -> None:
             self._inbox.put(Arrival(at, server, number, kind, data))
 
-        factory: Any = functools.partial(_Stamped, deliver=deliver, clock=self._clock)
-        secure: dict[str, Any] = {"ssl": _tls_context()} if url.startswith("wss:") else {}
         try:
-            connection = await connect(
-                url,
-                additional_headers=headers,
-                compression=None,
-                proxy=None,
-                open_timeout=timeout_s,
-                # Our own deadlines notice a dead server; a batch engine that blocks its loop would miss a ping.
-                ping_interval=None,
-                close_timeout=CLOSE_TIMEOUT_S,
-                max_size=MAX_MESSAGE_BYTES,
-                logger=_silent,
-                create_connection=factory,
-                **secure,
-            )
-        except (OSError, WebSocketException, EOFError, ValueError) as error:
+            async with asyncio.timeout(timeout_s):
+                where = parse_uri(url)
+                stamped = await stampedsocket.connected(where.host, where.port)
+                connection = await self._upgraded(stamped, url, headers, deliver)
+        except (OSError, WebSocketException, EOFError, ValueError, LookupError) as error:
             raise ConnectError(*_why_not(error, without_secrets(url), timeout_s)) from error
-        return _WebSocketLink(connection)
+        return _WebSocketLink(connection, stamped, self._clock)
+
+    async def _upgraded(
+        self,
+        stamped: StampedSocket,
+        url: str,
+        headers: Mapping[str, str],
+        deliver: Callable[[int, Kind, bytes], None],
+    ) -> ClientConnection:
+        factory: Any = functools.partial(_Stamped, deliver=deliver, clock=self._clock, socket=stamped)
+        secure: dict[str, Any] = {"ssl": _tls_context()} if url.startswith("wss:") else {}
+        return await connect(
+            url,
+            additional_headers=headers,
+            compression=None,
+            open_timeout=None,
+            # Our own deadlines notice a dead server; a batch engine that blocks its loop would miss a ping.
+            ping_interval=None,
+            close_timeout=CLOSE_TIMEOUT_S,
+            max_size=MAX_MESSAGE_BYTES,
+            logger=_silent,
+            create_connection=factory,
+            sock=stamped,
+            **secure,
+        )
 
     async def fetch(self, url: str, timeout_s: float) -> bytes | None:
         return await httpget.get(url, timeout_s)
@@ -216,10 +243,8 @@ def _why_not(error: BaseException, url: str, timeout_s: float) -> tuple[str, str
             return "refused", f"{url}: connection refused; is the server running?"
         case ssl.SSLError():
             return "tls", f"{url}: {_tls_failure(error, url)}"
-        case InvalidStatus():
-            status = error.response.status_code
-            hint = "; check the path" if status in _WRONG_PATH else ""
-            return "not_websocket", f"{url}: HTTP {status} instead of a WebSocket{hint}"
+        case _ if (answer := _answer(error)) is not None:
+            return "not_websocket", f"{url}: HTTP {answer.status_code} instead of a WebSocket{_where_else(answer)}"
         case _ if isinstance(error, ConnectionError) or isinstance(error.__cause__, EOFError | ConnectionError):
             return "closed", f"{url}: the server ended the connection during the handshake; {_tls_hint(url)}"
         case OSError():
@@ -227,6 +252,18 @@ def _why_not(error: BaseException, url: str, timeout_s: float) -> tuple[str, str
         case InvalidHandshake():
             return "not_websocket", f"{url}: no WebSocket server answers there ({error})"
     return "not_websocket", f"{url}: {error}"
+
+
+def _answer(error: BaseException) -> Response | None:
+    """What an HTTP server said that opens no WebSocket. A redirect that the library can't follow hides it."""
+    refusal = error if isinstance(error, InvalidStatus) else error.__context__
+    return refusal.response if isinstance(refusal, InvalidStatus) else None
+
+
+def _where_else(answer: Response) -> str:
+    if locations := answer.headers.get_all("Location"):
+        return f"; it redirects to {_printable(without_secrets(locations[0]))}: enter the address that it is at"
+    return "; check the path" if answer.status_code in _WRONG_PATH else ""
 
 
 def _tls_failure(error: ssl.SSLError, url: str) -> str:
@@ -243,5 +280,9 @@ def _how_closed(connection: ClientConnection) -> str:
     frame = connection.protocol.close_rcvd
     if frame is None:
         return "without a close frame"
-    # A reason is a server's own words: anything but letters may be in it.
-    return " ".join("".join(c if c.isprintable() else " " for c in f"close frame {frame}").split())
+    return _printable(f"close frame {frame}")
+
+
+def _printable(text: str) -> str:
+    """A server's own words on one line: anything but letters may be in them."""
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())

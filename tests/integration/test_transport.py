@@ -1,14 +1,18 @@
 """Holds the `websockets` library to what `transport.py` needs of it, over real sockets.
 
 `data_received` and `process_event` are the library's own, undocumented methods: an upgrade that renames them, or that
-no longer calls them for each frame, fails here.
+no longer calls them for each frame, fails here. So does an asyncio that reads and writes its sockets by other methods.
 """
 
 import asyncio
+import ssl
+import sys
+import time
 from dataclasses import replace
 from typing import Any
 
 import pytest
+import trustme
 
 from probe.clock import AnchoredClock
 from probe.inbox import NS_A_S, Arrival, Inbox
@@ -29,7 +33,7 @@ from probe.reference.faults import (
     refusing_port,
     wire,
 )
-from probe.transport import ConnectError, Link, SendError, WebSocketConnector
+from probe.transport import ConnectError, Link, SendError, WebSocketConnector, _Stamped
 
 HEADERS = {"traceparent": "00-0123456789abcdef0123456789abcdef-0123456789abcdef-01"}
 
@@ -48,6 +52,11 @@ class Client:
         arrival = await self.inbox.get(self.clock.now() + round(seconds * NS_A_S))
         assert arrival is not None, "nothing arrived"
         return arrival
+
+
+def hold_up(seconds: float) -> None:
+    """Keep the event loop from doing anything."""
+    time.sleep(seconds)
 
 
 def script(*on_connected: Any, **others: Any) -> TtsScript:
@@ -76,6 +85,58 @@ async def test_a_stamp_is_taken_on_arrival_not_when_somebody_reads() -> None:
         arrival = await client.next()
         await link.close()
     assert read - arrival.at > 0.2 * NS_A_S
+
+
+@pytest.fixture(params=["plain", "tls"])
+def tls(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> ssl.SSLContext | None:
+    """The server's side of TLS that the client trusts, or none."""
+    if request.param == "plain":
+        return None
+    authority, theirs, ours = (
+        trustme.CA(),
+        ssl.create_default_context(ssl.Purpose.CLIENT_AUTH),
+        ssl.create_default_context(),
+    )
+    authority.issue_cert("127.0.0.1").configure_cert(theirs)
+    authority.configure_trust(ours)
+    monkeypatch.setattr("probe.transport._tls_context", lambda: ours)
+    return theirs
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="no other kernel stamps")
+async def test_a_frame_that_waits_for_the_loop_is_stamped_when_it_came(tls: ssl.SSLContext | None) -> None:
+    """Fails too where asyncio no longer reads with a method that is stamped."""
+    client = Client()
+    async with ScriptedTts(script(Text("first"), Wait(0.05), Text("second")), tls=tls) as server:
+        link = await client.open(server.url)
+        await client.next()
+        await server.log.until(lambda _: len(server.log.sent("text")) == 2)
+        hold_up(0.1)
+        over = client.clock.now()
+        assert (second := await client.next()).data == b"second"
+        await link.close()
+    assert over - second.at > 0.09 * NS_A_S
+
+
+async def test_a_request_is_stamped_at_the_write(monkeypatch: pytest.MonkeyPatch, tls: ssl.SSLContext | None) -> None:
+    """Not when somebody decided to send it. Fails too where asyncio no longer writes with a method that is stamped."""
+    client = Client()
+    real = _Stamped.send_data
+
+    def slowly(connection: Any) -> None:
+        hold_up(0.05)
+        real(connection)
+        hold_up(0.05)
+
+    async with ScriptedTts(script(), tls=tls) as server:
+        link = await client.open(server.url)
+        monkeypatch.setattr(_Stamped, "send_data", slowly)
+        decided = client.clock.now()
+        at = await link.send("{}", 1.0)
+        done = client.clock.now()
+        monkeypatch.undo()
+        await link.close()
+    assert decided + 0.05 * NS_A_S <= at <= done - 0.05 * NS_A_S
 
 
 async def test_a_fragmented_message_is_one_frame() -> None:

@@ -28,14 +28,16 @@ class FakeLink:
     open: bool = True
     tasks: list[asyncio.Task[None]] = field(default_factory=list)
 
-    async def send(self, request: str, timeout_s: float) -> None:  # noqa: ARG002 - the link's interface
+    async def send(self, request: str, timeout_s: float) -> int:  # noqa: ARG002 - the link's interface
         if not self.open:
             raise SendError("closed", "connection closed: without a close frame")
         message = json.loads(request)
-        self.network.requests.append((self.server, self.network.clock.now(), message))
+        at = self.network.clock.now()
+        self.network.requests.append((self.server, at, message))
         # The TTS server speaks one text after the other; the LLM server is asked one thing at a time.
         before = self.tasks[-1:] if self.server == "tts" and message["type"] != "cancel" else []
         self.tasks.append(asyncio.ensure_future(self._play(self.peer(message), before)))
+        return at
 
     async def close(self) -> None:
         self.abort()

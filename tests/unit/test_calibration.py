@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from records import EPOCH, RATE, chunk, record, turn
 
-from probe.calibration import REQUEST, Calibration, Truth, by_trace, errors, spread
+from probe.calibration import HANDED_ON, REQUEST, Calibration, Truth, by_trace, errors, spread
 from probe.clock import AnchoredClock
 from probe.record import RunRecord
 
@@ -61,7 +61,8 @@ def truth(took: int = TOOK) -> Truth:
 
 def test_stamps_in_time_have_no_error() -> None:
     found = errors(measured(), CLOCK, truth())
-    assert {name for name, each in found.items() if any(abs(error) > 1e-6 for error in each)} == {REQUEST}
+    assert {name for name, each in found.items() if any(abs(error) > 1e-6 for error in each)} == {HANDED_ON, REQUEST}
+    assert found[HANDED_ON] == pytest.approx([10.0, 10.0])
     assert found[REQUEST] == pytest.approx([2.0, 2.0])
     assert len(found["playout_gap_ms"]) == 1
 
