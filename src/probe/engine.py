@@ -6,7 +6,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
-from probe import audio
+from probe import audio, doubts
 from probe.clock import Clock
 from probe.inbox import Inbox
 from probe.llm_stream import Draft, LlmStream
@@ -69,8 +69,10 @@ async def run(
         failure = _with_what_was_before(dialogue.failure(await dialogue.diagnose(fault), ended), unheard)
     elif skipped is None:
         failure = unheard
-    doubts = tuple(f"turn {turn.turn_num}, {doubt}" for turn in dialogue.turns for doubt in turn.tts.segments.doubts)
-    return RunRecord(plan, started, ended, tuple(dialogue.session.connects), turns, failure, skipped, doubts)
+    found = tuple(
+        f"turn {turn.turn_num}, {doubt}" for turn in dialogue.turns for doubt in doubts.of_audio(turn.tts.segments)
+    )
+    return RunRecord(plan, started, ended, tuple(dialogue.session.connects), turns, failure, skipped, found)
 
 
 class _TurnInProgress:

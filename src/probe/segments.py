@@ -19,8 +19,6 @@ ESTIMATED_MS_A_WORD = 400
 LEAST_FLUSH_MS = 500
 # How much longer than its last text a slow server may take for the next one.
 PATIENCE = 1.5
-# How a WAV file begins: 44 bytes that are no samples, and would be taken for the first sound.
-_WAV = b"RIFF"
 
 
 @dataclass(slots=True)
@@ -37,6 +35,8 @@ class Segment:
     late_bytes: int = 0
     held: bool = False
     marked: bool = False
+    # How long the server says that it lasts.
+    told_ms: float | None = None
 
     def own_pace(self, size: int) -> float:
         """Bytes of audio a character."""
@@ -52,10 +52,12 @@ class Segments:
 
     def __init__(self, limits: Limits, sample_rate: int, *, markers: bool) -> None:
         self.markers = markers
-        self._sample_rate = sample_rate
+        self.sample_rate = sample_rate
         self.all: list[Segment] = []
         self.stray_bytes = 0
         self.done: int | None = None
+        # How long the server says that all of them last together.
+        self.told_ms: float | None = None
         self.doubts: list[str] = []
         self._gap = round(limits.gap_ms * NS_A_MS)
         self._hold = round(limits.hold_s * NS_A_S)
@@ -113,23 +115,21 @@ class Segments:
             _move_audio(later, owner)
         if owner.done is None:
             self._close(owner, "marker", at)
-        if told_ms and owner.frames:
-            self._doubt_duration(owner, told_ms)
+        owner.told_ms = told_ms
         return owner
 
-    def finish(self, at: int, generated: int | None = None) -> None:
-        """Note the server's word that all audio of the stream has been sent, in `generated` segments if it says so."""
-        self.done = at
+    def finish(self, at: int, generated: int | None = None, told_ms: float | None = None) -> None:
+        """Note the server's word that all audio of the stream has been sent.
+
+        `generated`, `told_ms`: in how many segments, and how long they last together, if it says so.
+        """
+        self.done, self.told_ms = at, told_ms
         for segment in self.all:
             if segment.frames and segment.end is None:
                 self._close(segment, "done", at)
         late = any(segment.late_bytes for segment in self.all)
         if not self.markers and (self._held_back or (late and generated is not None)):
             self._kept_or_slow(generated, at)
-        self._doubt_late_audio()
-        for segment in self.all:
-            if segment.pcm.startswith(_WAV):
-                self._doubt(f"chunk {segment.chunk_num}: its audio begins with a WAV header, which is no sound")
 
     def pending(self) -> Segment | None:
         """The first segment that is neither over nor held back by the server."""
@@ -182,7 +182,7 @@ class Segments:
 
     def _last_spoken(self, segment: Segment) -> Segment:
         """The last of the texts that the audio speaks, by its length: not `segment` where the server was just slow."""
-        heard_ms = duration_ns(len(segment.pcm), self._sample_rate) / NS_A_MS
+        heard_ms = duration_ns(len(segment.pcm), self.sample_rate) / NS_A_MS
         unspoken = self._unspoken(segment)
         estimated = [(_estimated_ms(_joined(unspoken[: n + 1])), each) for n, each in enumerate(unspoken)]
         worth_it = [(ms, each) for ms, each in estimated if ms >= LEAST_FLUSH_MS]
@@ -261,28 +261,6 @@ class Segments:
         if reason not in self.doubts:
             self.doubts.append(reason)
 
-    def _doubt_duration(self, owner: Segment, told_ms: float) -> None:
-        """Bytes that last longer or shorter than the server says are not the samples that we take them for."""
-        own_ms = self._playing_ms([owner])
-        so_far_ms = self._playing_ms(self.all[: self.all.index(owner) + 1])
-        if not any(math.isclose(told_ms, ms, rel_tol=0.05, abs_tol=50) for ms in (own_ms, so_far_ms)):
-            self._doubt(
-                f"chunk {owner.chunk_num}: the server says that its audio lasts {told_ms:.6g} ms, and its bytes last "
-                f"{own_ms:.0f} ms at the target's sample_rate"
-            )
-
-    def _playing_ms(self, segments: Sequence[Segment]) -> float:
-        return duration_ns(sum(len(segment.pcm) for segment in segments), self._sample_rate) / NS_A_MS
-
-    def _doubt_late_audio(self) -> None:
-        """Late audio of a later text may mean that its first audio was the rest of the text before it."""
-        for before, segment in zip(self.all, self.all[1:], strict=False):
-            if segment.late_bytes and not segment.marked and before.frames and not _told_by_pace(before, segment):
-                self._doubt(
-                    f"chunk {segment.chunk_num}: the server paused inside a segment for longer than the gap, and which "
-                    f"audio is whose can't be told; a larger gap_ms would bridge the pause"
-                )
-
 
 def _joined(segments: Sequence[Segment]) -> str:
     """The texts as an older server joins them: with nothing between."""
@@ -303,15 +281,3 @@ def _move_audio(source: Segment, owner: Segment) -> None:
     owner.pcm += source.pcm
     source.frames, source.pcm = [], bytearray()
     source.end, source.done, source.late_bytes = None, None, 0
-
-
-def _told_by_pace(before: Segment, segment: Segment) -> bool:
-    """Whether the late audio is more likely `segment`'s own than the sign that its first part was `before`'s.
-
-    Speech has a pace: of both readings, the likely one gives both texts about as many bytes a character.
-    """
-    whole = len(segment.pcm)
-    first = whole - segment.late_bytes
-    own = math.log(segment.own_pace(whole) / before.own_pace(len(before.pcm)))
-    shifted = math.log(segment.own_pace(segment.late_bytes) / before.own_pace(len(before.pcm) + first))
-    return abs(own) < abs(shifted)

@@ -1,7 +1,7 @@
 """Can our own measurement be trusted? Watches the event loop and the garbage collector while a run goes on.
 
-A stall of ours is in what a person would have waited: the next request leaves that much later. And where the kernel does
-not stamp what arrives, it is in every latency.
+A stall of ours is in what a person would have waited: the next request leaves that much later. Where the kernel does
+not stamp what arrives, it is in every latency too.
 """
 
 import asyncio

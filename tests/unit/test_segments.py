@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from probe import doubts
 from probe.config import LimitsConfig
 from probe.inbox import NEVER
 from probe.record import Limits
@@ -43,8 +44,8 @@ class Stream:
         owner = self.segments.audio(b"\x01" * size, at(when))
         return None if owner is None else owner.chunk_num
 
-    def marker(self, when: float) -> int | None:
-        owner = self.segments.marker(at(when))
+    def marker(self, when: float, told_ms: float | None = None) -> int | None:
+        owner = self.segments.marker(at(when), told_ms)
         return None if owner is None else owner.chunk_num
 
     def wakes_at(self) -> float | None:
@@ -56,8 +57,12 @@ class Stream:
         assert self.segments.expire(wakes_at - 1) is None, "a moment too early is too early"
         return self.segments.expire(wakes_at)
 
-    def finish(self, when: float, generated: int | None = None) -> None:
-        self.segments.finish(at(when), generated)
+    def finish(self, when: float, generated: int | None = None, told_ms: float | None = None) -> None:
+        self.segments.finish(at(when), generated, told_ms)
+
+    @property
+    def doubts(self) -> list[str]:
+        return doubts.of_audio(self.segments)
 
     @property
     def sizes(self) -> list[int]:
@@ -239,7 +244,7 @@ def test_a_marker_gives_a_slow_segment_its_audio_back() -> None:
     assert stream.audio(5000, 60) == 2
     assert stream.marker(5010) == 2
     assert (stream.sizes, stream.ends, second.late_bytes) == ([40, 60], ["marker", "marker"], 0)
-    assert stream.segments.doubts == []
+    assert stream.doubts == []
 
 
 def test_a_marker_undoes_a_gap_that_was_none() -> None:
@@ -287,7 +292,7 @@ def test_audio_after_every_marker_is_doubted_once_however_many_frames_it_has() -
     for frame in range(20):
         assert stream.audio(600 + frame) == 1
     assert first.late_bytes == 2000
-    assert stream.segments.doubts == ["chunk 1: audio after the end of the last segment"]
+    assert stream.doubts == ["chunk 1: audio after the end of the last segment"]
 
 
 def pace(first: int, second: int, late: int) -> list[str]:
@@ -302,13 +307,52 @@ def pace(first: int, second: int, late: int) -> list[str]:
     stream.audio(1500, late)
     stream.finish(2000)
     assert stream.sizes == [first, second + late]
-    return stream.segments.doubts
+    return stream.doubts
 
 
 def test_late_audio_of_the_last_text_is_doubted_where_its_pace_does_not_tell() -> None:
     assert pace(1000, 500, 500) == [], "1000 and 1000 bytes for equal texts: the second paused"
     assert len(pace(500, 500, 1000)) == 1, "the first paused: 500 + 500, then 1000"
     assert "chunk 2" in pace(500, 500, 1000)[0] and "gap_ms" in pace(500, 500, 1000)[0]
+
+
+def told(*segments_ms: float | None, total_ms: float | None = None) -> list[str]:
+    """Segments of a second each, and how long the server says that each lasts, and all of them."""
+    stream = Stream(markers=True)
+    for number, told_ms in enumerate(segments_ms):
+        stream.speak(2000 * number)
+        stream.audio(2000 * number + 500, 44_000)
+        stream.marker(2000 * number + 600, told_ms)
+    stream.finish(10_000, told_ms=total_ms)
+    return stream.doubts
+
+
+def test_a_duration_that_contradicts_the_bytes_is_doubted() -> None:
+    assert told(1000, 1000, total_ms=2000) == told(None, 1040, total_ms=None) == []
+    assert told(1000, 2000) == [], "the stream so far"
+    assert told(1000, 500) == [
+        "chunk 2: the server says that its audio lasts 500 ms, and its bytes last 1000 ms at the target's sample_rate"
+    ]
+    assert told(None, None, total_ms=1000) == [
+        "the server says that all its audio lasts 1000 ms, and its bytes last 2000 ms at the target's sample_rate"
+    ]
+    assert len(told(500, 500, total_ms=1000)) == 2, "not said a third time"
+
+
+def test_no_audio_is_a_failure_and_no_contradiction() -> None:
+    stream = Stream()
+    stream.speak(0)
+    stream.finish(1000, told_ms=1000)
+    assert stream.doubts == []
+
+
+def test_audio_of_no_text_is_part_of_all() -> None:
+    stream = Stream()
+    assert stream.audio(100, 44_000) is None
+    stream.speak(200)
+    stream.audio(500, 44_000)
+    stream.finish(1000, told_ms=2000)
+    assert stream.doubts == []
 
 
 def slow_or_kept(generated: int | None, second_burst: float = 5100) -> Stream:
@@ -328,20 +372,20 @@ def slow_or_kept(generated: int | None, second_burst: float = 5100) -> Stream:
 def test_as_many_bursts_as_texts_were_a_slow_servers() -> None:
     for generated in (None, 3):
         stream = slow_or_kept(generated, second_burst=5300)
-        assert (stream.sizes, stream.ends, stream.segments.doubts) == ([10, 20, 40], ["gap", "gap", "done"], [])
+        assert (stream.sizes, stream.ends, stream.doubts) == ([10, 20, 40], ["gap", "gap", "done"], [])
         assert [ms(each.done) for each in stream.segments.all] == [5150, 5450, 6000]
 
 
 def test_one_segment_for_all_texts_was_kept_and_merged() -> None:
     stream = slow_or_kept(generated=1)
-    assert (stream.sizes, stream.ends, stream.segments.doubts) == ([0, 0, 70], ["merged", "merged", "done"], [])
+    assert (stream.sizes, stream.ends, stream.doubts) == ([0, 0, 70], ["merged", "merged", "done"], [])
 
 
 def test_fewer_bursts_than_texts_and_more_than_one_tell_nothing() -> None:
     for generated in (None, 2, 3):
         stream = slow_or_kept(generated)
         assert stream.sizes == [0, 0, 70]
-        assert len(stream.segments.doubts) == 1
+        assert len(stream.doubts) == 1
 
 
 def test_a_burst_from_before_its_text_was_sent_is_not_that_texts() -> None:
@@ -357,7 +401,7 @@ def test_a_burst_from_before_its_text_was_sent_is_not_that_texts() -> None:
     stream.speak(3200)
     stream.finish(4000)
     assert stream.sizes == [0, 60, 0]
-    assert len(stream.segments.doubts) == 1
+    assert len(stream.doubts) == 1
 
 
 def test_a_text_kept_back_that_is_never_spoken_is_no_segment() -> None:
@@ -365,7 +409,7 @@ def test_a_text_kept_back_that_is_never_spoken_is_no_segment() -> None:
     stream.speak(0, "Sure")
     stream.wake()
     stream.finish(3000)
-    assert (stream.ends, stream.sizes, stream.segments.doubts) == ([None], [0], [])
+    assert (stream.ends, stream.sizes, stream.doubts) == ([None], [0], [])
 
 
 def test_done_ends_what_sounded_and_leaves_what_did_not() -> None:
@@ -438,7 +482,7 @@ def test_every_byte_is_somebodys_whatever_happens(
 
 def check(segments: Segments, total: int) -> None:
     assert sum(len(each.pcm) for each in segments.all) + segments.stray_bytes == total
-    assert len(segments.doubts) <= 2 * len(segments.all)
+    assert len(doubts.of_audio(segments)) <= 2 * len(segments.all)
     for each in segments.all:
         assert sum(size for _, size in each.frames) == len(each.pcm)
         assert each.frames == sorted(each.frames, key=lambda frame: frame[0])

@@ -47,7 +47,8 @@ class MagpieTts:
             case "segment_complete":
                 return SegmentComplete(number_or_none(reply.get("audio_ms")))
             case "done":
-                return StreamDone(count_or_none(reply.get("segments_generated")) or None)
+                segments = count_or_none(reply.get("segments_generated"))
+                return StreamDone(segments or None, number_or_none(reply.get("total_audio_ms")))
             case "error":
                 return ServerError(complaint(reply.get("message"), data), fatal=reply.get("fatal") is not False)
             case None if "error" in reply:

@@ -210,6 +210,9 @@ NEWER = (
     _harmless("contradicting-duration", "a duration that contradicts the bytes", (*SPEECH,), outcome="suspect",
               after_segment=(Json({"type": "segment_complete", "segment": 1, "audio_ms": 5000}),),
               say="sample_rate"),
+    _harmless("contradicting-total", "a duration of the whole that contradicts the bytes, older generation",
+              generation="older", on_close=(Json({"type": "done", "total_audio_ms": 5000}), Drop()), longest_s=2.5,
+              outcome="suspect", say="all its audio lasts 5000 ms"),
     _harmless("no-duration", "a marker without a duration", after_segment=(Json({"type": "segment_complete"}),)),
 )  # fmt: skip
 
