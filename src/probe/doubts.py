@@ -1,6 +1,7 @@
 """What makes the audio of a stream doubtful: its own bytes, when they came, what the server says of them. Pure."""
 
 import math
+import string
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
@@ -9,11 +10,16 @@ from probe.segments import NS_A_MS, Segment, Segments
 
 # How a WAV file begins: 44 bytes that are no samples, and would be taken for the first sound.
 _WAV = b"RIFF"
+_LETTERS = string.printable.encode()
+# So many bytes of samples are not all letters by chance.
+_NO_CHANCE = 64
+# How much of a text a doubt quotes.
+_SHOWN = 40
 
 
 def of_audio(segments: Segments) -> list[str]:
     """Look at a stream that is over, or has failed; returns a sentence for each doubt, none of them twice."""
-    found = [*segments.doubts, *_of_durations(segments), *_of_late_audio(segments.all), *_of_headers(segments.all)]
+    found = [*segments.doubts, *_of_durations(segments), *_of_late_audio(segments.all), *_of_formats(segments.all)]
     return list(dict.fromkeys(found))
 
 
@@ -52,10 +58,17 @@ def _of_late_audio(segments: Sequence[Segment]) -> Iterator[str]:
             )
 
 
-def _of_headers(segments: Sequence[Segment]) -> Iterator[str]:
+def _of_formats(segments: Sequence[Segment]) -> Iterator[str]:
     for segment in segments:
         if segment.pcm.startswith(_WAV):
             yield f"chunk {segment.chunk_num}: its audio begins with a WAV header, which is no sound"
+        elif len(segment.pcm) > _NO_CHANCE and not segment.pcm.translate(None, _LETTERS):
+            # Base64, or a page that says what went wrong.
+            yield f"chunk {segment.chunk_num}: its audio is text, beginning with {_quoted(segment.pcm)}"
+
+
+def _quoted(pcm: bytearray) -> str:
+    return repr(pcm[:_SHOWN].decode("ascii"))
 
 
 def _told_by_pace(before: Segment, segment: Segment) -> bool:

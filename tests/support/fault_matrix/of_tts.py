@@ -1,5 +1,6 @@
 """Faults of the TTS server."""
 
+import base64
 import random
 import struct
 from array import array
@@ -213,6 +214,8 @@ NEWER = (
     _harmless("contradicting-total", "a duration of the whole that contradicts the bytes, older generation",
               generation="older", on_close=(Json({"type": "done", "total_audio_ms": 5000}), Drop()), longest_s=2.5,
               outcome="suspect", say="all its audio lasts 5000 ms"),
+    _harmless("base64", "base64 in binary frames", tts.pcm(base64.b64encode(audio.tone(300))), outcome="suspect",
+              say="its audio is text, beginning with"),
     _harmless("no-duration", "a marker without a duration", after_segment=(Json({"type": "segment_complete"}),)),
 )  # fmt: skip
 
