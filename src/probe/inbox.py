@@ -39,8 +39,7 @@ class Inbox:
 
     def put(self, arrival: Arrival) -> None:
         self._queue.append(arrival)
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
+        self._wake()
 
     async def get(self, until: int) -> Arrival | None:
         """Return the next arrival, or None when `until` (clock nanoseconds) passes without one.
@@ -52,6 +51,15 @@ class Inbox:
             left = (until - self.clock.now()) / NS_A_S
             if left <= 0:
                 return None
-            self._waiter = asyncio.get_running_loop().create_future()
-            await asyncio.wait([self._waiter], timeout=left)
+            loop = asyncio.get_running_loop()
+            self._waiter = loop.create_future()
+            timer = loop.call_later(left, self._wake)
+            try:
+                await self._waiter
+            finally:
+                timer.cancel()
         return self._queue.popleft()
+
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
