@@ -114,10 +114,12 @@ def test_half_a_character_is_logged_all_the_same() -> None:
     assert logged(replace(run, failure=replace(run.failure, detail="\ud83d")))["detail"] == "\ud83d"
 
 
-def test_a_line_that_can_not_be_written_is_lost_and_no_error() -> None:
+def test_a_line_that_can_not_be_written_is_counted_and_no_error() -> None:
+    lost: list[None] = []
     with Path("/dev/full").open("w") as full:
-        logger = make_logger(full)
+        logger = make_logger(full, on_lost=lambda: lost.append(None))
         LogSink(logger).write(record())
         logger.error("sink failed")
+        assert len(lost) == 2
         with suppress(OSError):
             full.close()

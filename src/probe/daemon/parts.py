@@ -55,11 +55,11 @@ class Parts:
 
 def build(config: Config) -> Parts:
     """Take the port, open the history, start the sinks. Raises StartError and HistoryError."""
-    log = make_logger(sys.stdout, config.log.format)
     health = Health()
     histograms = Histograms(
         VERSION, [HISTORY, *(sink.name for sink in (Histograms, DriftSink, SpanSink, LogSink, AudioArchive))]
     )
+    log = make_logger(sys.stdout, config.log.format, lambda: histograms.daemon.count_sink_error(LogSink.name))
     http = _listen(config, histograms, health)
     counting = span_tree.count if config.otlp.url else _no_spans
     retention = Retention(config.history.keep_days, config.history.keep_megabytes)

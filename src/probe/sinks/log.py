@@ -3,8 +3,7 @@
 No line holds a URL's password or query. What was asked and answered is told only where that is asked for.
 """
 
-from collections.abc import Mapping, MutableMapping
-from contextlib import suppress
+from collections.abc import Callable, Mapping, MutableMapping
 from typing import Any, Literal, TextIO
 
 import structlog
@@ -24,10 +23,10 @@ _LEVELS: Mapping[Outcome, str] = {
 }  # fmt: skip
 
 
-def make_logger(stream: TextIO, style: Style = "auto") -> Logger:
+def make_logger(stream: TextIO, style: Style = "auto", on_lost: Callable[[], None] = lambda: None) -> Logger:
     """A logger that writes to `stream`: a line of JSON each, or for a person where the stream is a terminal.
 
-    A line that can't be written is lost; whoever logs is not told.
+    `on_lost` is called for a line that can't be written; whoever logs is not told.
     """
     colours = stream.isatty()
     for_a_person = style == "console" or (style == "auto" and colours)
@@ -35,7 +34,7 @@ def make_logger(stream: TextIO, style: Style = "auto") -> Logger:
     if for_a_person:
         look = structlog.dev.ConsoleRenderer(colors=colours, exception_formatter=structlog.dev.plain_traceback)
     logger: Logger = structlog.wrap_logger(
-        _Printer(stream),
+        _Printer(stream, on_lost),
         processors=[
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
@@ -52,9 +51,15 @@ def make_logger(stream: TextIO, style: Style = "auto") -> Logger:
 class _Printer(structlog.PrintLogger):
     """Prints what can be printed: a full disk, or nobody who reads, is no reason to measure no more."""
 
+    def __init__(self, stream: TextIO, on_lost: Callable[[], None]) -> None:
+        super().__init__(stream)
+        self._on_lost = on_lost
+
     def msg(self, message: str) -> None:
-        with suppress(OSError):
+        try:
             super().msg(message)
+        except OSError:
+            self._on_lost()
 
     info = warning = error = msg
 
