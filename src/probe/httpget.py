@@ -2,9 +2,11 @@
 
 import asyncio
 import http.client
+from functools import partial
 from urllib.parse import urlsplit
 
 from probe.httpexchange import exchange
+from probe.ownthread import in_own_thread
 
 MAX_BYTES = 2**20
 
@@ -13,7 +15,7 @@ async def get(url: str, timeout_s: float) -> bytes | None:
     """Return the body of a successful answer, None for any other end within `timeout_s`."""
     try:
         async with asyncio.timeout(timeout_s):
-            return await asyncio.to_thread(_get, url, timeout_s)
+            return await in_own_thread(partial(_get, url, timeout_s))
     except TimeoutError:
         return None
 

@@ -50,7 +50,8 @@ class Inbox:
         while not self._queue:
             left = (until - self.clock.now()) / NS_A_S
             if left <= 0:
-                return None
+                await _read_what_is_there()
+                return self._queue.popleft() if self._queue else None
             loop = asyncio.get_running_loop()
             self._waiter = loop.create_future()
             timer = loop.call_later(left, self._wake)
@@ -63,3 +64,10 @@ class Inbox:
     def _wake(self) -> None:
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
+
+
+async def _read_what_is_there() -> None:
+    """Let the event loop read what waits in the kernel: after a stop (SIGSTOP) it finds the time over first."""
+    # One round to ask, one to read.
+    for _ in range(2):
+        await asyncio.sleep(0)

@@ -113,7 +113,9 @@ class Segments:
         self._disturbed = None
         for later in self.all[self.all.index(owner) + 1 :]:
             _move_audio(later, owner)
-        if owner.done is None:
+        if owner.end in (None, "gap"):
+            # Before the first marker, a pause had looked like the end.
+            owner.late_bytes = 0
             self._close(owner, "marker", at)
         owner.told_ms = told_ms
         return owner

@@ -12,7 +12,10 @@ import sys
 import time
 from collections.abc import Iterable
 from contextlib import suppress
+from functools import partial
 from typing import Any
+
+from probe.ownthread import in_own_thread
 
 # Not in Python's socket module. The same on every machine that we run on (asm-generic/socket.h), and so is the message
 # that it makes: a struct timespec.
@@ -92,10 +95,11 @@ async def _connected(candidate: StampedSocket, address: Any) -> StampedSocket:
 
 
 async def _resolved(host: str, port: int) -> list[Any]:
+    look_up = partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM)
     # An address needs no thread to look it up.
     with suppress(socket.gaierror):
-        return socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
-    return await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        return look_up(flags=socket.AI_NUMERICHOST)
+    return await in_own_thread(look_up)
 
 
 def _stamp(messages: Iterable[tuple[int, int, bytes]]) -> int:

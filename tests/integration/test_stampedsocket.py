@@ -80,7 +80,7 @@ async def test_every_address_of_a_host_is_tried(monkeypatch: pytest.MonkeyPatch,
     with socket.create_server(("127.0.0.1", 0)) as listener, refusing_port() as refusing:
         ports = (refusing, listener.getsockname()[1] if last_answers else refusing)
         found = [(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", ("127.0.0.1", port)) for port in ports]
-        monkeypatch.setattr("asyncio.base_events.BaseEventLoop.getaddrinfo", AsyncMock(return_value=found))
+        monkeypatch.setattr(stampedsocket, "_resolved", AsyncMock(return_value=found))
         if last_answers:
             with await stampedsocket.connected("two.invalid", 1) as ours:
                 assert ours.getpeername() == listener.getsockname()
@@ -90,6 +90,6 @@ async def test_every_address_of_a_host_is_tried(monkeypatch: pytest.MonkeyPatch,
 
 
 async def test_a_host_without_an_address_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("asyncio.base_events.BaseEventLoop.getaddrinfo", AsyncMock(return_value=[]))
+    monkeypatch.setattr(stampedsocket, "_resolved", AsyncMock(return_value=[]))
     with pytest.raises(OSError, match=r"none\.invalid has no address"):
         await stampedsocket.connected("none.invalid", 1)

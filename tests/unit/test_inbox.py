@@ -1,6 +1,9 @@
 """One queue, one clock: what has arrived is always seen, and a wait ends when it should."""
 
 import asyncio
+import contextlib
+import selectors
+import socket
 import time
 from typing import Any
 
@@ -32,6 +35,33 @@ def test_a_wait_ends_at_its_time_and_not_before(virtual: Any, wait_ns: int) -> N
     until = virtual.clock.now() + wait_ns
     assert virtual.run(inbox.get(until)) is None
     assert 0 <= virtual.clock.now() - until < 1_000_000
+
+
+class Interrupted(selectors.DefaultSelector):
+    """What epoll is to Python after a stop of the process (SIGSTOP): interrupted, and its time is over."""
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        return [] if timeout else super().select(timeout)
+
+
+def test_what_waits_in_the_kernel_when_the_time_is_over_is_read_first() -> None:
+    clock = AnchoredClock.anchored_now()
+    inbox = Inbox(clock)
+    ours, theirs = socket.socketpair()
+
+    def read() -> None:
+        ours.recv(1)
+        inbox.put(arrival(1))
+
+    async def wait(ns: int) -> Arrival | None:
+        asyncio.get_running_loop().add_reader(ours, read)
+        theirs.send(b"x")
+        return await inbox.get(clock.now() + ns)
+
+    with ours, theirs, contextlib.closing(asyncio.SelectorEventLoop(Interrupted())) as loop:
+        for ns in (0, 1_000_000):
+            assert loop.run_until_complete(wait(ns)) == arrival(1)
+        loop.remove_reader(ours)
 
 
 def test_an_arrival_ends_a_wait_at_once(virtual: Any) -> None:

@@ -257,7 +257,7 @@ def test_a_marker_undoes_a_gap_that_was_none() -> None:
     assert stream.audio(900, 20) == 2
     assert stream.wake() is second
     assert stream.marker(1100) == 1
-    assert (stream.sizes, first.late_bytes, first.end) == ([30, 0], 20, "gap")
+    assert (stream.sizes, first.late_bytes, first.end, ms(first.done)) == ([30, 0], 0, "marker", 1100)
     assert (second.frames, second.end, second.done) == ([], None, None)
     assert [frame for frame, _ in first.frames] == [at(500), at(900)]
 

@@ -2,11 +2,13 @@
 
 import socket
 import ssl
+import threading
 from collections.abc import AsyncIterator
 from contextlib import ExitStack, asynccontextmanager
 from functools import cache
 from importlib import import_module
 from typing import Any
+from unittest.mock import patch
 
 from fault_matrix.row import Row, Stage
 from probe.reference.faults import (
@@ -54,6 +56,21 @@ async def black_hole(_stage: Stage) -> AsyncIterator[str]:
 @asynccontextmanager
 async def unknown_host(_stage: Stage) -> AsyncIterator[str]:
     yield "ws://no-such-host.invalid/ws"
+
+
+@asynccontextmanager
+async def hanging_lookup(_stage: Stage) -> AsyncIterator[str]:
+    """A name server that does not answer."""
+    real, over = socket.getaddrinfo, threading.Event()
+
+    def look_up(host: str, *arguments: Any, **more: Any) -> Any:
+        if host == "hangs.invalid" and not more.get("flags"):
+            over.wait()
+        return real(host, *arguments, **more)
+
+    with patch("socket.getaddrinfo", look_up):
+        yield "ws://hangs.invalid/ws"
+    over.set()
 
 
 @asynccontextmanager
@@ -126,6 +143,7 @@ ROWS = (
     _row("black-hole", "packets are swallowed", "timeout", "within 0.5 s", llm_url=black_hole),
     _row("black-hole-tts", "packets are swallowed", "timeout", "within 0.5 s", where="TTS", tts_url=black_hole),
     _row("name-not-found", "the host name is unknown", "dns", "host name not found", llm_url=unknown_host),
+    _row("lookup-hangs", "the name server does not answer", "timeout", "within 0.5 s", llm_url=hanging_lookup),
     _row("no-route", "there is no way to that address", "unreachable", "unreachable", llm_url=no_route),
     _row("accept-and-drop", "closed before the request is read", "closed", llm=_on_accept(Drop())),
     _row("drop-in-handshake", "closed instead of a handshake", "closed", llm=_on_handshake(Drop())),
