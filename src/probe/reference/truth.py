@@ -38,10 +38,15 @@ def turn(stretch: float) -> llm.LlmTurn:
 
 
 def speech(stretch: float) -> TtsTurn:
-    """The TTS server's."""
+    """The TTS server's: frame by frame, or all that a segment has at once."""
     # A longer pause would look like the end of a segment that nothing marks.
-    waits = {"first": FIRST_AUDIO_S * stretch, "gap": min(FRAME_S * stretch, LONGEST_FRAME_S)}
-    return TtsTurn(segments=(tts.speech(AUDIO_MS, leading_silence_ms=LEADING_SILENCE_MS, **waits),))
+    gaps = min(FRAME_S * stretch, LONGEST_FRAME_S), 0.0
+    return TtsTurn(
+        segments=tuple(
+            tts.speech(AUDIO_MS, leading_silence_ms=LEADING_SILENCE_MS, first=FIRST_AUDIO_S * stretch, gap=gap)
+            for gap in gaps * (CHUNKS // len(gaps))
+        )
+    )
 
 
 async def serve(stretch: float) -> None:
