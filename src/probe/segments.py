@@ -56,8 +56,6 @@ class Segments:
         self.all: list[Segment] = []
         self.stray_bytes = 0
         self.done: int | None = None
-        # How long the server says that all of them last together.
-        self.told_ms: float | None = None
         self.doubts: list[str] = []
         self._gap = round(limits.gap_ms * NS_A_MS)
         self._hold = round(limits.hold_s * NS_A_S)
@@ -120,12 +118,9 @@ class Segments:
         owner.told_ms = told_ms
         return owner
 
-    def finish(self, at: int, generated: int | None = None, told_ms: float | None = None) -> None:
-        """Note the server's word that all audio of the stream has been sent.
-
-        `generated`, `told_ms`: in how many segments, and how long they last together, if it says so.
-        """
-        self.done, self.told_ms = at, told_ms
+    def finish(self, at: int, generated: int | None = None) -> None:
+        """Note the server's word that all audio of the stream has been sent, in `generated` segments if it says so."""
+        self.done = at
         for segment in self.all:
             if segment.frames and segment.end is None:
                 self._close(segment, "done", at)

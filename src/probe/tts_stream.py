@@ -99,9 +99,9 @@ class TtsStream:
                 self._created = True
             case SegmentComplete(audio_ms):
                 self._told_end(self.segments.marker(arrival.at, audio_ms), arrival.at)
-            case StreamDone(generated, audio_ms) if self._created and self.segments.done is None:
+            case StreamDone(generated) if self._created and self.segments.done is None:
                 last = self.segments.pending()
-                self.segments.finish(arrival.at, generated, audio_ms)
+                self.segments.finish(arrival.at, generated)
                 self._told_end(last, arrival.at)
             case ServerError(message, fatal=True) if self.busy:
                 raise Fault("tts", "server_error", f"TTS server: {message}")

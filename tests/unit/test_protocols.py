@@ -128,7 +128,7 @@ def test_what_the_llm_server_says(frame: Any, event: LlmEvent) -> None:
         ({"type": "stream_created", "stream_id": "0a1b"}, StreamCreated()),
         ({"type": "segment_complete", "segment": 1, "audio_ms": 1722.0}, SegmentComplete(1722.0)),
         ({"type": "segment_complete", "segment": 1, "audio_ms": "long"}, SegmentComplete()),
-        ({"type": "done", "total_audio_ms": 16600, "segments_generated": 6}, StreamDone(6, 16600)),
+        ({"type": "done", "total_audio_ms": 16600, "segments_generated": 6}, StreamDone(6)),
         ({"type": "done"}, StreamDone()),
         ({"type": "error", "message": "Unknown voice", "fatal": True}, ServerError("Unknown voice", fatal=True)),
         ({"type": "error", "message": "try again", "fatal": False}, ServerError("try again", fatal=False)),

@@ -53,10 +53,9 @@ class SegmentComplete:
 
 @dataclass(frozen=True, slots=True)
 class StreamDone:
-    """The TTS server has sent all audio of a stream, in so many segments and so much of it if it says so."""
+    """The TTS server has sent all audio of a stream, in so many segments if it says so."""
 
     segments: int | None = None
-    audio_ms: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

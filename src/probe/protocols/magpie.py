@@ -47,8 +47,7 @@ class MagpieTts:
             case "segment_complete":
                 return SegmentComplete(number_or_none(reply.get("audio_ms")))
             case "done":
-                segments = count_or_none(reply.get("segments_generated"))
-                return StreamDone(segments or None, number_or_none(reply.get("total_audio_ms")))
+                return StreamDone(count_or_none(reply.get("segments_generated")) or None)
             case "error":
                 return ServerError(complaint(reply.get("message"), data), fatal=reply.get("fatal") is not False)
             case None if "error" in reply:
