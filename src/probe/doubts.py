@@ -11,8 +11,8 @@ from probe.segments import NS_A_MS, Segment, Segments
 # How a WAV file begins: 44 bytes that are no samples, and would be taken for the first sound.
 _WAV = b"RIFF"
 _LETTERS = string.printable.encode()
-# So many bytes of samples are not all letters by chance.
-_NO_CHANCE = 64
+# So many bytes of samples are not all letters by chance; more need not be looked at.
+_NO_CHANCE, _ENOUGH = 64, 1024
 # How much of a text a doubt quotes.
 _SHOWN = 40
 
@@ -55,7 +55,7 @@ def _of_formats(segments: Sequence[Segment]) -> Iterator[str]:
     for segment in segments:
         if segment.pcm.startswith(_WAV):
             yield f"chunk {segment.chunk_num}: its audio begins with a WAV header, which is no sound"
-        elif len(segment.pcm) > _NO_CHANCE and not segment.pcm.translate(None, _LETTERS):
+        elif len(segment.pcm) > _NO_CHANCE and not segment.pcm[:_ENOUGH].translate(None, _LETTERS):
             # Base64, or a page that says what went wrong.
             yield f"chunk {segment.chunk_num}: its audio is text, beginning with {_quoted(segment.pcm)}"
 

@@ -25,5 +25,5 @@ async def in_own_thread(work: Callable[[], T]) -> T:
 
     # So that leaving it behind cancels only the wait.
     outcome.set_running_or_notify_cancel()
-    threading.Thread(target=run, name="own", daemon=True).start()
+    threading.Thread(target=run, name="in-own-thread", daemon=True).start()
     return await asyncio.wrap_future(outcome)
