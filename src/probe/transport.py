@@ -36,8 +36,9 @@ MAX_CONNECTION_FRAMES = 2**16
 # What is parsed at once: a read may hold 100,000 empty frames.
 SLICE_BYTES = 2**13
 
-_silent = logging.Logger("probe.websockets")  # noqa: LOG001 - detached on purpose: every error reaches the record instead
-_silent.addHandler(logging.NullHandler())
+# Detached on purpose, every error reaches the record instead; and of such a level that the library does not make up a
+# line for each frame, which took longer than to read it.
+_silent = logging.Logger("probe.websockets", logging.CRITICAL + 1)  # noqa: LOG001
 
 
 class ConnectError(Exception):

@@ -139,6 +139,20 @@ async def test_a_request_is_stamped_at_the_write(monkeypatch: pytest.MonkeyPatch
     assert decided + 0.05 * NS_A_S <= at <= done - 0.05 * NS_A_S
 
 
+async def test_the_library_makes_up_no_line_of_a_log(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A line for each frame takes longer than the frame, whether or not anybody reads it."""
+    lines: list[Any] = []
+    monkeypatch.setattr("logging.Logger._log", lambda *arguments, **_: lines.append(arguments))
+    client = Client()
+    async with ScriptedTts(script(Text("one"), Wait(0.05), RESERVED_OPCODE)) as server:
+        link = await client.open(server.url)
+        await link.send("{}", 1.0)
+        for _ in range(2):
+            await client.next()
+        await link.close()
+    assert [line for line in lines if line[0].name == "probe.websockets"] == []
+
+
 async def test_a_fragmented_message_is_one_frame() -> None:
     client = Client()
     parts = Raw(b"\x02\x02ab"), Wait(0.02), Raw(b"\x80\x02cd"), Text("next")
