@@ -26,18 +26,18 @@ from naive_client import NaiveChunk, converse
 from scrape_lag import scrape
 from scripted_servers import configured
 
-from probe.calibration import LIMIT_MS, Calibration, Truth, spread
+from probe.accuracy import LIMIT_MS, Calibration, Truth, spread
 from probe.cli.calibrate import TruthServers, truth_servers
 from probe.clock import AnchoredClock
 from probe.config import Config
-from probe.daemon.parts import build
+from probe.daemon.composition import build
 from probe.daemon.plans import entries, state_dir
 from probe.daemon.runs import Runs
+from probe.daemon.schedule import Entry
 from probe.daemon.service import SWITCH_INTERVAL_S
+from probe.history.reader import reading
 from probe.measures import outcome
 from probe.record import RunRecord
-from probe.schedule import Entry
-from probe.sinks.history_reader import reading
 
 CHANCE = random.Random(1)  # noqa: S311 - only spreads the starts
 CASES = ((1, False), (10, False), (50, False), (200, False), (1, True), (50, True))

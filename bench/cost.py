@@ -24,7 +24,7 @@ from naive_client import converse
 from scripted_servers import AUDIO_S, configured, servers
 
 from probe import config as configuration
-from probe.daemon.parts import build
+from probe.daemon.composition import build
 from probe.daemon.plans import entries
 from probe.daemon.runs import Runs
 

@@ -13,9 +13,9 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from probe.drift.fingerprint import Serving
+from probe.drift.series import Point
 from probe.measures import STAGES
-from probe.series import Point
-from probe.serving import Serving
 
 Floats = NDArray[np.float64]
 

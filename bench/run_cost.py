@@ -16,23 +16,24 @@ from pathlib import Path
 
 from scripted_servers import configured
 
-from probe import engine, protocols
+from probe import protocols
 from probe.clock import AnchoredClock
 from probe.config import Config
+from probe.daemon.dispatch import Dispatch, Sink
+from probe.daemon.log import LogSink, make_logger
 from probe.daemon.plans import entries
-from probe.dispatch import Dispatch, Sink
+from probe.daemon.schedule import Entry
+from probe.engine import runner
+from probe.engine.self_check import Watch
+from probe.history.writer import History, Pruned
+from probe.metrics.histograms import Histograms
 from probe.plan import new_plan
 from probe.record import RunRecord
-from probe.schedule import Entry
-from probe.selfcheck import Watch
-from probe.sinks import span_tree
-from probe.sinks.audio_archive import AudioArchive
-from probe.sinks.histograms import Histograms
-from probe.sinks.history import History, Pruned
-from probe.sinks.log import LogSink, make_logger
-from probe.sinks.otlp import Endpoint, collector
-from probe.sinks.spans import SpanSink
-from probe.transport import WebSocketConnector
+from probe.report.audio_archive import AudioArchive
+from probe.tracing import spans
+from probe.tracing.exporter import SpanSink
+from probe.tracing.otlp import Endpoint, collector
+from probe.transport.connection import WebSocketConnector
 
 
 class NoHistory:
@@ -51,9 +52,9 @@ async def run_once(entry: Entry, *, watched: bool) -> RunRecord:
     clock = AnchoredClock.anchored_now()
     plan = new_plan(entry.target, entry.scenario)
     if not watched:
-        return await engine.run(plan, codecs, WebSocketConnector, clock)
+        return await runner.run(plan, codecs, WebSocketConnector, clock)
     with Watch(clock, 20.0) as watch:
-        record = await engine.run(plan, codecs, WebSocketConnector, clock)
+        record = await runner.run(plan, codecs, WebSocketConnector, clock)
     return watch.judge(record)
 
 
@@ -95,7 +96,7 @@ _ORDER = ("queues", "history", "histograms", "log", "spans", "audio")
 
 def _dispatch(what: str, config: Config, histograms: Histograms, folder: Path) -> Dispatch:
     wanted = _ORDER[: _ORDER.index(what) + 1]
-    history = History(folder, count_spans=span_tree.count)
+    history = History(folder, count_spans=spans.count)
     sinks: list[Sink] = []
     if "histograms" in wanted:
         sinks.append(histograms)

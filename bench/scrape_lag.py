@@ -19,13 +19,13 @@ from http.client import HTTPConnection
 from statistics import quantiles
 
 from probe.config import ScenarioConfig, TargetConfig
-from probe.daemon.parts import pages
+from probe.daemon.composition import pages
+from probe.daemon.health import Health
+from probe.daemon.http_server import HttpServer
 from probe.daemon.service import SWITCH_INTERVAL_S
-from probe.health import Health
-from probe.httpserver import HttpServer
+from probe.metrics.histograms import Histograms
 from probe.plan import new_plan
 from probe.record import RunRecord
-from probe.sinks.histograms import Histograms
 
 TICK_S = 0.002
 

@@ -34,15 +34,15 @@ from faulty_servers import FaultyServers, Left, faulty_servers
 from probe import config as configuration
 from probe.config import Config
 from probe.daemon.attempt import skipped
-from probe.daemon.parts import Parts, build
+from probe.daemon.composition import Parts, build
+from probe.daemon.drift_sink import DriftSink
 from probe.daemon.plans import entries, state_dir
 from probe.daemon.runs import Runs
+from probe.daemon.schedule import Entry
+from probe.drift.fingerprint import serving
+from probe.drift.series import Point
 from probe.measures import outcome
 from probe.record import RunRecord
-from probe.schedule import Entry
-from probe.series import Point
-from probe.serving import serving
-from probe.sinks.drift import DriftSink
 
 MONTH = 43_000
 PAST_DAYS = 3

@@ -8,10 +8,10 @@ from functools import cache
 from random import Random
 
 from demo_data.cases import DAY, END, FINE_S, Case, Moment, moments
+from probe.daemon.drift_sink import DriftSink
+from probe.daemon.log import make_logger
 from probe.drift import Monitor
-from probe.sinks.drift import DriftSink
-from probe.sinks.histograms import Histograms
-from probe.sinks.log import make_logger
+from probe.metrics.histograms import Histograms
 
 SINKS = ("history", "spans", "log")
 OPENMETRICS = "application/openmetrics-text"

@@ -8,9 +8,9 @@ import sys
 import atheris
 
 with atheris.instrument_imports(include=["probe"]):
-    from probe.protocols import llama_cpp
-    from probe.protocols.chunked import ChunkedLlm
-    from probe.protocols.magpie import MagpieTts
+    from probe.protocols.llama_chunked import llama_server
+    from probe.protocols.llama_chunked.codec import ChunkedLlm
+    from probe.protocols.magpie.codec import MagpieTts
 
 STREAM = "s"
 LLM, TTS = ChunkedLlm(), MagpieTts()
@@ -24,7 +24,7 @@ def one_frame(data: bytes) -> None:
             text = getattr(event, name, None)
             if text is not None:
                 text.encode()
-    for number in (LLM.users(frame), llama_cpp.users(frame)):
+    for number in (LLM.users(frame), llama_server.users(frame)):
         if number is not None and number < 0:
             raise AssertionError(f"{number} users")
     for voice in TTS.voices(frame) or ():

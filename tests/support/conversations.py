@@ -8,15 +8,15 @@ from typing import Any
 
 from fakes import DROP, FakeNetwork, Step, frames, tone
 
-from probe import engine
 from probe.clock import Clock
 from probe.config import LimitsConfig, ScenarioConfig, TargetConfig
+from probe.engine import runner
 from probe.measures import measure_run, outcome
 from probe.plan import new_plan
-from probe.protocols.chunked import ChunkedLlm
-from probe.protocols.magpie import MagpieTts
+from probe.protocols.llama_chunked.codec import ChunkedLlm
+from probe.protocols.magpie.codec import MagpieTts
 from probe.record import REASONS, RunRecord
-from probe.sinks import document, report
+from probe.report import document, terminal
 
 LIMITS = LimitsConfig(connect_s=1, llm_s=2, tts_s=2, run_s=20, release_s=2, hold_s=0.5)
 PLAN = new_plan(TargetConfig(limits=LIMITS).record("fuzzed"), ScenarioConfig(turns=2).record("default"))
@@ -103,7 +103,7 @@ def network(mutations: Iterable[Mutation]) -> FakeNetwork:
 
 async def run(fake: FakeNetwork, clock: Clock) -> RunRecord:
     """Measure them, however long it takes."""
-    record = await engine.run(PLAN, (ChunkedLlm(), MagpieTts()), fake, clock)
+    record = await runner.run(PLAN, (ChunkedLlm(), MagpieTts()), fake, clock)
     for task in [task for link in fake.links for task in link.tasks]:
         task.cancel()
     await asyncio.sleep(0)
@@ -127,7 +127,7 @@ def check(record: RunRecord, fake: FakeNetwork, took_s: float) -> None:
     # Whoever reads it can.
     assert RunRecord.from_json(record.to_json()).failure == record.failure
     json.dumps(document.document(record)).encode()
-    "\n".join(report.report(record, 100)).encode()
+    "\n".join(terminal.report(record, 100)).encode()
 
 
 def _looks_valid(record: RunRecord) -> None:

@@ -8,9 +8,9 @@ from click.testing import CliRunner, Result
 from runs import record
 
 from probe.cli import main
-from probe.series import Point
-from probe.sinks.history import History
-from probe.sinks.history_file import encode, encode_serving
+from probe.drift.series import Point
+from probe.history.file import encode, encode_serving
+from probe.history.writer import History
 
 
 def fill(state_dir: Path, points: Iterable[Point], target: str = "spark") -> None:

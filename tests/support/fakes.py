@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from probe.clock import Clock
-from probe.inbox import Arrival, Inbox, Server
-from probe.transport import ConnectError, SendError
+from probe.transport.connection import ConnectError, SendError
+from probe.transport.inbox import Arrival, Inbox, Server
 
 DROP, GONE = object(), object()
 Step = Any

@@ -8,9 +8,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-from probe.sinks.history import History
-from probe.sinks.history_file import FILE_NAME
-from probe.sinks.history_reader import reading
+from probe.history.file import FILE_NAME
+from probe.history.reader import reading
+from probe.history.writer import History
 
 # It says a run's id once the run is committed, and not before. The kill may come at any moment of the loop.
 WRITER = """

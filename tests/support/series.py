@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from probe.drift import Change, Monitor
+from probe.drift.fingerprint import Serving
+from probe.drift.series import Point
 from probe.record import Outcome
-from probe.series import Point
-from probe.serving import Serving
 
 START_S = 1_700_438_400
 SERVED = Serving("model b1", "aria en 22000 Hz", "00000000")

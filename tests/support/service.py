@@ -13,8 +13,8 @@ from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 
+from probe.history.reader import reading
 from probe.record import RunRecord
-from probe.sinks.history_reader import reading
 
 START_S = 30.0
 # The contract, and what a busy machine may add to it before a test cries wolf.

@@ -18,7 +18,9 @@ SOURCES = Path(__file__).parents[2] / "src"
 CLIENT = "probe probe.* !probe.reference !probe.reference.*"
 # The only ones that know both what measures and who reads the record.
 COMPOSING = "probe.__main__ probe.cli probe.cli.* probe.config probe.config.* probe.daemon probe.daemon.*"
-READING = "probe.sinks probe.sinks.* probe.dispatch probe.drift probe.drift.*"
+SINKS = " ".join(f"probe.{room} probe.{room}.*" for room in ("history", "metrics", "tracing", "report"))
+READING = f"{SINKS} probe.drift probe.drift.* probe.privacy"
+VALUES = "probe.record probe.measures probe.audio probe.clock probe.urls"
 
 
 @dataclass(frozen=True)
@@ -66,15 +68,15 @@ RULES = [
         "drift is a function of a series",
         of="probe.drift probe.drift.*",
         never="*",
-        but="stdlib probe.record probe.measures probe.serving probe.series probe.drift probe.drift.*",
+        but="stdlib probe.record probe.measures probe.drift probe.drift.*",
         broken_by=("probe.drift", "from probe import config"),
     ),
     Rule(
         "a protocol knows nothing of who uses it",
         of="probe.protocols probe.protocols.*",
         never="probe.*",
-        but="probe.record probe.protocols probe.protocols.*",
-        broken_by=("probe.protocols.chunked", "from probe.transport import Connector"),
+        but="probe.record probe.audio probe.transport.inbox probe.protocols probe.protocols.*",
+        broken_by=("probe.protocols.base", "from probe.transport.connection import Connector"),
     ),
     Rule(
         "a protocol turns bytes into events: it neither waits nor looks at a clock",
@@ -83,41 +85,39 @@ RULES = [
         broken_by=("probe.protocols.base", "def f():\n    import asyncio"),
     ),
     Rule(
-        "one module talks to the network",
-        of=f"{CLIENT} !probe.transport",
+        "one room talks to the network",
+        of=f"{CLIENT} !probe.transport !probe.transport.*",
         never="websockets*",
-        broken_by=("probe.engine", "from websockets.asyncio.client import connect"),
+        broken_by=("probe.engine.runner", "from websockets.asyncio.client import connect"),
     ),
     Rule(
         "what measures knows neither who reads the record, nor who composes, nor which protocols there are",
-        of=f"{CLIENT} {without(COMPOSING)} {without(READING)} !probe.protocols !probe.protocols.*",
+        of="probe.engine probe.engine.* probe.transport probe.transport.* probe.plan",
         never=f"{COMPOSING} {READING} probe.protocols probe.protocols.*",
-        but="probe.protocols.base",
-        broken_by=("probe.engine", "from probe.sinks import report"),
+        but="probe.protocols.base probe.protocols.magpie.attribution",
+        broken_by=("probe.engine.runner", "from probe.report import terminal"),
     ),
     Rule(
         "a sink reads finished records, whoever made them",
-        of="probe.sinks probe.sinks.*",
+        of=SINKS,
         never="probe.*",
-        but="probe.record probe.measures probe.serving probe.series probe.drift probe.drift.* probe.audio "
-        "probe.clock probe.urls probe.httpexchange probe.sinks probe.sinks.*",
-        broken_by=("probe.sinks.spans", "import probe.engine"),
+        but=f"{VALUES} {READING} probe.transport.http_exchange probe.daemon.log",
+        broken_by=("probe.tracing.exporter", "import probe.engine.runner"),
     ),
     Rule(
         "one file for each reader of the record, and for what it writes to",
-        of=f"{CLIENT} {without('probe.sinks.history* probe.sinks.histograms probe.sinks.exposition')} "
-        f"{without('probe.sinks.last_run probe.sinks.drift_metrics probe.sinks.self_metrics')} "
-        f"{without('probe.sinks.log probe.sinks.otlp*')}",
+        of=f"{CLIENT} {without('probe.history.* probe.metrics.histograms probe.metrics.exposition')} "
+        f"{without('probe.metrics.last_run probe.metrics.drift_metrics probe.metrics.self_metrics')} "
+        f"{without('probe.daemon.log probe.tracing.otlp*')}",
         never="sqlite3 prometheus_client* structlog* opentelemetry* grpc* google.protobuf*",
-        broken_by=("probe.sinks.spans", "import grpc"),
+        broken_by=("probe.tracing.exporter", "import grpc"),
     ),
     Rule(
         "spans and the figures of the histograms are functions of the record",
-        of="probe.sinks.span_tree probe.sinks.observations probe.sinks.replay probe.sinks.privacy probe.sinks.genai",
+        of="probe.tracing.spans probe.tracing.genai probe.metrics.observations probe.report.replay probe.privacy",
         never="*",
-        but="stdlib probe.record probe.measures probe.drift probe.drift.* probe.urls probe.sinks probe.sinks.genai "
-        "probe.sinks.privacy",
-        broken_by=("probe.sinks.span_tree", "from probe.sinks.history import History"),
+        but="stdlib probe.record probe.measures probe.drift probe.drift.* probe.urls probe.tracing.genai probe.privacy",
+        broken_by=("probe.tracing.spans", "from probe.history.writer import History"),
     ),
     Rule(
         "one module reads the environment; the command line may, for how a terminal looks",

@@ -11,12 +11,12 @@ from fault_matrix import page
 import golden
 from probe import config
 from probe.cli.run import EXIT_CODES, run
-from probe.daemon.parts import pages
+from probe.daemon.composition import pages
+from probe.daemon.health import Health
 from probe.daemon.plans import FIXED_AT_START
-from probe.health import Health
 from probe.measures import ChunkMeasures, TurnMeasures
+from probe.metrics.histograms import Histograms
 from probe.record import REASONS
-from probe.sinks.histograms import Histograms
 
 ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "deploy" / "probe.example.toml"

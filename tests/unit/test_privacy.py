@@ -3,7 +3,7 @@
 import pytest
 from runs import failed, record
 
-from probe.sinks.privacy import without_texts
+from probe.privacy import without_texts
 from probe.urls import without_secrets
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from probe.calibration import Calibration, Truth
+    from probe.accuracy import Calibration, Truth
     from probe.clock import AnchoredClock
     from probe.record import RunRecord
 
@@ -64,7 +64,7 @@ class TruthServers:
 
     def tell(self) -> "dict[str, Truth]":
         """End the servers; trace id -> what they did in that run."""
-        from probe.calibration import by_trace  # noqa: PLC0415 - `--help` stays quick
+        from probe.accuracy import by_trace  # noqa: PLC0415 - `--help` stays quick
 
         told, _ = self._process.communicate(timeout=END_TIMEOUT_S)
         return by_trace(json.loads(line) for line in told.splitlines())
@@ -89,12 +89,13 @@ def truth_servers(stretch: float = 1.0) -> Iterator[TruthServers]:
 
 
 def _measure(servers: TruthServers, runs: int, clock: "AnchoredClock") -> "list[RunRecord]":
-    from probe import engine, protocols  # noqa: PLC0415 - `--help` stays quick
+    from probe import protocols  # noqa: PLC0415 - `--help` stays quick
     from probe.config import ScenarioConfig, TargetConfig  # noqa: PLC0415
     from probe.config.daemon import SelfCheckConfig  # noqa: PLC0415
+    from probe.engine import runner  # noqa: PLC0415 - as above
+    from probe.engine.self_check import Watch  # noqa: PLC0415
     from probe.plan import new_plan  # noqa: PLC0415
-    from probe.selfcheck import Watch  # noqa: PLC0415
-    from probe.transport import WebSocketConnector  # noqa: PLC0415
+    from probe.transport.connection import WebSocketConnector  # noqa: PLC0415
 
     target = TargetConfig(llm_url=servers.llm_url, tts_url=servers.tts_url).record("calibration")
     scenario = ScenarioConfig().record("calibration")
@@ -104,7 +105,7 @@ def _measure(servers: TruthServers, runs: int, clock: "AnchoredClock") -> "list[
         for _ in range(runs):
             codecs = protocols.LLM["chunked"](), protocols.TTS["magpie"]()
             with Watch(clock, SelfCheckConfig().max_lag_ms) as watch:
-                record = await engine.run(new_plan(target, scenario), codecs, WebSocketConnector, clock)
+                record = await runner.run(new_plan(target, scenario), codecs, WebSocketConnector, clock)
             records.append(watch.judge(record))
         return records
 
@@ -114,7 +115,7 @@ def _measure(servers: TruthServers, runs: int, clock: "AnchoredClock") -> "list[
 
 
 def _compare(records: "Sequence[RunRecord]", clock: "AnchoredClock", truth: "dict[str, Truth]") -> "Calibration":
-    from probe.calibration import Calibration  # noqa: PLC0415 - `--help` stays quick
+    from probe.accuracy import Calibration  # noqa: PLC0415 - `--help` stays quick
 
     found = Calibration()
     for record in records:

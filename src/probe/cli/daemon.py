@@ -22,10 +22,10 @@ def daemon(path: Path) -> None:
     configuration again.
     """
     from probe import config  # noqa: PLC0415 - `--help` stays quick
-    from probe.daemon.parts import StartError  # noqa: PLC0415
+    from probe.daemon.composition import StartError  # noqa: PLC0415
     from probe.daemon.service import Supervisor, serve  # noqa: PLC0415
-    from probe.sinks.history_file import HistoryError  # noqa: PLC0415
-    from probe.systemd import Notifier  # noqa: PLC0415
+    from probe.daemon.systemd import Notifier  # noqa: PLC0415
+    from probe.history.file import HistoryError  # noqa: PLC0415
 
     try:
         settings = config.load(path)

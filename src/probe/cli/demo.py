@@ -99,8 +99,8 @@ def _watch(daemon: "Popen[bytes]", log: Path, output: Path, runs: int, since: in
 
 
 def _runs(state_dir: Path, since: int) -> "list[RunRecord]":
-    from probe.sinks.history_file import NoHistoryError  # noqa: PLC0415 - `--help` stays quick
-    from probe.sinks.history_reader import reading  # noqa: PLC0415 - `--help` stays quick
+    from probe.history.file import NoHistoryError  # noqa: PLC0415 - `--help` stays quick
+    from probe.history.reader import reading  # noqa: PLC0415 - `--help` stays quick
 
     try:
         with reading(state_dir) as history:
@@ -110,7 +110,7 @@ def _runs(state_dir: Path, since: int) -> "list[RunRecord]":
 
 
 def _look_around(records: "Sequence[RunRecord]", port: int, output: Path) -> None:
-    from probe.sinks.figures import table  # noqa: PLC0415 - `--help` stays quick
+    from probe.report.format import table  # noqa: PLC0415 - `--help` stays quick
 
     address = f"http://127.0.0.1:{port}/metrics"
     with urlopen(address, timeout=10) as answer:
@@ -131,7 +131,7 @@ def _look_around(records: "Sequence[RunRecord]", port: int, output: Path) -> Non
 
 def _rows(records: "Sequence[RunRecord]") -> Iterator[list[str]]:
     from probe.measures import ChunkMeasures, outcome, summarise  # noqa: PLC0415 - `--help` stays quick
-    from probe.sinks.figures import ms  # noqa: PLC0415
+    from probe.report.format import ms  # noqa: PLC0415
 
     for number, record in enumerate(records, 1):
         summary = summarise(record)

@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from probe.cli.moment import MOMENT
 from probe.cli.options import UsageProblem
 from probe.cli.run import say
 from probe.cli.state import open_history, state_dir_option
+from probe.cli.time_option import MOMENT
 
 if TYPE_CHECKING:
     from probe.config import DriftConfig
-    from probe.sinks.drift_report import Told
-    from probe.sinks.history_reader import HistoryReader
+    from probe.history.reader import HistoryReader
+    from probe.report.drift_report import Told
 
 SLOWER = 3
 _SHOWN_DAYS = 90
@@ -94,7 +94,7 @@ def _wanted(
 
 def _told(reader: "HistoryReader", series: tuple[str, str], since: int, settings: "DriftConfig") -> "Told":
     from probe.drift import Monitor  # noqa: PLC0415 - `--help` stays quick
-    from probe.sinks.drift_report import Told  # noqa: PLC0415 - as above
+    from probe.report.drift_report import Told  # noqa: PLC0415 - as above
 
     points = list(reader.points(*series))
     monitor = Monitor(settings.threshold, settings.least_change_percent / 100)
@@ -110,7 +110,7 @@ def _told(reader: "HistoryReader", series: tuple[str, str], since: int, settings
 
 
 def _print(all_told: Sequence["Told"], *, as_json: bool, as_csv: bool) -> None:
-    from probe.sinks import drift_report  # noqa: PLC0415 - `--help` stays quick
+    from probe.report import drift_report  # noqa: PLC0415 - `--help` stays quick
 
     if as_json:
         click.echo(json.dumps(drift_report.document(all_told), indent=2))
@@ -133,7 +133,7 @@ def _calibrate(
     *,
     as_json: bool,
 ) -> None:
-    from probe.drift.calibration import TooLittleError, calibrate  # noqa: PLC0415 - `--help` stays quick
+    from probe.drift.threshold import TooLittleError, calibrate  # noqa: PLC0415 - `--help` stays quick
 
     since = time.time_ns() - _CALIBRATED_DAYS * _NS_A_DAY
     found = {}

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import click
 
-from probe.cli.moment import MOMENT
 from probe.cli.run import say
 from probe.cli.state import open_history, state_dir_option
+from probe.cli.time_option import MOMENT
 
 _LIMIT = 30
 
@@ -27,16 +27,16 @@ def history(
 
     In the sparkline ✗ is a failed run, · one that was skipped or can't be trusted.
     """
-    from probe.sinks import overview  # noqa: PLC0415 - `--help` stays quick
+    from probe.report import runs  # noqa: PLC0415 - `--help` stays quick
 
     if limit is None and since is None:
         limit = _LIMIT
     with open_history(state_dir) as reader:
-        entries = [overview.entry(record) for record in reader.runs(since, target, scenario, limit)]
+        entries = [runs.entry(record) for record in reader.runs(since, target, scenario, limit)]
     if as_json:
-        click.echo(json.dumps(overview.document(entries), indent=2))
+        click.echo(json.dumps(runs.document(entries), indent=2))
     elif entries:
-        for line in overview.overview(entries, shutil.get_terminal_size((140, 24)).columns):
+        for line in runs.overview(entries, shutil.get_terminal_size((140, 24)).columns):
             say(line)
     else:
         say(f"No such run in {state_dir}.", err=True)

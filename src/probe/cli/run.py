@@ -14,9 +14,9 @@ from typing import Any
 
 import click
 
-from probe.cli.live import Live
 from probe.cli.options import plan_from_options
 from probe.record import Outcome, Plan, RunRecord
+from probe.report.timeline_printer import Live
 
 EXIT_CODES: dict[Outcome, int] = {"ok": 0, "failed": 1, "slow": 3, "suspect": 4, "skipped": 5}
 MAX_WIDTH = 110
@@ -65,7 +65,7 @@ Examples:
 
 
 def _run_printing_json(plan: Plan, max_lag_ms: float, *, verbose: bool) -> RunRecord:
-    from probe.sinks import document, timeline  # noqa: PLC0415 - `--help` stays quick
+    from probe.report import document, timeline  # noqa: PLC0415 - `--help` stays quick
 
     timeline_on_stderr = Live(functools.partial(timeline.lines, plan=plan), functools.partial(say, err=True))
     record = _execute(plan, max_lag_ms, timeline_on_stderr if verbose else None)
@@ -77,27 +77,28 @@ def _run_printing_json(plan: Plan, max_lag_ms: float, *, verbose: bool) -> RunRe
 
 def _run_and_report(plan: Plan, max_lag_ms: float, *, verbose: bool) -> RunRecord:
     """Run a plan with the live timeline, then print the report."""
-    from probe.sinks import report, timeline  # noqa: PLC0415 - `--help` stays quick
+    from probe.report import terminal, timeline  # noqa: PLC0415 - `--help` stays quick
 
     width = min(shutil.get_terminal_size((100, 24)).columns, MAX_WIDTH)
-    for line in report.header(plan, width):
+    for line in terminal.header(plan, width):
         say(line)
     unseen = frozenset() if verbose else timeline.FRAMES
     record = _execute(plan, max_lag_ms, Live(functools.partial(timeline.lines, plan=plan), say, unseen))
-    for line in report.report(record, width):
+    for line in terminal.report(record, width):
         say(line)
     if verbose:
-        for line in report.timestamps(record):
+        for line in terminal.timestamps(record):
             say(line)
     return record
 
 
 def _execute(plan: Plan, max_lag_ms: float, live: Live | None) -> RunRecord:
     """Run a plan while `live` shows it. Ctrl-C ends the run properly, a second one at once."""
-    from probe import engine, protocols  # noqa: PLC0415 - `--help` stays quick
+    from probe import protocols  # noqa: PLC0415 - `--help` stays quick
     from probe.clock import AnchoredClock  # noqa: PLC0415
-    from probe.selfcheck import Watch  # noqa: PLC0415
-    from probe.transport import WebSocketConnector  # noqa: PLC0415
+    from probe.engine import runner  # noqa: PLC0415 - as above
+    from probe.engine.self_check import Watch  # noqa: PLC0415
+    from probe.transport.connection import WebSocketConnector  # noqa: PLC0415
 
     codecs = protocols.LLM[plan.target.llm_protocol](), protocols.TTS[plan.target.tts_protocol]()
 
@@ -107,10 +108,10 @@ def _execute(plan: Plan, max_lag_ms: float, live: Live | None) -> RunRecord:
         for number in INTERRUPTS:
             # Not the loop's own handlers: these stay when it has ended, so that the report is printed to its end.
             signal.signal(number, interrupt)
-        observe = engine.ignore if live is None else live.observe
+        observe = runner.ignore if live is None else live.observe
         clock = AnchoredClock.anchored_now()
         with Watch(clock, max_lag_ms) as watch:
-            record = await engine.run(plan, codecs, WebSocketConnector, clock, observe, stop)
+            record = await runner.run(plan, codecs, WebSocketConnector, clock, observe, stop)
         return watch.judge(record)
 
     # What has been imported stays; a collection of it would stop the run for over 10 ms.
@@ -153,7 +154,7 @@ class _Interrupt:
 
 
 def _unwritable(wav: Path) -> tuple[str, ...]:
-    from probe.sinks import audio_file  # noqa: PLC0415 - `--help` stays quick
+    from probe.report import audio_file  # noqa: PLC0415 - `--help` stays quick
 
     try:
         audio_file.check_writable(wav)
@@ -164,7 +165,7 @@ def _unwritable(wav: Path) -> tuple[str, ...]:
 
 def save_audio(record: RunRecord, wav: Path) -> None:
     """Write the run's audio and say where it is."""
-    from probe.sinks import audio_file  # noqa: PLC0415 - `--help` stays quick
+    from probe.report import audio_file  # noqa: PLC0415 - `--help` stays quick
 
     try:
         size = audio_file.save(record, wav)

@@ -19,7 +19,7 @@ from probe.record import RunRecord
 @state_dir_option
 def show(run_id: str, state_dir: Path, *, verbose: bool, as_json: bool) -> None:
     """Report a recorded run as `probe run` did, timeline included. The beginning of its id is enough."""
-    from probe.sinks import document  # noqa: PLC0415 - `--help` stays quick
+    from probe.report import document  # noqa: PLC0415 - `--help` stays quick
 
     with open_history(state_dir) as reader:
         record = reader.get(run_id)
@@ -32,13 +32,13 @@ def show(run_id: str, state_dir: Path, *, verbose: bool, as_json: bool) -> None:
 
 def report_again(record: RunRecord, *, verbose: bool) -> Iterator[str]:
     """What `probe run` would have printed."""
-    from probe.sinks import replay, report, timeline  # noqa: PLC0415 - `--help` stays quick
+    from probe.report import replay, terminal, timeline  # noqa: PLC0415 - `--help` stays quick
 
     width = min(shutil.get_terminal_size((100, 24)).columns, MAX_WIDTH)
-    yield from report.header(record.plan, width)
+    yield from terminal.header(record.plan, width)
     for event in replay.timeline_events(record):
         if verbose or event.kind not in timeline.FRAMES:
             yield from timeline.lines(event, record.plan)
-    yield from report.report(record, width)
+    yield from terminal.report(record, width)
     if verbose:
-        yield from report.timestamps(record)
+        yield from terminal.timestamps(record)

@@ -10,7 +10,7 @@ import click
 from probe.cli.options import UsageProblem
 
 if TYPE_CHECKING:
-    from probe.sinks.history_reader import HistoryReader
+    from probe.history.reader import HistoryReader
 
 
 def default_state_dir() -> Path:
@@ -31,8 +31,8 @@ state_dir_option = click.option(
 @contextmanager
 def open_history(state_dir: Path) -> Iterator["HistoryReader"]:
     """Open the history to read it; what is wrong with it is one line on stderr."""
-    from probe.sinks.history_file import HistoryError, NoHistoryError, UnknownRunError  # noqa: PLC0415 - `--help` stays quick
-    from probe.sinks.history_reader import reading  # noqa: PLC0415 - `--help` stays quick
+    from probe.history.file import HistoryError, NoHistoryError, UnknownRunError  # noqa: PLC0415 - `--help` stays quick
+    from probe.history.reader import reading  # noqa: PLC0415 - `--help` stays quick
 
     try:
         with reading(state_dir) as reader:

@@ -3,16 +3,19 @@
 import asyncio
 from dataclasses import dataclass, replace
 
-from probe import courtesy, engine, httpget, protocols
+from probe import protocols
 from probe.clock import AnchoredClock
 from probe.config import Config
-from probe.courtesy import Question
+from probe.daemon import courtesy
+from probe.daemon.courtesy import Question
+from probe.daemon.schedule import Entry
+from probe.engine import runner
+from probe.engine.self_check import Watch
 from probe.plan import new_plan
-from probe.protocols import llama_cpp
+from probe.protocols.llama_chunked import llama_server
 from probe.record import Plan, RunRecord, Served, Target
-from probe.schedule import Entry
-from probe.selfcheck import Watch
-from probe.transport import WebSocketConnector
+from probe.transport import http_get
+from probe.transport.connection import WebSocketConnector
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,27 +49,29 @@ async def _served(target: Target) -> Served:
     """Ask llama.cpp what it serves, before anything is measured."""
     if target.llama_url is None:
         return Served()
-    return llama_cpp.served(await httpget.get(llama_cpp.props_url(target.llama_url), courtesy.ASK_TIMEOUT_S) or b"")
+    return llama_server.served(
+        await http_get.get(llama_server.props_url(target.llama_url), courtesy.ASK_TIMEOUT_S) or b""
+    )
 
 
 async def _users(target: Target, config: Config, stop: asyncio.Event) -> str | None:
     """Why to leave the server to its users, if they hold it for longer than we wait."""
     if not config.courtesy.enabled:
         return None
-    return await courtesy.wait_for_users(_questions(target), httpget.get, config.courtesy.max_wait_s, stop)
+    return await courtesy.wait_for_users(_questions(target), http_get.get, config.courtesy.max_wait_s, stop)
 
 
 def _questions(target: Target) -> list[Question]:
     codec = protocols.LLM[target.llm_protocol]()
     questions = [Question(codec.health_url(target.llm_url), codec.users)]
     if target.llama_url is not None:
-        questions.append(Question(llama_cpp.slots_url(target.llama_url), llama_cpp.users))
+        questions.append(Question(llama_server.slots_url(target.llama_url), llama_server.users))
     return questions
 
 
 async def _measure(plan: Plan, clock: AnchoredClock, max_lag_ms: float, stop: asyncio.Event) -> Attempt:
     codecs = protocols.LLM[plan.target.llm_protocol](), protocols.TTS[plan.target.tts_protocol]()
     with Watch(clock, max_lag_ms) as watch:
-        record = await engine.run(plan, codecs, WebSocketConnector, clock, stop=stop)
+        record = await runner.run(plan, codecs, WebSocketConnector, clock, stop=stop)
     lag_ms = max(watch.longest_ms(record).values(), default=0.0)
     return Attempt(watch.judge(record), record.started / 1e9, lag_ms / 1000)

@@ -4,11 +4,11 @@ import asyncio
 import signal
 from collections.abc import Awaitable, Callable
 
+from probe.daemon.health import STUCK_S, Health
 from probe.daemon.runs import Runs
-from probe.health import STUCK_S, Health
-from probe.schedule import Schedule
-from probe.sinks.histograms import Histograms
-from probe.systemd import Notifier
+from probe.daemon.schedule import Schedule
+from probe.daemon.systemd import Notifier
+from probe.metrics.histograms import Histograms
 
 HEARTBEAT_S = 1.0
 # What a run may take beyond its own deadlines, with its turn waited for and its record written.

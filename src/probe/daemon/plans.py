@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from probe.config import Config, default_state_dir
+from probe.daemon.schedule import Entry
+from probe.daemon.timing import Timing
 from probe.plan import choose
-from probe.schedule import Entry
-from probe.timing import Timing
 
 # What lives as long as the process can't follow a reload.
 FIXED_AT_START = (

@@ -8,13 +8,13 @@ from datetime import UTC, datetime
 
 from probe.config import Config
 from probe.daemon.attempt import attempt, skipped
-from probe.dispatch import Dispatch
-from probe.health import Health
+from probe.daemon.dispatch import Dispatch
+from probe.daemon.health import Health
+from probe.daemon.log import Logger
+from probe.daemon.schedule import Entry
 from probe.measures import outcome, summarise
+from probe.metrics.histograms import Histograms
 from probe.record import RunRecord, Served
-from probe.schedule import Entry
-from probe.sinks.histograms import Histograms
-from probe.sinks.log import Logger
 
 OVERLAP = "the previous run is still going"
 

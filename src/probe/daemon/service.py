@@ -10,12 +10,12 @@ from pathlib import Path
 
 from probe import config as configuration
 from probe.config import Config, ConfigError
+from probe.daemon.composition import Parts, build, expect
 from probe.daemon.lifecycle import heartbeat, on_signals
-from probe.daemon.parts import Parts, build, expect
 from probe.daemon.plans import entries, settled_at_start
 from probe.daemon.runs import Runs
-from probe.schedule import Schedule
-from probe.systemd import Notifier
+from probe.daemon.schedule import Schedule
+from probe.daemon.systemd import Notifier
 
 # SIGTERM to exit takes less than 10 s: first the run, then the sinks, in the worst case neither.
 RUN_ENDS_S = 7.5

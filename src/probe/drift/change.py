@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from probe.drift.fingerprint import Serving
 from probe.measures import STAGES
-from probe.serving import Serving
 
 WHOLE = STAGES[0]
 PARTS = STAGES[1:]

@@ -8,13 +8,13 @@ from statistics import median
 from typing import NamedTuple
 
 from probe.drift.baseline import midmean
+from probe.drift.bursts import FAR_SIGMAS, LARGE, Contention
 from probe.drift.change import WHOLE, Change, Direction, Drift, Moved, ServingChange, Shift, Verdict, leading
-from probe.drift.contention import FAR_SIGMAS, LARGE, Contention
-from probe.drift.dating import first_different
 from probe.drift.evidence import RING, SETTLED, Evidence
+from probe.drift.fingerprint import Serving
+from probe.drift.onset import first_different
+from probe.drift.series import Point
 from probe.measures import STAGES
-from probe.series import Point
-from probe.serving import Serving
 
 # Evidence that announces a change; the logarithm of how unlikely it is by chance. `bench/drift.py` sets it.
 THRESHOLD = 11.0

@@ -3,8 +3,8 @@
 from collections.abc import Callable, Mapping
 
 from probe.protocols.base import LlmCodec, TtsCodec
-from probe.protocols.chunked import ChunkedLlm
-from probe.protocols.magpie import MagpieTts
+from probe.protocols.llama_chunked.codec import ChunkedLlm
+from probe.protocols.magpie.codec import MagpieTts
 
 LLM: Mapping[str, Callable[[], LlmCodec]] = {"chunked": ChunkedLlm}
 TTS: Mapping[str, Callable[[], TtsCodec]] = {"magpie": MagpieTts}

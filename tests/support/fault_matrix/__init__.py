@@ -1,6 +1,7 @@
 """The fault matrix: every fault that is injected, and what must come of it.
 
-One table, three uses: `tests/integration/test_fault_matrix.py` plays each row, `docs/faults.md` is written from it, and
+One table, three uses: `tests/integration/engine/test_fault_matrix.py` plays each row, `docs/faults.md` is written from
+it, and
 `tests/unit/test_docs.py` holds the page to it. A new fault is a new row.
 """
 

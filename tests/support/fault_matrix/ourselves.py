@@ -13,9 +13,9 @@ from typing import Any
 from unittest.mock import patch
 
 from fault_matrix.row import Row, Stage
-from probe.protocols.chunked import ChunkedLlm
+from probe.history.file import FILE_NAME
+from probe.protocols.llama_chunked.codec import ChunkedLlm
 from probe.reference.faults import Entry, LlmScript, llm, refusing_port
-from probe.sinks.history_file import FILE_NAME
 
 # Long enough for something to happen in the middle of it.
 SLOWLY = LlmScript(turns=((llm.chunk(" Hello", " there.", first=0.2), llm.last_chunk(" How are you?")),))

@@ -10,13 +10,13 @@ from pathlib import Path
 
 from fault_matrix.row import LIMITS, Row, Stage
 from probe import config
-from probe.daemon.parts import Parts, build
+from probe.daemon.composition import Parts, build
 from probe.daemon.plans import entries
 from probe.daemon.runs import Runs
+from probe.daemon.schedule import Entry
+from probe.history.reader import reading
 from probe.record import RunRecord
 from probe.reference.faults import ScriptedLlm, ScriptedTts
-from probe.schedule import Entry
-from probe.sinks.history_reader import reading
 
 CONFIG = """
 [targets.faulty]

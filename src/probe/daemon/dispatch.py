@@ -1,0 +1,223 @@
+"""Hands each finished run to whoever reads it: the history first, then every other sink by its own queue and thread."""
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from queue import SimpleQueue
+from typing import Any, Generic, Protocol, TypeVar
+
+from probe.history.file import HistoryError
+from probe.history.writer import Pruned
+from probe.record import RunRecord
+
+OnError = Callable[[str, str], None]
+T = TypeVar("T")
+
+HISTORY = "history"
+# A disk that hangs must not stop the daemon from measuring.
+HISTORY_PATIENCE_S = 10.0
+# What the history refused (disk full, locked) is offered again with the runs after it.
+_MOST_UNSAVED = 100
+# To close a file that is whole already.
+_CLOSE_S = 0.5
+# A sink at work takes some milliseconds.
+_TURN_S = 0.05
+_AT_WORK = threading.Lock()
+
+
+class Sink(Protocol):
+    """A reader of finished runs."""
+
+    # The label of voice_probe_sink_errors_total{sink}.
+    name: str
+
+    def write(self, record: RunRecord) -> None:
+        """Take one record. Called in the sink's own thread, one at a time; may block, may raise."""
+
+    def close(self, timeout_s: float) -> None:
+        """Called once in the sink's own thread, after the last write; shall return within `timeout_s`."""
+
+
+class Saver(Protocol):
+    """What `Dispatch` needs of the history."""
+
+    def append(self, record: RunRecord) -> None: ...
+
+    def prune(self, now: int) -> Pruned: ...
+
+    def close(self) -> None: ...
+
+
+@dataclass(slots=True)
+class _Submission:
+    record: RunRecord
+    tell_saved: Callable[[], None]
+    # Taken by whoever hands the record to the other sinks: once, be the history quick or late.
+    handed_on: threading.Lock = field(default_factory=threading.Lock)
+
+
+class Dispatch:
+    """Compose at start-up, with the daemon's event loop not needed yet:
+
+        dispatch = Dispatch(History(state_dir), [spans, histograms, log], on_error=report)
+        await dispatch.submit(record)      after each run
+        await dispatch.drain(timeout_s)    once, at shutdown; nothing may be submitted after it
+
+    `on_error(sink, what)` is called from any thread whenever a sink raised, or a record could not be given to it: count
+    and log it. It must return at once and not raise. So must `on_pruned`, which is told after each run what the history
+    holds.
+    """
+
+    def __init__(
+        self,
+        history: Saver,
+        sinks: Sequence[Sink],
+        *,
+        on_error: OnError,
+        on_pruned: Callable[[Pruned], None] = lambda _pruned: None,
+        queue_size: int = 1000,
+    ) -> None:
+        self._history = history
+        self._on_error = on_error
+        self._on_pruned = on_pruned
+        self._unsaved: list[RunRecord] = []
+        self._others = [_Worker(sink.name, sink.write, sink.close, queue_size, on_error) for sink in sinks]
+        self._saver = _Worker(HISTORY, self._save, self._save_waiting, queue_size, on_error)
+
+    async def submit(self, record: RunRecord) -> None:
+        """Return when the run is on disk; the other sinks get it then. Never raises, never waits for a slow sink.
+
+        Where the history can't be written, or takes longer than `HISTORY_PATIENCE_S`, that is an error of the sink
+        `history`, and the others get the record all the same.
+        """
+        loop = asyncio.get_running_loop()
+        saved: asyncio.Future[None] = loop.create_future()
+        submission = _Submission(record, lambda: _resolve(loop, saved))
+        if self._saver.offer(submission):
+            try:
+                await asyncio.wait_for(asyncio.shield(saved), HISTORY_PATIENCE_S)
+            except TimeoutError:
+                self._on_error(HISTORY, f"run {record.plan.run_id} not written within {HISTORY_PATIENCE_S:g} s")
+        self._hand_on(submission)
+
+    async def drain(self, timeout_s: float) -> None:
+        """Let the queues run empty, then close the sinks; what is not done after `timeout_s` is left behind."""
+        start = time.monotonic()
+        # A disk that hangs must leave the others some of the time.
+        await _finish([self._saver], start + timeout_s / 2)
+        await _finish(self._others, start + timeout_s)
+        closing = _Worker[None](HISTORY, lambda _nothing: None, lambda _s: self._history.close(), 1, self._on_error)
+        await _finish([closing], max(start + timeout_s, time.monotonic() + _CLOSE_S))
+
+    def _save(self, submission: _Submission) -> None:
+        """Write the record and those still waiting, oldest first; in the history's own thread."""
+        self._unsaved = [*self._unsaved, submission.record][-_MOST_UNSAVED:]
+        try:
+            self._save_waiting()
+        finally:
+            self._hand_on(submission)
+            submission.tell_saved()
+        self._on_pruned(self._history.prune(submission.record.ended))
+
+    def _save_waiting(self, _timeout_s: float = 0.0) -> None:
+        while self._unsaved:
+            record = self._unsaved.pop(0)
+            try:
+                self._history.append(record)
+            except HistoryError:
+                self._unsaved.insert(0, record)
+                raise
+
+    def _hand_on(self, submission: _Submission) -> None:
+        if submission.handed_on.acquire(blocking=False):
+            for worker in self._others:
+                worker.offer(submission.record)
+
+
+def _resolve(loop: asyncio.AbstractEventLoop, future: asyncio.Future[None]) -> None:
+    def set_result() -> None:
+        if not future.done():
+            future.set_result(None)
+
+    # The loop may be gone by the time a stuck disk answers.
+    with suppress(RuntimeError):
+        loop.call_soon_threadsafe(set_result)
+
+
+async def _finish(workers: "Sequence[_Worker[Any]]", until: float) -> None:
+    for worker in workers:
+        worker.finish(until)
+    await asyncio.gather(*(asyncio.to_thread(worker.join, until) for worker in workers))
+
+
+@contextmanager
+def _one_at_a_time() -> Iterator[None]:
+    """Wait for the sink that is at work, but not for long: one that hangs holds up no other for more than a moment.
+
+    Each would take the interpreter from the event loop in turn, and a frame that arrives meanwhile wait for them all.
+    """
+    mine = _AT_WORK.acquire(timeout=_TURN_S)
+    try:
+        yield
+    finally:
+        if mine:
+            _AT_WORK.release()
+
+
+class _Worker(Generic[T]):
+    """A bounded queue, and a thread that gives its items to `take` one by one.
+
+    The thread is a daemon thread: one that blocks for good must not keep the process from ending.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        take: Callable[[T], None],
+        close: Callable[[float], None],
+        size: int,
+        on_error: OnError,
+    ) -> None:
+        self._name = name
+        self._take = take
+        self._close = close
+        self._size = size
+        self._on_error = on_error
+        # Bounded by `offer` and not by itself, so that the word to finish always fits.
+        self._queue: SimpleQueue[T | None] = SimpleQueue()
+        self._until = 0.0
+        self._thread = threading.Thread(target=self._work, name=f"sink-{name}", daemon=True)
+        self._thread.start()
+
+    def offer(self, item: T) -> bool:
+        """Queue an item; False, and an error told, where the queue is full."""
+        if self._queue.qsize() >= self._size:
+            self._on_error(self._name, f"dropped a run: {self._size} are waiting already")
+            return False
+        self._queue.put(item)
+        return True
+
+    def finish(self, until: float) -> None:
+        """End the thread after what is queued; `close` has until then (monotonic seconds)."""
+        self._until = until
+        self._queue.put(None)
+
+    def join(self, until: float) -> None:
+        self._thread.join(max(0.0, until - time.monotonic()))
+        if self._thread.is_alive():
+            self._on_error(self._name, f"still busy at shutdown, {self._queue.qsize()} runs left behind")
+
+    def _work(self) -> None:
+        while (item := self._queue.get()) is not None:
+            with _one_at_a_time():
+                self._guarded(self._take, item)
+        self._guarded(self._close, max(0.0, self._until - time.monotonic()))
+
+    def _guarded(self, work: Callable[[T], None] | Callable[[float], None], argument: T | float) -> None:
+        try:
+            work(argument)  # type: ignore[arg-type]  # each is called with its own argument
+        except Exception as error:  # noqa: BLE001 - whatever a sink does, the others and the runs go on
+            self._on_error(self._name, f"{type(error).__name__}: {error}")

@@ -1,0 +1,28 @@
+"""A run as one point of the series of its target and scenario: what is compared over days."""
+
+from dataclasses import dataclass
+
+from probe.drift.fingerprint import Serving, serving
+from probe.measures import STAGES, measure_run, outcome, stages_ms
+from probe.record import Outcome, RunRecord
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """`started` is nanoseconds since the epoch; `stages_ms` are STAGES of the first turn, None where one is unknown.
+
+    The figures of a run that is not `ok` or `slow` are no latencies to compare.
+    """
+
+    run_id: str
+    started: int
+    outcome: Outcome
+    serving: Serving
+    stages_ms: tuple[float | None, ...]
+
+
+def point(record: RunRecord) -> Point:
+    """What a run adds to its series."""
+    turns = measure_run(record)
+    stages = tuple(stages_ms(turns[0]).values()) if turns else (None,) * len(STAGES)
+    return Point(record.plan.run_id, record.started, outcome(record), serving(record), stages)

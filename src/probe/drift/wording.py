@@ -1,0 +1,103 @@
+"""Drift in words, and as plain values for logs and spans. Times are UTC."""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+
+from probe.drift.change import WHOLE, Change, Direction, Moved, ServingChange, Shift, Verdict
+from probe.drift.evidence import ENOUGH
+from probe.drift.fingerprint import Serving
+
+NAMES = {
+    WHOLE: "combined TTFB",
+    "llm_ttft": "LLM TTFT",
+    "llm_decode": "LLM decoding",
+    "tts_ttfb": "TTS TTFB",
+}
+# A stage that makes up so much of a change makes up all of it.
+_ALL = 0.9
+# Less of a change is not worth a word.
+_WORTH_A_WORD = 0.1
+
+Value = str | float | tuple[str, ...]
+
+
+def moment(at: int) -> str:
+    """Nanoseconds since the epoch, for a person."""
+    return f"{datetime.fromtimestamp(at / 1e9, UTC):%-d %b %H:%M} UTC"
+
+
+def iso(at: int) -> str:
+    return datetime.fromtimestamp(at / 1e9, UTC).isoformat(timespec="seconds")
+
+
+def percent(ratio: float) -> str:
+    return f"{(ratio - 1) * 100:+.0f} %"
+
+
+def sentence(verdict: Verdict) -> str:
+    """How things stand, in one sentence."""
+    if not verdict.now:
+        return f"not enough yet: {verdict.runs} of {ENOUGH} runs"
+    whole = next(each for each in verdict.now if each.stage == WHOLE)
+    if verdict.drift is None:
+        return f"no drift: {NAMES[WHOLE]} {whole.after_ms:.0f} ms, {percent(whole.ratio)} of the baseline"
+    since = f" since {moment(verdict.drift.since)}"
+    return _what(verdict.now, verdict.drift.direction, verdict.drift.stage, since)
+
+
+def _what(moved: Sequence[Moved], direction: Direction, stage: str, since: str = "") -> str:
+    """What moved, and which stages made it."""
+    by_stage = {each.stage: each for each in moved}
+    whole = by_stage.get(WHOLE)
+    if whole is None:
+        return f"{NAMES[stage]} {percent(by_stage[stage].ratio)}{since}"
+    told = f"{NAMES[WHOLE]} {percent(whole.ratio)}{since}"
+    same_way = (whole.added_ms > 0) == (direction == "slower")
+    if not whole.certain or not same_way:
+        named = by_stage.get(stage, whole)
+        return f"{NAMES[stage]} {percent(named.ratio)}{since}; {NAMES[WHOLE]} {percent(whole.ratio)}"
+    parts = _parts(moved, whole)
+    if not parts:
+        return told
+    if parts[0].added_ms / whole.added_ms >= _ALL:
+        return f"{told}, all of it {_named(parts[0])}"
+    shares = [f"{min(1.0, each.added_ms / whole.added_ms):.0%} of it {_named(each)}" for each in parts]
+    return f"{told}, {', '.join(shares)}"
+
+
+def _parts(moved: Sequence[Moved], whole: Moved) -> list[Moved]:
+    """The stages that make up a change, the largest first."""
+    parts = [each for each in moved if each.stage != WHOLE and each.added_ms / whole.added_ms >= _WORTH_A_WORD]
+    return sorted(parts, key=lambda each: -abs(each.added_ms))
+
+
+def _named(moved: Moved) -> str:
+    return f"{NAMES[moved.stage]} ({percent(moved.ratio)})"
+
+
+def text(found: Change) -> str:
+    """A change in words, but for its time."""
+    if isinstance(found, ServingChange):
+        return f"what serves changed: {_difference(found.old, found.new)}"
+    told = _what(found.moved, found.direction, found.stage)
+    return told if found.until is None else f"{told}, until {moment(found.until)}"
+
+
+def _difference(old: Serving, new: Serving) -> str:
+    changed = [
+        f"{name} {before or 'unknown'} → {after or 'unknown'}"
+        for name, before, after in (("LLM", old.llm, new.llm), ("TTS", old.tts, new.tts))
+        if before != after
+    ]
+    return ", ".join(changed) or f"configuration {old.config} → {new.config}"
+
+
+def plain(found: Change) -> Mapping[str, Value]:
+    """A change as values for a log line, or attributes of a span's event."""
+    told: dict[str, Value] = {"what": text(found), "since": iso(found.since)}
+    if isinstance(found, Shift):
+        told |= {"direction": found.direction, "stage": found.stage, "confidence": round(found.confidence, 4)}
+        if found.until is not None:
+            told["until"] = iso(found.until)
+        told |= {f"{each.stage}_ratio": round(each.ratio, 4) for each in found.moved}
+    return told | {"runs_before": found.before, "runs_after": found.after}

@@ -1,0 +1,1 @@
+"""One run: a plan in, a record out."""

@@ -1,0 +1,1 @@
+"""Every finished run, in one SQLite file."""

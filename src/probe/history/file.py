@@ -1,0 +1,133 @@
+"""The history's file: its schema, how a run is stored in it, and what is said when it can't be used.
+
+A run is one row: its record as compressed JSON (without the PCM), beside it the few columns that readers search by and
+compute with. Version 1 had no `serving` and no stages: its rows have NULL there, and readers look into the record.
+"""
+
+import functools
+import json
+import sqlite3
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import astuple
+from pathlib import Path
+
+from probe.drift.fingerprint import Serving
+from probe.record import RunRecord
+
+FILE_NAME = "history.sqlite3"
+VERSION = 2
+# How long somebody who holds a lock may delay us.
+BUSY_TIMEOUT_S = 5.0
+# A server's JSON may hold half a character (\ud83d), and what it said is kept as it is.
+_LONE_SURROGATES = "surrogatepass"
+
+_VERSION_1 = """
+PRAGMA auto_vacuum = INCREMENTAL;
+PRAGMA journal_mode = WAL;
+BEGIN;
+CREATE TABLE runs (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    run_id TEXT NOT NULL UNIQUE,
+    started INTEGER NOT NULL,
+    target TEXT NOT NULL,
+    scenario TEXT NOT NULL,
+    outcome TEXT NOT NULL,
+    response_ttfb_ms REAL,
+    unsent_spans INTEGER NOT NULL,
+    record BLOB NOT NULL
+) STRICT;
+CREATE INDEX runs_by_start ON runs (started);
+CREATE INDEX runs_unsent ON runs (seq) WHERE unsent_spans > 0;
+PRAGMA user_version = 1;
+COMMIT;
+"""
+# The index holds all that a series needs: 90 days are read without a look at the records.
+_VERSION_2 = """
+BEGIN;
+ALTER TABLE runs ADD COLUMN serving TEXT;
+ALTER TABLE runs ADD COLUMN llm_ttft_ms REAL;
+ALTER TABLE runs ADD COLUMN llm_decode_ms REAL;
+ALTER TABLE runs ADD COLUMN tts_ttfb_ms REAL;
+CREATE INDEX runs_series ON runs (
+    target, scenario, seq, started, outcome, run_id, serving, response_ttfb_ms, llm_ttft_ms, llm_decode_ms, tts_ttfb_ms
+);
+PRAGMA user_version = 2;
+COMMIT;
+"""
+
+
+class HistoryError(Exception):
+    """The history can't be used; the message says what to do, in one line."""
+
+
+class NoHistoryError(HistoryError):
+    """There is none where it was looked for."""
+
+
+class UnknownRunError(HistoryError):
+    """No run, or more than one, has this id."""
+
+
+def migrate(db: sqlite3.Connection, path: Path) -> None:
+    """Make a new file, or one of an earlier version, one of this version. Raises HistoryError for what isn't ours."""
+    for version, script in enumerate((_VERSION_1, _VERSION_2)):
+        if found_version(db, path) == version:
+            db.executescript(script)
+
+
+def found_version(db: sqlite3.Connection, path: Path) -> int:
+    """The schema's version, 0 for a new file. Raises HistoryError for a file that isn't ours, or not yet."""
+    version = int(db.execute("PRAGMA user_version").fetchone()[0])
+    if version > VERSION:
+        raise HistoryError(f"{path} was written by a newer voice-probe (version {version}); this one reads {VERSION}")
+    if version == 0 and db.execute("SELECT 1 FROM sqlite_schema").fetchone():
+        raise HistoryError(f"{path} is a database, but no history of voice-probe; move it away")
+    return version
+
+
+def encode(record: RunRecord) -> bytes:
+    return zlib.compress(record.to_json().encode("utf-8", _LONE_SURROGATES), level=1)
+
+
+def encode_serving(serving: Serving) -> str:
+    return json.dumps(astuple(serving))
+
+
+@functools.lru_cache(maxsize=100)
+def decode_serving(text: str) -> Serving:
+    return Serving(*json.loads(text))
+
+
+def decode(blob: bytes) -> RunRecord:
+    try:
+        return RunRecord.from_json(zlib.decompress(blob).decode("utf-8", _LONE_SURROGATES))
+    except (zlib.error, ValueError) as error:
+        raise sqlite3.DatabaseError(f"a run can't be read: {error}") from error
+
+
+@contextmanager
+def explained(path: Path) -> Iterator[None]:
+    """Turn what SQLite and the file system say into one line that says what to do."""
+    try:
+        yield
+    except OSError as error:
+        raise HistoryError(f"{path.parent}: {error.strerror}; see who may read and write this directory") from error
+    except sqlite3.Error as error:
+        raise HistoryError(f"{path}: {_advice(error, path)}") from error
+
+
+def _advice(error: sqlite3.Error, path: Path) -> str:
+    name = getattr(error, "sqlite_errorname", "")
+    if name.startswith("SQLITE_NOTADB"):
+        return "not a database; move it away and start again"
+    if name.startswith("SQLITE_BUSY"):
+        return f"locked by another process for over {BUSY_TIMEOUT_S:g} s; is a second daemon running?"
+    if name.startswith(("SQLITE_CANTOPEN", "SQLITE_READONLY", "SQLITE_PERM")):
+        return f"can't be used ({error}); see who may read and write {path.parent} and what is in it"
+    if name.startswith("SQLITE_FULL"):
+        return "no space left on the disk"
+    if name.startswith("SQLITE_CORRUPT") or not name:
+        return f"damaged ({error}); move it away, and `sqlite3 FILE .recover` may save what is in it"
+    return f"{error} ({name})"

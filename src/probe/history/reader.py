@@ -1,0 +1,143 @@
+"""Reading the history, beside the daemon that writes it."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from urllib.parse import quote
+
+from probe.drift.fingerprint import Serving
+from probe.drift.series import Point, point
+from probe.history.file import (
+    BUSY_TIMEOUT_S,
+    FILE_NAME,
+    NoHistoryError,
+    UnknownRunError,
+    decode,
+    decode_serving,
+    explained,
+    found_version,
+)
+from probe.record import RunRecord
+
+
+class HistoryReader:
+    """A reader's connection: opened read-only, so that it can't disturb the daemon. For one thread."""
+
+    def __init__(self, state_dir: Path) -> None:
+        self.path = state_dir / FILE_NAME
+        with explained(self.path):
+            if not self.path.exists():
+                raise NoHistoryError(
+                    f"there is no history in {state_dir}; `probe daemon` writes one, --state-dir says where it is"
+                )
+            self._db = _open_to_read(self.path)
+            self._version = found_version(self._db, self.path)
+
+    def runs(
+        self, since: int | None = None, target: str | None = None, scenario: str | None = None, limit: int | None = None
+    ) -> Iterator[RunRecord]:
+        """Runs, oldest first. `since` is nanoseconds since the epoch; `limit` keeps the newest so many."""
+        wanted = {"started >= ?": since, "target = ?": target, "scenario = ?": scenario}
+        given = {clause: value for clause, value in wanted.items() if value is not None}
+        where = " AND ".join(given) or "TRUE"
+        query = (
+            f"SELECT record FROM runs WHERE seq IN (SELECT seq FROM runs WHERE {where}"  # noqa: S608 - our own clauses
+            " ORDER BY seq DESC LIMIT ?) ORDER BY seq"
+        )
+        with explained(self.path):
+            for row in self._db.execute(query, (*given.values(), -1 if limit is None else limit)):
+                yield decode(row[0])
+
+    def series(self) -> list[tuple[str, str]]:
+        """Every target and scenario that has runs."""
+        with explained(self.path):
+            found = self._db.execute("SELECT DISTINCT target, scenario FROM runs ORDER BY target, scenario").fetchall()
+        return [(target, scenario) for target, scenario in found]
+
+    def points(self, target: str, scenario: str, since: int = 0, limit: int | None = None) -> Iterator[Point]:
+        """The series of a target and a scenario, in the order in which its runs ended; `limit` keeps the newest."""
+        columns = "serving, response_ttfb_ms, llm_ttft_ms, llm_decode_ms, tts_ttfb_ms"
+        if self._version == 1:
+            columns = "NULL, NULL, NULL, NULL, NULL"
+        query = (
+            f"SELECT * FROM (SELECT run_id, started, outcome, {columns}, seq FROM runs"  # noqa: S608 - our own columns
+            " WHERE target = ? AND scenario = ? AND started >= ? ORDER BY seq DESC LIMIT ?) ORDER BY seq"
+        )
+        wanted = (target, scenario, since, -1 if limit is None else limit)
+        with explained(self.path):
+            for run_id, started, outcome, serving, *stages, seq in self._db.execute(query, wanted):
+                if serving is None:
+                    yield point(self._record(seq))
+                else:
+                    yield Point(run_id, started, outcome, decode_serving(serving), tuple(stages))
+
+    def serving_since(self, target: str, scenario: str) -> tuple[Serving, int] | None:
+        """What served the last run, and the start of the run since which nothing else did; None where none tells."""
+        if self._version == 1:
+            return None
+        runs, of = "FROM runs WHERE target = ?1 AND scenario = ?2", (target, scenario)
+        with explained(self.path):
+            last = self._db.execute(f"SELECT serving {runs} ORDER BY seq DESC LIMIT 1", of).fetchone()
+            if last is None or last[0] is None:
+                return None
+            (since,) = self._db.execute(
+                f"SELECT started {runs} AND seq > (SELECT coalesce(max(seq), 0) {runs} AND serving IS NOT ?3)"
+                " ORDER BY seq LIMIT 1",
+                (*of, last[0]),
+            ).fetchone()
+        return decode_serving(last[0]), since
+
+    def get(self, run_id: str) -> RunRecord:
+        """One run by its id, or by the beginning of it where only one has that. Raises UnknownRunError."""
+        with explained(self.path):
+            rows = self._db.execute(
+                "SELECT run_id, record FROM runs WHERE substr(run_id, 1, length(?1)) = ?1"
+                " ORDER BY run_id = ?1 DESC, seq LIMIT 3",
+                (run_id,),
+            ).fetchall()
+        if not rows:
+            raise UnknownRunError(f"no run {run_id!r} in {self.path}; `probe history` lists what is there")
+        if len(rows) > 1 and rows[0][0] != run_id:
+            raise UnknownRunError(f"more than one run begins with {run_id!r}: {', '.join(row[0] for row in rows)}, ...")
+        return decode(rows[0][1])
+
+    def close(self) -> None:
+        self._db.close()
+
+    def _record(self, seq: int) -> RunRecord:
+        return decode(self._db.execute("SELECT record FROM runs WHERE seq = ?", (seq,)).fetchone()[0])
+
+
+@contextmanager
+def reading(state_dir: Path) -> Iterator[HistoryReader]:
+    """Open the history in a state directory to read it. Raises HistoryError."""
+    with closing(HistoryReader(state_dir)) as reader:
+        yield reader
+
+
+def _open_to_read(path: Path) -> sqlite3.Connection:
+    """Open read-only, and check that it is a history.
+
+    A reader who may not write beside the file can't set up its shared memory, and needs it only while somebody writes:
+    without a write-ahead log the file is all there is.
+    """
+    address = f"file:{quote(str(path.absolute()))}?mode=ro"
+    try:
+        return _checked(sqlite3.connect(address, uri=True, timeout=BUSY_TIMEOUT_S), path)
+    except sqlite3.OperationalError:
+        if path.with_name(path.name + "-wal").exists():
+            raise
+        return _checked(sqlite3.connect(f"{address}&immutable=1", uri=True), path)
+
+
+def _checked(db: sqlite3.Connection, path: Path) -> sqlite3.Connection:
+    try:
+        version = found_version(db, path)
+    except BaseException:
+        db.close()
+        raise
+    if version == 0:
+        db.close()
+        raise NoHistoryError(f"{path} is empty; has the daemon started?")
+    return db

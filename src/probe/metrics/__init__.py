@@ -1,0 +1,1 @@
+"""Prometheus: what is observed of each run, and how it is exposed."""

@@ -1,0 +1,162 @@
+"""Recorded runs as OpenMetrics with timestamps, for `promtool tsdb create-blocks-from openmetrics`.
+
+The names, labels and buckets are those of the live metrics. Counters and histograms begin at zero a second before the
+first run, and rise with each run at the moment when it ended.
+"""
+
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from operator import itemgetter
+from typing import TypeVar
+
+from probe.measures import measure_run, outcome, stages_ms
+from probe.metrics.exposition import NAMESPACE
+from probe.metrics.histograms import BUCKETS
+from probe.metrics.observations import MEASURES, Observation, is_trusted, observations
+from probe.record import RunRecord
+
+T = TypeVar("T")
+Labels = tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """What the metrics need of a record, so that a month of them fits into memory."""
+
+    at_s: float
+    target: str
+    scenario: str
+    outcome: str
+    failure: tuple[str, str] | None
+    skipped: bool
+    # By stage; none where they are no latencies to compare.
+    stages_ms: Mapping[str, float]
+    observed: tuple[Observation, ...]
+
+
+def lines(records: Iterable[RunRecord], extra: Mapping[str, str]) -> Iterator[str]:
+    """The text, line by line. `extra` are labels of every series: `job` and `instance`, as the scrapes have them."""
+    runs = sorted((_reduced(record) for record in records), key=lambda run: run.at_s)
+    fixed = tuple(extra.items())
+    if runs:
+        for name in MEASURES:
+            yield from _histogram(name, runs, fixed)
+        yield from _counters(runs, fixed)
+        yield from _gauges(runs, fixed)
+    yield "# EOF"
+
+
+def _reduced(record: RunRecord) -> _Run:
+    failure = record.failure
+    return _Run(
+        record.ended / 1e9,
+        record.plan.target.name,
+        record.plan.scenario.name,
+        outcome(record),
+        None if failure is None else (failure.stage, failure.reason),
+        record.skipped is not None,
+        _stages(record),
+        tuple(observations(record)),
+    )
+
+
+def _stages(record: RunRecord) -> dict[str, float]:
+    stages = stages_ms(measure_run(record)[0]) if is_trusted(record) else {}
+    return {stage: ms for stage, ms in stages.items() if ms is not None}
+
+
+def _histogram(name: str, runs: Sequence[_Run], fixed: Labels) -> Iterator[str]:
+    values = (
+        ((*_of(run, fixed), ("position", each.position)), (run.at_s, each.seconds))
+        for run in runs
+        for each in run.observed
+        if each.name == name
+    )
+    yield f"# TYPE {NAMESPACE}_{name}_seconds histogram"
+    for labels, observed in _by_labels(values).items():
+        filled, total = [0] * (len(BUCKETS[name]) + 1), 0.0
+        yield from _histogram_point(name, labels, filled, total, runs[0].at_s - 1)
+        for at_s, together in groupby(observed, key=itemgetter(0)):
+            for _, seconds in together:
+                filled[bisect_left(BUCKETS[name], seconds)] += 1
+                total += seconds
+            yield from _histogram_point(name, labels, filled, total, at_s)
+
+
+def _histogram_point(name: str, labels: Labels, filled: Sequence[int], total: float, at_s: float) -> Iterator[str]:
+    family, reached = f"{NAMESPACE}_{name}_seconds", 0
+    for bound, count in zip((*map(str, BUCKETS[name]), "+Inf"), filled, strict=True):
+        reached += count
+        yield _sample(f"{family}_bucket", (*labels, ("le", bound)), reached, at_s)
+    yield _sample(f"{family}_count", labels, reached, at_s)
+    yield _sample(f"{family}_sum", labels, total, at_s)
+
+
+def _counters(runs: Sequence[_Run], fixed: Labels) -> Iterator[str]:
+    ended = [((*_of(run, fixed), ("outcome", run.outcome)), run.at_s) for run in runs]
+    yield from _counter("runs", ended, runs[0].at_s - 1)
+    failed = [
+        ((*fixed, ("target", run.target), ("stage", run.failure[0]), ("reason", run.failure[1])), run.at_s)
+        for run in runs
+        if run.failure is not None
+    ]
+    yield from _counter("run_failures", failed, runs[0].at_s - 1)
+
+
+def _counter(name: str, events: Iterable[tuple[Labels, float]], start_s: float) -> Iterator[str]:
+    yield f"# TYPE {NAMESPACE}_{name} counter"
+    for labels, moments in _by_labels(events).items():
+        for count, at_s in enumerate((start_s, *moments)):
+            yield _sample(f"{NAMESPACE}_{name}_total", labels, count, at_s)
+
+
+def _gauges(runs: Sequence[_Run], fixed: Labels) -> Iterator[str]:
+    known = [(run, run.stages_ms["combined_ttfb"] / 1000) for run in runs if "combined_ttfb" in run.stages_ms]
+    yield from _gauge("last_combined_ttfb_seconds", known, fixed)
+    yield from _stage_gauges(runs, fixed)
+    yield from _gauge("last_run_timestamp_seconds", [(run, run.at_s) for run in runs], fixed)
+    trusted = [(run, run.at_s) for run in runs if run.outcome in ("ok", "slow")]
+    yield from _gauge("last_success_timestamp_seconds", trusted, fixed)
+    yield from _gauge("up", [(run, float(run.failure is None)) for run in runs if not run.skipped], fixed)
+
+
+def _stage_gauges(runs: Sequence[_Run], fixed: Labels) -> Iterator[str]:
+    yield f"# TYPE {NAMESPACE}_last_stage_seconds gauge"
+    told = [
+        ((*_of(run, fixed), ("stage", stage)), (run.at_s, ms / 1000))
+        for run in runs
+        for stage, ms in run.stages_ms.items()
+    ]
+    for labels, values in _by_labels(told).items():
+        for at_s, value in values:
+            yield _sample(f"{NAMESPACE}_last_stage_seconds", labels, value, at_s)
+
+
+def _gauge(name: str, values: Iterable[tuple[_Run, float]], fixed: Labels) -> Iterator[str]:
+    yield f"# TYPE {NAMESPACE}_{name} gauge"
+    for labels, told in _by_labels((_of(run, fixed), (run.at_s, value)) for run, value in values).items():
+        for at_s, value in told:
+            yield _sample(f"{NAMESPACE}_{name}", labels, value, at_s)
+
+
+def _by_labels(events: Iterable[tuple[Labels, T]]) -> dict[Labels, list[T]]:
+    """Each series' samples together, as OpenMetrics wants them."""
+    series: dict[Labels, list[T]] = {}
+    for labels, event in events:
+        series.setdefault(labels, []).append(event)
+    return series
+
+
+def _of(run: _Run, fixed: Labels) -> Labels:
+    return (*fixed, ("target", run.target), ("scenario", run.scenario))
+
+
+def _sample(name: str, labels: Labels, value: float, at_s: float) -> str:
+    told = ",".join(f'{key}="{_escaped(text)}"' for key, text in labels)
+    return f"{name}{{{told}}} {value} {at_s:.3f}"
+
+
+def _escaped(text: str) -> str:
+    return text.replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")

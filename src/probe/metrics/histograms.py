@@ -1,0 +1,199 @@
+"""Everything that Prometheus scrapes: every metric's name, labels and buckets, and how the page is made.
+
+After a restart the counters and histograms begin at zero, as Prometheus expects of a process; `rate` and `increase` see
+that. The gauges of the last run can be carried over from the history, see `restore`.
+"""
+
+import threading
+from collections.abc import Iterable
+from typing import get_args
+
+from prometheus_client import Counter, Histogram, disable_created_metrics
+
+from probe.drift import Shift, Verdict
+from probe.drift.fingerprint import Serving
+from probe.measures import outcome
+from probe.metrics.drift_metrics import DriftMetrics
+from probe.metrics.exposition import NAMESPACE, RUN_LABELS, Part, negotiate, page
+from probe.metrics.last_run import LastRun
+from probe.metrics.observations import MEASURES, POSITIONS, observations
+from probe.metrics.self_metrics import SelfMetrics
+from probe.record import REASONS, Outcome, RunRecord
+
+OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
+
+# They resolve the objective, 1 s unless configured.
+LATENCY_BUCKETS = (
+    0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.1, 1.25, 1.5, 2.0, 3.0, 5.0, 10.0,
+)  # fmt: skip
+# A long sentence takes longer to speak than anybody waits for one.
+BUCKETS = dict.fromkeys(MEASURES, LATENCY_BUCKETS) | {"audio_duration": (*LATENCY_BUCKETS, 15.0, 20.0, 30.0, 60.0)}
+HELP = {
+    "combined_ttfb": "From asking the LLM server to the first byte of audio.",
+    "combined_ttfa": "From asking the LLM server to the first audible sample.",
+    "llm_ttft": "From asking the LLM server to its first token.",
+    "llm_generation": "From asking the LLM server to the end of the chunk.",
+    "tts_ttfb": "From handing over the text to the first byte of audio.",
+    "tts_generation": "From handing over the text to the end of the segment.",
+    "audio_duration": "Playing time of a segment.",
+    "playout_gap": "Silence that a listener hears before a further chunk.",
+}
+
+
+class Histograms:
+    """The sink that Prometheus reads. Every method may be called from any thread.
+
+    `sinks` are the names under which errors of sinks are counted. What the daemon knows of itself goes to `daemon`.
+    """
+
+    name = "histograms"
+
+    def __init__(self, version: str, sinks: Iterable[str]) -> None:
+        # A second series for each, only to say when it began.
+        disable_created_metrics()  # type: ignore[no-untyped-call]  # its own omission
+        self._lock = threading.Lock()
+        self._runs: dict[tuple[str, str], _Runs] = {}
+        self._failures: dict[str, _Failures] = {}
+        self._drift: dict[tuple[str, str], DriftMetrics] = {}
+        self.daemon = SelfMetrics(version, sinks)
+
+    def expect(self, pairs: Iterable[tuple[str, str]]) -> None:
+        """Have every series of these (target, scenario) pairs, at zero. Called again after a reload, it only adds."""
+        for target, scenario in pairs:
+            self._runs_of(target, scenario)
+            self._failures_of(target)
+            self._drift_of(target, scenario)
+            self.daemon.expect(target, scenario)
+
+    def write(self, record: RunRecord) -> None:
+        """Count a run, and make its part of the page anew: now that it has ended, not while the next is measured."""
+        target = record.plan.target.name
+        runs = self._runs_of(target, record.plan.scenario.name)
+        runs.count(record)
+        runs.last.tell(record)
+        runs.part.refresh()
+        if record.failure is not None:
+            self._failures_of(target).count(record)
+
+    def restore(self, records: Iterable[RunRecord]) -> None:
+        """Set the gauges that tell of the last run from records, oldest first, without counting them.
+
+        At start-up, give it the latest runs in the history: an alert on a success long ago then outlives a restart.
+        """
+        for record in records:
+            runs = self._runs_of(record.plan.target.name, record.plan.scenario.name)
+            runs.last.tell(record)
+            runs.part.refresh()
+
+    def restore_serving(self, target: str, scenario: str, serving: Serving, since: int) -> None:
+        """Say since when (nanoseconds since the epoch) this has been what serves."""
+        runs = self._runs_of(target, scenario)
+        runs.last.tell_serving(serving, since)
+        runs.part.refresh()
+
+    def tell_drift(self, target: str, scenario: str, verdict: Verdict) -> None:
+        """How the last runs compare with the baseline."""
+        metrics = self._drift_of(target, scenario)
+        metrics.tell(verdict)
+        metrics.part.refresh()
+
+    def count_drift(self, target: str, scenario: str, found: Shift) -> None:
+        """A change has been found."""
+        metrics = self._drift_of(target, scenario)
+        metrics.count(found)
+        metrics.part.refresh()
+
+    def close(self, timeout_s: float) -> None:
+        """Nothing is held back."""
+
+    def render(self, accept: str) -> tuple[bytes, str]:
+        """The page and its content type, for an HTTP `Accept` header: OpenMetrics, with exemplars, where that is taken.
+
+        Call it as `await asyncio.to_thread(histograms.render, accept)`. What runs have added was rendered when they
+        ended; a scrape renders the few series of the daemon itself.
+        """
+        content_type = negotiate(accept)
+        self.daemon.part.refresh()
+        return page(self.parts(), content_type), content_type
+
+    def parts(self) -> list[Part]:
+        """What the page is made of."""
+        with self._lock:
+            kinds = (self._runs, self._failures, self._drift)
+            return [*(each.part for kind in kinds for each in kind.values()), self.daemon.part]
+
+    def _runs_of(self, target: str, scenario: str) -> "_Runs":
+        with self._lock:
+            if (target, scenario) not in self._runs:
+                self._runs[target, scenario] = _Runs(target, scenario)
+            return self._runs[target, scenario]
+
+    def _drift_of(self, target: str, scenario: str) -> DriftMetrics:
+        with self._lock:
+            if (target, scenario) not in self._drift:
+                self._drift[target, scenario] = DriftMetrics(target, scenario)
+            return self._drift[target, scenario]
+
+    def _failures_of(self, target: str) -> "_Failures":
+        with self._lock:
+            if target not in self._failures:
+                self._failures[target] = _Failures(target)
+            return self._failures[target]
+
+
+class _Runs:
+    """What the runs of one target and scenario add."""
+
+    def __init__(self, target: str, scenario: str) -> None:
+        self.part = Part()
+        self._labels = {"target": target, "scenario": scenario}
+        self._histograms = {
+            (name, position): histogram.labels(**self._labels, position=position)
+            for name, histogram in self._declared_histograms().items()
+            for position in POSITIONS
+        }
+        counter = Counter(
+            "runs_total", "Runs, by how they ended.", (*RUN_LABELS, "outcome"), NAMESPACE, registry=self.part.registry
+        )
+        self._counts = {each: counter.labels(**self._labels, outcome=each) for each in OUTCOMES}
+        self.last = LastRun(self.part, target, scenario)
+
+    def count(self, record: RunRecord) -> None:
+        exemplar = _exemplar(record)
+        self._counts[outcome(record)].inc(exemplar=exemplar)
+        for each in observations(record):
+            self._histograms[each.name, each.position].observe(each.seconds, exemplar)
+
+    def _declared_histograms(self) -> dict[str, Histogram]:
+        labels = (*RUN_LABELS, "position")
+        return {
+            name: Histogram(
+                f"{name}_seconds", HELP[name], labels, NAMESPACE, registry=self.part.registry, buckets=BUCKETS[name]
+            )
+            for name in MEASURES
+        }
+
+
+class _Failures:
+    """Why the runs of one target failed."""
+
+    def __init__(self, target: str) -> None:
+        self.part = Part()
+        self._target = target
+        self._counter = Counter(
+            "run_failures_total", "Failed runs, by why.", ("target", "stage", "reason"), NAMESPACE,
+            registry=self.part.registry,
+        )  # fmt: skip
+        for stage, reasons in REASONS.items():
+            for reason in reasons:
+                self._counter.labels(target=target, stage=stage, reason=reason)
+
+    def count(self, record: RunRecord) -> None:
+        if record.failure is not None:
+            labels = {"target": self._target, "stage": record.failure.stage, "reason": record.failure.reason}
+            self._counter.labels(**labels).inc(exemplar=_exemplar(record))
+            self.part.refresh()
+
+
+def _exemplar(record: RunRecord) -> dict[str, str]:
+    return {"trace_id": record.plan.trace_id, "run_id": record.plan.run_id}

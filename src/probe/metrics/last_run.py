@@ -1,0 +1,94 @@
+"""What the last run of one target and scenario was, as gauges."""
+
+import math
+from collections.abc import Mapping
+
+from prometheus_client import Gauge
+
+from probe.drift.fingerprint import Serving, serving
+from probe.measures import STAGES, measure_run, outcome, stages_ms
+from probe.metrics.exposition import NAMESPACE, RUN_LABELS, Part
+from probe.metrics.observations import is_trusted
+from probe.record import Outcome, RunRecord
+
+# Outcomes of attempts that are the same for whoever asks how many there were in a row.
+IN_A_ROW: Mapping[str, tuple[Outcome, ...]] = {
+    "failed": ("failed",),
+    "complete": ("ok", "slow"),
+    "missed": ("slow", "failed"),
+    "ok": ("ok",),
+}
+
+
+class LastRun:
+    """Gauges in a part of the page. A latency that is not known is NaN: 0 would be a good one."""
+
+    def __init__(self, part: Part, target: str, scenario: str) -> None:
+        self._part = part
+        self._labels = {"target": target, "scenario": scenario}
+        self._ttfb = self._gauge("last_combined_ttfb_seconds", "First audio byte of the last complete run.")
+        stages = self._declared(
+            "last_stage_seconds", "The start of the first turn of the last complete run, by stage.", "stage"
+        )
+        self._stages = {stage: stages.labels(**self._labels, stage=stage) for stage in STAGES}
+        for gauge in (self._ttfb, *self._stages.values()):
+            gauge.set(math.nan)
+        self._run = self._gauge("last_run_timestamp_seconds", "When the last run ended, however it did.")
+        self._success = self._gauge("last_success_timestamp_seconds", "When the last complete run ended.")
+        self._up = self._gauge(
+            "up", "Whether the last run that was not skipped got its whole answer; 0 before the first."
+        )
+        in_a_row = self._declared("attempts_in_a_row", "The latest attempts that all ended so, by how.", "all")
+        self._in_a_row = {each: in_a_row.labels(**self._labels, all=each) for each in IN_A_ROW}
+        self._since = self._declared(
+            "serving_since_timestamp_seconds",
+            "Since when what serves has been what it is.",
+            *("llm", "tts", "config"),
+        )
+        self._serving: Serving | None = None
+
+    def tell(self, record: RunRecord) -> None:
+        """Take a run for the last one."""
+        ended = record.ended / 1e9
+        self._run.set(ended)
+        if (now := serving(record)) != self._serving:
+            self.tell_serving(now, record.started)
+        self._tell_row(record)
+        # Down and busy are different answers: a run that was skipped says nothing of the target.
+        if record.skipped is None:
+            self._up.set(record.failure is None)
+        if is_trusted(record):
+            self._success.set(ended)
+            self._tell_stages(record)
+
+    def tell_serving(self, now: Serving, since: int) -> None:
+        """Say what serves, and since when (nanoseconds since the epoch)."""
+        self._serving = now
+        self._since.clear()
+        self._since.labels(**self._labels, llm=now.llm, tts=now.tts, config=now.config).set(since / 1e9)
+
+    def _tell_row(self, record: RunRecord) -> None:
+        """A run that was skipped or can't be trusted breaks no row, and is no part of one."""
+        ended = outcome(record)
+        if any(ended in those for those in IN_A_ROW.values()):
+            for each, those in IN_A_ROW.items():
+                if ended in those:
+                    self._in_a_row[each].inc()
+                else:
+                    self._in_a_row[each].set(0)
+
+    def _tell_stages(self, record: RunRecord) -> None:
+        stages = {stage: _seconds(ms) for stage, ms in stages_ms(measure_run(record)[0]).items()}
+        self._ttfb.set(stages["combined_ttfb"])
+        for stage, seconds in stages.items():
+            self._stages[stage].set(seconds)
+
+    def _gauge(self, name: str, text: str) -> Gauge:
+        return self._declared(name, text).labels(**self._labels)
+
+    def _declared(self, name: str, text: str, *more_labels: str) -> Gauge:
+        return Gauge(name, text, (*RUN_LABELS, *more_labels), NAMESPACE, registry=self._part.registry)
+
+
+def _seconds(ms: float | None) -> float:
+    return math.nan if ms is None else ms / 1000

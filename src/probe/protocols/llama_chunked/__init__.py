@@ -1,0 +1,1 @@
+"""The chunked LLM server, and the llama.cpp behind it."""

@@ -1,0 +1,1 @@
+"""The Magpie TTS server, both generations."""

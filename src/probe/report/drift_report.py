@@ -1,0 +1,183 @@
+"""Drift for a person, and as JSON and CSV: how things stand, a chart, and the changes that were found."""
+
+import csv
+import io
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from statistics import median
+from typing import Any
+
+import click
+
+from probe.drift import Change, Moved, ServingChange, Shift, Verdict
+from probe.drift.series import Point
+from probe.drift.wording import NAMES, iso, moment, percent, sentence, text
+from probe.measures import STAGES
+from probe.report.format import counted, ms, number, table
+from probe.report.runs import sparkline
+
+_COLOURS = {"slower": "red", "faster": "green", "stable": None, "learning": "yellow"}
+_LABEL = 15
+_MOST_BARS = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """One target and scenario: what is shown of it. `points` and `changes` are those of the time that was asked for."""
+
+    target: str
+    scenario: str
+    verdict: Verdict
+    points: Sequence[Point]
+    changes: Sequence[Change]
+
+
+def report(told: Told, width: int) -> Iterator[str]:
+    """The verdict, the chart, the stages and the changes."""
+    verdict = told.verdict
+    colour = _COLOURS[verdict.state]
+    yield click.style(f"{told.target}, {told.scenario}: {sentence(verdict)}", fg=colour, bold=True)
+    yield from _chart(told, width)
+    if verdict.now:
+        yield from ("", *(f"  {line}" for line in table(_STAGE_COLUMNS, [_stage_row(each) for each in verdict.now])))
+    if verdict.cold_ms is not None:
+        yield f"  {counted(verdict.cold_runs, 'cold run')} (after a pause or a failure), median {ms(verdict.cold_ms)}"
+    yield ""
+    if told.changes:
+        rows = [_change_row(each) for each in told.changes]
+        yield from (f"  {line}" for line in table(_CHANGE_COLUMNS, rows, width - 2))
+    else:
+        yield "  no change was found"
+
+
+_STAGE_COLUMNS = ("Stage", "Baseline", "Now", "Change", "Added")
+_CHANGE_COLUMNS = ("Since", "First run", "Text")
+
+
+def _stage_row(moved: Moved) -> list[str]:
+    return [
+        NAMES[moved.stage],
+        ms(moved.before_ms),
+        ms(moved.after_ms),
+        percent(moved.ratio) if moved.certain else "as ever",
+        f"{number(moved.added_ms, 1)}ms",
+    ]
+
+
+def _change_row(found: Change) -> list[str]:
+    return [moment(found.since), found.after[0], text(found)]
+
+
+def _chart(told: Told, width: int) -> Iterator[str]:
+    """A sparkline of medians for each stage, over the same slots of time, and below it where something changed."""
+    trusted = [each for each in told.points if each.outcome in ("ok", "slow")]
+    if not trusted:
+        return
+    first, last = trusted[0].started, trusted[-1].started
+    bars = max(1, min(width - _LABEL - 2, _MOST_BARS, len(trusted)))
+    slots: list[list[Point]] = [[] for _ in range(bars)]
+    for each in trusted:
+        slots[_slot(each.started, first, last, bars)].append(each)
+    for index, stage in enumerate(STAGES):
+        medians = [_median(slot, index) for slot in slots]
+        yield f"  {NAMES[stage]:{_LABEL}}{sparkline(medians)}"
+        known = [each for each in medians if each is not None]
+        if index == 0 and known:
+            lowest, highest = min(known), max(known)
+    marks = [" "] * bars
+    for found in told.changes:
+        marks[_slot(found.since, first, last, bars)] = "^"
+    yield f"  {'changes':{_LABEL}}{''.join(marks)}".rstrip() if told.changes else ""
+    yield f"  {moment(first)} to {moment(last)}; {NAMES[STAGES[0]]}: lowest bar {ms(lowest)}, highest {ms(highest)}"
+
+
+def _slot(at: int, first: int, last: int, slots: int) -> int:
+    return max(0, min(slots - 1, (at - first) * slots // max(1, last - first)))
+
+
+def _median(points: Sequence[Point], stage: int) -> float | None:
+    known = [value for each in points if (value := each.stages_ms[stage]) is not None]
+    return median(known) if known else None
+
+
+def document(all_told: Sequence[Told]) -> dict[str, Any]:
+    """One JSON document."""
+    return {"series": [_plain(told) for told in all_told]}
+
+
+def _plain(told: Told) -> dict[str, Any]:
+    verdict, drift = told.verdict, told.verdict.drift
+    return {
+        "target": told.target,
+        "scenario": told.scenario,
+        "state": verdict.state,
+        "verdict": sentence(verdict),
+        "since": None if drift is None else iso(drift.since),
+        "since_ts": None if drift is None else drift.since / 1e9,
+        "stage": None if drift is None else drift.stage,
+        "confidence": None if drift is None else drift.confidence,
+        "runs": verdict.runs,
+        "cold_runs": verdict.cold_runs,
+        "cold_ttfb_ms": verdict.cold_ms,
+        "stages": {each.stage: _compared(each) for each in verdict.now},
+        "changes": [_plain_change(each) for each in told.changes],
+    }
+
+
+def _compared(moved: Moved) -> dict[str, Any]:
+    return {
+        "baseline_ms": moved.before_ms,
+        "current_ms": moved.after_ms,
+        "ratio": moved.ratio,
+        "added_ms": moved.added_ms,
+        "moved": moved.certain,
+    }
+
+
+def _plain_change(found: Change) -> dict[str, Any]:
+    plain: dict[str, Any] = {
+        "kind": "serving" if isinstance(found, ServingChange) else "latency",
+        "what": text(found),
+        "since": iso(found.since),
+        "since_ts": found.since / 1e9,
+        "runs_before": found.before,
+        "runs_after": found.after,
+    }
+    if isinstance(found, Shift):
+        plain |= {
+            "found": iso(found.found),
+            "found_ts": found.found / 1e9,
+            "until": None if found.until is None else iso(found.until),
+            "direction": found.direction,
+            "stage": found.stage,
+            "confidence": found.confidence,
+            "stages": {each.stage: _compared(each) for each in found.moved},
+        }
+    return plain
+
+
+def as_csv(all_told: Sequence[Told]) -> str:
+    """The changes, a line each."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    figures = [f"{stage}_{what}" for stage in STAGES for what in ("before_ms", "after_ms")]
+    writer.writerow(
+        ["target", "scenario", "kind", "since", "found", "until", "direction", "stage", "confidence", *figures]
+    )
+    for told in all_told:
+        for each in told.changes:
+            writer.writerow([told.target, told.scenario, *_csv_row(each)])
+    return out.getvalue()
+
+
+def _csv_row(found: Change) -> list[str]:
+    if isinstance(found, ServingChange):
+        return ["serving", iso(found.since), *([""] * (5 + 2 * len(STAGES)))]
+    by_stage = {each.stage: each for each in found.moved}
+    figures: list[str] = []
+    for stage in STAGES:
+        moved = by_stage.get(stage)
+        figures += ["", ""] if moved is None else [f"{moved.before_ms:.3f}", f"{moved.after_ms:.3f}"]
+    until = "" if found.until is None else iso(found.until)
+    told = [iso(found.since), iso(found.found), until, found.direction, found.stage, f"{found.confidence:.4f}"]
+    return ["latency", *told, *figures]

@@ -1,0 +1,139 @@
+"""Many runs at a glance: a row for each, a sparkline for each target and scenario, and the same as JSON."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from statistics import median
+from typing import Any
+
+import click
+
+from probe.measures import ChunkMeasures, Summary, outcome, summarise
+from probe.record import Outcome, RunRecord
+from probe.report.format import MISSING, ms, table
+
+_COLUMNS = (
+    "Started", "Run", "Target", "Scenario", "Outcome", "First byte", "First sound", "LLM TTFT", "LLM Gen", "TTS TTFB",
+    "Gaps", "Text",
+)  # fmt: skip
+_COLOURS: dict[Outcome, str | None] = {
+    "ok": None, "slow": "red", "failed": "red", "suspect": "yellow", "skipped": "yellow",
+}  # fmt: skip
+_BARS = "▁▂▃▄▅▆▇█"
+_FAILED = "✗"
+_NO_VALUE = "·"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What is told of a run among others."""
+
+    record: RunRecord
+    outcome: Outcome
+    summary: Summary
+
+
+def entry(record: RunRecord) -> Entry:
+    return Entry(record, outcome(record), summarise(record))
+
+
+def document(entries: Iterable[Entry]) -> dict[str, Any]:
+    """One JSON document; `probe show` has the whole of each run."""
+    return {"runs": [_plain(each) for each in entries]}
+
+
+def overview(entries: Sequence[Entry], width: int) -> Iterator[str]:
+    """The runs, oldest first, and how long each target kept a person waiting."""
+    rule, header, _, *rows = table(_COLUMNS, [_row(each) for each in entries], width)
+    yield from (rule, header, rule)
+    for each, row in zip(entries, rows, strict=True):
+        colour = _COLOURS[each.outcome]
+        yield click.style(row, fg=colour) if colour else row
+    yield ""
+    for (target, scenario), group in _grouped(entries).items():
+        yield from _series(f"{target}, {scenario}", group, width)
+
+
+def sparkline(values: Sequence[float | None]) -> str:
+    """A bar for each value between the lowest and the highest; what has none is marked by the caller."""
+    known = [value for value in values if value is not None]
+    low, span = min(known, default=0.0), max(known, default=0.0) - min(known, default=0.0)
+    top = len(_BARS) - 1
+    return "".join(
+        _NO_VALUE if value is None else _BARS[round((value - low) / span * top) if span else 0] for value in values
+    )
+
+
+def _series(name: str, group: Sequence[Entry], width: int) -> Iterator[str]:
+    waits = [each.summary.response_ttfb_ms for each in group if each.outcome in ("ok", "slow")]
+    known = [wait for wait in waits if wait is not None]
+    counts = ", ".join(
+        f"{count} {how}" for how in _COLOURS if (count := sum(each.outcome == how for each in group)) > 0
+    )
+    yield click.style(f"{name}: {counts}", bold=True)
+    if known:
+        shown = group[-(width - 2) :]
+        bars = sparkline([each.summary.response_ttfb_ms if each.outcome in ("ok", "slow") else None for each in shown])
+        yield "  " + "".join(
+            _FAILED if each.outcome == "failed" else bar for each, bar in zip(shown, bars, strict=True)
+        )
+        yield f"  first byte: lowest {ms(min(known))}, median {ms(median(known))}, highest {ms(max(known))}"
+
+
+def _grouped(entries: Iterable[Entry]) -> dict[tuple[str, str], list[Entry]]:
+    groups: dict[tuple[str, str], list[Entry]] = {}
+    for each in entries:
+        groups.setdefault((each.record.plan.target.name, each.record.plan.scenario.name), []).append(each)
+    return groups
+
+
+def _row(each: Entry) -> list[str]:
+    record, summary = each.record, each.summary
+    first = summary.first or ChunkMeasures()
+    started = datetime.fromtimestamp(record.started / 1e9).astimezone()
+    gaps = MISSING if not summary.chunks else ms(summary.playout_gap_total_ms)
+    return [
+        f"{started:%m-%d %H:%M:%S}", record.plan.run_id, record.plan.target.name, record.plan.scenario.name,
+        each.outcome, ms(summary.response_ttfb_ms), ms(summary.response_ttfa_ms), ms(first.llm_ttft_ms),
+        ms(first.llm_gen_time_ms), ms(first.tts_ttfb_ms), gaps, _remark(record),
+    ]  # fmt: skip
+
+
+def _remark(record: RunRecord) -> str:
+    if record.failure is not None:
+        return f"{record.failure.stage}, {record.failure.reason}: {record.failure.detail}"
+    if record.skipped is not None:
+        return record.skipped
+    if record.doubts:
+        return "; ".join(record.doubts)
+    return "".join(chunk.text for turn in record.turns for chunk in turn.chunks)
+
+
+def _plain(each: Entry) -> dict[str, Any]:
+    record, summary = each.record, each.summary
+    first = summary.first or ChunkMeasures()
+    failure = record.failure
+    return {
+        "run_id": record.plan.run_id,
+        "trace_id": record.plan.trace_id,
+        "target": record.plan.target.name,
+        "scenario": record.plan.scenario.name,
+        "prompt_cache": record.plan.scenario.prompt_cache,
+        "outcome": each.outcome,
+        "failure": None
+        if failure is None
+        else {"stage": failure.stage, "reason": failure.reason, "detail": failure.detail},
+        "skipped": record.skipped,
+        "started_at": datetime.fromtimestamp(record.started / 1e9, UTC).isoformat(),
+        "started_ts": record.started / 1e9,
+        "response_ttfb_ms": summary.response_ttfb_ms,
+        "response_ttfa_ms": summary.response_ttfa_ms,
+        "llm_ttft_ms": first.llm_ttft_ms,
+        "llm_gen_time_ms": first.llm_gen_time_ms,
+        "tts_ttfb_ms": first.tts_ttfb_ms,
+        "tts_gen_time_ms": first.tts_gen_time_ms,
+        "playout_gap_total_ms": summary.playout_gap_total_ms,
+        "turns": len(record.turns),
+        "chunks": summary.chunks,
+        "audio_ms": summary.audio_ms,
+    }

@@ -1,0 +1,194 @@
+"""The report of a finished run: header, summary, chunk tables. The caller strips the colours that it can't show."""
+
+from collections.abc import Iterator
+from datetime import datetime
+
+import click
+
+from probe.audio import decibels, duration_ns
+from probe.measures import ChunkMeasures, Summary, TurnMeasures, measure_run, outcome, summarise
+from probe.record import Chunk, Outcome, Plan, RunRecord, Turn
+from probe.report.document import TIMESTAMPS
+from probe.report.format import MISSING, ms, number, shortened, table, wrapped
+from probe.report.timeline import describe_pause, stamp
+
+_COLOURS: dict[Outcome, str] = {"ok": "green", "slow": "red", "failed": "red", "suspect": "yellow", "skipped": "yellow"}
+_LABEL_WIDTH = 22
+_PROMPT_WIDTH = 200
+
+# Latencies of each chunk, as the starting document has them, and what a listener makes of them.
+_STAGES = ("#", "Tokens", "LLM TTFT", "LLM Gen", "TTS TTFB", "TTS Gen", "Audio", "Combined", "Text")
+_LISTENER = ("#", "Silence", "Audible", "Gap", "Dry", "Stream", "RTF", "Level", "Peak", "End", "Late")
+
+
+def header(plan: Plan, width: int) -> Iterator[str]:
+    """What is about to be run."""
+    scenario, target = plan.scenario, plan.target
+    first, further = describe_pause(scenario.first_pause), describe_pause(scenario.next_pause)
+    yield from _title(f"VOICE PROBE  {plan.run_id}", width, "=")
+    yield ""
+    yield f"Target:   {target.name} (voice {target.voice}, {target.language}, {target.sample_rate} Hz)"
+    yield f"Scenario: {scenario.name} (prompt cache {scenario.prompt_cache})"
+    yield from wrapped(shortened(scenario.system_prompt, _PROMPT_WIDTH), width, "System:   ")
+    for text in scenario.user_turns:
+        yield from wrapped(shortened(text, _PROMPT_WIDTH), width, "User:     ")
+    yield f"Strategy: {first} (first), {further} (subsequent)"
+    yield ""
+    yield from _title("TIMELINE", width, "-")
+
+
+def report(record: RunRecord, width: int) -> Iterator[str]:
+    """What came of it."""
+    summary = summarise(record)
+    if summary.chunks and record.skipped is None:
+        yield ""
+        yield from _title("SUMMARY", width, "=")
+        yield from _summary(record, summary)
+        for turn, measured in zip(record.turns, measure_run(record), strict=True):
+            if turn.chunks:
+                yield ""
+                yield from _tables(record, turn, measured, width)
+    yield ""
+    yield from _verdict(record, width)
+
+
+def timestamps(record: RunRecord) -> Iterator[str]:
+    """Every timestamp of every chunk, for `--verbose`."""
+    yield ""
+    yield "TIMESTAMPS:"
+    for turn in record.turns:
+        for chunk in turn.chunks:
+            for name in TIMESTAMPS:
+                at = getattr(chunk, name)
+                shown = MISSING if at is None else f"{at / 1e9:.6f}  {stamp(at)}"
+                yield f"  turn {turn.turn_num} chunk {chunk.chunk_num}  {name:<17} {shown}"
+
+
+def _summary(record: RunRecord, summary: Summary) -> Iterator[str]:
+    yield _figure("Total chunks", str(summary.chunks))
+    yield _figure("Total LLM tokens", str(summary.tokens))
+    yield _figure("Total audio", f"{summary.audio_ms / 1000:.1f} seconds")
+    wall = summary.wall_time_ms
+    factor = "" if summary.realtime_factor is None else f" ({summary.realtime_factor:.1f}x real time)"
+    yield _figure("Total wall time", MISSING if wall is None else f"{wall / 1000:.1f} seconds{factor}")
+    stray = sum(turn.stray_audio_bytes for turn in record.turns)
+    if stray:
+        yield _figure("Audio of no chunk", ms(_playing_ms(stray, record.plan)))
+    for turn, measured in zip(record.turns, measure_run(record), strict=True):
+        name = f"Turn {turn.turn_num}" if len(record.turns) > 1 else "Response"
+        yield ""
+        yield f"  {name}:"
+        yield _figure("First byte (TTFB)", _judged(measured.response_ttfb_ms, record.plan.target.objective_ms), 4)
+        yield _figure("First sound (TTFA)", ms(measured.response_ttfa_ms), 4)
+    yield ""
+    yield "  Silences, as a listener hears them:"
+    yield _figure("Between chunks", _gaps(summary), 4)
+    within = f"{summary.underruns} ({ms(summary.underrun_total_ms)})" if summary.underruns else "none"
+    yield _figure("Within chunks", within, 4)
+    if summary.first is not None:
+        yield from _stage_figures("First chunk", "", summary.first)
+        yield from _stage_figures("Averages (all chunks)", "Avg ", summary.average)
+
+
+def _gaps(summary: Summary) -> str:
+    if not summary.playout_gaps:
+        return "none"
+    longest = f" in all, longest {ms(summary.playout_gap_longest_ms)}" if summary.playout_gaps > 1 else ""
+    return f"{summary.playout_gaps} ({ms(summary.playout_gap_total_ms)}{longest})"
+
+
+def _stage_figures(title: str, prefix: str, measured: ChunkMeasures) -> Iterator[str]:
+    yield ""
+    yield f"  {title}:"
+    yield _figure(f"{prefix}LLM TTFT", ms(measured.llm_ttft_ms), 4)
+    yield _figure(f"{prefix}LLM gen time", ms(measured.llm_gen_time_ms), 4)
+    yield _figure(f"{prefix}TTS TTFB", ms(measured.tts_ttfb_ms), 4)
+    yield _figure(f"{prefix}TTS gen time", ms(measured.tts_gen_time_ms), 4)
+    yield _figure(f"{prefix}Combined TTFB", ms(measured.combined_ttfb_ms), 4)
+    yield _figure(f"{prefix}Combined TTFA", ms(measured.combined_ttfa_ms), 4)
+    yield _figure(f"{prefix}Audio duration", ms(measured.audio_duration_ms), 4)
+
+
+def _tables(record: RunRecord, turn: Turn, measured: TurnMeasures, width: int) -> Iterator[str]:
+    of_turn = f", TURN {turn.turn_num}" if len(record.turns) > 1 else ""
+    pairs = list(zip(turn.chunks, measured.chunks, strict=True))
+    yield f"CHUNK BREAKDOWN{of_turn} (ms):"
+    yield from table(_STAGES, [_stage_row(chunk, each) for chunk, each in pairs], width)
+    yield ""
+    yield f"WHAT A LISTENER HEARS{of_turn} (ms, dB of full scale):"
+    yield from table(_LISTENER, [_listener_row(chunk, each, record.plan) for chunk, each in pairs])
+
+
+def _stage_row(chunk: Chunk, measured: ChunkMeasures) -> list[str]:
+    return [
+        str(chunk.chunk_num),
+        str(chunk.token_count),
+        number(measured.llm_ttft_ms),
+        number(measured.llm_gen_time_ms),
+        number(measured.tts_ttfb_ms),
+        number(measured.tts_gen_time_ms),
+        number(measured.audio_duration_ms),
+        number(measured.combined_ttfb_ms),
+        chunk.text,
+    ]
+
+
+def _listener_row(chunk: Chunk, measured: ChunkMeasures, plan: Plan) -> list[str]:
+    sound = chunk.sound
+    return [
+        str(chunk.chunk_num),
+        number(measured.leading_silence_ms),
+        number(measured.combined_ttfa_ms),
+        number(measured.playout_gap_ms),
+        number(measured.underrun_ms),
+        number(measured.tts_stream_time_ms),
+        number(measured.realtime_factor, 1),
+        MISSING if sound is None else number(decibels(sound.rms), 1),
+        MISSING if sound is None else number(decibels(sound.peak), 1),
+        chunk.segment_end or MISSING,
+        number(_playing_ms(chunk.late_audio_bytes, plan)) if chunk.late_audio_bytes else MISSING,
+    ]
+
+
+def _verdict(record: RunRecord, width: int) -> Iterator[str]:
+    how = outcome(record)
+    for line in wrapped(_verdict_text(record, how), width):
+        yield click.style(line, fg=_COLOURS[how], bold=True)
+    started = datetime.fromtimestamp(record.started / 1e9).astimezone()
+    yield f"run   {record.plan.run_id}  started {started:%Y-%m-%d %H:%M:%S%z}"
+    yield f"trace {record.plan.trace_id}"
+
+
+def _verdict_text(record: RunRecord, how: Outcome) -> str:
+    objective = f"the objective of {ms(record.plan.target.objective_ms)}"
+    failure = record.failure
+    if failure is not None and how == "failed":
+        turn = f"turn {failure.turn_num}, " if failure.turn_num and len(record.plan.scenario.user_turns) > 1 else ""
+        where = f" in {turn}chunk {failure.chunk_num}" if failure.chunk_num else ""
+        return f"FAILED{where}, stage {failure.stage}, {failure.reason}: {failure.detail}"
+    if how == "slow":
+        waits = [each.response_ttfb_ms for each in measure_run(record) if each.response_ttfb_ms is not None]
+        return f"SLOW: a response started after {ms(max(waits))}, over {objective}"
+    if how == "suspect":
+        return f"SUSPECT: {'; '.join(record.doubts)}"
+    return f"SKIPPED: the server is busy ({record.skipped})" if how == "skipped" else f"OK: within {objective}"
+
+
+def _playing_ms(size: int, plan: Plan) -> float:
+    return duration_ns(size, plan.target.sample_rate) / 1e6
+
+
+def _judged(value: float | None, objective_ms: float) -> str:
+    if value is None:
+        return MISSING
+    return click.style(ms(value), fg="green" if value <= objective_ms else "red", bold=True)
+
+
+def _figure(label: str, value: str, indent: int = 2) -> str:
+    return f"{' ' * indent}{label + ':':<{_LABEL_WIDTH - indent + 1}} {value}"
+
+
+def _title(text: str, width: int, rule: str) -> Iterator[str]:
+    yield rule * width
+    yield click.style(text, bold=True)
+    yield rule * width

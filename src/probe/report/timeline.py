@@ -1,0 +1,81 @@
+"""The live timeline: a line for each thing that happens in a run, while it happens."""
+
+from collections.abc import Iterator
+from datetime import datetime
+
+import click
+
+from probe.measures import measure_chunk
+from probe.record import Chunk, Event, EventKind, Pause, Plan
+from probe.report.format import counted, ms, shortened
+
+# One event for each frame: only for those who want to see everything.
+FRAMES: frozenset[EventKind] = frozenset(("llm_token", "tts_audio"))
+_TEXT_WIDTH = 34
+_BRANCH = "  └─ "
+
+
+def describe_pause(pause: Pause) -> str:
+    if pause.sentence_boundary:
+        return "sentence_boundary"
+    return "to the end" if pause.max_tokens is None else f"max_tokens={pause.max_tokens}"
+
+
+def lines(event: Event, plan: Plan) -> Iterator[str]:
+    """Say what just happened."""
+    chunk = event.chunk
+    if event.kind in FRAMES:
+        yield click.style(f"{stamp(event.at)}   ·  {event.text}", dim=True)
+    elif chunk is not None:
+        yield from _chunk_lines(event, chunk, plan)
+    elif event.kind == "connected":
+        yield f"{stamp(event.at)} Connected: {event.text}"
+    elif event.kind == "warning":
+        yield click.style(f"{stamp(event.at)} Warning: {event.text}", fg="yellow")
+
+
+def stamp(at: int) -> str:
+    """Local time of day, to the millisecond."""
+    moment = datetime.fromtimestamp(at / 1e9).astimezone()
+    return f"[{moment:%H:%M:%S}.{moment.microsecond // 1000:03}]"
+
+
+def _chunk_lines(event: Event, chunk: Chunk, plan: Plan) -> Iterator[str]:
+    at, number = stamp(event.at), chunk.chunk_num
+    measured = measure_chunk(chunk, plan.target.sample_rate, None)
+    match event.kind:
+        case "llm_start":
+            pause = plan.scenario.first_pause if number == 1 else plan.scenario.next_pause
+            action = "start_stream" if number == 1 else "continue_stream"
+            turns = len(plan.scenario.user_turns)
+            turn = f", turn {event.turn_num} of {turns}" if turns > 1 and number == 1 else ""
+            yield ""
+            yield click.style(f"{at} LLM #{number}: {action} ({describe_pause(pause)}){turn}", bold=True)
+        case "llm_first_token":
+            yield f"{at}{_BRANCH}First token (LLM TTFT: {ms(measured.llm_ttft_ms)})"
+        case "llm_chunk_end":
+            ending = "Done" if chunk.final else "Paused"
+            reason = f"{chunk.stop_reason}, " if chunk.stop_reason else ""
+            tokens, took = counted(chunk.token_count, "token"), ms(measured.llm_gen_time_ms)
+            yield f"{at}{_BRANCH}{ending}: {reason}{tokens}, {took}"
+        case "tts_text":
+            text, words = shortened(chunk.text, _TEXT_WIDTH), counted(len(chunk.text.split()), "word")
+            yield click.style(f'{at} TTS #{number}: Sending "{text}" ({words})', bold=True)
+        case "tts_first_audio":
+            yield f"{at}{_BRANCH}First audio (TTS TTFB: {ms(measured.tts_ttfb_ms)})"
+            yield _combined(measured.combined_ttfb_ms, plan.target.objective_ms if number == 1 else None)
+        case "tts_segment_end":
+            duration = ms(measured.audio_duration_ms)
+            took = ms(measured.tts_gen_time_ms)
+            yield f"{at}{_BRANCH}Segment complete by {chunk.segment_end} ({took}, {duration} audio)"
+        case "tts_held":
+            yield f"{at}{_BRANCH}No audio: the server may keep this text until more comes"
+        case "tts_late_audio":
+            yield click.style(f"{at}{_BRANCH}Late audio for #{number}: it had seemed complete", fg="yellow")
+
+
+def _combined(combined_ttfb_ms: float | None, objective_ms: float | None) -> str:
+    text = f"{'':14} ★ Combined TTFB: {ms(combined_ttfb_ms)}"
+    if combined_ttfb_ms is None or objective_ms is None:
+        return text
+    return click.style(text, fg="green" if combined_ttfb_ms <= objective_ms else "red", bold=True)

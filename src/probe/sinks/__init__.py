@@ -1,1 +1,0 @@
-"""What becomes of a finished run: each sink reads the record and nothing else."""

@@ -1,0 +1,1 @@
+"""Spans of each run, and their way to a collector."""

@@ -1,0 +1,163 @@
+"""Sends each run's spans to a collector, and what it missed when it is back.
+
+The history knows which runs' spans are still to be sent, and spans are made from a record whenever they are needed: a
+collector may be away for days, and the daemon may be killed meanwhile. A run counts as sent when the collector has said
+so. (Where it took spans and its answer was lost, it gets the same spans, with the same ids, once more.)
+"""
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from probe.history.file import HistoryError
+from probe.record import RunRecord
+from probe.tracing import spans
+from probe.tracing.otlp import Collector, FoundWith, RefusedError, UnavailableError, export_request
+
+# Runs in one request.
+BATCH = 20
+FIRST_BACKOFF_S = 1.0
+LONGEST_BACKOFF_S = 60.0
+LONGEST_CLOSE_S = 5.0
+_MOST_UNSAVED = 100
+
+
+class Source(Protocol):
+    """What this sink needs of the history."""
+
+    def unsent(self, limit: int) -> list[RunRecord]: ...
+
+    def contains(self, run_id: str) -> bool: ...
+
+    def mark_sent(self, run_ids: Sequence[str]) -> None: ...
+
+
+class SpanSink:
+    """Open the history with `count_spans=span_tree.count`, or there will be nothing to send.
+
+    `found_with` says which drift a run gave away. `on_error` is told of every attempt that failed, `on_dropped` how
+    many spans will never be sent; all from a thread of the sink.
+    """
+
+    name = "spans"
+
+    def __init__(
+        self,
+        history: Source,
+        collector: Collector,
+        version: str,
+        *,
+        on_error: Callable[[str, str], None],
+        on_dropped: Callable[[int], None],
+        found_with: FoundWith = lambda _run_id: None,
+        first_backoff_s: float = FIRST_BACKOFF_S,
+    ) -> None:
+        self._history = history
+        self._collector = collector
+        self._version = version
+        self._on_error = on_error
+        self._on_dropped = on_dropped
+        self._found_with = found_with
+        self._first_backoff_s = first_backoff_s
+        self._backoff_s = 0.0
+        self._close_until = 0.0
+        self._batch = BATCH
+        # Runs that the history could not take, and those of them that have been sent: it may get them later.
+        self._unsaved: list[RunRecord] = []
+        self._sent: set[str] = set()
+        self._lock = threading.Lock()
+        self._wake = threading.Event()
+        self._closing = threading.Event()
+        self._wake.set()
+        self._thread = threading.Thread(target=self._work, name="span-export", daemon=True)
+        self._thread.start()
+
+    def write(self, record: RunRecord) -> None:
+        """Have the run's spans sent. Returns at once, whatever the collector does."""
+        if not self._is_saved(record):
+            with self._lock:
+                self._unsaved.append(record)
+                lost = self._unsaved[:-_MOST_UNSAVED]
+                del self._unsaved[:-_MOST_UNSAVED]
+            for each in lost:
+                self._on_dropped(spans.count(each))
+        self._wake.set()
+
+    def close(self, timeout_s: float) -> None:
+        """Stop sending: what a collector that is there can take within `timeout_s`, and 5 s at most, it still gets."""
+        timeout_s = min(timeout_s, LONGEST_CLOSE_S)
+        self._close_until = time.monotonic() + timeout_s
+        self._closing.set()
+        self._wake.set()
+        self._thread.join(timeout_s)
+
+    def _work(self) -> None:
+        while not self._closing.is_set():
+            self._wake.wait()
+            self._wake.clear()
+            self._catch_up(self._closing.is_set)
+            self._closing.wait(self._backoff_s)
+        if not self._backoff_s:
+            self._catch_up(lambda: time.monotonic() > self._close_until)
+
+    def _catch_up(self, stop: Callable[[], bool]) -> None:
+        """Send what there is, oldest first. After a failed attempt, say so and how long to wait for the next one."""
+        try:
+            more = True
+            while more and not stop():
+                more = self._send_some()
+                self._backoff_s = 0.0
+        except Exception as error:  # noqa: BLE001 - what goes wrong here must not end the thread
+            after = error.retry_after_s if isinstance(error, UnavailableError) else 0.0
+            backoff = min(max(2 * self._backoff_s, self._first_backoff_s), LONGEST_BACKOFF_S)
+            self._backoff_s = max(backoff, after)
+            self._wake.set()
+            self._on_error(self.name, f"{error}; next attempt in {self._backoff_s:g} s")
+
+    def _send_some(self) -> bool:
+        """Send one batch; False where there is nothing to send."""
+        with self._lock:
+            batch = self._unsaved[: self._batch]
+        if batch:
+            if self._deliver(batch):
+                self._sent.update(each.plan.run_id for each in batch)
+                with self._lock:
+                    self._unsaved = [each for each in self._unsaved if each not in batch]
+            return True
+        batch = self._history.unsent(self._batch)
+        new = [each for each in batch if each.plan.run_id not in self._sent]
+        if not new or self._deliver(new):
+            run_ids = [each.plan.run_id for each in batch]
+            self._history.mark_sent(run_ids)
+            self._sent.difference_update(run_ids)
+        return bool(batch)
+
+    def _deliver(self, batch: Sequence[RunRecord]) -> bool:
+        """Send some runs; False where they have to be sent one by one, to find out which of them is refused.
+
+        That one is given up, so that it doesn't hold up those after it.
+        """
+        try:
+            response = self._collector.send(export_request(batch, self._version, self._found_with))
+        except RefusedError as error:
+            if len(batch) > 1:
+                self._batch = 1
+                return False
+            self._batch = BATCH
+            self._drop(spans.count(batch[0]), f"run {batch[0].plan.run_id}: {error}")
+            return True
+        rejected = response.partial_success.rejected_spans
+        if rejected:
+            self._drop(rejected, f"the collector rejected {rejected} spans: {response.partial_success.error_message}")
+        return True
+
+    def _drop(self, count: int, why: str) -> None:
+        self._on_dropped(count)
+        self._on_error(self.name, why)
+
+    def _is_saved(self, record: RunRecord) -> bool:
+        try:
+            return self._history.contains(record.plan.run_id)
+        except HistoryError:
+            return False

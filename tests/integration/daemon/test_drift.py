@@ -1,0 +1,93 @@
+"""A real daemon whose servers become slow: it is told everywhere, and still known after a restart."""
+
+import asyncio
+import math
+import random
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from runs import MS, record
+from service import eventually, service, write_config
+
+from probe import config
+from probe.daemon.plans import entries
+from probe.history.writer import History
+from probe.reference.faults import LlmScript, ScriptedLlm, ScriptedTts, TtsScript, TtsTurn, llm, tts
+
+pytestmark = pytest.mark.timeout(120)
+
+LABELS = 'scenario="default",target="scripted"'
+STATE = f"voice_probe_drift_state{{{LABELS}}}"
+# What the history knows: 300 ms and a tenth more or less, 200 ms of it TTS.
+KNOWN_MS, SCATTER_MS, KNOWN_RUNS = 300, 15, 200
+# 50 ms to the first token and 50 ms to the end of the chunk, as the history has it; then the speech takes a second.
+LLM = LlmScript(turns=((llm.last_chunk("Hello", " there.", first=0.05, gap=0.05),),))
+SLOW = TtsScript(turns=(TtsTurn(segments=(tts.speech(300, first=0.7),)),))
+
+
+def remember(state_dir: Path, path: Path) -> None:
+    """Have a history in which the same servers were quick."""
+    (entry,) = entries(config.load(path))
+    history = History(state_dir)
+    rng = random.Random(1)
+    now = time.time_ns()
+    for number in range(KNOWN_RUNS):
+        taken = round(KNOWN_MS + rng.uniform(-SCATTER_MS, SCATTER_MS))
+        run = record(number, started=now - (KNOWN_RUNS - number) * 1000 * MS, ttfb_ms=taken)
+        plan = replace(run.plan, target=entry.target, scenario=entry.scenario)
+        history.append(replace(run, plan=plan))
+    history.close()
+
+
+async def command(state_dir: Path) -> tuple[int, str]:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "probe", "drift", "--state-dir", str(state_dir), stdout=asyncio.subprocess.PIPE
+    )
+    async with asyncio.timeout(30):
+        stdout, _ = await process.communicate()
+    return process.returncode or 0, stdout.decode()
+
+
+async def test_a_server_that_becomes_slow_is_told(tmp_path: Path) -> None:
+    async with ScriptedLlm(LLM) as llm_server, ScriptedTts(SLOW) as tts_server:
+        path = write_config(tmp_path, llm_server.url, tts_server.url, every_s=1)
+        remember(tmp_path / "state", path)
+        assert (await command(tmp_path / "state"))[0] == 0
+        async with service(path) as daemon:
+            assert (await daemon.metrics())[STATE] == 0
+            line = await daemon.until("drift", seconds=60)
+            assert (line["direction"], line["stage"]) == ("slower", "tts_ttfb")
+            assert line["runs_before"][-1] < line["runs_after"][0]
+            await eventually(lambda: daemon.lines[-1]["event"] == "run")
+            metrics = await daemon.metrics()
+            assert metrics[STATE] == 1
+            stage = 'scenario="default",stage="tts_ttfb",target="scripted"'
+            assert metrics[f"voice_probe_drift_ratio{{{stage}}}"] > 2
+            assert metrics[f'voice_probe_drift_changes_total{{direction="slower",{stage}}}'] == 1
+            await daemon.end()
+        code, told = await command(tmp_path / "state")
+        assert code == 3
+        assert told.startswith("scripted, default: combined TTFB +")
+        assert "all of it TTS TTFB" in told
+        async with service(path) as daemon:
+            again = await daemon.metrics()
+            assert again[STATE] == 1
+            since = f"voice_probe_drift_since_timestamp_seconds{{{LABELS}}}"
+            assert not math.isnan(again[since])
+            assert again[since] == metrics[since]
+
+
+async def test_a_past_that_breaks_the_detector_keeps_nobody_from_measuring(tmp_path: Path) -> None:
+    async with ScriptedLlm() as llm_server, ScriptedTts() as tts_server:
+        config = write_config(tmp_path, llm_server.url, tts_server.url)
+        async with service(config) as daemon:
+            await daemon.until("run")
+            await daemon.end()
+        broken = "import probe.drift.monitor as m\nm.Monitor.add = lambda *_: 1 // 0"
+        async with service(config, prelude=broken) as daemon:
+            assert "ZeroDivisionError" in (await daemon.until("sink failed", sink="drift"))["error"]
+            await daemon.until("run", outcome="ok")
+            assert len(daemon.records()) == 2

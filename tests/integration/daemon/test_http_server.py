@@ -1,0 +1,98 @@
+"""The daemon's HTTP server against clients that are slow, many, or talk nonsense."""
+
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, suppress
+from http import HTTPStatus
+
+import pytest
+from service import page
+
+from probe.daemon import http_server
+from probe.daemon.http_server import HttpServer, plain
+
+
+def broken(_accept: str) -> http_server.Answer:
+    raise ValueError("no page today")
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[HttpServer]:
+    monkeypatch.setattr(http_server, "DEADLINE_S", 1.0)
+    http = HttpServer(
+        "127.0.0.1",
+        0,
+        {"/echo": lambda accept: plain(HTTPStatus.OK, f"accept={accept}"), "/broken": broken},
+    )
+    http.start()
+    yield http
+    http.close()
+
+
+def talk(port: int, request: bytes, host: str = "127.0.0.1") -> bytes:
+    """Send a request as it is; return everything that comes back."""
+    with socket.create_connection((host, port), timeout=10) as connection:
+        connection.sendall(request)
+        answer = b""
+        while part := connection.recv(65536):
+            answer += part
+        return answer
+
+
+def test_a_page_knows_what_is_accepted(server: HttpServer) -> None:
+    assert page(server.port, "/echo?x=1", "text/plain;q=0.5")[2] == "accept=text/plain;q=0.5\n"
+
+
+def test_a_page_that_fails_is_an_answer_too(server: HttpServer) -> None:
+    assert page(server.port, "/broken")[0] == 500
+    assert page(server.port, "/echo")[0] == 200
+
+
+@pytest.mark.parametrize(
+    ("request_", "status"),
+    [
+        (b"GET /echo HTTP/1.0\r\n\r\n", b"200"),
+        (b"GET /echo\r\n\r\n", b"400"),
+        (b"\x16\x03\x01 hello\r\n\r\n", b"400"),
+        (b"DELETE /echo HTTP/1.1\r\n\r\n", b"405"),
+        (b"GET /none HTTP/1.1\r\n\r\n", b"404"),
+        (b"GET /echo HTTP/1.1\r\nX: " + b"x" * 20_000, b"431"),
+    ],
+)
+def test_any_request_gets_an_answer(server: HttpServer, request_: bytes, status: bytes) -> None:
+    assert talk(server.port, request_).split(b" ")[1] == status
+
+
+def test_a_client_that_says_nothing_is_left(server: HttpServer) -> None:
+    began = time.monotonic()
+    with suppress(ConnectionResetError):
+        assert talk(server.port, b"GET /echo") == b""
+    assert time.monotonic() - began < 9
+
+
+def test_idle_clients_do_not_keep_others_out_for_long(server: HttpServer) -> None:
+    with ExitStack() as crowd:
+        for _ in range(http_server.MAX_CONNECTIONS):
+            crowd.enter_context(socket.create_connection(("127.0.0.1", server.port), timeout=10))
+        deadline = time.monotonic() + 20
+        while page(server.port, "/echo")[0] != 200:
+            assert time.monotonic() < deadline, "the crowd is still there"
+            time.sleep(0.1)
+
+
+def test_a_port_that_is_taken_is_told_at_once(server: HttpServer) -> None:
+    with pytest.raises(OSError, match="in use"):
+        HttpServer("127.0.0.1", server.port, {})
+
+
+def test_it_listens_where_it_is_told() -> None:
+    http = HttpServer("::1", 0, {})
+    http.start()
+    assert b" 404 " in talk(http.port, b"GET / HTTP/1.1\r\n\r\n", "::1")
+    http.close()
+
+
+def test_a_host_that_is_not_there() -> None:
+    with pytest.raises(socket.gaierror):
+        HttpServer("host.invalid", 0, {})

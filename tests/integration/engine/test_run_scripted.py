@@ -1,0 +1,158 @@
+"""Whole runs over real sockets against scripted servers, whose log holds the truth."""
+
+import asyncio
+import wave
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from probe.clock import AnchoredClock
+from probe.config import LimitsConfig, ScenarioConfig, TargetConfig
+from probe.engine import runner
+from probe.measures import measure_run, outcome
+from probe.plan import new_plan
+from probe.protocols.llama_chunked.codec import ChunkedLlm
+from probe.protocols.magpie.codec import MagpieTts
+from probe.record import Plan, RunRecord
+from probe.reference.faults import (
+    LlmScript,
+    ScriptedLlm,
+    ScriptedTts,
+    TtsScript,
+    TtsTurn,
+    Wait,
+    llm,
+    tts,
+)
+from probe.report import audio_file
+from probe.transport.connection import WebSocketConnector
+
+# Deadlines that keep a test of silence short; everything healthy here answers within milliseconds.
+QUICK = LimitsConfig(connect_s=1, llm_s=1, tts_s=1, run_s=20, release_s=2, hold_s=0.5)
+
+
+def plan(llm_url: str, tts_url: str, turns: int = 1, limits: LimitsConfig = QUICK, voice: str = "aria") -> Plan:
+    target = TargetConfig(llm_url=llm_url, tts_url=tts_url, limits=limits, voice=voice)
+    return new_plan(target.record("scripted"), ScenarioConfig(turns=turns).record("default"))
+
+
+async def go(planned: Plan, clock: AnchoredClock | None = None, stop: asyncio.Event | None = None) -> RunRecord:
+    return await runner.run(
+        planned, (ChunkedLlm(), MagpieTts()), WebSocketConnector, clock or AnchoredClock.anchored_now(), stop=stop
+    )
+
+
+@pytest.mark.parametrize("generation", ["newer", "older"])
+async def test_every_timestamp_is_the_servers_truth(generation: Any) -> None:
+    clock = AnchoredClock.anchored_now()
+    turn = (llm.chunk("Why did", " the unicorn", first=0.05, gap=0.02), llm.last_chunk(" cross", " it?", first=0.02))
+    segments = TtsTurn(segments=(tts.speech(400, first=0.05, gap=0.002), tts.speech(300, first=0.08)))
+    async with (
+        ScriptedLlm(LlmScript(turns=(turn,))) as llm_server,
+        ScriptedTts(TtsScript(generation=generation, turns=(segments,))) as tts_server,
+    ):
+        record = await go(plan(llm_server.url, tts_server.url, turns=2), clock)
+    assert record.failure is None
+    assert outcome(record) == "ok"
+
+    def true(at_ns: int) -> int:
+        return clock.wall_ns + at_ns - clock.monotonic_ns
+
+    chunks = [chunk for each in record.turns for chunk in each.chunks]
+    requests = [e for e in llm_server.log.received("text") if e.json["action"] in ("start_stream", "continue_stream")]
+    texts = [e for e in tts_server.log.received("text") if e.json["type"] == "text"]
+    tokens = [e for e in llm_server.log.sent("text") if (e.json or {}).get("type") == "token"]
+    ends = [e for e in llm_server.log.sent("text") if (e.json or {}).get("type") in ("paused", "done")]
+    frames = tts_server.log.sent("binary")
+    assert [len(c.frames) for c in chunks] == [5, 4, 5, 4]
+    token_at = frame_at = 0
+    for chunk, request, text, end in zip(chunks, requests, texts, ends, strict=True):
+        assert chunk.llm_first_token and chunk.llm_done and chunk.tts_text_sent and chunk.tts_last_audio
+        assert chunk.inference_start <= true(request.at_ns)
+        assert true(tokens[token_at].at_ns) <= chunk.llm_first_token
+        assert true(end.at_ns) <= chunk.llm_done <= chunk.tts_text_sent <= true(text.at_ns)
+        own = frames[frame_at : frame_at + len(chunk.frames)]
+        for (at, size), sent in zip(chunk.frames, own, strict=True):
+            assert size == len(sent.data)
+            assert true(sent.at_ns) <= at
+        token_at += chunk.token_count
+        frame_at += len(chunk.frames)
+    ends_by = ["marker", "marker"] if generation == "newer" else ["gap", "done"]
+    assert [c.segment_end for c in chunks] == ends_by * 2
+    assert len([c for c in record.connects if c.server == "tts"]) == (1 if generation == "newer" else 2)
+
+
+async def test_the_wav_is_what_was_sent(tmp_path: Path) -> None:
+    async with ScriptedLlm() as llm_server, ScriptedTts() as tts_server:
+        record = await go(plan(llm_server.url, tts_server.url))
+    size = audio_file.save(record, tmp_path / "out.wav")
+    with wave.open(str(tmp_path / "out.wav")) as wav:
+        assert (wav.getnchannels(), wav.getsampwidth(), wav.getframerate()) == (1, 2, 22000)
+        pcm = wav.readframes(wav.getnframes())
+    assert pcm == b"".join(e.data for e in tts_server.log.sent("binary"))
+    assert len(pcm) == size
+
+
+async def test_a_pause_inside_a_segment_is_not_its_end() -> None:
+    burst = tts.speech(200)
+    turn = TtsTurn(segments=((*burst, Wait(0.3), *burst), tts.speech(400)))
+    slow = (llm.chunk("Why did", " the unicorn"), llm.last_chunk(" cross", " the road?", first=0.5))
+    async with (
+        ScriptedLlm(LlmScript(turns=(slow,))) as llm_server,
+        ScriptedTts(TtsScript(generation="older", turns=(turn,))) as tts_server,
+    ):
+        record = await go(plan(llm_server.url, tts_server.url))
+    first, second = record.turns[0].chunks
+    assert first.audio_bytes == second.audio_bytes == 17600
+    assert (first.late_audio_bytes, second.late_audio_bytes) == (8800, 0)
+    assert outcome(record) == "ok"
+
+
+@pytest.mark.parametrize("seed", range(12))
+async def test_an_interrupted_run_leaves_no_slot_taken(seed: int) -> None:
+    """The server reads nothing while it generates, and keeps a slot whose client has gone."""
+    turn = (llm.chunk(*["na "] * 20, gap=0.02), llm.last_chunk(*["na "] * 20, gap=0.02))
+    async with ScriptedLlm(LlmScript(turns=(turn,))) as llm_server, ScriptedTts() as tts_server:
+        stop = asyncio.Event()
+        asyncio.get_running_loop().call_later(0.003 + 0.09 * seed, stop.set)
+        async with asyncio.timeout(6):
+            record = await go(plan(llm_server.url, tts_server.url), stop=stop)
+        assert not llm_server.active_streams
+    assert record.failure is None or record.failure.reason == "interrupted"
+
+
+async def test_a_server_that_generates_for_long_still_gets_its_slot_back() -> None:
+    """It reads nothing until it is done, and finds its client gone by then."""
+    async with (
+        ScriptedLlm(LlmScript(turns=((llm.chunk(*["na "] * 200, gap=0.05),),))) as llm_server,
+        ScriptedTts() as tts_server,
+    ):
+        stop = asyncio.Event()
+        asyncio.get_running_loop().call_later(0.5, stop.set)
+        limits = QUICK.model_copy(update={"release_s": 5})
+        async with asyncio.timeout(7):
+            record = await go(plan(llm_server.url, tts_server.url, limits=limits), stop=stop)
+        assert record.failure is not None
+        assert record.failure.reason == "interrupted"
+        assert not llm_server.active_streams
+
+
+async def test_swapped_urls_say_what_the_server_said() -> None:
+    async with ScriptedLlm() as llm_server, ScriptedTts() as tts_server:
+        async with asyncio.timeout(4):
+            record = await go(plan(tts_server.url, llm_server.url))
+    assert record.failure is not None
+    assert record.failure.stage == "tts"
+    assert "Unknown action" in record.failure.detail
+
+
+async def test_the_measures_of_a_run_add_up() -> None:
+    async with ScriptedLlm() as llm_server, ScriptedTts() as tts_server:
+        record = await go(plan(llm_server.url, tts_server.url, turns=3))
+    for turn in measure_run(record):
+        assert turn.response_ttfb_ms == turn.chunks[0].combined_ttfb_ms
+        for chunk in turn.chunks:
+            assert chunk.combined_ttfb_ms is not None and chunk.llm_gen_time_ms is not None
+            assert chunk.tts_ttfb_ms is not None
+            assert chunk.combined_ttfb_ms >= chunk.llm_gen_time_ms + chunk.tts_ttfb_ms

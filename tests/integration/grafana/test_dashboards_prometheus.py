@@ -1,0 +1,129 @@
+"""Every expression of every panel returns data from a real Prometheus with days of runs and our recording rules."""
+
+import math
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+import dashboards
+from demo_data.cases import CASES, DAY, END, HOUR
+from demo_data.rules import ask
+from demo_data.tsdb import prometheus
+
+RULES = Path(__file__).parents[3] / "deploy" / "prometheus"
+# What has to be compared with a day or a week ago, or with a baseline, has nothing to say on the first day.
+NEEDS_A_PAST = ("offset 1d", "offset 1w", "offset 2d", "stage_drift:ratio", "stage_seconds:baseline", "_drift_")
+
+pytestmark = pytest.mark.timeout(300)
+
+
+@pytest.fixture(scope="module")
+def incident(prometheus_binaries: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    case = replace(CASES["incident"], hours=range(9, 13), fine_for_s=4 * HOUR)
+    with prometheus(case, prometheus_binaries, tmp_path_factory.mktemp("incident"), RULES) as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def outage(prometheus_binaries: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with prometheus(CASES["outage"], prometheus_binaries, tmp_path_factory.mktemp("outage"), RULES) as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def skipped(prometheus_binaries: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with prometheus(CASES["skipped"], prometheus_binaries, tmp_path_factory.mktemp("skipped"), RULES) as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def first_day(prometheus_binaries: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with prometheus(CASES["first-day"], prometheus_binaries, tmp_path_factory.mktemp("first-day"), RULES) as url:
+        yield url
+
+
+def test_no_panel_is_empty(incident: str) -> None:
+    asked = list(dashboards.queries())
+    assert len(asked) > 40
+    assert [str(query) for query in asked if not has_data(incident, query)] == []
+
+
+def test_on_the_first_day_only_comparisons_are_empty(first_day: str) -> None:
+    empty = [query for query in dashboards.queries() if not has_data(first_day, query)]
+    assert [str(query) for query in empty if not any(past in query.expr for past in NEEDS_A_PAST)] == []
+    assert verdict(first_day, "Is it good now?") == 2
+    assert verdict(first_day, "Is it drifting?") == 4
+
+
+def test_the_incident_is_seen_for_what_it_is(incident: str) -> None:
+    assert verdict(incident, "Is it good now?") == 5
+    assert verdict(incident, "Is it good now?", at_s=END - 3 * HOUR) == 2
+    assert verdict(incident, "Is it drifting?") == 2
+    assert verdict(incident, "Is it drifting?", at_s=END - 3 * HOUR) == 0
+    assert verdict(incident, "The daemon's verdict") == 1
+    assert verdict(incident, "The daemon's verdict", at_s=END - 3 * HOUR) == 0
+    assert END - 95 * 60 < verdict(incident, "Since when") / 1000 < END - 70 * 60
+    assert verdict(incident, "Is the probe well?") == 0
+    assert verdict(incident, "How long is the wait now?") == pytest.approx(1.35, abs=0.1)
+    assert verdict(incident, "Error budget left", at_s=END) < verdict(
+        incident, "Error budget left", at_s=END - 3 * HOUR
+    )
+    worst = next(query for query in dashboards.queries() if query.panel == "Which stage has grown most?")
+    (series,) = ask(incident, "query", query=worst.expr, time=END)["result"]
+    assert series["metric"]["stage"] == "tts_ttfb"
+
+
+def test_a_server_that_is_down_has_no_latency(outage: str) -> None:
+    assert verdict(outage, "Is it good now?") == 6
+    assert verdict(outage, "Is it good now?", at_s=END - HOUR) == 2
+    waits = [
+        query for query in dashboards.queries() if query.panel.startswith(("How long is the wait", "Which stage takes"))
+    ]
+    assert [has_data(outage, query, since_s=END - 600) for query in waits] == [False] * 4
+    assert [has_data(outage, query, since_s=END - HOUR) for query in waits] == [False, True, True, True]
+    failed = next(query for query in dashboards.queries() if query.panel == "Failures in the time shown")
+    (series,) = ask(outage, "query", query=failed.expr, time=END)["result"]
+    assert (series["metric"]["stage"], series["metric"]["reason"]) == ("connect", "refused")
+
+
+def test_what_is_not_measured_is_not_good(skipped: str) -> None:
+    since = END - 3 * HOUR
+    assert verdict(skipped, "Is it good now?", at_s=since - 60) == 2
+    assert verdict(skipped, "Is it good now?", at_s=since + 35 * 60) == 1
+    assert verdict(skipped, "Is it good now?") == 1
+    assert verdict(skipped, "Is it drifting?") == 5
+    last_stages = ("How long is the wait", "Which stage takes", "Drift ratio", "Which stage has", "Vs ")
+    shown = [query for query in dashboards.queries() if query.panel.startswith(last_stages)]
+    assert len(shown) == 10
+    assert [str(query) for query in shown if has_data(skipped, query, since_s=since + 35 * 60)] == []
+
+
+def test_a_probe_that_measures_no_more_is_seen(incident: str) -> None:
+    assert verdict(incident, "Is it good now?", at_s=END + 10 * 60) == 7
+
+
+def test_exemplars_lead_from_a_panel_to_a_trace(incident: str) -> None:
+    query = next(query for query in dashboards.queries() if query.panel.startswith("Wait for the first byte"))
+    found = ask(incident, "query_exemplars", query=query.expr, start=END - HOUR, end=END)
+    exemplars = [exemplar for series in found for exemplar in series["exemplars"]]
+    assert len(exemplars) > 20
+    assert all(len(exemplar["labels"]["trace_id"]) == 32 for exemplar in exemplars)
+
+
+def has_data(url: str, query: dashboards.Query, since_s: float = END - DAY) -> bool:
+    """Whether anything but NaN comes back, as the panel asks for it."""
+    if query.instant:
+        values = [series["value"] for series in ask(url, "query", query=query.expr, time=END)["result"]]
+    else:
+        result = ask(url, "query_range", query=query.expr, start=since_s, end=END, step=300)["result"]
+        values = [value for series in result for value in series["values"]]
+    return any(math.isfinite(float(value)) for _, value in values)
+
+
+def verdict(url: str, panel: str, at_s: float = END) -> float:
+    """The one value of a panel's first query."""
+    query = next(query for query in dashboards.queries() if query.panel == panel)
+    (series,) = ask(url, "query", query=query.expr, time=at_s)["result"]
+    return float(series["value"][1])

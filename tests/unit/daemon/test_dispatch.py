@@ -1,0 +1,266 @@
+"""The history first, and no sink in another's way. Real threads, no sleeping: the test lets go whoever waits."""
+
+import asyncio
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from runs import record
+
+from probe.daemon import dispatch
+from probe.daemon.dispatch import Dispatch, Sink
+from probe.history.file import HistoryError
+from probe.history.reader import reading
+from probe.history.writer import History, Pruned
+from probe.record import RunRecord
+
+PATIENCE_S = 20
+
+
+class Collecting:
+    """A sink that keeps what it gets."""
+
+    def __init__(self, name: str = "collecting") -> None:
+        self.name = name
+        self.got: list[RunRecord] = []
+        self.closed: list[float] = []
+        self.changed = threading.Condition()
+
+    def write(self, record: RunRecord) -> None:
+        with self.changed:
+            self.got.append(record)
+            self.changed.notify_all()
+
+    def close(self, timeout_s: float) -> None:
+        self.closed.append(timeout_s)
+
+    async def has(self, count: int) -> bool:
+        def wait() -> bool:
+            with self.changed:
+                return self.changed.wait_for(lambda: len(self.got) >= count, PATIENCE_S)
+
+        return await asyncio.to_thread(wait)
+
+
+class Blocking(Collecting):
+    """A sink that takes nothing until it is let go."""
+
+    def __init__(self, name: str = "blocking") -> None:
+        super().__init__(name)
+        self.let_go = threading.Event()
+        self.entered = threading.Event()
+
+    def write(self, record: RunRecord) -> None:
+        self.entered.set()
+        self.let_go.wait(PATIENCE_S)
+        super().write(record)
+
+
+class Raising(Collecting):
+    def write(self, record: RunRecord) -> None:
+        super().write(record)
+        raise OSError("no")
+
+
+class Memory:
+    """A history without a disk; `refuse` is called before each append."""
+
+    def __init__(self, refuse: Callable[[], object] = lambda: None) -> None:
+        self.kept: list[RunRecord] = []
+        self.refuse = refuse
+        self.closed = False
+
+    def append(self, record: RunRecord) -> None:
+        self.refuse()
+        self.kept.append(record)
+
+    def prune(self, now: int) -> Pruned:  # noqa: ARG002 - the history's interface
+        return Pruned(1, 5, 7, 4096)
+
+    def close(self) -> None:
+        self.closed = True
+
+
+def composed(history: dispatch.Saver, *sinks: Sink, queue_size: int = 1000) -> tuple[Dispatch, list[tuple[str, str]]]:
+    errors: list[tuple[str, str]] = []
+    return Dispatch(history, sinks, on_error=lambda *each: errors.append(each), queue_size=queue_size), errors
+
+
+async def test_a_run_is_on_disk_when_submit_returns_and_before_any_other_sink_has_it(tmp_path: Path) -> None:
+    seen: list[list[RunRecord]] = []
+
+    class Looking(Collecting):
+        def write(self, record: RunRecord) -> None:
+            with reading(tmp_path) as reader:
+                seen.append(list(reader.runs()))
+            super().write(record)
+
+    sink = Looking()
+    dispatched, errors = composed(History(tmp_path), sink)
+    await dispatched.submit(record(1))
+    with reading(tmp_path) as reader:
+        assert list(reader.runs()) == [record(1)]
+    await dispatched.drain(PATIENCE_S)
+    assert seen == [[record(1)]]
+    assert sink.closed and 0 < sink.closed[0] <= PATIENCE_S
+    assert errors == []
+
+
+async def test_a_sink_that_blocks_delays_nobody() -> None:
+    blocking, other = Blocking(), Collecting()
+    dispatched, errors = composed(Memory(), blocking, other)
+    for number in range(20):
+        await asyncio.wait_for(dispatched.submit(record(number)), PATIENCE_S)
+    assert await other.has(20)
+    assert blocking.entered.is_set() and blocking.got == []
+    blocking.let_go.set()
+    await dispatched.drain(PATIENCE_S)
+    assert blocking.got == other.got == [record(number) for number in range(20)]
+    assert errors == []
+
+
+async def test_a_full_queue_drops_the_run_and_says_so() -> None:
+    blocking, other = Blocking(), Collecting()
+    dispatched, errors = composed(Memory(), blocking, other, queue_size=2)
+    await dispatched.submit(record(0))
+    assert await asyncio.to_thread(blocking.entered.wait, PATIENCE_S)
+    for number in range(1, 6):
+        await dispatched.submit(record(number))
+        assert await other.has(number + 1)
+    blocking.let_go.set()
+    await dispatched.drain(PATIENCE_S)
+    assert blocking.got == [record(number) for number in range(3)]
+    assert errors == [("blocking", "dropped a run: 2 are waiting already")] * 3
+
+
+async def test_a_sink_that_raises_is_told_and_goes_on() -> None:
+    raising, other = Raising("raising"), Collecting()
+    dispatched, errors = composed(Memory(), raising, other)
+    await dispatched.submit(record(1))
+    await dispatched.submit(record(2))
+    await dispatched.drain(PATIENCE_S)
+    assert raising.got == other.got == [record(1), record(2)]
+    assert errors == [("raising", "OSError: no")] * 2
+
+
+async def test_a_history_that_refuses_is_told_and_gets_the_runs_later() -> None:
+    problems = [HistoryError("disk full"), HistoryError("disk full")]
+
+    def refuse() -> None:
+        if problems:
+            raise problems.pop()
+
+    memory, other = Memory(refuse), Collecting()
+    dispatched, errors = composed(memory, other)
+    await dispatched.submit(record(1))
+    await dispatched.submit(record(2))
+    assert memory.kept == []
+    assert await other.has(2)
+    await dispatched.submit(record(3))
+    assert memory.kept == [record(1), record(2), record(3)]
+    await dispatched.drain(PATIENCE_S)
+    assert errors == [("history", "HistoryError: disk full")] * 2
+    assert memory.closed
+
+
+async def test_what_the_history_refused_gets_a_last_chance_at_shutdown() -> None:
+    problems = [HistoryError("locked")]
+
+    def refuse() -> None:
+        if problems:
+            raise problems.pop()
+
+    memory = Memory(refuse)
+    dispatched, _ = composed(memory)
+    await dispatched.submit(record(1))
+    await dispatched.drain(PATIENCE_S)
+    assert memory.kept == [record(1)]
+
+
+async def test_a_run_that_cannot_be_kept_does_not_hold_up_those_after_it() -> None:
+    problems = [ValueError("not a record")]
+
+    def refuse() -> None:
+        if problems:
+            raise problems.pop()
+
+    memory, other = Memory(refuse), Collecting()
+    dispatched, errors = composed(memory, other)
+    await dispatched.submit(record(1))
+    await dispatched.submit(record(2))
+    await dispatched.drain(PATIENCE_S)
+    assert memory.kept == [record(2)]
+    assert other.got == [record(1), record(2)]
+    assert errors == [("history", "ValueError: not a record")]
+
+
+async def test_a_disk_that_hangs_stops_neither_the_runs_nor_the_other_sinks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dispatch, "HISTORY_PATIENCE_S", 0.01)
+    hangs = threading.Event()
+    memory, other = Memory(lambda: hangs.wait(PATIENCE_S)), Collecting()
+    dispatched, errors = composed(memory, other)
+    await asyncio.wait_for(dispatched.submit(record(1)), PATIENCE_S)
+    assert await other.has(1)
+    assert errors == [("history", f"run {record(1).plan.run_id} not written within 0.01 s")]
+    hangs.set()
+    await dispatched.drain(PATIENCE_S)
+    assert memory.kept == other.got == [record(1)]
+
+
+async def test_a_run_whose_submitter_was_cancelled_arrives_all_the_same() -> None:
+    lets_go = threading.Event()
+    memory, other = Memory(lambda: lets_go.wait(PATIENCE_S)), Collecting()
+    dispatched, _ = composed(memory, other)
+    submitting = asyncio.ensure_future(dispatched.submit(record(1)))
+    await asyncio.sleep(0)
+    submitting.cancel()
+    await asyncio.wait([submitting])
+    lets_go.set()
+    assert await other.has(1)
+    await dispatched.drain(PATIENCE_S)
+    assert memory.kept == other.got == [record(1)]
+
+
+async def test_shutdown_is_bounded_whoever_blocks() -> None:
+    blocking, other = Blocking(), Collecting()
+    memory = Memory()
+    dispatched, errors = composed(memory, blocking, other)
+    await dispatched.submit(record(1))
+    assert await asyncio.to_thread(blocking.entered.wait, PATIENCE_S)
+    await asyncio.wait_for(dispatched.drain(0.1), PATIENCE_S)
+    assert errors == [("blocking", "still busy at shutdown, 1 runs left behind")]
+    assert other.closed and memory.closed
+    blocking.let_go.set()
+
+
+async def test_what_the_history_holds_and_forgot_is_told() -> None:
+    told: list[Pruned] = []
+    dispatched = Dispatch(Memory(), [], on_error=lambda *_: None, on_pruned=told.append)
+    await dispatched.submit(record(1))
+    await dispatched.drain(PATIENCE_S)
+    assert told == [Pruned(1, 5, 7, 4096)]
+
+
+def test_sinks_take_turns(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All of them at once would take the interpreter from the event loop one after the other."""
+    monkeypatch.setattr(dispatch, "_TURN_S", PATIENCE_S)
+    entered = threading.Event()
+
+    def work() -> None:
+        with dispatch._one_at_a_time():
+            entered.set()
+
+    thread = threading.Thread(target=work)
+    with dispatch._one_at_a_time():
+        thread.start()
+        assert not entered.wait(0.05)
+    assert entered.wait(PATIENCE_S)
+    thread.join(PATIENCE_S)
+
+
+def test_a_sink_that_hangs_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dispatch, "_TURN_S", 0.001)
+    with dispatch._one_at_a_time(), dispatch._one_at_a_time():
+        pass
+    assert not dispatch._AT_WORK.locked()

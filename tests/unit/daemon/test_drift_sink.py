@@ -1,0 +1,199 @@
+"""What the daemon tells of drift: gauges, a counter, a line, an event of the run's span; before and after a restart."""
+
+import io
+import json
+import math
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+from runs import MS, START, failed, record
+
+from probe.daemon.drift_sink import DriftSink
+from probe.daemon.history_drift import WatchedHistory
+from probe.daemon.log import make_logger
+from probe.drift import Monitor, Shift
+from probe.history.file import HistoryError
+from probe.history.reader import reading
+from probe.history.writer import History
+from probe.metrics.histograms import Histograms
+from probe.record import RunRecord, Served
+from probe.tracing.spans import spans
+from probe.tracing.otlp import export_request
+
+LEARNT = 130
+SLOW = 40
+
+
+def run(number: int, ttfb_ms: int) -> RunRecord:
+    return record(number, started=START + number * 60_000 * MS, ttfb_ms=ttfb_ms)
+
+
+def runs() -> list[RunRecord]:
+    """Runs that take 300 ms, more or less, and then half as long again."""
+    usual = [run(number, 296 + number * 7 % 9) for number in range(LEARNT)]
+    return usual + [run(number, 446 + number * 7 % 9) for number in range(LEARNT, LEARNT + SLOW)]
+
+
+class Told:
+    """A sink, and all that it tells."""
+
+    def __init__(self) -> None:
+        self.histograms = Histograms("1", [])
+        self.histograms.expect([("local", "default")])
+        self.log = io.StringIO()
+        self.sink = DriftSink(
+            Monitor, self.histograms.tell_drift, self.histograms.count_drift, make_logger(self.log, "json")
+        )
+
+    def take(self, record: RunRecord) -> None:
+        self.sink.look(record)
+        self.sink.write(record)
+
+    def lines(self) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in self.log.getvalue().splitlines()]
+
+    def samples(self) -> dict[tuple[str, str], float]:
+        body, _ = self.histograms.render("")
+        return {
+            (sample.name.removeprefix("voice_probe_drift_"), sample.labels.get("stage", "")): sample.value
+            for family in text_string_to_metric_families(body.decode())
+            for sample in family.samples
+            if sample.name.startswith("voice_probe_drift_") and sample.labels.get("direction") != "faster"
+        }
+
+
+@pytest.fixture
+def told() -> Told:
+    return Told()
+
+
+def test_nothing_is_known_at_first_and_no_change_counted(told: Told) -> None:
+    samples = told.samples()
+    assert samples.pop(("changes_total", "tts_ttfb")) == 0
+    assert math.isnan(samples["state", ""])
+    assert math.isnan(samples["ratio", "combined_ttfb"])
+
+
+def test_a_step_is_told_everywhere(told: Told) -> None:
+    for each in runs():
+        told.take(each)
+    samples = told.samples()
+    assert samples["state", ""] == 1
+    assert samples["ratio", "combined_ttfb"] == pytest.approx(1.5, abs=0.02)
+    assert samples["added_seconds", "tts_ttfb"] == pytest.approx(0.150, abs=0.003)
+    assert samples["added_seconds", "llm_ttft"] == 0
+    assert samples["changes_total", "tts_ttfb"] == 1
+    assert samples["since_timestamp_seconds", ""] == pytest.approx((START + LEARNT * 60_000 * MS) / 1e9, abs=120)
+    (line,) = told.lines()
+    assert (line["event"], line["direction"], line["stage"]) == ("drift", "slower", "tts_ttfb")
+    assert line["what"] == "combined TTFB +50 %, all of it TTS TTFB (+75 %)"
+    assert line["runs_before"][-1] == run(LEARNT - 1, 0).plan.run_id
+    assert line["runs_after"][0] == run(LEARNT, 0).plan.run_id
+
+
+def test_what_has_gone_again_is_over_and_told_once(told: Told) -> None:
+    gone = [run(number, 296 + number * 7 % 9) for number in range(LEARNT + SLOW, LEARNT + 3 * SLOW)]
+    for each in [*runs(), *gone]:
+        told.take(each)
+    assert told.samples()["state", ""] == 0
+    assert told.samples()["changes_total", "tts_ttfb"] == 1
+    drift, over = told.lines()
+    assert (drift["event"], over["event"], over["level"]) == ("drift", "drift is over", "info")
+    assert (over["since"], over["what"].split(", until")[0]) == (drift["since"], drift["what"])
+    assert over["until"] > drift["since"]
+
+
+def test_the_run_that_gave_it_away_has_an_event_and_no_other_has(told: Told) -> None:
+    for each in runs():
+        told.take(each)
+    (found_with,) = (each for each in runs() if told.sink.found_with(each.plan.run_id))
+    found = told.sink.found_with(found_with.plan.run_id)
+    root = spans(found_with, found)[0]
+    (event,) = root.events
+    assert (event.name, event.at) == ("drift", found_with.ended)
+    assert event.attributes["probe.drift.stage"] == "tts_ttfb"
+    request = export_request(runs(), "1", told.sink.found_with)
+    sent = request.resource_spans[0].scope_spans[0].spans
+    assert [event.name for span in sent if span.name == "probe.run" for event in span.events] == ["drift"]
+
+
+def test_another_model_is_a_line_and_no_change_of_latencies(told: Told) -> None:
+    for number, each in enumerate(runs()[:LEARNT]):
+        told.take(replace(each, served=Served("b" if number > 100 else "a", "")))
+    (line,) = told.lines()
+    assert line["event"] == "what serves has changed"
+    assert "LLM a → b" in line["what"]
+    assert told.samples()["changes_total", "tts_ttfb"] == 0
+
+
+def test_the_state_survives_a_restart(told: Told, tmp_path: Path) -> None:
+    history = History(tmp_path)
+    for each in runs():
+        history.append(each)
+        told.take(each)
+    history.close()
+    again = Told()
+    with reading(tmp_path) as reader:
+        again.sink.restore("local", "default", reader.points("local", "default"))
+    before, after = told.samples(), again.samples()
+    # A counter begins at zero, and what was told is not told again.
+    assert before.pop(("changes_total", "tts_ttfb")) == 1
+    assert after.pop(("changes_total", "tts_ttfb")) == 0
+    assert after == before
+    assert again.lines() == []
+    assert [again.sink.found_with(each.plan.run_id) for each in runs()] == [
+        told.sink.found_with(each.plan.run_id) for each in runs()
+    ]
+
+
+class Stubborn(History):
+    """Refuses the first attempt to keep a run."""
+
+    attempts = 0
+
+    def append(self, record: RunRecord) -> None:
+        self.attempts += 1
+        if self.attempts == 1:
+            raise HistoryError("locked")
+        super().append(record)
+
+
+def watching(history: History, sink: DriftSink) -> tuple[WatchedHistory, list[tuple[str, str]]]:
+    errors: list[tuple[str, str]] = []
+    return WatchedHistory(history, sink, lambda *error: errors.append(error)), errors
+
+
+def test_a_run_that_is_offered_again_counts_once(told: Told, tmp_path: Path) -> None:
+    history, _ = watching(Stubborn(tmp_path), told.sink)
+    with pytest.raises(HistoryError):
+        history.append(run(1, 300))
+    history.append(run(1, 300))
+    history.append(run(2, 300))
+    told.sink.write(run(2, 300))
+    assert told.sink._monitor("local", "default").verdict().runs == 1
+    assert told.sink._monitor("local", "default").verdict().cold_runs == 1
+    history.close()
+
+
+def test_whatever_drift_does_the_run_is_kept(told: Told, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(_point: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(Monitor, "add", lambda _self, point: broken(point))
+    history, errors = watching(History(tmp_path), told.sink)
+    history.append(failed(1))
+    assert errors == [("drift", "ZeroDivisionError: ")]
+    with reading(tmp_path) as reader:
+        assert len(list(reader.runs())) == 1
+    history.close()
+
+
+def test_the_counter_tells_the_direction(told: Told) -> None:
+    for number in range(LEARNT + SLOW):
+        told.take(run(number, (446 if number < LEARNT else 296) + number * 7 % 9))
+    found = [change for each in range(2 * LEARNT) if (change := told.sink.found_with(run(each, 0).plan.run_id))]
+    assert [each.direction for each in found if isinstance(each, Shift)] == ["faster"]
+    assert told.samples()["state", ""] == -1

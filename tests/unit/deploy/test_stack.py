@@ -1,0 +1,112 @@
+"""deploy/compose.yaml and what it mounts: pinned, at home on loopback only, and without a password."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+DEPLOY = Path(__file__).parents[3] / "deploy"
+SERVICES: dict[str, Any] = yaml.safe_load((DEPLOY / "compose.yaml").read_text("utf-8"))["services"]
+PINNED = re.compile(r"[a-z0-9-]+/[a-z0-9-]+:v?\d+\.\d+\.\d+")
+LOOPBACK_PORT = re.compile(r"127\.0\.0\.1:(\d+):\1")
+LISTENS = {
+    "prometheus": "--web.listen-address=127.0.0.1:9090",
+    "alertmanager": "--web.listen-address=127.0.0.1:9093",
+    "grafana": "127.0.0.1",
+}
+
+
+def read(path: str) -> Any:
+    return yaml.safe_load((DEPLOY / path).read_text("utf-8"))
+
+
+def mounts() -> list[str]:
+    volumes = [volume for service in SERVICES.values() for volume in service.get("volumes", [])]
+    return [volume for volume in volumes if volume.startswith(".")]
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_every_image_has_one_version(name: str) -> None:
+    assert PINNED.fullmatch(SERVICES[name]["image"])
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_nobody_listens_beyond_loopback(name: str) -> None:
+    service = SERVICES[name]
+    if service.get("network_mode") == "host":
+        assert LISTENS[name] in [*service.get("command", []), service.get("environment", {}).get("GF_SERVER_HTTP_ADDR")]
+        assert "ports" not in service
+    else:
+        assert service["ports"]
+        assert all(LOOPBACK_PORT.fullmatch(port) for port in service["ports"])
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_everyone_is_bounded_and_comes_back(name: str) -> None:
+    service = SERVICES[name]
+    assert service["restart"] == "unless-stopped"
+    assert service["mem_limit"]
+    assert service["cap_drop"] == ["ALL"]
+    assert "healthcheck" in service or name == "collector"
+
+
+def test_the_password_is_the_operators() -> None:
+    secret = re.compile(r"password|secret|token", re.IGNORECASE)
+    given = {
+        name: value
+        for service in SERVICES.values()
+        for name, value in service.get("environment", {}).items()
+        if secret.search(name)
+    }
+    assert [*given] == ["GF_SECURITY_ADMIN_PASSWORD"]
+    assert given["GF_SECURITY_ADMIN_PASSWORD"].startswith("${GRAFANA_ADMIN_PASSWORD:?")
+    assert "\nGRAFANA_ADMIN_PASSWORD=\n" in (DEPLOY / ".env.example").read_text("utf-8")
+
+
+@pytest.mark.parametrize("mount", mounts())
+def test_what_is_mounted_is_in_the_repository_and_read_only(mount: str) -> None:
+    source, _, mode = mount.split(":")
+    assert (DEPLOY / source).is_dir()
+    assert mode == "ro"
+
+
+@pytest.mark.parametrize("name", ["prometheus", "alertmanager", "tempo", "collector"])
+def test_the_configuration_that_is_named_is_mounted(name: str) -> None:
+    service = SERVICES[name]
+    flag = next(flag for flag in service["command"] if re.match("-?-config", flag))
+    named = Path(flag.partition("=")[2])
+    source = next(volume.split(":")[0] for volume in service["volumes"] if volume.split(":")[1] == str(named.parent))
+    assert (DEPLOY / source / named.name).is_file()
+
+
+def test_spans_go_from_the_probe_to_tempo_and_nowhere_else() -> None:
+    collector, tempo = read("otelcol/otelcol.yaml"), read("tempo/tempo.yaml")
+    pipelines = collector["service"]["pipelines"]
+    assert {name: pipeline["exporters"] for name, pipeline in pipelines.items()} == {"traces": ["otlp_grpc"]}
+    parts = [part for pipeline in pipelines.values() for kind in pipeline.values() for part in kind]
+    assert set(parts) == {*collector["receivers"], *collector["processors"], *collector["exporters"]}
+    host, _, port = collector["exporters"]["otlp_grpc"]["endpoint"].partition(":")
+    assert host in SERVICES
+    assert tempo["distributor"]["receivers"]["otlp"]["protocols"]["grpc"]["endpoint"].endswith(f":{port}")
+
+
+def test_grafana_finds_dashboards_and_servers_where_they_are() -> None:
+    volumes = dict(volume.split(":")[:2] for volume in SERVICES["grafana"]["volumes"])
+    provisioning = DEPLOY / "../grafana/provisioning"
+    providers = [
+        each
+        for file in provisioning.glob("dashboards/*.y*ml")
+        for each in yaml.safe_load(file.read_text())["providers"]
+    ]
+    assert {each["options"]["path"] for each in providers} == {volumes["../grafana/dashboards"]}
+    sources = [
+        each
+        for file in provisioning.glob("datasources/*.y*ml")
+        for each in yaml.safe_load(file.read_text())["datasources"]
+    ]
+    assert {each["type"]: each["url"] for each in sources} == {
+        "prometheus": "http://127.0.0.1:9090",
+        "tempo": "http://127.0.0.1:3200",
+    }

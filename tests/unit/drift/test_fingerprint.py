@@ -1,0 +1,76 @@
+"""What makes two runs comparable, and what does not."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from runs import record
+
+from probe.drift.fingerprint import serving
+from probe.protocols.llama_chunked import llama_server
+from probe.record import Pause, RunRecord, Served
+
+
+def with_target(**changes: Any) -> RunRecord:
+    plan = record().plan
+    return replace(record(), plan=replace(plan, target=replace(plan.target, **changes)))
+
+
+def with_limits(**changes: Any) -> RunRecord:
+    return with_target(limits=replace(record().plan.target.limits, **changes))
+
+
+def with_scenario(**changes: Any) -> RunRecord:
+    plan = record().plan
+    return replace(record(), plan=replace(plan, scenario=replace(plan.scenario, **changes)))
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        replace(record(), served=Served("large.gguf")),
+        replace(record(), served=Served(None, "b2")),
+        with_target(voice="leo"),
+        with_target(language="de"),
+        with_target(tts_mode="stream"),
+        with_target(llm_url="ws://elsewhere:8002/ws"),
+        with_limits(gap_ms=200.0),
+        with_scenario(system_prompt="Be long."),
+        with_scenario(first_pause=Pause(max_tokens=20)),
+        with_scenario(prompt_cache="reused"),
+    ],
+)
+def test_what_moves_a_latency_makes_another_baseline(other: RunRecord) -> None:
+    assert serving(other) != serving(record())
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        record(2, ttfb_ms=900, target="spark", scenario="joke"),
+        with_target(objective_ms=800.0),
+        with_target(llama_url="http://localhost:8000"),
+        with_limits(run_s=60.0, llm_s=5.0),
+    ],
+)
+def test_what_moves_none_does_not(other: RunRecord) -> None:
+    assert serving(other) == serving(record())
+
+
+@pytest.mark.parametrize(
+    ("document", "told"),
+    [
+        (b'{"model_alias": "/models/small.gguf", "build_info": "b1-abc"}', Served("small.gguf", "b1-abc")),
+        (b'{"model_path": "/models/small.gguf"}', Served("small.gguf")),
+        (b'{"model_alias": "", "model_path": 3, "build_info": " "}', Served()),
+        (b"[]", Served()),
+        (b"", Served()),
+        (b"<html>", Served()),
+    ],
+)
+def test_what_llama_cpp_tells(document: bytes, told: Served) -> None:
+    assert llama_server.served(document) == told
+
+
+def test_where_llama_cpp_tells_it() -> None:
+    assert llama_server.props_url("http://spark:8000/") == "http://spark:8000/props"

@@ -1,0 +1,555 @@
+"""Whole runs on virtual time: every timestamp is known, so every measure is."""
+
+import asyncio
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from fakes import DROP, GONE, FakeNetwork, JoiningTts, frames, llm, newer_tts, older_tts, say, tone
+
+from probe.config import ScenarioConfig, TargetConfig
+from probe.engine import runner
+from probe.measures import measure_run, outcome, summarise
+from probe.protocols.llama_chunked.codec import ChunkedLlm
+from probe.protocols.magpie.codec import MagpieTts
+from probe.record import Event, Plan, RunRecord
+from probe.transport.inbox import Arrival
+
+PLAN = Plan(
+    run_id="r1",
+    trace_id="0123456789abcdef0123456789abcdef",
+    span_id="0123456789abcdef",
+    target=TargetConfig().record("test"),
+    scenario=ScenarioConfig(system_prompt="Be brief.", user_turns=["Hello?"]).record("test"),
+)
+
+
+def turns(count: int, plan: Plan = PLAN) -> Plan:
+    return replace(plan, scenario=replace(plan.scenario, user_turns=("Hello?",) * count))
+
+
+def go(virtual: Any, network: FakeNetwork, plan: Plan = PLAN, **kwargs: Any) -> RunRecord:
+    codecs = (ChunkedLlm(), MagpieTts())
+    record: RunRecord = virtual.run(runner.run(plan, codecs, network, virtual.clock, **kwargs))
+    assert RunRecord.from_json(record.to_json()) == record
+    return record
+
+
+def spoken(ms: float, ttfb: float = 0.2, pace: float = 0.0) -> list[Any]:
+    steps: list[Any] = [ttfb]
+    for frame in frames(tone(ms)):
+        steps += [frame, pace]
+    return steps
+
+
+def test_the_newer_generation_ends_a_segment_with_its_marker(virtual: Any) -> None:
+    network = FakeNetwork(
+        llm(say("Why did the unicorn"), say(" cross the road?", done=True, ttft=0.03)),
+        newer_tts(spoken(1000), spoken(800, ttfb=0.3)),
+    )
+    record = go(virtual, network)
+    assert record.failure is None
+    first, second = measure_run(record)[0].chunks
+    assert first.llm_ttft_ms == pytest.approx(100)
+    assert first.llm_gen_time_ms == pytest.approx(130)
+    assert first.tts_ttfb_ms == pytest.approx(200)
+    assert first.tts_gen_time_ms == pytest.approx(200)
+    assert first.combined_ttfb_ms == pytest.approx(330)
+    assert first.audio_duration_ms == pytest.approx(1000)
+    assert first.playout_gap_ms is None
+    assert [c.segment_end for c in record.turns[0].chunks] == ["marker", "marker"]
+    assert second.llm_ttft_ms == pytest.approx(30)
+    assert second.playout_gap_ms == 0
+    assert outcome(record) == "ok"
+    assert summarise(record).response_ttfb_ms == pytest.approx(330)
+    assert network.sent("llm", "end_stream") and network.closed
+    assert not network.sent("tts", "cancel")
+
+
+def test_the_older_generation_ends_a_segment_with_a_gap_or_with_done(virtual: Any) -> None:
+    network = FakeNetwork(
+        llm(say("Why did the unicorn"), say(" cross the road?", done=True)),
+        older_tts(spoken(500), spoken(500)),
+    )
+    record = go(virtual, network)
+    assert record.failure is None
+    first, second = measure_run(record)[0].chunks
+    assert [c.segment_end for c in record.turns[0].chunks] == ["gap", "done"]
+    assert first.tts_gen_time_ms == pytest.approx(350)
+    assert first.tts_stream_time_ms == pytest.approx(200)
+    assert second.tts_gen_time_ms == pytest.approx(210)
+
+
+def test_a_one_word_text_is_held_two_seconds_and_its_audio_is_merged(virtual: Any) -> None:
+    network = FakeNetwork(llm(say("Sure"), say(", here it is.", done=True)), older_tts([], spoken(900)))
+    record = go(virtual, network)
+    held, second = record.turns[0].chunks
+    assert held.segment_end == "merged"
+    assert (held.audio_bytes, held.tts_first_audio, held.tts_segment_done) == (0, None, None)
+    assert held.tts_text_sent is not None
+    assert second.inference_start - held.tts_text_sent == pytest.approx(2e9)
+    turn = measure_run(record)[0]
+    assert turn.response_ttfb_ms == pytest.approx(100 + 2000 + 130 + 200)
+    assert turn.chunks[1].combined_ttfb_ms == pytest.approx(130 + 200)
+    assert outcome(record) == "slow"
+
+
+def test_a_held_text_is_spoken_by_close_when_no_other_text_comes(virtual: Any) -> None:
+    def tts() -> Any:
+        def peer(request: dict[str, Any]) -> Any:
+            match request["type"]:
+                case "init":
+                    return [0.0, {"type": "stream_created"}]
+                case "close":
+                    return [0.2, tone(300), 0.01, {"type": "done"}, DROP]
+            return []
+
+        return peer
+
+    record = go(virtual, FakeNetwork(llm(say("Sure"), say("", done=True)), tts))
+    assert record.failure is None
+    assert [c.segment_end for c in record.turns[0].chunks] == ["done", None]
+    assert record.turns[0].chunks[0].audio_bytes == 13200
+
+
+def test_a_held_text_that_is_never_spoken_is_missing_audio(virtual: Any) -> None:
+    record = go(virtual, FakeNetwork(llm(say("Sure"), say("", done=True)), older_tts([])))
+    assert record.failure is not None
+    assert (record.failure.stage, record.failure.reason, record.failure.chunk_num) == ("audio", "missing", 1)
+
+
+def test_a_slow_newer_server_gets_its_audio_back_by_the_marker(virtual: Any) -> None:
+    """One word, no audio for 3 s: taken for held back, until the marker says that it was slow."""
+    network = FakeNetwork(
+        llm(say("Sure"), say(", here it is.", done=True)), newer_tts(spoken(400, ttfb=3.0), spoken(900, ttfb=3.0))
+    )
+    record = go(virtual, network)
+    first, second = record.turns[0].chunks
+    assert first.segment_end == "marker"
+    assert measure_run(record)[0].chunks[0].tts_ttfb_ms == pytest.approx(3000)
+    assert second.audio_bytes == len(tone(900))
+    assert record.doubts == ()
+
+
+def test_a_server_that_keeps_texts_below_four_seconds_is_not_waited_for(virtual: Any) -> None:
+    """As the older one is out of the box: four words of 400 ms are kept until there are ten."""
+    network = FakeNetwork(
+        llm(
+            say("Why did the unicorn"),
+            say(" cross the road in the middle of the night?"),
+            say(" Nobody knows.", done=True),
+        ),
+        older_tts([], spoken(4000), spoken(700)),
+    )
+    record = go(virtual, network)
+    assert record.failure is None
+    assert [c.segment_end for c in record.turns[0].chunks] == ["merged", "gap", "done"]
+    assert record.doubts == ()
+    kept, second, _ = record.turns[0].chunks
+    assert second.inference_start - (kept.tts_text_sent or 0) == pytest.approx(2e9)
+
+
+def test_a_slow_older_server_is_told_from_one_that_keeps_texts(virtual: Any) -> None:
+    """It looks the same after two seconds; in the end there are as many segments as texts."""
+    network = FakeNetwork(
+        llm(say("Why did the unicorn"), say(" cross the road?"), say(" Nobody knows.", done=True)),
+        older_tts(spoken(1000, ttfb=3.0), spoken(900, ttfb=3.0), spoken(700, ttfb=3.0)),
+    )
+    record = go(virtual, network)
+    assert record.doubts == ()
+    assert [c.audio_bytes for c in record.turns[0].chunks] == [len(tone(ms)) for ms in (1000, 900, 700)]
+    assert measure_run(record)[0].chunks[0].tts_ttfb_ms == pytest.approx(3000)
+    assert measure_run(record)[0].response_ttfb_ms == pytest.approx(130 + 3000)
+    assert outcome(record) == "slow"
+
+
+RESPONSE = (
+    "Why did the unicorn cross the",
+    " road in the middle of the night, alone?",
+    " Because it wanted to see the other side of it.",
+    " Nobody knows for sure.",
+    " The end.",
+)
+
+
+@pytest.mark.parametrize("first", ["", "Well"])
+@pytest.mark.parametrize("target_ms", [500.0, 4000.0])
+@pytest.mark.parametrize("ttfb", [0.3, 1.5, 2.3, 3.5])
+def test_whose_audio_is_whose_on_an_older_server(virtual: Any, ttfb: float, target_ms: float, first: str) -> None:
+    """Slow or not, whatever it keeps back: each segment's audio is with the last of the texts that it speaks."""
+    texts = [*([first] if first else []), *RESPONSE]
+    server = JoiningTts(ttfb=ttfb, target_ms=target_ms)
+    chunks = [say(text, done=text is texts[-1]) for text in texts]
+    record = go(virtual, FakeNetwork(llm(*chunks), server))
+    assert record.failure is None
+    heard, unspoken = [], ""
+    for chunk in record.turns[0].chunks:
+        unspoken += chunk.text
+        if chunk.audio_bytes:
+            heard.append(unspoken)
+            assert chunk.audio_bytes == len(tone(server.MS_A_WORD * len(unspoken.split())))
+            unspoken = ""
+    assert heard == server.spoken
+    assert record.doubts == ()
+    assert outcome(record) == ("ok" if ttfb == 0.3 and target_ms == 500.0 and not first else "slow")
+
+
+def test_a_slow_server_is_waited_for(virtual: Any) -> None:
+    network = FakeNetwork(
+        llm(say("Why did the unicorn", ttft=4.0), say(" cross it?", done=True)),
+        older_tts(spoken(500, ttfb=6.0), spoken(500, ttfb=6.0)),
+    )
+    record = go(virtual, network)
+    assert outcome(record) == "slow"
+    assert measure_run(record)[0].chunks[0].combined_ttfb_ms == pytest.approx(4030 + 6000)
+
+
+def test_empty_and_white_chunks_are_not_sent(virtual: Any) -> None:
+    network = FakeNetwork(
+        llm(say(""), say("One two three."), say("\n\n"), say("Four five six.", done=True)),
+        newer_tts(spoken(400), spoken(400)),
+    )
+    record = go(virtual, network)
+    assert [m["text"] for m in network.sent("tts", "text")] == ["One two three.", "\n\nFour five six."]
+    empty, first, white, last = record.turns[0].chunks
+    assert empty.tts_text_sent is white.tts_text_sent is None
+    assert empty.llm_done is not None
+    assert first.inference_start == empty.llm_done
+    assert last.segment_end == "marker"
+    assert outcome(record) == "ok"
+
+
+def test_done_on_the_first_chunk(virtual: Any) -> None:
+    record = go(virtual, FakeNetwork(llm(say("Yes", done=True)), older_tts([0.1, tone(300)])))
+    assert outcome(record) == "ok"
+    assert [c.segment_end for c in record.turns[0].chunks] == ["done"]
+
+
+def test_late_audio_goes_to_its_segment_and_the_chunk_says_so(virtual: Any) -> None:
+    burst = tone(300)
+    network = FakeNetwork(
+        llm(say("Why did the unicorn"), say(" cross the road?", done=True, ttft=0.3)),
+        older_tts([0.2, burst, 0.3, burst], [0.2, burst, 0.01, burst]),
+    )
+    record = go(virtual, network)
+    first, second = record.turns[0].chunks
+    assert (first.audio_bytes, first.late_audio_bytes) == (2 * len(burst), len(burst))
+    assert (second.audio_bytes, second.late_audio_bytes) == (2 * len(burst), 0)
+    assert first.tts_last_audio is not None and first.tts_segment_done is not None
+    assert first.tts_last_audio > first.tts_segment_done
+    assert outcome(record) == "ok"
+
+
+def test_audio_that_may_be_another_texts_makes_the_run_suspect(virtual: Any) -> None:
+    """The rest of the first segment comes after the second text was sent: nothing tells it from the second's audio."""
+    burst = tone(300)
+    network = FakeNetwork(
+        llm(
+            say("Why did the unicorn"), say(" cross the roads?", ttft=0.02), say(" It was there.", done=True, ttft=0.5)
+        ),
+        older_tts([0.2, burst, 0.4, burst], [0.6, burst, burst], [0.2, burst, burst]),
+    )
+    record = go(virtual, network)
+    assert outcome(record) == "suspect"
+    assert "gap_ms" in record.doubts[0]
+
+
+def test_turns_carry_the_reply_and_reconnect_where_the_server_closes(virtual: Any) -> None:
+    network = FakeNetwork(
+        llm(say("One two three.", done=True), say("Four five six.", done=True)), older_tts(spoken(300), spoken(300))
+    )
+    record = go(virtual, network, turns(2))
+    assert record.failure is None
+    assert [c.server for c in record.connects] == ["llm", "tts", "tts"]
+    roles = [m["role"] for m in network.sent("llm", "start_stream")[1]["messages"]]
+    assert roles == ["system", "user", "assistant", "user"]
+    assert network.sent("llm", "start_stream")[1]["messages"][2]["content"] == "One two three."
+
+
+def test_an_older_server_that_ignores_a_second_init_gets_a_new_connection(virtual: Any) -> None:
+    network = FakeNetwork(
+        llm(say("One two three.", done=True), say("Four five six.", done=True)),
+        older_tts(spoken(300), spoken(300), drops=False),
+    )
+    record = go(virtual, network, turns(2))
+    assert record.failure is None
+    assert [c.server for c in record.connects] == ["llm", "tts", "tts"]
+
+
+def test_the_newer_server_keeps_its_connection_over_turns(virtual: Any) -> None:
+    network = FakeNetwork(
+        llm(say("One two three.", done=True), say("Four five six.", done=True)), newer_tts(spoken(300), spoken(300))
+    )
+    record = go(virtual, network, turns(2))
+    assert record.failure is None
+    assert [c.server for c in record.connects] == ["llm", "tts"]
+
+
+@pytest.mark.parametrize(
+    ("chunk", "stage", "reason"),
+    [
+        ([], "llm", "timeout"),
+        ([0.1, {"type": "token", "content": "a"}], "llm", "timeout"),
+        ([0.1, DROP], "llm", "closed"),
+        ([0.1, "<html>"], "llm", "malformed"),
+        ([0.1, [1, 2]], "llm", "malformed"),
+        ([0.1, {"type": "token", "content": 7}], "llm", "malformed"),
+        ([0.1, b"\x00"], "llm", "malformed"),
+        ([0.1, {"error": "model exploded"}], "llm", "server_error"),
+        (say("", done=True, reason="connection_error"), "llm", "connection_error"),
+        (say("", done=True, reason="empty_response"), "llm", "empty_response"),
+        (say("", done=True), "llm", "empty_response"),
+        (say("...", done=True), "llm", "empty_response"),
+    ],
+)
+def test_an_llm_that_fails(virtual: Any, chunk: list[Any], stage: str, reason: str) -> None:
+    network = FakeNetwork(llm(chunk), newer_tts([]))
+    record = go(virtual, network)
+    assert record.failure is not None
+    assert (record.failure.stage, record.failure.reason) == (stage, reason)
+    assert record.turns[0].chunks[0].inference_start > 0
+    assert network.sent("llm", "end_stream")
+    assert (record.ended - record.started) / 1e9 < 11
+
+
+@pytest.mark.parametrize(
+    ("segment", "reason"),
+    [
+        ([0.1, DROP], "closed"),
+        ([0.1, "garbage"], "malformed"),
+        ([0.1, {"type": "error", "message": "out of memory", "fatal": True}], "server_error"),
+        ([0.1, {"type": "error", "message": "out of memory", "fatal": False}, 20.0], "no_audio"),
+        ([20.0], "no_audio"),
+        ([0.1, {"type": "done"}], "ended_early"),
+    ],
+)
+def test_a_tts_that_fails(virtual: Any, segment: list[Any], reason: str) -> None:
+    network = FakeNetwork(llm(say("Why did the unicorn"), say("cross", done=True)), newer_tts(segment, []))
+    record = go(virtual, network)
+    assert record.failure is not None
+    assert (record.failure.stage, record.failure.reason) == ("tts", reason)
+    assert record.turns[0].chunks[0].llm_done is not None
+    assert network.sent("llm", "end_stream")
+    assert (record.ended - record.started) / 1e9 < 13
+
+
+@pytest.mark.parametrize(
+    ("config", "reason"),
+    [
+        (None, "no_audio"),
+        (b"not found", "no_audio"),
+        (b'{"voices": ["aria", "leo"]}', "no_audio"),
+        (b'{"voices": ["leo", "sofia"]}', "unknown_voice"),
+    ],
+)
+def test_silence_may_be_an_unknown_voice(virtual: Any, config: bytes | None, reason: str) -> None:
+    network = FakeNetwork(llm(say("One two three.", done=True)), newer_tts([20.0]))
+    network.config = config
+    record = go(virtual, network)
+    assert record.failure is not None
+    assert record.failure.reason == reason
+    assert network.fetched == ["http://localhost:8001/v1/audio/config"]
+
+
+def test_all_audio_but_no_done_is_a_failure(virtual: Any) -> None:
+    network = FakeNetwork(llm(say("One two three.", done=True)), older_tts(spoken(300), done_after=1000.0))
+    record = go(virtual, network)
+    assert record.failure is not None
+    assert (record.failure.stage, record.failure.reason) == ("tts", "timeout")
+    assert record.turns[0].chunks[0].segment_end == "gap"
+    assert network.sent("tts", "cancel")
+
+
+def test_a_refused_connection_names_the_server(virtual: Any) -> None:
+    network = FakeNetwork(llm(say("One", done=True)), None)
+    record = go(virtual, network)
+    assert record.failure is not None
+    assert (record.failure.stage, record.failure.reason) == ("connect", "refused")
+    assert PLAN.target.tts_url in record.failure.detail
+    assert [c.end is None for c in record.connects] == [False, True]
+    assert not network.sent("llm", "end_stream")
+
+
+def test_no_slot_is_busy_and_nobodys_fault(virtual: Any) -> None:
+    error = {"stream_id": "probe-r1-1", "error": "No slots available (max 1)"}
+    network = FakeNetwork(llm([0.01, error]), newer_tts())
+    record = go(virtual, network)
+    assert outcome(record) == "skipped"
+    assert record.skipped == "No slots available (max 1)"
+    assert network.sent("llm", "end_stream") and network.sent("tts", "cancel")
+
+
+def test_the_run_deadline_names_the_stage_that_was_waited_for(virtual: Any) -> None:
+    endless: list[Any] = [item for _ in range(1000) for item in (1.0, {"type": "token", "content": "a "})]
+    network = FakeNetwork(llm(endless), newer_tts())
+    record = go(virtual, network, replace(PLAN, target=TargetConfig(limits={"run_s": 30}).record("test")))
+    assert record.failure is not None
+    assert (record.failure.stage, record.failure.reason) == ("llm", "run_deadline")
+    assert record.turns[0].chunks[0].token_count == 29
+    assert network.sent("llm", "end_stream")
+
+
+def test_a_long_healthy_response_is_not_cut(virtual: Any) -> None:
+    slow = [item for i in range(20) for item in (3.0, {"type": "token", "content": f"word{i} "})]
+    end = {"type": "done", "reason": "eos", "text": None, "tokens": 20}
+    network = FakeNetwork(llm([*slow, end]), newer_tts(spoken(3000, ttfb=8.0, pace=0.5)))
+    record = go(virtual, network)
+    assert record.failure is None
+    assert record.turns[0].chunks[0].text.startswith("word0 word1 ")
+
+
+def test_an_idle_tts_stream_is_kept_alive_while_the_llm_takes_its_time(virtual: Any) -> None:
+    slow = [item for i in range(8) for item in (6.0, {"type": "token", "content": f"word{i} "})]
+    network = FakeNetwork(llm([*slow, {"type": "done", "reason": "eos"}]), newer_tts(spoken(300)))
+    record = go(virtual, network)
+    assert outcome(record) == "slow"
+    pings = [at for server, at, m in network.requests if server == "tts" and m["type"] == "ping"]
+    assert [round((at - record.started) / 1e9) for at in pings] == [10, 20, 30, 40]
+
+
+def test_what_waited_to_be_read_before_we_asked_is_no_answer(virtual: Any) -> None:
+    answers = llm(say("Hello there."), say("Again.", done=True))()
+
+    def peer(request: dict[str, Any]) -> Iterable[Any]:
+        if request["action"] == "continue_stream":
+            before = network.clock.now() - 1_000_000
+            network.inbox.put(Arrival(before, "llm", 1, "text", b'{"type": "token", "content": "stale"}'))
+        return answers(request)
+
+    network = FakeNetwork(lambda: peer, newer_tts(spoken(300), spoken(300)))
+    record = go(virtual, network)
+    assert outcome(record) == "ok"
+    assert [c.llm_ttft_ms for c in measure_run(record)[0].chunks] == pytest.approx([100, 100])
+    assert record.turns[0].chunks[1].token_count == 1
+
+
+def test_done_before_the_last_text_is_told_also_where_nobody_waited_for_audio(virtual: Any) -> None:
+    thinking = say(" Again.", done=True, ttft=0.5)
+    early = [*frames(tone(300)), {"type": "segment_complete"}, 0.2, {"type": "done"}]
+    record = go(virtual, FakeNetwork(llm(say("Hello there."), thinking), newer_tts(early)))
+    assert record.failure is not None
+    assert (record.failure.stage, record.failure.reason) == ("tts", "ended_early")
+
+
+def test_chunks_without_progress_end(virtual: Any) -> None:
+    network = FakeNetwork(llm(*(say("") for _ in range(100))), newer_tts())
+    record = go(virtual, network)
+    assert record.failure is not None
+    assert record.failure.reason == "no_progress"
+    assert len(record.turns[0].chunks) == runner.MAX_EMPTY_CHUNKS
+
+
+@pytest.mark.parametrize("at", [0.001, 0.007, 0.05, 0.15, 0.25, 0.4, 0.6])
+def test_an_interrupted_run_gives_its_slot_back(virtual: Any, at: float) -> None:
+    network = FakeNetwork(
+        llm(say("Why did the unicorn"), say(" cross the road?", done=True)), newer_tts(spoken(400), spoken(400))
+    )
+    stop = asyncio.Event()
+    virtual.loop.call_later(at, stop.set)
+    record = go(virtual, network, stop=stop)
+    assert record.failure is not None
+    assert (record.failure.stage, record.failure.reason) == ("internal", "interrupted")
+    assert len(network.sent("llm", "end_stream")) >= len(network.sent("llm", "start_stream"))
+    assert all(not link.open for link in network.links)
+
+
+def test_a_cancelled_run_gives_its_slot_back(virtual: Any) -> None:
+    network = FakeNetwork(llm(say("Why did the unicorn")), newer_tts([20.0]))
+
+    async def cancelled() -> None:
+        run = asyncio.ensure_future(runner.run(PLAN, (ChunkedLlm(), MagpieTts()), network, virtual.clock))
+        await asyncio.sleep(0.4)
+        run.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await run
+
+    virtual.run(cancelled())
+    assert network.sent("llm", "end_stream") and network.sent("tts", "cancel")
+
+
+def test_a_lost_llm_connection_is_opened_again_to_give_the_slot_back(virtual: Any) -> None:
+    network = FakeNetwork(llm([0.1, DROP]), newer_tts())
+    record = go(virtual, network)
+    assert record.failure is not None and record.failure.reason == "closed"
+    assert [c.server for c in record.connects] == ["llm", "tts", "llm"]
+    assert network.sent("llm", "end_stream")
+
+
+def test_a_connection_that_is_lost_unread_is_opened_again_to_give_the_slot_back(virtual: Any) -> None:
+    network = FakeNetwork(llm([*say("Why did the unicorn", done=True), GONE]), newer_tts([0.1, "garbage"]))
+    record = go(virtual, network)
+    assert record.failure is not None and record.failure.reason == "malformed"
+    assert [c.server for c in record.connects] == ["llm", "tts", "llm"]
+    assert network.sent("llm", "end_stream")
+
+
+def test_fresh_prompts_differ_early_and_reused_ones_do_not(virtual: Any) -> None:
+    def prompt(plan: Plan) -> str:
+        network = FakeNetwork(llm(say("One two.", done=True)), newer_tts(spoken(100)))
+        go(virtual, network, plan)
+        content: str = network.sent("llm", "start_stream")[0]["messages"][0]["content"]
+        return content
+
+    reused = replace(PLAN, scenario=replace(PLAN.scenario, prompt_cache="reused"))
+    assert prompt(PLAN) != prompt(replace(PLAN, run_id="r2"))
+    assert prompt(PLAN).endswith("Be brief.")
+    assert prompt(reused) == prompt(replace(reused, run_id="r2")) == "Be brief."
+
+
+def test_stray_audio_belongs_to_no_chunk(virtual: Any) -> None:
+    def tts() -> Any:
+        def peer(request: dict[str, Any]) -> Any:
+            match request["type"]:
+                case "init":
+                    return [0.0, b"ab", {"type": "stream_created"}, b"cd"]
+                case "text":
+                    return [0.2, tone(300), {"type": "segment_complete"}]
+                case "close":
+                    return [0.5, {"type": "done"}, b"ef"]
+            return []
+
+        return peer
+
+    record = go(virtual, FakeNetwork(llm(say("One two three.", done=True)), tts))
+    assert outcome(record) == "ok"
+    assert record.turns[0].chunks[0].audio_bytes == len(tone(300))
+    assert record.turns[0].stray_audio_bytes == 4 or record.turns[0].stray_audio_bytes == 6
+
+
+@pytest.mark.parametrize(
+    ("pcm", "reason"),
+    [(bytes(20000), "silent"), (bytes([5, 0]) * 10000, "silent"), (tone(300) + b"x", "odd_bytes"), (b"", "missing")],
+)
+def test_audio_that_is_no_speech(virtual: Any, pcm: bytes, reason: str) -> None:
+    segment = [0.1, pcm, {"type": "segment_complete"}] if pcm else [0.1, {"type": "segment_complete"}]
+    record = go(virtual, FakeNetwork(llm(say("One two three.", done=True)), older_tts(segment)))
+    assert record.failure is not None
+    assert (record.failure.stage, record.failure.reason) == ("audio", reason)
+
+
+def test_silence_is_an_answer_to_punctuation(virtual: Any) -> None:
+    network = FakeNetwork(llm(say("..."), say("One two three.", done=True)), newer_tts([0.1, bytes(8800)], spoken(300)))
+    record = go(virtual, network)
+    assert record.failure is None
+    turn = measure_run(record)[0]
+    assert turn.chunks[0].combined_ttfa_ms is None
+    assert turn.response_ttfb_ms == pytest.approx(200)
+    assert turn.response_ttfa_ms is not None and turn.response_ttfa_ms > 300
+
+
+def test_traceparent_goes_to_both_servers(virtual: Any) -> None:
+    network = FakeNetwork(llm(say("One two.", done=True)), newer_tts(spoken(100)))
+    go(virtual, network)
+    expected = {"traceparent": "00-0123456789abcdef0123456789abcdef-0123456789abcdef-01"}
+    assert network.headers == [expected, expected]
+
+
+def test_a_watcher_sees_the_run_as_it_goes(virtual: Any) -> None:
+    seen: list[Event] = []
+    go(virtual, FakeNetwork(llm(say("One two.", done=True)), newer_tts(spoken(100))), observe=seen.append)
+    assert [e.kind for e in seen if e.kind not in ("llm_token", "tts_audio")] == [
+        "connected", "connected", "llm_start", "llm_first_token", "llm_chunk_end", "tts_text", "tts_first_audio",
+        "tts_segment_end", "turn_done",
+    ]  # fmt: skip
+    assert [e.at for e in seen] == sorted(e.at for e in seen)

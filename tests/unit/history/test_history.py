@@ -1,0 +1,319 @@
+"""The history: what is committed, what is found, what is forgotten, and what is said when it can't be used."""
+
+import os
+import sqlite3
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from runs import START, failed, record, skipped
+
+from probe.drift.fingerprint import serving
+from probe.drift.series import point
+from probe.history.file import _VERSION_1, FILE_NAME, VERSION, HistoryError, NoHistoryError, UnknownRunError, encode
+from probe.history.reader import reading
+from probe.history.writer import History, Retention
+from probe.record import RunRecord, Served
+
+DAY = 86_400 * 10**9
+
+
+@pytest.fixture
+def db(tmp_path: Path) -> Iterator[History]:
+    opened = History(tmp_path)
+    yield opened
+    opened.close()
+
+
+def ids(state_dir: Path) -> list[str]:
+    with reading(state_dir) as reader:
+        return [each.plan.run_id[-2:] for each in reader.runs()]
+
+
+def test_a_run_comes_back_as_it_was_while_the_writer_is_open(db: History, tmp_path: Path) -> None:
+    runs = [record(1), failed(2), skipped(3)]
+    for each in runs:
+        db.append(each)
+    with reading(tmp_path) as reader:
+        assert list(reader.runs()) == runs
+        assert reader.get(runs[1].plan.run_id) == runs[1]
+
+
+def test_a_commit_is_synced_to_a_write_ahead_log(db: History) -> None:
+    assert db._db.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+    assert db._db.execute("PRAGMA synchronous").fetchone() == (2,)
+    assert db._db.execute("PRAGMA user_version").fetchone() == (VERSION,)
+
+
+def test_a_file_that_was_taken_away_begins_anew(db: History, tmp_path: Path) -> None:
+    db.append(record(1))
+    for file in tmp_path.iterdir():
+        file.unlink()
+    db.append(record(2))
+    assert ids(tmp_path) == ["02"]
+
+
+def test_a_run_is_kept_once(db: History, tmp_path: Path) -> None:
+    db.append(record(1))
+    db.append(record(1))
+    assert ids(tmp_path) == ["01"]
+
+
+def test_the_history_outlives_its_writer(tmp_path: Path) -> None:
+    for number in (1, 2):
+        opened = History(tmp_path)
+        opened.append(record(number))
+        opened.close()
+    assert ids(tmp_path) == ["01", "02"]
+
+
+def test_text_that_is_no_text_is_kept(db: History, tmp_path: Path) -> None:
+    odd = record(1)
+    odd = replace(odd, turns=(replace(odd.turns[0], user="half a smile: \ud83d"),))
+    db.append(odd)
+    with reading(tmp_path) as reader:
+        assert list(reader.runs()) == [odd]
+
+
+def test_runs_are_found_by_time_target_and_scenario(db: History, tmp_path: Path) -> None:
+    for number in range(1, 7):
+        target, scenario = ("spark", "joke") if number % 2 else ("local", "weather")
+        db.append(record(number, started=START + number, target=target, scenario=scenario))
+    with reading(tmp_path) as reader:
+
+        def found(since: int | None = None, target: str | None = None, scenario: str | None = None) -> list[int]:
+            return [each.started - START for each in reader.runs(since, target, scenario)]
+
+        assert found(since=START + 4) == [4, 5, 6]
+        assert found(target="spark") == [1, 3, 5]
+        assert found(scenario="weather", since=START + 3) == [4, 6]
+        assert found(target="nobody") == []
+        assert [each.started - START for each in reader.runs(limit=2)] == [5, 6]
+
+
+def test_a_run_is_found_by_the_beginning_of_its_id(db: History, tmp_path: Path) -> None:
+    for number in (1, 0x10, 0x11):
+        db.append(record(number))
+    with reading(tmp_path) as reader:
+        assert reader.get("20231114T221320Z-000001") == record(1)
+        assert reader.get("20231114T221320Z-00000") == record(1)
+        with pytest.raises(UnknownRunError, match="more than one run begins with"):
+            reader.get("2023")
+        with pytest.raises(UnknownRunError, match="no run '%'"):
+            reader.get("%")
+
+
+def test_old_runs_are_forgotten_a_few_at_a_time(tmp_path: Path) -> None:
+    db = History(tmp_path, Retention(days=7), count_spans=lambda _record: 8)
+    for number in range(15):
+        db.append(record(number, started=START + number * DAY))
+    now = START + 14 * DAY
+    db.mark_sent([record(0).plan.run_id])
+    first, second = db.prune(now), db.prune(now)
+    assert (first.forgotten, first.unsent_spans, first.runs) == (7, 48, 8)
+    assert (second.forgotten, second.unsent_spans, second.runs) == (0, 0, 8)
+    assert (second.runs, second.bytes) == db.size()
+    assert ids(tmp_path) == [f"{number:02x}" for number in range(7, 15)]
+    db.close()
+
+
+def test_a_clock_that_jumps_ahead_does_not_cost_the_history(db: History, tmp_path: Path) -> None:
+    for number in range(30):
+        db.append(record(number, started=START + number))
+    db.prune(START + 10_000 * DAY)
+    assert len(ids(tmp_path)) == 20
+
+
+def test_a_history_that_is_too_large_loses_its_oldest_runs_and_shrinks(tmp_path: Path) -> None:
+    db = History(tmp_path, Retention(megabytes=0.2))
+    for number in range(400):
+        db.append(replace(record(number), doubts=(os.urandom(2000).hex(),)))
+        db.prune(START)
+    left = ids(tmp_path)
+    db.close()
+    assert left[-1] == f"{399:x}"[-2:]
+    assert 20 < len(left) < 200
+    assert (tmp_path / FILE_NAME).stat().st_size < 300_000
+
+
+def test_what_is_not_sent_yet_is_known_oldest_first(tmp_path: Path) -> None:
+    def count(each: RunRecord) -> int:
+        return 0 if each.skipped else 9
+
+    db = History(tmp_path, count_spans=count)
+    runs = [record(1), skipped(2), record(3), record(4)]
+    for each in runs:
+        db.append(each)
+    assert db.unsent(2) == [runs[0], runs[2]]
+    db.mark_sent([runs[0].plan.run_id])
+    db.close()
+    again = History(tmp_path)
+    assert again.unsent(9) == [runs[2], runs[3]]
+    assert again.contains(runs[0].plan.run_id) and not again.contains("nobody")
+    again.close()
+
+
+def test_no_history_is_said_so(tmp_path: Path) -> None:
+    with (
+        pytest.raises(NoHistoryError, match=r"there is no history in .*; `probe daemon` writes one"),
+        reading(tmp_path),
+    ):
+        pass
+    (tmp_path / FILE_NAME).touch()
+    with pytest.raises(NoHistoryError, match="is empty"), reading(tmp_path):
+        pass
+
+
+@pytest.mark.parametrize(
+    "content", [b"no database at all, but long enough to be looked at" * 9, b"SQLite format 3\0" * 99]
+)
+def test_a_file_that_is_no_database_is_said_so(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / FILE_NAME).write_bytes(content)
+    with pytest.raises(HistoryError, match=r"history\.sqlite3: (not a database|damaged).*; move it away"):
+        History(tmp_path)
+    with (
+        pytest.raises(HistoryError, match=r"history\.sqlite3: (not a database|damaged).*; move it away"),
+        reading(tmp_path),
+    ):
+        pass
+
+
+def test_another_programs_database_is_left_alone(tmp_path: Path) -> None:
+    with sqlite3.connect(tmp_path / FILE_NAME) as other:
+        other.execute("CREATE TABLE recipes (name TEXT)")
+    other.close()
+    with pytest.raises(HistoryError, match="no history of voice-probe"):
+        History(tmp_path)
+
+
+def test_a_newer_history_is_not_touched(db: History, tmp_path: Path) -> None:
+    db._db.execute("PRAGMA user_version = 99")
+    with pytest.raises(HistoryError, match=r"newer voice-probe \(version 99\)"):
+        History(tmp_path)
+    with pytest.raises(HistoryError, match=r"newer voice-probe \(version 99\)"), reading(tmp_path):
+        pass
+
+
+def test_a_damaged_history_is_said_so(tmp_path: Path) -> None:
+    db = History(tmp_path)
+    for number in range(50):
+        db.append(record(number))
+    db.close()
+    path = tmp_path / FILE_NAME
+    data = path.read_bytes()
+    path.write_bytes(data[:8192] + b"\xa5" * (len(data) - 8192))
+    with pytest.raises(HistoryError, match="damaged"), reading(tmp_path) as reader:
+        list(reader.runs())
+
+
+def test_a_record_that_cannot_be_read_is_said_so(db: History, tmp_path: Path) -> None:
+    db.append(record(1))
+    db._db.execute("UPDATE runs SET record = x'00'")
+    with pytest.raises(HistoryError, match="a run can't be read"), reading(tmp_path) as reader:
+        list(reader.runs())
+
+
+def test_a_state_directory_that_is_a_file_is_said_so(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(HistoryError, match="see who may read and write this directory"):
+        History(tmp_path / "file" / "state")
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read and write anything")
+def test_what_may_not_be_read_or_written_is_said_so(tmp_path: Path) -> None:
+    tmp_path.chmod(0o500)
+    with pytest.raises(HistoryError, match="see who may read and write"):
+        History(tmp_path)
+    tmp_path.chmod(0o700)
+    History(tmp_path).close()
+    (tmp_path / FILE_NAME).chmod(0o400)
+    with pytest.raises(HistoryError, match="see who may read and write"):
+        History(tmp_path)
+    tmp_path.chmod(0)
+    with pytest.raises(HistoryError, match="see who may read and write"), reading(tmp_path):
+        pass
+    tmp_path.chmod(0o700)
+
+
+def test_a_reader_needs_no_right_to_write(db: History, tmp_path: Path) -> None:
+    db.append(record(1))
+    db.close()
+    tmp_path.chmod(0o500)
+    (tmp_path / FILE_NAME).chmod(0o400)
+    assert ids(tmp_path) == ["01"]
+    tmp_path.chmod(0o700)
+
+
+def test_a_lock_that_stays_is_said_so(db: History, tmp_path: Path) -> None:
+    db._db.execute("PRAGMA busy_timeout = 0")
+    with sqlite3.connect(tmp_path / FILE_NAME, isolation_level=None) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(HistoryError, match="locked by another process"):
+            db.append(record(1))
+        other.execute("ROLLBACK")
+    other.close()
+    db.append(record(1))
+    assert ids(tmp_path) == ["01"]
+
+
+def test_a_full_disk_is_said_so(db: History) -> None:
+    db._db.execute("PRAGMA max_page_count = 8")
+    with pytest.raises(HistoryError, match="no space left"):
+        db.append(replace(record(1), doubts=(os.urandom(100_000).hex(),)))
+
+
+def test_a_series_is_read_without_its_records(db: History, tmp_path: Path) -> None:
+    runs = [record(1), failed(2), replace(record(3), served=Served("small.gguf", "b1")), skipped(4)]
+    for each in runs:
+        db.append(each)
+    db.append(record(5, target="spark"))
+    db._db.execute("UPDATE runs SET record = x'00'")
+    with reading(tmp_path) as reader:
+        assert list(reader.points("local", "default")) == [point(each) for each in runs]
+        assert list(reader.points("spark", "default")) == [point(record(5, target="spark"))]
+        assert list(reader.points("local", "default", since=START + 1)) == []
+        assert list(reader.points("local", "default", limit=2)) == [point(each) for each in runs[-2:]]
+
+
+def test_since_when_the_same_serves(db: History, tmp_path: Path) -> None:
+    models = ("small", "large", "large", "large")
+    for number, model in enumerate(models):
+        db.append(replace(record(number, started=START + number), served=Served(model)))
+    db.append(record(9, started=START + 9, target="spark"))
+    with reading(tmp_path) as reader:
+        found = reader.serving_since("local", "default")
+        assert found is not None and (found[0].llm, found[1] - START) == ("large", 1)
+        assert reader.serving_since("nobody", "default") is None
+
+
+@pytest.fixture
+def first_version(tmp_path: Path) -> Path:
+    """A history as the first version left it, with two runs."""
+    with sqlite3.connect(tmp_path / FILE_NAME, isolation_level=None) as db:
+        db.executescript(_VERSION_1)
+        for each in (record(1), record(2, started=START + 1)):
+            values = (each.plan.run_id, each.started, "local", "default", "ok", 300.0, 0, encode(each))
+            db.execute("INSERT INTO runs VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?)", values)
+    db.close()
+    return tmp_path
+
+
+def test_a_history_of_the_first_version_can_be_read_before_a_daemon_has_seen_it(first_version: Path) -> None:
+    with reading(first_version) as reader:
+        assert list(reader.points("local", "default")) == [point(record(1)), point(record(2, started=START + 1))]
+        assert reader.serving_since("local", "default") is None
+        assert list(reader.runs()) == [record(1), record(2, started=START + 1)]
+
+
+def test_a_history_of_the_first_version_goes_on(first_version: Path) -> None:
+    db = History(first_version)
+    with reading(first_version) as reader:
+        assert reader.serving_since("local", "default") is None
+    added = replace(record(3, started=START + 2), served=Served("small"))
+    db.append(added)
+    db.close()
+    with reading(first_version) as reader:
+        assert [each.run_id[-2:] for each in reader.points("local", "default")] == ["01", "02", "03"]
+        assert next(reader.points("local", "default")) == point(record(1))
+        assert reader.serving_since("local", "default") == (serving(added), START + 2)

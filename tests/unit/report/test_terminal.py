@@ -1,0 +1,222 @@
+"""Golden files: what a person sees of a run, and the JSON of the good one.
+
+To change one on purpose: `UPDATE_GOLDEN=1 pytest tests/unit/report/test_terminal.py`, then read the
+difference in tests/golden/.
+"""
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
+
+import click
+import pytest
+from fakes import FakeNetwork, frames, llm, newer_tts, older_tts, say, tone
+
+import golden
+from probe.config import ScenarioConfig, TargetConfig
+from probe.engine import runner
+from probe.protocols.llama_chunked.codec import ChunkedLlm
+from probe.protocols.magpie.codec import MagpieTts
+from probe.record import Chunk, Event, Failure, Plan, RunRecord
+from probe.report import document, terminal, timeline
+
+WIDTHS = (80, 110)
+CHRISTMAS_EVE = 1_766_579_696_789_000_000
+LIMITS = {"llm_s": 10, "tts_s": 10, "gap_ms": 150, "hold_s": 2, "flush_ms": 500}
+
+
+def plan(*user_turns: str) -> Plan:
+    """Nothing is left to defaults: a golden file changes with what it is about, and with nothing else."""
+    target = TargetConfig(
+        llm_url="ws://spark:8002/ws", tts_url="ws://spark:8001/ws/tts/stream", voice="aria", language="en",
+        sample_rate=22000, objective_ms=1000, limits=LIMITS,
+    )  # fmt: skip
+    scenario = ScenarioConfig(
+        system_prompt="You are a helpful AI assistant running on an NVIDIA DGX Spark. What you say is spoken aloud, "
+        "so keep it short, and write numbers and symbols as words.",
+        user_turns=list(user_turns), first_pause={"max_tokens": 10}, next_pause={"sentence_boundary": True},
+        turn_pause_s=0.5, temperature=0.7, prompt_cache="fresh",
+    )  # fmt: skip
+    return Plan(
+        run_id="20251224T123456Z-0a1b2c",
+        trace_id="4bf92f3577b34da6a3ce929d0e0e4736",
+        span_id="00f067aa0ba902b7",
+        target=target.record("spark"),
+        scenario=scenario.record("jokes"),
+    )
+
+
+def spoken(ttfb: float, ms: float, silence: float = 0.0, pace: float = 0.004) -> list[Any]:
+    """A segment: its first byte after `ttfb` seconds, then a frame every `pace`."""
+    steps: list[Any] = [ttfb]
+    for frame in frames(bytes(round(silence * 22) * 2) + tone(ms - silence)):
+        steps += [frame, pace]
+    return steps[:-1]
+
+
+def good() -> tuple[Plan, FakeNetwork]:
+    """Three chunks; the second comes too late for a listener."""
+    network = FakeNetwork(
+        llm(
+            say("Why did the unicorn cross the", ttft=0.2413, token=0.0268),
+            say(" road? Because it", reason="sentence_boundary", ttft=0.0361, token=0.0322),
+            say(" was tired of the same old magic.", done=True, reason="sentence_boundary_eos", ttft=0.055, token=0.03),
+        ),
+        newer_tts(spoken(0.509, 1722, 31.5), spoken(1.7731, 886), spoken(0.775, 2607.3)),
+    )
+    return plan("Tell me three jokes about unicorns."), network
+
+
+def two_turns() -> tuple[Plan, FakeNetwork]:
+    """An older server: one word is kept back and merged, the next segment pauses, the second turn is slow."""
+    late = [*spoken(0.4, 900), 0.31, *frames(tone(400))]
+    network = FakeNetwork(
+        llm(
+            say("Sure!", ttft=0.18),
+            say(" Here is one about a unicorn.", ttft=0.04),
+            say(" Its horn was stuck in the door of a very small car.", done=True, ttft=0.9),
+            say("You are welcome.", done=True, ttft=0.7),
+        ),
+        older_tts([], late, spoken(0.7, 3305.2), spoken(0.62, 1400)),
+    )
+    return plan("Tell me a joke about a unicorn.", "Thank you. That was not so bad, was it?"), network
+
+
+def failed() -> tuple[Plan, FakeNetwork]:
+    """The TTS server falls silent in the second chunk."""
+    network = FakeNetwork(
+        llm(say("Why did the unicorn cross the", ttft=0.241), say(" road? Because it was there.", ttft=0.04)),
+        newer_tts(spoken(0.509, 1722), [0.3, tone(93), 30.0]),
+    )
+    return plan("Tell me three jokes about unicorns."), network
+
+
+def skipped() -> tuple[Plan, FakeNetwork]:
+    network = FakeNetwork(llm([0.01, {"error": "No slots available (max 1)"}]), newer_tts())
+    return plan("Tell me three jokes about unicorns."), network
+
+
+def refused() -> tuple[Plan, FakeNetwork]:
+    return plan("Tell me three jokes about unicorns."), FakeNetwork(None, None)
+
+
+RUNS = {"good": good, "two_turns": two_turns, "failed": failed, "skipped": skipped, "refused": refused}
+
+
+@pytest.fixture(autouse=True)
+def utc(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Wherever this machine is."""
+    monkeypatch.setenv("TZ", "UTC")
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()
+
+
+Watched = Callable[[str], tuple[RunRecord, list[Event]]]
+
+
+@pytest.fixture
+def watched(virtual: Any) -> Watched:
+    """Play one of the RUNS on virtual time."""
+
+    def play(name: str) -> tuple[RunRecord, list[Event]]:
+        planned, network = RUNS[name]()
+        seen: list[Event] = []
+        clock = replace(virtual.clock, epoch=CHRISTMAS_EVE)
+        run = runner.run(planned, (ChunkedLlm(), MagpieTts()), network, clock, seen.append)
+        return virtual.run(run), seen
+
+    return play
+
+
+def printed(record: RunRecord, seen: list[Event], width: int) -> str:
+    shown = [event for event in seen if event.kind not in timeline.FRAMES]
+    live = [line for event in shown for line in timeline.lines(event, record.plan)]
+    return "\n".join([*terminal.header(record.plan, width), *live, *terminal.report(record, width), ""])
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("name", RUNS)
+def test_the_report(watched: Watched, name: str, width: int) -> None:
+    record, seen = watched(name)
+    text = click.unstyle(printed(record, seen, width))
+    golden.check(f"report_{name}_{width}.txt", text)
+    assert max(map(len, text.splitlines())) == width
+
+
+def test_the_json(watched: Watched) -> None:
+    record, _ = watched("good")
+    golden.check("run_good.json", json.dumps(document.document(record), ensure_ascii=False, indent=2) + "\n")
+
+
+def test_verbose_shows_every_frame_and_every_timestamp(watched: Watched) -> None:
+    record, seen = watched("failed")
+    lines = [click.unstyle(line) for event in seen for line in timeline.lines(event, record.plan)]
+    assert "[12:34:57.042]   ·  token 'Why '" in lines
+    assert sum("  ·  " in line for line in lines) == 12 + len(frames(tone(1722))) + 1
+    stamps = list(terminal.timestamps(record))
+    assert "  turn 1 chunk 2  tts_first_audio   1766579698.063000  [12:34:58.063]" in stamps
+    assert "  turn 1 chunk 2  tts_segment_done  -" in stamps
+
+
+def test_times_are_those_of_the_readers_clock(watched: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
+    record, _ = watched("good")
+    monkeypatch.setenv("TZ", "IST-5:30")
+    time.tzset()
+    assert timeline.stamp(record.started) == "[18:04:56.789]"
+    assert "started 2025-12-24 18:04:56+0530" in list(terminal.report(record, 80))[-2]
+    assert document.document(record)["started_at"] == "2025-12-24T12:34:56.789000+00:00"
+
+
+def verdict(record: RunRecord) -> str:
+    return " ".join(click.unstyle(line) for line in list(terminal.report(record, 80))[:-2]).rpartition("  ")[2]
+
+
+def test_the_verdict_says_what_came_of_it(watched: Watched) -> None:
+    good, _ = watched("good")
+    assert verdict(good).endswith("OK: within the objective of 1000ms")
+    doubted = replace(good, doubts=("the event loop stood still for 60 ms", "a GC pause of 40 ms"))
+    assert "SUSPECT: the event loop stood still for 60 ms; a GC pause of 40 ms" in verdict(doubted)
+    broken = replace(
+        good,
+        plan=replace(good.plan, scenario=replace(good.plan.scenario, user_turns=("a", "b"))),
+        failure=Failure("audio", "noise", "the TTS server sent noise at full scale", good.ended, 2, 1),
+    )
+    assert "FAILED in turn 2, chunk 1, stage audio, noise: the TTS server sent noise at full scale" in verdict(broken)
+
+
+def test_audio_of_no_chunk_is_told(watched: Watched) -> None:
+    good, _ = watched("good")
+    stray = replace(good, turns=(replace(good.turns[0], stray_audio_bytes=4400),))
+    assert "  Audio of no chunk:    100ms" in list(terminal.report(stray, 80))
+    assert not any("no chunk" in line for line in terminal.report(good, 80))
+
+
+def test_what_a_server_says_can_not_break_the_layout(watched: Watched) -> None:
+    """Line breaks, escape sequences, wide words: the text of a chunk stays in its column."""
+    good, _ = watched("good")
+    nasty = "\x1b[31mred\n\r\ttab\u202e " + "x" * 300
+    chunks = tuple(replace(chunk, text=nasty) for chunk in good.turns[0].chunks)
+    text = list(terminal.report(replace(good, turns=(replace(good.turns[0], chunks=chunks),)), 80))
+    assert all(click.unstyle(line).isprintable() and len(click.unstyle(line)) <= 80 for line in text)
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "expected"),
+    [
+        ("warning", "TTS server: slow down", "[12:34:56.789] Warning: TTS server: slow down"),
+        ("connected", "LLM ws://spark:8002/ws", "[12:34:56.789] Connected: LLM ws://spark:8002/ws"),
+    ],
+)
+def test_what_belongs_to_no_chunk_is_a_line_too(kind: Any, text: str, expected: str) -> None:
+    (line,) = timeline.lines(Event(CHRISTMAS_EVE, kind, 1, None, text), plan("Hello?"))
+    assert click.unstyle(line) == expected
+
+
+def test_an_end_without_a_reason_says_none() -> None:
+    ended = Chunk(1, CHRISTMAS_EVE, token_count=1, llm_done=CHRISTMAS_EVE + 5_000_000, final=True)
+    (line,) = timeline.lines(Event(CHRISTMAS_EVE, "llm_chunk_end", 1, ended), plan("Hello?"))
+    assert line == "[12:34:56.789]  └─ Done: 1 token, 5ms"

@@ -1,0 +1,96 @@
+"""What is measured, compared with what truly happened; by hand."""
+
+from dataclasses import replace
+
+import pytest
+from records import EPOCH, RATE, chunk, record, turn
+
+from probe.accuracy import HANDED_ON, REQUEST, Calibration, Truth, by_trace, errors, spread
+from probe.clock import AnchoredClock
+from probe.record import RunRecord
+
+# Monotonic time began an hour before the epoch of the records.
+CLOCK = AnchoredClock(EPOCH, 3_600_000_000_000)
+TOOK = 30_000
+
+
+def mono(ms: float) -> int:
+    return CLOCK.monotonic_ns + round(ms * 1e6)
+
+
+def measured(late_ms: float = 0.0) -> RunRecord:
+    """Two chunks; all that arrives is stamped so much later than it was sent."""
+    chunks = [
+        chunk(
+            number,
+            asked,
+            frames=[(asked + 300 + late_ms, 100), (asked + 450 + late_ms, 100)],
+            llm_first_token=asked + 100 + late_ms,
+            llm_done=asked + 200 + late_ms,
+            tts_text_sent=asked + 210,
+            tts_segment_done=asked + 460 + late_ms,
+        )
+        for number, asked in ((1, 0), (2, 1000))
+    ]
+    return record(turn(*chunks))
+
+
+def truth(took: int = TOOK) -> Truth:
+    """When the servers read and wrote: a request is read 2 ms after it was handed over."""
+    llm: list[list[object]] = []
+    tts: list[list[object]] = []
+    for asked, action in ((0, "start_stream"), (1000, "continue_stream")):
+        llm += [
+            [mono(asked + 2), "in", action, 100, 0],
+            [mono(asked + 100), "out", "token", 40, TOOK],
+            [mono(asked + 150), "out", "token", 40, TOOK],
+            [mono(asked + 200), "out", "paused", 90, TOOK],
+        ]
+        tts += [
+            [mono(asked + 211), "in", "text", 30, 0],
+            [mono(asked + 300), "out", "audio", 2 * RATE // 10, TOOK],
+            [mono(asked + 450), "out", "audio", 2 * RATE // 10, took],
+            [mono(asked + 460), "out", "segment_complete", 50, TOOK],
+        ]
+    told = by_trace([
+        {"trace_id": "t", "server": "tts", "frames": tts},
+        {"trace_id": "t", "server": "llm", "frames": llm},
+    ])  # fmt: skip
+    return told["t"]
+
+
+def test_stamps_in_time_have_no_error() -> None:
+    found = errors(measured(), CLOCK, truth())
+    assert {name for name, each in found.items() if any(abs(error) > 1e-6 for error in each)} == {HANDED_ON, REQUEST}
+    assert found[HANDED_ON] == pytest.approx([10.0, 10.0])
+    assert found[REQUEST] == pytest.approx([2.0, 2.0])
+    assert len(found["playout_gap_ms"]) == 1
+
+
+def test_late_stamps_are_errors_of_what_they_end() -> None:
+    found = errors(measured(late_ms=3.0), CLOCK, truth())
+    for name in ("llm_ttft_ms", "llm_gen_time_ms", "tts_ttfb_ms", "tts_stream_time_ms", "combined_ttfb_ms"):
+        assert found[name] == pytest.approx([3.0, 3.0])
+    # Both its ends are late.
+    assert found["playout_gap_ms"] == pytest.approx([0.0])
+
+
+def test_an_error_over_the_limit_in_a_run_without_a_doubt_is_counted() -> None:
+    calibration = Calibration()
+    calibration.add(measured(late_ms=25.0), CLOCK, truth())
+    calibration.add(measured(late_ms=1.0), CLOCK, truth())
+    calibration.add(replace(measured(late_ms=25.0), doubts=("event-loop lag of 25 ms",)), CLOCK, truth())
+    assert (calibration.valid, calibration.suspect, calibration.untrue) == (2, 1, 1)
+    bars = calibration.bars()
+    assert bars is not None and bars.largest == pytest.approx(25.0)
+
+
+def test_a_truth_that_is_not_known_is_not_compared() -> None:
+    calibration = Calibration()
+    calibration.add(measured(late_ms=25.0), CLOCK, truth(took=5_000_000))
+    assert (calibration.untrue, calibration.uncertain) == (0, 2)
+    assert calibration.bars() is None
+
+
+def test_the_largest_error_may_be_negative() -> None:
+    assert spread([0.1, -3.0, 1.0]).largest == -3.0
