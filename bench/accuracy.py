@@ -43,7 +43,7 @@ CHANCE = random.Random(1)  # noqa: S311 - only spreads the starts
 CASES = ((1, False), (10, False), (50, False), (200, False), (1, True), (50, True))
 # The servers of so many targets answer in a second; those of more are slower by as much, so that as many runs end each
 # second and what differs is how many are going on.
-TARGETS_A_STRETCH = 10
+TARGETS_PER_STRETCH = 10
 LEAST_CHUNKS = 200
 # Between two runs on a target, as there is time between two runs of a daemon.
 REST_S = 0.1
@@ -146,7 +146,7 @@ def compare_naive(asked: dict[str, list[NaiveChunk]], truth: dict[str, Truth]) -
     return found
 
 
-def tell(targets: int, found: Calibration, naive: dict[str, list[float]], *, busy: bool) -> None:
+def report(targets: int, found: Calibration, naive: dict[str, list[float]], *, busy: bool) -> None:
     load = "one core busy" if busy else "idle machine"
     print(f"\n{targets} target{'s'[: targets > 1]} at once, {load}: {found.valid} runs valid, {found.suspect} suspect, "
           f"{found.untrue} valid with an error over {LIMIT_MS:g} ms")  # fmt: skip
@@ -166,7 +166,7 @@ def tell(targets: int, found: Calibration, naive: dict[str, list[float]], *, bus
 
 
 def run_case(targets: int, least_chunks: int, *, busy: bool) -> None:
-    stretch = max(1.0, targets / TARGETS_A_STRETCH)
+    stretch = max(1.0, targets / TARGETS_PER_STRETCH)
     clock = AnchoredClock.anchored_now()
     rounds = max(1, round(least_chunks / 4 / targets))
     with contextlib.ExitStack() as stack:
@@ -177,8 +177,8 @@ def run_case(targets: int, least_chunks: int, *, busy: bool) -> None:
         with contextlib.redirect_stdout(silence):
             records = asyncio.run(probe_all(config, rounds, 1.2 * stretch, clock))
         asked = asyncio.run(ask_all(servers, targets, rounds, 1.2 * stretch))
-        truth = servers.tell()
-    tell(targets, compare(records, clock, truth), compare_naive(asked, truth), busy=busy)
+        truth = servers.end()
+    report(targets, compare(records, clock, truth), compare_naive(asked, truth), busy=busy)
 
 
 MORE = "[courtesy]\nenabled = false"

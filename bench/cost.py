@@ -95,7 +95,7 @@ def in_a_process(what: Callable[..., Any], *arguments: Any) -> Cost:
     return cost
 
 
-def tell(targets: str, cost: Cost) -> None:
+def report(targets: str, cost: Cost) -> None:
     print(
         f"{targets:>12} {cost.cpu_ms_a_run:8.2f} ms {cost.cpu_ms_a_run / AUDIO_S:8.2f} ms {cost.resident_mb:7.1f} MB",
         end="",
@@ -105,7 +105,7 @@ def tell(targets: str, cost: Cost) -> None:
     print(flush=True)
 
 
-def tell_growth(costs: Sequence[tuple[int, Cost]]) -> None:
+def report_growth(costs: Sequence[tuple[int, Cost]]) -> None:
     (few, least), (many, most) = costs[0], costs[-1]
     a_target = (most.resident_mb - least.resident_mb) / (many - few)
     print(f"a target more: {a_target * 1000:.0f} kB; a run with {many} targets costs "
@@ -124,11 +124,11 @@ def main() -> None:
     for targets in TARGETS:
         with configured(targets, "[courtesy]\nenabled = false") as (_, path):
             cost = in_a_process(cost_of_daemon, path, max(runs, targets))
-        tell(str(targets), cost)
+        report(str(targets), cost)
         costs.append((targets, cost))
     with servers() as at:
-        tell("naive client", in_a_process(cost_of_naive_client, (at.llm_url, at.tts_url), runs))
-    tell_growth(costs)
+        report("naive client", in_a_process(cost_of_naive_client, (at.llm_url, at.tts_url), runs))
+    report_growth(costs)
 
 
 if __name__ == "__main__":

@@ -59,7 +59,7 @@ class Found:
 
 def trial(world: World, size: float, seed: int, ramp: bool) -> tuple[Series, Change]:
     """A series with one change on its fourth day, in one of the stages."""
-    day = world.runs_a_day
+    day = world.runs_per_day
     at = WARM_UP_DAYS * day + (seed * 7919) % day
     stage = list(PARTS_MS)[seed % len(PARTS_MS)]
     change = Change(at, size, stage, over=day if ramp else 1)

@@ -13,7 +13,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from probe.drift.fingerprint import Serving
+from probe.drift.fingerprint import Fingerprint
 from probe.drift.series import Point
 from probe.measures import STAGES
 
@@ -25,7 +25,7 @@ START_S = 1_700_438_400
 PARTS_MS = {"llm_ttft": 180.0, "llm_decode": 220.0, "tts_ttfb": 190.0}
 WHOLE_MS = sum(PARTS_MS.values())
 HANDOVER_MS = 0.4
-SERVED = Serving("", "simulated", "00000000")
+SERVED = Fingerprint("", "simulated", "00000000")
 BURST_RUNS = 10
 
 
@@ -47,7 +47,7 @@ class World:
     missing_hours: float = 0.0
 
     @property
-    def runs_a_day(self) -> int:
+    def runs_per_day(self) -> int:
         return DAY_S // self.every_s
 
 
@@ -82,12 +82,12 @@ class Series:
 def simulate(world: World, days: float, seed: int, change: Change | None = None) -> Series:
     """The same arguments always make the same series."""
     rng = np.random.default_rng(seed)
-    runs = round(days * world.runs_a_day)
+    runs = round(days * world.runs_per_day)
     number = np.arange(runs)
     started = times(runs, world.every_s)
     parts = _parts(world, runs, rng)
     factor = _contention(world, runs, rng) * (
-        1 + world.rhythm * np.sin(2 * math.pi * (number / world.runs_a_day + rng.random()))
+        1 + world.rhythm * np.sin(2 * math.pi * (number / world.runs_per_day + rng.random()))
     )
     if change is not None:
         whole = PARTS_MS[change.stage] if world.stages == "own" else WHOLE_MS
@@ -131,15 +131,15 @@ def _contention(world: World, runs: int, rng: np.random.Generator) -> Floats:
     factor = np.ones(runs)
     spiked = rng.random(runs) < world.spikes
     factor[spiked] = rng.uniform(1.5, 4.0, int(spiked.sum()))
-    for day in range(0, runs, world.runs_a_day):
-        at = day + int(rng.integers(0, world.runs_a_day - BURST_RUNS))
+    for day in range(0, runs, world.runs_per_day):
+        at = day + int(rng.integers(0, world.runs_per_day - BURST_RUNS))
         factor[at : at + BURST_RUNS] *= rng.uniform(*world.burst)
     return factor
 
 
 def _kept(world: World, runs: int, rng: np.random.Generator) -> NDArray[np.bool_]:
     kept = np.ones(runs, dtype=np.bool_)
-    for _ in range(round(world.missing_hours / 2 * runs / world.runs_a_day)):
+    for _ in range(round(world.missing_hours / 2 * runs / world.runs_per_day)):
         at = int(rng.integers(0, runs))
         kept[at : at + round(rng.uniform(1, 3) * 3600 / world.every_s)] = False
     return kept

@@ -60,7 +60,7 @@ async def lags_ms(seconds: float) -> list[float]:
     return lags
 
 
-def tell(what: str, lags: Iterable[float]) -> None:
+def report(what: str, lags: Iterable[float]) -> None:
     values = [*lags]
     cuts = quantiles(values, n=1000)
     shown = {"p50": cuts[499], "p99": cuts[989], "p99.9": cuts[998], "max": max(values)}
@@ -81,13 +81,13 @@ def main() -> None:
     histograms.render("application/openmetrics-text")
     gc.collect()
     gc.freeze()
-    tell("in peace", asyncio.run(lags_ms(options.seconds)))
+    report("in peace", asyncio.run(lags_ms(options.seconds)))
     scraper = multiprocessing.get_context("spawn").Process(target=scrape, args=(http.port, options.every), daemon=True)
     scraper.start()
     threading.Thread(target=count_runs, args=(histograms, options.every), daemon=True).start()
     # Not the other process's start.
     time.sleep(3)
-    tell("scraped", asyncio.run(lags_ms(options.seconds)))
+    report("scraped", asyncio.run(lags_ms(options.seconds)))
     scraper.terminate()
     http.close()
 

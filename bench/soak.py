@@ -39,7 +39,7 @@ from probe.daemon.drift_sink import DriftSink
 from probe.daemon.plans import entries, state_dir
 from probe.daemon.runs import Runs
 from probe.daemon.schedule import Entry
-from probe.drift.fingerprint import serving
+from probe.drift.fingerprint import fingerprint
 from probe.drift.series import Point
 from probe.measures import outcome
 from probe.record import RunRecord
@@ -148,7 +148,7 @@ def configure(folder: Path, at: FaultyServers) -> Path:
 @contextlib.contextmanager
 def full_detectors(config: Config) -> Iterator[None]:
     """Have the drift detectors hold as many runs as they ever do: filling up would look like a leak."""
-    served = {entry.target.name: serving(skipped(entry, "overlap")) for entry in entries(config)}
+    served = {entry.target.name: fingerprint(skipped(entry, "overlap")) for entry in entries(config)}
     restore, past = DriftSink.restore, list(simulate(World(), PAST_DAYS, seed=0).points())
 
     def restore_past(sink: DriftSink, target: str, scenario: str, _points: Iterable[Point]) -> None:
@@ -256,7 +256,7 @@ def run(runs: int) -> Soaked:
         return Soaked(samples, books, _counted(page), _counted_missed(page), tasks_left, at.left(), took)
 
 
-def tell(soaked: Soaked) -> None:
+def report(soaked: Soaked) -> None:
     print(f"{'runs':>7} {'memory':>9} {'descriptors':>11} {'threads':>7} {'tasks':>5} {'history':>9}")
     for each in soaked.samples[:: max(1, len(soaked.samples) // 10)]:
         print(f"{each.runs:7} {each.resident_mb:6.1f} MB {each.descriptors:11} {each.threads:7} {each.tasks:5} "
@@ -279,7 +279,7 @@ def main() -> None:
     if options.json:
         print(json.dumps(asdict(soaked) | {"complaints": complaints}))
     else:
-        tell(soaked)
+        report(soaked)
     for complaint in complaints:
         print(f"soak: {complaint}", file=sys.stderr)
     raise SystemExit(1 if complaints else 0)

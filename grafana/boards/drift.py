@@ -51,7 +51,7 @@ STATES = {
 DETECTED = {-1: ("Faster", NEUTRAL), 0: ("Steady", GOOD), 1: ("Slower", BAD)}
 # Ratios: a percentage would leave open whether it is what was added.
 GROWTH, TIMES = steps((None, NEUTRAL), (0.9, GOOD), (1.1, WARN), (1.2, BAD)), "suffix: \N{MULTIPLICATION SIGN}"
-MS_A_WEEK = 1000 * 7 * 86400
+MS_PER_WEEK = 1000 * 7 * 86400
 
 
 def build() -> Dashboard:
@@ -90,7 +90,7 @@ def _verdict() -> str:
 
 def _slope_query() -> str:
     """In ms per week, from the last seven days; nothing before there are two of them: hours extrapolate to anything."""
-    return f"{MS_A_WEEK} * deriv({WAIT}[7d]) and {WAIT} offset 2d"
+    return f"{MS_PER_WEEK} * deriv({WAIT}[7d]) and {WAIT} offset 2d"
 
 
 def _state() -> stat.Panel:

@@ -8,7 +8,7 @@ from itertools import pairwise
 from random import Random
 
 from demo_data.runs import Pair, Recorder, Stages
-from probe.record import RunRecord, Served
+from probe.record import RunRecord, ServerIdentity
 
 END = datetime(2026, 11, 20, 12, 0, tzinfo=UTC).timestamp()
 MINUTE, HOUR, DAY = 60.0, 3600.0, 86400.0
@@ -67,7 +67,7 @@ def _of_pair(case: Case, pair: Pair, seed: int) -> Iterator[Moment]:
         # The new model reads the prompt a little slower.
         stages = replace(stages, llm_ttft=stages.llm_ttft * (1.06 if changed else 1.0))
         record = case.fault(due, random, recorder, stages)
-        served = Served("Qwen3-8B-Q5_K_M.gguf" if changed else "Qwen3-8B-Q4_K_M.gguf", "b6920")
+        served = ServerIdentity("Qwen3-8B-Q5_K_M.gguf" if changed else "Qwen3-8B-Q4_K_M.gguf", "b6920")
         yield Moment(pair, due, following, None if record is None else replace(record, served=served))
 
 

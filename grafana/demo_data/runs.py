@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from random import Random
 
 from probe.config import ScenarioConfig, TargetConfig
-from probe.record import Chunk, Connect, Failure, Plan, RunRecord, Sound, Stage, Turn
+from probe.record import AudioAnalysis, Chunk, Connect, Failure, Plan, RunRecord, Stage, Turn
 
 SECOND = 1_000_000_000
 RATE = 22_000
-BYTES_A_SECOND = 2 * RATE
+BYTES_PER_SECOND = 2 * RATE
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,12 +85,12 @@ def _second(first: Chunk, stages: Stages) -> Chunk:
 
 def _spoken(number: int, asked: int, first_token: int, generated: int, stages: Stages, audio_s: float) -> Chunk:
     heard = generated + round(stages.tts_ttfb * SECOND)
-    size = round(audio_s * BYTES_A_SECOND)
+    size = round(audio_s * BYTES_PER_SECOND)
     last = heard + SECOND // 10
     return Chunk(
         number, asked, "A joke.", 10, "eos", number == 2,
         llm_first_token=first_token, llm_done=generated, tts_text_sent=generated + SECOND // 5000,
         tts_first_audio=heard, tts_last_audio=last, tts_segment_done=last, segment_end="marker",
         audio_bytes=size, frames=((heard, size),),
-        sound=Sound(size // 2, round(stages.leading_silence * RATE), 0.1, 0.5, 0.97),
+        sound=AudioAnalysis(size // 2, round(stages.leading_silence * RATE), 0.1, 0.5, 0.97),
     )  # fmt: skip

@@ -32,7 +32,7 @@ def scrapes(case: Case) -> Iterator[list[Sample]]:
     """The page before the first run, and after each moment of the case; more often where it is looked at closely."""
     histograms = Histograms("0.1.0", SINKS)
     silent = make_logger(io.StringIO(), "json")
-    drift = DriftSink(Monitor, histograms.tell_drift, histograms.count_drift, silent)
+    drift = DriftSink(Monitor, histograms.update_drift, histograms.count_drift, silent)
     histograms.expect((pair.target, pair.scenario) for pair in case.pairs)
     random = Random(1)
     start_s = END - case.days * DAY - 10

@@ -2,7 +2,7 @@
 
 The truth of a measure is the moment when the server wrote the frame that ends it, less the moment when the probe handed
 over the request that begins it, on the same machine's monotonic clock. So the way of that frame through the kernel is
-part of the error, and the way of the request is not. Told beside the measures: how late the server has read a request,
+part of the error, and the way of the request is not. Stated beside the measures: how late the server has read a request,
 and how long after the LLM's last word the probe had handed the text on, which is as much of the wait as a client's own.
 """
 
@@ -16,7 +16,7 @@ from probe.clock import AnchoredClock
 from probe.measures import measure_turn
 from probe.record import RunRecord, Turn
 
-NS_A_MS = 1e6
+NS_PER_MS = 1e6
 # A write takes some 30 us.
 UNCERTAIN_NS = 1_000_000
 # Beyond this a run must not count as valid.
@@ -88,12 +88,12 @@ class Truth:
 
 def by_trace(documents: Iterable[Mapping[str, Any]]) -> dict[str, Truth]:
     """Read what `probe.reference.truth` tells at its end: trace id -> truth."""
-    told: dict[str, Truth] = {}
+    truths: dict[str, Truth] = {}
     for document in documents:
-        truth = told.setdefault(str(document["trace_id"]), Truth())
+        truth = truths.setdefault(str(document["trace_id"]), Truth())
         frames = truth.llm if document["server"] == "llm" else truth.tts
         frames += [Frame(*frame) for frame in document["frames"]]
-    return told
+    return truths
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +135,7 @@ class Calibration:
             self.errors.setdefault(name, []).extend(each)
 
     def spreads(self) -> dict[str, Spread]:
-        """Each measure's errors, and what is told beside them last."""
+        """Each measure's errors, and what is stated beside them last."""
         names = sorted(self.errors, key=lambda name: name in _ASIDE)
         return {name: spread(self.errors[name]) for name in names}
 
@@ -162,13 +162,13 @@ def errors(record: RunRecord, clock: AnchoredClock, truth: Truth) -> dict[str, l
             if value is not None and true_ms is not None:
                 found.setdefault(name, []).append(value - true_ms)
     for chunk, each in zip(turn.chunks, chunks, strict=True):
-        found.setdefault(HANDED_ON, []).append((_monotonic(chunk.tts_text_sent or 0, clock) - each.done) / NS_A_MS)
-        found.setdefault(REQUEST, []).append((each.read - _monotonic(chunk.inference_start, clock)) / NS_A_MS)
+        found.setdefault(HANDED_ON, []).append((_monotonic(chunk.tts_text_sent or 0, clock) - each.done) / NS_PER_MS)
+        found.setdefault(REQUEST, []).append((each.read - _monotonic(chunk.inference_start, clock)) / NS_PER_MS)
     return found
 
 
 def largest(found: Mapping[str, Sequence[float]]) -> float:
-    """The largest error of any measure; what is told beside the measures is none."""
+    """The largest error of any measure; what is stated beside the measures is none."""
     return max((abs(error) for name, each in found.items() if name not in _ASIDE for error in each), default=0.0)
 
 
@@ -199,7 +199,7 @@ def _true_measures(
             "playout_gap_ms": gap,
             "underrun_ms": dry,
         }
-        yield {name: None if ns is None else ns / NS_A_MS for name, ns in times.items()}
+        yield {name: None if ns is None else ns / NS_PER_MS for name, ns in times.items()}
 
 
 def _silences(

@@ -9,10 +9,10 @@ import wave
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from probe.record import Sound
+from probe.record import AudioAnalysis
 
 FULL_SCALE = 32768
-BYTES_A_SAMPLE = 2
+BYTES_PER_SAMPLE = 2
 # Engines dither their silence: a sample is audible only above this.
 DITHER = 8
 # Samples that stick to the rails (-2.5 dB of full scale). Speech at its loudest has -12 dB, a full-scale tone -3 dB.
@@ -35,18 +35,18 @@ _MARKUP = re.compile(r"<[^<>]*>")
 
 def duration_ns(size: int, sample_rate: int) -> float:
     """Playing time of `size` bytes, in nanoseconds."""
-    return size * 1e9 / (BYTES_A_SAMPLE * sample_rate)
+    return size * 1e9 / (BYTES_PER_SAMPLE * sample_rate)
 
 
-def listen(pcm: bytes) -> Sound:
+def listen(pcm: bytes) -> AudioAnalysis:
     """Measure a segment. A trailing half sample is left out."""
-    hearing = Hearing(pcm)
+    hearing = AudioAnalyser(pcm)
     for _ in hearing.blocks():
         pass
     return hearing.sound()
 
 
-class Hearing:
+class AudioAnalyser:
     """The sums over a segment's samples, block by block (0.3 ms): go through `blocks`, then ask for `sound`."""
 
     def __init__(self, pcm: bytes) -> None:
@@ -61,13 +61,13 @@ class Hearing:
             self._hear(start, self._samples[start : start + BLOCK])
             yield
 
-    def sound(self) -> Sound:
+    def sound(self) -> AudioAnalysis:
         count = len(self._samples)
         if not count:
-            return Sound(0, None, 0.0, 0.0, None)
+            return AudioAnalysis(0, None, 0.0, 0.0, None)
         # A constant moves no loudspeaker.
         audible = None if count > 1 and self._lowest == self._highest else self._first_audible
-        return Sound(
+        return AudioAnalysis(
             samples=count,
             first_audible=audible,
             rms=math.sqrt(self._power / count) / FULL_SCALE,
@@ -81,7 +81,7 @@ class Hearing:
         self._neighbours += sum(map(operator.mul, block, self._samples[start + 1 : start + BLOCK + 1]))
         highest, lowest = max(block), min(block)
         self._highest, self._lowest = max(self._highest, highest), min(self._lowest, lowest)
-        low_bytes = block.tobytes()[::BYTES_A_SAMPLE] if sys.byteorder == "little" else block.tobytes()[1::2]
+        low_bytes = block.tobytes()[::BYTES_PER_SAMPLE] if sys.byteorder == "little" else block.tobytes()[1::2]
         self._torn += low_bytes.count(0xFF) - block.count(-1) - block.count(0xFF)
         if self._first_audible is None and (self._highest > DITHER or self._lowest < -DITHER):
             self._first_audible = start + next(i for i, value in enumerate(block) if not -DITHER <= value <= DITHER)
@@ -97,18 +97,18 @@ def speakable(text: str) -> bool:
     return any(character.isalnum() for character in _MARKUP.sub("", text))
 
 
-def fault(sound: Sound | None, size: int, text: str) -> str | None:
+def fault(sound: AudioAnalysis | None, size: int, text: str) -> str | None:
     """The reason why these bytes are not speech for this text (one of the `audio` reasons), None where they may be."""
     if sound is None or size == 0:
         return "missing" if speakable(text) else None
-    if size % BYTES_A_SAMPLE:
+    if size % BYTES_PER_SAMPLE:
         return "odd_bytes"
     if _is_noise(sound):
         return "noise"
     return "silent" if sound.first_audible is None and speakable(text) else None
 
 
-def _is_noise(sound: Sound) -> bool:
+def _is_noise(sound: AudioAnalysis) -> bool:
     if sound.rms >= DEAFENING_RMS or sound.torn >= TORN or sound.correlation is None:
         return sound.rms >= DEAFENING_RMS or sound.torn >= TORN
     limit = LOUD_NOISE_CORRELATION if sound.rms >= LOUD_NOISE_RMS else NOISE_CORRELATION
@@ -133,14 +133,14 @@ def write_wav(path: Path, pcm: bytes, sample_rate: int) -> None:
     """Write mono 16-bit WAV. Raises OSError where the path can't be written."""
     with path.open("wb") as stream, wave.open(stream, "wb") as wav:
         wav.setnchannels(1)
-        wav.setsampwidth(BYTES_A_SAMPLE)
+        wav.setsampwidth(BYTES_PER_SAMPLE)
         wav.setframerate(sample_rate)
-        wav.writeframes(pcm[: len(pcm) - len(pcm) % BYTES_A_SAMPLE])
+        wav.writeframes(pcm[: len(pcm) - len(pcm) % BYTES_PER_SAMPLE])
 
 
 def _samples(pcm: bytes) -> "array.array[int]":
     samples = array.array("h")
-    samples.frombytes(pcm[: len(pcm) - len(pcm) % BYTES_A_SAMPLE])
+    samples.frombytes(pcm[: len(pcm) - len(pcm) % BYTES_PER_SAMPLE])
     if sys.byteorder == "big":
         samples.byteswap()
     return samples

@@ -120,7 +120,7 @@ class Connect:
 
 
 @dataclass(frozen=True, slots=True)
-class Sound:
+class AudioAnalysis:
     """What a segment's samples say. Levels are shares of full scale (32768)."""
 
     samples: int
@@ -157,7 +157,7 @@ class Chunk:
     late_audio_bytes: int = 0
     # (arrival, bytes) of each audio frame: the playout clock needs them one by one.
     frames: tuple[tuple[int, int], ...] = ()
-    sound: Sound | None = None
+    sound: AudioAnalysis | None = None
     # Kept for the sinks that want to listen; not part of the record's JSON.
     pcm: bytes = field(default=b"", repr=False, compare=False, metadata={"json": False})
 
@@ -193,7 +193,7 @@ class Turn:
 
 
 @dataclass(frozen=True, slots=True)
-class Served:
+class ServerIdentity:
     """What llama.cpp said of itself: the model's name and its own build. None where it did not say."""
 
     model: str | None = None
@@ -214,7 +214,7 @@ class RunRecord:
     skipped: str | None = None
     # Reasons to distrust our own measurement, for a person to read.
     doubts: tuple[str, ...] = ()
-    served: Served = Served()
+    served: ServerIdentity = ServerIdentity()
 
     def to_json(self) -> str:
         """Return the record as one JSON document that `from_json` reads back, equal but for the PCM."""

@@ -202,7 +202,7 @@ class JoiningTts:
     `spoken` are the texts of its segments: the truth about whose audio is whose.
     """
 
-    MS_A_WORD = 350.0
+    MS_PER_WORD = 350.0
 
     def __init__(self, *, ttfb: float, target_ms: float) -> None:
         self.spoken: list[str] = []
@@ -230,7 +230,7 @@ class JoiningTts:
             self._buffer.clear()
             self.spoken.append(text)
             yield self._ttfb
-            yield from frames(tone(self.MS_A_WORD * len(text.split())))
+            yield from frames(tone(self.MS_PER_WORD * len(text.split())))
 
     def _end(self) -> Iterable[Step]:
         yield from self._flush(0)

@@ -18,7 +18,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 from runs import record
-from probe.sinks.history import History, Retention
+from probe.history.writer import History, Retention
 
 kept = History(Path(sys.argv[1]), Retention(megabytes=float(sys.argv[3])), count_spans=lambda _record: 8)
 number = int(sys.argv[2])

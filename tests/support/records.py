@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from probe.config import ScenarioConfig, TargetConfig
-from probe.record import Chunk, Failure, Plan, RunRecord, Sound, Turn
+from probe.record import AudioAnalysis, Chunk, Failure, Plan, RunRecord, Turn
 
 RATE = 8000
-BYTES_A_MS = 16
+BYTES_PER_MS = 16
 EPOCH = 1_700_000_000_000_000_000
 
 
@@ -18,7 +18,7 @@ def at(ms: float) -> int:
 
 def chunk(num: int = 1, asked: float = 0, *, frames: Sequence[tuple[float, float]] = (), **times: Any) -> Chunk:
     """A chunk asked for at `asked` ms whose frames are (arrival, duration) in ms, as are other timestamps by name."""
-    arrived = tuple((at(when), round(ms * BYTES_A_MS)) for when, ms in frames)
+    arrived = tuple((at(when), round(ms * BYTES_PER_MS)) for when, ms in frames)
     plain = {name: times.pop(name) for name in tuple(times) if name in _NOT_TIMES}
     audio = {"tts_first_audio": arrived[0][0], "tts_last_audio": arrived[-1][0]} if arrived else {}
     stamps = {name: None if ms is None else at(ms) for name, ms in times.items()}
@@ -26,9 +26,9 @@ def chunk(num: int = 1, asked: float = 0, *, frames: Sequence[tuple[float, float
     return Chunk(num, at(asked), **{"frames": arrived, "audio_bytes": size, **audio, **stamps, **plain})
 
 
-def heard(silence_ms: float | None = 0) -> Sound:
+def heard(silence_ms: float | None = 0) -> AudioAnalysis:
     """What was heard of a segment that starts with so much silence, or (None) is nothing else."""
-    return Sound(RATE, None if silence_ms is None else round(silence_ms * RATE / 1000), 0.1, 0.5, 0.9)
+    return AudioAnalysis(RATE, None if silence_ms is None else round(silence_ms * RATE / 1000), 0.1, 0.5, 0.9)
 
 
 def turn(*chunks: Chunk, num: int = 1, done: float | None = None) -> Turn:

@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 from probe.config import ScenarioConfig, TargetConfig
-from probe.record import Chunk, Connect, Failure, Plan, RunRecord, Sound, Turn
+from probe.record import AudioAnalysis, Chunk, Connect, Failure, Plan, RunRecord, Turn
 
 START = 1_700_000_000_000_000_000
 MS = 1_000_000
@@ -49,7 +49,7 @@ def chunk(chunk_num: int, start: int, ttfb_ms: int = 300, **changes: Any) -> Chu
         "segment_end": "marker",
         "audio_bytes": 44_000,
         "frames": ((first_audio, 22_000), (first_audio + 20 * MS, 22_000)),
-        "sound": Sound(22_000, 2_200, 0.2, 0.6, 0.98),
+        "sound": AudioAnalysis(22_000, 2_200, 0.2, 0.6, 0.98),
     }
     return Chunk(**(values | changes))
 

@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from probe.drift import Change, Monitor
-from probe.drift.fingerprint import Serving
+from probe.drift.fingerprint import Fingerprint
 from probe.drift.series import Point
 from probe.record import Outcome
 
 START_S = 1_700_438_400
-SERVED = Serving("model b1", "aria en 22000 Hz", "00000000")
+SERVED = Fingerprint("model b1", "aria en 22000 Hz", "00000000")
 PARTS_MS = (180.0, 220.0, 190.0)
 HANDOVER_MS = 0.4
 # Every five minutes, as long as nothing else is asked for: two days are enough to learn from.
@@ -25,7 +25,7 @@ def point(
     *,
     every_s: float = EVERY_S,
     outcome: Outcome = "ok",
-    serving: Serving = SERVED,
+    serving: Fingerprint = SERVED,
 ) -> Point:
     """A run whose stages took so long; the whole is their sum."""
     known = [each for each in parts if each is not None]

@@ -171,7 +171,7 @@ def _uses(source: str) -> Iterator[str]:
 
 
 def _imported_from(node: ast.ImportFrom) -> Iterator[str]:
-    """Yield what the names belong to: `from probe import sinks` uses probe.sinks, not only probe."""
+    """Yield what the names belong to: `from probe import metrics` uses probe.metrics, not only probe."""
     assert node.module, "relative imports hide where a module is: write it in full"
     for alias in node.names:
         name = f"{node.module}.{alias.name}"

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from probe import audio
-from probe.record import Sound
+from probe.record import AudioAnalysis
 
 RATE = 22000
 
@@ -238,4 +238,4 @@ def test_the_louder_the_sound_the_more_correlation_speech_must_show(
     rms: float, correlation: float, reason: str | None
 ) -> None:
     """Smooth sound cut one byte too late has -4.7 dB and a correlation of 0.58; no speech is as loud."""
-    assert audio.fault(Sound(1000, 0, rms, 1.0, correlation), 2000, "One two.") == reason
+    assert audio.fault(AudioAnalysis(1000, 0, rms, 1.0, correlation), 2000, "One two.") == reason

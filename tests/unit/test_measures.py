@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from records import BYTES_A_MS, RATE, at, chunk, failure, heard, record, turn
+from records import BYTES_PER_MS, RATE, at, chunk, failure, heard, record, turn
 
 from probe import audio
 from probe.measures import (
@@ -150,7 +150,7 @@ def test_late_audio_plays_too_and_moves_the_last_byte() -> None:
     """The rest came after the gap had ended the segment at 750: last byte at 800, played out at 1000."""
     late = chunk(
         1, tts_text_sent=400, frames=[(500, 100), (800, 200)], tts_segment_done=750,
-        segment_end="gap", late_audio_bytes=200 * BYTES_A_MS,
+        segment_end="gap", late_audio_bytes=200 * BYTES_PER_MS,
     )  # fmt: skip
     measured = measure(late, chunk(2, 760, frames=[(1040, 100)]))
     assert measured.chunks[0].tts_gen_time_ms == 350

@@ -33,7 +33,7 @@ def calibrate(runs: int, *, as_json: bool) -> None:
     clock = AnchoredClock.anchored_now()
     with truth_servers() as servers:
         records = _measure(servers, runs, clock)
-        truth = servers.tell()
+        truth = servers.end()
     found = _compare(records, clock, truth)
     if as_json:
         click.echo(json.dumps(_document(found), indent=2))
@@ -62,12 +62,12 @@ class TruthServers:
         self.tts_url = tts_url
         self._process = process
 
-    def tell(self) -> "dict[str, Truth]":
+    def end(self) -> "dict[str, Truth]":
         """End the servers; trace id -> what they did in that run."""
         from probe.accuracy import by_trace  # noqa: PLC0415 - `--help` stays quick
 
-        told, _ = self._process.communicate(timeout=END_TIMEOUT_S)
-        return by_trace(json.loads(line) for line in told.splitlines())
+        output, _ = self._process.communicate(timeout=END_TIMEOUT_S)
+        return by_trace(json.loads(line) for line in output.splitlines())
 
 
 @contextmanager

@@ -18,12 +18,12 @@ from probe.cli.time_option import MOMENT
 if TYPE_CHECKING:
     from probe.config import DriftConfig
     from probe.history.reader import HistoryReader
-    from probe.report.drift_report import Told
+    from probe.report.drift_report import SeriesReport
 
 SLOWER = 3
 _SHOWN_DAYS = 90
 _CALIBRATED_DAYS = 30
-_NS_A_DAY = 86_400 * 10**9
+_NS_PER_DAY = 86_400 * 10**9
 
 
 @click.command(short_help="Has it become slower, which stage, and since when?")
@@ -68,9 +68,9 @@ def drift(
         if calibrate:
             _calibrate(reader, series, budget, settings, as_json=as_json)
             return
-        all_told = [_told(reader, each, since, settings) for each in series]
-    _print(all_told, as_json=as_json, as_csv=as_csv)
-    if any(told.verdict.state == "slower" for told in all_told):
+        reports = [_series_report(reader, each, since, settings) for each in series]
+    _print(reports, as_json=as_json, as_csv=as_csv)
+    if any(series_report.verdict.state == "slower" for series_report in reports):
         sys.exit(SLOWER)
 
 
@@ -92,16 +92,18 @@ def _wanted(
     return series
 
 
-def _told(reader: "HistoryReader", series: tuple[str, str], since: int, settings: "DriftConfig") -> "Told":
+def _series_report(
+    reader: "HistoryReader", series: tuple[str, str], since: int, settings: "DriftConfig"
+) -> "SeriesReport":
     from probe.drift import Monitor  # noqa: PLC0415 - `--help` stays quick
-    from probe.report.drift_report import Told  # noqa: PLC0415 - as above
+    from probe.report.drift_report import SeriesReport  # noqa: PLC0415 - as above
 
     points = list(reader.points(*series))
     monitor = Monitor(settings.threshold, settings.least_change_percent / 100)
     for each in points:
         monitor.add(each)
     verdict = monitor.verdict()
-    return Told(
+    return SeriesReport(
         *series,
         verdict,
         [each for each in points if each.started >= since],
@@ -109,19 +111,19 @@ def _told(reader: "HistoryReader", series: tuple[str, str], since: int, settings
     )
 
 
-def _print(all_told: Sequence["Told"], *, as_json: bool, as_csv: bool) -> None:
+def _print(reports: Sequence["SeriesReport"], *, as_json: bool, as_csv: bool) -> None:
     from probe.report import drift_report  # noqa: PLC0415 - `--help` stays quick
 
     if as_json:
-        click.echo(json.dumps(drift_report.document(all_told), indent=2))
+        click.echo(json.dumps(drift_report.document(reports), indent=2))
     elif as_csv:
-        click.echo(drift_report.as_csv(all_told), nl=False)
+        click.echo(drift_report.as_csv(reports), nl=False)
     else:
         width = shutil.get_terminal_size((120, 24)).columns
-        for number, told in enumerate(all_told):
+        for number, series_report in enumerate(reports):
             for line in ("",) * (number > 0):
                 say(line)
-            for line in drift_report.report(told, width):
+            for line in drift_report.report(series_report, width):
                 say(line)
 
 
@@ -135,7 +137,7 @@ def _calibrate(
 ) -> None:
     from probe.drift.threshold import TooLittleError, calibrate  # noqa: PLC0415 - `--help` stays quick
 
-    since = time.time_ns() - _CALIBRATED_DAYS * _NS_A_DAY
+    since = time.time_ns() - _CALIBRATED_DAYS * _NS_PER_DAY
     found = {}
     for target, scenario in series:
         try:

@@ -13,7 +13,7 @@ from probe.engine import runner
 from probe.engine.self_check import Watch
 from probe.plan import new_plan
 from probe.protocols.llama_chunked import llama_server
-from probe.record import Plan, RunRecord, Served, Target
+from probe.record import Plan, RunRecord, ServerIdentity, Target
 from probe.transport import http_get
 from probe.transport.connection import WebSocketConnector
 
@@ -45,10 +45,10 @@ async def attempt(entry: Entry, config: Config, stop: asyncio.Event) -> Attempt 
     return replace(done, record=replace(done.record, served=served))
 
 
-async def _served(target: Target) -> Served:
+async def _served(target: Target) -> ServerIdentity:
     """Ask llama.cpp what it serves, before anything is measured."""
     if target.llama_url is None:
-        return Served()
+        return ServerIdentity()
     return llama_server.served(
         await http_get.get(llama_server.props_url(target.llama_url), courtesy.ASK_TIMEOUT_S) or b""
     )

@@ -33,7 +33,7 @@ VERSION = version("voice-probe")
 RESTORED_RUNS = 20
 # A record whose audio is kept is large: a sink that is further behind than this loses runs.
 QUEUED_RUNS = 100
-_NS_A_DAY = 86_400 * 10**9
+_NS_PER_DAY = 86_400 * 10**9
 
 
 class StartError(Exception):
@@ -69,7 +69,7 @@ def build(config: Config) -> Parts:
         histograms.daemon.count_sink_error(sink)
         log.error("sink failed", sink=sink, error=what)
 
-    drift = DriftSink(_monitors(config), histograms.tell_drift, histograms.count_drift, log)
+    drift = DriftSink(_monitors(config), histograms.update_drift, histograms.count_drift, log)
     watched = WatchedHistory(history, drift, on_error)
     sinks: list[Sink] = [histograms, drift, LogSink(log, log_texts=config.log.texts)]
     if endpoint := _endpoint(config.otlp):
@@ -119,14 +119,14 @@ def _restore(histograms: Histograms, config: Config) -> list[RunRecord]:
             runs = list(history.runs(target=target, scenario=scenario, limit=RESTORED_RUNS))
             histograms.restore(runs)
             if found := history.serving_since(target, scenario):
-                histograms.restore_serving(target, scenario, *found)
+                histograms.restore_fingerprint(target, scenario, *found)
             last += runs
     return last
 
 
 def _restore_drift(drift: DriftSink, config: Config, on_error: Callable[[str, str], None]) -> None:
     """Have each series' detector where it was. Whatever the past does to it, the daemon starts."""
-    since = time.time_ns() - REBUILT_DAYS * _NS_A_DAY
+    since = time.time_ns() - REBUILT_DAYS * _NS_PER_DAY
     for target, scenario in _pairs(config):
         try:
             with reading(state_dir(config)) as history:

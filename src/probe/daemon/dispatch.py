@@ -54,7 +54,7 @@ class Saver(Protocol):
 @dataclass(slots=True)
 class _Submission:
     record: RunRecord
-    tell_saved: Callable[[], None]
+    report_saved: Callable[[], None]
     # Taken by whoever hands the record to the other sinks: once, be the history quick or late.
     handed_on: threading.Lock = field(default_factory=threading.Lock)
 
@@ -119,7 +119,7 @@ class Dispatch:
             self._save_waiting()
         finally:
             self._hand_on(submission)
-            submission.tell_saved()
+            submission.report_saved()
         self._on_pruned(self._history.prune(submission.record.ended))
 
     def _save_waiting(self, _timeout_s: float = 0.0) -> None:

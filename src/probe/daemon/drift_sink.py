@@ -21,7 +21,7 @@ REBUILT_RUNS = 12_000
 class DriftSink:
     """Every method may be called from any thread.
 
-    `new_monitor` makes the detector of a series, `tell` is given each verdict by target and scenario, `count` each
+    `new_monitor` makes the detector of a series, `update` is given each verdict by target and scenario, `count` each
     change that is new.
     """
 
@@ -30,19 +30,19 @@ class DriftSink:
     def __init__(
         self,
         new_monitor: Callable[[], Monitor],
-        tell: Callable[[str, str, Verdict], None],
+        update: Callable[[str, str, Verdict], None],
         count: Callable[[str, str, Shift], None],
         logger: Logger,
     ) -> None:
         self._new_monitor = new_monitor
-        self._tell = tell
+        self._update = update
         self._count = count
         self._logger = logger
         self._lock = threading.Lock()
         self._monitors: dict[tuple[str, str], Monitor] = {}
         self._found: dict[str, Change] = {}
         # What was told last of each series.
-        self._told: dict[tuple[str, str], Verdict] = {}
+        self._reported: dict[tuple[str, str], Verdict] = {}
 
     def restore(self, target: str, scenario: str, points: Iterable[Point]) -> None:
         """Take what the history holds of a series, oldest first: the state is then what it was."""
@@ -50,14 +50,14 @@ class DriftSink:
             monitor = self._monitor(target, scenario)
             for each in points:
                 self._add(monitor, each)
-            verdict = self._told[target, scenario] = monitor.verdict()
-        self._tell(target, scenario, verdict)
+            verdict = self._reported[target, scenario] = monitor.verdict()
+        self._update(target, scenario, verdict)
 
     def forget(self, target: str, scenario: str) -> None:
         """Begin a series anew."""
         with self._lock:
             self._monitors[target, scenario] = self._new_monitor()
-            self._told.pop((target, scenario), None)
+            self._reported.pop((target, scenario), None)
 
     def look(self, record: RunRecord) -> None:
         """Take a new run, once and in order."""
@@ -75,9 +75,9 @@ class DriftSink:
         with self._lock:
             verdict = self._monitor(target, scenario).verdict()
             found = self._found.get(record.plan.run_id)
-            before = self._told.get((target, scenario))
-            self._told[target, scenario] = verdict
-        self._tell(target, scenario, verdict)
+            before = self._reported.get((target, scenario))
+            self._reported[target, scenario] = verdict
+        self._update(target, scenario, verdict)
         log = self._logger.bind(run_id=record.plan.run_id, target=target, scenario=scenario)
         if isinstance(found, Shift):
             self._count(target, scenario, found)

@@ -41,7 +41,7 @@ async def heartbeat(
     """Once a second, or as often as a watchdog wants it: say that the loop turns and what is wrong, if anything."""
     loop = asyncio.get_running_loop()
     period = HEARTBEAT_S if watchdog_s is None else min(HEARTBEAT_S, watchdog_s / 2)
-    told = ""
+    reported = ""
     while True:
         due = loop.time() + period
         await asyncio.sleep(period)
@@ -53,8 +53,8 @@ async def heartbeat(
         health.note(problem)
         if watchdog_s is not None and problem is None:
             notifier.alive()
-        if (status := problem or runs.summary(schedule.next_due())) != told:
-            told = status
+        if (status := problem or runs.summary(schedule.next_due())) != reported:
+            reported = status
             notifier.status(status)
 
 

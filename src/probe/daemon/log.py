@@ -75,12 +75,12 @@ class LogSink:
 
     def write(self, record: RunRecord) -> None:
         how = outcome(record)
-        told = {**_summary(record), **_trouble(record, log_texts=self._log_texts)}
+        fields = {**_summary(record), **_trouble(record, log_texts=self._log_texts)}
         if self._log_texts:
-            told["turns"] = [
+            fields["turns"] = [
                 {"user": turn.user, "text": "".join(chunk.text for chunk in turn.chunks)} for turn in record.turns
             ]
-        getattr(self._logger, _LEVELS[how])("run", **{key: value for key, value in told.items() if value is not None})
+        getattr(self._logger, _LEVELS[how])("run", **{key: value for key, value in fields.items() if value is not None})
 
     def close(self, timeout_s: float) -> None:
         """Nothing is held back."""
@@ -110,13 +110,13 @@ def _summary(record: RunRecord) -> dict[str, Any]:
 
 def _trouble(record: RunRecord, *, log_texts: bool) -> dict[str, Any]:
     """What there is to say beyond the figures when a run is not simply good."""
-    told: dict[str, Any] = {"skipped": record.skipped, "doubts": list(record.doubts) or None}
+    fields: dict[str, Any] = {"skipped": record.skipped, "doubts": list(record.doubts) or None}
     if outcome(record) == "slow":
-        told["objective_ms"] = record.plan.target.objective_ms
+        fields["objective_ms"] = record.plan.target.objective_ms
     failure = record.failure
     if failure is not None:
         target = record.plan.target
-        told |= {
+        fields |= {
             "stage": failure.stage,
             "reason": failure.reason,
             "detail": failure.detail if log_texts else without_texts(failure.detail, record),
@@ -125,7 +125,7 @@ def _trouble(record: RunRecord, *, log_texts: bool) -> dict[str, Any]:
             "llm_url": target.llm_url,
             "tts_url": target.tts_url,
         }
-    return told
+    return fields
 
 
 def _rounded(ms: float | None) -> float | None:

@@ -14,7 +14,7 @@ from probe.daemon.log import Logger
 from probe.daemon.schedule import Entry
 from probe.measures import outcome, summarise
 from probe.metrics.histograms import Histograms
-from probe.record import RunRecord, Served
+from probe.record import RunRecord, ServerIdentity
 
 OVERLAP = "the previous run is still going"
 
@@ -41,7 +41,7 @@ class Runs:
         self._health = health
         self._log = log
         self._stop = stop
-        self._served: dict[str, Served] = {}
+        self._served: dict[str, ServerIdentity] = {}
         for record in past:
             self._remember(record)
 
@@ -74,12 +74,12 @@ class Runs:
 
     def _remember(self, record: RunRecord) -> None:
         """What serves a target is still what served it last, where it does not say."""
-        if record.served != Served():
+        if record.served != ServerIdentity():
             self._served[record.plan.target.name] = record.served
 
     async def _hand_on(self, record: RunRecord) -> None:
         self._remember(record)
-        record = replace(record, served=self._served.get(record.plan.target.name, Served()))
+        record = replace(record, served=self._served.get(record.plan.target.name, ServerIdentity()))
         if self.config.daemon.audio_dir is None:
             record = _without_audio(record)
         await self._dispatch.submit(record)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from probe.drift.fingerprint import Serving
+from probe.drift.fingerprint import Fingerprint
 from probe.measures import STAGES
 
 WHOLE = STAGES[0]
@@ -58,8 +58,8 @@ class ServingChange:
     """Something else serves, or it serves otherwise: what was known of the latencies no longer counts."""
 
     since: int
-    old: Serving
-    new: Serving
+    old: Fingerprint
+    new: Fingerprint
     before: tuple[str, ...]
     after: tuple[str, ...]
 

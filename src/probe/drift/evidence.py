@@ -27,7 +27,7 @@ _MOST = 20.0
 # What was told and went within a day makes the next alarm need so much more; it fades, too, by the day.
 _MORE_EACH = 1.3
 _MOST_MORE = 6.0
-_LESS_A_DAY = 0.98
+_LESS_PER_DAY = 0.98
 _A_DAY_S = 86_400
 # What may be contention is so much of the threshold at most, until it counts: ten such runs are no alarm.
 _MAY_BE = 0.045
@@ -220,7 +220,7 @@ class Evidence:
         self._learn()
 
     def _learn(self) -> None:
-        self._more = max(1.0, self._more * _LESS_A_DAY)
+        self._more = max(1.0, self._more * _LESS_PER_DAY)
         runs = self._apart(-math.inf, math.inf)
         sure = [self._sure(at, by) for at, by in runs]
         self.noise = estimate([by for _, by in runs], sure, self.baseline.strays(), self._threshold)

@@ -15,7 +15,7 @@ _OF_NO_EFFECT = {
 
 
 @dataclass(frozen=True, slots=True)
-class Serving:
+class Fingerprint:
     """Two runs with equal ones were served alike.
 
     `llm` is the model and its server's build, empty where llama.cpp does not tell; `tts` what was asked of the TTS
@@ -27,10 +27,10 @@ class Serving:
     config: str
 
 
-def serving(record: RunRecord) -> Serving:
+def fingerprint(record: RunRecord) -> Fingerprint:
     """What served this run."""
     target, served = record.plan.target, record.served
-    return Serving(
+    return Fingerprint(
         llm=" ".join(part for part in (served.model, served.build) if part),
         tts=f"{target.voice} {target.language} {target.sample_rate} Hz",
         config=_fingerprint(record),

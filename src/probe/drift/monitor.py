@@ -11,7 +11,7 @@ from probe.drift.baseline import midmean
 from probe.drift.bursts import FAR_SIGMAS, LARGE, Contention
 from probe.drift.change import WHOLE, Change, Direction, Drift, Moved, ServingChange, Shift, Verdict, leading
 from probe.drift.evidence import RING, SETTLED, Evidence
-from probe.drift.fingerprint import Serving
+from probe.drift.fingerprint import Fingerprint
 from probe.drift.onset import first_different
 from probe.drift.series import Point
 from probe.measures import STAGES
@@ -54,7 +54,7 @@ class Monitor:
         self._runs: deque[_Run] = deque(maxlen=RING)
         self._number = 0
         self._last: Point | None = None
-        self._serving: Serving | None = None
+        self._serving: Fingerprint | None = None
         self._contention = Contention(threshold)
         self._gaps: deque[int] = deque(maxlen=_GAPS)
         self._cold: deque[float] = deque(maxlen=RING)
@@ -272,8 +272,8 @@ def _of(stage: str, moved: Sequence[Moved]) -> Moved:
     return next(each for each in moved if each.stage == stage)
 
 
-def _filled(known: Serving | None, told: Serving) -> Serving:
+def _filled(known: Fingerprint | None, told: Fingerprint) -> Fingerprint:
     """A server that does not say what it is, is what it was."""
     if known is None or told.llm:
         return told
-    return Serving(known.llm, told.tts, told.config)
+    return Fingerprint(known.llm, told.tts, told.config)

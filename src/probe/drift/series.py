@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from probe.drift.fingerprint import Serving, serving
+from probe.drift.fingerprint import Fingerprint, fingerprint
 from probe.measures import STAGES, measure_run, outcome, stages_ms
 from probe.record import Outcome, RunRecord
 
@@ -17,7 +17,7 @@ class Point:
     run_id: str
     started: int
     outcome: Outcome
-    serving: Serving
+    serving: Fingerprint
     stages_ms: tuple[float | None, ...]
 
 
@@ -25,4 +25,4 @@ def point(record: RunRecord) -> Point:
     """What a run adds to its series."""
     turns = measure_run(record)
     stages = tuple(stages_ms(turns[0]).values()) if turns else (None,) * len(STAGES)
-    return Point(record.plan.run_id, record.started, outcome(record), serving(record), stages)
+    return Point(record.plan.run_id, record.started, outcome(record), fingerprint(record), stages)

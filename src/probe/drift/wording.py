@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 from probe.drift.change import WHOLE, Change, Direction, Moved, ServingChange, Shift, Verdict
 from probe.drift.evidence import ENOUGH
-from probe.drift.fingerprint import Serving
+from probe.drift.fingerprint import Fingerprint
 
 NAMES = {
     WHOLE: "combined TTFB",
@@ -16,7 +16,7 @@ NAMES = {
 # A stage that makes up so much of a change makes up all of it.
 _ALL = 0.9
 # Less of a change is not worth a word.
-_WORTH_A_WORD = 0.1
+_WORTH_PER_WORD = 0.1
 
 Value = str | float | tuple[str, ...]
 
@@ -67,7 +67,7 @@ def _what(moved: Sequence[Moved], direction: Direction, stage: str, since: str =
 
 def _parts(moved: Sequence[Moved], whole: Moved) -> list[Moved]:
     """The stages that make up a change, the largest first."""
-    parts = [each for each in moved if each.stage != WHOLE and each.added_ms / whole.added_ms >= _WORTH_A_WORD]
+    parts = [each for each in moved if each.stage != WHOLE and each.added_ms / whole.added_ms >= _WORTH_PER_WORD]
     return sorted(parts, key=lambda each: -abs(each.added_ms))
 
 
@@ -83,7 +83,7 @@ def text(found: Change) -> str:
     return told if found.until is None else f"{told}, until {moment(found.until)}"
 
 
-def _difference(old: Serving, new: Serving) -> str:
+def _difference(old: Fingerprint, new: Fingerprint) -> str:
     changed = [
         f"{name} {before or 'unknown'} → {after or 'unknown'}"
         for name, before, after in (("LLM", old.llm, new.llm), ("TTS", old.tts, new.tts))

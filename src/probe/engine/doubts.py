@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 from probe.audio import duration_ns
-from probe.protocols.magpie.attribution import NS_A_MS, Segment, Segments
+from probe.protocols.magpie.attribution import NS_PER_MS, Segment, Segments
 
 # How a WAV file begins: 44 bytes that are no samples, and would be taken for the first sound.
 _WAV = b"RIFF"
@@ -27,7 +27,7 @@ def _of_durations(segments: Segments) -> Iterator[str]:
     """Bytes that last longer or shorter than the server says are not the samples that we take them for."""
     so_far_ms = 0.0
     for segment in segments.all:
-        own_ms = duration_ns(len(segment.pcm), segments.sample_rate) / NS_A_MS
+        own_ms = duration_ns(len(segment.pcm), segments.sample_rate) / NS_PER_MS
         so_far_ms += own_ms
         # Servers may say how long a segment lasts, or the stream so far.
         if segment.told_ms and segment.frames and not _any_close(segment.told_ms, own_ms, so_far_ms):

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from probe.engine.session import Busy, Fault, Session
 from probe.protocols.base import ChunkEnd, LlmCodec, Malformed, Messages, ServerError, StreamEnded, Token
 from probe.record import Chunk, Pause
-from probe.transport.inbox import NEVER, NS_A_S, Arrival
+from probe.transport.inbox import NEVER, NS_PER_S, Arrival
 
 # Of the time for it, a server that is still generating gets so much to read our end_stream on the connection that it is
 # busy with; the rest is for another connection.
@@ -18,7 +18,7 @@ _DEAD_BACKEND = ("connection_error", "empty_response")
 
 
 @dataclass(slots=True)
-class Draft:
+class LlmChunk:
     """The LLM's half of a chunk while it grows."""
 
     chunk_num: int
@@ -54,7 +54,7 @@ class LlmStream:
     """One stream on the chunked LLM server. It owns a slot there from `start` until the server has said `ended`."""
 
     def __init__(self, session: Session, codec: LlmCodec, stream_id: str) -> None:
-        self.drafts: list[Draft] = []
+        self.drafts: list[LlmChunk] = []
         self.finished = False
         self._session = session
         self._codec = codec
@@ -62,7 +62,7 @@ class LlmStream:
         self._started = False
         self._ended = False
         self._refused: ServerError | None = None
-        self._reading: Draft | None = None
+        self._reading: LlmChunk | None = None
 
     @property
     def busy(self) -> bool:
@@ -73,13 +73,13 @@ class LlmStream:
         """Whether the server has not given the slot back, though it was asked to."""
         return self.finished and not self._ended
 
-    async def start(self, messages: Messages, pause: Pause, temperature: float) -> Draft:
+    async def start(self, messages: Messages, pause: Pause, temperature: float) -> LlmChunk:
         """Ask for the first chunk and read it to its end."""
         request = self._codec.start(self._stream_id, messages, pause, temperature)
         self._started = True
         return await self._read(request)
 
-    async def resume(self, pause: Pause) -> Draft:
+    async def resume(self, pause: Pause) -> LlmChunk:
         """Ask for the next chunk and read it to its end."""
         return await self._read(self._codec.resume(self._stream_id, pause))
 
@@ -90,7 +90,7 @@ class LlmStream:
 
     async def await_end(self, timeout_s: float) -> None:
         """Wait until the server has given the slot back, or `timeout_s`. A server that doesn't is not at fault."""
-        until = self._session.clock.now() + round(timeout_s * NS_A_S)
+        until = self._session.clock.now() + round(timeout_s * NS_PER_S)
         with suppress(Fault):
             while not self._ended and self._session.connected("llm"):
                 if not await self._session.pump("llm", until):
@@ -142,7 +142,7 @@ class LlmStream:
     async def keep_alive(self) -> None:
         """Nothing to do: LLM servers keep an idle stream."""
 
-    def _token(self, draft: Draft, content: str, at: int) -> None:
+    def _token(self, draft: LlmChunk, content: str, at: int) -> None:
         draft.tokens.append(content)
         if len(draft.tokens) > MAX_TOKENS:
             raise Fault("llm", "flood", f"the LLM server sent more than {MAX_TOKENS} tokens in one chunk")
@@ -151,9 +151,9 @@ class LlmStream:
             self._session.tell("llm_first_token", at, draft.chunk())
         self._session.tell("llm_token", at, text=f"token {content!r}")
 
-    async def _read(self, request: str) -> Draft:
+    async def _read(self, request: str) -> LlmChunk:
         # The draft is there before the write: an answer may arrive while the write still waits.
-        draft = Draft(len(self.drafts) + 1, self._session.clock.now())
+        draft = LlmChunk(len(self.drafts) + 1, self._session.clock.now())
         self.drafts.append(draft)
         self._reading = draft
         self._session.stage = "llm"

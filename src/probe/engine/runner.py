@@ -9,12 +9,12 @@ from typing import Any
 from probe import audio
 from probe.clock import Clock
 from probe.engine import doubts
-from probe.engine.llm_stream import Draft, LlmStream
+from probe.engine.llm_stream import LlmChunk, LlmStream
 from probe.engine.session import Busy, Fault, Session
 from probe.engine.tts_stream import TtsStream
 from probe.protocols.base import LlmCodec, TtsCodec
 from probe.protocols.magpie.attribution import Segment
-from probe.record import Chunk, Event, EventKind, Failure, Plan, RunRecord, Sound, Turn
+from probe.record import AudioAnalysis, Chunk, Event, EventKind, Failure, Plan, RunRecord, Turn
 from probe.transport.connection import Connector
 from probe.transport.inbox import Inbox
 
@@ -189,7 +189,7 @@ class _Dialogue:
         if not audio.speakable(turn.reply()):
             raise Fault("llm", "empty_response", "the response has no word to speak")
 
-    async def _speak(self, turn: _TurnInProgress, draft: Draft, unsent: str) -> str:
+    async def _speak(self, turn: _TurnInProgress, draft: LlmChunk, unsent: str) -> str:
         """Send a chunk's text; returns what is to go with the next one instead.
 
         White space alone gets no answer from the server, so nobody waits for one; but it may part two words.
@@ -225,7 +225,7 @@ async def _quietly(work: Coroutine[Any, Any, None]) -> None:
         await work
 
 
-def _require_progress(drafts: list[Draft]) -> None:
+def _require_progress(drafts: list[LlmChunk]) -> None:
     last = drafts[-MAX_EMPTY_CHUNKS:]
     if len(last) == MAX_EMPTY_CHUNKS and not any(draft.text.strip() for draft in last):
         raise Fault("llm", "no_progress", f"{MAX_EMPTY_CHUNKS} chunks in a row without a word")
@@ -259,15 +259,15 @@ def _with_segment(chunk: Chunk, segment: Segment) -> Chunk:
     )
 
 
-async def _listen(pcm: bytes) -> Sound:
+async def _listen(pcm: bytes) -> AudioAnalysis:
     """Measure a segment, however long, without holding up the event loop, where other runs are measured."""
-    hearing = audio.Hearing(pcm)
+    hearing = audio.AudioAnalyser(pcm)
     for _ in hearing.blocks():
         await asyncio.sleep(0)
     return hearing.sound()
 
 
-async def _finished(draft: Draft, segment: Segment | None) -> Chunk:
+async def _finished(draft: LlmChunk, segment: Segment | None) -> Chunk:
     if segment is None:
         return draft.chunk()
     pcm = bytes(segment.pcm)

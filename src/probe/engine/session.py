@@ -6,7 +6,7 @@ from typing import Protocol
 from probe.clock import Clock
 from probe.record import REASONS, Chunk, Connect, Event, EventKind, Plan, Stage
 from probe.transport.connection import ConnectError, Connector, Link, SendError
-from probe.transport.inbox import NEVER, NS_A_S, Arrival, Inbox, Kind, Server
+from probe.transport.inbox import NEVER, NS_PER_S, Arrival, Inbox, Kind, Server
 from probe.urls import without_secrets
 
 _ENDINGS: Mapping[Kind, str] = {"closed": "closed", "broken": "malformed", "flood": "flood"}
@@ -113,7 +113,7 @@ class Session:
         Raises Fault where `server`, the one that is waited for, has been silent for longer than it may.
         """
         self.stage = server
-        silence_ends = self._heard[server] + round(self._patience[server] * NS_A_S)
+        silence_ends = self._heard[server] + round(self._patience[server] * NS_PER_S)
         idles_at = self._idles_at(server)
         arrival = await self._inbox.get(min(until, silence_ends, idles_at))
         if arrival is not None:
@@ -127,7 +127,7 @@ class Session:
 
     async def rest(self, seconds: float) -> None:
         """Let time pass; the peers go on reading."""
-        until = self.clock.now() + round(seconds * NS_A_S)
+        until = self.clock.now() + round(seconds * NS_PER_S)
         while (arrival := await self._inbox.get(until)) is not None:
             self._dispatch(arrival)
 
@@ -168,7 +168,7 @@ class Session:
         """When the TTS server, which drops idle streams, wants a sign of life while the LLM server takes its time."""
         if server == "tts" or "tts" not in self._links or "tts" not in self.peers or not self.peers["tts"].busy:
             return NEVER
-        return self._heard["tts"] + KEEP_ALIVE_S * NS_A_S
+        return self._heard["tts"] + KEEP_ALIVE_S * NS_PER_S
 
     def _headers(self) -> dict[str, str]:
         return {"traceparent": f"00-{self.plan.trace_id}-{self.plan.span_id}-01"}

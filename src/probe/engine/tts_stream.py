@@ -6,7 +6,7 @@ from probe.engine.session import Fault, Session
 from probe.protocols.base import Audio, Malformed, SegmentComplete, ServerError, StreamCreated, StreamDone, TtsCodec
 from probe.protocols.magpie.attribution import Segment, Segments
 from probe.record import EventKind
-from probe.transport.inbox import NEVER, NS_A_S, Arrival
+from probe.transport.inbox import NEVER, NS_PER_S, Arrival
 
 # On a connection that has served a stream, an older server ignores a second `init`: so long do we wait for its answer.
 REUSE_PATIENCE_S = 2.0
@@ -134,7 +134,9 @@ class TtsStream:
     async def _accepted_again(self) -> bool:
         try:
             await self._init()
-            patience = NEVER if self.segments.markers else self._session.clock.now() + round(REUSE_PATIENCE_S * NS_A_S)
+            patience = (
+                NEVER if self.segments.markers else self._session.clock.now() + round(REUSE_PATIENCE_S * NS_PER_S)
+            )
             while not self._created and self._session.connected("tts"):
                 if not await self._session.pump("tts", patience):
                     return False

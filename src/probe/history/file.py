@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import astuple
 from pathlib import Path
 
-from probe.drift.fingerprint import Serving
+from probe.drift.fingerprint import Fingerprint
 from probe.record import RunRecord
 
 FILE_NAME = "history.sqlite3"
@@ -91,13 +91,13 @@ def encode(record: RunRecord) -> bytes:
     return zlib.compress(record.to_json().encode("utf-8", _LONE_SURROGATES), level=1)
 
 
-def encode_serving(serving: Serving) -> str:
+def encode_serving(serving: Fingerprint) -> str:
     return json.dumps(astuple(serving))
 
 
 @functools.lru_cache(maxsize=100)
-def decode_serving(text: str) -> Serving:
-    return Serving(*json.loads(text))
+def decode_serving(text: str) -> Fingerprint:
+    return Fingerprint(*json.loads(text))
 
 
 def decode(blob: bytes) -> RunRecord:

@@ -6,7 +6,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from urllib.parse import quote
 
-from probe.drift.fingerprint import Serving
+from probe.drift.fingerprint import Fingerprint
 from probe.drift.series import Point, point
 from probe.history.file import (
     BUSY_TIMEOUT_S,
@@ -72,7 +72,7 @@ class HistoryReader:
                 else:
                     yield Point(run_id, started, outcome, decode_serving(serving), tuple(stages))
 
-    def serving_since(self, target: str, scenario: str) -> tuple[Serving, int] | None:
+    def serving_since(self, target: str, scenario: str) -> tuple[Fingerprint, int] | None:
         """What served the last run, and the start of the run since which nothing else did; None where none tells."""
         if self._version == 1:
             return None

@@ -17,7 +17,7 @@ from probe.record import RunRecord
 
 # A clock that jumps ahead makes every run look old: it shall cost a few of them, not the history.
 _MOST_FORGOTTEN_AT_ONCE = 10
-_NS_A_DAY = 86_400 * 10**9
+_NS_PER_DAY = 86_400 * 10**9
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +89,7 @@ class History:
             oldest = self._db.execute(
                 "SELECT seq, started, unsent_spans FROM runs ORDER BY seq LIMIT ?", (_MOST_FORGOTTEN_AT_ONCE,)
             ).fetchall()
-            too_old = now - round(self._retention.days * _NS_A_DAY)
+            too_old = now - round(self._retention.days * _NS_PER_DAY)
             too_large = self._bytes() > self._retention.megabytes * 1e6
             gone = [row for row in oldest if too_large or row[1] < too_old]
             if gone:

@@ -124,20 +124,20 @@ def _gauges(runs: Sequence[_Run], fixed: Labels) -> Iterator[str]:
 
 def _stage_gauges(runs: Sequence[_Run], fixed: Labels) -> Iterator[str]:
     yield f"# TYPE {NAMESPACE}_last_stage_seconds gauge"
-    told = [
+    samples = [
         ((*_of(run, fixed), ("stage", stage)), (run.at_s, ms / 1000))
         for run in runs
         for stage, ms in run.stages_ms.items()
     ]
-    for labels, values in _by_labels(told).items():
+    for labels, values in _by_labels(samples).items():
         for at_s, value in values:
             yield _sample(f"{NAMESPACE}_last_stage_seconds", labels, value, at_s)
 
 
 def _gauge(name: str, values: Iterable[tuple[_Run, float]], fixed: Labels) -> Iterator[str]:
     yield f"# TYPE {NAMESPACE}_{name} gauge"
-    for labels, told in _by_labels((_of(run, fixed), (run.at_s, value)) for run, value in values).items():
-        for at_s, value in told:
+    for labels, samples in _by_labels((_of(run, fixed), (run.at_s, value)) for run, value in values).items():
+        for at_s, value in samples:
             yield _sample(f"{NAMESPACE}_{name}", labels, value, at_s)
 
 
@@ -154,8 +154,8 @@ def _of(run: _Run, fixed: Labels) -> Labels:
 
 
 def _sample(name: str, labels: Labels, value: float, at_s: float) -> str:
-    told = ",".join(f'{key}="{_escaped(text)}"' for key, text in labels)
-    return f"{name}{{{told}}} {value} {at_s:.3f}"
+    joined = ",".join(f'{key}="{_escaped(text)}"' for key, text in labels)
+    return f"{name}{{{joined}}} {value} {at_s:.3f}"
 
 
 def _escaped(text: str) -> str:

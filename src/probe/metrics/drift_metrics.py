@@ -42,7 +42,7 @@ class DriftMetrics:
         for gauge in (*self._ratios.values(), *self._added.values(), self._state, self._since):
             gauge.set(math.nan)
 
-    def tell(self, verdict: Verdict) -> None:
+    def update(self, verdict: Verdict) -> None:
         """Say how things stand."""
         for gauge in (*self._ratios.values(), *self._added.values()):
             gauge.set(math.nan)

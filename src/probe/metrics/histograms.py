@@ -11,7 +11,7 @@ from typing import get_args
 from prometheus_client import Counter, Histogram, disable_created_metrics
 
 from probe.drift import Shift, Verdict
-from probe.drift.fingerprint import Serving
+from probe.drift.fingerprint import Fingerprint
 from probe.measures import outcome
 from probe.metrics.drift_metrics import DriftMetrics
 from probe.metrics.exposition import NAMESPACE, RUN_LABELS, Part, negotiate, page
@@ -70,7 +70,7 @@ class Histograms:
         target = record.plan.target.name
         runs = self._runs_of(target, record.plan.scenario.name)
         runs.count(record)
-        runs.last.tell(record)
+        runs.last.update(record)
         runs.part.refresh()
         if record.failure is not None:
             self._failures_of(target).count(record)
@@ -82,19 +82,19 @@ class Histograms:
         """
         for record in records:
             runs = self._runs_of(record.plan.target.name, record.plan.scenario.name)
-            runs.last.tell(record)
+            runs.last.update(record)
             runs.part.refresh()
 
-    def restore_serving(self, target: str, scenario: str, serving: Serving, since: int) -> None:
+    def restore_fingerprint(self, target: str, scenario: str, serving: Fingerprint, since: int) -> None:
         """Say since when (nanoseconds since the epoch) this has been what serves."""
         runs = self._runs_of(target, scenario)
-        runs.last.tell_serving(serving, since)
+        runs.last.update_fingerprint(serving, since)
         runs.part.refresh()
 
-    def tell_drift(self, target: str, scenario: str, verdict: Verdict) -> None:
+    def update_drift(self, target: str, scenario: str, verdict: Verdict) -> None:
         """How the last runs compare with the baseline."""
         metrics = self._drift_of(target, scenario)
-        metrics.tell(verdict)
+        metrics.update(verdict)
         metrics.part.refresh()
 
     def count_drift(self, target: str, scenario: str, found: Shift) -> None:

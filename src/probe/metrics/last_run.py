@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 from prometheus_client import Gauge
 
-from probe.drift.fingerprint import Serving, serving
+from probe.drift.fingerprint import Fingerprint, fingerprint
 from probe.measures import STAGES, measure_run, outcome, stages_ms
 from probe.metrics.exposition import NAMESPACE, RUN_LABELS, Part
 from probe.metrics.observations import is_trusted
@@ -45,29 +45,29 @@ class LastRun:
             "Since when what serves has been what it is.",
             *("llm", "tts", "config"),
         )
-        self._serving: Serving | None = None
+        self._serving: Fingerprint | None = None
 
-    def tell(self, record: RunRecord) -> None:
+    def update(self, record: RunRecord) -> None:
         """Take a run for the last one."""
         ended = record.ended / 1e9
         self._run.set(ended)
-        if (now := serving(record)) != self._serving:
-            self.tell_serving(now, record.started)
-        self._tell_row(record)
+        if (now := fingerprint(record)) != self._serving:
+            self.update_fingerprint(now, record.started)
+        self._update_row(record)
         # Down and busy are different answers: a run that was skipped says nothing of the target.
         if record.skipped is None:
             self._up.set(record.failure is None)
         if is_trusted(record):
             self._success.set(ended)
-            self._tell_stages(record)
+            self._update_stages(record)
 
-    def tell_serving(self, now: Serving, since: int) -> None:
+    def update_fingerprint(self, now: Fingerprint, since: int) -> None:
         """Say what serves, and since when (nanoseconds since the epoch)."""
         self._serving = now
         self._since.clear()
         self._since.labels(**self._labels, llm=now.llm, tts=now.tts, config=now.config).set(since / 1e9)
 
-    def _tell_row(self, record: RunRecord) -> None:
+    def _update_row(self, record: RunRecord) -> None:
         """A run that was skipped or can't be trusted breaks no row, and is no part of one."""
         ended = outcome(record)
         if any(ended in those for those in IN_A_ROW.values()):
@@ -77,7 +77,7 @@ class LastRun:
                 else:
                     self._in_a_row[each].set(0)
 
-    def _tell_stages(self, record: RunRecord) -> None:
+    def _update_stages(self, record: RunRecord) -> None:
         stages = {stage: _seconds(ms) for stage, ms in stages_ms(measure_run(record)[0]).items()}
         self._ttfb.set(stages["combined_ttfb"])
         for stage, seconds in stages.items():

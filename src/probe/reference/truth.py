@@ -55,11 +55,11 @@ async def serve(stretch: float) -> None:
         ScriptedLlm(LlmScript(turns=(turn(stretch),), slots=sys.maxsize)) as llm_server,
         ScriptedTts(TtsScript(turns=(speech(stretch),))) as tts_server,
     ):
-        _tell({"llm_url": llm_server.url, "tts_url": tts_server.url})
+        _print_line({"llm_url": llm_server.url, "tts_url": tts_server.url})
         await asyncio.to_thread(sys.stdin.read)
     for name, server in (("llm", llm_server), ("tts", tts_server)):
         for line in _connections(name, server.log):
-            _tell(line)
+            _print_line(line)
 
 
 def _connections(name: str, log: Log) -> Iterator[dict[str, Any]]:
@@ -85,7 +85,7 @@ def _what(entry: Entry) -> str:
     return str(message.get("type") or message.get("action") or message.get("status"))
 
 
-def _tell(line: object) -> None:
+def _print_line(line: object) -> None:
     sys.stdout.write(json.dumps(line) + "\n")
     sys.stdout.flush()
 

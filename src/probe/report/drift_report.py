@@ -22,7 +22,7 @@ _MOST_BARS = 100
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class SeriesReport:
     """One target and scenario: what is shown of it. `points` and `changes` are those of the time that was asked for."""
 
     target: str
@@ -32,19 +32,19 @@ class Told:
     changes: Sequence[Change]
 
 
-def report(told: Told, width: int) -> Iterator[str]:
+def report(series_report: SeriesReport, width: int) -> Iterator[str]:
     """The verdict, the chart, the stages and the changes."""
-    verdict = told.verdict
+    verdict = series_report.verdict
     colour = _COLOURS[verdict.state]
-    yield click.style(f"{told.target}, {told.scenario}: {sentence(verdict)}", fg=colour, bold=True)
-    yield from _chart(told, width)
+    yield click.style(f"{series_report.target}, {series_report.scenario}: {sentence(verdict)}", fg=colour, bold=True)
+    yield from _chart(series_report, width)
     if verdict.now:
         yield from ("", *(f"  {line}" for line in table(_STAGE_COLUMNS, [_stage_row(each) for each in verdict.now])))
     if verdict.cold_ms is not None:
         yield f"  {counted(verdict.cold_runs, 'cold run')} (after a pause or a failure), median {ms(verdict.cold_ms)}"
     yield ""
-    if told.changes:
-        rows = [_change_row(each) for each in told.changes]
+    if series_report.changes:
+        rows = [_change_row(each) for each in series_report.changes]
         yield from (f"  {line}" for line in table(_CHANGE_COLUMNS, rows, width - 2))
     else:
         yield "  no change was found"
@@ -68,9 +68,9 @@ def _change_row(found: Change) -> list[str]:
     return [moment(found.since), found.after[0], text(found)]
 
 
-def _chart(told: Told, width: int) -> Iterator[str]:
+def _chart(series_report: SeriesReport, width: int) -> Iterator[str]:
     """A sparkline of medians for each stage, over the same slots of time, and below it where something changed."""
-    trusted = [each for each in told.points if each.outcome in ("ok", "slow")]
+    trusted = [each for each in series_report.points if each.outcome in ("ok", "slow")]
     if not trusted:
         return
     first, last = trusted[0].started, trusted[-1].started
@@ -85,9 +85,9 @@ def _chart(told: Told, width: int) -> Iterator[str]:
         if index == 0 and known:
             lowest, highest = min(known), max(known)
     marks = [" "] * bars
-    for found in told.changes:
+    for found in series_report.changes:
         marks[_slot(found.since, first, last, bars)] = "^"
-    yield f"  {'changes':{_LABEL}}{''.join(marks)}".rstrip() if told.changes else ""
+    yield f"  {'changes':{_LABEL}}{''.join(marks)}".rstrip() if series_report.changes else ""
     yield f"  {moment(first)} to {moment(last)}; {NAMES[STAGES[0]]}: lowest bar {ms(lowest)}, highest {ms(highest)}"
 
 
@@ -100,16 +100,16 @@ def _median(points: Sequence[Point], stage: int) -> float | None:
     return median(known) if known else None
 
 
-def document(all_told: Sequence[Told]) -> dict[str, Any]:
+def document(reports: Sequence[SeriesReport]) -> dict[str, Any]:
     """One JSON document."""
-    return {"series": [_plain(told) for told in all_told]}
+    return {"series": [_plain(series_report) for series_report in reports]}
 
 
-def _plain(told: Told) -> dict[str, Any]:
-    verdict, drift = told.verdict, told.verdict.drift
+def _plain(series_report: SeriesReport) -> dict[str, Any]:
+    verdict, drift = series_report.verdict, series_report.verdict.drift
     return {
-        "target": told.target,
-        "scenario": told.scenario,
+        "target": series_report.target,
+        "scenario": series_report.scenario,
         "state": verdict.state,
         "verdict": sentence(verdict),
         "since": None if drift is None else iso(drift.since),
@@ -120,7 +120,7 @@ def _plain(told: Told) -> dict[str, Any]:
         "cold_runs": verdict.cold_runs,
         "cold_ttfb_ms": verdict.cold_ms,
         "stages": {each.stage: _compared(each) for each in verdict.now},
-        "changes": [_plain_change(each) for each in told.changes],
+        "changes": [_plain_change(each) for each in series_report.changes],
     }
 
 
@@ -156,7 +156,7 @@ def _plain_change(found: Change) -> dict[str, Any]:
     return plain
 
 
-def as_csv(all_told: Sequence[Told]) -> str:
+def as_csv(reports: Sequence[SeriesReport]) -> str:
     """The changes, a line each."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
@@ -164,9 +164,9 @@ def as_csv(all_told: Sequence[Told]) -> str:
     writer.writerow(
         ["target", "scenario", "kind", "since", "found", "until", "direction", "stage", "confidence", *figures]
     )
-    for told in all_told:
-        for each in told.changes:
-            writer.writerow([told.target, told.scenario, *_csv_row(each)])
+    for series_report in reports:
+        for each in series_report.changes:
+            writer.writerow([series_report.target, series_report.scenario, *_csv_row(each)])
     return out.getvalue()
 
 
@@ -179,5 +179,5 @@ def _csv_row(found: Change) -> list[str]:
         moved = by_stage.get(stage)
         figures += ["", ""] if moved is None else [f"{moved.before_ms:.3f}", f"{moved.after_ms:.3f}"]
     until = "" if found.until is None else iso(found.until)
-    told = [iso(found.since), iso(found.found), until, found.direction, found.stage, f"{found.confidence:.4f}"]
-    return ["latency", *told, *figures]
+    series_report = [iso(found.since), iso(found.found), until, found.direction, found.stage, f"{found.confidence:.4f}"]
+    return ["latency", *series_report, *figures]

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from probe.drift import Change
 from probe.drift.wording import plain
-from probe.measures import NS_A_MS, ChunkMeasures, TurnMeasures, measure_run, outcome
+from probe.measures import NS_PER_MS, ChunkMeasures, TurnMeasures, measure_run, outcome
 from probe.privacy import without_texts
 from probe.record import Chunk, Connect, Failure, Pause, RunRecord, Stage, Turn
 from probe.tracing import genai
@@ -238,7 +238,7 @@ class _Chunk:
         }
         audible = None
         if chunk.tts_first_audio is not None and self.measured.leading_silence_ms is not None:
-            audible = chunk.tts_first_audio + round(self.measured.leading_silence_ms * NS_A_MS)
+            audible = chunk.tts_first_audio + round(self.measured.leading_silence_ms * NS_PER_MS)
         return Span(
             f"{genai.TEXT_TO_SPEECH} {target.name}",
             self._id("tts"),

@@ -10,7 +10,7 @@ from probe.clock import Clock
 Server = Literal["llm", "tts"]
 # `broken`: the peer does not speak WebSocket; `flood`: it sent more than anyone would listen to.
 Kind = Literal["text", "binary", "closed", "broken", "flood"]
-NS_A_S = 1_000_000_000
+NS_PER_S = 1_000_000_000
 # A time that never comes. Times stay integers: as floats, nanoseconds since the epoch are 256 apart.
 NEVER = 2**63
 
@@ -48,7 +48,7 @@ class Inbox:
         that came in time look late.
         """
         while not self._queue:
-            left = (until - self.clock.now()) / NS_A_S
+            left = (until - self.clock.now()) / NS_PER_S
             if left <= 0:
                 await _read_what_is_there()
                 return self._queue.popleft() if self._queue else None

@@ -390,7 +390,7 @@ def test_what_the_history_could_not_take_is_sent_from_memory_once(
 
 def test_only_the_transport_in_use_is_imported() -> None:
     code = (
-        "import sys; from probe.sinks.otlp import Endpoint, collector; collector(Endpoint('http://localhost', {!r}));"
+        "import sys; from probe.tracing.otlp import Endpoint, collector; collector(Endpoint('http://localhost', {!r}));"
         "print('grpc' in sys.modules, 'probe.tracing.otlp_http' in sys.modules)"
     )
     for protocol, imported in (("http", "False True"), ("grpc", "True False")):

@@ -33,7 +33,7 @@ from probe.reference.faults import (
     wire,
 )
 from probe.transport.connection import ConnectError, Link, SendError, WebSocketConnector, _Stamped
-from probe.transport.inbox import NS_A_S, Arrival, Inbox
+from probe.transport.inbox import NS_PER_S, Arrival, Inbox
 
 HEADERS = {"traceparent": "00-0123456789abcdef0123456789abcdef-0123456789abcdef-01"}
 
@@ -49,7 +49,7 @@ class Client:
         return await WebSocketConnector(self.clock, self.inbox).open("tts", 1, url, HEADERS, timeout_s)
 
     async def next(self, seconds: float = 5.0) -> Arrival:
-        arrival = await self.inbox.get(self.clock.now() + round(seconds * NS_A_S))
+        arrival = await self.inbox.get(self.clock.now() + round(seconds * NS_PER_S))
         assert arrival is not None, "nothing arrived"
         return arrival
 
@@ -84,7 +84,7 @@ async def test_a_stamp_is_taken_on_arrival_not_when_somebody_reads() -> None:
         read = client.clock.now()
         arrival = await client.next()
         await link.close()
-    assert read - arrival.at > 0.2 * NS_A_S
+    assert read - arrival.at > 0.2 * NS_PER_S
 
 
 @pytest.fixture(params=["plain", "tls"])
@@ -115,7 +115,7 @@ async def test_a_frame_that_waits_for_the_loop_is_stamped_when_it_came(tls: ssl.
         over = client.clock.now()
         assert (second := await client.next()).data == b"second"
         await link.close()
-    assert over - second.at > 0.09 * NS_A_S
+    assert over - second.at > 0.09 * NS_PER_S
 
 
 async def test_a_request_is_stamped_at_the_write(monkeypatch: pytest.MonkeyPatch, tls: ssl.SSLContext | None) -> None:
@@ -136,7 +136,7 @@ async def test_a_request_is_stamped_at_the_write(monkeypatch: pytest.MonkeyPatch
         done = client.clock.now()
         monkeypatch.undo()
         await link.close()
-    assert decided + 0.05 * NS_A_S <= at <= done - 0.05 * NS_A_S
+    assert decided + 0.05 * NS_PER_S <= at <= done - 0.05 * NS_PER_S
 
 
 async def test_the_library_makes_up_no_line_of_a_log(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -200,7 +200,7 @@ async def test_every_end_of_a_connection_is_told_once(step: Any, kind: str, deta
         end = await client.next()
         assert (end.kind, detail in end.data.decode()) == (kind, True)
         await link.close()
-        assert await client.inbox.get(client.clock.now() + NS_A_S // 5) is None
+        assert await client.inbox.get(client.clock.now() + NS_PER_S // 5) is None
         with pytest.raises(SendError) as caught:
             await link.send("{}", 1.0)
         assert caught.value.reason == "closed"

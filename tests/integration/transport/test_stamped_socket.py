@@ -12,7 +12,7 @@ from probe.reference.faults import refusing_port
 from probe.transport import stamped_socket
 from probe.transport.stamped_socket import StampedSocket
 
-NS_A_MS = 1_000_000
+NS_PER_MS = 1_000_000
 Pair = tuple[StampedSocket, socket.socket]
 
 stamping = pytest.mark.skipif(sys.platform != "linux", reason="no other kernel stamps")
@@ -43,7 +43,7 @@ async def test_bytes_have_waited_for_as_long_as_nobody_read_them(pair: Pair, int
     asked = time.monotonic_ns()
     assert (ours.recv_into(bytearray(10)) if into else len(ours.recv(10))) == 4
     waited = ours.waited_ns()
-    assert asked - written <= waited + NS_A_MS
+    assert asked - written <= waited + NS_PER_MS
     assert waited <= time.monotonic_ns() - before
 
 

@@ -19,9 +19,9 @@ from probe.history.file import HistoryError
 from probe.history.reader import reading
 from probe.history.writer import History
 from probe.metrics.histograms import Histograms
-from probe.record import RunRecord, Served
-from probe.tracing.spans import spans
+from probe.record import RunRecord, ServerIdentity
 from probe.tracing.otlp import export_request
+from probe.tracing.spans import spans
 
 LEARNT = 130
 SLOW = 40
@@ -45,7 +45,7 @@ class Told:
         self.histograms.expect([("local", "default")])
         self.log = io.StringIO()
         self.sink = DriftSink(
-            Monitor, self.histograms.tell_drift, self.histograms.count_drift, make_logger(self.log, "json")
+            Monitor, self.histograms.update_drift, self.histograms.count_drift, make_logger(self.log, "json")
         )
 
     def take(self, record: RunRecord) -> None:
@@ -122,7 +122,7 @@ def test_the_run_that_gave_it_away_has_an_event_and_no_other_has(told: Told) -> 
 
 def test_another_model_is_a_line_and_no_change_of_latencies(told: Told) -> None:
     for number, each in enumerate(runs()[:LEARNT]):
-        told.take(replace(each, served=Served("b" if number > 100 else "a", "")))
+        told.take(replace(each, served=ServerIdentity("b" if number > 100 else "a", "")))
     (line,) = told.lines()
     assert line["event"] == "what serves has changed"
     assert "LLM a → b" in line["what"]

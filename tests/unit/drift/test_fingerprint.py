@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from runs import record
 
-from probe.drift.fingerprint import serving
+from probe.drift.fingerprint import fingerprint
 from probe.protocols.llama_chunked import llama_server
-from probe.record import Pause, RunRecord, Served
+from probe.record import Pause, RunRecord, ServerIdentity
 
 
 def with_target(**changes: Any) -> RunRecord:
@@ -28,8 +28,8 @@ def with_scenario(**changes: Any) -> RunRecord:
 @pytest.mark.parametrize(
     "other",
     [
-        replace(record(), served=Served("large.gguf")),
-        replace(record(), served=Served(None, "b2")),
+        replace(record(), served=ServerIdentity("large.gguf")),
+        replace(record(), served=ServerIdentity(None, "b2")),
         with_target(voice="leo"),
         with_target(language="de"),
         with_target(tts_mode="stream"),
@@ -41,7 +41,7 @@ def with_scenario(**changes: Any) -> RunRecord:
     ],
 )
 def test_what_moves_a_latency_makes_another_baseline(other: RunRecord) -> None:
-    assert serving(other) != serving(record())
+    assert fingerprint(other) != fingerprint(record())
 
 
 @pytest.mark.parametrize(
@@ -54,21 +54,21 @@ def test_what_moves_a_latency_makes_another_baseline(other: RunRecord) -> None:
     ],
 )
 def test_what_moves_none_does_not(other: RunRecord) -> None:
-    assert serving(other) == serving(record())
+    assert fingerprint(other) == fingerprint(record())
 
 
 @pytest.mark.parametrize(
     ("document", "told"),
     [
-        (b'{"model_alias": "/models/small.gguf", "build_info": "b1-abc"}', Served("small.gguf", "b1-abc")),
-        (b'{"model_path": "/models/small.gguf"}', Served("small.gguf")),
-        (b'{"model_alias": "", "model_path": 3, "build_info": " "}', Served()),
-        (b"[]", Served()),
-        (b"", Served()),
-        (b"<html>", Served()),
+        (b'{"model_alias": "/models/small.gguf", "build_info": "b1-abc"}', ServerIdentity("small.gguf", "b1-abc")),
+        (b'{"model_path": "/models/small.gguf"}', ServerIdentity("small.gguf")),
+        (b'{"model_alias": "", "model_path": 3, "build_info": " "}', ServerIdentity()),
+        (b"[]", ServerIdentity()),
+        (b"", ServerIdentity()),
+        (b"<html>", ServerIdentity()),
     ],
 )
-def test_what_llama_cpp_tells(document: bytes, told: Served) -> None:
+def test_what_llama_cpp_tells(document: bytes, told: ServerIdentity) -> None:
     assert llama_server.served(document) == told
 
 

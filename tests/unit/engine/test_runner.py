@@ -188,7 +188,7 @@ def test_whose_audio_is_whose_on_an_older_server(virtual: Any, ttfb: float, targ
         unspoken += chunk.text
         if chunk.audio_bytes:
             heard.append(unspoken)
-            assert chunk.audio_bytes == len(tone(server.MS_A_WORD * len(unspoken.split())))
+            assert chunk.audio_bytes == len(tone(server.MS_PER_WORD * len(unspoken.split())))
             unspoken = ""
     assert heard == server.spoken
     assert record.doubts == ()

@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 from runs import START, failed, record, skipped
 
-from probe.drift.fingerprint import serving
+from probe.drift.fingerprint import fingerprint
 from probe.drift.series import point
 from probe.history.file import _VERSION_1, FILE_NAME, VERSION, HistoryError, NoHistoryError, UnknownRunError, encode
 from probe.history.reader import reading
 from probe.history.writer import History, Retention
-from probe.record import RunRecord, Served
+from probe.record import RunRecord, ServerIdentity
 
 DAY = 86_400 * 10**9
 
@@ -264,7 +264,7 @@ def test_a_full_disk_is_said_so(db: History) -> None:
 
 
 def test_a_series_is_read_without_its_records(db: History, tmp_path: Path) -> None:
-    runs = [record(1), failed(2), replace(record(3), served=Served("small.gguf", "b1")), skipped(4)]
+    runs = [record(1), failed(2), replace(record(3), served=ServerIdentity("small.gguf", "b1")), skipped(4)]
     for each in runs:
         db.append(each)
     db.append(record(5, target="spark"))
@@ -279,7 +279,7 @@ def test_a_series_is_read_without_its_records(db: History, tmp_path: Path) -> No
 def test_since_when_the_same_serves(db: History, tmp_path: Path) -> None:
     models = ("small", "large", "large", "large")
     for number, model in enumerate(models):
-        db.append(replace(record(number, started=START + number), served=Served(model)))
+        db.append(replace(record(number, started=START + number), served=ServerIdentity(model)))
     db.append(record(9, started=START + 9, target="spark"))
     with reading(tmp_path) as reader:
         found = reader.serving_since("local", "default")
@@ -310,10 +310,10 @@ def test_a_history_of_the_first_version_goes_on(first_version: Path) -> None:
     db = History(first_version)
     with reading(first_version) as reader:
         assert reader.serving_since("local", "default") is None
-    added = replace(record(3, started=START + 2), served=Served("small"))
+    added = replace(record(3, started=START + 2), served=ServerIdentity("small"))
     db.append(added)
     db.close()
     with reading(first_version) as reader:
         assert [each.run_id[-2:] for each in reader.points("local", "default")] == ["01", "02", "03"]
         assert next(reader.points("local", "default")) == point(record(1))
-        assert reader.serving_since("local", "default") == (serving(added), START + 2)
+        assert reader.serving_since("local", "default") == (fingerprint(added), START + 2)

@@ -11,9 +11,9 @@ from prometheus_client.parser import text_string_to_metric_families as parse_tex
 from runs import START, failed, record, refused, skipped, suspect
 
 import golden
-from probe.drift.fingerprint import serving
+from probe.drift.fingerprint import fingerprint
 from probe.metrics.histograms import Histograms
-from probe.record import REASONS, Served
+from probe.record import REASONS, ServerIdentity
 
 OPENMETRICS = "application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5"
 UNKNOWN_AT_FIRST = (
@@ -163,7 +163,7 @@ def test_what_serves_is_told_with_the_time_since_when(histograms: Histograms) ->
         samples = families(histograms)["voice_probe_serving_since_timestamp_seconds"].samples
         return [({key: s.labels[key] for key in ("llm", "tts")}, s.value) for s in samples]
 
-    small, large = Served("small.gguf", "b1"), Served("large.gguf", "b1")
+    small, large = ServerIdentity("small.gguf", "b1"), ServerIdentity("large.gguf", "b1")
     histograms.write(replace(record(1, started=START), served=small))
     histograms.write(replace(record(2, started=START + 60 * 10**9), served=small))
     assert told() == [({"llm": "small.gguf b1", "tts": "aria en 22000 Hz"}, START / 1e9)]
@@ -174,7 +174,7 @@ def test_what_serves_is_told_with_the_time_since_when(histograms: Histograms) ->
 def test_since_when_outlives_a_restart(histograms: Histograms) -> None:
     run = record(1)
     histograms.restore([run])
-    histograms.restore_serving("local", "default", serving(run), START - 86_400 * 10**9)
+    histograms.restore_fingerprint("local", "default", fingerprint(run), START - 86_400 * 10**9)
     histograms.write(record(2, started=START + 60 * 10**9))
     samples = families(histograms)["voice_probe_serving_since_timestamp_seconds"].samples
     assert [s.value for s in samples] == [START / 1e9 - 86_400]

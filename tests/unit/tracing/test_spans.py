@@ -6,7 +6,7 @@ import pytest
 from runs import MS, START, failed, record, refused, skipped
 
 import golden
-from probe.record import Connect, Failure, RunRecord, Served, Turn
+from probe.record import Connect, Failure, RunRecord, ServerIdentity, Turn
 from probe.tracing.spans import Span, SpanError, spans
 
 
@@ -30,7 +30,7 @@ def ms(run: RunRecord, at: int) -> str:
 
 
 def test_the_model_is_named_where_it_is_known() -> None:
-    run = replace(record(), served=Served("small.gguf", "b1"))
+    run = replace(record(), served=ServerIdentity("small.gguf", "b1"))
     [chat, _] = named(run, "chat small.gguf")
     assert chat.attributes["gen_ai.request.model"] == "small.gguf"
     assert not named(run, "chat local")

@@ -6,7 +6,7 @@ from typing import Any
 
 from probe.protocols.base import Malformed
 from probe.protocols.fields import one_line, parse_object
-from probe.record import Served
+from probe.record import ServerIdentity
 
 
 def slots_url(url: str) -> str:
@@ -30,14 +30,14 @@ def props_url(url: str) -> str:
     return f"{url.rstrip('/')}/props"
 
 
-def served(document: bytes) -> Served:
+def served(document: bytes) -> ServerIdentity:
     """The model and the build, as far as the document names them."""
     props = parse_object(document)
     if isinstance(props, Malformed):
-        return Served()
+        return ServerIdentity()
     # Without an alias of its own a model goes by the path of its file.
     model = _text(props.get("model_alias")) or _text(props.get("model_path"))
-    return Served(None if model is None else PurePath(model).name, _text(props.get("build_info")))
+    return ServerIdentity(None if model is None else PurePath(model).name, _text(props.get("build_info")))
 
 
 def _text(value: Any) -> str | None:

@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 
 from probe.audio import duration_ns, speakable
 from probe.record import Limits, SegmentEnd
-from probe.transport.inbox import NEVER, NS_A_S
+from probe.transport.inbox import NEVER, NS_PER_S
 
-NS_A_MS = 1_000_000
+NS_PER_MS = 1_000_000
 # The older generation's own estimate, by which it decides whether a text is worth speaking yet.
-ESTIMATED_MS_A_WORD = 400
+ESTIMATED_MS_PER_WORD = 400
 # A server set up for the probe keeps back only what is shorter than two words.
 LEAST_FLUSH_MS = 500
 # How much longer than its last text a slow server may take for the next one.
@@ -57,8 +57,8 @@ class Segments:
         self.stray_bytes = 0
         self.done: int | None = None
         self.doubts: list[str] = []
-        self._gap = round(limits.gap_ms * NS_A_MS)
-        self._hold = round(limits.hold_s * NS_A_S)
+        self._gap = round(limits.gap_ms * NS_PER_MS)
+        self._hold = round(limits.hold_s * NS_PER_S)
         self._flush_ms = limits.flush_ms
         self._disturbed: Segment | None = None
         self._closed = False
@@ -179,7 +179,7 @@ class Segments:
 
     def _last_spoken(self, segment: Segment) -> Segment:
         """The last of the texts that the audio speaks, by its length: not `segment` where the server was just slow."""
-        heard_ms = duration_ns(len(segment.pcm), self.sample_rate) / NS_A_MS
+        heard_ms = duration_ns(len(segment.pcm), self.sample_rate) / NS_PER_MS
         unspoken = self._unspoken(segment)
         estimated = [(_estimated_ms(_joined(unspoken[: n + 1])), each) for n, each in enumerate(unspoken)]
         worth_it = [(ms, each) for ms, each in estimated if ms >= LEAST_FLUSH_MS]
@@ -265,7 +265,7 @@ def _joined(segments: Sequence[Segment]) -> str:
 
 
 def _estimated_ms(text: str) -> int:
-    return ESTIMATED_MS_A_WORD * len(text.split())
+    return ESTIMATED_MS_PER_WORD * len(text.split())
 
 
 def _move_audio(source: Segment, owner: Segment) -> None:
