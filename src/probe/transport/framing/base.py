@@ -1,0 +1,117 @@
+"""What a connection carries above bytes: the frames of every framing, and what a framing does. Pure; no I/O."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A whole WebSocket text message, its UTF-8 undecoded."""
+
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Binary:
+    """A whole WebSocket binary message."""
+
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """An HTTP request: `target` is the path and query. The framing adds Host, length and the connection's headers."""
+
+    method: str
+    target: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """The head of an HTTP response that is not informational. Header names are in lower case; the last value counts."""
+
+    status: int
+    headers: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """A piece of an HTTP response's body, as it came in."""
+
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class BodyEnd:
+    """The HTTP response is complete. Where it was cut short, `Ended` comes instead."""
+
+
+@dataclass(frozen=True, slots=True)
+class Raw:
+    """Bytes of a connection without any framing, as they came in or are to be written."""
+
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """The end of a connection; always its last frame, and there is always one unless we end it ourselves.
+
+    `malformed`: the peer broke the framing; `flood`: it sent more than anyone would read. `detail` is for a person.
+    """
+
+    how: Literal["closed", "malformed", "flood"]
+    detail: str
+
+
+Incoming = Text | Binary | Response | Body | BodyEnd | Raw | Ended
+Outgoing = Text | Binary | Request | Raw
+
+
+class FramingError(Exception):
+    """The peer broke the framing. The message says how, on one printable line."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """The HTTP answer to a handshake that opened nothing: its status, headers and the first 1 KiB of its body."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class Framing(Protocol):
+    """One connection's framing. It holds state, and never waits; the connection moves the bytes."""
+
+    @property
+    def ready(self) -> bool:
+        """Whether the handshake, if the framing has one, is over."""
+
+    @property
+    def refusal(self) -> Refusal | None:
+        """The answer of a server that refused the handshake, complete or as much as is wanted of it."""
+
+    def hello(self) -> bytes:
+        """What to write once the connection is open; empty where the framing has no handshake."""
+
+    def receive(self, data: bytes) -> Iterable[Incoming]:
+        """Take bytes, as many as came in; yields frames, in order. Raises FramingError."""
+
+    def receive_eof(self) -> Iterable[Incoming]:
+        """Take the end of what comes in: yields what only that completes. Raises FramingError for what it cut short."""
+
+    def send(self, frame: Outgoing) -> bytes:
+        """The bytes of a frame. Raises ValueError for a frame that this framing does not have."""
+
+    def reply(self) -> bytes:
+        """What the framing itself has to say by now (a pong, the answer to a close frame); often nothing."""
+
+    def goodbye(self) -> bytes:
+        """What to write before closing politely; empty where there is no such thing."""
+
+    def how_closed(self) -> str:
+        """What the peer said when it closed the connection, for a person: `without a close frame` and the like."""
