@@ -2,8 +2,9 @@
 
 The truth of a measure is the moment when the server wrote the frame that ends it, less the moment when the probe handed
 over the request that begins it, on the same machine's monotonic clock. So the way of that frame through the kernel is
-part of the error, and the way of the request is not. Stated beside the measures: how late the server has read a request,
-and how long after the LLM's last word the probe had handed the text on, which is as much of the wait as a client's own.
+part of the error, and the way of the request is not. Stated beside the measures: how late the server has read a
+request, and how long after the LLM's last word the probe had handed the text on, which is as much of the wait as a
+client's own.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -149,9 +150,9 @@ def errors(record: RunRecord, clock: AnchoredClock, truth: Truth) -> dict[str, l
     """Each measure's errors in a complete run of one turn, in milliseconds, one for each chunk that has it."""
     (turn,) = record.turns
     chunks = list(truth.chunks())
-    measured = measure_turn(turn, record.plan.target.sample_rate)
+    measured = measure_turn(turn)
     found: dict[str, list[float]] = {}
-    true_of = _true_measures(turn, chunks, clock, record.plan.target.sample_rate)
+    true_of = _true_measures(turn, chunks, clock)
     # The silence before a chunk depends on the chunk before it.
     certain = [
         not (chunk.uncertain or before.uncertain) for before, chunk in zip(chunks[:1] + chunks, chunks, strict=False)
@@ -163,7 +164,7 @@ def errors(record: RunRecord, clock: AnchoredClock, truth: Truth) -> dict[str, l
                 found.setdefault(name, []).append(value - true_ms)
     for chunk, each in zip(turn.chunks, chunks, strict=True):
         found.setdefault(HANDED_ON, []).append((_monotonic(chunk.tts_text_sent or 0, clock) - each.done) / NS_PER_MS)
-        found.setdefault(REQUEST, []).append((each.read - _monotonic(chunk.inference_start, clock)) / NS_PER_MS)
+        found.setdefault(REQUEST, []).append((each.read - _monotonic(chunk.began, clock)) / NS_PER_MS)
     return found
 
 
@@ -182,13 +183,11 @@ def _latencies(found: Mapping[str, Sequence[float]]) -> list[float]:
     return [error for name in LATENCIES for error in found.get(name, ())]
 
 
-def _true_measures(
-    turn: Turn, chunks: Sequence[TrueChunk], clock: AnchoredClock, sample_rate: int
-) -> Iterator[dict[str, float | None]]:
+def _true_measures(turn: Turn, chunks: Sequence[TrueChunk], clock: AnchoredClock) -> Iterator[dict[str, float | None]]:
     played_until: float | None = None
     for chunk, true in zip(turn.chunks, chunks, strict=True):
-        asked, sent = _monotonic(chunk.inference_start, clock), _monotonic(chunk.tts_text_sent or 0, clock)
-        gap, dry, played_until = _silences(true.frames, sample_rate, played_until)
+        asked, sent = _monotonic(chunk.began, clock), _monotonic(chunk.tts_text_sent or 0, clock)
+        gap, dry, played_until = _silences(true.frames, chunk.sample_rate or 1, played_until)
         times = {
             "llm_ttft_ms": true.first_token - asked,
             "llm_gen_time_ms": true.done - asked,

@@ -67,7 +67,7 @@ def elapsed_ms(start: int | None, end: int | None) -> float | None:
     return None if start is None or end is None else (end - start) / NS_PER_MS
 
 
-def measure_turn(turn: Turn, sample_rate: int) -> TurnMeasures:
+def measure_turn(turn: Turn) -> TurnMeasures:
     """Measure a turn; the playout clock runs through all its chunks."""
     measured = []
     played_until: float | None = None
@@ -77,8 +77,8 @@ def measure_turn(turn: Turn, sample_rate: int) -> TurnMeasures:
     for chunk in turn.chunks:
         frames = [(arrival - (asked or 0), size) for arrival, size in chunk.frames]
         gap = None if not frames or played_until is None else max(0.0, (frames[0][0] - played_until) / NS_PER_MS)
-        heard = list(audio.playout(frames, sample_rate, played_until))
-        measured.append(measure_chunk(chunk, sample_rate, gap, _underrun_ms(heard)))
+        heard = list(audio.playout(frames, chunk.sample_rate, played_until)) if chunk.sample_rate else []
+        measured.append(measure_chunk(chunk, gap, _underrun_ms(heard)))
         silence = measured[-1].leading_silence_ms
         if ttfa is None and heard and silence is not None:
             ttfa = heard[0][0] / NS_PER_MS + silence
@@ -93,17 +93,15 @@ def _underrun_ms(heard: Sequence[tuple[float, float]]) -> float | None:
     return sum(max(0.0, start - end) for (_, end), (start, _) in pairwise(heard)) / NS_PER_MS
 
 
-def measure_chunk(
-    chunk: Chunk, sample_rate: int, playout_gap_ms: float | None = None, underrun_ms: float | None = None
-) -> ChunkMeasures:
+def measure_chunk(chunk: Chunk, playout_gap_ms: float | None = None, underrun_ms: float | None = None) -> ChunkMeasures:
     """Measure one chunk. Silences as a listener hears them depend on the chunks before it, so they are passed in."""
     silence = duration = stream_time = gen_time = None
-    if chunk.frames:
-        duration = audio.duration_ns(chunk.audio_bytes, sample_rate) / NS_PER_MS
+    if chunk.frames and chunk.sample_rate:
+        duration = audio.duration_ns(chunk.audio_bytes, chunk.sample_rate) / NS_PER_MS
         stream_time = elapsed_ms(chunk.tts_text_sent, chunk.tts_last_audio)
         gen_time = elapsed_ms(chunk.tts_text_sent, chunk.tts_segment_done)
-    if chunk.sound is not None and chunk.sound.first_audible is not None:
-        silence = chunk.sound.first_audible * 1000 / sample_rate
+    if chunk.sound is not None and chunk.sound.first_audible is not None and chunk.sample_rate:
+        silence = chunk.sound.first_audible * 1000 / chunk.sample_rate
     ttfb = elapsed_ms(chunk.inference_start, chunk.tts_first_audio)
     return ChunkMeasures(
         llm_ttft_ms=elapsed_ms(chunk.inference_start, chunk.llm_first_token),
@@ -123,7 +121,7 @@ def measure_chunk(
 
 def measure_run(record: RunRecord) -> tuple[TurnMeasures, ...]:
     """Measure every turn of a run."""
-    return tuple(measure_turn(turn, record.plan.target.sample_rate) for turn in record.turns)
+    return tuple(measure_turn(turn) for turn in record.turns)
 
 
 def stages_ms(turn: TurnMeasures) -> dict[str, float | None]:
@@ -169,7 +167,7 @@ def summarise(record: RunRecord) -> Summary:
 
 
 def _turn_time_ms(turn: Turn, ended: int) -> float:
-    return ((turn.done or ended) - turn.chunks[0].inference_start) / NS_PER_MS if turn.chunks else 0.0
+    return (elapsed_ms(turn.chunks[0].inference_start, turn.done or ended) or 0.0) if turn.chunks else 0.0
 
 
 def average(measured: Iterable[ChunkMeasures]) -> ChunkMeasures:

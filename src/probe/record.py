@@ -4,17 +4,25 @@ Every timestamp is an integer of nanoseconds since the epoch on one monotonic ti
 exact, and a step of the wall clock during a run moves none of them. What did not happen is None, never 0.
 """
 
+import collections.abc
 import dataclasses
 import functools
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import NoneType, UnionType
 from typing import Any, Literal, Self, Union, get_args, get_origin, get_type_hints
 
+from probe.legacy import record_as_today
+
+# What a server does: hear, think, speak, or all of it (speech to speech).
+Role = Literal["stt", "llm", "tts", "agent"]
 Stage = Literal["connect", "llm", "tts", "audio", "internal"]
 Outcome = Literal["ok", "slow", "failed", "skipped", "suspect"]
 PromptCache = Literal["fresh", "reused"]
-SegmentEnd = Literal["marker", "gap", "done", "merged"]
+# How we knew that a segment was over: the server's marker, the end of a response's body, a gap, the end of the stream;
+# `merged`: its text was kept by the server and is heard with the next one.
+SegmentEnd = Literal["marker", "end", "gap", "done", "merged"]
 
 # The closed list of why a run failed, by stage. Metrics have a series for each, from the start.
 REASONS: dict[Stage, tuple[str, ...]] = {
@@ -42,35 +50,42 @@ class Pause:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How long each wait may last; `config.py` holds the defaults and says what each one is for."""
+    """How long each wait may last; `config` holds the defaults and says what each one is for."""
 
     connect_s: float
     llm_s: float
     tts_s: float
     run_s: float
     release_s: float
-    gap_ms: float
-    hold_s: float
-    flush_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class ServerPlan:
+    """One network service: where it is, and the protocol that it speaks with what that protocol takes.
+
+    `options` hold JSON values, the protocol's defaults included, and none that is None. `headers` are secrets, and
+    not part of the record.
+    """
+
+    protocol: str
+    url: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False, metadata={"json": False})
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """One pair of servers."""
+    """The servers of one voice agent, by what they do."""
 
     name: str
-    llm_url: str
-    tts_url: str
-    llm_protocol: str
-    tts_protocol: str
-    voice: str
-    language: str
-    sample_rate: int
-    tts_mode: Literal["batch", "stream"]
+    servers: Mapping[Role, ServerPlan]
     objective_ms: float
     limits: Limits
-    # llama.cpp's own HTTP address, where courtesy is to look at its slots too.
-    llama_url: str | None = None
+
+    def option(self, role: Role, name: str) -> Any:
+        """What a server's protocol was given under this name, such as its `voice`; None where it has no such thing."""
+        server = self.servers.get(role)
+        return None if server is None else server.options.get(name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,9 +127,9 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Connect:
-    """One attempt to open a WebSocket; `end` is None where it did not open."""
+    """One attempt to open a connection; `end` is None where it did not open."""
 
-    server: Literal["llm", "tts"]
+    server: Role
     start: int
     end: int | None
 
@@ -135,10 +150,13 @@ class AudioAnalysis:
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """One start or continue on the LLM, and the one TTS segment made from its text."""
+    """One piece of an answer that is handed to TTS as a unit, and the segment of audio made from it.
+
+    `inference_start` is None where the chunk needed no request of its own: the server went on by itself.
+    """
 
     chunk_num: int
-    inference_start: int
+    inference_start: int | None
     text: str = ""
     token_count: int = 0
     stop_reason: str | None = None
@@ -152,6 +170,8 @@ class Chunk:
     tts_last_audio: int | None = None
     tts_segment_done: int | None = None
     segment_end: SegmentEnd | None = None
+    # Of the audio, in Hz; None where there was none.
+    sample_rate: int | None = None
     audio_bytes: int = 0
     # Audio that came after we had taken the segment for finished.
     late_audio_bytes: int = 0
@@ -160,6 +180,12 @@ class Chunk:
     sound: AudioAnalysis | None = None
     # Kept for the sinks that want to listen; not part of the record's JSON.
     pcm: bytes = field(default=b"", repr=False, compare=False, metadata={"json": False})
+
+    @property
+    def began(self) -> int:
+        """The first moment of this chunk: its request, or the first that came of it without one."""
+        known = (self.inference_start, self.llm_first_token, self.llm_done, self.tts_text_sent, self.tts_first_audio)
+        return next((at for at in known if at is not None), 0)
 
 
 EventKind = Literal[
@@ -224,8 +250,8 @@ class RunRecord:
     def from_json(cls, text: str) -> Self:
         """Read what `to_json` wrote. Raises ValueError where the text is not a record."""
         try:
-            record: Self = _typed(cls, json.loads(text))
-        except (ValueError, TypeError, KeyError, OverflowError, RecursionError) as error:
+            record: Self = _typed(cls, record_as_today(json.loads(text)))
+        except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError) as error:
             raise ValueError(f"not a run record: {error}") from error
         return record
 
@@ -236,6 +262,8 @@ def _plain(value: Any) -> Any:
         return {name: _plain(getattr(value, name)) for name in stored}
     if isinstance(value, tuple):
         return [_plain(item) for item in value]
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
     return value
 
 
@@ -244,6 +272,11 @@ def _typed(kind: Any, value: Any) -> Any:
     if dataclasses.is_dataclass(kind) and isinstance(kind, type):
         hints = _hints(kind)
         return kind(**{name: _typed(hints[name], item) for name, item in _checked(dict, value).items()})
+    if kind is Any:
+        return value
+    if get_origin(kind) is collections.abc.Mapping:
+        keys, values = get_args(kind)
+        return {_typed(keys, key): _typed(values, item) for key, item in _checked(dict, value).items()}
     if get_origin(kind) is tuple:
         kinds, items = get_args(kind), _checked(list, value)
         each = [kinds[0]] * len(items) if kinds[-1] is Ellipsis else kinds

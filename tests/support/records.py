@@ -23,7 +23,9 @@ def chunk(num: int = 1, asked: float = 0, *, frames: Sequence[tuple[float, float
     audio = {"tts_first_audio": arrived[0][0], "tts_last_audio": arrived[-1][0]} if arrived else {}
     stamps = {name: None if ms is None else at(ms) for name, ms in times.items()}
     size = sum(size for _, size in arrived)
-    return Chunk(num, at(asked), **{"frames": arrived, "audio_bytes": size, **audio, **stamps, **plain})
+    return Chunk(
+        num, at(asked), **{"frames": arrived, "audio_bytes": size, "sample_rate": RATE, **audio, **stamps, **plain}
+    )
 
 
 def heard(silence_ms: float | None = 0) -> AudioAnalysis:

@@ -3,6 +3,8 @@
 from dataclasses import replace
 from typing import Any
 
+from targets import with_server
+
 from probe.config import ScenarioConfig, TargetConfig
 from probe.record import AudioAnalysis, Chunk, Connect, Failure, Plan, RunRecord, Turn
 
@@ -47,6 +49,7 @@ def chunk(chunk_num: int, start: int, ttfb_ms: int = 300, **changes: Any) -> Chu
         "tts_last_audio": first_audio + 20 * MS,
         "tts_segment_done": first_audio + 21 * MS,
         "segment_end": "marker",
+        "sample_rate": 22_000,
         "audio_bytes": 44_000,
         "frames": ((first_audio, 22_000), (first_audio + 20 * MS, 22_000)),
         "sound": AudioAnalysis(22_000, 2_200, 0.2, 0.6, 0.98),
@@ -90,7 +93,9 @@ def failed(number: int = 1, *, target: str = "local", started: int = START) -> R
 def refused(number: int = 1, *, target: str = "local") -> RunRecord:
     """The LLM server is not there, at an address that holds a password."""
     planned = plan(number, target)
-    planned = replace(planned, target=replace(planned.target, llm_url="ws://me:hunter2@spark:8002/ws?key=hunter3"))
+    planned = replace(
+        planned, target=with_server(planned.target, "llm", url="ws://me:hunter2@spark:8002/ws?key=hunter3")
+    )
     end = START + 2 * MS
     detail = "ws://me:hunter2@spark:8002/ws?key=hunter3: connection refused; is the server running?"
     failure = Failure("connect", "refused", detail, end)

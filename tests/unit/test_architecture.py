@@ -45,9 +45,9 @@ def without(patterns: str) -> str:
 RULES = [
     Rule(
         "the record and the clock need nothing, so everything can use them",
-        of="probe.record probe.clock",
+        of="probe.record probe.legacy probe.clock",
         never="*",
-        but="stdlib",
+        but="stdlib probe.legacy",
         broken_by=("probe.record", "import pydantic"),
     ),
     Rule(
@@ -68,7 +68,7 @@ RULES = [
         "drift is a function of a series",
         of="probe.drift probe.drift.*",
         never="*",
-        but="stdlib probe.record probe.measures probe.drift probe.drift.*",
+        but="stdlib probe.record probe.legacy probe.measures probe.drift probe.drift.*",
         broken_by=("probe.drift", "from probe import config"),
     ),
     Rule(

@@ -33,7 +33,7 @@ STAMPS = ("llm_first_token", "llm_done", "tts_text_sent", "tts_first_audio", "tt
 
 
 def measure(*chunks: Chunk) -> TurnMeasures:
-    return measure_turn(turn(*chunks), RATE)
+    return measure_turn(turn(*chunks))
 
 
 def gaps(*chunks: Chunk) -> list[float | None]:
@@ -41,7 +41,7 @@ def gaps(*chunks: Chunk) -> list[float | None]:
 
 
 def test_the_measures_of_a_chunk() -> None:
-    assert measure_chunk(WHOLE, RATE, 12.5, 3.5) == ChunkMeasures(
+    assert measure_chunk(WHOLE, 12.5, 3.5) == ChunkMeasures(
         llm_ttft_ms=250,
         llm_gen_time_ms=380,
         tts_ttfb_ms=515,
@@ -59,7 +59,7 @@ def test_the_measures_of_a_chunk() -> None:
 
 def test_the_classic_duration_is_bytes_over_two_times_22000() -> None:
     spoken = replace(WHOLE, audio_bytes=75_768)
-    assert measure_chunk(spoken, 22_000, None).audio_duration_ms == 1722
+    assert measure_chunk(replace(spoken, sample_rate=22_000)).audio_duration_ms == 1722
 
 
 @pytest.mark.parametrize(
@@ -76,7 +76,7 @@ def test_the_classic_duration_is_bytes_over_two_times_22000() -> None:
 )
 def test_what_is_missing_is_none_and_only_that(missing: str, gone: set[str]) -> None:
     lost: Any = {missing: None}
-    measured = measure_chunk(replace(WHOLE, **lost), RATE, 0.0, 0.0)
+    measured = measure_chunk(replace(WHOLE, **lost), 0.0, 0.0)
     assert {f.name for f in fields(measured) if getattr(measured, f.name) is None} == gone
 
 
@@ -89,7 +89,7 @@ def test_a_turn_without_chunks_has_no_measure() -> None:
 
 
 def test_zero_is_a_value_and_none_is_not() -> None:
-    at_once = measure_chunk(chunk(llm_first_token=0, tts_text_sent=0, frames=[(0, 10)], sound=heard(0)), RATE, None)
+    at_once = measure_chunk(chunk(llm_first_token=0, tts_text_sent=0, frames=[(0, 10)], sound=heard(0)))
     assert at_once.llm_ttft_ms == at_once.combined_ttfb_ms == at_once.combined_ttfa_ms == 0
     assert at_once.tts_stream_time_ms == 0
     assert at_once.realtime_factor is None, "10 ms of audio in no time has no factor"
@@ -221,7 +221,7 @@ def test_the_summary_of_a_run() -> None:
     assert (summary.response_ttfb_ms, summary.response_ttfa_ms) == (900, 940)
     # Frames at 1000 and 1150 of 300 and 100 ms play until 1400; the next comes at 2000.
     assert (summary.playout_gaps, summary.playout_gap_total_ms, summary.playout_gap_longest_ms) == (1, 600, 600)
-    assert summary.first == measure_chunk(WHOLE, RATE, None, 0.0)
+    assert summary.first == measure_chunk(WHOLE, None, 0.0)
     assert summary.average.llm_ttft_ms == (250 + 50) / 2, "the third chunk has none and is left out"
     assert summary.average.combined_ttfb_ms == (900 + 700 + 700) / 3
     assert summary.average.audio_duration_ms == (400 + 600 + 250) / 3
@@ -316,7 +316,7 @@ def test_a_measure_is_none_exactly_where_one_of_its_timestamps_is_missing(chunks
     for each in chunks:
         nothing: Any = dict.fromkeys(lost)
         partial = replace(each, **nothing)
-        measured = measure_chunk(partial, RATE, None)
+        measured = measure_chunk(partial)
         needed = {
             "llm_ttft_ms": ("llm_first_token",),
             "llm_gen_time_ms": ("llm_done",),

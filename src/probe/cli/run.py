@@ -100,7 +100,8 @@ def _execute(plan: Plan, max_lag_ms: float, live: Live | None) -> RunRecord:
     from probe.engine.self_check import Watch  # noqa: PLC0415
     from probe.transport.connection import WebSocketConnector  # noqa: PLC0415
 
-    codecs = protocols.LLM[plan.target.llm_protocol](), protocols.TTS[plan.target.tts_protocol]()
+    servers = plan.target.servers
+    codecs = protocols.LLM[servers["llm"].protocol](), protocols.TTS[servers["tts"].protocol]()
 
     async def go() -> RunRecord:
         stop = asyncio.Event()

@@ -1,14 +1,14 @@
 """What is measured: targets and scenarios."""
 
 from collections.abc import Mapping
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, model_validator
 
-from probe import protocols
+from probe import legacy, protocols
 from probe.config.base import BaseSection, HttpUrl, Seconds, Text
-from probe.record import Limits, Pause, PromptCache, Scenario, Target
+from probe.record import Limits, Pause, PromptCache, Scenario, ServerPlan, Target
 
 
 def websocket_url(text: str) -> str:
@@ -90,8 +90,15 @@ class TargetConfig(BaseSection):
     limits: LimitsConfig = LimitsConfig()
 
     def record(self, name: str) -> Target:
-        values = self.model_dump(exclude={"limits"})
-        return Target(name=name, **values, limits=Limits(**self.limits.model_dump()))
+        flat = self.model_dump(exclude={"objective_ms", "limits"})
+        limits = self.limits.model_dump()
+        servers: dict[str, dict[str, Any]] = {"llm": {}, "tts": {}}
+        for table, keys in ((flat, legacy.KEYS), (limits, legacy.LIMITS)):
+            for key, (role, option) in keys.items():
+                if (value := table.pop(key)) is not None:
+                    servers[role][option] = value
+        plans = {role: ServerPlan(each.pop("protocol"), each.pop("url"), each) for role, each in servers.items()}
+        return Target(name, plans, self.objective_ms, Limits(**limits))  # type: ignore[arg-type]  # roles are ours
 
 
 class ScenarioConfig(BaseSection):

@@ -47,11 +47,9 @@ async def attempt(entry: Entry, config: Config, stop: asyncio.Event) -> Attempt 
 
 async def _served(target: Target) -> ServerIdentity:
     """Ask llama.cpp what it serves, before anything is measured."""
-    if target.llama_url is None:
+    if (llama_url := target.option("llm", "llama_url")) is None:
         return ServerIdentity()
-    return llama_server.served(
-        await http_get.get(llama_server.props_url(target.llama_url), courtesy.ASK_TIMEOUT_S) or b""
-    )
+    return llama_server.served(await http_get.get(llama_server.props_url(llama_url), courtesy.ASK_TIMEOUT_S) or b"")
 
 
 async def _users(target: Target, config: Config, stop: asyncio.Event) -> str | None:
@@ -62,15 +60,17 @@ async def _users(target: Target, config: Config, stop: asyncio.Event) -> str | N
 
 
 def _questions(target: Target) -> list[Question]:
-    codec = protocols.LLM[target.llm_protocol]()
-    questions = [Question(codec.health_url(target.llm_url), codec.users)]
-    if target.llama_url is not None:
-        questions.append(Question(llama_server.slots_url(target.llama_url), llama_server.users))
+    llm = target.servers["llm"]
+    codec = protocols.LLM[llm.protocol]()
+    questions = [Question(codec.health_url(llm.url), codec.users)]
+    if (llama_url := target.option("llm", "llama_url")) is not None:
+        questions.append(Question(llama_server.slots_url(llama_url), llama_server.users))
     return questions
 
 
 async def _measure(plan: Plan, clock: AnchoredClock, max_lag_ms: float, stop: asyncio.Event) -> Attempt:
-    codecs = protocols.LLM[plan.target.llm_protocol](), protocols.TTS[plan.target.tts_protocol]()
+    servers = plan.target.servers
+    codecs = protocols.LLM[servers["llm"].protocol](), protocols.TTS[servers["tts"].protocol]()
     with Watch(clock, max_lag_ms) as watch:
         record = await runner.run(plan, codecs, WebSocketConnector, clock, stop=stop)
     lag_ms = max(watch.longest_ms(record).values(), default=0.0)

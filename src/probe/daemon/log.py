@@ -115,16 +115,14 @@ def _trouble(record: RunRecord, *, log_texts: bool) -> dict[str, Any]:
         fields["objective_ms"] = record.plan.target.objective_ms
     failure = record.failure
     if failure is not None:
-        target = record.plan.target
         fields |= {
             "stage": failure.stage,
             "reason": failure.reason,
             "detail": failure.detail if log_texts else without_texts(failure.detail, record),
             "turn_num": failure.turn_num,
             "chunk_num": failure.chunk_num,
-            "llm_url": target.llm_url,
-            "tts_url": target.tts_url,
         }
+        fields |= {f"{role}_url": server.url for role, server in record.plan.target.servers.items()}
     return fields
 
 

@@ -4,6 +4,7 @@ import hashlib
 import json
 from dataclasses import asdict, dataclass
 
+from probe.legacy import flat_target
 from probe.record import RunRecord
 
 # What a thing is called, where courtesy looks, and how patient we are: none of it moves a latency.
@@ -30,16 +31,18 @@ class Fingerprint:
 def fingerprint(record: RunRecord) -> Fingerprint:
     """What served this run."""
     target, served = record.plan.target, record.served
+    rate = target.option("tts", "sample_rate")
+    asked = (target.option("tts", "voice"), target.option("tts", "language"), f"{rate} Hz" if rate else None)
     return Fingerprint(
         llm=" ".join(part for part in (served.model, served.build) if part),
-        tts=f"{target.voice} {target.language} {target.sample_rate} Hz",
+        tts=" ".join(part for part in asked if part),
         config=_fingerprint(record),
     )
 
 
 def _fingerprint(record: RunRecord) -> str:
-    target, scenario = asdict(record.plan.target), asdict(record.plan.scenario)
+    target, scenario = flat_target(asdict(record.plan.target)), asdict(record.plan.scenario)
     for part, name in ((target, "target"), (target["limits"], "limits"), (scenario, "scenario")):
         for key in _OF_NO_EFFECT[name]:
-            del part[key]
+            part.pop(key, None)
     return hashlib.sha256(json.dumps([target, scenario], sort_keys=True).encode()).hexdigest()[:8]

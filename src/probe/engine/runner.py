@@ -91,11 +91,12 @@ class _TurnInProgress:
 
     def tell_segment(self, kind: EventKind, at: int, segment: Segment) -> None:
         draft = self.llm.drafts[segment.chunk_num - 1]
-        self._session.tell(kind, at, _with_segment(draft.chunk(), segment))
+        self._session.tell(kind, at, _with_segment(draft.chunk(), segment, self.tts.segments.sample_rate))
 
     async def freeze(self) -> Turn:
         spoken = {segment.chunk_num: segment for segment in self.tts.segments.all}
-        chunks = [await _finished(draft, spoken.get(draft.chunk_num)) for draft in self.llm.drafts]
+        rate = self.tts.segments.sample_rate
+        chunks = [await _finished(draft, spoken.get(draft.chunk_num), rate) for draft in self.llm.drafts]
         return Turn(self.turn_num, self.user, tuple(chunks), self.tts.segments.done, self.tts.segments.stray_bytes)
 
 
@@ -136,12 +137,11 @@ class _Dialogue:
         if fault.reason != "no_audio":
             return fault
         target, codec = self.session.plan.target, self._codecs[1]
-        voices = codec.voices(await self.session.fetch(codec.config_url(target.tts_url)) or b"")
-        if voices is None or target.voice in voices:
+        voices = codec.voices(await self.session.fetch(codec.config_url(target.servers["tts"].url)) or b"")
+        if voices is None or target.option("tts", "voice") in voices:
             return fault
-        return Fault(
-            "tts", "unknown_voice", f"the TTS server has no voice {target.voice!r}; it has {', '.join(voices)}"
-        )
+        voice = target.option("tts", "voice")
+        return Fault("tts", "unknown_voice", f"the TTS server has no voice {voice!r}; it has {', '.join(voices)}")
 
     async def release(self) -> None:
         """Leave nothing behind on the servers. Never raises but for cancellation."""
@@ -244,11 +244,12 @@ def _system_prompt(plan: Plan) -> str:
     return f"Conversation {plan.run_id}.\n{plan.scenario.system_prompt}".rstrip()
 
 
-def _with_segment(chunk: Chunk, segment: Segment) -> Chunk:
+def _with_segment(chunk: Chunk, segment: Segment, sample_rate: int) -> Chunk:
     frames = tuple(segment.frames)
     return replace(
         chunk,
         tts_text_sent=segment.sent,
+        sample_rate=sample_rate if frames else None,
         tts_first_audio=frames[0][0] if frames else None,
         tts_last_audio=frames[-1][0] if frames else None,
         tts_segment_done=segment.done,
@@ -267,11 +268,13 @@ async def _listen(pcm: bytes) -> AudioAnalysis:
     return hearing.sound()
 
 
-async def _finished(draft: LlmChunk, segment: Segment | None) -> Chunk:
+async def _finished(draft: LlmChunk, segment: Segment | None, sample_rate: int) -> Chunk:
     if segment is None:
         return draft.chunk()
     pcm = bytes(segment.pcm)
-    return replace(_with_segment(draft.chunk(), segment), pcm=pcm, sound=await _listen(pcm) if pcm else None)
+    return replace(
+        _with_segment(draft.chunk(), segment, sample_rate), pcm=pcm, sound=await _listen(pcm) if pcm else None
+    )
 
 
 def _audio_failure(turns: Sequence[Turn], said: Sequence[str]) -> Failure | None:

@@ -55,7 +55,7 @@ class Watch:
 
     def longest_ms(self, record: RunRecord) -> dict[str, float]:
         """The longest stall of each kind while something was measured: connecting is part of no measure."""
-        began = min((chunk.inference_start for turn in record.turns for chunk in turn.chunks), default=record.started)
+        began = min((chunk.began for turn in record.turns for chunk in turn.chunks), default=record.started)
         longest: dict[str, float] = {}
         for stall in self._stalls:
             lasted = stall.within_ms(began - self._ahead, record.ended - self._ahead)

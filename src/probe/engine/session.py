@@ -80,7 +80,7 @@ class Session:
             return
         before, self.stage = self.stage, "connect"
         target = self.plan.target
-        url = target.llm_url if server == "llm" else target.tts_url
+        url = target.servers[server].url
         start = self.clock.now()
         end = None
         self._numbers[server] += 1

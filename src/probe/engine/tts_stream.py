@@ -20,7 +20,7 @@ class TtsStream:
 
     def __init__(self, session: Session, codec: TtsCodec, tell: Tell, *, markers: bool) -> None:
         target = session.plan.target
-        self.segments = Segments(target.limits, target.sample_rate, markers=markers)
+        self.segments = Segments(target.servers["tts"].options, markers=markers)
         self._session = session
         self._codec = codec
         self._tell = tell
@@ -148,7 +148,9 @@ class TtsStream:
     async def _init(self) -> None:
         target = self._session.plan.target
         self._session.stage = "tts"
-        await self._session.send("tts", self._codec.init(target.voice, target.language, target.tts_mode))
+        await self._session.send(
+            "tts", self._codec.init(**{key: target.option("tts", key) for key in ("voice", "language", "mode")})
+        )
 
     async def _step(self, until: int) -> None:
         try:

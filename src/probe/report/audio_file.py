@@ -17,7 +17,8 @@ def check_writable(path: Path) -> None:
 
 def save(record: RunRecord, path: Path) -> int:
     """Write the run's audio and return its bytes; without any, nothing is written. Raises OSError."""
-    pcm = b"".join(chunk.pcm for turn in record.turns for chunk in turn.chunks)
-    if pcm:
-        write_wav(path, pcm, record.plan.target.sample_rate)
+    heard = [chunk for turn in record.turns for chunk in turn.chunks if chunk.pcm]
+    pcm = b"".join(chunk.pcm for chunk in heard)
+    if heard and heard[0].sample_rate:
+        write_wav(path, pcm, heard[0].sample_rate)
     return len(pcm)

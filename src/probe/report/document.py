@@ -38,8 +38,8 @@ def document(record: RunRecord) -> dict[str, Any]:
         "ended_ts": seconds(record.ended),
         "llm_model": record.served.model,
         "llm_build": record.served.build,
-        "voice": plan.target.voice,
-        "sample_rate": plan.target.sample_rate,
+        "voice": plan.target.option("tts", "voice"),
+        "sample_rate": plan.target.option("tts", "sample_rate"),
         "connects": [
             {"server": each.server, "start_ts": seconds(each.start), "end_ts": _ts(each.end)}
             for each in record.connects

@@ -21,16 +21,20 @@ def timeline_events(record: RunRecord) -> list[Event]:
 
 def _connections(record: RunRecord) -> Iterator[Event]:
     target = record.plan.target
-    urls = {"llm": f"LLM {target.llm_url}", "tts": f"TTS {target.tts_url}"}
     for connect in record.connects:
         if connect.end is not None:
-            yield Event(connect.end, "connected", _turn_at(record, connect.start), text=urls[connect.server])
+            yield Event(
+                connect.end,
+                "connected",
+                _turn_at(record, connect.start),
+                text=f"{connect.server.upper()} {target.servers[connect.server].url}",
+            )
 
 
 def _turn_at(record: RunRecord, at: int) -> int:
     """The turn that had begun by then, 0 before the first. One that reconnects first has begun with that."""
     over = [turn.turn_num for turn in record.turns if turn.done is not None and turn.done <= at]
-    began = [turn.turn_num for turn in record.turns if turn.chunks and turn.chunks[0].inference_start <= at]
+    began = [turn.turn_num for turn in record.turns if turn.chunks and turn.chunks[0].began <= at]
     return max([0, *began, *(number + 1 for number in over if number < len(record.turns))])
 
 
@@ -39,8 +43,9 @@ def _turn(turn: Turn, record: RunRecord) -> Iterator[Event]:
         yield from _llm(turn.turn_num, chunk)
         if chunk.tts_text_sent is not None:
             yield Event(chunk.tts_text_sent, "tts_text", turn.turn_num, _as_of(chunk, chunk.tts_text_sent))
-            held_at = chunk.tts_text_sent + round(record.plan.target.limits.hold_s * _NS_PER_S)
-            if following is not None and _was_held(chunk, following, held_at):
+            hold_s = record.plan.target.option("tts", "hold_s")
+            held_at = chunk.tts_text_sent + round((hold_s or 0) * _NS_PER_S)
+            if following is not None and hold_s is not None and _was_held(chunk, following, held_at):
                 yield Event(held_at, "tts_held", turn.turn_num, _as_of(chunk, held_at))
             yield from _audio(turn.turn_num, chunk)
     if turn.done is not None:
@@ -48,7 +53,8 @@ def _turn(turn: Turn, record: RunRecord) -> Iterator[Event]:
 
 
 def _llm(turn_num: int, chunk: Chunk) -> Iterator[Event]:
-    yield Event(chunk.inference_start, "llm_start", turn_num, _as_of(chunk, chunk.inference_start))
+    if chunk.inference_start is not None:
+        yield Event(chunk.inference_start, "llm_start", turn_num, _as_of(chunk, chunk.inference_start))
     if chunk.llm_first_token is not None:
         yield Event(chunk.llm_first_token, "llm_first_token", turn_num, _as_of(chunk, chunk.llm_first_token))
     if chunk.llm_done is not None:
@@ -70,8 +76,8 @@ def _audio(turn_num: int, chunk: Chunk) -> Iterator[Event]:
 
 def _was_held(chunk: Chunk, following: Chunk, held_at: int) -> bool:
     """The dialogue goes on without a text's audio only when the server may be keeping that text."""
-    unheard = chunk.tts_first_audio is None or chunk.tts_first_audio > following.inference_start
-    return unheard and following.inference_start >= held_at
+    unheard = chunk.tts_first_audio is None or chunk.tts_first_audio > following.began
+    return unheard and following.began >= held_at
 
 
 def _as_of(chunk: Chunk, at: int) -> Chunk:

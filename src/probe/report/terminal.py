@@ -7,7 +7,7 @@ import click
 
 from probe.audio import decibels, duration_ns
 from probe.measures import ChunkMeasures, Summary, TurnMeasures, measure_run, outcome, summarise
-from probe.record import Chunk, Outcome, Plan, RunRecord, Turn
+from probe.record import Chunk, Outcome, Plan, RunRecord, Target, Turn
 from probe.report.document import TIMESTAMPS
 from probe.report.format import MISSING, ms, number, shortened, table, wrapped
 from probe.report.timeline import describe_pause, stamp
@@ -27,7 +27,7 @@ def header(plan: Plan, width: int) -> Iterator[str]:
     first, further = describe_pause(scenario.first_pause), describe_pause(scenario.next_pause)
     yield from _title(f"VOICE PROBE  {plan.run_id}", width, "=")
     yield ""
-    yield f"Target:   {target.name} (voice {target.voice}, {target.language}, {target.sample_rate} Hz)"
+    yield f"Target:   {target.name} ({_voice(target)})"
     yield f"Scenario: {scenario.name} (prompt cache {scenario.prompt_cache})"
     yield from wrapped(shortened(scenario.system_prompt, _PROMPT_WIDTH), width, "System:   ")
     for text in scenario.user_turns:
@@ -73,7 +73,7 @@ def _summary(record: RunRecord, summary: Summary) -> Iterator[str]:
     yield _figure("Total wall time", MISSING if wall is None else f"{wall / 1000:.1f} seconds{factor}")
     stray = sum(turn.stray_audio_bytes for turn in record.turns)
     if stray:
-        yield _figure("Audio of no chunk", ms(_playing_ms(stray, record.plan)))
+        yield _figure("Audio of no chunk", ms(_playing_ms(stray, _rate(record))))
     for turn, measured in zip(record.turns, measure_run(record), strict=True):
         name = f"Turn {turn.turn_num}" if len(record.turns) > 1 else "Response"
         yield ""
@@ -116,7 +116,7 @@ def _tables(record: RunRecord, turn: Turn, measured: TurnMeasures, width: int) -
     yield from table(_STAGES, [_stage_row(chunk, each) for chunk, each in pairs], width)
     yield ""
     yield f"WHAT A LISTENER HEARS{of_turn} (ms, dB of full scale):"
-    yield from table(_LISTENER, [_listener_row(chunk, each, record.plan) for chunk, each in pairs])
+    yield from table(_LISTENER, [_listener_row(chunk, each) for chunk, each in pairs])
 
 
 def _stage_row(chunk: Chunk, measured: ChunkMeasures) -> list[str]:
@@ -133,7 +133,7 @@ def _stage_row(chunk: Chunk, measured: ChunkMeasures) -> list[str]:
     ]
 
 
-def _listener_row(chunk: Chunk, measured: ChunkMeasures, plan: Plan) -> list[str]:
+def _listener_row(chunk: Chunk, measured: ChunkMeasures) -> list[str]:
     sound = chunk.sound
     return [
         str(chunk.chunk_num),
@@ -146,7 +146,7 @@ def _listener_row(chunk: Chunk, measured: ChunkMeasures, plan: Plan) -> list[str
         MISSING if sound is None else number(decibels(sound.rms), 1),
         MISSING if sound is None else number(decibels(sound.peak), 1),
         chunk.segment_end or MISSING,
-        number(_playing_ms(chunk.late_audio_bytes, plan)) if chunk.late_audio_bytes else MISSING,
+        number(_playing_ms(chunk.late_audio_bytes, chunk.sample_rate)) if chunk.late_audio_bytes else MISSING,
     ]
 
 
@@ -174,8 +174,19 @@ def _verdict_text(record: RunRecord, how: Outcome) -> str:
     return f"SKIPPED: the server is busy ({record.skipped})" if how == "skipped" else f"OK: within {objective}"
 
 
-def _playing_ms(size: int, plan: Plan) -> float:
-    return duration_ns(size, plan.target.sample_rate) / 1e6
+def _rate(record: RunRecord) -> int | None:
+    """Of the run's audio, in Hz: a turn's stray audio belongs to no chunk that has a rate of its own."""
+    heard = (chunk.sample_rate for turn in record.turns for chunk in turn.chunks)
+    return next((rate for rate in heard if rate), record.plan.target.option("tts", "sample_rate"))
+
+
+def _playing_ms(size: int, sample_rate: int | None) -> float | None:
+    return duration_ns(size, sample_rate) / 1e6 if sample_rate else None
+
+
+def _voice(target: Target) -> str:
+    voice, language, rate = (target.option("tts", name) for name in ("voice", "language", "sample_rate"))
+    return ", ".join(part for part in (voice and f"voice {voice}", language, rate and f"{rate} Hz") if part)
 
 
 def _judged(value: float | None, objective_ms: float) -> str:

@@ -42,11 +42,11 @@ def stamp(at: int) -> str:
 
 def _chunk_lines(event: Event, chunk: Chunk, plan: Plan) -> Iterator[str]:
     at, number = stamp(event.at), chunk.chunk_num
-    measured = measure_chunk(chunk, plan.target.sample_rate, None)
+    measured = measure_chunk(chunk)
     match event.kind:
         case "llm_start":
             pause = plan.scenario.first_pause if number == 1 else plan.scenario.next_pause
-            action = "start_stream" if number == 1 else "continue_stream"
+            action = "start" if number == 1 else "continue"
             turns = len(plan.scenario.user_turns)
             turn = f", turn {event.turn_num} of {turns}" if turns > 1 and number == 1 else ""
             yield ""

@@ -100,7 +100,7 @@ def _drift(found: Change, at: int) -> SpanEvent:
 def _connects(record: RunRecord) -> Iterator[Span]:
     failure = record.failure
     for number, connect in enumerate(record.connects, 1):
-        url = record.plan.target.llm_url if connect.server == "llm" else record.plan.target.tts_url
+        url = record.plan.target.servers[connect.server].url
         error = None
         if connect.end is None:
             blamed = failure is not None and failure.stage == "connect"
@@ -148,7 +148,7 @@ def _turn(record: RunRecord, turn: Turn, measured: TurnMeasures) -> Span:
         _span_id(record, f"turn/{turn.turn_num}"),
         record.plan.span_id,
         "internal",
-        turn.chunks[0].inference_start,
+        turn.chunks[0].began,
         max(ends),
         _present(attributes),
         error=None if failure is None else _error(record, failure),
@@ -188,7 +188,7 @@ class _Chunk:
             self._id(),
             _span_id(self.record, f"turn/{self.turn.turn_num}"),
             "internal",
-            chunk.inference_start,
+            chunk.began,
             end,
             _present(attributes),
             error=self._error(),
@@ -196,11 +196,11 @@ class _Chunk:
 
     def _chat(self) -> Span:
         chunk, target, scenario = self.chunk, self.record.plan.target, self.record.plan.scenario
-        model = self.record.served.model
+        server, model = target.servers["llm"], self.record.served.model
         pause: Pause = scenario.first_pause if chunk.chunk_num == 1 else scenario.next_pause
         attributes = {
             genai.OPERATION_NAME: genai.CHAT,
-            genai.PROVIDER_NAME: target.llm_protocol,
+            genai.PROVIDER_NAME: server.protocol,
             genai.REQUEST_MODEL: model,
             genai.OUTPUT_TYPE: "text",
             genai.REQUEST_STREAM: True,
@@ -210,15 +210,15 @@ class _Chunk:
             genai.RESPONSE_FINISH_REASONS: None if chunk.stop_reason is None else (chunk.stop_reason,),
             genai.USAGE_OUTPUT_TOKENS: chunk.token_count,
             "probe.server_ttft_ms": chunk.server_ttft_ms,
-            **_address(target.llm_url),
+            **_address(server.url),
         }
         return Span(
             f"{genai.CHAT} {model or target.name}",
             self._id("llm"),
             self._id(),
             "client",
-            chunk.inference_start,
-            self._end(chunk.llm_done, chunk.llm_first_token, chunk.inference_start),
+            chunk.began,
+            self._end(chunk.llm_done, chunk.llm_first_token, chunk.began),
             _present(attributes),
             _events(first_token=chunk.llm_first_token),
             self._error("llm"),
@@ -226,15 +226,16 @@ class _Chunk:
 
     def _speech(self, sent: int) -> Span:
         chunk, target = self.chunk, self.record.plan.target
+        server = target.servers["tts"]
         attributes = {
             genai.OPERATION_NAME: genai.TEXT_TO_SPEECH,
-            genai.PROVIDER_NAME: target.tts_protocol,
+            genai.PROVIDER_NAME: server.protocol,
             genai.OUTPUT_TYPE: "speech",
             genai.REQUEST_STREAM: True,
             genai.RESPONSE_TIME_TO_FIRST_CHUNK: _seconds(self.measured.tts_ttfb_ms),
-            "probe.voice": target.voice,
+            "probe.voice": target.option("tts", "voice"),
             "probe.segment_end": chunk.segment_end,
-            **_address(target.tts_url),
+            **_address(server.url),
         }
         audible = None
         if chunk.tts_first_audio is not None and self.measured.leading_silence_ms is not None:

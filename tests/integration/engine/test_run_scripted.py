@@ -69,7 +69,7 @@ async def test_every_timestamp_is_the_servers_truth(generation: Any) -> None:
     token_at = frame_at = 0
     for chunk, request, text, end in zip(chunks, requests, texts, ends, strict=True):
         assert chunk.llm_first_token and chunk.llm_done and chunk.tts_text_sent and chunk.tts_last_audio
-        assert chunk.inference_start <= true(request.at_ns)
+        assert chunk.began <= true(request.at_ns)
         assert true(tokens[token_at].at_ns) <= chunk.llm_first_token
         assert true(end.at_ns) <= chunk.llm_done <= chunk.tts_text_sent <= true(text.at_ns)
         own = frames[frame_at : frame_at + len(chunk.frames)]

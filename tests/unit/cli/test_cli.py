@@ -178,8 +178,12 @@ def test_options_outrank_the_configuration(plans: list[Plan], tmp_path: Path) ->
     assert probe("run", "--config", str(path), *chosen).exit_code == 0
     assert probe("run", "--config", str(path), "--prompt", "p", "--prompt", "q", "--turns", "3").exit_code == 0
     one, other = plans
-    assert (one.target.name, one.target.voice, one.target.language) == ("b", "leo", "fr")
-    assert (one.target.llm_url, one.scenario.name, one.scenario.user_turns) == ("ws://h:1/ws", "t", ("x",))
+    assert (one.target.name, one.target.option("tts", "voice"), one.target.option("tts", "language")) == (
+        "b",
+        "leo",
+        "fr",
+    )
+    assert (one.target.servers["llm"].url, one.scenario.name, one.scenario.user_turns) == ("ws://h:1/ws", "t", ("x",))
     assert (other.target.name, other.scenario.name, other.scenario.user_turns) == ("a", "s", ("p", "q", "p"))
 
 

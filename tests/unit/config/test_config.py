@@ -42,8 +42,10 @@ def test_nothing_at_all_is_a_configuration() -> None:
     loaded = config.load(None)
     assert (list(loaded.targets), list(loaded.scenarios)) == (["local"], ["default"])
     target = loaded.targets["local"].record("local")
-    assert (target.llm_url, target.tts_url) == ("ws://localhost:8002/ws", "ws://localhost:8001/ws/tts/stream")
-    assert (target.voice, target.language, target.sample_rate, target.tts_mode) == ("aria", "en", 22000, "batch")
+    urls = {role: server.url for role, server in target.servers.items()}
+    assert urls == {"llm": "ws://localhost:8002/ws", "tts": "ws://localhost:8001/ws/tts/stream"}
+    tts = target.servers["tts"].options
+    assert (tts["voice"], tts["language"], tts["sample_rate"], tts["mode"]) == ("aria", "en", 22000, "batch")
     scenario = loaded.scenarios["default"].record("default")
     assert (scenario.first_pause, scenario.next_pause) == (Pause(max_tokens=10), Pause(sentence_boundary=True))
     assert scenario.prompt_cache == "fresh"
@@ -71,9 +73,9 @@ def test_a_file_says_what_differs(path: Path) -> None:
     assert list(loaded.targets) == ["spark", "kitchen"]
     assert loaded.targets["kitchen"] == TargetConfig()
     target = loaded.targets["spark"].record("spark")
-    assert (target.name, target.voice, target.objective_ms) == ("spark", "leo", 800)
+    assert (target.name, target.option("tts", "voice"), target.objective_ms) == ("spark", "leo", 800)
     defaults = TargetConfig().record("local").limits
-    assert target.limits == replace(defaults, llm_s=3, gap_ms=200.5)
+    assert (target.limits, target.option("tts", "gap_ms")) == (replace(defaults, llm_s=3), 200.5)
     scenario = loaded.scenarios["long"].record("long")
     assert scenario.user_turns == ("Hello?", "And then?", "Hello?")
     assert (scenario.first_pause, scenario.next_pause) == (Pause(), Pause(max_tokens=20))

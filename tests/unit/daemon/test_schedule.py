@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from apscheduler.schedulers import base as apscheduler_base
+from targets import with_server
 
 from probe.config import ScenarioConfig, TargetConfig
 from probe.daemon.schedule import Entry, Schedule
@@ -194,7 +195,7 @@ def test_a_reload_keeps_the_beat_of_what_stays(virtual: Any, world: World) -> No
 def test_what_measures_something_else_runs_at_once_but_never_beside_its_old_self(virtual: Any, world: World) -> None:
     def reload(schedule: Schedule) -> None:
         changed = entry("a")
-        schedule.replace([replace(changed, target=replace(changed.target, voice="leo"))], parallel=False)
+        schedule.replace([replace(changed, target=with_server(changed.target, "tts", voice="leo"))], parallel=False)
 
     play(virtual, world, entry("a"), seconds=60, then=iter([2.0, reload]))
     assert [at for _, _, at in world.runs] == [0, 5, 60]

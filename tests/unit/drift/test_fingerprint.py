@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from runs import record
+from targets import with_server
 
 from probe.drift.fingerprint import fingerprint
 from probe.protocols.llama_chunked import llama_server
@@ -14,6 +15,14 @@ from probe.record import Pause, RunRecord, ServerIdentity
 def with_target(**changes: Any) -> RunRecord:
     plan = record().plan
     return replace(record(), plan=replace(plan, target=replace(plan.target, **changes)))
+
+
+def with_llm(**changes: Any) -> RunRecord:
+    return with_target(servers=with_server(record().plan.target, "llm", **changes).servers)
+
+
+def with_tts(**changes: Any) -> RunRecord:
+    return with_target(servers=with_server(record().plan.target, "tts", **changes).servers)
 
 
 def with_limits(**changes: Any) -> RunRecord:
@@ -30,11 +39,11 @@ def with_scenario(**changes: Any) -> RunRecord:
     [
         replace(record(), served=ServerIdentity("large.gguf")),
         replace(record(), served=ServerIdentity(None, "b2")),
-        with_target(voice="leo"),
-        with_target(language="de"),
-        with_target(tts_mode="stream"),
-        with_target(llm_url="ws://elsewhere:8002/ws"),
-        with_limits(gap_ms=200.0),
+        with_tts(voice="leo"),
+        with_tts(language="de"),
+        with_tts(mode="stream"),
+        with_llm(url="ws://elsewhere:8002/ws"),
+        with_tts(gap_ms=200.0),
         with_scenario(system_prompt="Be long."),
         with_scenario(first_pause=Pause(max_tokens=20)),
         with_scenario(prompt_cache="reused"),
@@ -49,7 +58,7 @@ def test_what_moves_a_latency_makes_another_baseline(other: RunRecord) -> None:
     [
         record(2, ttfb_ms=900, target="spark", scenario="joke"),
         with_target(objective_ms=800.0),
-        with_target(llama_url="http://localhost:8000"),
+        with_llm(llama_url="http://localhost:8000"),
         with_limits(run_s=60.0, llm_s=5.0),
     ],
 )

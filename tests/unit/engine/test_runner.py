@@ -88,7 +88,7 @@ def test_a_one_word_text_is_held_two_seconds_and_its_audio_is_merged(virtual: An
     assert held.segment_end == "merged"
     assert (held.audio_bytes, held.tts_first_audio, held.tts_segment_done) == (0, None, None)
     assert held.tts_text_sent is not None
-    assert second.inference_start - held.tts_text_sent == pytest.approx(2e9)
+    assert second.began - held.tts_text_sent == pytest.approx(2e9)
     turn = measure_run(record)[0]
     assert turn.response_ttfb_ms == pytest.approx(100 + 2000 + 130 + 200)
     assert turn.chunks[1].combined_ttfb_ms == pytest.approx(130 + 200)
@@ -147,7 +147,7 @@ def test_a_server_that_keeps_texts_below_four_seconds_is_not_waited_for(virtual:
     assert [c.segment_end for c in record.turns[0].chunks] == ["merged", "gap", "done"]
     assert record.doubts == ()
     kept, second, _ = record.turns[0].chunks
-    assert second.inference_start - (kept.tts_text_sent or 0) == pytest.approx(2e9)
+    assert second.began - (kept.tts_text_sent or 0) == pytest.approx(2e9)
 
 
 def test_a_slow_older_server_is_told_from_one_that_keeps_texts(virtual: Any) -> None:
@@ -308,7 +308,7 @@ def test_an_llm_that_fails(virtual: Any, chunk: list[Any], stage: str, reason: s
     record = go(virtual, network)
     assert record.failure is not None
     assert (record.failure.stage, record.failure.reason) == (stage, reason)
-    assert record.turns[0].chunks[0].inference_start > 0
+    assert record.turns[0].chunks[0].began > 0
     assert network.sent("llm", "end_stream")
     assert (record.ended - record.started) / 1e9 < 11
 
@@ -366,7 +366,7 @@ def test_a_refused_connection_names_the_server(virtual: Any) -> None:
     record = go(virtual, network)
     assert record.failure is not None
     assert (record.failure.stage, record.failure.reason) == ("connect", "refused")
-    assert PLAN.target.tts_url in record.failure.detail
+    assert PLAN.target.servers["tts"].url in record.failure.detail
     assert [c.end is None for c in record.connects] == [False, True]
     assert not network.sent("llm", "end_stream")
 

@@ -5,11 +5,12 @@ one marks nothing: there a segment ends with a gap, and audio belongs to the las
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from probe.audio import duration_ns, speakable
-from probe.record import Limits, SegmentEnd
+from probe.record import SegmentEnd
 from probe.transport.inbox import NEVER, NS_PER_S
 
 NS_PER_MS = 1_000_000
@@ -50,16 +51,16 @@ class Segments:
     whether it is one text's or several's, and the number of segments in the whole stream has the last word.
     """
 
-    def __init__(self, limits: Limits, sample_rate: int, *, markers: bool) -> None:
+    def __init__(self, options: Mapping[str, Any], *, markers: bool) -> None:
         self.markers = markers
-        self.sample_rate = sample_rate
+        self.sample_rate: int = options["sample_rate"]
         self.all: list[Segment] = []
         self.stray_bytes = 0
         self.done: int | None = None
         self.doubts: list[str] = []
-        self._gap = round(limits.gap_ms * NS_PER_MS)
-        self._hold = round(limits.hold_s * NS_PER_S)
-        self._flush_ms = limits.flush_ms
+        self._gap: int = round(options["gap_ms"] * NS_PER_MS)
+        self._hold: int = round(options["hold_s"] * NS_PER_S)
+        self._flush_ms: float = options["flush_ms"]
         self._disturbed: Segment | None = None
         self._closed = False
         self._held_back = False

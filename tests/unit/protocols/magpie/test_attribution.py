@@ -5,15 +5,15 @@ from dataclasses import dataclass, field
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import asdict
 
-from probe.config import LimitsConfig
 from probe.engine import doubts
 from probe.protocols.magpie.attribution import Segment, Segments
-from probe.record import Limits
+from probe.protocols.magpie.options import MagpieOptions
 from probe.transport.inbox import NEVER
 
 # A server whose threshold is set as the document that the project started from wants it: one word is kept, two are not.
-LIMITS = Limits(**LimitsConfig(flush_ms=500).model_dump())
+OPTIONS = asdict(MagpieOptions(flush_ms=500))
 GAP, HOLD = 150.0, 2000.0
 EPOCH = 1_700_000_000_123_456_789
 WORDS = "Why did the unicorn"
@@ -35,7 +35,7 @@ class Stream:
     segments: Segments = field(init=False)
 
     def __post_init__(self) -> None:
-        self.segments = Segments(LIMITS, 22000, markers=self.markers)
+        self.segments = Segments(OPTIONS, markers=self.markers)
 
     def speak(self, when: float, text: str = WORDS) -> Segment:
         return self.segments.speak(len(self.segments.all) + 1, text, at(when))
@@ -452,7 +452,7 @@ def settle(segments: Segments) -> None:
 def test_every_byte_is_somebodys_whatever_happens(
     script: list[tuple[str, float, int, str]], markers: bool, generated: int | None, finished: bool
 ) -> None:
-    segments = Segments(LIMITS, 22000, markers=markers)
+    segments = Segments(OPTIONS, markers=markers)
     now, total = 0.0, 0
     arrived = 0.0
     for what, later, size, text in script:
@@ -492,7 +492,7 @@ def check(segments: Segments, total: int) -> None:
 
 def test_a_text_that_was_taken_for_kept_is_heard_after_all() -> None:
     """A gap passed it over before the first marker told that this server marks its segments."""
-    segments = Segments(LIMITS, 22000, markers=False)
+    segments = Segments(OPTIONS, markers=False)
     for chunk_num, text in enumerate(("Why did the unicorn", "Sure", "Why did the unicorn"), 1):
         segments.speak(chunk_num, text, at(0))
         if chunk_num != 2:

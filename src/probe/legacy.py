@@ -1,0 +1,77 @@
+"""What version 0.1 wrote, in configurations and in records, and where it is now: a target was one flat table.
+
+Standard library only: the record reads its own past with it.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+# A target's flat key -> the server that it belongs to, and its name there.
+KEYS: Mapping[str, tuple[str, str]] = {
+    "llm_url": ("llm", "url"),
+    "llm_protocol": ("llm", "protocol"),
+    "llama_url": ("llm", "llama_url"),
+    "tts_url": ("tts", "url"),
+    "tts_protocol": ("tts", "protocol"),
+    "voice": ("tts", "voice"),
+    "language": ("tts", "language"),
+    "sample_rate": ("tts", "sample_rate"),
+    "tts_mode": ("tts", "mode"),
+}
+# The same for keys of its `limits`.
+LIMITS: Mapping[str, tuple[str, str]] = {
+    "gap_ms": ("tts", "gap_ms"),
+    "hold_s": ("tts", "hold_s"),
+    "flush_ms": ("tts", "flush_ms"),
+}
+
+
+def is_flat(target: Mapping[str, Any]) -> bool:
+    """Whether a target's table has a key of version 0.1."""
+    limits = target.get("limits")
+    return not KEYS.keys().isdisjoint(target) or (isinstance(limits, Mapping) and not LIMITS.keys().isdisjoint(limits))
+
+
+def record_as_today(record: dict[str, Any]) -> dict[str, Any]:
+    """A record's JSON object as today's version writes it; what is not of version 0.1 stays as it is.
+
+    Raises KeyError, TypeError and AttributeError for what is no record at all.
+    """
+    target = record["plan"]["target"]
+    if not is_flat(target):
+        return record
+    servers: dict[str, dict[str, Any]] = {"llm": {"options": {}}, "tts": {"options": {}}}
+    for table, keys in ((target, KEYS), (target["limits"], LIMITS)):
+        for key, (role, name) in keys.items():
+            if table.get(key) is not None:
+                place = servers[role] if name in ("url", "protocol") else servers[role]["options"]
+                place[name] = table[key]
+    rate = target["sample_rate"]
+    kept = {key: value for key, value in target.items() if key not in KEYS}
+    limits = {key: value for key, value in target["limits"].items() if key not in LIMITS}
+    plan = record["plan"] | {"target": kept | {"limits": limits, "servers": servers}}
+    turns = [turn | {"chunks": [_with_rate(each, rate) for each in turn["chunks"]]} for turn in record["turns"]]
+    return record | {"plan": plan, "turns": turns}
+
+
+def _with_rate(chunk: dict[str, Any], rate: int) -> dict[str, Any]:
+    return chunk | {"sample_rate": rate if chunk["frames"] else None}
+
+
+def flat_target(target: Mapping[str, Any]) -> dict[str, Any]:
+    """A target (a record's, as a dictionary) with the keys of version 0.1, and `role.key` for those that it had not.
+
+    So that what was computed of a configuration then is computed of the same configuration now.
+    """
+    names = {place: key for key, place in KEYS.items()}
+    limit_names = {place: key for key, place in LIMITS.items()}
+    flat = {key: value for key, value in target.items() if key != "servers"}
+    limits = dict(flat["limits"])
+    for role, server in target["servers"].items():
+        values = {"protocol": server["protocol"], "url": server["url"], **server["options"]}
+        for name, value in values.items():
+            if (role, name) in limit_names:
+                limits[limit_names[role, name]] = value
+            else:
+                flat[names.get((role, name), f"{role}.{name}")] = value
+    return flat | {"limits": limits}
