@@ -89,24 +89,20 @@ def truth_servers(stretch: float = 1.0) -> Iterator[TruthServers]:
 
 
 def _measure(servers: TruthServers, runs: int, clock: "AnchoredClock") -> "list[RunRecord]":
-    from probe import protocols  # noqa: PLC0415 - `--help` stays quick
-    from probe.config import ScenarioConfig, TargetConfig  # noqa: PLC0415
+    from probe.config import ScenarioConfig, TargetConfig  # noqa: PLC0415 - `--help` stays quick
     from probe.config.daemon import SelfCheckConfig  # noqa: PLC0415
-    from probe.engine import runner  # noqa: PLC0415 - as above
-    from probe.engine.self_check import Watch  # noqa: PLC0415
+    from probe.measurement import measure  # noqa: PLC0415
     from probe.plan import new_plan  # noqa: PLC0415
-    from probe.transport.connection import WebSocketConnector  # noqa: PLC0415
 
+    max_lag_ms = SelfCheckConfig().max_lag_ms
     target = TargetConfig(llm_url=servers.llm_url, tts_url=servers.tts_url).record("calibration")
     scenario = ScenarioConfig().record("calibration")
 
     async def go() -> "list[RunRecord]":
         records = []
         for _ in range(runs):
-            codecs = protocols.LLM["chunked"](), protocols.TTS["magpie"]()
-            with Watch(clock, SelfCheckConfig().max_lag_ms) as watch:
-                record = await runner.run(new_plan(target, scenario), codecs, WebSocketConnector, clock)
-            records.append(watch.judge(record))
+            done = await measure(new_plan(target, scenario), max_lag_ms, clock=clock)
+            records.append(done.record)
         return records
 
     gc.collect()

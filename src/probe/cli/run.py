@@ -94,14 +94,8 @@ def _run_and_report(plan: Plan, max_lag_ms: float, *, verbose: bool) -> RunRecor
 
 def _execute(plan: Plan, max_lag_ms: float, live: Live | None) -> RunRecord:
     """Run a plan while `live` shows it. Ctrl-C ends the run properly, a second one at once."""
-    from probe import protocols  # noqa: PLC0415 - `--help` stays quick
-    from probe.clock import AnchoredClock  # noqa: PLC0415
-    from probe.engine import runner  # noqa: PLC0415 - as above
-    from probe.engine.self_check import Watch  # noqa: PLC0415
-    from probe.transport.connection import WebSocketConnector  # noqa: PLC0415
-
-    servers = plan.target.servers
-    codecs = protocols.LLM[servers["llm"].protocol](), protocols.TTS[servers["tts"].protocol]()
+    from probe.engine.runner import ignore  # noqa: PLC0415 - `--help` stays quick
+    from probe.measurement import measure  # noqa: PLC0415 - `--help` stays quick
 
     async def go() -> RunRecord:
         stop = asyncio.Event()
@@ -109,11 +103,8 @@ def _execute(plan: Plan, max_lag_ms: float, live: Live | None) -> RunRecord:
         for number in INTERRUPTS:
             # Not the loop's own handlers: these stay when it has ended, so that the report is printed to its end.
             signal.signal(number, interrupt)
-        observe = runner.ignore if live is None else live.observe
-        clock = AnchoredClock.anchored_now()
-        with Watch(clock, max_lag_ms) as watch:
-            record = await runner.run(plan, codecs, WebSocketConnector, clock, observe, stop)
-        return watch.judge(record)
+        observe = ignore if live is None else live.observe
+        return (await measure(plan, max_lag_ms, observe, stop)).record
 
     # What has been imported stays; a collection of it would stop the run for over 10 ms.
     gc.collect()
