@@ -33,7 +33,7 @@ from probe.report.audio_archive import AudioArchive
 from probe.tracing import spans
 from probe.tracing.exporter import SpanSink
 from probe.tracing.otlp import Endpoint, collector
-from probe.transport.connection import WebSocketConnector
+from probe.transport.connector import SocketConnector
 
 
 class NoHistory:
@@ -52,9 +52,9 @@ async def run_once(entry: Entry, *, watched: bool) -> RunRecord:
     clock = AnchoredClock.anchored_now()
     plan = new_plan(entry.target, entry.scenario)
     if not watched:
-        return await runner.run(plan, codecs, WebSocketConnector, clock)
+        return await runner.run(plan, codecs, SocketConnector, clock)
     with Watch(clock, 20.0) as watch:
-        record = await runner.run(plan, codecs, WebSocketConnector, clock)
+        record = await runner.run(plan, codecs, SocketConnector, clock)
     return watch.judge(record)
 
 

@@ -95,7 +95,7 @@ def _measure(servers: TruthServers, runs: int, clock: "AnchoredClock") -> "list[
     from probe.engine import runner  # noqa: PLC0415 - as above
     from probe.engine.self_check import Watch  # noqa: PLC0415
     from probe.plan import new_plan  # noqa: PLC0415
-    from probe.transport.connection import WebSocketConnector  # noqa: PLC0415
+    from probe.transport.connector import SocketConnector  # noqa: PLC0415
 
     target = TargetConfig(llm_url=servers.llm_url, tts_url=servers.tts_url).record("calibration")
     scenario = ScenarioConfig().record("calibration")
@@ -105,7 +105,7 @@ def _measure(servers: TruthServers, runs: int, clock: "AnchoredClock") -> "list[
         for _ in range(runs):
             codecs = protocols.LLM["chunked"](), protocols.TTS["magpie"]()
             with Watch(clock, SelfCheckConfig().max_lag_ms) as watch:
-                record = await runner.run(new_plan(target, scenario), codecs, WebSocketConnector, clock)
+                record = await runner.run(new_plan(target, scenario), codecs, SocketConnector, clock)
             records.append(watch.judge(record))
         return records
 

@@ -98,7 +98,7 @@ def _execute(plan: Plan, max_lag_ms: float, live: Live | None) -> RunRecord:
     from probe.clock import AnchoredClock  # noqa: PLC0415
     from probe.engine import runner  # noqa: PLC0415 - as above
     from probe.engine.self_check import Watch  # noqa: PLC0415
-    from probe.transport.connection import WebSocketConnector  # noqa: PLC0415
+    from probe.transport.connector import SocketConnector  # noqa: PLC0415
 
     codecs = protocols.LLM[plan.target.llm_protocol](), protocols.TTS[plan.target.tts_protocol]()
 
@@ -111,7 +111,7 @@ def _execute(plan: Plan, max_lag_ms: float, live: Live | None) -> RunRecord:
         observe = runner.ignore if live is None else live.observe
         clock = AnchoredClock.anchored_now()
         with Watch(clock, max_lag_ms) as watch:
-            record = await runner.run(plan, codecs, WebSocketConnector, clock, observe, stop)
+            record = await runner.run(plan, codecs, SocketConnector, clock, observe, stop)
         return watch.judge(record)
 
     # What has been imported stays; a collection of it would stop the run for over 10 ms.

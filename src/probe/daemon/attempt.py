@@ -14,8 +14,8 @@ from probe.engine.self_check import Watch
 from probe.plan import new_plan
 from probe.protocols.llama_chunked import llama_server
 from probe.record import Plan, RunRecord, ServerIdentity, Target
-from probe.transport import http_get
-from probe.transport.connection import WebSocketConnector
+from probe.transport import ask
+from probe.transport.connector import SocketConnector
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,16 +49,14 @@ async def _served(target: Target) -> ServerIdentity:
     """Ask llama.cpp what it serves, before anything is measured."""
     if target.llama_url is None:
         return ServerIdentity()
-    return llama_server.served(
-        await http_get.get(llama_server.props_url(target.llama_url), courtesy.ASK_TIMEOUT_S) or b""
-    )
+    return llama_server.served(await ask.get(llama_server.props_url(target.llama_url), courtesy.ASK_TIMEOUT_S) or b"")
 
 
 async def _users(target: Target, config: Config, stop: asyncio.Event) -> str | None:
     """Why to leave the server to its users, if they hold it for longer than we wait."""
     if not config.courtesy.enabled:
         return None
-    return await courtesy.wait_for_users(_questions(target), http_get.get, config.courtesy.max_wait_s, stop)
+    return await courtesy.wait_for_users(_questions(target), ask.get, config.courtesy.max_wait_s, stop)
 
 
 def _questions(target: Target) -> list[Question]:
@@ -72,6 +70,6 @@ def _questions(target: Target) -> list[Question]:
 async def _measure(plan: Plan, clock: AnchoredClock, max_lag_ms: float, stop: asyncio.Event) -> Attempt:
     codecs = protocols.LLM[plan.target.llm_protocol](), protocols.TTS[plan.target.tts_protocol]()
     with Watch(clock, max_lag_ms) as watch:
-        record = await runner.run(plan, codecs, WebSocketConnector, clock, stop=stop)
+        record = await runner.run(plan, codecs, SocketConnector, clock, stop=stop)
     lag_ms = max(watch.longest_ms(record).values(), default=0.0)
     return Attempt(watch.judge(record), record.started / 1e9, lag_ms / 1000)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from probe.engine.session import Busy, Fault, Session
 from probe.protocols.base import ChunkEnd, LlmCodec, Malformed, Messages, ServerError, StreamEnded, Token
 from probe.record import Chunk, Pause
+from probe.transport.framing.base import Binary, Text
 from probe.transport.inbox import NEVER, NS_PER_S, Arrival
 
 # Of the time for it, a server that is still generating gets so much to read our end_stream on the connection that it is
@@ -118,7 +119,10 @@ class LlmStream:
             await self.await_end(timeout_s)
 
     def on_frame(self, arrival: Arrival) -> None:
-        event = self._codec.decode(arrival.data, binary=arrival.kind == "binary", stream_id=self._stream_id)
+        frame = arrival.frame
+        if not isinstance(frame, Text | Binary):
+            return
+        event = self._codec.decode(frame.data, binary=isinstance(frame, Binary), stream_id=self._stream_id)
         draft = self._reading
         if draft is not None and arrival.at < draft.inference_start:
             # It waited to be read since before we asked: no answer to what we asked for.

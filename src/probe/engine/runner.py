@@ -15,7 +15,7 @@ from probe.engine.tts_stream import TtsStream
 from probe.protocols.base import LlmCodec, TtsCodec
 from probe.protocols.magpie.attribution import Segment
 from probe.record import AudioAnalysis, Chunk, Event, EventKind, Failure, Plan, RunRecord, Turn
-from probe.transport.connection import Connector
+from probe.transport.connector import Connector
 from probe.transport.inbox import Inbox
 
 # A slot is normally given back in milliseconds; one that isn't must not hold up the next turn for long.
@@ -33,7 +33,7 @@ def ignore(_event: Event) -> None:
 async def run(
     plan: Plan,
     codecs: tuple[LlmCodec, TtsCodec],
-    connector: Callable[[Clock, Inbox], Connector],
+    connector: Callable[[Clock], Connector],
     clock: Clock,
     observe: Callable[[Event], None] = ignore,
     stop: asyncio.Event | None = None,
@@ -46,7 +46,7 @@ async def run(
     """
     started = clock.now()
     inbox = Inbox(clock)
-    dialogue = _Dialogue(Session(plan, connector(clock, inbox), inbox, clock, observe), codecs)
+    dialogue = _Dialogue(Session(plan, connector(clock), inbox, clock, observe), codecs)
     fault: Fault | None = None
     skipped: str | None = None
     try:

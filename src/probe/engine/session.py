@@ -1,15 +1,19 @@
 """The two connections of a run: opened, written to, and read together, so that a wait for one server sees both."""
 
 from collections.abc import Callable, Mapping
-from typing import Protocol
+from http import HTTPStatus
+from typing import Literal, Protocol, cast
+from urllib.parse import urlsplit
 
 from probe.clock import Clock
 from probe.record import REASONS, Chunk, Connect, Event, EventKind, Plan, Stage
-from probe.transport.connection import ConnectError, Connector, Link, SendError
-from probe.transport.inbox import NEVER, NS_PER_S, Arrival, Inbox, Kind, Server
+from probe.transport.connection import ConnectError, Endpoint, Link, SendError
+from probe.transport.connector import Connector
+from probe.transport.framing.base import Ended, Incoming, Request, Text
+from probe.transport.inbox import NEVER, NS_PER_S, Arrival, Inbox
 from probe.urls import without_secrets
 
-_ENDINGS: Mapping[Kind, str] = {"closed": "closed", "broken": "malformed", "flood": "flood"}
+Server = Literal["llm", "tts"]
 # Only asked once a run has failed; it must not hold up the end of the run for long.
 FETCH_TIMEOUT_S = 2.0
 # TTS servers drop a stream after about 30 s without activity.
@@ -84,9 +88,14 @@ class Session:
         start = self.clock.now()
         end = None
         self._numbers[server] += 1
+        number = self._numbers[server]
+
+        def deliver(at: int, frame: Incoming) -> None:
+            self._inbox.put(Arrival(at, server, number, frame))
+
         try:
             self._links[server] = await self._connector.open(
-                server, self._numbers[server], url, self._headers(), timeout_s or target.limits.connect_s
+                Endpoint(url, "websocket", self._headers()), deliver, timeout_s or target.limits.connect_s
             )
             end = self.clock.now()
         except ConnectError as error:
@@ -103,7 +112,7 @@ class Session:
             raise Fault(server, "closed", f"{_NAMES[server]} server ended the connection: {self._endings.get(server)}")
         self._heard[server] = self.clock.now()
         try:
-            return await self._links[server].send(request, self._patience[server])
+            return await self._links[server].send(Text(request.encode()), self._patience[server])
         except SendError as error:
             raise Fault(server, error.reason, f"{_NAMES[server]}: {error}") from error
 
@@ -133,7 +142,9 @@ class Session:
 
     async def fetch(self, url: str) -> bytes | None:
         """Ask a server over HTTP what it says of itself."""
-        return await self._connector.fetch(url, FETCH_TIMEOUT_S)
+        parts = urlsplit(url)
+        answer = await self._connector.ask(Endpoint(url, "http1"), Request("GET", parts.path), FETCH_TIMEOUT_S)
+        return answer.body if answer is not None and answer.status == HTTPStatus.OK else None
 
     async def drop(self, server: Server) -> None:
         """Close a connection where there is one."""
@@ -151,16 +162,16 @@ class Session:
         return self._links.pop(server, None)
 
     def _dispatch(self, arrival: Arrival) -> None:
-        server = arrival.server
+        server = cast("Server", arrival.server)
         if arrival.connection != self._numbers[server]:
             return
         self._heard[server] = arrival.at
         peer = self.peers.get(server)
-        if arrival.kind in _ENDINGS:
+        if isinstance(arrival.frame, Ended):
             self._links.pop(server, None)
-            how = self._endings[server] = arrival.data.decode("utf-8", "replace")
+            how = self._endings[server] = arrival.frame.detail
             if peer is not None and peer.busy:
-                raise Fault(server, _ENDINGS[arrival.kind], f"{_NAMES[server]} server ended the connection: {how}")
+                raise Fault(server, arrival.frame.how, f"{_NAMES[server]} server ended the connection: {how}")
         elif peer is not None:
             peer.on_frame(arrival)
 

@@ -6,6 +6,7 @@ from probe.engine.session import Fault, Session
 from probe.protocols.base import Audio, Malformed, SegmentComplete, ServerError, StreamCreated, StreamDone, TtsCodec
 from probe.protocols.magpie.attribution import Segment, Segments
 from probe.record import EventKind
+from probe.transport.framing.base import Binary, Text
 from probe.transport.inbox import NEVER, NS_PER_S, Arrival
 
 # On a connection that has served a stream, an older server ignores a second `init`: so long do we wait for its answer.
@@ -89,9 +90,10 @@ class TtsStream:
         await self._session.send("tts", self._codec.ping())
 
     def on_frame(self, arrival: Arrival) -> None:
-        if self._cancelled:
+        frame = arrival.frame
+        if self._cancelled or not isinstance(frame, Text | Binary):
             return
-        event = self._codec.decode(arrival.data, binary=arrival.kind == "binary")
+        event = self._codec.decode(frame.data, binary=isinstance(frame, Binary))
         match event:
             case Audio(pcm) if pcm:
                 self._audio(pcm, arrival.at)

@@ -26,7 +26,7 @@ from probe.reference.faults import (
     tts,
 )
 from probe.report import audio_file
-from probe.transport.connection import WebSocketConnector
+from probe.transport.connector import SocketConnector
 
 # Deadlines that keep a test of silence short; everything healthy here answers within milliseconds.
 QUICK = LimitsConfig(connect_s=1, llm_s=1, tts_s=1, run_s=20, release_s=2, hold_s=0.5)
@@ -39,7 +39,7 @@ def plan(llm_url: str, tts_url: str, turns: int = 1, limits: LimitsConfig = QUIC
 
 async def go(planned: Plan, clock: AnchoredClock | None = None, stop: asyncio.Event | None = None) -> RunRecord:
     return await runner.run(
-        planned, (ChunkedLlm(), MagpieTts()), WebSocketConnector, clock or AnchoredClock.anchored_now(), stop=stop
+        planned, (ChunkedLlm(), MagpieTts()), SocketConnector, clock or AnchoredClock.anchored_now(), stop=stop
     )
 
 

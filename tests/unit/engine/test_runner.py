@@ -14,7 +14,7 @@ from probe.measures import measure_run, outcome, summarise
 from probe.protocols.llama_chunked.codec import ChunkedLlm
 from probe.protocols.magpie.codec import MagpieTts
 from probe.record import Event, Plan, RunRecord
-from probe.transport.inbox import Arrival
+from probe.transport.framing.base import Text
 
 PLAN = Plan(
     run_id="r1",
@@ -414,7 +414,7 @@ def test_what_waited_to_be_read_before_we_asked_is_no_answer(virtual: Any) -> No
     def peer(request: dict[str, Any]) -> Iterable[Any]:
         if request["action"] == "continue_stream":
             before = network.clock.now() - 1_000_000
-            network.inbox.put(Arrival(before, "llm", 1, "text", b'{"type": "token", "content": "stale"}'))
+            network.links[0].deliver(before, Text(b'{"type": "token", "content": "stale"}'))
         return answers(request)
 
     network = FakeNetwork(lambda: peer, newer_tts(spoken(300), spoken(300)))
