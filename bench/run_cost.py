@@ -16,7 +16,6 @@ from pathlib import Path
 
 from scripted_servers import configured
 
-from probe import protocols
 from probe.clock import AnchoredClock
 from probe.config import Config
 from probe.daemon.dispatch import Dispatch, Sink
@@ -28,12 +27,13 @@ from probe.engine.self_check import Watch
 from probe.history.writer import History, Pruned
 from probe.metrics.histograms import Histograms
 from probe.plan import new_plan
+from probe.protocols.registry import chosen
 from probe.record import RunRecord
 from probe.report.audio_archive import AudioArchive
 from probe.tracing import spans
 from probe.tracing.exporter import SpanSink
 from probe.tracing.otlp import Endpoint, collector
-from probe.transport.connection import WebSocketConnector
+from probe.transport.connector import SocketConnector
 
 
 class NoHistory:
@@ -48,13 +48,12 @@ class NoHistory:
 
 
 async def run_once(entry: Entry, *, watched: bool) -> RunRecord:
-    codecs = protocols.LLM["chunked"](), protocols.TTS["magpie"]()
     clock = AnchoredClock.anchored_now()
     plan = new_plan(entry.target, entry.scenario)
     if not watched:
-        return await runner.run(plan, codecs, WebSocketConnector, clock)
+        return await runner.run(plan, chosen(plan.target), SocketConnector(clock), clock)
     with Watch(clock, 20.0) as watch:
-        record = await runner.run(plan, codecs, WebSocketConnector, clock)
+        record = await runner.run(plan, chosen(plan.target), SocketConnector(clock), clock)
     return watch.judge(record)
 
 

@@ -13,8 +13,7 @@ from probe.config import LimitsConfig, ScenarioConfig, TargetConfig
 from probe.engine import runner
 from probe.measures import measure_run, outcome
 from probe.plan import new_plan
-from probe.protocols.llama_chunked.codec import ChunkedLlm
-from probe.protocols.magpie.codec import MagpieTts
+from probe.protocols.registry import chosen
 from probe.record import REASONS, RunRecord
 from probe.report import document, terminal
 
@@ -103,7 +102,7 @@ def network(mutations: Iterable[Mutation]) -> FakeNetwork:
 
 async def run(fake: FakeNetwork, clock: Clock) -> RunRecord:
     """Measure them, however long it takes."""
-    record = await runner.run(PLAN, (ChunkedLlm(), MagpieTts()), fake, clock)
+    record = await runner.run(PLAN, chosen(PLAN.target), fake(clock), clock)
     for task in [task for link in fake.links for task in link.tasks]:
         task.cancel()
     await asyncio.sleep(0)

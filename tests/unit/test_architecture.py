@@ -81,13 +81,13 @@ RULES = [
     Rule(
         "a protocol turns bytes into events: it neither waits nor looks at a clock",
         of="probe.protocols probe.protocols.*",
-        never="asyncio http.* select selectors socket ssl threading time urllib.request websockets* probe.clock",
+        never="asyncio http.* select selectors socket ssl threading time urllib.request websockets* h11* probe.clock",
         broken_by=("probe.protocols.base", "def f():\n    import asyncio"),
     ),
     Rule(
         "one room talks to the network",
         of=f"{CLIENT} !probe.transport !probe.transport.*",
-        never="websockets*",
+        never="websockets* h11*",
         broken_by=("probe.engine.runner", "from websockets.asyncio.client import connect"),
     ),
     Rule(
@@ -101,7 +101,8 @@ RULES = [
         "a sink reads finished records, whoever made them",
         of=SINKS,
         never="probe.*",
-        but=f"{VALUES} {READING} probe.transport.http_exchange probe.daemon.log",
+        but=f"{VALUES} {READING} probe.daemon.log "
+        "probe.transport.ask probe.transport.connection probe.transport.framing.base",
         broken_by=("probe.tracing.exporter", "import probe.engine.runner"),
     ),
     Rule(

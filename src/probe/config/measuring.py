@@ -6,8 +6,9 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, model_validator
 
-from probe import legacy, protocols
+from probe import legacy
 from probe.config.base import BaseSection, HttpUrl, Seconds, Text
+from probe.protocols.registry import LLM, TTS
 from probe.record import Limits, Pause, PromptCache, Scenario, ServerPlan, Target
 
 
@@ -75,8 +76,8 @@ class TargetConfig(BaseSection):
 
     llm_url: WebSocketUrl = Field("ws://localhost:8002/ws", description="the chunked LLM server")
     tts_url: WebSocketUrl = Field("ws://localhost:8001/ws/tts/stream", description="the TTS server")
-    llm_protocol: Annotated[str, _one_of(protocols.LLM)] = Field("chunked", description="wire protocol")
-    tts_protocol: Annotated[str, _one_of(protocols.TTS)] = Field("magpie", description="wire protocol")
+    llm_protocol: Annotated[str, _one_of(LLM)] = Field("chunked", description="wire protocol")
+    tts_protocol: Annotated[str, _one_of(TTS)] = Field("magpie", description="wire protocol")
     voice: Text = Field("aria", description="a voice of the TTS server")
     language: Text = Field("en", description="a language of the TTS server")
     sample_rate: int = Field(22000, ge=8000, le=192_000, description="of the TTS server's audio, in Hz")

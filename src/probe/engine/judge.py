@@ -31,7 +31,10 @@ async def finished(turn: TurnInProgress) -> Turn:
 
 
 def audio_failure(turns: Sequence[Turn], complaints: Sequence[str]) -> Failure | None:
-    """The first segment that is not speech: complete, and still no answer. `complaints`: what each turn's server said."""
+    """The first segment that is not speech: complete, and still no answer.
+
+    `complaints` is what the server said in each turn, without giving up.
+    """
     for turn, complaint in zip(turns, complaints, strict=True):
         for chunk in turn.chunks:
             reason = None if chunk.segment_end == "merged" else audio.fault(chunk.sound, chunk.audio_bytes, chunk.text)

@@ -1,4 +1,4 @@
-"""A run's connections and conversations: opened, written to, and read together, so that a wait for one sees them all."""
+"""A run's connections and conversations: opened, written to, and read together, so that a wait for one sees both."""
 
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
@@ -112,6 +112,7 @@ class Session:
                         instead = [*self._conversations[role].received(ended, self.clock.now())]
                         if not instead:
                             raise
+                        self._abort(role)
                         return await self.perform(role, instead)
                 case Close():
                     await self.drop(role)
@@ -185,7 +186,7 @@ class Session:
 
     async def _send(self, role: Role, frame: Outgoing) -> int:
         if role not in self._links:
-            raise Fault(_STAGES[role], "closed", f"{_NAMES[role]} server ended the connection: {self._endings.get(role)}")
+            raise self._ended(role, "closed")
         self._heard[role] = self.clock.now()
         try:
             return await self._links[role].send(frame, self._patience_s(role))
@@ -208,7 +209,11 @@ class Session:
             self._links.pop(role, None)
             self._endings[role] = frame.detail
             if side is not None and side.owes and len(self._to_do) == wants:
-                raise Fault(_STAGES[role], frame.how, f"{_NAMES[role]} server ended the connection: {frame.detail}")
+                raise self._ended(role, frame.how)
+
+    def _ended(self, role: Role, how: str) -> Fault:
+        detail = f"{_NAMES[role]} server ended the connection: {self._endings.get(role)}"
+        return Fault(_STAGES[role], how, detail)
 
     async def _perform_pending(self) -> None:
         while self._to_do:

@@ -12,8 +12,7 @@ from probe.config import LimitsConfig, ScenarioConfig, TargetConfig
 from probe.engine import runner
 from probe.measures import measure_run, outcome
 from probe.plan import new_plan
-from probe.protocols.llama_chunked.codec import ChunkedLlm
-from probe.protocols.magpie.codec import MagpieTts
+from probe.protocols.registry import chosen
 from probe.record import Plan, RunRecord
 from probe.reference.faults import (
     LlmScript,
@@ -26,7 +25,7 @@ from probe.reference.faults import (
     tts,
 )
 from probe.report import audio_file
-from probe.transport.connection import WebSocketConnector
+from probe.transport.connector import SocketConnector
 
 # Deadlines that keep a test of silence short; everything healthy here answers within milliseconds.
 QUICK = LimitsConfig(connect_s=1, llm_s=1, tts_s=1, run_s=20, release_s=2, hold_s=0.5)
@@ -38,9 +37,8 @@ def plan(llm_url: str, tts_url: str, turns: int = 1, limits: LimitsConfig = QUIC
 
 
 async def go(planned: Plan, clock: AnchoredClock | None = None, stop: asyncio.Event | None = None) -> RunRecord:
-    return await runner.run(
-        planned, (ChunkedLlm(), MagpieTts()), WebSocketConnector, clock or AnchoredClock.anchored_now(), stop=stop
-    )
+    clock = clock or AnchoredClock.anchored_now()
+    return await runner.run(planned, chosen(planned.target), SocketConnector(clock), clock, stop=stop)
 
 
 @pytest.mark.parametrize("generation", ["newer", "older"])

@@ -14,7 +14,7 @@ from unittest.mock import patch
 
 from fault_matrix.row import Row, Stage
 from probe.history.file import FILE_NAME
-from probe.protocols.llama_chunked.codec import ChunkedLlm
+from probe.protocols.llama_chunked.codec import LlamaChunked
 from probe.reference.faults import Entry, LlmScript, llm, refusing_port
 
 # Long enough for something to happen in the middle of it.
@@ -145,7 +145,7 @@ async def users_hold_the_slot(stage: Stage) -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def mistake_of_ours(_stage: Stage) -> AsyncIterator[None]:
-    with patch.object(ChunkedLlm, "decode", side_effect=ZeroDivisionError("a mistake")):
+    with patch.object(LlamaChunked, "decode", side_effect=ZeroDivisionError("a mistake")):
         yield
 
 

@@ -109,16 +109,15 @@ def test_users_of_llama_cpp_itself_are_waited_for_too(virtual: Any) -> None:
         "http://spark:8002/health": b'{"active_streams": 0}',
         "http://spark:8000/slots": b'[{"is_processing": true}]',
     }
-    codec = ChunkedLlm()
-    questions = [
-        Question(codec.health_url(URL), codec.users),
-        Question(llama_server.slots_url("http://spark:8000/"), llama_server.users),
+    asked = [
+        Inquiry(codec.health_url(URL), codec.users),
+        Inquiry(llama_server.slots_url("http://spark:8000/"), llama_server.users),
     ]
 
-    async def get(url: str, _timeout_s: float) -> bytes:
-        return answers[url]
+    async def ask(inquiry: Inquiry[int | None], _timeout_s: float) -> int | None:
+        return inquiry.read(answers[inquiry.url])
 
     async def go() -> str | None:
-        return await wait_for_users(questions, get, 5.0, asyncio.Event(), virtual.loop.time)
+        return await wait_for_users(asked, ask, 5.0, asyncio.Event(), virtual.loop.time)
 
     assert "1 stream in use" in str(virtual.run(go()))

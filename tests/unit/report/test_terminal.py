@@ -17,8 +17,7 @@ from fakes import FakeNetwork, frames, llm, newer_tts, older_tts, say, tone
 import golden
 from probe.config import ScenarioConfig, TargetConfig
 from probe.engine import runner
-from probe.protocols.llama_chunked.codec import ChunkedLlm
-from probe.protocols.magpie.codec import MagpieTts
+from probe.protocols.registry import chosen
 from probe.record import Chunk, Event, Failure, Plan, RunRecord
 from probe.report import document, terminal, timeline
 
@@ -126,7 +125,7 @@ def watched(virtual: Any) -> Watched:
         planned, network = RUNS[name]()
         seen: list[Event] = []
         clock = replace(virtual.clock, epoch=CHRISTMAS_EVE)
-        run = runner.run(planned, (ChunkedLlm(), MagpieTts()), network, clock, seen.append)
+        run = runner.run(planned, chosen(planned.target), network(clock), clock, seen.append)
         return virtual.run(run), seen
 
     return play
