@@ -108,11 +108,11 @@ class Session:
                     try:
                         written = await self._send(role, frame)
                     except Fault as fault:
+                        self._abort(role)
                         ended = Ended("closed", str(fault))
                         instead = [*self._conversations[role].received(ended, self.clock.now())]
                         if not instead:
                             raise
-                        self._abort(role)
                         return await self.perform(role, instead)
                 case Close():
                     await self.drop(role)

@@ -114,7 +114,7 @@ async def disk_full(_stage: Stage) -> AsyncIterator[None]:
 @asynccontextmanager
 async def history_locked(stage: Stage) -> AsyncIterator[None]:
     path = stage.folder / "state" / FILE_NAME
-    with patch("probe.dispatch.HISTORY_PATIENCE_S", 0.3):
+    with patch("probe.daemon.dispatch.HISTORY_PATIENCE_S", 0.3):
         other = sqlite3.connect(path, isolation_level=None)
         other.execute("BEGIN EXCLUSIVE")
         try:

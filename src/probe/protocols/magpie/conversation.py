@@ -22,7 +22,7 @@ from probe.transport.framing.base import Binary, Ended, Incoming, Text
 
 NS_PER_S = 1_000_000_000
 # On a connection that has served a stream, an older server ignores a second `init`: so long do we wait for its answer.
-REUSE_PATIENCE_S = 2.0
+REUSE_PATIENCE_S = 2
 # TTS servers drop a stream after about 30 s without activity.
 KEEP_ALIVE_S = 10
 
@@ -59,7 +59,8 @@ class MagpieConversation(TtsConversation):
         self._active_at = now
         if self._used:
             # A newer one may take its time, as for any stream.
-            self._gives_up_at = now + (self._patience_ns if self._markers else round(REUSE_PATIENCE_S * NS_PER_S))
+            patience = self._patience_ns if self._markers else min(self._patience_ns, REUSE_PATIENCE_S * NS_PER_S)
+            self._gives_up_at = now + patience
         return Connect(), self._init()
 
     def speak(self, text: str, now: int) -> Iterable[Step]:
