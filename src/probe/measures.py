@@ -7,8 +7,7 @@ from statistics import fmean
 
 from probe import audio
 from probe.record import Chunk, Outcome, RunRecord, Turn
-
-NS_PER_MS = 1e6
+from probe.timestamps import milliseconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +63,7 @@ class Summary:
 
 def elapsed_ms(start: int | None, end: int | None) -> float | None:
     """Time from one timestamp to another, None where one of them is missing."""
-    return None if start is None or end is None else (end - start) / NS_PER_MS
+    return None if start is None or end is None else milliseconds(end - start)
 
 
 def measure_turn(turn: Turn, sample_rate: int) -> TurnMeasures:
@@ -76,12 +75,12 @@ def measure_turn(turn: Turn, sample_rate: int) -> TurnMeasures:
     ttfa: float | None = None
     for chunk in turn.chunks:
         frames = [(arrival - (asked or 0), size) for arrival, size in chunk.frames]
-        gap = None if not frames or played_until is None else max(0.0, (frames[0][0] - played_until) / NS_PER_MS)
+        gap = None if not frames or played_until is None else max(0.0, milliseconds(frames[0][0] - played_until))
         heard = list(audio.playout(frames, sample_rate, played_until))
         measured.append(measure_chunk(chunk, sample_rate, gap, _underrun_ms(heard)))
         silence = measured[-1].leading_silence_ms
         if ttfa is None and heard and silence is not None:
-            ttfa = heard[0][0] / NS_PER_MS + silence
+            ttfa = milliseconds(heard[0][0]) + silence
         played_until = heard[-1][1] if heard else played_until
     return TurnMeasures(elapsed_ms(asked, first_audio), ttfa, tuple(measured))
 
@@ -90,7 +89,7 @@ def _underrun_ms(heard: Sequence[tuple[float, float]]) -> float | None:
     """How long a listener heard nothing within a segment, from each frame's start and end of playout."""
     if not heard:
         return None
-    return sum(max(0.0, start - end) for (_, end), (start, _) in pairwise(heard)) / NS_PER_MS
+    return milliseconds(sum(max(0.0, start - end) for (_, end), (start, _) in pairwise(heard)))
 
 
 def measure_chunk(
@@ -99,7 +98,7 @@ def measure_chunk(
     """Measure one chunk. Silences as a listener hears them depend on the chunks before it, so they are passed in."""
     silence = duration = stream_time = gen_time = None
     if chunk.frames:
-        duration = audio.duration_ns(chunk.audio_bytes, sample_rate) / NS_PER_MS
+        duration = milliseconds(audio.duration_ns(chunk.audio_bytes, sample_rate))
         stream_time = elapsed_ms(chunk.tts_text_sent, chunk.tts_last_audio)
         gen_time = elapsed_ms(chunk.tts_text_sent, chunk.tts_segment_done)
     if chunk.sound is not None and chunk.sound.first_audible is not None:
@@ -169,7 +168,7 @@ def summarise(record: RunRecord) -> Summary:
 
 
 def _turn_time_ms(turn: Turn, ended: int) -> float:
-    return ((turn.done or ended) - turn.chunks[0].inference_start) / NS_PER_MS if turn.chunks else 0.0
+    return milliseconds((turn.done or ended) - turn.chunks[0].inference_start) if turn.chunks else 0.0
 
 
 def average(measured: Iterable[ChunkMeasures]) -> ChunkMeasures:

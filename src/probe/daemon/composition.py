@@ -24,6 +24,7 @@ from probe.history.writer import History, Pruned, Retention
 from probe.metrics.histograms import Histograms
 from probe.record import RunRecord
 from probe.report.audio_archive import AudioArchive
+from probe.timestamps import NS_PER_DAY
 from probe.tracing import spans
 from probe.tracing.exporter import SpanSink
 from probe.tracing.otlp import Endpoint, collector
@@ -33,7 +34,6 @@ VERSION = version("voice-probe")
 RESTORED_RUNS = 20
 # A record whose audio is kept is large: a sink that is further behind than this loses runs.
 QUEUED_RUNS = 100
-_NS_PER_DAY = 86_400 * 10**9
 
 
 class StartError(Exception):
@@ -126,7 +126,7 @@ def _restore(histograms: Histograms, config: Config) -> list[RunRecord]:
 
 def _restore_drift(drift: DriftSink, config: Config, on_error: Callable[[str, str], None]) -> None:
     """Have each series' detector where it was. Whatever the past does to it, the daemon starts."""
-    since = time.time_ns() - REBUILT_DAYS * _NS_PER_DAY
+    since = time.time_ns() - REBUILT_DAYS * NS_PER_DAY
     for target, scenario in _pairs(config):
         try:
             with reading(state_dir(config)) as history:

@@ -12,6 +12,7 @@ from structlog.typing import FilteringBoundLogger, Processor
 from probe.measures import ChunkMeasures, outcome, summarise
 from probe.privacy import without_texts
 from probe.record import Outcome, RunRecord
+from probe.timestamps import milliseconds
 from probe.urls import without_secrets
 
 # What whoever logs is given.
@@ -104,7 +105,7 @@ def _summary(record: RunRecord) -> dict[str, Any]:
         "playout_gap_total_ms": _rounded(summary.playout_gap_total_ms) if summary.chunks else None,
         "turns": len(record.turns),
         "chunks": summary.chunks,
-        "duration_ms": _rounded((record.ended - record.started) / 1e6),
+        "duration_ms": _rounded(milliseconds(record.ended - record.started)),
     }
 
 

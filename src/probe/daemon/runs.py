@@ -4,7 +4,7 @@ import asyncio
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import datetime
 
 from probe.config import Config
 from probe.daemon.attempt import attempt, skipped
@@ -15,6 +15,7 @@ from probe.daemon.schedule import Entry
 from probe.measures import outcome, summarise
 from probe.metrics.histograms import Histograms
 from probe.record import RunRecord, ServerIdentity
+from probe.timestamps import utc
 
 OVERLAP = "the previous run is still going"
 
@@ -95,7 +96,7 @@ def _without_audio(record: RunRecord) -> RunRecord:
 
 def _described(record: RunRecord) -> str:
     plan = record.plan
-    ended = datetime.fromtimestamp(record.ended / 1e9, UTC)
+    ended = utc(record.ended)
     ttfb = summarise(record).response_ttfb_ms
     audio = "" if ttfb is None else f", first audio after {ttfb:.0f} ms"
     return f"last run {outcome(record)} at {ended:%H:%M:%S} UTC ({plan.target.name}/{plan.scenario.name}{audio})"

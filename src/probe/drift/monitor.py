@@ -15,6 +15,7 @@ from probe.drift.fingerprint import Fingerprint
 from probe.drift.onset import first_different
 from probe.drift.series import Point
 from probe.measures import STAGES
+from probe.timestamps import NS_PER_DAY, epoch_seconds
 
 # Evidence that announces a change; the logarithm of how unlikely it is by chance. `bench/drift.py` sets it.
 THRESHOLD = 11.0
@@ -27,9 +28,9 @@ _CERTAIN = 3.0
 _NOTICEABLE = 1.0
 _BACK = 2.5
 # A level that has held for so long is the new normal.
-_ADOPTED_AFTER_NS = 7 * 86_400 * 10**9
+_ADOPTED_AFTER_NS = 7 * NS_PER_DAY
 # What has gone within that time is one change that ended, and not two.
-_A_DAY_NS = 86_400 * 10**9
+_GONE_WITHIN_NS = NS_PER_DAY
 # A run is cold when the one before it is longer ago than so many times the usual.
 _PAUSE = 5.0
 _GAPS = 25
@@ -128,7 +129,7 @@ class Monitor:
     def _take(self, point: Point) -> None:
         self._number += 1
         self._runs.append(_Run(self._number, point.started, point.run_id))
-        at = point.started / 1e9
+        at = epoch_seconds(point.started)
         logs = [math.log(ms) if ms else None for ms in point.stages_ms]
         far, patience = self._is_far(at, logs[0]), self._evidence[WHOLE].patience
         since = self._contention.counts_since(self._number, at, far, patience)
@@ -218,7 +219,7 @@ class Monitor:
             self._first, self._reference = shift, before
         elif shift.direction != first.direction and self._is_back():
             self._went(shift.since)
-            return shift.since - first.since > _A_DAY_NS
+            return shift.since - first.since > _GONE_WITHIN_NS
         return True
 
     def _is_back(self) -> bool:

@@ -16,10 +16,10 @@ from probe.drift.change import Shift
 from probe.drift.evidence import ENOUGH
 from probe.drift.monitor import Monitor
 from probe.drift.series import Point
+from probe.timestamps import NS_PER_DAY, NS_PER_S
 
 LADDER = (7.0, 8.0, 9.0, 10.0, 11.0, 12.0, 14.0, 16.0, 20.0, 25.0, 32.0, 40.0)
-_HOUR = 3600 * 10**9
-_DAY = 24 * _HOUR
+_NS_PER_HOUR = 3600 * NS_PER_S
 _SHUFFLES = 3
 _FEWEST_DAYS = 3
 
@@ -39,7 +39,7 @@ class Rung:
 def calibrate(points: Sequence[Point], budget_days: float, least_change: float) -> list[Rung]:
     """Thresholds up to the lowest that makes no more than one false alarm in `budget_days`. Raises TooLittleError."""
     trusted = [each for each in points if each.outcome in ("ok", "slow") and all(each.stages_ms)]
-    days = {each.started // _DAY for each in trusted}
+    days = {each.started // NS_PER_DAY for each in trusted}
     if len(days) < _FEWEST_DAYS or len(trusted) < _FEWEST_DAYS * ENOUGH:
         raise TooLittleError(f"{len(trusted)} runs on {len(days)} days are too few; {_FEWEST_DAYS} days are needed")
     quiet = [_dealt_out(trusted, random.Random(seed)) for seed in range(_SHUFFLES)]  # noqa: S311 - no secret
@@ -61,7 +61,7 @@ def _alarms(series: Sequence[Point], threshold: float, least_change: float) -> i
 def _dealt_out(points: Sequence[Point], rng: random.Random) -> list[Point]:
     hours: dict[int, dict[int, list[Point]]] = {}
     for each in _levelled(points):
-        hours.setdefault(each.started // _HOUR % 24, {}).setdefault(each.started // _DAY, []).append(each)
+        hours.setdefault(each.started // _NS_PER_HOUR % 24, {}).setdefault(each.started // NS_PER_DAY, []).append(each)
     dealt: list[Point] = []
     for days in hours.values():
         givers = list(days)
@@ -72,7 +72,7 @@ def _dealt_out(points: Sequence[Point], rng: random.Random) -> list[Point]:
 
 
 def _moved(point: Point, days: int) -> Point:
-    return replace(point, started=point.started + days * _DAY)
+    return replace(point, started=point.started + days * NS_PER_DAY)
 
 
 def _levelled(points: Sequence[Point]) -> Iterator[Point]:
@@ -80,7 +80,7 @@ def _levelled(points: Sequence[Point]) -> Iterator[Point]:
     parts: dict[tuple[int, int], list[Point]] = {}
     changed_at = _changes(points)
     for each in points:
-        parts.setdefault((each.started // _DAY, bisect(changed_at, each.started)), []).append(each)
+        parts.setdefault((each.started // NS_PER_DAY, bisect(changed_at, each.started)), []).append(each)
     whole = _levels(points)
     for part in parts.values():
         factors = [math.exp(in_all - here) for in_all, here in zip(whole, _levels(part), strict=True)]

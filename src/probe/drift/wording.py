@@ -1,11 +1,11 @@
 """Drift in words, and as plain values for logs and spans. Times are UTC."""
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 
 from probe.drift.change import WHOLE, Change, Direction, Moved, ServingChange, Shift, Verdict
 from probe.drift.evidence import ENOUGH
 from probe.drift.fingerprint import Fingerprint
+from probe.timestamps import utc
 
 NAMES = {
     WHOLE: "combined TTFB",
@@ -23,11 +23,11 @@ Value = str | float | tuple[str, ...]
 
 def moment(at: int) -> str:
     """Nanoseconds since the epoch, for a person."""
-    return f"{datetime.fromtimestamp(at / 1e9, UTC):%-d %b %H:%M} UTC"
+    return f"{utc(at):%-d %b %H:%M} UTC"
 
 
 def iso(at: int) -> str:
-    return datetime.fromtimestamp(at / 1e9, UTC).isoformat(timespec="seconds")
+    return utc(at).isoformat(timespec="seconds")
 
 
 def percent(ratio: float) -> str:

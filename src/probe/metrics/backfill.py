@@ -16,6 +16,7 @@ from probe.metrics.exposition import NAMESPACE
 from probe.metrics.histograms import BUCKETS
 from probe.metrics.observations import MEASURES, Observation, is_trusted, observations
 from probe.record import RunRecord
+from probe.timestamps import epoch_seconds
 
 T = TypeVar("T")
 Labels = tuple[tuple[str, str], ...]
@@ -51,7 +52,7 @@ def lines(records: Iterable[RunRecord], extra: Mapping[str, str]) -> Iterator[st
 def _reduced(record: RunRecord) -> _Run:
     failure = record.failure
     return _Run(
-        record.ended / 1e9,
+        epoch_seconds(record.ended),
         record.plan.target.name,
         record.plan.scenario.name,
         outcome(record),

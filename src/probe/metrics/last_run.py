@@ -10,6 +10,7 @@ from probe.measures import STAGES, measure_run, outcome, stages_ms
 from probe.metrics.exposition import NAMESPACE, RUN_LABELS, Part
 from probe.metrics.observations import is_trusted
 from probe.record import Outcome, RunRecord
+from probe.timestamps import epoch_seconds
 
 # Outcomes of attempts that are the same for whoever asks how many there were in a row.
 IN_A_ROW: Mapping[str, tuple[Outcome, ...]] = {
@@ -49,7 +50,7 @@ class LastRun:
 
     def update(self, record: RunRecord) -> None:
         """Take a run for the last one."""
-        ended = record.ended / 1e9
+        ended = epoch_seconds(record.ended)
         self._run.set(ended)
         if (now := fingerprint(record)) != self._serving:
             self.update_fingerprint(now, record.started)
@@ -65,7 +66,7 @@ class LastRun:
         """Say what serves, and since when (nanoseconds since the epoch)."""
         self._serving = now
         self._since.clear()
-        self._since.labels(**self._labels, llm=now.llm, tts=now.tts, config=now.config).set(since / 1e9)
+        self._since.labels(**self._labels, llm=now.llm, tts=now.tts, config=now.config).set(epoch_seconds(since))
 
     def _update_row(self, record: RunRecord) -> None:
         """A run that was skipped or can't be trusted breaks no row, and is no part of one."""

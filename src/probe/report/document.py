@@ -1,12 +1,12 @@
 """The run as one JSON document: `probe run --json`. Timestamps are seconds since the epoch, measures milliseconds."""
 
 from dataclasses import asdict
-from datetime import UTC, datetime
 from typing import Any
 
 from probe.audio import decibels
 from probe.measures import ChunkMeasures, TurnMeasures, measure_run, outcome, summarise
 from probe.record import Chunk, Failure, RunRecord, Turn
+from probe.timestamps import epoch_seconds, utc
 
 TIMESTAMPS = (
     "inference_start",
@@ -33,15 +33,15 @@ def document(record: RunRecord) -> dict[str, Any]:
         "failure": None if record.failure is None else _failure(record.failure),
         "skipped": record.skipped,
         "doubts": list(record.doubts),
-        "started_at": datetime.fromtimestamp(seconds(record.started), UTC).isoformat(),
-        "started_ts": seconds(record.started),
-        "ended_ts": seconds(record.ended),
+        "started_at": utc(record.started).isoformat(),
+        "started_ts": epoch_seconds(record.started),
+        "ended_ts": epoch_seconds(record.ended),
         "llm_model": record.served.model,
         "llm_build": record.served.build,
         "voice": plan.target.voice,
         "sample_rate": plan.target.sample_rate,
         "connects": [
-            {"server": each.server, "start_ts": seconds(each.start), "end_ts": _ts(each.end)}
+            {"server": each.server, "start_ts": epoch_seconds(each.start), "end_ts": _ts(each.end)}
             for each in record.connects
         ],
         "turns": [_turn(turn, measured) for turn, measured in zip(record.turns, measure_run(record), strict=True)],
@@ -49,19 +49,13 @@ def document(record: RunRecord) -> dict[str, Any]:
     }
 
 
-def seconds(at: int) -> float:
-    """A timestamp as seconds since the epoch."""
-    # By an integer: 1e9 would round the nanoseconds to a float first.
-    return at / 1_000_000_000
-
-
 def _ts(at: int | None) -> float | None:
-    return None if at is None else seconds(at)
+    return None if at is None else epoch_seconds(at)
 
 
 def _failure(failure: Failure) -> dict[str, Any]:
     fields = asdict(failure)
-    return {"at_ts": seconds(fields.pop("at")), **fields}
+    return {"at_ts": epoch_seconds(fields.pop("at")), **fields}
 
 
 def _turn(turn: Turn, measured: TurnMeasures) -> dict[str, Any]:

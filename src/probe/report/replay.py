@@ -9,8 +9,7 @@ from dataclasses import replace
 from itertools import zip_longest
 
 from probe.record import Chunk, Event, RunRecord, Turn
-
-_NS_PER_S = 1_000_000_000
+from probe.timestamps import NS_PER_S
 
 
 def timeline_events(record: RunRecord) -> list[Event]:
@@ -39,7 +38,7 @@ def _turn(turn: Turn, record: RunRecord) -> Iterator[Event]:
         yield from _llm(turn.turn_num, chunk)
         if chunk.tts_text_sent is not None:
             yield Event(chunk.tts_text_sent, "tts_text", turn.turn_num, _as_of(chunk, chunk.tts_text_sent))
-            held_at = chunk.tts_text_sent + round(record.plan.target.limits.hold_s * _NS_PER_S)
+            held_at = chunk.tts_text_sent + round(record.plan.target.limits.hold_s * NS_PER_S)
             if following is not None and _was_held(chunk, following, held_at):
                 yield Event(held_at, "tts_held", turn.turn_num, _as_of(chunk, held_at))
             yield from _audio(turn.turn_num, chunk)

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from statistics import median
 from typing import Any
 
@@ -11,6 +10,7 @@ import click
 from probe.measures import ChunkMeasures, Summary, outcome, summarise
 from probe.record import Outcome, RunRecord
 from probe.report.format import MISSING, ms, table
+from probe.timestamps import epoch_seconds, local, utc
 
 _COLUMNS = (
     "Started", "Run", "Target", "Scenario", "Outcome", "First byte", "First sound", "LLM TTFT", "LLM Gen", "TTS TTFB",
@@ -90,7 +90,7 @@ def _grouped(entries: Iterable[Entry]) -> dict[tuple[str, str], list[Entry]]:
 def _row(each: Entry) -> list[str]:
     record, summary = each.record, each.summary
     first = summary.first or ChunkMeasures()
-    started = datetime.fromtimestamp(record.started / 1e9).astimezone()
+    started = local(record.started)
     gaps = MISSING if not summary.chunks else ms(summary.playout_gap_total_ms)
     return [
         f"{started:%m-%d %H:%M:%S}", record.plan.run_id, record.plan.target.name, record.plan.scenario.name,
@@ -124,8 +124,8 @@ def _plain(each: Entry) -> dict[str, Any]:
         if failure is None
         else {"stage": failure.stage, "reason": failure.reason, "detail": failure.detail},
         "skipped": record.skipped,
-        "started_at": datetime.fromtimestamp(record.started / 1e9, UTC).isoformat(),
-        "started_ts": record.started / 1e9,
+        "started_at": utc(record.started).isoformat(),
+        "started_ts": epoch_seconds(record.started),
         "response_ttfb_ms": summary.response_ttfb_ms,
         "response_ttfa_ms": summary.response_ttfa_ms,
         "llm_ttft_ms": first.llm_ttft_ms,

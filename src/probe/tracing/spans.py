@@ -14,9 +14,10 @@ from urllib.parse import urlsplit
 
 from probe.drift import Change
 from probe.drift.wording import plain
-from probe.measures import NS_PER_MS, ChunkMeasures, TurnMeasures, measure_run, outcome
+from probe.measures import ChunkMeasures, TurnMeasures, measure_run, outcome
 from probe.privacy import without_texts
 from probe.record import Chunk, Connect, Failure, Pause, RunRecord, Stage, Turn
+from probe.timestamps import NS_PER_MS
 from probe.tracing import genai
 from probe.urls import without_secrets
 
