@@ -20,7 +20,9 @@ CLIENT = "probe probe.* !probe.reference !probe.reference.*"
 COMPOSING = "probe.__main__ probe.cli probe.cli.* probe.config probe.config.* probe.daemon probe.daemon.*"
 SINKS = " ".join(f"probe.{room} probe.{room}.*" for room in ("history", "metrics", "tracing", "report"))
 READING = f"{SINKS} probe.drift probe.drift.* probe.privacy"
-VALUES = "probe.record probe.measures probe.audio probe.clock probe.timestamps probe.urls"
+# They neither wait nor look at a clock.
+PURE = "probe.record probe.timestamps probe.text"
+VALUES = f"{PURE} probe.measures probe.audio probe.clock probe.urls"
 
 
 @dataclass(frozen=True)
@@ -44,8 +46,8 @@ def without(patterns: str) -> str:
 
 RULES = [
     Rule(
-        "the record, the clock and the timestamps need nothing, so everything can use them",
-        of="probe.record probe.clock probe.timestamps",
+        "the record, the clock, timestamps and text need nothing, so everything can use them",
+        of=f"{PURE} probe.clock",
         never="*",
         but="stdlib",
         broken_by=("probe.record", "import pydantic"),
@@ -54,28 +56,28 @@ RULES = [
         "audio is arithmetic",
         of="probe.audio",
         never="*",
-        but="stdlib probe.record probe.timestamps",
+        but=f"stdlib {PURE}",
         broken_by=("probe.audio", "import numpy"),
     ),
     Rule(
         "measures are functions of the record",
         of="probe.measures",
         never="*",
-        but="stdlib probe.record probe.audio probe.timestamps",
+        but=f"stdlib {PURE} probe.audio",
         broken_by=("probe.measures", "from probe.clock import Clock"),
     ),
     Rule(
         "drift is a function of a series",
         of="probe.drift probe.drift.*",
         never="*",
-        but="stdlib probe.record probe.measures probe.timestamps probe.drift probe.drift.*",
+        but=f"stdlib {PURE} probe.measures probe.drift probe.drift.*",
         broken_by=("probe.drift", "from probe import config"),
     ),
     Rule(
         "a protocol knows nothing of who uses it",
         of="probe.protocols probe.protocols.*",
         never="probe.*",
-        but="probe.record probe.audio probe.timestamps probe.transport.inbox probe.protocols probe.protocols.*",
+        but=f"{PURE} probe.audio probe.transport.inbox probe.protocols probe.protocols.*",
         broken_by=("probe.protocols.base", "from probe.transport.connection import Connector"),
     ),
     Rule(
@@ -116,8 +118,7 @@ RULES = [
         "spans and the figures of the histograms are functions of the record",
         of="probe.tracing.spans probe.tracing.genai probe.metrics.observations probe.report.replay probe.privacy",
         never="*",
-        but="stdlib probe.record probe.measures probe.timestamps probe.drift probe.drift.* probe.urls probe.privacy "
-        "probe.tracing.genai",
+        but=f"stdlib {PURE} probe.measures probe.drift probe.drift.* probe.urls probe.privacy probe.tracing.genai",
         broken_by=("probe.tracing.spans", "from probe.history.writer import History"),
     ),
     Rule(
