@@ -14,7 +14,7 @@ from probe.drift.evidence import RING, SETTLED, Evidence
 from probe.drift.fingerprint import Fingerprint
 from probe.drift.onset import first_different
 from probe.drift.series import Point
-from probe.measures import STAGES
+from probe.measures import STAGES, TRUSTED
 from probe.timestamps import NS_PER_DAY, epoch_seconds
 
 # Evidence that announces a change; the logarithm of how unlikely it is by chance. `bench/drift.py` sets it.
@@ -35,7 +35,6 @@ _GONE_WITHIN_NS = NS_PER_DAY
 _PAUSE = 5.0
 _GAPS = 25
 _NAMED_RUNS = 5
-_TRUSTED = ("ok", "slow")
 
 
 class _Run(NamedTuple):
@@ -70,9 +69,9 @@ class Monitor:
         found: Change | None = self._serve(point)
         cold = found is not None or self._is_cold(point)
         self._last = point
-        if point.outcome in _TRUSTED and cold:
+        if point.outcome in TRUSTED and cold:
             self._take_cold(point)
-        elif point.outcome in _TRUSTED:
+        elif point.outcome in TRUSTED:
             self._take(point)
             found = self._look(point)
             self._adopt(point)

@@ -16,6 +16,7 @@ from probe.drift.change import Shift
 from probe.drift.evidence import ENOUGH
 from probe.drift.monitor import Monitor
 from probe.drift.series import Point
+from probe.measures import TRUSTED
 from probe.timestamps import NS_PER_DAY, NS_PER_S
 
 LADDER = (7.0, 8.0, 9.0, 10.0, 11.0, 12.0, 14.0, 16.0, 20.0, 25.0, 32.0, 40.0)
@@ -38,7 +39,7 @@ class Rung:
 
 def calibrate(points: Sequence[Point], budget_days: float, least_change: float) -> list[Rung]:
     """Thresholds up to the lowest that makes no more than one false alarm in `budget_days`. Raises TooLittleError."""
-    trusted = [each for each in points if each.outcome in ("ok", "slow") and all(each.stages_ms)]
+    trusted = [each for each in points if each.outcome in TRUSTED and all(each.stages_ms)]
     days = {each.started // NS_PER_DAY for each in trusted}
     if len(days) < _FEWEST_DAYS or len(trusted) < _FEWEST_DAYS * ENOUGH:
         raise TooLittleError(f"{len(trusted)} runs on {len(days)} days are too few; {_FEWEST_DAYS} days are needed")

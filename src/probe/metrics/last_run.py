@@ -6,16 +6,15 @@ from collections.abc import Mapping
 from prometheus_client import Gauge
 
 from probe.drift.fingerprint import Fingerprint, fingerprint
-from probe.measures import STAGES, measure_run, outcome, stages_ms
+from probe.measures import STAGES, TRUSTED, measure_run, outcome, stages_ms
 from probe.metrics.exposition import NAMESPACE, RUN_LABELS, Part
-from probe.metrics.observations import is_trusted
 from probe.record import Outcome, RunRecord
 from probe.timestamps import epoch_seconds
 
 # Outcomes of attempts that are the same for whoever asks how many there were in a row.
 IN_A_ROW: Mapping[str, tuple[Outcome, ...]] = {
     "failed": ("failed",),
-    "complete": ("ok", "slow"),
+    "complete": TRUSTED,
     "missed": ("slow", "failed"),
     "ok": ("ok",),
 }
@@ -58,7 +57,7 @@ class LastRun:
         # Down and busy are different answers: a run that was skipped says nothing of the target.
         if record.skipped is None:
             self._up.set(record.failure is None)
-        if is_trusted(record):
+        if outcome(record) in TRUSTED:
             self._success.set(ended)
             self._update_stages(record)
 

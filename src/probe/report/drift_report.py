@@ -12,7 +12,7 @@ import click
 from probe.drift import Change, Moved, ServingChange, Shift, Verdict
 from probe.drift.series import Point
 from probe.drift.wording import NAMES, iso, moment, percent, sentence, text
-from probe.measures import STAGES
+from probe.measures import STAGES, TRUSTED
 from probe.report.format import counted, ms, number, table
 from probe.report.runs import sparkline
 from probe.timestamps import epoch_seconds
@@ -71,7 +71,7 @@ def _change_row(found: Change) -> list[str]:
 
 def _chart(series_report: SeriesReport, width: int) -> Iterator[str]:
     """A sparkline of medians for each stage, over the same slots of time, and below it where something changed."""
-    trusted = [each for each in series_report.points if each.outcome in ("ok", "slow")]
+    trusted = [each for each in series_report.points if each.outcome in TRUSTED]
     if not trusted:
         return
     first, last = trusted[0].started, trusted[-1].started

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from probe.measures import ChunkMeasures, Summary, outcome, summarise
+from probe.measures import TRUSTED, ChunkMeasures, Summary, outcome, summarise
 from probe.record import Outcome, RunRecord
 from probe.report.format import MISSING, ms, table
 from probe.timestamps import epoch_seconds, local, utc
@@ -65,7 +65,7 @@ def sparkline(values: Sequence[float | None]) -> str:
 
 
 def _series(name: str, group: Sequence[Entry], width: int) -> Iterator[str]:
-    waits = [each.summary.response_ttfb_ms for each in group if each.outcome in ("ok", "slow")]
+    waits = [each.summary.response_ttfb_ms for each in group if each.outcome in TRUSTED]
     known = [wait for wait in waits if wait is not None]
     counts = ", ".join(
         f"{count} {how}" for how in _COLOURS if (count := sum(each.outcome == how for each in group)) > 0
@@ -73,7 +73,7 @@ def _series(name: str, group: Sequence[Entry], width: int) -> Iterator[str]:
     yield click.style(f"{name}: {counts}", bold=True)
     if known:
         shown = group[-(width - 2) :]
-        bars = sparkline([each.summary.response_ttfb_ms if each.outcome in ("ok", "slow") else None for each in shown])
+        bars = sparkline([each.summary.response_ttfb_ms if each.outcome in TRUSTED else None for each in shown])
         yield "  " + "".join(
             _FAILED if each.outcome == "failed" else bar for each, bar in zip(shown, bars, strict=True)
         )
