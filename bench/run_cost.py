@@ -20,7 +20,7 @@ from probe import protocols
 from probe.clock import AnchoredClock
 from probe.config import Config
 from probe.daemon.dispatch import Dispatch, Sink
-from probe.daemon.log import LogSink, make_logger
+from probe.daemon.log import make_logger
 from probe.daemon.plans import entries
 from probe.daemon.schedule import Entry
 from probe.engine import runner
@@ -30,6 +30,7 @@ from probe.metrics.histograms import Histograms
 from probe.plan import new_plan
 from probe.record import RunRecord
 from probe.report.audio_archive import AudioArchive
+from probe.report.log_lines import LogSink
 from probe.tracing import spans
 from probe.tracing.exporter import SpanSink
 from probe.tracing.otlp import Endpoint, collector

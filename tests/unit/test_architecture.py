@@ -103,7 +103,7 @@ RULES = [
         "a sink reads finished records, whoever made them",
         of=SINKS,
         never="probe.*",
-        but=f"{VALUES} {READING} probe.transport.http_exchange probe.daemon.log",
+        but=f"{VALUES} {READING} probe.transport.http_exchange",
         broken_by=("probe.tracing.exporter", "import probe.engine.runner"),
     ),
     Rule(

@@ -15,7 +15,7 @@ from probe.daemon.drift_sink import REBUILT_DAYS, REBUILT_RUNS, DriftSink
 from probe.daemon.health import Health
 from probe.daemon.history_drift import WatchedHistory
 from probe.daemon.http_server import Answer, HttpServer, Page, plain
-from probe.daemon.log import Logger, LogSink, make_logger
+from probe.daemon.log import Logger, make_logger
 from probe.daemon.plans import entries, state_dir
 from probe.drift import Monitor
 from probe.history.file import HistoryError
@@ -24,6 +24,7 @@ from probe.history.writer import History, Pruned, Retention
 from probe.metrics.histograms import Histograms
 from probe.record import RunRecord
 from probe.report.audio_archive import AudioArchive
+from probe.report.log_lines import LogSink
 from probe.timestamps import NS_PER_DAY
 from probe.tracing import spans
 from probe.tracing.exporter import SpanSink
