@@ -25,7 +25,7 @@ from probe.daemon.plans import entries
 from probe.daemon.schedule import Entry
 from probe.engine import runner
 from probe.engine.self_check import Watch
-from probe.history.writer import History, Pruned
+from probe.history.writer import History
 from probe.metrics.histograms import Histograms
 from probe.plan import new_plan
 from probe.record import RunRecord
@@ -42,8 +42,7 @@ class NoHistory:
 
     def append(self, record: RunRecord) -> None: ...
 
-    def prune(self, now: int) -> Pruned:  # noqa: ARG002 - the history's interface
-        return Pruned(0, 0, 0, 0)
+    def prune(self, now: int) -> None: ...
 
     def close(self) -> None: ...
 

@@ -71,7 +71,12 @@ def build(config: Config) -> Parts:
         log.error("sink failed", sink=sink, error=what)
 
     drift = DriftSink(_monitors(config), histograms.update_drift, histograms.count_drift, log)
-    watched = WatchedHistory(history, drift, on_error)
+
+    def on_pruned(pruned: Pruned) -> None:
+        histograms.daemon.set_history(pruned.runs, pruned.bytes)
+        histograms.daemon.count_dropped_spans(pruned.unsent_spans)
+
+    watched = WatchedHistory(history, drift, on_error=on_error, on_pruned=on_pruned)
     sinks: list[Sink] = [histograms, drift, LogSink(log, log_texts=config.log.texts)]
     if endpoint := _endpoint(config.otlp):
         sinks.append(
@@ -87,11 +92,7 @@ def build(config: Config) -> Parts:
     if folder := config.daemon.audio_dir:
         sinks.append(_archive(folder, config.daemon.audio_runs))
 
-    def on_pruned(pruned: Pruned) -> None:
-        histograms.daemon.set_history(pruned.runs, pruned.bytes)
-        histograms.daemon.count_dropped_spans(pruned.unsent_spans)
-
-    dispatch = Dispatch(watched, sinks, on_error=on_error, on_pruned=on_pruned, queue_size=QUEUED_RUNS)
+    dispatch = Dispatch(watched, sinks, on_error=on_error, queue_size=QUEUED_RUNS)
     expect(histograms, config)
     histograms.daemon.set_history(*history.size())
     try:

@@ -17,7 +17,7 @@ from probe.daemon.log import make_logger
 from probe.drift import Monitor, Shift
 from probe.history.file import HistoryError
 from probe.history.reader import reading
-from probe.history.writer import History
+from probe.history.writer import History, Pruned
 from probe.metrics.histograms import Histograms
 from probe.record import RunRecord, ServerIdentity
 from probe.tracing.otlp import export_request
@@ -163,7 +163,7 @@ class Stubborn(History):
 
 def watching(history: History, sink: DriftSink) -> tuple[WatchedHistory, list[tuple[str, str]]]:
     errors: list[tuple[str, str]] = []
-    return WatchedHistory(history, sink, lambda *error: errors.append(error)), errors
+    return WatchedHistory(history, sink, on_error=lambda *error: errors.append(error)), errors
 
 
 def test_a_run_that_is_offered_again_counts_once(told: Told, tmp_path: Path) -> None:
@@ -175,6 +175,15 @@ def test_a_run_that_is_offered_again_counts_once(told: Told, tmp_path: Path) -> 
     told.sink.write(run(2, 300))
     assert told.sink._monitor("local", "default").verdict().runs == 1
     assert told.sink._monitor("local", "default").verdict().cold_runs == 1
+    history.close()
+
+
+def test_what_the_history_holds_is_reported_after_pruning(told: Told, tmp_path: Path) -> None:
+    reported: list[Pruned] = []
+    history = WatchedHistory(History(tmp_path), told.sink, on_error=lambda *_: None, on_pruned=reported.append)
+    history.append(run(1, 300))
+    history.prune(run(1, 300).ended)
+    assert [(each.forgotten, each.runs) for each in reported] == [(0, 1)]
     history.close()
 
 
