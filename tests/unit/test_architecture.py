@@ -116,9 +116,11 @@ RULES = [
     ),
     Rule(
         "spans and the figures of the histograms are functions of the record",
-        of="probe.tracing.spans probe.tracing.genai probe.metrics.observations probe.report.replay probe.privacy",
+        of="probe.tracing.span* probe.tracing.attributes probe.tracing.genai probe.metrics.observations "
+        "probe.report.replay probe.privacy",
         never="*",
-        but=f"stdlib {PURE} probe.measures probe.drift probe.drift.* probe.urls probe.privacy probe.tracing.genai",
+        but=f"stdlib {PURE} probe.measures probe.drift probe.drift.* probe.urls probe.privacy probe.tracing.span "
+        "probe.tracing.attributes probe.tracing.genai",
         broken_by=("probe.tracing.spans", "from probe.history.writer import History"),
     ),
     Rule(

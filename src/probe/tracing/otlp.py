@@ -22,7 +22,8 @@ from opentelemetry.trace import SpanContext, SpanKind, Status, StatusCode, Trace
 from probe.drift import Change
 from probe.record import RunRecord
 from probe.tracing import genai
-from probe.tracing.spans import Span, Value, spans
+from probe.tracing.span import Span, Value
+from probe.tracing.spans import spans
 
 SERVICE = "voice-probe"
 FoundWith = Callable[[str], Change | None]

@@ -33,7 +33,7 @@ from probe.record import RunRecord
 from probe.tracing import spans
 from probe.tracing.exporter import SpanSink
 from probe.tracing.otlp import Endpoint, collector
-from probe.tracing.spans import Span, SpanError, SpanEvent
+from probe.tracing.span import Span, SpanError, SpanEvent
 
 PATIENCE_S = 30
 OK = ExportTraceServiceResponse()
