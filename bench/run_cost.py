@@ -32,8 +32,9 @@ from probe.record import RunRecord
 from probe.report.audio_archive import AudioArchive
 from probe.report.log_lines import LogSink
 from probe.tracing import spans
+from probe.tracing.collector import Endpoint
 from probe.tracing.exporter import SpanSink
-from probe.tracing.otlp import Endpoint, collector
+from probe.tracing.otlp import collector
 from probe.transport.connection import WebSocketConnector
 
 

@@ -110,7 +110,7 @@ RULES = [
         "one file for each reader of the record, and for what it writes to",
         of=f"{CLIENT} {without('probe.history.* probe.metrics.histograms probe.metrics.exposition')} "
         f"{without('probe.metrics.last_run probe.metrics.drift_metrics probe.metrics.self_metrics')} "
-        f"{without('probe.daemon.log probe.tracing.otlp*')}",
+        f"{without('probe.daemon.log probe.tracing.collector probe.tracing.otlp*')}",
         never="sqlite3 prometheus_client* structlog* opentelemetry* grpc* google.protobuf*",
         broken_by=("probe.tracing.exporter", "import grpc"),
     ),

@@ -27,8 +27,9 @@ from probe.report.audio_archive import AudioArchive
 from probe.report.log_lines import LogSink
 from probe.timestamps import NS_PER_DAY
 from probe.tracing import spans
+from probe.tracing.collector import Endpoint
 from probe.tracing.exporter import SpanSink
-from probe.tracing.otlp import Endpoint, collector
+from probe.tracing.otlp import collector
 
 VERSION = version("voice-probe")
 # How far back to look for the last good run of a target, and how long a row of attempts can be told after a restart.

@@ -10,7 +10,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTraceServiceResponse,
 )
 
-from probe.tracing.otlp import Endpoint, RefusedError, UnavailableError
+from probe.tracing.collector import Endpoint, RefusedError, UnavailableError
 from probe.transport.http_exchange import exchange
 
 _DEFAULT_PATH = "/v1/traces"
