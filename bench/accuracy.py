@@ -82,10 +82,10 @@ async def probe_all(config: Config, rounds: int, length_s: float, clock: Anchore
     parts = build(config)
     parts.http.start()
     # The first page is made of everything, those after it of what has changed.
-    parts.histograms.render("application/openmetrics-text")
+    parts.metrics.render("application/openmetrics-text")
     gc.collect()
     gc.freeze()
-    listener = Runs(config, parts.dispatch, parts.histograms, parts.health, parts.log, asyncio.Event())
+    listener = Runs(config, parts.dispatch, parts.metrics, parts.health, parts.log, asyncio.Event())
 
     async def measure(entry: Entry) -> None:
         await asyncio.sleep(CHANCE.uniform(0, length_s))

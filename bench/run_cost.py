@@ -26,7 +26,7 @@ from probe.daemon.schedule import Entry
 from probe.engine import runner
 from probe.engine.self_check import Watch
 from probe.history.writer import History
-from probe.metrics.histograms import Histograms
+from probe.metrics.registry import Metrics
 from probe.plan import new_plan
 from probe.record import RunRecord
 from probe.report.audio_archive import AudioArchive
@@ -79,13 +79,13 @@ def on_error(sink: str, what: str) -> None:
 
 async def measure(config: Config, runs: int) -> None:
     (entry,) = entries(config)
-    histograms = Histograms("bench", ["history"])
-    histograms.expect([(entry.target.name, entry.scenario.name)])
-    histograms.render("application/openmetrics-text")
+    metrics = Metrics("bench", ["history"])
+    metrics.expect([(entry.target.name, entry.scenario.name)])
+    metrics.render("application/openmetrics-text")
     last = 0.0
     for what in ("the run alone", "self-check", "queues", "history", "histograms", "log", "spans", "audio"):
         with tempfile.TemporaryDirectory() as folder:
-            dispatch = _dispatch(what, config, histograms, Path(folder)) if what not in _BARE else None
+            dispatch = _dispatch(what, config, metrics, Path(folder)) if what not in _BARE else None
             cost = await cost_ms(entry, runs, dispatch, watched=what != "the run alone")
         print(f"{'+ ' if last else '  '}{what:14} {cost:7.2f} ms a run  {cost - last:+7.2f}")
         last = cost
@@ -95,12 +95,12 @@ _BARE = ("the run alone", "self-check")
 _ORDER = ("queues", "history", "histograms", "log", "spans", "audio")
 
 
-def _dispatch(what: str, config: Config, histograms: Histograms, folder: Path) -> Dispatch:
+def _dispatch(what: str, config: Config, metrics: Metrics, folder: Path) -> Dispatch:
     wanted = _ORDER[: _ORDER.index(what) + 1]
     history = History(folder, count_spans=spans.count)
     sinks: list[Sink] = []
     if "histograms" in wanted:
-        sinks.append(histograms)
+        sinks.append(metrics)
     if "log" in wanted:
         sinks.append(LogSink(make_logger(io.StringIO())))
     if "spans" in wanted:

@@ -166,20 +166,20 @@ async def soak(path: Path, runs: int) -> tuple[list[Sample], Books, str, int]:
     parts.http.start()
     books, samples = Books(), list[Sample]()
     _keep_books(parts, books)
-    listener = Runs(config, parts.dispatch, parts.histograms, parts.health, parts.log, asyncio.Event())
+    listener = Runs(config, parts.dispatch, parts.metrics, parts.health, parts.log, asyncio.Event())
     gc.collect()
     gc.freeze()
 
     def look() -> None:
         if books.expected >= (len(samples) + 1) * max(1, runs // SAMPLES):
-            parts.histograms.render("text/plain")
+            parts.metrics.render("text/plain")
             samples.append(_sample(books.expected, state_dir(config)))
 
     due = list(entries(config))
     share = runs // len(due)
     await asyncio.gather(*(_measure(listener, entry, books, share, seed, look) for seed, entry in enumerate(due)))
     await parts.dispatch.drain(30)
-    page = parts.histograms.render("text/plain")[0].decode()
+    page = parts.metrics.render("text/plain")[0].decode()
     parts.http.close()
     await asyncio.sleep(0.1)
     return samples, books, page, len(asyncio.all_tasks()) - 1

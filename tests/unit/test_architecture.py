@@ -108,8 +108,8 @@ RULES = [
     ),
     Rule(
         "one file for each reader of the record, and for what it writes to",
-        of=f"{CLIENT} {without('probe.history.* probe.metrics.histograms probe.metrics.exposition')} "
-        f"{without('probe.metrics.last_run probe.metrics.drift_metrics probe.metrics.self_metrics')} "
+        of=f"{CLIENT} {without('probe.history.* probe.metrics.registry probe.metrics.exposition')} "
+        f"{without('probe.metrics.last_run probe.metrics.drift probe.metrics.daemon')} "
         f"{without('probe.daemon.log probe.tracing.collector probe.tracing.otlp*')}",
         never="sqlite3 prometheus_client* structlog* opentelemetry* grpc* google.protobuf*",
         broken_by=("probe.tracing.exporter", "import grpc"),

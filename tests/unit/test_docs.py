@@ -15,7 +15,7 @@ from probe.daemon.composition import pages
 from probe.daemon.health import Health
 from probe.daemon.plans import FIXED_AT_START
 from probe.measures import ChunkMeasures, TurnMeasures
-from probe.metrics.histograms import Histograms
+from probe.metrics.registry import Metrics
 from probe.record import REASONS
 
 ROOT = Path(__file__).parents[2]
@@ -79,7 +79,7 @@ def test_the_docs_define_every_measure() -> None:
 
 
 def test_the_docs_list_every_page() -> None:
-    served = pages(Histograms("1", []), Health())
+    served = pages(Metrics("1", []), Health())
     assert set(re.findall(r"^\| `(/\w+)` \|", DAEMON, re.MULTILINE)) == set(served)
 
 

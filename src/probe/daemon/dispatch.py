@@ -63,7 +63,7 @@ class _Submission:
 class Dispatch:
     """Compose at start-up, with the daemon's event loop not needed yet:
 
-        dispatch = Dispatch(History(state_dir), [spans, histograms, log], on_error=report)
+        dispatch = Dispatch(History(state_dir), [spans, metrics, log], on_error=report)
         await dispatch.submit(record)      after each run
         await dispatch.drain(timeout_s)    once, at shutdown; nothing may be submitted after it
 

@@ -13,7 +13,7 @@ from probe.daemon.health import Health
 from probe.daemon.log import Logger
 from probe.daemon.schedule import Entry
 from probe.measures import outcome, summarise
-from probe.metrics.histograms import Histograms
+from probe.metrics.registry import Metrics
 from probe.record import RunRecord, ServerIdentity
 from probe.timestamps import utc
 
@@ -27,7 +27,7 @@ class Runs:
         self,
         config: Config,
         dispatch: Dispatch,
-        histograms: Histograms,
+        metrics: Metrics,
         health: Health,
         log: Logger,
         stop: asyncio.Event,
@@ -38,7 +38,7 @@ class Runs:
         # The longest delays of late, in seconds: of runs, and between them of the heartbeat.
         self.lags: deque[float] = deque(maxlen=60)
         self._dispatch = dispatch
-        self._histograms = histograms
+        self._metrics = metrics
         self._health = health
         self._log = log
         self._stop = stop
@@ -53,7 +53,7 @@ class Runs:
         if done is None:
             return
         self.lags.append(done.lag_s)
-        self._histograms.daemon.set_schedule_delay(entry.target.name, entry.scenario.name, max(0.0, done.began - at))
+        self._metrics.daemon.set_schedule_delay(entry.target.name, entry.scenario.name, max(0.0, done.began - at))
         await self._hand_on(done.record)
 
     async def skipped(self, entry: Entry, at: float) -> None:
@@ -63,7 +63,7 @@ class Runs:
     def missed(self, entry: Entry, runs: int) -> None:
         self._log.warning("runs missed", target=entry.target.name, scenario=entry.scenario.name, runs=runs)
         for _ in range(runs):
-            self._histograms.daemon.count_missed(entry.target.name, entry.scenario.name)
+            self._metrics.daemon.count_missed(entry.target.name, entry.scenario.name)
 
     def stepped(self, seconds: float) -> None:
         self._log.warning("the wall clock was set; intervals go on unchanged", seconds=round(seconds, 3))

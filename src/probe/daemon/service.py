@@ -57,7 +57,7 @@ class _Daemon:
         self._parts = parts
         self._log = parts.log
         self._stop = asyncio.Event()
-        self._runs = Runs(config, parts.dispatch, parts.histograms, parts.health, parts.log, self._stop, parts.last)
+        self._runs = Runs(config, parts.dispatch, parts.metrics, parts.health, parts.log, self._stop, parts.last)
         self._schedule = Schedule(self._runs)
 
     async def run(self) -> None:
@@ -66,7 +66,7 @@ class _Daemon:
         self._schedule.start(entries(config), parallel=config.daemon.parallel_targets)
         beating = asyncio.ensure_future(
             heartbeat(
-                self._schedule, self._runs, self._parts.health, self._parts.histograms, self._notifier, self._watchdog_s
+                self._schedule, self._runs, self._parts.health, self._parts.metrics, self._notifier, self._watchdog_s
             )
         )
         self._notifier.ready()
@@ -93,14 +93,14 @@ class _Daemon:
         try:
             new = await asyncio.to_thread(configuration.load, self._path)
         except ConfigError as error:
-            self._parts.histograms.daemon.set_config_refused()
+            self._parts.metrics.daemon.set_config_refused()
             self._log.warning("configuration refused; the old one stays", errors=str(error).splitlines())
         else:
             await self._take_over(new)
         self._notifier.ready()
 
     async def _take_over(self, new: Config) -> None:
-        await asyncio.to_thread(expect, self._parts.histograms, new)
+        await asyncio.to_thread(expect, self._parts.metrics, new)
         kept = settled_at_start(self._runs.config, new)
         self._runs.config = new
         if not self._stop.is_set():

@@ -13,8 +13,8 @@ from typing import TypeVar
 
 from probe.measures import TRUSTED, measure_run, outcome, stages_ms
 from probe.metrics.exposition import NAMESPACE
-from probe.metrics.histograms import BUCKETS
 from probe.metrics.observations import MEASURES, Observation, observations
+from probe.metrics.registry import BUCKETS
 from probe.record import RunRecord
 from probe.timestamps import epoch_seconds
 

@@ -20,7 +20,7 @@ IN_A_ROW: Mapping[str, tuple[Outcome, ...]] = {
 }
 
 
-class LastRun:
+class LastRunMetrics:
     """Gauges in a part of the page. A latency that is not known is NaN: 0 would be a good one."""
 
     def __init__(self, part: Part, target: str, scenario: str) -> None:

@@ -18,7 +18,7 @@ from probe.drift import Monitor, Shift
 from probe.history.file import HistoryError
 from probe.history.reader import reading
 from probe.history.writer import History, Pruned
-from probe.metrics.histograms import Histograms
+from probe.metrics.registry import Metrics
 from probe.record import RunRecord, ServerIdentity
 from probe.tracing.otlp import export_request
 from probe.tracing.spans import spans
@@ -41,11 +41,11 @@ class Told:
     """A sink, and all that it tells."""
 
     def __init__(self) -> None:
-        self.histograms = Histograms("1", [])
-        self.histograms.expect([("local", "default")])
+        self.metrics = Metrics("1", [])
+        self.metrics.expect([("local", "default")])
         self.log = io.StringIO()
         self.sink = DriftSink(
-            Monitor, self.histograms.update_drift, self.histograms.count_drift, make_logger(self.log, "json")
+            Monitor, self.metrics.update_drift, self.metrics.count_drift, make_logger(self.log, "json")
         )
 
     def take(self, record: RunRecord) -> None:
@@ -56,7 +56,7 @@ class Told:
         return [json.loads(line) for line in self.log.getvalue().splitlines()]
 
     def samples(self) -> dict[tuple[str, str], float]:
-        body, _ = self.histograms.render("")
+        body, _ = self.metrics.render("")
         return {
             (sample.name.removeprefix("voice_probe_drift_"), sample.labels.get("stage", "")): sample.value
             for family in text_string_to_metric_families(body.decode())

@@ -9,7 +9,7 @@ from prometheus_client import Counter, Gauge, ProcessCollector
 from probe.metrics.exposition import NAMESPACE, RUN_LABELS, Part
 
 
-class SelfMetrics:
+class DaemonMetrics:
     """Counters and gauges in a part of the page of their own. Every method may be called from any thread."""
 
     def __init__(self, version: str, sinks: Iterable[str]) -> None:
