@@ -12,7 +12,6 @@ must not count as valid.
 import argparse
 import asyncio
 import contextlib
-import gc
 import multiprocessing
 import os
 import random
@@ -26,6 +25,7 @@ from naive_client import NaiveChunk, converse
 from scrape_lag import scrape
 from scripted_servers import configured
 
+from probe import garbage
 from probe.accuracy import LIMIT_MS, Calibration, Truth, spread
 from probe.cli.calibrate import TruthServers, truth_servers
 from probe.clock import AnchoredClock
@@ -83,8 +83,7 @@ async def probe_all(config: Config, rounds: int, length_s: float, clock: Anchore
     parts.http.start()
     # The first page is made of everything, those after it of what has changed.
     parts.metrics.render("application/openmetrics-text")
-    gc.collect()
-    gc.freeze()
+    garbage.freeze()
     listener = Runs(config, parts.dispatch, parts.metrics, parts.health, parts.log, asyncio.Event())
 
     async def measure(entry: Entry) -> None:

@@ -9,7 +9,6 @@ then scraped.
 
 import argparse
 import asyncio
-import gc
 import multiprocessing
 import sys
 import threading
@@ -18,6 +17,7 @@ from collections.abc import Iterable
 from http.client import HTTPConnection
 from statistics import quantiles
 
+from probe import garbage
 from probe.config import ScenarioConfig, TargetConfig
 from probe.daemon.composition import pages
 from probe.daemon.health import Health
@@ -79,8 +79,7 @@ def main() -> None:
     http = HttpServer("127.0.0.1", 0, pages(metrics, Health()))
     http.start()
     metrics.render("application/openmetrics-text")
-    gc.collect()
-    gc.freeze()
+    garbage.freeze()
     report("in peace", asyncio.run(lags_ms(options.seconds)))
     scraper = multiprocessing.get_context("spawn").Process(target=scrape, args=(http.port, options.every), daemon=True)
     scraper.start()

@@ -12,7 +12,6 @@ Exit code 1 where something grows, is left over, or is not accounted for.
 import argparse
 import asyncio
 import contextlib
-import gc
 import json
 import os
 import random
@@ -32,6 +31,7 @@ from drift_runs import World, simulate
 from faulty_servers import FaultyServers, Left, faulty_servers
 
 from probe import config as configuration
+from probe import garbage
 from probe.config import Config
 from probe.daemon.attempt import skipped
 from probe.daemon.composition import Parts, build
@@ -167,8 +167,7 @@ async def soak(path: Path, runs: int) -> tuple[list[Sample], Books, str, int]:
     books, samples = Books(), list[Sample]()
     _keep_books(parts, books)
     listener = Runs(config, parts.dispatch, parts.metrics, parts.health, parts.log, asyncio.Event())
-    gc.collect()
-    gc.freeze()
+    garbage.freeze()
 
     def look() -> None:
         if books.expected >= (len(samples) + 1) * max(1, runs // SAMPLES):

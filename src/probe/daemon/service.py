@@ -1,7 +1,6 @@
 """The daemon from start to end: its schedule, its signals, and the order in which things stop."""
 
 import asyncio
-import gc
 import os
 import sys
 import threading
@@ -9,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from probe import config as configuration
+from probe import garbage
 from probe.config import Config, ConfigError
 from probe.daemon.composition import Parts, build, expect
 from probe.daemon.lifecycle import heartbeat, on_signals
@@ -38,9 +38,7 @@ def serve(path: Path, config: Config, supervisor: Supervisor) -> None:
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     parts = build(config)
     parts.http.start()
-    # What is there now stays; a collection of it would stop a run for over 10 ms.
-    gc.collect()
-    gc.freeze()
+    garbage.freeze()
     try:
         asyncio.run(_Daemon(path, config, supervisor, parts).run())
     finally:
