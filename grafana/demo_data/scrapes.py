@@ -42,7 +42,7 @@ def scrapes(case: Case) -> Iterator[list[Sample]]:
     yield _page(metrics, start_s, _process(0, random))
     for together in moments(case):
         for moment in together:
-            _tell(metrics, drift, moment, random)
+            _report(metrics, drift, moment, random)
         runs = int((together[0].due_s - start_s) / FINE_S) * len(case.pairs)
         metrics.daemon.set_history(runs, runs * 4100 + 90_000)
         metrics.daemon.set_next_runs({(m.pair.target, m.pair.scenario): m.next_due_s for m in together})
@@ -88,7 +88,7 @@ def _process(age_s: float, random: Random) -> dict[str, float]:
     }
 
 
-def _tell(metrics: Metrics, drift: DriftSink, moment: Moment, random: Random) -> None:
+def _report(metrics: Metrics, drift: DriftSink, moment: Moment, random: Random) -> None:
     target, scenario = moment.pair.target, moment.pair.scenario
     if moment.record is None:
         metrics.daemon.count_missed(target, scenario)

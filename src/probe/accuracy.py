@@ -51,7 +51,7 @@ class TrueChunk:
     done: int = 0
     marker: int = 0
     frames: list[tuple[int, int]] = field(default_factory=list)
-    # The server was held up in the middle of a write: nobody knows when the frame left.
+    # The server was held up in the middle of a write: when the frame left is unknown.
     uncertain: bool = False
 
 
@@ -87,7 +87,7 @@ class Truth:
 
 
 def by_trace(documents: Iterable[Mapping[str, Any]]) -> dict[str, Truth]:
-    """Read what `probe.reference.truth` tells at its end: trace id -> truth."""
+    """Read what `probe.reference.truth` reports at its end: trace id -> truth."""
     truths: dict[str, Truth] = {}
     for document in documents:
         truth = truths.setdefault(str(document["trace_id"]), Truth())

@@ -15,7 +15,7 @@ TRUSTED: tuple[Outcome, ...] = ("ok", "slow")
 
 @dataclass(frozen=True, slots=True)
 class ChunkMeasures:
-    """The measures of one chunk. DESIGN of each: time from its first timestamp to its second, see `measure_chunk`."""
+    """The measures of one chunk. Each is the time between two timestamps, see `measure_chunk`."""
 
     llm_ttft_ms: float | None = None
     llm_gen_time_ms: float | None = None

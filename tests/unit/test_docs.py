@@ -66,10 +66,10 @@ def test_the_docs_name_every_span_and_attribute() -> None:
     text = (ROOT / "docs" / "telemetry.md").read_text("utf-8")
     golden = ROOT / "tests" / "golden"
     trees = [(golden / f"spans_{name}.txt").read_text("utf-8") for name in ("ok", "failed", "skipped")]
-    told = set(re.findall(r"^ *[.*] ([\w.]+)", "\n".join(trees), re.MULTILINE))
+    named = set(re.findall(r"^ *[.*] ([\w.]+)", "\n".join(trees), re.MULTILINE))
     measures = {f"probe.{name}" for name in ChunkMeasures.__dataclass_fields__}
-    assert len(told) > 20
-    assert {name for name in told - measures if f"`{name}`" not in text} == set()
+    assert len(named) > 20
+    assert {name for name in named - measures if f"`{name}`" not in text} == set()
 
 
 def test_the_docs_define_every_measure() -> None:

@@ -32,7 +32,7 @@ from probe.tracing.exporter import SpanSink
 from probe.tracing.otlp import collector
 
 VERSION = version("voice-probe")
-# How far back to look for the last good run of a target, and how long a row of attempts can be told after a restart.
+# How far back to look for the last good run of a target, and how long a row of attempts is known after a restart.
 RESTORED_RUNS = 20
 # A record whose audio is kept is large: a sink that is further behind than this loses runs.
 QUEUED_RUNS = 100
@@ -107,7 +107,7 @@ def build(config: Config) -> Parts:
 
 
 def expect(metrics: Metrics, config: Config) -> None:
-    """Have every series of a configuration there, now that it has taken over."""
+    """Create every series of a configuration that has taken over."""
     metrics.expect(_pairs(config))
     metrics.daemon.set_config_loaded(time.time())
     for entry in entries(config):
@@ -115,7 +115,7 @@ def expect(metrics: Metrics, config: Config) -> None:
 
 
 def _restore(metrics: Metrics, config: Config) -> list[RunRecord]:
-    """Have the gauges of the last runs tell what the history knows of them; returns these runs."""
+    """Set the gauges of the last runs from the history; returns these runs, oldest first for each series."""
     last = []
     with reading(state_dir(config)) as history:
         for target, scenario in _pairs(config):
@@ -128,7 +128,7 @@ def _restore(metrics: Metrics, config: Config) -> list[RunRecord]:
 
 
 def _restore_drift(drift: DriftSink, config: Config, on_error: Callable[[str, str], None]) -> None:
-    """Have each series' detector where it was. Whatever the past does to it, the daemon starts."""
+    """Have each series' detector where it was. The daemon starts whatever is in the history."""
     since = time.time_ns() - REBUILT_DAYS * NS_PER_DAY
     for target, scenario in _pairs(config):
         try:

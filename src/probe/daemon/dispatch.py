@@ -1,4 +1,4 @@
-"""Hands each finished run to whoever reads it: the history first, then every other sink by its own queue and thread."""
+"""Hands each finished run to its readers: the history first, then every other sink by its own queue and thread."""
 
 import asyncio
 import threading

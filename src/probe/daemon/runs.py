@@ -1,4 +1,4 @@
-"""Does what the schedule says, and hands what came of it to whoever reads records."""
+"""Does the runs that the schedule asks for, and hands their records to the dispatch."""
 
 import asyncio
 from collections import deque
@@ -35,7 +35,7 @@ class Runs:
     ) -> None:
         self.config = config
         self.last: RunRecord | None = None
-        # The longest delays of late, in seconds: of runs, and between them of the heartbeat.
+        # The last delays of the event loop, in seconds: the longest of each run, and the heartbeat's between runs.
         self.lags: deque[float] = deque(maxlen=60)
         self._dispatch = dispatch
         self._metrics = metrics
@@ -74,7 +74,7 @@ class Runs:
         return last if next_due is None else f"{last}; next at {next_due:%H:%M:%S} UTC"
 
     def _remember(self, record: RunRecord) -> None:
-        """What serves a target is still what served it last, where it does not say."""
+        """Keep what a target's server said of itself, for the runs in which it says nothing."""
         if record.served != ServerIdentity():
             self._served[record.plan.target.name] = record.served
 

@@ -27,7 +27,7 @@ SWITCH_INTERVAL_S = 0.0002
 
 @dataclass(frozen=True, slots=True)
 class Supervisor:
-    """What systemd tells its service, if it is there at all."""
+    """How to report to systemd, and how often; without it the notifier sends nothing."""
 
     notifier: Notifier
     watchdog_s: float | None

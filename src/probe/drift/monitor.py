@@ -21,7 +21,7 @@ from probe.timestamps import NS_PER_DAY, epoch_seconds
 THRESHOLD = 11.0
 # A smaller change, as a share, is none.
 LEAST_CHANGE = 0.03
-# What the present is told by.
+# How many of the last runs are the present.
 _RECENT = 60
 # Standard errors: certainly moved, and moved enough to have its own new level.
 _CERTAIN = 3.0
@@ -65,7 +65,7 @@ class Monitor:
         self._changed_at = 0
 
     def add(self, point: Point) -> Change | None:
-        """Take a run; returns the change that it gives away. Failed, skipped and suspect runs are no latencies."""
+        """Take a run; returns the change found with it. The figures of failed, skipped and suspect runs are ignored."""
         found: Change | None = self._serve(point)
         cold = found is not None or self._is_cold(point)
         self._last = point
@@ -272,8 +272,8 @@ def _of(stage: str, moved: Sequence[Moved]) -> Moved:
     return next(each for each in moved if each.stage == stage)
 
 
-def _filled(known: Fingerprint | None, told: Fingerprint) -> Fingerprint:
+def _filled(known: Fingerprint | None, new: Fingerprint) -> Fingerprint:
     """A server that does not say what it is, is what it was."""
-    if known is None or told.llm:
-        return told
-    return Fingerprint(known.llm, told.tts, told.config)
+    if known is None or new.llm:
+        return new
+    return Fingerprint(known.llm, new.tts, new.config)

@@ -1,8 +1,8 @@
-"""Which threshold a history would have needed: how often a detector cries wolf in a past in which nothing changed.
+"""Which threshold a history would have needed: how many false alarms a detector raises where nothing changed.
 
-Such a past is made from the real one: each day, and what is before and after a change in it, is brought to the same
-level, and the hours of the days are dealt out anew among the days, each at its own time of day. Spikes, bursts,
-dependence and the rhythm stay; what lasted is gone.
+A past in which nothing changed is made from the real one: each day, and what is before and after a change in it, is
+brought to the same level, and the hours of the days are shuffled among the days, each at its own time of day. Spikes,
+bursts, dependence and the rhythm stay; what lasted is gone.
 """
 
 import math

@@ -58,7 +58,7 @@ class History:
     def append(self, record: RunRecord) -> None:
         """Commit a run. Once this returns the run is on disk; a run that is there already stays as it is.
 
-        Where somebody has taken the file away, another one begins.
+        Where the file has been removed, another one is begun.
         """
         added = point(record)
         row = (

@@ -1,4 +1,4 @@
-"""What the daemon tells of itself: its schedule, its sinks, its configuration. It knows of no run."""
+"""What the daemon reports of itself: its schedule, its sinks, its configuration. No run is part of it."""
 
 import math
 import platform
@@ -76,7 +76,7 @@ class DaemonMetrics:
         self._history_bytes.set(size)
 
     def set_loop_lag(self, seconds: float) -> None:
-        """The longest delay of the event loop of late."""
+        """The longest of the event loop's last delays."""
         self._loop_lag.set(seconds)
 
     def set_config_loaded(self, at_s: float) -> None:

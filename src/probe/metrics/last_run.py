@@ -11,7 +11,7 @@ from probe.metrics.exposition import NAMESPACE, RUN_LABELS, Part
 from probe.record import Outcome, RunRecord
 from probe.timestamps import epoch_seconds
 
-# Outcomes of attempts that are the same for whoever asks how many there were in a row.
+# Groups of outcomes that are counted in a row: a gauge has how many of the latest attempts all ended in one of them.
 IN_A_ROW: Mapping[str, tuple[Outcome, ...]] = {
     "failed": ("failed",),
     "complete": TRUSTED,
@@ -62,7 +62,7 @@ class LastRunMetrics:
             self._update_stages(record)
 
     def update_fingerprint(self, now: Fingerprint, since: int) -> None:
-        """Say what serves, and since when (nanoseconds since the epoch)."""
+        """Set the identity of what was measured, and since when it has been that (nanoseconds since the epoch)."""
         self._serving = now
         self._since.clear()
         self._since.labels(**self._labels, llm=now.llm, tts=now.tts, config=now.config).set(epoch_seconds(since))

@@ -66,7 +66,7 @@ class Metrics:
             self.daemon.expect(target, scenario)
 
     def write(self, record: RunRecord) -> None:
-        """Count a run, and make its part of the page anew: now that it has ended, not while the next is measured."""
+        """Count a run, and render its part of the page again: now that it has ended, not while the next is measured."""
         target = record.plan.target.name
         runs = self._runs_of(target, record.plan.scenario.name)
         runs.count(record)
@@ -76,7 +76,7 @@ class Metrics:
             self._failures_of(target).count(record)
 
     def restore(self, records: Iterable[RunRecord]) -> None:
-        """Set the gauges that tell of the last run from records, oldest first, without counting them.
+        """Set the gauges of the last run from records, oldest first, without counting them.
 
         At start-up, give it the latest runs in the history: an alert on a success long ago then outlives a restart.
         """
@@ -86,7 +86,7 @@ class Metrics:
             runs.part.refresh()
 
     def restore_fingerprint(self, target: str, scenario: str, serving: Fingerprint, since: int) -> None:
-        """Say since when (nanoseconds since the epoch) this has been what serves."""
+        """Set since when (nanoseconds since the epoch) runs have had this fingerprint."""
         runs = self._runs_of(target, scenario)
         runs.last.update_fingerprint(serving, since)
         runs.part.refresh()

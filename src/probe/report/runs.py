@@ -27,7 +27,7 @@ _NO_VALUE = "·"
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """What is told of a run among others."""
+    """A run among others: its record, and what is computed from it once."""
 
     record: RunRecord
     outcome: Outcome

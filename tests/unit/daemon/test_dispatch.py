@@ -135,7 +135,7 @@ async def test_a_full_queue_drops_the_run_and_says_so() -> None:
     assert errors == [("blocking", "dropped a run: 2 are waiting already")] * 3
 
 
-async def test_a_sink_that_raises_is_told_and_goes_on() -> None:
+async def test_a_sink_that_raises_is_reported_and_goes_on() -> None:
     raising, other = Raising("raising"), Collecting()
     dispatched, errors = composed(Memory(), raising, other)
     await dispatched.submit(record(1))
@@ -145,7 +145,7 @@ async def test_a_sink_that_raises_is_told_and_goes_on() -> None:
     assert errors == [("raising", "OSError: no")] * 2
 
 
-async def test_a_history_that_refuses_is_told_and_gets_the_runs_later() -> None:
+async def test_a_history_that_refuses_is_reported_and_gets_the_runs_later() -> None:
     problems = [HistoryError("disk full"), HistoryError("disk full")]
 
     def refuse() -> None:

@@ -63,13 +63,15 @@ def test_every_series_is_there_from_the_start_at_zero(metrics: Metrics) -> None:
     assert len(runs["voice_probe_run_failures"].samples) == 2 * sum(len(reasons) for reasons in REASONS.values())
     assert len(runs["voice_probe_playout_gap_seconds"].samples) == 2 * 2 * (19 + 1 + 2)
     assert {s.labels["sink"] for s in runs["voice_probe_sink_errors"].samples} == {"history", "spans"}
-    told = {f.name: [s.value for s in f.samples] for f in runs.values() if not f.name.startswith("process_")}
-    assert told.pop("voice_probe_build_info") == [1]
-    # There is nothing to say yet of what serves; an unknown latency, or time, is no zero.
-    assert told.pop("voice_probe_serving_since_timestamp_seconds") == told.pop("voice_probe_objective_seconds") == []
-    unknown = {name for name, values in told.items() if all(map(math.isnan, values))}
+    values = {f.name: [s.value for s in f.samples] for f in runs.values() if not f.name.startswith("process_")}
+    assert values.pop("voice_probe_build_info") == [1]
+    # No fingerprint is known yet; an unknown latency, or time, is no zero.
+    assert (
+        values.pop("voice_probe_serving_since_timestamp_seconds") == values.pop("voice_probe_objective_seconds") == []
+    )
+    unknown = {name for name, each in values.items() if all(map(math.isnan, each))}
     assert unknown == {f"voice_probe_{name}" for name in UNKNOWN_AT_FIRST}
-    assert {value for name, values in told.items() if name not in unknown for value in values} == {0}
+    assert {value for name, each in values.items() if name not in unknown for value in each} == {0}
 
 
 def test_runs_are_counted_by_outcome_and_failures_by_reason(metrics: Metrics) -> None:
@@ -94,7 +96,7 @@ def test_an_observation_falls_into_its_bucket_and_carries_the_run(metrics: Metri
     assert exemplar.labels == {"trace_id": record(7).plan.trace_id, "run_id": record(7).plan.run_id}
 
 
-def test_the_last_run_is_told(metrics: Metrics) -> None:
+def test_the_last_run_is_reported(metrics: Metrics) -> None:
     run = record(1)
     metrics.write(run)
     assert value(metrics, "last_combined_ttfb_seconds") == pytest.approx(0.3)
@@ -123,9 +125,9 @@ def test_how_many_attempts_in_a_row_ended_so(metrics: Metrics) -> None:
         (record(7), [0, 1, 0, 1]),
         (record(8), [0, 2, 0, 2]),
     ]
-    for run, told in expected:
+    for run, row in expected:
         metrics.write(run)
-        assert rows() == told
+        assert rows() == row
     metrics.restore([failed(9), failed(10)])
     assert rows() == [2, 0, 2, 0]
 
@@ -158,17 +160,17 @@ def test_the_stages_of_the_last_run_add_up_to_it(metrics: Metrics) -> None:
     assert stages == pytest.approx({"combined_ttfb": 0.3, "llm_ttft": 0.05, "llm_decode": 0.05, "tts_ttfb": 0.199})
 
 
-def test_what_serves_is_told_with_the_time_since_when(metrics: Metrics) -> None:
-    def told() -> list[tuple[Mapping[str, str], float]]:
+def test_the_fingerprint_is_reported_with_the_time_since_when(metrics: Metrics) -> None:
+    def since_when() -> list[tuple[Mapping[str, str], float]]:
         samples = families(metrics)["voice_probe_serving_since_timestamp_seconds"].samples
         return [({key: s.labels[key] for key in ("llm", "tts")}, s.value) for s in samples]
 
     small, large = ServerIdentity("small.gguf", "b1"), ServerIdentity("large.gguf", "b1")
     metrics.write(replace(record(1, started=START), served=small))
     metrics.write(replace(record(2, started=START + 60 * 10**9), served=small))
-    assert told() == [({"llm": "small.gguf b1", "tts": "aria en 22000 Hz"}, START / 1e9)]
+    assert since_when() == [({"llm": "small.gguf b1", "tts": "aria en 22000 Hz"}, START / 1e9)]
     metrics.write(replace(record(3, started=START + 120 * 10**9), served=large))
-    assert told() == [({"llm": "large.gguf b1", "tts": "aria en 22000 Hz"}, START / 1e9 + 120)]
+    assert since_when() == [({"llm": "large.gguf b1", "tts": "aria en 22000 Hz"}, START / 1e9 + 120)]
 
 
 def test_since_when_outlives_a_restart(metrics: Metrics) -> None:
@@ -180,7 +182,7 @@ def test_since_when_outlives_a_restart(metrics: Metrics) -> None:
     assert [s.value for s in samples] == [START / 1e9 - 86_400]
 
 
-def test_what_the_daemon_tells(metrics: Metrics) -> None:
+def test_what_the_daemon_reports_of_itself(metrics: Metrics) -> None:
     metrics.daemon.count_missed("local", "default")
     metrics.daemon.count_dropped_spans(9)
     metrics.daemon.count_sink_error("spans")
@@ -227,8 +229,8 @@ def test_a_reload_adds_series_and_loses_none(metrics: Metrics) -> None:
 )
 def test_the_page_is_what_was_asked_for(metrics: Metrics, accept: str, content_type: str) -> None:
     metrics.write(record(1))
-    page, told = metrics.render(accept)
-    assert told == content_type
+    page, chosen = metrics.render(accept)
+    assert chosen == content_type
     assert page.count(b"# EOF\n") == page.endswith(b"# EOF\n") == content_type.startswith("application")
     assert (b'trace_id="' in page) == content_type.startswith("application")
 
