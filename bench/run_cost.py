@@ -19,20 +19,22 @@ from scripted_servers import configured
 from probe.clock import AnchoredClock
 from probe.config import Config
 from probe.daemon.dispatch import Dispatch, Sink
-from probe.daemon.log import LogSink, make_logger
+from probe.daemon.log import make_logger
 from probe.daemon.plans import entries
 from probe.daemon.schedule import Entry
 from probe.engine import runner
 from probe.engine.self_check import Watch
-from probe.history.writer import History, Pruned
-from probe.metrics.histograms import Histograms
+from probe.history.writer import History
+from probe.metrics.registry import Metrics
 from probe.plan import new_plan
 from probe.protocols.registry import chosen
 from probe.record import RunRecord
 from probe.report.audio_archive import AudioArchive
+from probe.report.log_lines import LogSink
 from probe.tracing import spans
+from probe.tracing.collector import Endpoint
 from probe.tracing.exporter import SpanSink
-from probe.tracing.otlp import Endpoint, collector
+from probe.tracing.otlp import collector
 from probe.transport.connector import SocketConnector
 
 
@@ -41,8 +43,7 @@ class NoHistory:
 
     def append(self, record: RunRecord) -> None: ...
 
-    def prune(self, now: int) -> Pruned:  # noqa: ARG002 - the history's interface
-        return Pruned(0, 0, 0, 0)
+    def prune(self, now: int) -> None: ...
 
     def close(self) -> None: ...
 
@@ -77,13 +78,13 @@ def on_error(sink: str, what: str) -> None:
 
 async def measure(config: Config, runs: int) -> None:
     (entry,) = entries(config)
-    histograms = Histograms("bench", ["history"])
-    histograms.expect([(entry.target.name, entry.scenario.name)])
-    histograms.render("application/openmetrics-text")
+    metrics = Metrics("bench", ["history"])
+    metrics.expect([(entry.target.name, entry.scenario.name)])
+    metrics.render("application/openmetrics-text")
     last = 0.0
     for what in ("the run alone", "self-check", "queues", "history", "histograms", "log", "spans", "audio"):
         with tempfile.TemporaryDirectory() as folder:
-            dispatch = _dispatch(what, config, histograms, Path(folder)) if what not in _BARE else None
+            dispatch = _dispatch(what, config, metrics, Path(folder)) if what not in _BARE else None
             cost = await cost_ms(entry, runs, dispatch, watched=what != "the run alone")
         print(f"{'+ ' if last else '  '}{what:14} {cost:7.2f} ms a run  {cost - last:+7.2f}")
         last = cost
@@ -93,12 +94,12 @@ _BARE = ("the run alone", "self-check")
 _ORDER = ("queues", "history", "histograms", "log", "spans", "audio")
 
 
-def _dispatch(what: str, config: Config, histograms: Histograms, folder: Path) -> Dispatch:
+def _dispatch(what: str, config: Config, metrics: Metrics, folder: Path) -> Dispatch:
     wanted = _ORDER[: _ORDER.index(what) + 1]
     history = History(folder, count_spans=spans.count)
     sinks: list[Sink] = []
     if "histograms" in wanted:
-        sinks.append(histograms)
+        sinks.append(metrics)
     if "log" in wanted:
         sinks.append(LogSink(make_logger(io.StringIO())))
     if "spans" in wanted:

@@ -20,7 +20,9 @@ CLIENT = "probe probe.* !probe.reference !probe.reference.*"
 COMPOSING = "probe.__main__ probe.cli probe.cli.* probe.config probe.config.* probe.daemon probe.daemon.*"
 SINKS = " ".join(f"probe.{room} probe.{room}.*" for room in ("history", "metrics", "tracing", "report"))
 READING = f"{SINKS} probe.drift probe.drift.* probe.privacy"
-VALUES = "probe.record probe.measures probe.audio probe.clock probe.urls"
+# They neither wait nor look at a clock.
+PURE = "probe.record probe.legacy probe.timestamps probe.text"
+VALUES = f"{PURE} probe.measures probe.audio probe.clock probe.urls"
 
 
 @dataclass(frozen=True)
@@ -44,8 +46,8 @@ def without(patterns: str) -> str:
 
 RULES = [
     Rule(
-        "the record and the clock need nothing, so everything can use them",
-        of="probe.record probe.legacy probe.clock",
+        "the record, the clock, timestamps and text need nothing, so everything can use them",
+        of=f"{PURE} probe.clock",
         never="*",
         but="stdlib probe.legacy",
         broken_by=("probe.record", "import pydantic"),
@@ -54,28 +56,28 @@ RULES = [
         "audio is arithmetic",
         of="probe.audio",
         never="*",
-        but="stdlib probe.record",
+        but=f"stdlib {PURE}",
         broken_by=("probe.audio", "import numpy"),
     ),
     Rule(
         "measures are functions of the record",
         of="probe.measures",
         never="*",
-        but="stdlib probe.record probe.audio",
+        but=f"stdlib {PURE} probe.audio",
         broken_by=("probe.measures", "from probe.clock import Clock"),
     ),
     Rule(
         "drift is a function of a series",
         of="probe.drift probe.drift.*",
         never="*",
-        but="stdlib probe.record probe.legacy probe.measures probe.drift probe.drift.*",
+        but=f"stdlib {PURE} probe.measures probe.drift probe.drift.*",
         broken_by=("probe.drift", "from probe import config"),
     ),
     Rule(
         "a protocol knows nothing of who uses it",
         of="probe.protocols probe.protocols.*",
         never="probe.*",
-        but="probe.record probe.audio probe.transport.inbox probe.protocols probe.protocols.*",
+        but=f"{PURE} probe.audio probe.transport.inbox probe.protocols probe.protocols.*",
         broken_by=("probe.protocols.base", "from probe.transport.connection import Connector"),
     ),
     Rule(
@@ -101,24 +103,64 @@ RULES = [
         "a sink reads finished records, whoever made them",
         of=SINKS,
         never="probe.*",
-        but=f"{VALUES} {READING} probe.daemon.log "
-        "probe.transport.ask probe.transport.connection probe.transport.framing.base",
+        but=f"{VALUES} {READING} probe.transport.ask probe.transport.connection probe.transport.framing.base",
         broken_by=("probe.tracing.exporter", "import probe.engine.runner"),
     ),
     Rule(
         "one file for each reader of the record, and for what it writes to",
-        of=f"{CLIENT} {without('probe.history.* probe.metrics.histograms probe.metrics.exposition')} "
-        f"{without('probe.metrics.last_run probe.metrics.drift_metrics probe.metrics.self_metrics')} "
-        f"{without('probe.daemon.log probe.tracing.otlp*')}",
+        of=f"{CLIENT} {without('probe.history.* probe.metrics.registry probe.metrics.exposition')} "
+        f"{without('probe.metrics.last_run probe.metrics.drift probe.metrics.daemon')} "
+        f"{without('probe.daemon.log probe.tracing.collector probe.tracing.otlp*')}",
         never="sqlite3 prometheus_client* structlog* opentelemetry* grpc* google.protobuf*",
         broken_by=("probe.tracing.exporter", "import grpc"),
     ),
     Rule(
         "spans and the figures of the histograms are functions of the record",
-        of="probe.tracing.spans probe.tracing.genai probe.metrics.observations probe.report.replay probe.privacy",
+        of="probe.tracing.span* probe.tracing.attributes probe.tracing.genai probe.metrics.observations "
+        "probe.report.replay probe.privacy",
         never="*",
-        but="stdlib probe.record probe.measures probe.drift probe.drift.* probe.urls probe.tracing.genai probe.privacy",
+        but=f"stdlib {PURE} probe.measures probe.drift probe.drift.* probe.urls probe.privacy probe.tracing.span "
+        "probe.tracing.attributes probe.tracing.genai",
         broken_by=("probe.tracing.spans", "from probe.history.writer import History"),
+    ),
+    Rule(
+        "one module handles the garbage collector, and one watches it",
+        of=f"{CLIENT} !probe.garbage !probe.engine.self_check !probe.cli.run !probe.cli.calibrate",
+        never="gc",
+        broken_by=("probe.daemon.service", "import gc"),
+    ),
+    Rule(
+        "metrics are made of records, wherever they come from",
+        of="probe.metrics probe.metrics.*",
+        never="probe.history* probe.tracing* probe.report*",
+        broken_by=("probe.metrics.backfill", "from probe.history.reader import reading"),
+    ),
+    Rule(
+        "the history keeps records, and the points of their series; it knows no reader",
+        of="probe.history probe.history.*",
+        never="probe.*",
+        but=f"{PURE} probe.history.* probe.drift.series probe.drift.fingerprint",
+        broken_by=("probe.history.writer", "from probe.tracing import spans"),
+    ),
+    Rule(
+        "spans are sent from the history, and from no other sink",
+        of="probe.tracing probe.tracing.*",
+        never="probe.history* probe.metrics* probe.report*",
+        but="probe.history.file",
+        broken_by=("probe.tracing.exporter", "from probe.history.reader import reading"),
+    ),
+    Rule(
+        "a report is made of records, wherever they come from",
+        of="probe.report probe.report.*",
+        never="probe.history* probe.metrics* probe.tracing* probe.transport*",
+        broken_by=("probe.report.runs", "from probe.history.reader import reading"),
+    ),
+    Rule(
+        "only what composes the daemon knows all of its parts",
+        of="probe.daemon probe.daemon.* !probe.daemon.composition !probe.daemon.history_drift",
+        never=SINKS,
+        but="probe.metrics.registry probe.history.file",
+        broken_by=("probe.daemon.dispatch", "from probe.history.writer import Pruned"),
     ),
     Rule(
         "one module reads the environment; the command line may, for how a terminal looks",

@@ -1,4 +1,4 @@
-"""What serves, as far as it can be told: runs that were served alike may be compared, others may not."""
+"""What a run measured: models, voice, configuration. Runs with the same fingerprint may be compared, others may not."""
 
 import hashlib
 import json
@@ -17,9 +17,9 @@ _OF_NO_EFFECT = {
 
 @dataclass(frozen=True, slots=True)
 class Fingerprint:
-    """Two runs with equal ones were served alike.
+    """Runs with equal ones had the same servers and the same settings, as far as is known.
 
-    `llm` is the model and its server's build, empty where llama.cpp does not tell; `tts` what was asked of the TTS
+    `llm` is the model and its server's build, empty where llama.cpp does not say; `tts` what was asked of the TTS
     server; `config` a fingerprint of everything in the configuration that may move a latency.
     """
 
@@ -29,7 +29,7 @@ class Fingerprint:
 
 
 def fingerprint(record: RunRecord) -> Fingerprint:
-    """What served this run."""
+    """The fingerprint of what this run measured."""
     target, served = record.plan.target, record.served
     rate = target.option("tts", "sample_rate")
     asked = (target.option("tts", "voice"), target.option("tts", "language"), f"{rate} Hz" if rate else None)

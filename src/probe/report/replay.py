@@ -9,8 +9,7 @@ from dataclasses import replace
 from itertools import zip_longest
 
 from probe.record import Chunk, Event, RunRecord, Turn
-
-_NS_PER_S = 1_000_000_000
+from probe.timestamps import NS_PER_S
 
 
 def timeline_events(record: RunRecord) -> list[Event]:

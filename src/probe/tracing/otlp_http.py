@@ -10,7 +10,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTraceServiceResponse,
 )
 
-from probe.tracing.otlp import Endpoint, RefusedError, UnavailableError
+from probe.tracing.collector import Endpoint, RefusedError, UnavailableError
 from probe.transport import connection
 from probe.transport.ask import Answer, NoAnswerError, exchange
 from probe.transport.framing.base import Request

@@ -1,4 +1,4 @@
-"""A real daemon whose servers become slow: it is told everywhere, and still known after a restart."""
+"""A real daemon whose servers become slow: it is reported everywhere, and still known after a restart."""
 
 import asyncio
 import math
@@ -51,7 +51,7 @@ async def command(state_dir: Path) -> tuple[int, str]:
     return process.returncode or 0, stdout.decode()
 
 
-async def test_a_server_that_becomes_slow_is_told(tmp_path: Path) -> None:
+async def test_a_server_that_becomes_slow_is_reported(tmp_path: Path) -> None:
     async with ScriptedLlm(LLM) as llm_server, ScriptedTts(SLOW) as tts_server:
         path = write_config(tmp_path, llm_server.url, tts_server.url, every_s=1)
         remember(tmp_path / "state", path)
@@ -68,10 +68,10 @@ async def test_a_server_that_becomes_slow_is_told(tmp_path: Path) -> None:
             assert metrics[f"voice_probe_drift_ratio{{{stage}}}"] > 2
             assert metrics[f'voice_probe_drift_changes_total{{direction="slower",{stage}}}'] == 1
             await daemon.end()
-        code, told = await command(tmp_path / "state")
+        code, output = await command(tmp_path / "state")
         assert code == 3
-        assert told.startswith("scripted, default: combined TTFB +")
-        assert "all of it TTS TTFB" in told
+        assert output.startswith("scripted, default: combined TTFB +")
+        assert "all of it TTS TTFB" in output
         async with service(path) as daemon:
             again = await daemon.metrics()
             assert again[STATE] == 1

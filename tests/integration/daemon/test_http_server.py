@@ -81,12 +81,12 @@ def test_idle_clients_do_not_keep_others_out_for_long(server: HttpServer) -> Non
             time.sleep(0.1)
 
 
-def test_a_port_that_is_taken_is_told_at_once(server: HttpServer) -> None:
+def test_a_port_that_is_taken_is_reported_at_once(server: HttpServer) -> None:
     with pytest.raises(OSError, match="in use"):
         HttpServer("127.0.0.1", server.port, {})
 
 
-def test_it_listens_where_it_is_told() -> None:
+def test_it_listens_where_it_is_configured() -> None:
     http = HttpServer("::1", 0, {})
     http.start()
     assert b" 404 " in talk(http.port, b"GET / HTTP/1.1\r\n\r\n", "::1")

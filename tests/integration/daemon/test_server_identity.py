@@ -1,4 +1,4 @@
-"""What serves, as a llama.cpp server tells it, and since when."""
+"""The model and the build that a llama.cpp server reports, and since when."""
 
 import re
 from collections.abc import Iterator
@@ -56,7 +56,7 @@ async def serving(daemon: Service) -> dict[str, float]:
     return {match[1]: since for match, since in found.items() if match}
 
 
-async def test_a_change_is_told_with_its_time_and_outlives_a_restart(tmp_path: Path) -> None:
+async def test_a_change_is_reported_with_its_time_and_outlives_a_restart(tmp_path: Path) -> None:
     async with ScriptedLlm() as llm_server, ScriptedTts() as tts_server:
         with llama() as asked:
             target = f'llama_url = "{asked.url}"'

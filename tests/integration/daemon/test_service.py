@@ -166,7 +166,7 @@ async def test_a_good_file_takes_over_on_sighup(tmp_path: Path) -> None:
         assert len(daemon.records()) == 2
 
 
-async def test_a_bad_file_changes_nothing_and_is_told(tmp_path: Path) -> None:
+async def test_a_bad_file_changes_nothing_and_is_reported(tmp_path: Path) -> None:
     async with ScriptedLlm() as llm_server, ScriptedTts() as tts_server:
         config = write_config(tmp_path, llm_server.url, tts_server.url, every_s=1)
         async with service(config) as daemon:

@@ -31,9 +31,10 @@ from probe.history.file import HistoryError
 from probe.history.writer import History
 from probe.record import RunRecord
 from probe.tracing import spans
+from probe.tracing.collector import Endpoint
 from probe.tracing.exporter import SpanSink
-from probe.tracing.otlp import Endpoint, collector
-from probe.tracing.spans import Span, SpanError, SpanEvent
+from probe.tracing.otlp import collector
+from probe.tracing.span import Span, SpanError, SpanEvent
 
 PATIENCE_S = 30
 OK = ExportTraceServiceResponse()
@@ -388,12 +389,11 @@ def test_what_the_history_could_not_take_is_sent_from_memory_once(
     assert each_once(receiver, [record(1), record(2)])
 
 
-def test_only_the_transport_in_use_is_imported() -> None:
+@pytest.mark.parametrize(("protocol", "imported"), [("http", False), ("grpc", True)])
+def test_grpc_is_imported_only_where_it_is_used(protocol: str, *, imported: bool) -> None:
     code = (
-        "import sys; from probe.tracing.otlp import Endpoint, collector; collector(Endpoint('http://localhost', {!r}));"
-        "print('grpc' in sys.modules, 'probe.tracing.otlp_http' in sys.modules)"
+        "import sys; from probe.tracing.collector import Endpoint; from probe.tracing.otlp import collector;"
+        f"collector(Endpoint('http://localhost', {protocol!r})); print('grpc' in sys.modules)"
     )
-    for protocol, imported in (("http", "False True"), ("grpc", "True False")):
-        command = [sys.executable, "-c", code.format(protocol)]
-        told = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_S, check=True)
-        assert told.stdout.strip() == imported
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=PATIENCE_S, check=True)
+    assert ended.stdout.strip() == str(imported)

@@ -113,12 +113,12 @@ async def _measure(row: Row, stage: Stage, parts: Parts, settings: config.Config
         records = {record.plan.target.name: record for record in history.runs()}
     played.faulty, played.healthy = records.get("faulty"), records.get("healthy")
     await parts.dispatch.drain(1.0)
-    played.page = parts.histograms.render("text/plain")[0].decode()
+    played.page = parts.metrics.render("text/plain")[0].decode()
     played.complaint = parts.health.complaint()
 
 
 async def _run(entry: Entry, parts: Parts, settings: config.Config, stop: asyncio.Event) -> None:
-    runs = Runs(settings, parts.dispatch, parts.histograms, parts.health, parts.log, stop)
+    runs = Runs(settings, parts.dispatch, parts.metrics, parts.health, parts.log, stop)
     await runs.due(entry, time.time())
 
 

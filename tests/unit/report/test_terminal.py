@@ -187,7 +187,7 @@ def test_the_verdict_says_what_came_of_it(watched: Watched) -> None:
     assert "FAILED in turn 2, chunk 1, stage audio, noise: the TTS server sent noise at full scale" in verdict(broken)
 
 
-def test_audio_of_no_chunk_is_told(watched: Watched) -> None:
+def test_audio_of_no_chunk_is_reported(watched: Watched) -> None:
     good, _ = watched("good")
     stray = replace(good, turns=(replace(good.turns[0], stray_audio_bytes=4400),))
     assert "  Audio of no chunk:    100ms" in list(terminal.report(stray, 80))

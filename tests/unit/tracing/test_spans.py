@@ -7,7 +7,8 @@ from runs import MS, START, failed, record, refused, skipped
 
 import golden
 from probe.record import Connect, Failure, RunRecord, ServerIdentity, Turn
-from probe.tracing.spans import Span, SpanError, spans
+from probe.tracing.span import Span, SpanError
+from probe.tracing.spans import spans
 
 
 def drawn(run: RunRecord) -> str:
