@@ -220,7 +220,7 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class ServerIdentity:
-    """What llama.cpp said of itself: the model's name and its own build. None where it did not say."""
+    """What a server said that it runs: the model's name and the build of what runs it. None where it did not say."""
 
     model: str | None = None
     build: str | None = None

@@ -5,6 +5,8 @@ from datetime import UTC, datetime
 NS_PER_MS = 1_000_000
 NS_PER_S = 1_000_000_000
 NS_PER_DAY = 86_400 * NS_PER_S
+# A time that never comes. Times stay integers: as floats, nanoseconds since the epoch are 256 apart.
+NEVER = 2**63
 
 
 def milliseconds(ns: float) -> float:

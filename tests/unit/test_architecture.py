@@ -5,6 +5,7 @@ A module uses every module that it imports, anywhere in its text, and `os.enviro
 """
 
 import ast
+import re
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -17,11 +18,16 @@ import pytest
 SOURCES = Path(__file__).parents[2] / "src"
 CLIENT = "probe probe.* !probe.reference !probe.reference.*"
 # The only ones that know both what measures and who reads the record.
-COMPOSING = "probe.__main__ probe.cli probe.cli.* probe.config probe.config.* probe.daemon probe.daemon.*"
+COMPOSING = "probe.__main__ probe.measurement " + " ".join(
+    f"probe.{room} probe.{room}.*" for room in ("cli", "config", "daemon")
+)
 SINKS = " ".join(f"probe.{room} probe.{room}.*" for room in ("history", "metrics", "tracing", "report"))
 READING = f"{SINKS} probe.drift probe.drift.* probe.privacy"
 # They neither wait nor look at a clock.
 PURE = "probe.record probe.legacy probe.timestamps probe.text"
+# What a protocol and the engine, and what a connection and a protocol, say to each other.
+SEAM = "probe.protocols.base probe.protocols.segments probe.protocols.choice"
+FRAMES = "probe.transport.framing.base"
 VALUES = f"{PURE} probe.measures probe.audio probe.clock probe.urls"
 
 
@@ -77,8 +83,34 @@ RULES = [
         "a protocol knows nothing of who uses it",
         of="probe.protocols probe.protocols.*",
         never="probe.*",
-        but=f"{PURE} probe.audio probe.transport.inbox probe.protocols probe.protocols.*",
-        broken_by=("probe.protocols.base", "from probe.transport.connection import Connector"),
+        but=f"{PURE} probe.audio {FRAMES} probe.protocols probe.protocols.*",
+        broken_by=("probe.protocols.base", "from probe.transport.connection import Endpoint"),
+    ),
+    Rule(
+        "the seam between engine and protocols knows no protocol",
+        of=SEAM,
+        never="probe.protocols.*",
+        but=SEAM,
+        broken_by=("probe.protocols.base", "from probe.protocols.magpie import codec"),
+    ),
+    Rule(
+        "one protocol knows no other, nor which others there are",
+        of=f"probe.protocols.* {without(SEAM)} {without('probe.protocols.registry probe.protocols.magpie*')}",
+        never="probe.protocols.magpie probe.protocols.magpie.* probe.protocols.registry",
+        broken_by=("probe.protocols.llama_chunked.codec", "from probe.protocols.magpie import codec"),
+    ),
+    Rule(
+        "a connection knows frames, and not what they say",
+        of="probe.transport probe.transport.*",
+        never="probe.*",
+        but=f"{PURE} probe.clock probe.urls probe.transport probe.transport.*",
+        broken_by=("probe.transport.connection", "from probe.protocols.base import Token"),
+    ),
+    Rule(
+        "a framing turns bytes into frames: it neither waits nor looks at a clock",
+        of="probe.transport.framing probe.transport.framing.*",
+        never="asyncio select selectors socket ssl threading time probe.clock",
+        broken_by=("probe.transport.framing.http1", "import asyncio"),
     ),
     Rule(
         "a protocol turns bytes into events: it neither waits nor looks at a clock",
@@ -96,7 +128,7 @@ RULES = [
         "what measures knows neither who reads the record, nor who composes, nor which protocols there are",
         of="probe.engine probe.engine.* probe.transport probe.transport.* probe.plan",
         never=f"{COMPOSING} {READING} probe.protocols probe.protocols.*",
-        but="probe.protocols.base probe.protocols.magpie.attribution",
+        but=SEAM,
         broken_by=("probe.engine.runner", "from probe.report import terminal"),
     ),
     Rule(
@@ -258,3 +290,31 @@ def test_the_source_keeps_the_rule(rule: Rule, modules: dict[str, str]) -> None:
 def test_the_rule_can_be_broken(rule: Rule) -> None:
     module, line = rule.broken_by
     assert violations(rule, {module: line}) != []
+
+
+# What is some server's own: its name, and the words of its protocol.
+OF_ONE_SERVER = (
+    "magpie", "llama", "start_stream", "continue_stream", "end_stream", "stream_created", "segment_complete", "ollama",
+    "vllm", "kokoro", "wyoming", "riva", "openai",
+)  # fmt: skip
+
+
+def servers_named_in(source: str) -> list[str]:
+    return re.findall(rf"\b(?:{'|'.join(OF_ONE_SERVER)})", source, re.IGNORECASE)
+
+
+def test_a_name_is_found() -> None:
+    assert servers_named_in("sends start_stream to llama.cpp, for its own private arrival") == ["start_stream", "llama"]
+
+
+@pytest.mark.parametrize("room", ["engine", "transport", "history", "metrics", "tracing", "report", "drift"])
+def test_a_room_names_no_server(room: str, modules: dict[str, str]) -> None:
+    """What only one server does is in its protocol's folder."""
+    inside = {name: source for name, source in modules.items() if name.startswith(f"probe.{room}")}
+    named = [f"{name} names {word}" for name, source in inside.items() for word in servers_named_in(source)]
+    assert inside and named == []
+
+
+@pytest.mark.parametrize("name", ["record", "measures", "measurement", "plan", "audio"])
+def test_neither_does_a_module_outside_of_the_rooms(name: str, modules: dict[str, str]) -> None:
+    assert servers_named_in(modules[f"probe.{name}"]) == []

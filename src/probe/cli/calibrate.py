@@ -1,7 +1,6 @@
 """`probe calibrate`: how far from the truth are this machine's figures?"""
 
 import asyncio
-import gc
 import json
 import subprocess
 import sys
@@ -11,6 +10,8 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import click
+
+from probe.garbage import freeze
 
 if TYPE_CHECKING:
     from probe.accuracy import Calibration, Truth
@@ -105,8 +106,7 @@ def _measure(servers: TruthServers, runs: int, clock: "AnchoredClock") -> "list[
             records.append(done.record)
         return records
 
-    gc.collect()
-    gc.freeze()
+    freeze()
     return asyncio.run(go())
 
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import functools
-import gc
 import json
 import os
 import shutil
@@ -15,6 +14,7 @@ from typing import Any
 import click
 
 from probe.cli.options import plan_from_options
+from probe.garbage import freeze
 from probe.record import Outcome, Plan, RunRecord
 from probe.report.timeline_printer import Live
 
@@ -106,9 +106,7 @@ def _execute(plan: Plan, max_lag_ms: float, live: Live | None) -> RunRecord:
         observe = ignore if live is None else live.observe
         return (await measure(plan, max_lag_ms, observe, stop)).record
 
-    # What has been imported stays; a collection of it would stop the run for over 10 ms.
-    gc.collect()
-    gc.freeze()
+    freeze()
     with live or nullcontext():
         return asyncio.run(go())
 

@@ -4,12 +4,12 @@ import hashlib
 import json
 from dataclasses import asdict, dataclass
 
-from probe.legacy import flat_target
+from probe import legacy
 from probe.record import RunRecord
 
 # What a thing is called, where courtesy looks, and how patient we are: none of it moves a latency.
 _OF_NO_EFFECT = {
-    "target": ("name", "llama_url", "objective_ms"),
+    "target": ("name", "objective_ms", *legacy.ASKED_BESIDE),
     "limits": ("connect_s", "llm_s", "tts_s", "run_s", "release_s"),
     "scenario": ("name",),
 }
@@ -19,7 +19,7 @@ _OF_NO_EFFECT = {
 class Fingerprint:
     """Runs with equal ones had the same servers and the same settings, as far as is known.
 
-    `llm` is the model and its server's build, empty where llama.cpp does not say; `tts` what was asked of the TTS
+    `llm` is the model and its server's build, empty where it does not say; `tts` what was asked of the TTS
     server; `config` a fingerprint of everything in the configuration that may move a latency.
     """
 
@@ -41,7 +41,7 @@ def fingerprint(record: RunRecord) -> Fingerprint:
 
 
 def _fingerprint(record: RunRecord) -> str:
-    target, scenario = flat_target(asdict(record.plan.target)), asdict(record.plan.scenario)
+    target, scenario = legacy.flat_target(asdict(record.plan.target)), asdict(record.plan.scenario)
     for part, name in ((target, "target"), (target["limits"], "limits"), (scenario, "scenario")):
         for key in _OF_NO_EFFECT[name]:
             part.pop(key, None)

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 
 from probe.audio import duration_ns
 from probe.protocols.segments import Attribution, Segment
+from probe.timestamps import milliseconds
 
-NS_PER_MS = 1e6
 # How a WAV file begins: 44 bytes that are no samples, and would be taken for the first sound.
 _WAV = b"RIFF"
 _LETTERS = string.printable.encode()
@@ -28,7 +28,7 @@ def _of_durations(segments: Sequence[Segment]) -> Iterator[str]:
     """Bytes that last longer or shorter than the server says are not the samples that we take them for."""
     so_far_ms = 0.0
     for segment in segments:
-        own_ms = duration_ns(len(segment.pcm), segment.sample_rate) / NS_PER_MS
+        own_ms = milliseconds(duration_ns(len(segment.pcm), segment.sample_rate))
         so_far_ms += own_ms
         # Servers may say how long a segment lasts, or the stream so far.
         if segment.stated_ms and segment.frames and not _any_close(segment.stated_ms, own_ms, so_far_ms):

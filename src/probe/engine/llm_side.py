@@ -8,7 +8,7 @@ from probe.engine.faults import Busy, Fault
 from probe.engine.session import Session
 from probe.protocols.base import ChunkEnd, Event, LlmConversation, Malformed, Question, Refused, Step, Token
 from probe.record import Chunk, Pause
-from probe.transport.inbox import NEVER, NS_PER_S
+from probe.timestamps import NEVER, NS_PER_S
 
 # No server that pauses makes chunks of more than 500 tokens.
 MAX_TOKENS = 5000

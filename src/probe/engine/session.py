@@ -11,10 +11,11 @@ from probe.protocols.base import Action, Close, Connect, Conversation, Drop, Eve
 from probe.record import REASONS, Chunk, EventKind, Plan, Role, Stage
 from probe.record import Connect as ConnectRecord
 from probe.record import Event as ProgressEvent
+from probe.timestamps import NEVER, NS_PER_S
 from probe.transport.connection import ConnectError, Endpoint, Link, SendError
 from probe.transport.connector import Connector
 from probe.transport.framing.base import Ended, Incoming, Outgoing
-from probe.transport.inbox import NEVER, NS_PER_S, Arrival, Inbox
+from probe.transport.inbox import Arrival, Inbox
 from probe.urls import without_secrets
 
 T = TypeVar("T")

@@ -17,7 +17,7 @@ from probe.protocols.base import (
 )
 from probe.protocols.segments import Segment
 from probe.record import EventKind, Role
-from probe.transport.inbox import NEVER
+from probe.timestamps import NEVER
 
 Report = Callable[[EventKind, int, Segment], None]
 
@@ -54,7 +54,7 @@ class TtsSide:
             while not self._ready:
                 await self._session.pump(NEVER, "tts")
         except Fault as fault:
-            raise self._explained(fault, "no_stream", "no stream_created") from fault
+            raise self._explained(fault, "no_stream", "it did not get ready") from fault
 
     async def speak(self, chunk_num: int, text: str) -> Segment:
         """Hand a text to the server."""
@@ -149,7 +149,7 @@ class TtsSide:
             return self._explained(fault, "timeout", "no done")
         text = waiting.text.strip()
         if waiting.frames:
-            return self._explained(fault, "timeout", f"no segment_complete for {text!r}")
+            return self._explained(fault, "timeout", f"no end of {text!r}")
         return self._explained(fault, "no_audio", f"no audio for {text!r}")
 
     def _explained(self, fault: Fault, reason: str, what: str) -> Fault:

@@ -5,9 +5,7 @@ from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 from probe.record import SegmentEnd
-
-# A time that never comes. Times stay integers: as floats, nanoseconds since the epoch are 256 apart.
-NEVER = 2**63
+from probe.timestamps import NEVER
 
 
 @dataclass(slots=True)

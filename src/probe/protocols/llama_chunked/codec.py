@@ -12,10 +12,10 @@ from probe.protocols.fields import (
     one_line,
     parse_object,
     shown,
-    storable,
     time_or_none,
 )
 from probe.record import Pause
+from probe.text import storable
 
 _BUSY = "no slots available"
 

@@ -10,11 +10,10 @@ from itertools import pairwise
 from typing import Any, Literal
 
 from probe.audio import duration_ns, speakable
-from probe.protocols.segments import NEVER, Segment
+from probe.protocols.segments import Segment
 from probe.record import SegmentEnd
+from probe.timestamps import NEVER, NS_PER_MS, NS_PER_S
 
-NS_PER_MS = 1_000_000
-NS_PER_S = 1_000_000_000
 # The older generation's own estimate, by which it decides whether a text is worth speaking yet.
 ESTIMATED_MS_PER_WORD = 400
 # A server set up for the probe keeps back only what is shorter than two words.

@@ -18,9 +18,9 @@ from probe.protocols.base import (
 from probe.protocols.magpie.attribution import Guessed
 from probe.protocols.magpie.codec import MagpieTts
 from probe.protocols.segments import Attribution
+from probe.timestamps import NS_PER_S
 from probe.transport.framing.base import Binary, Ended, Incoming, Text
 
-NS_PER_S = 1_000_000_000
 # On a connection that has served a stream, an older server ignores a second `init`: so long do we wait for its answer.
 REUSE_PATIENCE_S = 2
 # TTS servers drop a stream after about 30 s without activity.
