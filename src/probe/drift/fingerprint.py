@@ -45,4 +45,7 @@ def _fingerprint(record: RunRecord) -> str:
     for part, name in ((target, "target"), (target["limits"], "limits"), (scenario, "scenario")):
         for key in _OF_NO_EFFECT[name]:
             part.pop(key, None)
+    if scenario["flow"] is None:
+        # A setting that version 0.1 had not.
+        del scenario["flow"]
     return hashlib.sha256(json.dumps([target, scenario], sort_keys=True).encode()).hexdigest()[:8]

@@ -2,11 +2,12 @@
 
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+from probe.engine.cutter import cut
 from probe.engine.faults import Busy, Fault
 from probe.engine.session import Session
-from probe.protocols.base import ChunkEnd, Event, LlmConversation, Malformed, Question, Refused, Step, Token
+from probe.protocols.base import ChunkEnd, Done, Event, LlmConversation, Malformed, Question, Refused, Step, Token
 from probe.record import Chunk, Pause
 from probe.timestamps import NEVER, NS_PER_S
 
@@ -16,11 +17,12 @@ MAX_TOKENS = 5000
 
 @dataclass(slots=True)
 class LlmChunk:
-    """The LLM's half of a chunk while it grows."""
+    """The LLM's half of a chunk while it grows. `inference_start` is None where it needed no request of its own."""
 
     chunk_num: int
     inference_start: int | None
     tokens: list[str] = field(default_factory=list)
+    token_count: int = 0
     first_token: int | None = None
     done_at: int | None = None
     end: ChunkEnd | None = None
@@ -38,7 +40,7 @@ class LlmChunk:
             chunk_num=self.chunk_num,
             inference_start=self.inference_start,
             text=self.text,
-            token_count=len(self.tokens) or reported,
+            token_count=self.token_count or reported,
             stop_reason=None if end is None else end.reason,
             final=end is not None and end.final,
             server_ttft_ms=None if end is None else end.server_ttft_ms,
@@ -53,6 +55,7 @@ class LlmSide:
     def __init__(self, session: Session, conversation: LlmConversation) -> None:
         self.chunks: list[LlmChunk] = []
         self.finished = False
+        self.pausing = conversation.pausing
         self._session = session
         self._conversation = conversation
         self._started = False
@@ -66,6 +69,11 @@ class LlmSide:
     def reading(self) -> bool:
         """Whether a chunk is still to be completed."""
         return self._reading is not None
+
+    @property
+    def complete_chunks(self) -> int:
+        """How many chunks, from the first, have their whole text."""
+        return len(self.chunks) - self.reading
 
     async def ask(self, question: Question) -> None:
         """Ask for the answer. Its first chunk begins."""
@@ -112,10 +120,12 @@ class LlmSide:
             # It waited to be read since before we asked: no answer to what we asked for.
             chunk = None
         match event:
-            case Token(text) if chunk is not None:
-                self._token(chunk, text, at)
+            case Token(text, kind) if chunk is not None:
+                self._token(chunk, text if kind == "answer" else "", at)
             case ChunkEnd() if chunk is not None:
                 self._end_chunk(chunk, event, at)
+            case Done(reason) if chunk is not None:
+                self._end_answer(chunk, ChunkEnd(final=True, reason=reason), at)
             case Refused(fatal=True) if chunk is not None:
                 raise self._refusal(event)
             case Malformed(detail) if self.owes:
@@ -134,12 +144,48 @@ class LlmSide:
 
     def _token(self, chunk: LlmChunk, content: str, at: int) -> None:
         chunk.tokens.append(content)
-        if len(chunk.tokens) > MAX_TOKENS:
+        chunk.token_count += 1
+        if chunk.token_count > MAX_TOKENS:
             raise Fault("llm", "flood", f"the LLM server sent more than {MAX_TOKENS} tokens in one chunk")
         if chunk.first_token is None:
             chunk.first_token = at
             self._session.report("llm_first_token", at, chunk.chunk())
         self._session.report("llm_token", at, text=f"token {content!r}")
+        if not self.pausing:
+            self._cut(chunk, content, at)
+
+    def _cut(self, chunk: LlmChunk, last: str, at: int) -> None:
+        """End the chunk where its pause says, and begin the next one with what is left of its last token."""
+        scenario = self._session.plan.scenario
+        pause = scenario.first_pause if chunk.chunk_num == 1 else scenario.next_pause
+        text = chunk.text
+        size = cut(text, chunk.token_count, pause)
+        if size is None:
+            return
+        rest = text[size:]
+        following = LlmChunk(chunk.chunk_num + 1, None)
+        if rest:
+            following.tokens, following.first_token = [rest], at
+        if len(rest) >= len(last):
+            # The token that showed the end is none of this chunk.
+            chunk.token_count, following.token_count = chunk.token_count - 1, 1
+        reason = "sentence_boundary" if pause.sentence_boundary else "max_tokens"
+        self._end_chunk(chunk, ChunkEnd(final=False, reason=reason, text=text[:size]), at)
+        self._reading = following
+        self.chunks.append(following)
+        if rest:
+            self._cut(following, rest, at)
+
+    def _end_answer(self, chunk: LlmChunk, end: ChunkEnd, at: int) -> None:
+        """The server that goes on by itself is done. What was begun behind the last cut may have come to nothing."""
+        if chunk.tokens or chunk.chunk_num == 1:
+            self._end_chunk(chunk, end, at)
+            return
+        self.chunks.pop()
+        last = self.chunks[-1]
+        last.end = replace(last.end or end, final=True, reason=end.reason)
+        self._reading = None
+        self.finished = True
 
     def _end_chunk(self, chunk: LlmChunk, end: ChunkEnd, at: int) -> None:
         chunk.end, chunk.done_at = end, at

@@ -58,7 +58,7 @@ class TtsSide:
 
     async def speak(self, chunk_num: int, text: str) -> Segment:
         """Hand a text to the server."""
-        self._require_open()
+        self.require_open()
         now = self._session.clock.now()
         # The segment is there before the write: audio may arrive while the write still waits.
         segment = self.segments.speak(chunk_num, text, now)
@@ -69,7 +69,7 @@ class TtsSide:
         """Wait until every text sent has been spoken, or is held back by the server until more text comes."""
         while not self.settled:
             await self.step("tts")
-            self._require_open()
+            self.require_open()
 
     async def close(self) -> None:
         """Say that no more text comes."""
@@ -138,7 +138,8 @@ class TtsSide:
         elif segment.late_bytes == len(pcm):
             self._report("tts_late_audio", at, segment)
 
-    def _require_open(self) -> None:
+    def require_open(self) -> None:
+        """Raise Fault where the server has ended the turn's stream by itself."""
         if self.segments.done is not None:
             raise Fault("tts", "ended_early", "TTS server said done before it was asked to close")
 

@@ -12,7 +12,7 @@ from probe.engine.session import Session
 from probe.engine.tts_side import TtsSide
 from probe.protocols.base import LlmConversation, Question, TtsConversation
 from probe.protocols.segments import Segment
-from probe.record import Chunk, EventKind
+from probe.record import Chunk, EventKind, Flow, Role
 
 # A slot is normally given back in milliseconds; one that isn't must not hold up the next turn for long.
 END_PATIENCE_S = 1.0
@@ -38,7 +38,7 @@ class TurnInProgress:
     async def take(self, question: Question) -> None:
         """Ask, and have the answer spoken chunk by chunk. Raises Fault and Busy."""
         await self.llm.ask(question)
-        await self._sequential()
+        await (self._sequential() if self._flow() == "sequential" else self._overlapped())
         await self.tts.close()
         # A server that has said all and is gone has done its part; the slot is another matter, see `LlmSide.release`.
         await quietly(self.llm.finish())
@@ -52,6 +52,11 @@ class TurnInProgress:
         chunk = self.llm.chunks[segment.chunk_num - 1]
         self._session.report(kind, at, with_segment(chunk.chunk(), segment))
 
+    def _flow(self) -> Flow:
+        if not self.llm.pausing:
+            return "overlapped"
+        return self._session.plan.scenario.flow or "sequential"
+
     async def _sequential(self) -> None:
         """The next chunk is asked for when the audio of the one before is complete."""
         chunk = await self.llm.complete()
@@ -62,6 +67,21 @@ class TurnInProgress:
             await self.llm.resume(self._session.plan.scenario.next_pause)
             chunk = await self.llm.complete()
         await self._speak(chunk)
+
+    async def _overlapped(self) -> None:
+        """The LLM goes on while the TTS server works; a complete chunk waits until that is free."""
+        spoken = 0
+        while not (self.llm.finished and spoken == len(self.llm.chunks)):
+            while spoken < self.llm.complete_chunks and self.tts.settled:
+                await self._speak(self.llm.chunks[spoken])
+                spoken += 1
+            _require_progress(self.llm.chunks)
+            if self.llm.owes and not self.llm.reading:
+                await self.llm.resume(self._session.plan.scenario.next_pause)
+            waited: list[Role] = ["llm"] if self.llm.reading else []
+            if waited or not self.tts.settled:
+                await self.tts.step(*waited, *(() if self.tts.settled else ("tts",)))
+                self.tts.require_open()
 
     async def _speak(self, chunk: LlmChunk) -> None:
         """Hand a chunk's text over, once the server is free for it."""
