@@ -31,8 +31,8 @@ PAUSE_S = 0.4
 
 async def probe_ms(servers: ReferenceServers) -> tuple[float, int]:
     """Wall time and number of chunks of a run."""
-    target = TargetConfig(llm_url=servers.llm_url, tts_url=servers.tts_url).record("reference")
-    scenario = ScenarioConfig(
+    target = TargetConfig.of(llm_url=servers.llm_url, tts_url=servers.tts_url).record("reference")
+    scenario = ScenarioConfig.of(
         system_prompt=SYSTEM_PROMPT, user_turns=[PROMPT], temperature=0, prompt_cache="reused"
     ).record("wall")
     clock = AnchoredClock.anchored_now()

@@ -37,7 +37,7 @@ class Recorder:
 
     def __init__(self, pair: Pair, seed: int) -> None:
         self._random = Random(seed)
-        self._target = TargetConfig(sample_rate=RATE).record(pair.target)
+        self._target = TargetConfig.of(sample_rate=RATE).record(pair.target)
         self._scenario = ScenarioConfig().record(pair.scenario)
 
     def complete(self, at_s: float, stages: Stages, doubts: tuple[str, ...] = ()) -> RunRecord:

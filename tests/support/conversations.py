@@ -9,7 +9,7 @@ from typing import Any
 from fakes import DROP, FakeNetwork, Step, frames, tone
 
 from probe.clock import Clock
-from probe.config import LimitsConfig, ScenarioConfig, TargetConfig
+from probe.config import ScenarioConfig, TargetConfig
 from probe.engine import runner
 from probe.measures import TRUSTED, measure_run, outcome
 from probe.plan import new_plan
@@ -17,8 +17,8 @@ from probe.protocols.registry import chosen
 from probe.record import REASONS, RunRecord
 from probe.report import document, terminal
 
-LIMITS = LimitsConfig(connect_s=1, llm_s=2, tts_s=2, run_s=20, release_s=2, hold_s=0.5)
-PLAN = new_plan(TargetConfig(limits=LIMITS).record("fuzzed"), ScenarioConfig(turns=2).record("default"))
+LIMITS = {"connect_s": 1, "llm_s": 2, "tts_s": 2, "run_s": 20, "release_s": 2, "hold_s": 0.5}
+PLAN = new_plan(TargetConfig.of(limits=LIMITS).record("fuzzed"), ScenarioConfig.of(turns=2).record("default"))
 # What a run may take beyond its own deadline: giving back the slot, and closing.
 GRACE_S = 10.0
 # Where frames may be mutated: the answers to each of a conversation's requests.
@@ -111,7 +111,7 @@ async def run(fake: FakeNetwork, clock: Clock) -> RunRecord:
 
 def check(record: RunRecord, fake: FakeNetwork, took_s: float) -> None:
     """What must hold whatever the servers did."""
-    assert took_s < LIMITS.run_s + GRACE_S, "it took longer than it may"
+    assert took_s < LIMITS["run_s"] + GRACE_S, "it took longer than it may"
     came_out = outcome(record)
     if record.failure is not None:
         assert record.failure.reason in REASONS[record.failure.stage]

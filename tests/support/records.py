@@ -38,7 +38,7 @@ def turn(*chunks: Chunk, num: int = 1, done: float | None = None) -> Turn:
 
 
 def plan(objective_ms: float = 1000) -> Plan:
-    target = TargetConfig(sample_rate=RATE, objective_ms=objective_ms).record("test")
+    target = TargetConfig.of(sample_rate=RATE, objective_ms=objective_ms).record("test")
     return Plan("r1", "0123456789abcdef0123456789abcdef", "0123456789abcdef", target, ScenarioConfig().record("test"))
 
 

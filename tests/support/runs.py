@@ -16,7 +16,7 @@ PLAN = Plan(
     trace_id="0123456789abcdef0123456789abcdef",
     span_id="0123456789abcdef",
     target=TargetConfig().record("local"),
-    scenario=ScenarioConfig(system_prompt="Be brief.", user_turns=["Tell me a joke."]).record("default"),
+    scenario=ScenarioConfig.of(system_prompt="Be brief.", user_turns=["Tell me a joke."]).record("default"),
 )
 
 

@@ -83,7 +83,7 @@ RULES = [
         "a protocol knows nothing of who uses it",
         of="probe.protocols probe.protocols.*",
         never="probe.*",
-        but=f"{PURE} probe.audio {FRAMES} probe.protocols probe.protocols.*",
+        but=f"{PURE} probe.audio probe.urls {FRAMES} probe.protocols probe.protocols.*",
         broken_by=("probe.protocols.base", "from probe.transport.connection import Endpoint"),
     ),
     Rule(
@@ -196,14 +196,14 @@ RULES = [
     ),
     Rule(
         "one module reads the environment; the command line may, for how a terminal looks",
-        of=f"{CLIENT} !probe.config !probe.cli !probe.cli.*",
+        of=f"{CLIENT} !probe.config !probe.config.sources !probe.cli !probe.cli.*",
         never="os.environ",
         broken_by=("probe.daemon", "from os import environ"),
     ),
     Rule(
         "one module reads the configuration file",
-        of=f"{CLIENT} !probe.config",
-        never="tomllib pydantic_settings",
+        of=f"{CLIENT} !probe.config.sources",
+        never="tomllib",
         broken_by=("probe.daemon", "import tomllib"),
     ),
     Rule(

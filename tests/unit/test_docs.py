@@ -7,10 +7,13 @@ from typing import Any
 
 import click
 from fault_matrix import page
+from msgspec import Struct, structs
 
 import golden
 from probe import config
-from probe.cli.run import EXIT_CODES, run
+from probe.cli.exit_codes import EXIT_CODES
+from probe.cli.run import run
+from probe.config.target import ServerConfig, TargetConfig
 from probe.daemon.composition import pages
 from probe.daemon.health import Health
 from probe.daemon.plans import FIXED_AT_START
@@ -30,8 +33,7 @@ def test_the_example_configuration_is_the_default_one() -> None:
 
 def test_the_example_configuration_shows_every_setting() -> None:
     text = EXAMPLE.read_text("utf-8")
-    defaults = config.Config.model_construct().model_dump()
-    shown, known = keys(tomllib.loads(text)), keys(defaults)
+    shown, known = keys(tomllib.loads(text)), keys(settings(config.Config()))
     # Without a default there is no value to show; it is there as a comment.
     without = {key for key, value in known.items() if value is None}
     assert {key for key in without if f"\n# {key.rpartition('.')[2]} = " not in text} == set()
@@ -90,6 +92,19 @@ def test_the_docs_name_what_a_reload_can_not_change() -> None:
 
 def test_the_page_of_faults_is_what_the_table_says() -> None:
     golden.check_file(ROOT / "docs" / "faults.md", page.page())
+
+
+def settings(value: Any) -> Any:
+    """Every setting, as it would be written."""
+    if isinstance(value, ServerConfig):
+        common = {"protocol": value.protocol.name, "url": value.url, "headers": value.headers}
+        return common | structs.asdict(value.options)
+    if isinstance(value, TargetConfig):
+        tables = structs.asdict(value)
+        return settings(tables.pop("servers") | tables)
+    if isinstance(value, Struct):
+        return settings(structs.asdict(value))
+    return {name: settings(each) for name, each in value.items()} if isinstance(value, dict) else value
 
 
 def keys(table: dict[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import click
 
-from probe.cli.options import UsageProblem
 from probe.cli.state import open_history, state_dir_option
 from probe.cli.time_option import MOMENT
+from probe.cli.usage import UsageProblem
+from probe.metrics import backfill as openmetrics
 
 _LABEL = re.compile(r"(?P<name>[a-zA-Z_]\w*)=(?P<value>.*)", re.ASCII | re.DOTALL)
 # Labels that the series have already.
@@ -37,8 +38,6 @@ def backfill(
       probe backfill --label job=voice-probe --label instance=127.0.0.1:9850 > runs.om
       promtool tsdb create-blocks-from openmetrics --max-block-duration=48h runs.om PROMETHEUS_DATA_DIRECTORY
     """
-    from probe.metrics import backfill as openmetrics  # noqa: PLC0415 - `--help` stays quick
-
     extra = dict(map(_label, labels))
     with open_history(state_dir) as reader:
         records = (record for record in reader.runs(since, target, scenario) if record.ended <= until)

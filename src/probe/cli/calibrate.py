@@ -7,16 +7,19 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
+from probe.accuracy import Calibration, Truth, by_trace
+from probe.cli.exit_codes import EXIT_CODES
+from probe.clock import AnchoredClock
+from probe.config import ScenarioConfig, TargetConfig
+from probe.config.daemon import SelfCheckConfig
 from probe.garbage import freeze
-
-if TYPE_CHECKING:
-    from probe.accuracy import Calibration, Truth
-    from probe.clock import AnchoredClock
-    from probe.record import RunRecord
+from probe.measurement import measure
+from probe.plan import new_plan
+from probe.record import RunRecord
 
 RUNS = 20
 END_TIMEOUT_S = 20.0
@@ -28,7 +31,6 @@ LEAST_TRUSTED = 0.5
 @click.option("--runs", default=RUNS, show_default=True, type=click.IntRange(2, 1000), help="How many, 1.3 s each.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document on stdout and nothing else.")
 def calibrate(runs: int, *, as_json: bool) -> None:
-    from probe.clock import AnchoredClock  # noqa: PLC0415 - `--help` stays quick
 
     click.echo(f"Measuring {runs} runs against scripted servers on this machine ...", err=True)
     clock = AnchoredClock.anchored_now()
@@ -58,15 +60,13 @@ Exit codes:
 class TruthServers:
     """Scripted servers in another process, which tell in the end what they wrote and when."""
 
-    def __init__(self, process: "subprocess.Popen[str]", llm_url: str, tts_url: str) -> None:
+    def __init__(self, process: subprocess.Popen[str], llm_url: str, tts_url: str) -> None:
         self.llm_url = llm_url
         self.tts_url = tts_url
         self._process = process
 
-    def end(self) -> "dict[str, Truth]":
+    def end(self) -> dict[str, Truth]:
         """End the servers; trace id -> what they did in that run."""
-        from probe.accuracy import by_trace  # noqa: PLC0415 - `--help` stays quick
-
         output, _ = self._process.communicate(timeout=END_TIMEOUT_S)
         return by_trace(json.loads(line) for line in output.splitlines())
 
@@ -89,17 +89,12 @@ def truth_servers(stretch: float = 1.0) -> Iterator[TruthServers]:
         process.wait()
 
 
-def _measure(servers: TruthServers, runs: int, clock: "AnchoredClock") -> "list[RunRecord]":
-    from probe.config import ScenarioConfig, TargetConfig  # noqa: PLC0415 - `--help` stays quick
-    from probe.config.daemon import SelfCheckConfig  # noqa: PLC0415
-    from probe.measurement import measure  # noqa: PLC0415
-    from probe.plan import new_plan  # noqa: PLC0415
-
+def _measure(servers: TruthServers, runs: int, clock: AnchoredClock) -> list[RunRecord]:
     max_lag_ms = SelfCheckConfig().max_lag_ms
-    target = TargetConfig(llm_url=servers.llm_url, tts_url=servers.tts_url).record("calibration")
+    target = TargetConfig.of(llm_url=servers.llm_url, tts_url=servers.tts_url).record("calibration")
     scenario = ScenarioConfig().record("calibration")
 
-    async def go() -> "list[RunRecord]":
+    async def go() -> list[RunRecord]:
         records = []
         for _ in range(runs):
             done = await measure(new_plan(target, scenario), max_lag_ms, clock=clock)
@@ -110,8 +105,7 @@ def _measure(servers: TruthServers, runs: int, clock: "AnchoredClock") -> "list[
     return asyncio.run(go())
 
 
-def _compare(records: "Sequence[RunRecord]", clock: "AnchoredClock", truth: "dict[str, Truth]") -> "Calibration":
-    from probe.accuracy import Calibration  # noqa: PLC0415 - `--help` stays quick
+def _compare(records: Sequence[RunRecord], clock: AnchoredClock, truth: dict[str, Truth]) -> Calibration:
 
     found = Calibration()
     for record in records:
@@ -121,7 +115,7 @@ def _compare(records: "Sequence[RunRecord]", clock: "AnchoredClock", truth: "dic
     return found
 
 
-def _report(found: "Calibration") -> Iterator[str]:
+def _report(found: Calibration) -> Iterator[str]:
     yield f"{'error in ms':27} {'n':>5} {'p50':>7} {'p99':>7} {'max':>7}   measured less true"
     for name, spread in found.spreads().items():
         yield f"{name:27} {spread.count:5} {spread.p50:7.2f} {spread.p99:7.2f} {spread.largest:7.2f}"
@@ -131,7 +125,7 @@ def _report(found: "Calibration") -> Iterator[str]:
         yield f"Error bars of this machine: {bars.p50:+.2f} ms (p50), {bars.p99:+.2f} ms (p99)"
 
 
-def _document(found: "Calibration") -> dict[str, Any]:
+def _document(found: Calibration) -> dict[str, Any]:
     bars = found.bars()
     return {
         "valid": found.valid,
@@ -144,8 +138,7 @@ def _document(found: "Calibration") -> dict[str, Any]:
     }
 
 
-def _conclude(found: "Calibration") -> int:
-    from probe.cli.run import EXIT_CODES  # noqa: PLC0415 - `--help` stays quick
+def _conclude(found: Calibration) -> int:
 
     if found.untrue:
         return EXIT_CODES["failed"]

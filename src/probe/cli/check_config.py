@@ -2,14 +2,13 @@
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
-from probe.cli.options import UsageProblem
-
-if TYPE_CHECKING:
-    from probe.config import Config
+from probe import config
+from probe.cli.usage import UsageProblem
+from probe.config import Config
+from probe.config.errors import dotted
 
 
 @click.command(short_help="Report everything that is wrong with a configuration.")
@@ -20,9 +19,6 @@ def check_config(file: Path, *, as_json: bool) -> None:
 
     Exit code 0 where it is good, 2 where it is not.
     """
-    from probe import config  # noqa: PLC0415 - 0.2 s that `--help` need not take
-    from probe.config.errors import dotted  # noqa: PLC0415 - as above
-
     try:
         summary = _summary(config.load(file))
     except config.ConfigError as error:
@@ -38,5 +34,5 @@ def check_config(file: Path, *, as_json: bool) -> None:
         click.echo(f"{file}: good ({found})")
 
 
-def _summary(settings: "Config") -> dict[str, list[str]]:
+def _summary(settings: Config) -> dict[str, list[str]]:
     return {"targets": [*settings.targets], "scenarios": [*settings.scenarios], "schedules": [*settings.schedules]}

@@ -5,7 +5,12 @@ from pathlib import Path
 
 import click
 
-from probe.cli.options import UsageProblem
+from probe import config
+from probe.cli.usage import UsageProblem
+from probe.daemon.composition import StartError
+from probe.daemon.service import Supervisor, serve
+from probe.daemon.systemd import Notifier
+from probe.history.file import HistoryError
 
 DEFAULT_PATH = "/etc/probe/probe.toml"
 
@@ -21,12 +26,6 @@ def daemon(path: Path) -> None:
     SIGTERM, SIGINT and SIGQUIT end it properly, within 10 s; a second one ends it at once. SIGHUP reads the
     configuration again.
     """
-    from probe import config  # noqa: PLC0415 - `--help` stays quick
-    from probe.daemon.composition import StartError  # noqa: PLC0415
-    from probe.daemon.service import Supervisor, serve  # noqa: PLC0415
-    from probe.daemon.systemd import Notifier  # noqa: PLC0415
-    from probe.history.file import HistoryError  # noqa: PLC0415
-
     try:
         settings = config.load(path)
     except config.ConfigError as error:

@@ -4,21 +4,21 @@ import signal
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from subprocess import Popen
 from urllib.request import urlopen
 
 import click
 
-from probe.cli.options import UsageProblem
+from probe.cli.output import say
 from probe.cli.processes import INTERRUPTS, background, free_port, tail
 from probe.cli.reference_servers import ReferenceServers, reference_servers
-from probe.cli.run import say
 from probe.cli.show import report_again
-
-if TYPE_CHECKING:
-    from subprocess import Popen
-
-    from probe.record import RunRecord
+from probe.cli.usage import UsageProblem
+from probe.history.file import NoHistoryError
+from probe.history.reader import reading
+from probe.measures import ChunkMeasures, outcome, summarise
+from probe.record import RunRecord
+from probe.report.format import ms, table
 
 INTERVAL_S = 10
 # A run, with the daemon's start or the interval before it.
@@ -79,7 +79,7 @@ def _write_config(servers: ReferenceServers, port: int, output: Path) -> Path:
     return config
 
 
-def _watch(daemon: "Popen[bytes]", log: Path, output: Path, runs: int, since: int) -> list["RunRecord"]:
+def _watch(daemon: Popen[bytes], log: Path, output: Path, runs: int, since: int) -> list[RunRecord]:
     """Report each run as soon as the daemon has put it into its history."""
     say("")
     say(f"The daemon measures every {INTERVAL_S} s; its configuration is {output}/probe.toml, its log {log}")
@@ -98,9 +98,7 @@ def _watch(daemon: "Popen[bytes]", log: Path, output: Path, runs: int, since: in
     return records
 
 
-def _runs(state_dir: Path, since: int) -> "list[RunRecord]":
-    from probe.history.file import NoHistoryError  # noqa: PLC0415 - `--help` stays quick
-    from probe.history.reader import reading  # noqa: PLC0415 - `--help` stays quick
+def _runs(state_dir: Path, since: int) -> list[RunRecord]:
 
     try:
         with reading(state_dir) as history:
@@ -109,8 +107,7 @@ def _runs(state_dir: Path, since: int) -> "list[RunRecord]":
         return []
 
 
-def _look_around(records: "Sequence[RunRecord]", port: int, output: Path) -> None:
-    from probe.report.format import table  # noqa: PLC0415 - `--help` stays quick
+def _look_around(records: Sequence[RunRecord], port: int, output: Path) -> None:
 
     address = f"http://127.0.0.1:{port}/metrics"
     with urlopen(address, timeout=10) as answer:
@@ -129,9 +126,7 @@ def _look_around(records: "Sequence[RunRecord]", port: int, output: Path) -> Non
     say("Again, against your own servers: probe run --llm-url ws://HOST:8002/ws --tts-url ws://HOST:8001/ws/tts/stream")
 
 
-def _rows(records: "Sequence[RunRecord]") -> Iterator[list[str]]:
-    from probe.measures import ChunkMeasures, outcome, summarise  # noqa: PLC0415 - `--help` stays quick
-    from probe.report.format import ms  # noqa: PLC0415
+def _rows(records: Sequence[RunRecord]) -> Iterator[list[str]]:
 
     for number, record in enumerate(records, 1):
         summary = summarise(record)

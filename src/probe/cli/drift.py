@@ -1,24 +1,24 @@
 """`probe drift`: has it become slower, which stage, and since when? From the local history."""
 
 import json
-import shutil
 import sys
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
-from probe.cli.options import UsageProblem
-from probe.cli.run import say
+from probe import config
+from probe.cli.output import say, terminal_width
 from probe.cli.state import open_history, state_dir_option
 from probe.cli.time_option import MOMENT
-
-if TYPE_CHECKING:
-    from probe.config import DriftConfig
-    from probe.history.reader import HistoryReader
-    from probe.report.drift_report import SeriesReport
+from probe.cli.usage import UsageProblem
+from probe.config import DriftConfig
+from probe.drift import Monitor
+from probe.drift.threshold import TooLittleError, calibrate
+from probe.history.reader import HistoryReader
+from probe.report import drift_report
+from probe.report.drift_report import SeriesReport
 
 SLOWER = 3
 _SHOWN_DAYS = 90
@@ -74,8 +74,7 @@ def drift(
         sys.exit(SLOWER)
 
 
-def _settings(path: Path | None) -> "DriftConfig":
-    from probe import config  # noqa: PLC0415 - `--help` stays quick
+def _settings(path: Path | None) -> DriftConfig:
 
     try:
         return config.load(path).drift
@@ -84,7 +83,7 @@ def _settings(path: Path | None) -> "DriftConfig":
 
 
 def _wanted(
-    reader: "HistoryReader", state_dir: Path, target: str | None, scenario: str | None
+    reader: HistoryReader, state_dir: Path, target: str | None, scenario: str | None
 ) -> Sequence[tuple[str, str]]:
     series = [each for each in reader.series() if target in {None, each[0]} and scenario in {None, each[1]}]
     if not series:
@@ -92,11 +91,7 @@ def _wanted(
     return series
 
 
-def _series_report(
-    reader: "HistoryReader", series: tuple[str, str], since: int, settings: "DriftConfig"
-) -> "SeriesReport":
-    from probe.drift import Monitor  # noqa: PLC0415 - `--help` stays quick
-    from probe.report.drift_report import SeriesReport  # noqa: PLC0415 - as above
+def _series_report(reader: HistoryReader, series: tuple[str, str], since: int, settings: DriftConfig) -> SeriesReport:
 
     points = list(reader.points(*series))
     monitor = Monitor(settings.threshold, settings.least_change_percent / 100)
@@ -111,15 +106,14 @@ def _series_report(
     )
 
 
-def _print(reports: Sequence["SeriesReport"], *, as_json: bool, as_csv: bool) -> None:
-    from probe.report import drift_report  # noqa: PLC0415 - `--help` stays quick
+def _print(reports: Sequence[SeriesReport], *, as_json: bool, as_csv: bool) -> None:
 
     if as_json:
         click.echo(json.dumps(drift_report.document(reports), indent=2))
     elif as_csv:
         click.echo(drift_report.as_csv(reports), nl=False)
     else:
-        width = shutil.get_terminal_size((120, 24)).columns
+        width = terminal_width(120)
         for number, series_report in enumerate(reports):
             for line in ("",) * (number > 0):
                 say(line)
@@ -128,14 +122,13 @@ def _print(reports: Sequence["SeriesReport"], *, as_json: bool, as_csv: bool) ->
 
 
 def _calibrate(
-    reader: "HistoryReader",
+    reader: HistoryReader,
     series: Sequence[tuple[str, str]],
     budget: float,
-    settings: "DriftConfig",
+    settings: DriftConfig,
     *,
     as_json: bool,
 ) -> None:
-    from probe.drift.threshold import TooLittleError, calibrate  # noqa: PLC0415 - `--help` stays quick
 
     since = time.time_ns() - _CALIBRATED_DAYS * _NS_PER_DAY
     found = {}

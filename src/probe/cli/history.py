@@ -1,14 +1,14 @@
 """`probe history`: the recorded runs, beside a running daemon or without it."""
 
 import json
-import shutil
 from pathlib import Path
 
 import click
 
-from probe.cli.run import say
+from probe.cli.output import say, terminal_width
 from probe.cli.state import open_history, state_dir_option
 from probe.cli.time_option import MOMENT
+from probe.report import runs
 
 _LIMIT = 30
 
@@ -27,8 +27,6 @@ def history(
 
     In the sparkline ✗ is a failed run, · one that was skipped or can't be trusted.
     """
-    from probe.report import runs  # noqa: PLC0415 - `--help` stays quick
-
     if limit is None and since is None:
         limit = _LIMIT
     with open_history(state_dir) as reader:
@@ -36,7 +34,7 @@ def history(
     if as_json:
         click.echo(json.dumps(runs.document(entries), indent=2))
     elif entries:
-        for line in runs.overview(entries, shutil.get_terminal_size((140, 24)).columns):
+        for line in runs.overview(entries, terminal_width(140)):
             say(line)
     else:
         say(f"No such run in {state_dir}.", err=True)

@@ -1,15 +1,15 @@
 """`probe show`: the full report of a recorded run."""
 
 import json
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import click
 
-from probe.cli.run import MAX_WIDTH, say
+from probe.cli.output import report_width, say
 from probe.cli.state import open_history, state_dir_option
 from probe.record import RunRecord
+from probe.report import document, replay, terminal, timeline
 
 
 @click.command(short_help="Report a recorded run again.")
@@ -19,8 +19,6 @@ from probe.record import RunRecord
 @state_dir_option
 def show(run_id: str, state_dir: Path, *, verbose: bool, as_json: bool) -> None:
     """Report a recorded run as `probe run` did, timeline included. The beginning of its id is enough."""
-    from probe.report import document  # noqa: PLC0415 - `--help` stays quick
-
     with open_history(state_dir) as reader:
         record = reader.get(run_id)
     if as_json:
@@ -32,9 +30,7 @@ def show(run_id: str, state_dir: Path, *, verbose: bool, as_json: bool) -> None:
 
 def report_again(record: RunRecord, *, verbose: bool) -> Iterator[str]:
     """What `probe run` would have printed."""
-    from probe.report import replay, terminal, timeline  # noqa: PLC0415 - `--help` stays quick
-
-    width = min(shutil.get_terminal_size((100, 24)).columns, MAX_WIDTH)
+    width = report_width()
     yield from terminal.header(record.plan, width)
     for event in replay.timeline_events(record):
         if verbose or event.kind not in timeline.FRAMES:

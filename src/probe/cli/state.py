@@ -3,20 +3,17 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
-from probe.cli.options import UsageProblem
-
-if TYPE_CHECKING:
-    from probe.history.reader import HistoryReader
+from probe import config
+from probe.cli.usage import UsageProblem
+from probe.history.file import HistoryError, NoHistoryError, UnknownRunError
+from probe.history.reader import HistoryReader, reading
 
 
 def default_state_dir() -> Path:
     """Where the daemon would keep it for this user."""
-    from probe import config  # noqa: PLC0415 - 0.2 s that `--help` need not take
-
     return config.default_state_dir()
 
 
@@ -29,11 +26,8 @@ state_dir_option = click.option(
 
 
 @contextmanager
-def open_history(state_dir: Path) -> Iterator["HistoryReader"]:
+def open_history(state_dir: Path) -> Iterator[HistoryReader]:
     """Open the history to read it; what is wrong with it is one line on stderr."""
-    from probe.history.file import HistoryError, NoHistoryError, UnknownRunError  # noqa: PLC0415 - `--help` stays quick
-    from probe.history.reader import reading  # noqa: PLC0415 - `--help` stays quick
-
     try:
         with reading(state_dir) as reader:
             yield reader

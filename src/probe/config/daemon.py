@@ -1,14 +1,17 @@
 """What the daemon does with it: when it measures, and where the results go."""
 
 import re
+from collections.abc import Collection
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, SecretStr, model_validator
+from msgspec import Meta, field
 
-from probe.config.base import BaseSection, HttpUrl, Text
-from probe.drift import LEAST_CHANGE, THRESHOLD
+from probe.config.base import Text
+from probe.config.leaf import Secret
+from probe.config.section import Section
+from probe.urls import HttpUrl
 
 OTLP_PORTS = {"http": 4318, "grpc": 4317}
 
@@ -37,55 +40,65 @@ def _named_weekdays(text: str) -> str:
     return " ".join(fields)
 
 
-class ScheduleConfig(BaseSection):
+Cron = Annotated[str, _named_weekdays, _cron]
+
+
+class ScheduleConfig(Section, frozen=True, kw_only=True):
     """When one scenario is run on one target."""
 
-    target: Text | None = Field(None, description="a configured target; without it, the first")
-    scenario: Text | None = Field(None, description="a configured scenario; without it, the first")
-    every_s: float = Field(60.0, ge=1, le=604_800, description="from one run to the next, counted from the start")
-    cron: Annotated[str, AfterValidator(_named_weekdays), AfterValidator(_cron)] | None = Field(
-        None, description="instead of every_s: MINUTE HOUR DAY MONTH WEEKDAY, in UTC"
-    )
-    phase_s: float | None = Field(
-        None, ge=0, le=604_800, description="how much later; without it, intervals are spread evenly"
-    )
+    target: Annotated[Text | None, Meta(description="a configured target; without it, the first")] = None
+    scenario: Annotated[Text | None, Meta(description="a configured scenario; without it, the first")] = None
+    every_s: Annotated[
+        float, Meta(ge=1, le=604_800, description="from one run to the next, counted from the start")
+    ] = 60.0
+    cron: Annotated[Cron | None, Meta(description="instead of every_s: MINUTE HOUR DAY MONTH WEEKDAY, in UTC")] = None
+    phase_s: Annotated[
+        Annotated[float, Meta(ge=0, le=604_800)] | None,
+        Meta(description="how much later; without it, intervals are spread evenly"),
+    ] = None
 
-    @model_validator(mode="after")
-    def _one_timing(self) -> "ScheduleConfig":
-        if self.cron is not None and "every_s" in self.model_fields_set:
-            raise ValueError("every_s and cron exclude each other")
+    def contradiction(self, given: Collection[str]) -> str | None:
+        if self.cron is not None and "every_s" in given:
+            return "every_s and cron exclude each other"
         if self.cron is None and self.phase_s is not None and self.phase_s >= self.every_s:
-            raise ValueError(f"phase_s ({self.phase_s:g}) must be less than every_s ({self.every_s:g})")
-        return self
+            return f"phase_s ({self.phase_s:g}) must be less than every_s ({self.every_s:g})"
+        return None
 
 
-class DaemonConfig(BaseSection):
+class DaemonConfig(Section, frozen=True, kw_only=True):
     """The service itself."""
 
-    state_dir: Path | None = Field(
-        None, description="where the history is kept; without it, $STATE_DIRECTORY, else ~/.local/state/voice-probe"
+    state_dir: Annotated[
+        Path | None,
+        Meta(description="where the history is kept; without it, $STATE_DIRECTORY, else ~/.local/state/voice-probe"),
+    ] = None
+    audio_dir: Annotated[Path | None, Meta(description="where the last runs' audio is kept; without it, none is")] = (
+        None
     )
-    audio_dir: Path | None = Field(None, description="where the last runs' audio is kept; without it, none is")
-    audio_runs: int = Field(20, ge=1, le=100_000, description="how many runs' audio is kept")
-    parallel_targets: bool = Field(default=False, description="whether runs on different targets may compete")
+    audio_runs: Annotated[int, Meta(ge=1, le=100_000, description="how many runs' audio is kept")] = 20
+    parallel_targets: Annotated[bool, Meta(description="whether runs on different targets may compete")] = False
 
 
-class HttpConfig(BaseSection):
+class HttpConfig(Section, frozen=True, kw_only=True):
     """Where Prometheus and health checks ask."""
 
-    host: Text = Field("127.0.0.1", description="the address to listen on")
-    port: int = Field(9850, ge=0, le=65535, description="0 takes any free one and logs which")
+    host: Annotated[Text, Meta(description="the address to listen on")] = "127.0.0.1"
+    port: Annotated[int, Meta(ge=0, le=65535, description="0 takes any free one and logs which")] = 9850
 
 
-class OtlpConfig(BaseSection):
+class OtlpConfig(Section, frozen=True, kw_only=True):
     """Where the spans go."""
 
-    protocol: Literal["http", "grpc", "none"] = Field("http", description="of the collector; none sends no spans")
-    endpoint: HttpUrl | None = Field(
-        None, description="the collector; without it, on this machine at the protocol's usual port"
+    protocol: Annotated[Literal["http", "grpc", "none"], Meta(description="of the collector; none sends no spans")] = (
+        "http"
     )
-    headers: dict[Text, SecretStr] = Field({}, description="sent along, such as a token")
-    timeout_s: float = Field(3.0, gt=0, le=60, description="how long one export may take")
+    endpoint: Annotated[
+        HttpUrl | None, Meta(description="the collector; without it, on this machine at the protocol's usual port")
+    ] = None
+    headers: Annotated[dict[Text, Secret], Meta(description="sent along, such as a token")] = field(
+        default_factory=dict
+    )
+    timeout_s: Annotated[float, Meta(gt=0, le=60, description="how long one export may take")] = 3.0
 
     @property
     def url(self) -> str | None:
@@ -96,40 +109,44 @@ class OtlpConfig(BaseSection):
 
     def plain_headers(self) -> dict[str, str]:
         """The headers with their secrets, for the exporter alone."""
-        return {name: value.get_secret_value() for name, value in self.headers.items()}
+        return {name: value.reveal() for name, value in self.headers.items()}
 
 
-class LogConfig(BaseSection):
+class LogConfig(Section, frozen=True, kw_only=True):
     """The log on stdout."""
 
-    format: Literal["auto", "json", "console"] = Field("auto", description="auto: json unless on a terminal")
-    texts: bool = Field(default=False, description="whether prompts and answers are logged")
+    format: Annotated[Literal["auto", "json", "console"], Meta(description="auto: json unless on a terminal")] = "auto"
+    texts: Annotated[bool, Meta(description="whether prompts and answers are logged")] = False
 
 
-class HistoryConfig(BaseSection):
+class HistoryConfig(Section, frozen=True, kw_only=True):
     """How much of the past is kept, whichever limit is reached first."""
 
-    keep_days: float = Field(90.0, gt=0, le=36_500, description="age of the oldest run")
-    keep_megabytes: float = Field(1000.0, ge=1, le=1_000_000, description="size of the database")
+    keep_days: Annotated[float, Meta(gt=0, le=36_500, description="age of the oldest run")] = 90.0
+    keep_megabytes: Annotated[float, Meta(ge=1, le=1_000_000, description="size of the database")] = 1000.0
 
 
-class DriftConfig(BaseSection):
-    """When a change of latencies is told."""
+class DriftConfig(Section, frozen=True, kw_only=True):
+    """When a change of latencies is reported. A test holds these defaults to those of `probe.drift`."""
 
-    threshold: float = Field(
-        THRESHOLD, ge=4, le=100, description="the evidence that it takes; `probe drift --calibrate` finds one"
-    )
-    least_change_percent: float = Field(100 * LEAST_CHANGE, ge=0, le=100, description="what is less is no change")
+    threshold: Annotated[
+        float, Meta(ge=4, le=100, description="the evidence that it takes; `probe drift --calibrate` finds one")
+    ] = 11.0
+    least_change_percent: Annotated[float, Meta(ge=0, le=100, description="what is less is no change")] = 3.0
 
 
-class CourtesyConfig(BaseSection):
+class CourtesyConfig(Section, frozen=True, kw_only=True):
     """The LLM server's users come first."""
 
-    enabled: bool = Field(default=True, description="whether the server is asked before each run")
-    max_wait_s: float = Field(30.0, ge=0, le=3600, description="how long a run waits for them, then it is skipped")
+    enabled: Annotated[bool, Meta(description="whether the server is asked before each run")] = True
+    max_wait_s: Annotated[
+        float, Meta(ge=0, le=3600, description="how long a run waits for them, then it is skipped")
+    ] = 30.0
 
 
-class SelfCheckConfig(BaseSection):
+class SelfCheckConfig(Section, frozen=True, kw_only=True):
     """When our own measurement is not to be trusted."""
 
-    max_lag_ms: float = Field(20.0, gt=0, le=60_000, description="event-loop lag or GC pause that makes a run suspect")
+    max_lag_ms: Annotated[
+        float, Meta(gt=0, le=60_000, description="event-loop lag or GC pause that makes a run suspect")
+    ] = 20.0

@@ -1,40 +1,26 @@
-"""What is wrong with a configuration, in its user's words instead of the validator's."""
+"""What is wrong with a configuration: where, and in words for the person who wrote it."""
 
 import json
 import reprlib
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from pydantic import ValidationError
+from probe import urls
 
 Key = tuple[str | int, ...]
 
-_WRONG = {
-    "extra_forbidden": "unknown key",
-    "model_type": "should be a table",
-    "dict_type": "should be a table",
-    "list_type": 'should be a list, such as ["one", "two"]',
-    "too_short": "should not be empty",
-    "string_too_short": "should not be empty",
-    "string_type": "should be text",
-    "string_unicode": "should be Unicode text",
-    "float_type": "should be a number",
-    "float_parsing": "should be a number",
-    "int_type": "should be a whole number",
-    "int_parsing": "should be a whole number",
-    "int_from_float": "should be a whole number",
-    "bool_type": "should be true or false",
-    "bool_parsing": "should be true or false",
-}
-_VALUE_SAYS_NO_MORE = ("value_error", "extra_forbidden", "broken_reference")
 # Values below these keys are not to be shown.
 _SECRET_KEYS = {"headers"}
+_HIDDEN = "…"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Problem:
-    """One error: `wrong` says what is allowed there, or what is wrong where no single value is."""
+    """One error: `wrong` says what is allowed there, or what is wrong where no single value is.
+
+    `value` is what was found, without secrets; `shown` says whether the error's line has it too.
+    """
 
     key: Key
     wrong: str
@@ -45,21 +31,25 @@ class Problem:
         return f"{self.wrong} (got {reprlib.repr(self.value)})" if self.shown else self.wrong
 
 
-def problems_of(error: "ValidationError") -> list[Problem]:
-    """Each error; secrets are left out."""
-    problems = []
-    for each in error.errors():
-        key = tuple(part for part in each["loc"] if part != "[key]")
-        wrong = _WRONG.get(each["type"]) or each["msg"].removeprefix("Value error, ").removeprefix("Input ")
-        secret = not _SECRET_KEYS.isdisjoint(key)
-        shown = not secret and each["type"] not in _VALUE_SAYS_NO_MORE
-        problems.append(Problem(key, wrong, None if secret else each["input"], shown))
-    return problems
+class ConfigError(Exception):
+    """What is wrong with the configuration, a line for each error: where, and what. `problems` has them one by one."""
+
+    def __init__(self, found: Iterable[tuple[str, Problem]]) -> None:
+        lines = [(f"{where}: {problem}", problem) for where, problem in found]
+        super().__init__("\n".join(line for line, _ in lines))
+        self.problems = tuple(problem for _, problem in lines)
+
+    @classmethod
+    def of(cls, problems: Iterable[Problem]) -> "ConfigError":
+        """Where they are is their key alone: values that came from no file."""
+        return cls((dotted(each.key), each) for each in problems)
 
 
-def explain(error: "ValidationError") -> list[tuple[Key, str]]:
-    """Each error's key, and what is wrong there in one line."""
-    return [(each.key, str(each)) for each in problems_of(error)]
+def problem(key: Key, wrong: str, value: Any, *, shown: bool = False) -> Problem:
+    """An error about this value, which is left out where it is a secret."""
+    if not _SECRET_KEYS.isdisjoint(key):
+        return Problem(key, wrong)
+    return Problem(key, wrong, _without_secrets(value), shown)
 
 
 def dotted(key: Key) -> str:
@@ -69,3 +59,15 @@ def dotted(key: Key) -> str:
 
 def _quoted(part: str) -> str:
     return part if part.replace("-", "").replace("_", "").isalnum() else json.dumps(part)
+
+
+def _without_secrets(value: Any) -> Any:
+    """The value with each secret in it left out: a table that stands at the wrong place may have some."""
+    if isinstance(value, dict):
+        return {key: _HIDDEN if key in _SECRET_KEYS else _without_secrets(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_without_secrets(item) for item in value]
+    if isinstance(value, str):
+        # Such as a table in JSON that can't be read for want of a bracket.
+        return _HIDDEN if any(key in value.lower() for key in _SECRET_KEYS) else str(urls.shown(value))
+    return value

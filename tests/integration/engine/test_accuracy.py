@@ -39,7 +39,7 @@ async def measured(segments: list[bytes]) -> RunRecord:
         ScriptedLlm(LlmScript(turns=((*chunks, llm.last_chunk(" Bye.", first=0.05)),))) as llm_server,
         ScriptedTts(TtsScript(turns=(turn,))) as tts_server,
     ):
-        target = TargetConfig(llm_url=llm_server.url, tts_url=tts_server.url).record("scripted")
+        target = TargetConfig.of(llm_url=llm_server.url, tts_url=tts_server.url).record("scripted")
         plan = new_plan(target, ScenarioConfig().record("default"))
         clock = AnchoredClock.anchored_now()
         record = await runner.run(plan, chosen(plan.target), SocketConnector(clock), clock)

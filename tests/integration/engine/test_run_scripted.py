@@ -2,13 +2,14 @@
 
 import asyncio
 import wave
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from probe.clock import AnchoredClock
-from probe.config import LimitsConfig, ScenarioConfig, TargetConfig
+from probe.config import ScenarioConfig, TargetConfig
 from probe.engine import runner
 from probe.measures import measure_run, outcome
 from probe.plan import new_plan
@@ -28,12 +29,12 @@ from probe.report import audio_file
 from probe.transport.connector import SocketConnector
 
 # Deadlines that keep a test of silence short; everything healthy here answers within milliseconds.
-QUICK = LimitsConfig(connect_s=1, llm_s=1, tts_s=1, run_s=20, release_s=2, hold_s=0.5)
+QUICK = {"connect_s": 1, "llm_s": 1, "tts_s": 1, "run_s": 20, "release_s": 2, "hold_s": 0.5}
 
 
-def plan(llm_url: str, tts_url: str, turns: int = 1, limits: LimitsConfig = QUICK, voice: str = "aria") -> Plan:
-    target = TargetConfig(llm_url=llm_url, tts_url=tts_url, limits=limits, voice=voice)
-    return new_plan(target.record("scripted"), ScenarioConfig(turns=turns).record("default"))
+def plan(llm_url: str, tts_url: str, turns: int = 1, limits: Mapping[str, float] = QUICK, voice: str = "aria") -> Plan:
+    target = TargetConfig.of(llm_url=llm_url, tts_url=tts_url, limits=dict(limits), voice=voice)
+    return new_plan(target.record("scripted"), ScenarioConfig.of(turns=turns).record("default"))
 
 
 async def go(planned: Plan, clock: AnchoredClock | None = None, stop: asyncio.Event | None = None) -> RunRecord:
@@ -128,7 +129,7 @@ async def test_a_server_that_generates_for_long_still_gets_its_slot_back() -> No
     ):
         stop = asyncio.Event()
         asyncio.get_running_loop().call_later(0.5, stop.set)
-        limits = QUICK.model_copy(update={"release_s": 5})
+        limits = QUICK | {"release_s": 5}
         async with asyncio.timeout(7):
             record = await go(plan(llm_server.url, tts_server.url, limits=limits), stop=stop)
         assert record.failure is not None

@@ -8,7 +8,6 @@ import sys
 import wave
 from collections.abc import Callable
 from dataclasses import replace
-from importlib import import_module
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -19,12 +18,12 @@ from click.testing import CliRunner, Result
 from records import chunk, failure, heard, record, turn
 
 from probe.cli import main
+from probe.cli.interrupt import Interrupt
 from probe.record import Plan, RunRecord, Scenario, Target
 from probe.report import audio_file
 
-HEAVY = ("pydantic", "pydantic_settings", "websockets", "opentelemetry", "prometheus_client", "numpy")
+HEAVY = ("msgspec", "asyncio", "websockets", "opentelemetry", "prometheus_client", "numpy")
 URL = "expected ws://HOST:PORT/PATH or wss://HOST/PATH"
-RUN = import_module("probe.cli.run")
 
 
 def answered(ms: float) -> RunRecord:
@@ -73,8 +72,8 @@ def executing(monkeypatch: pytest.MonkeyPatch, made: RunRecord) -> list[Plan]:
     def new_plan(target: Target, scenario: Scenario) -> Plan:
         return replace(OK.plan, target=target, scenario=scenario)
 
-    monkeypatch.setattr("probe.plan.new_plan", new_plan)
-    monkeypatch.setattr(RUN, "_execute", execute)
+    monkeypatch.setattr("probe.cli.options.new_plan", new_plan)
+    monkeypatch.setattr("probe.cli.live_run._execute", execute)
     return planned
 
 
@@ -330,9 +329,9 @@ async def test_an_interrupt_ends_the_run_and_a_second_one_the_process(monkeypatc
     left: list[int] = []
     monkeypatch.setattr(os, "_exit", left.append)
     now = [100.0]
-    monkeypatch.setattr(RUN, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    monkeypatch.setattr("probe.cli.interrupt.time", SimpleNamespace(monotonic=lambda: now[0]))
     stop = asyncio.Event()
-    interrupt = RUN._Interrupt(stop, asyncio.get_running_loop())
+    interrupt = Interrupt(stop, asyncio.get_running_loop())
     interrupt()
     await stop.wait()
     assert left == []
@@ -348,7 +347,7 @@ def test_an_interrupt_outside_of_a_run_is_no_traceback(monkeypatch: pytest.Monke
     def interrupted(*_: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(RUN, "_execute", interrupted)
+    monkeypatch.setattr("probe.cli.live_run._execute", interrupted)
     result = probe("run", "--json")
     assert (result.exit_code, result.stdout, result.stderr) == (130, "", "\n")
 

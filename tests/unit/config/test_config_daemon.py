@@ -118,7 +118,7 @@ def test_a_file_that_can_not_be_read_is_an_error_in_json_too(tmp_path: Path) -> 
     [("0 6 * * 1-5", "0 6 * * mon-fri"), ("0 6 * * 0,7", "0 6 * * sun,sun"), ("*/5 * * * */2", "*/5 * * * */2")],
 )
 def test_weekdays_count_from_sunday_as_in_cron(written: str, meant: str) -> None:
-    assert config.ScheduleConfig(cron=written).cron == meant
+    assert config.ScheduleConfig.of(cron=written).cron == meant
 
 
 @pytest.mark.parametrize("cron", ["* * * *", "0 0 30 2 *", "60 * * * *", "@daily", "0 0 * * mars"])

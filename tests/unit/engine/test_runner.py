@@ -21,7 +21,7 @@ PLAN = Plan(
     trace_id="0123456789abcdef0123456789abcdef",
     span_id="0123456789abcdef",
     target=TargetConfig().record("test"),
-    scenario=ScenarioConfig(system_prompt="Be brief.", user_turns=["Hello?"]).record("test"),
+    scenario=ScenarioConfig.of(system_prompt="Be brief.", user_turns=["Hello?"]).record("test"),
 )
 
 
@@ -383,7 +383,7 @@ def test_no_slot_is_busy_and_nobodys_fault(virtual: Any) -> None:
 def test_the_run_deadline_names_the_stage_that_was_waited_for(virtual: Any) -> None:
     endless: list[Any] = [item for _ in range(1000) for item in (1.0, {"type": "token", "content": "a "})]
     network = FakeNetwork(llm(endless), newer_tts())
-    record = go(virtual, network, replace(PLAN, target=TargetConfig(limits={"run_s": 30}).record("test")))
+    record = go(virtual, network, replace(PLAN, target=TargetConfig.of(limits={"run_s": 30}).record("test")))
     assert record.failure is not None
     assert (record.failure.stage, record.failure.reason) == ("llm", "run_deadline")
     assert record.turns[0].chunks[0].token_count == 29

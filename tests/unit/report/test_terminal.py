@@ -28,11 +28,11 @@ LIMITS = {"llm_s": 10, "tts_s": 10, "gap_ms": 150, "hold_s": 2, "flush_ms": 500}
 
 def plan(*user_turns: str) -> Plan:
     """Nothing is left to defaults: a golden file changes with what it is about, and with nothing else."""
-    target = TargetConfig(
+    target = TargetConfig.of(
         llm_url="ws://spark:8002/ws", tts_url="ws://spark:8001/ws/tts/stream", voice="aria", language="en",
         sample_rate=22000, objective_ms=1000, limits=LIMITS,
     )  # fmt: skip
-    scenario = ScenarioConfig(
+    scenario = ScenarioConfig.of(
         system_prompt="You are a helpful AI assistant running on an NVIDIA DGX Spark. What you say is spoken aloud, "
         "so keep it short, and write numbers and symbols as words.",
         user_turns=list(user_turns), first_pause={"max_tokens": 10}, next_pause={"sentence_boundary": True},

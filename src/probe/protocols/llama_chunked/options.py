@@ -4,11 +4,13 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
+from probe.urls import HttpUrl
+
 
 class ChunkedOptions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Where the llama.cpp behind it can be asked."""
 
     llama_url: Annotated[
-        str | None,
+        HttpUrl | None,
         Meta(description="llama.cpp's own address: its slots show users that the chunked server does not know"),
     ] = None

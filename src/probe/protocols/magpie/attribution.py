@@ -92,7 +92,7 @@ class Guessed:
         self._disturbed = None
         for later in self.all[self.all.index(owner) + 1 :]:
             _move_audio(later, owner)
-        if owner.end in (None, "gap"):
+        if owner.end in (None, "gap", "merged"):
             # Before the first marker, a pause had looked like the end.
             owner.late_bytes = 0
             self._close(owner, how, at)

@@ -504,3 +504,17 @@ def test_a_text_that_was_taken_for_kept_is_heard_after_all() -> None:
     segments.marker(at(0))
     segments.audio(bytes(1), at(0))
     check(segments, 3)
+
+
+def test_a_text_that_was_taken_for_merged_has_a_marker_of_its_own() -> None:
+    """It was thought to be heard with the next one, until the first marker showed that this server marks each text."""
+    segments = Guessed(OPTIONS, markers=False)
+    segments.speak(1, "Sure", at(0))
+    segments.speak(2, WORDS, at(0))
+    segments.audio(bytes(1), at(0))
+    for chunk_num in range(3, 7):
+        segments.speak(chunk_num, WORDS, at(0))
+    settle(segments)
+    segments.marker(at(0))
+    check(segments, 1)
+    assert (segments.all[0].end, segments.all[0].done) == ("marker", at(0))

@@ -1,0 +1,39 @@
+"""Ctrl-C during a run: the first one ends it properly."""
+
+import asyncio
+import os
+import signal
+import time
+from contextlib import suppress
+
+from probe.cli.exit_codes import EXIT_CODES
+from probe.cli.output import say
+
+INTERRUPTS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
+
+
+class Interrupt:
+    """The first signal ends the run properly, another one after a moment at once.
+
+    Within that moment it is the same one: a wrapper such as make passes on what the terminal has sent to all.
+    """
+
+    MOMENT_S = 1.0
+
+    def __init__(self, stop: asyncio.Event, loop: asyncio.AbstractEventLoop) -> None:
+        self._stop = stop
+        self._loop = loop
+        self._first: float | None = None
+
+    def __call__(self, *_: object) -> None:
+        now = time.monotonic()
+        if self._first is not None and now - self._first > self.MOMENT_S:
+            os._exit(EXIT_CODES["failed"])
+        if self._first is None:
+            self._first = now
+            with suppress(RuntimeError):  # the run is over and its loop closed
+                self._loop.call_soon_threadsafe(self._end)
+
+    def _end(self) -> None:
+        self._stop.set()
+        say("Interrupted: giving back the server's slot. Once more to leave at once.", err=True)

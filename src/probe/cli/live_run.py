@@ -1,0 +1,96 @@
+"""What `probe run` does once its options are known: one run, watched live, then reported."""
+
+import asyncio
+import functools
+import json
+import signal
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any
+
+import click
+
+from probe.cli.exit_codes import EXIT_CODES
+from probe.cli.interrupt import INTERRUPTS, Interrupt
+from probe.cli.options import plan_from_options
+from probe.cli.output import report_width, say
+from probe.engine.runner import ignore
+from probe.garbage import freeze
+from probe.measurement import measure
+from probe.measures import outcome
+from probe.record import Plan, RunRecord
+from probe.report import audio_file, document, terminal, timeline
+from probe.report.timeline_printer import Live
+
+
+def planned(config_path: Path | None, wav: Path | None, **options: Any) -> tuple[Plan, float]:
+    """The plan, and the event-loop lag in milliseconds that would make its run suspect. Raises UsageProblem."""
+    return plan_from_options(config_path, problems=() if wav is None else _unwritable(wav), **options)
+
+
+def printing_json(plan: Plan, max_lag_ms: float, *, verbose: bool) -> RunRecord:
+    timeline_on_stderr = Live(functools.partial(timeline.lines, plan=plan), functools.partial(say, err=True))
+    record = _execute(plan, max_lag_ms, timeline_on_stderr if verbose else None)
+    # As bytes: JSON is UTF-8, whatever the terminal is. Half a character in an argument becomes a JSON escape.
+    text = json.dumps(document.document(record), ensure_ascii=False, indent=2)
+    click.echo(text.encode("utf-8", "backslashreplace"))
+    return record
+
+
+def reported(plan: Plan, max_lag_ms: float, *, verbose: bool) -> RunRecord:
+    """Run a plan with the live timeline, then print the report."""
+    width = report_width()
+    for line in terminal.header(plan, width):
+        say(line)
+    unseen = frozenset() if verbose else timeline.FRAMES
+    record = _execute(plan, max_lag_ms, Live(functools.partial(timeline.lines, plan=plan), say, unseen))
+    for line in terminal.report(record, width):
+        say(line)
+    if verbose:
+        for line in terminal.timestamps(record):
+            say(line)
+    return record
+
+
+def _execute(plan: Plan, max_lag_ms: float, live: Live | None) -> RunRecord:
+    """Run a plan while `live` shows it. Ctrl-C ends the run properly, a second one at once."""
+
+    async def go() -> RunRecord:
+        stop = asyncio.Event()
+        interrupt = Interrupt(stop, asyncio.get_running_loop())
+        for number in INTERRUPTS:
+            # Not the loop's own handlers: these stay when it has ended, so that the report is printed to its end.
+            signal.signal(number, interrupt)
+        observe = ignore if live is None else live.observe
+        return (await measure(plan, max_lag_ms, observe, stop)).record
+
+    freeze()
+    with live or nullcontext():
+        return asyncio.run(go())
+
+
+def _unwritable(wav: Path) -> tuple[str, ...]:
+    try:
+        audio_file.check_writable(wav)
+    except OSError as error:
+        return (f"--save-audio: {wav} can't be written: {error.strerror}",)
+    return ()
+
+
+def save_audio(record: RunRecord, wav: Path) -> None:
+    """Write the run's audio and say where it is."""
+    try:
+        size = audio_file.save(record, wav)
+    except OSError as error:
+        say(f"probe run: {wav} could not be written: {error.strerror}", err=True)
+        raise SystemExit(EXIT_CODES["failed"]) from error
+    say(f"Audio saved to {wav} ({size} bytes of PCM)" if size else f"No audio to save to {wav}", err=True)
+
+
+def conclude(record: RunRecord) -> int:
+    """Say on stderr what went wrong, if anything, and return the exit code."""
+    if record.failure is not None:
+        say(f"probe run: failed ({record.failure.stage}, {record.failure.reason}): {record.failure.detail}", err=True)
+    elif record.skipped is not None:
+        say(f"probe run: skipped: {record.skipped}; try again when the server's users are done", err=True)
+    return EXIT_CODES[outcome(record)]

@@ -1,0 +1,179 @@
+"""A target: its servers, each with the protocol that it speaks and what that protocol takes."""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Annotated, Any
+
+from msgspec import Meta, Struct, field
+from msgspec.structs import asdict, fields
+
+from probe import legacy
+from probe.config.base import Seconds
+from probe.config.errors import Key, Problem, dotted, problem
+from probe.config.leaf import Secret
+from probe.config.section import WRONG, Section, as_table, differences, read, read_struct
+from probe.config.written import Moved, table
+from probe.protocols.base import ServerProtocol
+from probe.protocols.registry import PROTOCOLS
+from probe.record import Limits, Role, ServerPlan, Target
+from probe.urls import url_of
+
+# What every server has, whatever it speaks.
+_COMMON = ("protocol", "url", "headers")
+
+
+def _header_name(text: str) -> str:
+    if not text.isascii() or not text.replace("-", "").replace("_", "").isalnum():
+        raise ValueError("the name of a header is letters, digits, - and _")
+    return text
+
+
+def _header_value(secret: Secret) -> Secret:
+    if not (secret.reveal().isascii() and secret.reveal().isprintable()):
+        raise ValueError("should be printable ASCII, on one line")
+    return secret
+
+
+Headers = dict[Annotated[str, _header_name], Annotated[Secret, _header_value]]
+
+
+class LimitsConfig(Section, frozen=True, kw_only=True):
+    """How long each wait may last."""
+
+    connect_s: Annotated[Seconds, Meta(description="opening one connection")] = 5.0
+    llm_s: Annotated[Seconds, Meta(description="without anything from the LLM server while it owes an answer")] = 10.0
+    tts_s: Annotated[Seconds, Meta(description="without anything from the TTS server while it owes an answer")] = 10.0
+    run_s: Annotated[Seconds, Meta(description="a whole run")] = 120.0
+    release_s: Annotated[Seconds, Meta(description="giving the LLM server's slot back when a run ends early")] = 5.0
+
+
+class ServerConfig(Struct, frozen=True, kw_only=True):
+    """One server. Where it is written, the options of its protocol stand beside the rest."""
+
+    protocol: ServerProtocol[Any]
+    url: str
+    options: Struct
+    headers: Mapping[str, Secret]
+
+    def record(self) -> ServerPlan:
+        options = {name: value for name, value in asdict(self.options).items() if value is not None}
+        headers = {name: value.reveal() for name, value in self.headers.items()}
+        return ServerPlan(self.protocol.name, self.url, options, headers)
+
+    def differences(self, role: Role) -> dict[str, Any]:
+        """What has to be written to get this server; without the protocol where the URL alone decides for it."""
+        found = {"url": self.url, "headers": dict(self.headers), **differences(self.options)}
+        return found if _speaking(role, self.url) is self.protocol else found | {"protocol": self.protocol.name}
+
+
+class _OfEveryTarget(Section, frozen=True, kw_only=True):
+    objective_ms: Annotated[
+        float, Meta(gt=0, le=3_600_000, description="a response that takes longer to start is slow")
+    ] = 1000.0
+    limits: LimitsConfig = LimitsConfig()
+
+
+class TargetConfig(_OfEveryTarget, frozen=True, kw_only=True):
+    """The servers of one voice agent, each a table named as its role; and what is said of all of them.
+
+    The flat keys of version 0.1 (`llm_url`, `voice`, … in `probe.legacy`) are read too.
+    """
+
+    servers: dict[Role, ServerConfig] = field(default_factory=lambda: {role: _default(role) for role in PROTOCOLS})
+
+    @classmethod
+    def read(cls, value: Any, key: Key, found: list[Problem]) -> Any:
+        given = cls.as_today(as_table(value), key, found)
+        servers = {role: _read_server(role, given.pop(role, {}), (*key, role), found) for role in PROTOCOLS}
+        rest = read_struct(_OfEveryTarget, given, key, found)
+        if rest is WRONG or any(server is WRONG for server in servers.values()):
+            return WRONG
+        return cls(servers=servers, objective_ms=rest.objective_ms, limits=rest.limits)
+
+    @classmethod
+    def as_today(cls, values: dict[str, Any], key: Key, found: list[Problem]) -> dict[str, Any]:
+        today = dict(values)
+        limits = table(today.get("limits"))
+        if limits is not None:
+            limits = today["limits"] = dict(limits)
+        for flat, keys, place in ((today, legacy.KEYS, key), (limits or {}, legacy.LIMITS, (*key, "limits"))):
+            for name in [name for name in flat if name in keys]:
+                role, option = keys[name]
+                written = Moved((*place, name), flat.pop(name))
+                server = table(today.get(role, {}))
+                if server is not None and option in server:
+                    wrong = f"says the same as {dotted((*key, role, option))}: leave one of them out"
+                    found.append(problem(written.key, wrong, written.value))
+                elif server is not None:
+                    today[role] = {**server, option: written}
+        return today
+
+    def differences(self) -> dict[str, Any]:
+        servers: dict[str, Any] = {role: server.differences(role) for role, server in self.servers.items()}
+        rest = _OfEveryTarget(objective_ms=self.objective_ms, limits=self.limits)
+        return differences(rest) | servers
+
+    def record(self, name: str) -> Target:
+        servers = {role: server.record() for role, server in self.servers.items()}
+        return Target(name, servers, self.objective_ms, Limits(**asdict(self.limits)))
+
+
+def _default(role: Role) -> ServerConfig:
+    first = _first(role)
+    return ServerConfig(protocol=first, url=first.default_url, options=first.options(), headers={})
+
+
+def _first(role: Role) -> ServerProtocol[Any]:
+    return next(iter(PROTOCOLS[role].values()))
+
+
+def _speaking(role: Role, url: Any) -> ServerProtocol[Any] | None:
+    """The first protocol with a URL of this scheme."""
+    scheme = url.partition("://")[0].lower() if isinstance(url, str) else ""
+    return next((each for each in PROTOCOLS[role].values() if scheme in each.schemes), None)
+
+
+def _read_server(role: Role, value: Any, key: Key, found: list[Problem]) -> Any:
+    """The server, or WRONG with the problems added to `found`."""
+    given = table(value)
+    if given is None:
+        found.append(problem(key, "should be a table", value, shown=True))
+        return WRONG
+    protocol = _protocol(role, given, key, found)
+    likely = _first(role) if protocol is None else protocol
+    schemes = (
+        likely.schemes
+        if protocol is not None
+        else [scheme for each in PROTOCOLS[role].values() for scheme in each.schemes]
+    )
+    url = read(Annotated[str, url_of(*schemes)], given.get("url", likely.default_url), (*key, "url"), found)
+    headers = read(Headers, given.get("headers", {}), (*key, "headers"), found)
+    own = {name: value for name, value in given.items() if name not in _COMMON}
+    names = [each.name for each in fields(likely.options)]
+    if protocol is None:
+        # What may be another protocol's option is not wrong; what the likely one has can be checked.
+        read_struct(likely.options, {name: own[name] for name in names if name in own}, key, found)
+        return WRONG
+    takes = f"unknown key; {protocol.name} takes: {', '.join((*_COMMON, *names))}"
+    options = read_struct(protocol.options, own, key, found, takes)
+    parts = {"url": url, "headers": headers, "options": options}
+    return WRONG if any(part is WRONG for part in parts.values()) else ServerConfig(protocol=protocol, **parts)
+
+
+def _protocol(role: Role, given: dict[str, Any], key: Key, found: list[Problem]) -> ServerProtocol[Any] | None:
+    """The one that is named, else the one that the URL's scheme means; None where there is no such protocol."""
+    known = PROTOCOLS[role]
+    if "protocol" in given:
+        return known.get(read(Annotated[str, _one_of(known)], given["protocol"], (*key, "protocol"), found))
+    if "url" in given:
+        url = given["url"]
+        return _speaking(role, url.value if isinstance(url, Moved) else url)
+    return _first(role)
+
+
+def _one_of(names: Iterable[str]) -> Callable[[str], str]:
+    def check(name: str) -> str:
+        if name not in names:
+            raise ValueError(f"{name!r} is unknown; one of: {', '.join(sorted(names))}")
+        return name
+
+    return check
