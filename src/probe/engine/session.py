@@ -134,14 +134,15 @@ class Session:
         wakes = [(at, role) for role, each in self._conversations.items() if (at := each.wakes_at()) is not None]
         first = min(until, *(at for at, _ in silences), *(at for at, _ in wakes), NEVER)
         arrival = await self._inbox.get(first)
+        # What was due before it: a server that never stops talking must not put it off for ever.
+        due = [role for at, role in wakes if at <= (first if arrival is None else arrival.at)]
+        for role in due:
+            await self.perform(role, self._conversations[role].wake(self.clock.now()))
         if arrival is not None:
             self._dispatch(arrival)
             await self._perform_pending()
+        if due or arrival is not None:
             return True
-        for at, role in wakes:
-            if at <= first:
-                await self.perform(role, self._conversations[role].wake(self.clock.now()))
-                return True
         for at, role in silences:
             if at <= first:
                 silence = f"nothing from the {_NAMES[role]} server for {self._patience_s(role):g} s"
