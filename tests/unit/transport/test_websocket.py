@@ -19,7 +19,10 @@ SPOKEN = (
 FRAMES = [Text(b"one"), Binary(b"abcd"), Binary(bytes(200)), Text(b"\xc3\x28")]
 GOODBYE = wire.frame(wire.CLOSE, wire.close_payload(1011, "out of\nmemory"))
 ENDED = Ended("closed", "close frame 1011 (internal error) out of memory")
-WRONG_KEY = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: AAA=\r\n\r\n"
+WRONG_KEY = (
+    b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    b"Sec-WebSocket-Accept: AAA=\r\n\r\n"
+)
 REFUSAL = b"HTTP/1.1 404 Not Found\r\nContent-Length: 3000\r\nLocation: /a\r\nLocation: /b\r\n\r\n" + b"x" * 3000
 WITHOUT_LENGTH = b"HTTP/1.1 503 Busy\r\n\r\nlater"
 
