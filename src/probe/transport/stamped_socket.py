@@ -31,7 +31,7 @@ class StampedSocket(socket.socket):
         self._came_in = self._wrote = 0
         self._wall_ahead = _wall_ahead(time.time_ns())
         if sys.platform == "linux":
-            _keep_stamping()
+            keep_stamping()
             with suppress(OSError):
                 self.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
 
@@ -73,7 +73,7 @@ class StampedSocket(socket.socket):
 
 
 @functools.cache
-def _keep_stamping() -> int | None:
+def keep_stamping() -> int | None:
     """Keep one stamping socket open for as long as the process lives; its file descriptor, for nobody to close.
 
     Linux switches stamping on a moment after the first socket asks for it, and off with the last: without this, the

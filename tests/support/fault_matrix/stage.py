@@ -18,6 +18,7 @@ from probe.daemon.schedule import Entry
 from probe.history.reader import reading
 from probe.record import RunRecord
 from probe.reference.faults import ScriptedLlm, ScriptedTts
+from probe.transport.stamped_socket import keep_stamping
 
 CONFIG = """
 [targets.faulty]
@@ -154,7 +155,11 @@ def _toml(limits: Mapping[str, float]) -> str:
 
 
 def _open() -> list[str]:
-    """Open sockets and files, and threads; what a test runner or a resolver keeps for later is not ours."""
+    """Open sockets and files, and threads; what a test runner or a resolver keeps for later is not ours.
+
+    Nor is the one socket that is kept open on purpose: it is there from the first look on.
+    """
+    keep_stamping()
     found = []
     for link in Path("/proc/self/fd").iterdir():
         try:

@@ -97,6 +97,7 @@ class WebSocket:
             self.ready = self._protocol.state is not State.CONNECTING
         elif isinstance(failure, InvalidStatus):
             answer = failure.response
+            # Of several places that it redirects to the first counts.
             headers = {name.lower(): value for name, value in reversed(list(answer.headers.raw_items()))}
             self.refusal = Refusal(answer.status_code, headers, bytes(answer.body[:_REFUSAL_BYTES]))
         else:
