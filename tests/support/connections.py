@@ -8,10 +8,11 @@ from probe.clock import AnchoredClock
 from probe.reference.faults import (
     TtsScript,
 )
+from probe.timestamps import NS_PER_S
 from probe.transport.connection import Endpoint, Link
 from probe.transport.connector import SocketConnector
 from probe.transport.framing.base import Incoming
-from probe.transport.inbox import NS_PER_S, Arrival, Inbox
+from probe.transport.inbox import Arrival, Inbox
 
 HEADERS = {"traceparent": "00-0123456789abcdef0123456789abcdef-0123456789abcdef-01"}
 

@@ -157,7 +157,7 @@ RULES = [
     ),
     Rule(
         "one module handles the garbage collector, and one watches it",
-        of=f"{CLIENT} !probe.garbage !probe.engine.self_check !probe.cli.run !probe.cli.calibrate",
+        of=f"{CLIENT} !probe.garbage !probe.engine.self_check",
         never="gc",
         broken_by=("probe.daemon.service", "import gc"),
     ),

@@ -5,7 +5,8 @@ import socket
 import ssl
 from urllib.parse import urlsplit
 
-from probe.transport.framing.base import Refusal, one_line
+from probe.text import one_line
+from probe.transport.framing.base import Refusal
 from probe.urls import without_secrets
 
 # Answers of an HTTP server that has no WebSocket at this path.

@@ -3,15 +3,11 @@
 import asyncio
 from collections import deque
 from dataclasses import dataclass
-from typing import Literal
 
 from probe.clock import Clock
+from probe.record import Role
+from probe.timestamps import NS_PER_S
 from probe.transport.framing.base import Incoming
-
-Role = Literal["stt", "llm", "tts", "agent"]
-NS_PER_S = 1_000_000_000
-# A time that never comes. Times stay integers: as floats, nanoseconds since the epoch are 256 apart.
-NEVER = 2**63
 
 
 @dataclass(frozen=True, slots=True)

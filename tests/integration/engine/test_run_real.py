@@ -45,7 +45,7 @@ PATIENT = {"PROBE_SELF_CHECK__MAX_LAG_MS": "60000"} | {
 # How long a moment is, is for the unit test, whose clock does not go on by itself.
 LONG_MOMENT = """
 from importlib import import_module
-import_module("probe.cli.run")._Interrupt.MOMENT_S = 600
+import_module("probe.cli.interrupt").Interrupt.MOMENT_S = 600
 from probe.cli import main
 main()
 """

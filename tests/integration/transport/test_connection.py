@@ -23,10 +23,10 @@ from probe.reference.faults import (
 )
 from probe.reference.faults import Binary as SendBinary
 from probe.reference.faults import Text as SendText
+from probe.timestamps import NS_PER_S
 from probe.transport.connection import Connection, SendError
 from probe.transport.framing.base import Binary, Body, BodyEnd, Ended, Request, Response, Text
 from probe.transport.framing.base import Raw as RawBytes
-from probe.transport.inbox import NS_PER_S
 from probe.transport.stamped_socket import StampedSocket
 
 

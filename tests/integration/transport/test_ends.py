@@ -23,10 +23,10 @@ from probe.reference.faults import (
 )
 from probe.reference.faults import Binary as SendBinary
 from probe.reference.faults import Text as SendText
+from probe.timestamps import NS_PER_S
 from probe.transport import connection
 from probe.transport.connection import ConnectError, Connection, SendError
 from probe.transport.framing.base import Body, Ended, Request, Text
-from probe.transport.inbox import NS_PER_S
 
 
 @pytest.mark.parametrize(

@@ -13,9 +13,9 @@ from probe.reference.faults import (
     ScriptedTts,
     wire,
 )
+from probe.timestamps import NS_PER_S
 from probe.transport.connection import SendError
 from probe.transport.framing.base import Text
-from probe.transport.inbox import NS_PER_S
 from probe.transport.stamped_socket import StampedSocket
 
 

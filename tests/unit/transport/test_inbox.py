@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from probe.clock import AnchoredClock
+from probe.timestamps import NEVER
 from probe.transport.framing.base import Text
-from probe.transport.inbox import NEVER, Arrival, Inbox
+from probe.transport.inbox import Arrival, Inbox
 
 
 def arrival(at: int) -> Arrival:

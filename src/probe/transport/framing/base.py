@@ -75,11 +75,6 @@ class FramingError(Exception):
     """The peer broke the framing. The message says how, on one printable line."""
 
 
-def one_line(text: str) -> str:
-    """A peer's own words on one printable line: anything may be in them."""
-    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
-
-
 @dataclass(frozen=True, slots=True)
 class Refusal:
     """The HTTP answer to a handshake that opened nothing: its status, headers and the first 1 KiB of its body."""

@@ -8,6 +8,7 @@ from urllib.parse import quote, unquote, urlsplit
 
 import h11
 
+from probe.text import one_line
 from probe.transport.framing.base import (
     Body,
     BodyEnd,
@@ -18,7 +19,6 @@ from probe.transport.framing.base import (
     Refusal,
     Request,
     Response,
-    one_line,
 )
 
 # Of a head, a chunk's header or trailers; what is beyond it breaks the framing.

@@ -9,7 +9,8 @@ from websockets.frames import Frame, Opcode
 from websockets.protocol import State
 from websockets.uri import WebSocketURI, parse_uri
 
-from probe.transport.framing.base import Binary, Ended, FramingError, Incoming, Outgoing, Refusal, Text, one_line
+from probe.text import one_line
+from probe.transport.framing.base import Binary, Ended, FramingError, Incoming, Outgoing, Refusal, Text
 
 MAX_MESSAGE_BYTES = 16 * 2**20
 USER_AGENT = "voice-probe"

@@ -11,7 +11,7 @@ from probe.engine import doubts
 from probe.protocols.magpie.attribution import Guessed
 from probe.protocols.magpie.options import MagpieOptions
 from probe.protocols.segments import Segment
-from probe.transport.inbox import NEVER
+from probe.timestamps import NEVER
 
 # A server whose threshold is set as the document that the project started from wants it: one word is kept, two are not.
 OPTIONS = asdict(MagpieOptions(flush_ms=500))
