@@ -205,6 +205,7 @@ class Connection(asyncio.Protocol):
     def _look_at_handshake(self) -> None:
         if not self._opened.done():
             if self._framing.refusal is not None:
+                self._over = "by a refusal"
                 self._opened.set_exception(HandshakeRefusedError(self._framing.refusal))
             elif self._framing.ready:
                 self._opened.set_result(None)

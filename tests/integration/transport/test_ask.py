@@ -98,6 +98,11 @@ async def test_an_answer_is_its_status_headers_and_body() -> None:
     assert "secret" not in repr(endpoint)
 
 
+async def test_a_body_without_a_length_ends_with_its_connection() -> None:
+    async with answering(WITHOUT_LENGTH, b"all of it") as port:
+        assert await ask(at(port), GET, 5) == Answer(200, {}, b"all of it")
+
+
 @pytest.mark.parametrize("head", [WITHOUT_LENGTH, CHUNKED + b"1000000\r\n"])
 async def test_of_an_answer_without_an_end_only_so_much_is_read(head: bytes) -> None:
     async with answering(head, b"x" * (MAX_BYTES + 1)) as port:

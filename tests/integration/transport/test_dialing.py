@@ -85,12 +85,32 @@ async def test_an_address_that_refuses_later_does_not_end_what_still_may_connect
 
 
 async def test_the_second_address_waits_for_its_turn() -> None:
-    with listening() as first, listening() as second:
-        with await connected("two.invalid", 1, addresses(port_of(first), port_of(second)), FOR_EVER_S) as ours:
-            assert ours.getpeername() == first.getsockname()
-        second.setblocking(False)
+    with listening() as listener, swallowing() as swallower:
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.2):
+                await connected("two.invalid", 1, addresses(swallower, port_of(listener)), FOR_EVER_S)
+        listener.setblocking(False)
         with pytest.raises(BlockingIOError):
-            second.accept()
+            listener.accept()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="it looks into /proc")
+async def test_of_two_that_connect_at_once_one_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    tried: list[object] = []
+    both = asyncio.Event()
+
+    async def connect(_socket: socket.socket, address: object) -> None:
+        tried.append(address)
+        if len(tried) == 2:
+            both.set()
+        await both.wait()
+
+    monkeypatch.setattr(asyncio.get_running_loop(), "sock_connect", connect)
+    keep_stamping()
+    before = descriptors()
+    with await connected("two.invalid", 1, addresses(1, 2), 0) as ours:
+        await asyncio.sleep(0)
+        assert descriptors() - before == {ours.fileno()}
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="it looks into /proc")
