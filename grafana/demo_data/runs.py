@@ -90,7 +90,7 @@ def _spoken(number: int, asked: int, first_token: int, generated: int, stages: S
     return Chunk(
         number, asked, "A joke.", 10, "eos", number == 2,
         llm_first_token=first_token, llm_done=generated, tts_text_sent=generated + SECOND // 5000,
-        tts_first_audio=heard, tts_last_audio=last, tts_segment_done=last, segment_end="marker",
+        tts_first_audio=heard, tts_last_audio=last, tts_segment_done=last, segment_end="marker", sample_rate=RATE,
         audio_bytes=size, frames=((heard, size),),
         sound=AudioAnalysis(size // 2, round(stages.leading_silence * RATE), 0.1, 0.5, 0.97),
     )  # fmt: skip

@@ -1,6 +1,7 @@
 """Ctrl-C during a run: the first one ends it properly."""
 
 import asyncio
+import atexit
 import os
 import signal
 import time
@@ -24,6 +25,7 @@ class Interrupt:
         self._stop = stop
         self._loop = loop
         self._first: float | None = None
+        atexit.register(_ignore)
 
     def __call__(self, *_: object) -> None:
         now = time.monotonic()
@@ -37,3 +39,9 @@ class Interrupt:
     def _end(self) -> None:
         self._stop.set()
         say("Interrupted: giving back the server's slot. Once more to leave at once.", err=True)
+
+
+def _ignore() -> None:
+    """All is said and given back: a signal that comes while Python takes itself down would only spoil the exit code."""
+    for number in INTERRUPTS:
+        signal.signal(number, signal.SIG_IGN)
