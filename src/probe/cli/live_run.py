@@ -72,8 +72,7 @@ def _execute(plan: Plan, max_lag_ms: float, live: Live | None) -> RunRecord:
             record = await runner.run(plan, codecs, WebSocketConnector, clock, observe, stop)
         return watch.judge(record)
 
-    # What has been imported stays; a collection of it would stop the run for over 10 ms.
-    gc.collect()
+    # What is there by now stays; a collection of it would stop the run for over 10 ms.
     gc.freeze()
     with live or nullcontext():
         return asyncio.run(go())

@@ -2,9 +2,10 @@
 
 import os
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct
 
 from probe.config.errors import ConfigError, Key, Problem, dotted
 from probe.config.written import Variable, merged
@@ -19,8 +20,7 @@ Found = list[tuple[str, Problem]]
 Document = dict[str, Any]
 
 
-@dataclass(frozen=True)
-class Written:
+class Written(Struct, frozen=True):
     """All that is written, as one document, and what an error calls each variable (in capitals) of it."""
 
     document: Document
