@@ -1,0 +1,22 @@
+"""Imports that don't stop to look for garbage: modules stay."""
+
+import gc
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+@contextmanager
+def without_collections() -> Iterator[None]:
+    """While this lasts nothing is collected; where modules came of it, what is there by then is never looked at again.
+
+    Saves `probe run` 30 ms of CPU time of 150, half of it at the interpreter's end. Not for code that makes garbage.
+    """
+    before = len(sys.modules)
+    gc.disable()
+    try:
+        yield
+    finally:
+        if len(sys.modules) > before:
+            gc.freeze()
+        gc.enable()
