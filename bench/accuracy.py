@@ -12,7 +12,6 @@ must not count as valid.
 import argparse
 import asyncio
 import contextlib
-import gc
 import multiprocessing
 import os
 import random
@@ -26,6 +25,7 @@ from naive_client import NaiveChunk, converse
 from scrape_lag import scrape
 from scripted_servers import configured
 
+from probe import garbage
 from probe.accuracy import LIMIT_MS, Calibration, Truth, spread
 from probe.cli.calibrate import TruthServers, truth_servers
 from probe.clock import AnchoredClock
@@ -82,10 +82,9 @@ async def probe_all(config: Config, rounds: int, length_s: float, clock: Anchore
     parts = build(config)
     parts.http.start()
     # The first page is made of everything, those after it of what has changed.
-    parts.histograms.render("application/openmetrics-text")
-    gc.collect()
-    gc.freeze()
-    listener = Runs(config, parts.dispatch, parts.histograms, parts.health, parts.log, asyncio.Event())
+    parts.metrics.render("application/openmetrics-text")
+    garbage.freeze()
+    listener = Runs(config, parts.dispatch, parts.metrics, parts.health, parts.log, asyncio.Event())
 
     async def measure(entry: Entry) -> None:
         await asyncio.sleep(CHANCE.uniform(0, length_s))

@@ -52,17 +52,17 @@ async def cost_of_daemon(path: Path, runs: int) -> Cost:
     config = configuration.load(path)
     parts = build(config)
     parts.http.start()
-    listener = Runs(config, parts.dispatch, parts.histograms, parts.health, parts.log, asyncio.Event())
+    listener = Runs(config, parts.dispatch, parts.metrics, parts.health, parts.log, asyncio.Event())
     due = list(entries(config))
     await listener.due(due[0], 0.0)
-    first, page = _scrape_ms(parts.histograms.render)
+    first, page = _scrape_ms(parts.metrics.render)
     gc.collect()
     began = time.process_time()
     for number in range(runs):
         await listener.due(due[number % len(due)], 0.0)
     await parts.dispatch.drain(30)
     cpu = (time.process_time() - began) * 1000 / runs
-    scrape, page = _scrape_ms(parts.histograms.render)
+    scrape, page = _scrape_ms(parts.metrics.render)
     parts.http.close()
     return Cost(cpu, resident_mb(), first, scrape, len(page) / 1000)
 

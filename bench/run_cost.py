@@ -16,24 +16,26 @@ from pathlib import Path
 
 from scripted_servers import configured
 
-from probe import protocols
 from probe.clock import AnchoredClock
 from probe.config import Config
 from probe.daemon.dispatch import Dispatch, Sink
-from probe.daemon.log import LogSink, make_logger
+from probe.daemon.log import make_logger
 from probe.daemon.plans import entries
 from probe.daemon.schedule import Entry
 from probe.engine import runner
 from probe.engine.self_check import Watch
-from probe.history.writer import History, Pruned
-from probe.metrics.histograms import Histograms
+from probe.history.writer import History
+from probe.metrics.registry import Metrics
 from probe.plan import new_plan
+from probe.protocols.registry import chosen
 from probe.record import RunRecord
 from probe.report.audio_archive import AudioArchive
+from probe.report.log_lines import LogSink
 from probe.tracing import spans
+from probe.tracing.collector import Endpoint
 from probe.tracing.exporter import SpanSink
-from probe.tracing.otlp import Endpoint, collector
-from probe.transport.connection import WebSocketConnector
+from probe.tracing.otlp import collector
+from probe.transport.connector import SocketConnector
 
 
 class NoHistory:
@@ -41,20 +43,18 @@ class NoHistory:
 
     def append(self, record: RunRecord) -> None: ...
 
-    def prune(self, now: int) -> Pruned:  # noqa: ARG002 - the history's interface
-        return Pruned(0, 0, 0, 0)
+    def prune(self, now: int) -> None: ...
 
     def close(self) -> None: ...
 
 
 async def run_once(entry: Entry, *, watched: bool) -> RunRecord:
-    codecs = protocols.LLM["chunked"](), protocols.TTS["magpie"]()
     clock = AnchoredClock.anchored_now()
     plan = new_plan(entry.target, entry.scenario)
     if not watched:
-        return await runner.run(plan, codecs, WebSocketConnector, clock)
+        return await runner.run(plan, chosen(plan.target), SocketConnector(clock), clock)
     with Watch(clock, 20.0) as watch:
-        record = await runner.run(plan, codecs, WebSocketConnector, clock)
+        record = await runner.run(plan, chosen(plan.target), SocketConnector(clock), clock)
     return watch.judge(record)
 
 
@@ -78,13 +78,13 @@ def on_error(sink: str, what: str) -> None:
 
 async def measure(config: Config, runs: int) -> None:
     (entry,) = entries(config)
-    histograms = Histograms("bench", ["history"])
-    histograms.expect([(entry.target.name, entry.scenario.name)])
-    histograms.render("application/openmetrics-text")
+    metrics = Metrics("bench", ["history"])
+    metrics.expect([(entry.target.name, entry.scenario.name)])
+    metrics.render("application/openmetrics-text")
     last = 0.0
     for what in ("the run alone", "self-check", "queues", "history", "histograms", "log", "spans", "audio"):
         with tempfile.TemporaryDirectory() as folder:
-            dispatch = _dispatch(what, config, histograms, Path(folder)) if what not in _BARE else None
+            dispatch = _dispatch(what, config, metrics, Path(folder)) if what not in _BARE else None
             cost = await cost_ms(entry, runs, dispatch, watched=what != "the run alone")
         print(f"{'+ ' if last else '  '}{what:14} {cost:7.2f} ms a run  {cost - last:+7.2f}")
         last = cost
@@ -94,12 +94,12 @@ _BARE = ("the run alone", "self-check")
 _ORDER = ("queues", "history", "histograms", "log", "spans", "audio")
 
 
-def _dispatch(what: str, config: Config, histograms: Histograms, folder: Path) -> Dispatch:
+def _dispatch(what: str, config: Config, metrics: Metrics, folder: Path) -> Dispatch:
     wanted = _ORDER[: _ORDER.index(what) + 1]
     history = History(folder, count_spans=spans.count)
     sinks: list[Sink] = []
     if "histograms" in wanted:
-        sinks.append(histograms)
+        sinks.append(metrics)
     if "log" in wanted:
         sinks.append(LogSink(make_logger(io.StringIO())))
     if "spans" in wanted:

@@ -9,7 +9,6 @@ then scraped.
 
 import argparse
 import asyncio
-import gc
 import multiprocessing
 import sys
 import threading
@@ -18,12 +17,13 @@ from collections.abc import Iterable
 from http.client import HTTPConnection
 from statistics import quantiles
 
+from probe import garbage
 from probe.config import ScenarioConfig, TargetConfig
 from probe.daemon.composition import pages
 from probe.daemon.health import Health
 from probe.daemon.http_server import HttpServer
 from probe.daemon.service import SWITCH_INTERVAL_S
-from probe.metrics.histograms import Histograms
+from probe.metrics.registry import Metrics
 from probe.plan import new_plan
 from probe.record import RunRecord
 
@@ -41,12 +41,12 @@ def scrape(port: int, every_s: float) -> None:
         time.sleep(max(0.0, every_s - (time.monotonic() - began)))
 
 
-def count_runs(histograms: Histograms, every_s: float) -> None:
+def count_runs(metrics: Metrics, every_s: float) -> None:
     """Have a run end for ever: one that was skipped, for what costs is the page."""
     plan = new_plan(TargetConfig().record("target-0"), ScenarioConfig().record("default"))
     while True:
         time.sleep(every_s)
-        histograms.write(RunRecord(plan, time.time_ns(), time.time_ns(), skipped="bench"))
+        metrics.write(RunRecord(plan, time.time_ns(), time.time_ns(), skipped="bench"))
 
 
 async def lags_ms(seconds: float) -> list[float]:
@@ -74,17 +74,16 @@ def main() -> None:
     parser.add_argument("--every", type=float, default=1.0, help="seconds between two scrapes")
     options = parser.parse_args()
     sys.setswitchinterval(SWITCH_INTERVAL_S)
-    histograms = Histograms("bench", ["history"])
-    histograms.expect((f"target-{number}", "default") for number in range(options.targets))
-    http = HttpServer("127.0.0.1", 0, pages(histograms, Health()))
+    metrics = Metrics("bench", ["history"])
+    metrics.expect((f"target-{number}", "default") for number in range(options.targets))
+    http = HttpServer("127.0.0.1", 0, pages(metrics, Health()))
     http.start()
-    histograms.render("application/openmetrics-text")
-    gc.collect()
-    gc.freeze()
+    metrics.render("application/openmetrics-text")
+    garbage.freeze()
     report("in peace", asyncio.run(lags_ms(options.seconds)))
     scraper = multiprocessing.get_context("spawn").Process(target=scrape, args=(http.port, options.every), daemon=True)
     scraper.start()
-    threading.Thread(target=count_runs, args=(histograms, options.every), daemon=True).start()
+    threading.Thread(target=count_runs, args=(metrics, options.every), daemon=True).start()
     # Not the other process's start.
     time.sleep(3)
     report("scraped", asyncio.run(lags_ms(options.seconds)))

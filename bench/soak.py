@@ -12,7 +12,6 @@ Exit code 1 where something grows, is left over, or is not accounted for.
 import argparse
 import asyncio
 import contextlib
-import gc
 import json
 import os
 import random
@@ -32,6 +31,7 @@ from drift_runs import World, simulate
 from faulty_servers import FaultyServers, Left, faulty_servers
 
 from probe import config as configuration
+from probe import garbage
 from probe.config import Config
 from probe.daemon.attempt import skipped
 from probe.daemon.composition import Parts, build
@@ -166,20 +166,19 @@ async def soak(path: Path, runs: int) -> tuple[list[Sample], Books, str, int]:
     parts.http.start()
     books, samples = Books(), list[Sample]()
     _keep_books(parts, books)
-    listener = Runs(config, parts.dispatch, parts.histograms, parts.health, parts.log, asyncio.Event())
-    gc.collect()
-    gc.freeze()
+    listener = Runs(config, parts.dispatch, parts.metrics, parts.health, parts.log, asyncio.Event())
+    garbage.freeze()
 
     def look() -> None:
         if books.expected >= (len(samples) + 1) * max(1, runs // SAMPLES):
-            parts.histograms.render("text/plain")
+            parts.metrics.render("text/plain")
             samples.append(_sample(books.expected, state_dir(config)))
 
     due = list(entries(config))
     share = runs // len(due)
     await asyncio.gather(*(_measure(listener, entry, books, share, seed, look) for seed, entry in enumerate(due)))
     await parts.dispatch.drain(30)
-    page = parts.histograms.render("text/plain")[0].decode()
+    page = parts.metrics.render("text/plain")[0].decode()
     parts.http.close()
     await asyncio.sleep(0.1)
     return samples, books, page, len(asyncio.all_tasks()) - 1

@@ -22,9 +22,8 @@ from probe.config import ScenarioConfig, TargetConfig
 from probe.engine import runner
 from probe.measures import summarise
 from probe.plan import new_plan
-from probe.protocols.llama_chunked.codec import ChunkedLlm
-from probe.protocols.magpie.codec import MagpieTts
-from probe.transport.connection import WebSocketConnector
+from probe.protocols.registry import chosen
+from probe.transport.connector import SocketConnector
 
 # As long as a slot of the LLM server cools down.
 PAUSE_S = 0.4
@@ -36,8 +35,8 @@ async def probe_ms(servers: ReferenceServers) -> tuple[float, int]:
     scenario = ScenarioConfig.of(
         system_prompt=SYSTEM_PROMPT, user_turns=[PROMPT], temperature=0, prompt_cache="reused"
     ).record("wall")
-    codecs = ChunkedLlm(), MagpieTts()
-    record = await runner.run(new_plan(target, scenario), codecs, WebSocketConnector, AnchoredClock.anchored_now())
+    clock = AnchoredClock.anchored_now()
+    record = await runner.run(new_plan(target, scenario), chosen(target), SocketConnector(clock), clock)
     if record.failure is not None:
         raise SystemExit(f"a run failed: {record.failure.detail}")
     return summarise(record).wall_time_ms or 0.0, len(record.turns[0].chunks)

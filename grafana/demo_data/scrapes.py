@@ -11,7 +11,7 @@ from demo_data.cases import DAY, END, FINE_S, Case, Moment, moments
 from probe.daemon.drift_sink import DriftSink
 from probe.daemon.log import make_logger
 from probe.drift import Monitor
-from probe.metrics.histograms import Histograms
+from probe.metrics.registry import Metrics
 
 SINKS = ("history", "spans", "log")
 OPENMETRICS = "application/openmetrics-text"
@@ -30,34 +30,34 @@ class Sample:
 
 def scrapes(case: Case) -> Iterator[list[Sample]]:
     """The page before the first run, and after each moment of the case; more often where it is looked at closely."""
-    histograms = Histograms("0.1.0", SINKS)
+    metrics = Metrics("0.1.0", SINKS)
     silent = make_logger(io.StringIO(), "json")
-    drift = DriftSink(Monitor, histograms.update_drift, histograms.count_drift, silent)
-    histograms.expect((pair.target, pair.scenario) for pair in case.pairs)
+    drift = DriftSink(Monitor, metrics.update_drift, metrics.count_drift, silent)
+    metrics.expect((pair.target, pair.scenario) for pair in case.pairs)
     random = Random(1)
     start_s = END - case.days * DAY - 10
-    histograms.daemon.set_config_loaded(start_s)
+    metrics.daemon.set_config_loaded(start_s)
     for pair in case.pairs:
-        histograms.daemon.set_objective(pair.target, 1.0)
-    yield _page(histograms, start_s, _process(0, random))
+        metrics.daemon.set_objective(pair.target, 1.0)
+    yield _page(metrics, start_s, _process(0, random))
     for together in moments(case):
         for moment in together:
-            _tell(histograms, drift, moment, random)
+            _report(metrics, drift, moment, random)
         runs = int((together[0].due_s - start_s) / FINE_S) * len(case.pairs)
-        histograms.daemon.set_history(runs, runs * 4100 + 90_000)
-        histograms.daemon.set_next_runs({(m.pair.target, m.pair.scenario): m.next_due_s for m in together})
+        metrics.daemon.set_history(runs, runs * 4100 + 90_000)
+        metrics.daemon.set_next_runs({(m.pair.target, m.pair.scenario): m.next_due_s for m in together})
         at_s = max(moment.due_s for moment in together) + 4
-        page = _page(histograms, at_s, _process(at_s - start_s, random))
+        page = _page(metrics, at_s, _process(at_s - start_s, random))
         yield page
         if at_s > END - case.fine_for_s:
             for later_s in (15, 30, 45):
                 yield [replace(sample, at_s=at_s + later_s) for sample in page]
 
 
-def _page(histograms: Histograms, at_s: float, more: Mapping[str, float]) -> list[Sample]:
+def _page(metrics: Metrics, at_s: float, more: Mapping[str, float]) -> list[Sample]:
     """As the registries have it: the text of every page would take most of the time."""
     samples = [Sample(_series(name, ()), str(value), at_s, None) for name, value in more.items()]
-    for part in histograms.parts():
+    for part in metrics.parts():
         for family in part.registry.collect():
             for each in family.samples:
                 if each.name not in more:
@@ -88,13 +88,13 @@ def _process(age_s: float, random: Random) -> dict[str, float]:
     }
 
 
-def _tell(histograms: Histograms, drift: DriftSink, moment: Moment, random: Random) -> None:
+def _report(metrics: Metrics, drift: DriftSink, moment: Moment, random: Random) -> None:
     target, scenario = moment.pair.target, moment.pair.scenario
     if moment.record is None:
-        histograms.daemon.count_missed(target, scenario)
+        metrics.daemon.count_missed(target, scenario)
         return
-    histograms.write(moment.record)
+    metrics.write(moment.record)
     drift.look(moment.record)
     drift.write(moment.record)
-    histograms.daemon.set_schedule_delay(target, scenario, random.uniform(0.001, 0.004))
-    histograms.daemon.set_loop_lag(random.uniform(0.001, 0.006) * (5 if moment.record.doubts else 1))
+    metrics.daemon.set_schedule_delay(target, scenario, random.uniform(0.001, 0.004))
+    metrics.daemon.set_loop_lag(random.uniform(0.001, 0.006) * (5 if moment.record.doubts else 1))

@@ -2,7 +2,7 @@
 
 import signal
 
-from probe.importing import without_collections
+from probe.garbage import without_collections
 
 
 def main() -> None:

@@ -2,9 +2,8 @@
 
 The truth of a measure is the moment when the server wrote the frame that ends it, less the moment when the probe handed
 over the request that begins it, on the same machine's monotonic clock. So the way of that frame through the kernel is
-part of the error, and the way of the request is not. Stated beside the measures: how late the server has read a
-request, and how long after the LLM's last word the probe had handed the text on, which is as much of the wait as a
-client's own.
+part of the error, and the way of the request is not. Reported beside the measures: how late the server read a request,
+and how long after the LLM's last word the probe had handed the text on, which is as much of the wait as a client's own.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -16,10 +15,10 @@ from typing import Any
 from probe.clock import AnchoredClock
 from probe.measures import measure_turn
 from probe.record import RunRecord, Turn
+from probe.timestamps import NS_PER_MS, NS_PER_S, milliseconds
 
-NS_PER_MS = 1e6
 # A write takes some 30 us.
-UNCERTAIN_NS = 1_000_000
+UNCERTAIN_NS = NS_PER_MS
 # Beyond this a run must not count as valid.
 LIMIT_MS = 20.0
 HANDED_ON = "text handed on to the TTS"
@@ -52,7 +51,7 @@ class TrueChunk:
     done: int = 0
     marker: int = 0
     frames: list[tuple[int, int]] = field(default_factory=list)
-    # The server was held up in the middle of a write: nobody knows when the frame left.
+    # The server was held up in the middle of a write: when the frame left is unknown.
     uncertain: bool = False
 
 
@@ -88,7 +87,7 @@ class Truth:
 
 
 def by_trace(documents: Iterable[Mapping[str, Any]]) -> dict[str, Truth]:
-    """Read what `probe.reference.truth` tells at its end: trace id -> truth."""
+    """Read what `probe.reference.truth` reports at its end: trace id -> truth."""
     truths: dict[str, Truth] = {}
     for document in documents:
         truth = truths.setdefault(str(document["trace_id"]), Truth())
@@ -163,8 +162,8 @@ def errors(record: RunRecord, clock: AnchoredClock, truth: Truth) -> dict[str, l
             if value is not None and true_ms is not None:
                 found.setdefault(name, []).append(value - true_ms)
     for chunk, each in zip(turn.chunks, chunks, strict=True):
-        found.setdefault(HANDED_ON, []).append((_monotonic(chunk.tts_text_sent or 0, clock) - each.done) / NS_PER_MS)
-        found.setdefault(REQUEST, []).append((each.read - _monotonic(chunk.began, clock)) / NS_PER_MS)
+        found.setdefault(HANDED_ON, []).append(milliseconds(_monotonic(chunk.tts_text_sent or 0, clock) - each.done))
+        found.setdefault(REQUEST, []).append(milliseconds(each.read - _monotonic(chunk.began, clock)))
     return found
 
 
@@ -198,7 +197,7 @@ def _true_measures(turn: Turn, chunks: Sequence[TrueChunk], clock: AnchoredClock
             "playout_gap_ms": gap,
             "underrun_ms": dry,
         }
-        yield {name: None if ns is None else ns / NS_PER_MS for name, ns in times.items()}
+        yield {name: None if ns is None else milliseconds(ns) for name, ns in times.items()}
 
 
 def _silences(
@@ -210,7 +209,7 @@ def _silences(
     for number, (at, size) in enumerate(frames):
         if number and at > end:
             dry += at - end
-        end = max(end, at) + size * 1e9 / (2 * sample_rate)
+        end = max(end, at) + size * NS_PER_S / (2 * sample_rate)
     return gap, dry, end
 
 

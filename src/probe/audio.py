@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from probe.record import AudioAnalysis
+from probe.timestamps import NS_PER_S
 
 FULL_SCALE = 32768
 BYTES_PER_SAMPLE = 2
@@ -35,7 +36,7 @@ _MARKUP = re.compile(r"<[^<>]*>")
 
 def duration_ns(size: int, sample_rate: int) -> float:
     """Playing time of `size` bytes, in nanoseconds."""
-    return size * 1e9 / (BYTES_PER_SAMPLE * sample_rate)
+    return size * NS_PER_S / (BYTES_PER_SAMPLE * sample_rate)
 
 
 def listen(pcm: bytes) -> AudioAnalysis:

@@ -18,7 +18,9 @@ KEYS: Mapping[str, tuple[str, str]] = {
     "sample_rate": ("tts", "sample_rate"),
     "tts_mode": ("tts", "mode"),
 }
-# The same for keys of its `limits`.
+# Where something was only asked, beside every measure: it moved no latency.
+ASKED_BESIDE = ("llama_url",)
+# The same as KEYS, for those of its `limits`.
 LIMITS: Mapping[str, tuple[str, str]] = {
     "gap_ms": ("tts", "gap_ms"),
     "hold_s": ("tts", "hold_s"),

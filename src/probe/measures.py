@@ -7,13 +7,15 @@ from statistics import fmean
 
 from probe import audio
 from probe.record import Chunk, Outcome, RunRecord, Turn
+from probe.timestamps import milliseconds
 
-NS_PER_MS = 1e6
+# Of these the whole answer came and nothing casts doubt on its figures: only then are they latencies.
+TRUSTED: tuple[Outcome, ...] = ("ok", "slow")
 
 
 @dataclass(frozen=True, slots=True)
 class ChunkMeasures:
-    """The measures of one chunk. DESIGN of each: time from its first timestamp to its second, see `measure_chunk`."""
+    """The measures of one chunk. Each is the time between two timestamps, see `measure_chunk`."""
 
     llm_ttft_ms: float | None = None
     llm_gen_time_ms: float | None = None
@@ -64,7 +66,7 @@ class Summary:
 
 def elapsed_ms(start: int | None, end: int | None) -> float | None:
     """Time from one timestamp to another, None where one of them is missing."""
-    return None if start is None or end is None else (end - start) / NS_PER_MS
+    return None if start is None or end is None else milliseconds(end - start)
 
 
 def measure_turn(turn: Turn) -> TurnMeasures:
@@ -76,12 +78,12 @@ def measure_turn(turn: Turn) -> TurnMeasures:
     ttfa: float | None = None
     for chunk in turn.chunks:
         frames = [(arrival - (asked or 0), size) for arrival, size in chunk.frames]
-        gap = None if not frames or played_until is None else max(0.0, (frames[0][0] - played_until) / NS_PER_MS)
+        gap = None if not frames or played_until is None else max(0.0, milliseconds(frames[0][0] - played_until))
         heard = list(audio.playout(frames, chunk.sample_rate, played_until)) if chunk.sample_rate else []
         measured.append(measure_chunk(chunk, gap, _underrun_ms(heard)))
         silence = measured[-1].leading_silence_ms
         if ttfa is None and heard and silence is not None:
-            ttfa = heard[0][0] / NS_PER_MS + silence
+            ttfa = milliseconds(heard[0][0]) + silence
         played_until = heard[-1][1] if heard else played_until
     return TurnMeasures(elapsed_ms(asked, first_audio), ttfa, tuple(measured))
 
@@ -90,14 +92,14 @@ def _underrun_ms(heard: Sequence[tuple[float, float]]) -> float | None:
     """How long a listener heard nothing within a segment, from each frame's start and end of playout."""
     if not heard:
         return None
-    return sum(max(0.0, start - end) for (_, end), (start, _) in pairwise(heard)) / NS_PER_MS
+    return milliseconds(sum(max(0.0, start - end) for (_, end), (start, _) in pairwise(heard)))
 
 
 def measure_chunk(chunk: Chunk, playout_gap_ms: float | None = None, underrun_ms: float | None = None) -> ChunkMeasures:
     """Measure one chunk. Silences as a listener hears them depend on the chunks before it, so they are passed in."""
     silence = duration = stream_time = gen_time = None
     if chunk.frames and chunk.sample_rate:
-        duration = audio.duration_ns(chunk.audio_bytes, chunk.sample_rate) / NS_PER_MS
+        duration = milliseconds(audio.duration_ns(chunk.audio_bytes, chunk.sample_rate))
         stream_time = elapsed_ms(chunk.tts_text_sent, chunk.tts_last_audio)
         gen_time = elapsed_ms(chunk.tts_text_sent, chunk.tts_segment_done)
     if chunk.sound is not None and chunk.sound.first_audible is not None and chunk.sample_rate:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from probe.record import RunRecord
 
 TEXT_LEFT_OUT = "[text]"
-# A word this short is everywhere; alone it tells nothing.
+# A word this short is everywhere; alone it reveals nothing.
 _SHORT = 4
 
 

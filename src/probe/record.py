@@ -20,6 +20,9 @@ Role = Literal["stt", "llm", "tts", "agent"]
 Stage = Literal["connect", "llm", "tts", "audio", "internal"]
 Outcome = Literal["ok", "slow", "failed", "skipped", "suspect"]
 PromptCache = Literal["fresh", "reused"]
+# When the LLM goes on: after the audio of the chunk before is complete, as protocols that pause do by default, or while
+# it is still being made, as real agents do and free-running answers always.
+Flow = Literal["sequential", "overlapped"]
 # How we knew that a segment was over: the server's marker, the end of a response's body, a gap, the end of the stream;
 # `merged`: its text was kept by the server and is heard with the next one.
 SegmentEnd = Literal["marker", "end", "gap", "done", "merged"]
@@ -100,6 +103,8 @@ class Scenario:
     turn_pause_s: float
     temperature: float
     prompt_cache: PromptCache
+    # None: as the protocol has it, see `Flow`.
+    flow: Flow | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,7 +225,7 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class ServerIdentity:
-    """What llama.cpp said of itself: the model's name and its own build. None where it did not say."""
+    """What a server said that it runs: the model's name and the build of what runs it. None where it did not say."""
 
     model: str | None = None
     build: str | None = None

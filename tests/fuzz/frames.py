@@ -8,12 +8,14 @@ import sys
 import atheris
 
 with atheris.instrument_imports(include=["probe"]):
+    from probe.protocols.llama_chunked import codec as chunked
     from probe.protocols.llama_chunked import llama_server
-    from probe.protocols.llama_chunked.codec import ChunkedLlm
+    from probe.protocols.llama_chunked.codec import LlamaChunked
+    from probe.protocols.magpie import codec as magpie
     from probe.protocols.magpie.codec import MagpieTts
 
 STREAM = "s"
-LLM, TTS = ChunkedLlm(), MagpieTts()
+LLM, TTS = LlamaChunked(), MagpieTts()
 
 
 def one_frame(data: bytes) -> None:
@@ -24,10 +26,10 @@ def one_frame(data: bytes) -> None:
             text = getattr(event, name, None)
             if text is not None:
                 text.encode()
-    for number in (LLM.users(frame), llama_server.users(frame)):
+    for number in (chunked.users(frame), llama_server.users(frame)):
         if number is not None and number < 0:
             raise AssertionError(f"{number} users")
-    for voice in TTS.voices(frame) or ():
+    for voice in magpie.voices(frame) or ():
         voice.encode()
 
 

@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from urllib.error import URLError
 from urllib.parse import urlsplit
 from urllib.request import urlopen
 
@@ -66,7 +65,7 @@ def _process(arguments: tuple[str, ...], log: Path) -> Iterator[str]:
         finally:
             process.terminate()
             try:
-                process.wait(10)
+                process.wait(60)
             finally:
                 process.kill()
 
@@ -75,7 +74,7 @@ def _is_healthy(url: str) -> bool:
     try:
         with urlopen(f"http://{urlsplit(url).netloc}/health", timeout=5) as response:
             return json.load(response)["status"] in READY
-    except URLError:
+    except OSError:
         return False
 
 

@@ -42,7 +42,7 @@ async def test_an_incident_from_its_first_alert_to_the_last(
 
 def _config(folder: Path, target: str, llm_server: ScriptedLlm, tts_server: ScriptedTts) -> Path:
     folder.mkdir()
-    config = write_config(folder, llm_server.url, tts_server.url, every_s=1)
+    config = write_config(folder, llm_server.url, tts_server.url, every_s=1, objective_ms=1000)
     config.write_text(config.read_text().replace("targets.scripted", f"targets.{target}"))
     return config
 

@@ -8,13 +8,15 @@ import asyncio
 import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from probe.clock import Clock
-from probe.transport.connection import ConnectError, SendError
-from probe.transport.inbox import Arrival, Inbox, Server
+from probe.transport.ask import Answer
+from probe.transport.connection import ConnectError, Deliver, Endpoint, SendError
+from probe.transport.framing.base import Binary, Ended, Incoming, Outgoing, Request, Text
 
 DROP, GONE = object(), object()
+Server = Literal["llm", "tts"]
 Step = Any
 Peer = Callable[[dict[str, Any]], Iterable[Step]]
 
@@ -23,15 +25,16 @@ Peer = Callable[[dict[str, Any]], Iterable[Step]]
 class FakeLink:
     network: "FakeNetwork"
     server: Server
-    number: int
+    deliver: Deliver
     peer: Peer
     open: bool = True
     tasks: list[asyncio.Task[None]] = field(default_factory=list)
 
-    async def send(self, request: str, timeout_s: float) -> int:  # noqa: ARG002 - the link's interface
+    async def send(self, frame: Outgoing, timeout_s: float) -> int:  # noqa: ARG002 - the link's interface
+        assert isinstance(frame, Text)
         if not self.open:
             raise SendError("closed", "connection closed: without a close frame")
-        message = json.loads(request)
+        message = json.loads(frame.data)
         at = self.network.clock.now()
         self.network.requests.append((self.server, at, message))
         # The TTS server speaks one text after the other; the LLM server is asked one thing at a time.
@@ -59,14 +62,14 @@ class FakeLink:
                 self.open = False
             elif step is DROP:
                 self.open = False
-                self._deliver("closed", b"without a close frame")
+                self._deliver(Ended("closed", "without a close frame"))
             elif isinstance(step, bytes):
-                self._deliver("binary", step)
+                self._deliver(Binary(step))
             else:
-                self._deliver("text", step.encode() if isinstance(step, str) else json.dumps(step).encode())
+                self._deliver(Text(step.encode() if isinstance(step, str) else json.dumps(step).encode()))
 
-    def _deliver(self, kind: Any, data: bytes) -> None:
-        self.network.inbox.put(Arrival(self.network.clock.now(), self.server, self.number, kind, data))
+    def _deliver(self, frame: Incoming) -> None:
+        self.deliver(self.network.clock.now(), frame)
 
 
 class FakeNetwork:
@@ -81,25 +84,25 @@ class FakeNetwork:
         self.fetched: list[str] = []
         self.config: bytes | None = None
 
-    def __call__(self, clock: Clock, inbox: Inbox) -> "FakeNetwork":
-        self.clock, self.inbox = clock, inbox
+    def __call__(self, clock: Clock) -> "FakeNetwork":
+        self.clock = clock
         return self
 
-    async def open(
-        self, server: Server, number: int, url: str, headers: Mapping[str, str], _timeout_s: float
-    ) -> FakeLink:
+    async def open(self, endpoint: Endpoint, deliver: Deliver, timeout_s: float) -> FakeLink:  # noqa: ARG002
+        url = endpoint.url
+        server: Server = "tts" if "8001" in url else "llm"
         make = self.peers[server]
         await asyncio.sleep(0.005)
         if make is None:
             raise ConnectError("refused", f"{url}: connection refused; is the server running?")
-        self.headers.append(headers)
-        link = FakeLink(self, server, number, make())
+        self.headers.append(endpoint.headers)
+        link = FakeLink(self, server, deliver, make())
         self.links.append(link)
         return link
 
-    async def fetch(self, url: str, _timeout_s: float) -> bytes | None:
-        self.fetched.append(url)
-        return self.config
+    async def ask(self, endpoint: Endpoint, request: Request, timeout_s: float) -> Answer | None:  # noqa: ARG002
+        self.fetched.append(endpoint.url)
+        return None if self.config is None else Answer(200, {}, self.config)
 
     def sent(self, server: Server, kind: str) -> list[dict[str, Any]]:
         """The requests of one kind that a server got."""

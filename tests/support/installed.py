@@ -80,7 +80,7 @@ max_lag_ms = 10_000
 """
 
 
-def until(check: Callable[[], Any], *, seconds: float = 30) -> Any:
+def until(check: Callable[[], Any], *, seconds: float = 120) -> Any:
     """Call until it returns something true, and return that."""
     deadline = time.monotonic() + seconds
     while not (found := check()):

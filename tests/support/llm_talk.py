@@ -9,7 +9,7 @@ from typing import Any
 import aiohttp
 from websockets.asyncio.client import ClientConnection, connect
 
-SECONDS = 30
+SECONDS = 60
 JOKE = [{"role": "user", "content": "Say hi."}]
 STORY = [{"role": "user", "content": "Tell me a very long story about a dragon, a knight and a castle by the sea."}]
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from probe.reference.faults import ScriptedLlm, ScriptedTts
 
-_START_S = 10
+_START_S = 60
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """The daemon as a process of its own, and what it says."""
 
 import asyncio
+import inspect
 import json
 import os
 import signal
@@ -16,9 +17,8 @@ from typing import Any
 from probe.history.reader import reading
 from probe.record import RunRecord
 
-START_S = 30.0
-# The contract, and what a busy machine may add to it before a test cries wolf.
-END_S = 10.0
+# What only bounds a hang.
+PATIENCE_S = 60.0
 
 
 @dataclass
@@ -27,7 +27,7 @@ class Service:
     state_dir: Path
     lines: list[dict[str, Any]] = field(default_factory=list)
 
-    async def until(self, event: str, *, seconds: float = START_S, **values: Any) -> dict[str, Any]:
+    async def until(self, event: str, *, seconds: float = PATIENCE_S, **values: Any) -> dict[str, Any]:
         """Wait for a log line with this event and these values."""
         wanted = {"event": event, **values}
         found = await eventually(
@@ -52,31 +52,38 @@ class Service:
         with reading(self.state_dir) as history:
             return list(history.runs())
 
-    async def end(self, number: signal.Signals = signal.SIGTERM) -> tuple[int, float]:
-        """Send a signal; return the exit code and how long it took."""
-        began = time.monotonic()
-        self.process.send_signal(number)
-        return await self.ended(), time.monotonic() - began
+    async def end(self, number: signal.Signals = signal.SIGTERM) -> int:
+        """Send a signal; return the exit code.
 
-    async def ended(self) -> int:
-        async with asyncio.timeout(2 * END_S):
+        0 says that it ended in time as well: where it does not, it leaves with 1 by its own last resort.
+        """
+        self.process.send_signal(number)
+        async with asyncio.timeout(PATIENCE_S):
             return await self.process.wait()
 
 
 def write_config(
-    folder: Path, llm_url: str, tts_url: str, *, every_s: float = 3600.0, more: str = "", target: str = ""
+    folder: Path,
+    llm_url: str,
+    tts_url: str,
+    *,
+    every_s: float = 3600.0,
+    objective_ms: float = 60_000,
+    more: str = "",
+    target: str = "",
 ) -> Path:
-    """A configuration with short deadlines, which keeps everything in `folder`."""
+    """A configuration that keeps everything in `folder`, and with which a slow machine is neither slow nor suspect."""
     path = folder / "probe.toml"
     path.write_text(f"""
 [targets.scripted]
 llm_url = "{llm_url}"
 tts_url = "{tts_url}"
+objective_ms = {objective_ms}
 {target}
 [targets.scripted.limits]
-connect_s = 5
-llm_s = 5
-tts_s = 5
+connect_s = 60
+llm_s = 60
+tts_s = 60
 [schedules.scripted]
 every_s = {every_s}
 [daemon]
@@ -88,7 +95,7 @@ protocol = "none"
 [log]
 format = "json"
 [self_check]
-max_lag_ms = 1000
+max_lag_ms = 60_000
 {more}
 """)
     return path
@@ -124,7 +131,7 @@ async def _read(process: asyncio.subprocess.Process, lines: list[dict[str, Any]]
 
 def page(port: int, path: str, accept: str = "", method: str = "GET") -> tuple[int, str, str]:
     """Status, content type and body of a page."""
-    connection = HTTPConnection("127.0.0.1", port, timeout=10)
+    connection = HTTPConnection("127.0.0.1", port, timeout=PATIENCE_S)
     try:
         connection.request(method, path, headers={"Accept": accept})
         answer = connection.getresponse()
@@ -133,13 +140,17 @@ def page(port: int, path: str, accept: str = "", method: str = "GET") -> tuple[i
         connection.close()
 
 
-async def eventually(check: Callable[[], Any], *, seconds: float = 20.0) -> Any:
-    """Call until it returns something true, and return that."""
+async def eventually(check: Callable[[], Any], *, seconds: float = PATIENCE_S) -> Any:
+    """Call until it returns something true, or that can be awaited and then is, and return that."""
     deadline = time.monotonic() + seconds
-    while not (found := check()):
+    while True:
+        found = check()
+        if inspect.isawaitable(found):
+            found = await found
+        if found:
+            return found
         assert time.monotonic() < deadline, "it never came"
         await asyncio.sleep(0.05)
-    return found
 
 
 async def refused(arguments: Sequence[str]) -> tuple[int, str]:
@@ -147,6 +158,6 @@ async def refused(arguments: Sequence[str]) -> tuple[int, str]:
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "probe", *arguments, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE
     )
-    async with asyncio.timeout(START_S):
+    async with asyncio.timeout(PATIENCE_S):
         _, stderr = await process.communicate()
     return process.returncode or 0, stderr.decode()

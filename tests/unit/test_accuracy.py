@@ -52,11 +52,11 @@ def truth(took: int = TOOK) -> Truth:
             [mono(asked + 450), "out", "audio", 2 * RATE // 10, took],
             [mono(asked + 460), "out", "segment_complete", 50, TOOK],
         ]
-    told = by_trace([
+    truths = by_trace([
         {"trace_id": "t", "server": "tts", "frames": tts},
         {"trace_id": "t", "server": "llm", "frames": llm},
     ])  # fmt: skip
-    return told["t"]
+    return truths["t"]
 
 
 def test_stamps_in_time_have_no_error() -> None:

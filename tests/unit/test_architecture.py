@@ -5,6 +5,7 @@ A module uses every module that it imports, anywhere in its text, and `os.enviro
 """
 
 import ast
+import re
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -17,10 +18,17 @@ import pytest
 SOURCES = Path(__file__).parents[2] / "src"
 CLIENT = "probe probe.* !probe.reference !probe.reference.*"
 # The only ones that know both what measures and who reads the record.
-COMPOSING = "probe.__main__ probe.cli probe.cli.* probe.config probe.config.* probe.daemon probe.daemon.*"
+COMPOSING = "probe.__main__ probe.measurement " + " ".join(
+    f"probe.{room} probe.{room}.*" for room in ("cli", "config", "daemon")
+)
 SINKS = " ".join(f"probe.{room} probe.{room}.*" for room in ("history", "metrics", "tracing", "report"))
 READING = f"{SINKS} probe.drift probe.drift.* probe.privacy"
-VALUES = "probe.record probe.measures probe.audio probe.clock probe.urls"
+# They neither wait nor look at a clock.
+PURE = "probe.record probe.legacy probe.timestamps probe.text"
+# What a protocol and the engine, and what a connection and a protocol, say to each other.
+SEAM = "probe.protocols.base probe.protocols.segments probe.protocols.choice"
+FRAMES = "probe.transport.framing.base"
+VALUES = f"{PURE} probe.measures probe.audio probe.clock probe.urls"
 
 
 @dataclass(frozen=True)
@@ -44,8 +52,8 @@ def without(patterns: str) -> str:
 
 RULES = [
     Rule(
-        "the record and the clock need nothing, so everything can use them",
-        of="probe.record probe.legacy probe.clock",
+        "the record, the clock, timestamps and text need nothing, so everything can use them",
+        of=f"{PURE} probe.clock",
         never="*",
         but="stdlib probe.legacy",
         broken_by=("probe.record", "import pydantic"),
@@ -54,70 +62,137 @@ RULES = [
         "audio is arithmetic",
         of="probe.audio",
         never="*",
-        but="stdlib probe.record",
+        but=f"stdlib {PURE}",
         broken_by=("probe.audio", "import numpy"),
     ),
     Rule(
         "measures are functions of the record",
         of="probe.measures",
         never="*",
-        but="stdlib probe.record probe.audio",
+        but=f"stdlib {PURE} probe.audio",
         broken_by=("probe.measures", "from probe.clock import Clock"),
     ),
     Rule(
         "drift is a function of a series",
         of="probe.drift probe.drift.*",
         never="*",
-        but="stdlib probe.record probe.legacy probe.measures probe.drift probe.drift.*",
+        but=f"stdlib {PURE} probe.measures probe.drift probe.drift.*",
         broken_by=("probe.drift", "from probe import config"),
     ),
     Rule(
         "a protocol knows nothing of who uses it",
         of="probe.protocols probe.protocols.*",
         never="probe.*",
-        but="probe.record probe.audio probe.urls probe.transport.inbox probe.protocols probe.protocols.*",
-        broken_by=("probe.protocols.base", "from probe.transport.connection import Connector"),
+        but=f"{PURE} probe.audio probe.urls {FRAMES} probe.protocols probe.protocols.*",
+        broken_by=("probe.protocols.base", "from probe.transport.connection import Endpoint"),
+    ),
+    Rule(
+        "the seam between engine and protocols knows no protocol",
+        of=SEAM,
+        never="probe.protocols.*",
+        but=SEAM,
+        broken_by=("probe.protocols.base", "from probe.protocols.magpie import codec"),
+    ),
+    Rule(
+        "one protocol knows no other, nor which others there are",
+        of=f"probe.protocols.* {without(SEAM)} {without('probe.protocols.registry probe.protocols.magpie*')}",
+        never="probe.protocols.magpie probe.protocols.magpie.* probe.protocols.registry",
+        broken_by=("probe.protocols.llama_chunked.codec", "from probe.protocols.magpie import codec"),
+    ),
+    Rule(
+        "a connection knows frames, and not what they say",
+        of="probe.transport probe.transport.*",
+        never="probe.*",
+        but=f"{PURE} probe.clock probe.urls probe.transport probe.transport.*",
+        broken_by=("probe.transport.connection", "from probe.protocols.base import Token"),
+    ),
+    Rule(
+        "a framing turns bytes into frames: it neither waits nor looks at a clock",
+        of="probe.transport.framing probe.transport.framing.*",
+        never="asyncio select selectors socket ssl threading time probe.clock",
+        broken_by=("probe.transport.framing.http1", "import asyncio"),
     ),
     Rule(
         "a protocol turns bytes into events: it neither waits nor looks at a clock",
         of="probe.protocols probe.protocols.*",
-        never="asyncio http.* select selectors socket ssl threading time urllib.request websockets* probe.clock",
+        never="asyncio http.* select selectors socket ssl threading time urllib.request websockets* h11* probe.clock",
         broken_by=("probe.protocols.base", "def f():\n    import asyncio"),
     ),
     Rule(
         "one room talks to the network",
         of=f"{CLIENT} !probe.transport !probe.transport.*",
-        never="websockets*",
+        never="websockets* h11*",
         broken_by=("probe.engine.runner", "from websockets.asyncio.client import connect"),
     ),
     Rule(
         "what measures knows neither who reads the record, nor who composes, nor which protocols there are",
         of="probe.engine probe.engine.* probe.transport probe.transport.* probe.plan",
         never=f"{COMPOSING} {READING} probe.protocols probe.protocols.*",
-        but="probe.protocols.base probe.protocols.magpie.attribution",
+        but=SEAM,
         broken_by=("probe.engine.runner", "from probe.report import terminal"),
     ),
     Rule(
         "a sink reads finished records, whoever made them",
         of=SINKS,
         never="probe.*",
-        but=f"{VALUES} {READING} probe.transport.http_exchange probe.daemon.log",
+        but=f"{VALUES} {READING} probe.transport.ask probe.transport.connection probe.transport.framing.base",
         broken_by=("probe.tracing.exporter", "import probe.engine.runner"),
     ),
     Rule(
         "one file for each reader of the record, and for what it writes to",
-        of=f"{CLIENT} {without('probe.history.* probe.metrics.histograms probe.metrics.exposition')} "
-        f"{without('probe.metrics.last_run probe.metrics.drift_metrics probe.metrics.self_metrics')} "
-        f"{without('probe.daemon.log probe.tracing.otlp*')}",
+        of=f"{CLIENT} {without('probe.history.* probe.metrics.registry probe.metrics.exposition')} "
+        f"{without('probe.metrics.last_run probe.metrics.drift probe.metrics.daemon')} "
+        f"{without('probe.daemon.log probe.tracing.collector probe.tracing.otlp*')}",
         never="sqlite3 prometheus_client* structlog* opentelemetry* grpc* google.protobuf*",
         broken_by=("probe.tracing.exporter", "import grpc"),
     ),
     Rule(
         "spans and the figures of the histograms are functions of the record",
-        of="probe.tracing.spans probe.tracing.genai probe.metrics.observations probe.report.replay probe.privacy",
+        of="probe.tracing.span* probe.tracing.attributes probe.tracing.genai probe.metrics.observations "
+        "probe.report.replay probe.privacy",
         never="*",
-        but="stdlib probe.record probe.measures probe.drift probe.drift.* probe.urls probe.tracing.genai probe.privacy",
+        but=f"stdlib {PURE} probe.measures probe.drift probe.drift.* probe.urls probe.privacy probe.tracing.span "
+        "probe.tracing.attributes probe.tracing.genai",
         broken_by=("probe.tracing.spans", "from probe.history.writer import History"),
+    ),
+    Rule(
+        "one module handles the garbage collector, and one watches it",
+        of=f"{CLIENT} !probe.garbage !probe.engine.self_check",
+        never="gc",
+        broken_by=("probe.daemon.service", "import gc"),
+    ),
+    Rule(
+        "metrics are made of records, wherever they come from",
+        of="probe.metrics probe.metrics.*",
+        never="probe.history* probe.tracing* probe.report*",
+        broken_by=("probe.metrics.backfill", "from probe.history.reader import reading"),
+    ),
+    Rule(
+        "the history keeps records, and the points of their series; it knows no reader",
+        of="probe.history probe.history.*",
+        never="probe.*",
+        but=f"{PURE} probe.history.* probe.drift.series probe.drift.fingerprint",
+        broken_by=("probe.history.writer", "from probe.tracing import spans"),
+    ),
+    Rule(
+        "spans are sent from the history, and from no other sink",
+        of="probe.tracing probe.tracing.*",
+        never="probe.history* probe.metrics* probe.report*",
+        but="probe.history.file",
+        broken_by=("probe.tracing.exporter", "from probe.history.reader import reading"),
+    ),
+    Rule(
+        "a report is made of records, wherever they come from",
+        of="probe.report probe.report.*",
+        never="probe.history* probe.metrics* probe.tracing* probe.transport*",
+        broken_by=("probe.report.runs", "from probe.history.reader import reading"),
+    ),
+    Rule(
+        "only what composes the daemon knows all of its parts",
+        of="probe.daemon probe.daemon.* !probe.daemon.composition !probe.daemon.history_drift",
+        never=SINKS,
+        but="probe.metrics.registry probe.history.file",
+        broken_by=("probe.daemon.dispatch", "from probe.history.writer import Pruned"),
     ),
     Rule(
         "one module reads the environment; the command line may, for how a terminal looks",
@@ -215,3 +290,31 @@ def test_the_source_keeps_the_rule(rule: Rule, modules: dict[str, str]) -> None:
 def test_the_rule_can_be_broken(rule: Rule) -> None:
     module, line = rule.broken_by
     assert violations(rule, {module: line}) != []
+
+
+# What is some server's own: its name, and the words of its protocol.
+OF_ONE_SERVER = (
+    "magpie", "llama", "start_stream", "continue_stream", "end_stream", "stream_created", "segment_complete", "ollama",
+    "vllm", "kokoro", "wyoming", "riva", "openai",
+)  # fmt: skip
+
+
+def servers_named_in(source: str) -> list[str]:
+    return re.findall(rf"\b(?:{'|'.join(OF_ONE_SERVER)})", source, re.IGNORECASE)
+
+
+def test_a_name_is_found() -> None:
+    assert servers_named_in("sends start_stream to llama.cpp, for its own private arrival") == ["start_stream", "llama"]
+
+
+@pytest.mark.parametrize("room", ["engine", "transport", "history", "metrics", "tracing", "report", "drift"])
+def test_a_room_names_no_server(room: str, modules: dict[str, str]) -> None:
+    """What only one server does is in its protocol's folder."""
+    inside = {name: source for name, source in modules.items() if name.startswith(f"probe.{room}")}
+    named = [f"{name} names {word}" for name, source in inside.items() for word in servers_named_in(source)]
+    assert inside and named == []
+
+
+@pytest.mark.parametrize("name", ["record", "measures", "measurement", "plan", "audio"])
+def test_neither_does_a_module_outside_of_the_rooms(name: str, modules: dict[str, str]) -> None:
+    assert servers_named_in(modules[f"probe.{name}"]) == []

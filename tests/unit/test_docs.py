@@ -18,7 +18,7 @@ from probe.daemon.composition import pages
 from probe.daemon.health import Health
 from probe.daemon.plans import FIXED_AT_START
 from probe.measures import ChunkMeasures, TurnMeasures
-from probe.metrics.histograms import Histograms
+from probe.metrics.registry import Metrics
 from probe.protocols.registry import PROTOCOLS
 from probe.record import REASONS
 
@@ -69,10 +69,10 @@ def test_the_docs_name_every_span_and_attribute() -> None:
     text = (ROOT / "docs" / "telemetry.md").read_text("utf-8")
     golden = ROOT / "tests" / "golden"
     trees = [(golden / f"spans_{name}.txt").read_text("utf-8") for name in ("ok", "failed", "skipped")]
-    told = set(re.findall(r"^ *[.*] ([\w.]+)", "\n".join(trees), re.MULTILINE))
+    named = set(re.findall(r"^ *[.*] ([\w.]+)", "\n".join(trees), re.MULTILINE))
     measures = {f"probe.{name}" for name in ChunkMeasures.__dataclass_fields__}
-    assert len(told) > 20
-    assert {name for name in told - measures if f"`{name}`" not in text} == set()
+    assert len(named) > 20
+    assert {name for name in named - measures if f"`{name}`" not in text} == set()
 
 
 def test_the_docs_define_every_measure() -> None:
@@ -82,7 +82,7 @@ def test_the_docs_define_every_measure() -> None:
 
 
 def test_the_docs_list_every_page() -> None:
-    served = pages(Histograms("1", []), Health())
+    served = pages(Metrics("1", []), Health())
     assert set(re.findall(r"^\| `(/\w+)` \|", DAEMON, re.MULTILINE)) == set(served)
 
 

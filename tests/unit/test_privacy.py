@@ -1,4 +1,4 @@
-"""What may be told to a log or a trace store."""
+"""What may be in a log or a trace store."""
 
 import pytest
 from runs import failed, record
@@ -8,7 +8,7 @@ from probe.urls import without_secrets
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "shown"),
     [
         ("ws://spark:8002/ws: connection refused", "ws://spark:8002/ws: connection refused"),
         ("ws://me:pw@spark:8002/ws: refused", "ws://spark:8002/ws: refused"),
@@ -20,8 +20,8 @@ from probe.urls import without_secrets
         ("no audio?", "no audio?"),
     ],
 )
-def test_urls_keep_only_the_address(text: str, told: str) -> None:
-    assert without_secrets(text) == told
+def test_urls_keep_only_the_address(text: str, shown: str) -> None:
+    assert without_secrets(text) == shown
 
 
 def test_what_was_said_is_left_out() -> None:

@@ -1,7 +1,6 @@
 """`probe calibrate`: how far from the truth are this machine's figures?"""
 
 import asyncio
-import gc
 import json
 import subprocess
 import sys
@@ -12,17 +11,15 @@ from typing import Any
 
 import click
 
-from probe import protocols
 from probe.accuracy import Calibration, Truth, by_trace
 from probe.cli.exit_codes import EXIT_CODES
 from probe.clock import AnchoredClock
 from probe.config import ScenarioConfig, TargetConfig
 from probe.config.daemon import SelfCheckConfig
-from probe.engine import runner
-from probe.engine.self_check import Watch
+from probe.garbage import freeze
+from probe.measurement import measure
 from probe.plan import new_plan
 from probe.record import RunRecord
-from probe.transport.connection import WebSocketConnector
 
 RUNS = 20
 END_TIMEOUT_S = 20.0
@@ -93,21 +90,18 @@ def truth_servers(stretch: float = 1.0) -> Iterator[TruthServers]:
 
 
 def _measure(servers: TruthServers, runs: int, clock: AnchoredClock) -> list[RunRecord]:
-
+    max_lag_ms = SelfCheckConfig().max_lag_ms
     target = TargetConfig.of(llm_url=servers.llm_url, tts_url=servers.tts_url).record("calibration")
     scenario = ScenarioConfig().record("calibration")
 
     async def go() -> list[RunRecord]:
         records = []
         for _ in range(runs):
-            codecs = protocols.LLM["chunked"](), protocols.TTS["magpie"]()
-            with Watch(clock, SelfCheckConfig().max_lag_ms) as watch:
-                record = await runner.run(new_plan(target, scenario), codecs, WebSocketConnector, clock)
-            records.append(watch.judge(record))
+            done = await measure(new_plan(target, scenario), max_lag_ms, clock=clock)
+            records.append(done.record)
         return records
 
-    gc.collect()
-    gc.freeze()
+    freeze()
     return asyncio.run(go())
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from probe.importing import without_collections
+from probe.garbage import without_collections
 
 
 class LazyGroup(click.Group):

@@ -2,7 +2,6 @@
 
 import asyncio
 import functools
-import gc
 import json
 import signal
 from contextlib import nullcontext
@@ -11,19 +10,17 @@ from typing import Any
 
 import click
 
-from probe import protocols
 from probe.cli.exit_codes import EXIT_CODES
 from probe.cli.interrupt import INTERRUPTS, Interrupt
 from probe.cli.options import plan_from_options
 from probe.cli.output import report_width, say
-from probe.clock import AnchoredClock
-from probe.engine import runner
-from probe.engine.self_check import Watch
+from probe.engine.runner import ignore
+from probe.garbage import freeze
+from probe.measurement import measure
 from probe.measures import outcome
 from probe.record import Plan, RunRecord
 from probe.report import audio_file, document, terminal, timeline
 from probe.report.timeline_printer import Live
-from probe.transport.connection import WebSocketConnector
 
 
 def planned(config_path: Path | None, wav: Path | None, **options: Any) -> tuple[Plan, float]:
@@ -57,8 +54,6 @@ def reported(plan: Plan, max_lag_ms: float, *, verbose: bool) -> RunRecord:
 
 def _execute(plan: Plan, max_lag_ms: float, live: Live | None) -> RunRecord:
     """Run a plan while `live` shows it. Ctrl-C ends the run properly, a second one at once."""
-    servers = plan.target.servers
-    codecs = protocols.LLM[servers["llm"].protocol](), protocols.TTS[servers["tts"].protocol]()
 
     async def go() -> RunRecord:
         stop = asyncio.Event()
@@ -66,14 +61,10 @@ def _execute(plan: Plan, max_lag_ms: float, live: Live | None) -> RunRecord:
         for number in INTERRUPTS:
             # Not the loop's own handlers: these stay when it has ended, so that the report is printed to its end.
             signal.signal(number, interrupt)
-        observe = runner.ignore if live is None else live.observe
-        clock = AnchoredClock.anchored_now()
-        with Watch(clock, max_lag_ms) as watch:
-            record = await runner.run(plan, codecs, WebSocketConnector, clock, observe, stop)
-        return watch.judge(record)
+        observe = ignore if live is None else live.observe
+        return (await measure(plan, max_lag_ms, observe, stop)).record
 
-    # What is there by now stays; a collection of it would stop the run for over 10 ms.
-    gc.freeze()
+    freeze()
     with live or nullcontext():
         return asyncio.run(go())
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from probe.importing import without_collections
+from probe.garbage import without_collections
 
 
 @click.command(short_help="Measure once: live timeline, summary, chunk table.")

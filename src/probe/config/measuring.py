@@ -7,7 +7,7 @@ from msgspec import Meta, field
 
 from probe.config.base import Text
 from probe.config.section import Section
-from probe.record import Pause, PromptCache, Scenario
+from probe.record import Flow, Pause, PromptCache, Scenario
 
 
 class PauseConfig(Section, frozen=True, kw_only=True):
@@ -50,6 +50,13 @@ class ScenarioConfig(Section, frozen=True, kw_only=True):
     prompt_cache: Annotated[PromptCache, Meta(description="fresh: as a new conversation; reused: a cache answers")] = (
         "fresh"
     )
+    flow: Annotated[
+        Flow | None,
+        Meta(
+            description="sequential: the LLM goes on when the audio of the chunk before is complete; overlapped: at "
+            "once; without it, sequential for protocols that pause. Answers that run freely are always overlapped"
+        ),
+    ] = None
 
     def record(self, name: str) -> Scenario:
         texts = self.user_turns
@@ -63,4 +70,5 @@ class ScenarioConfig(Section, frozen=True, kw_only=True):
             turn_pause_s=self.turn_pause_s,
             temperature=self.temperature,
             prompt_cache=self.prompt_cache,
+            flow=self.flow,
         )

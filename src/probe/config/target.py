@@ -12,7 +12,8 @@ from probe.config.errors import Key, Problem, dotted, problem
 from probe.config.leaf import Secret
 from probe.config.section import WRONG, Section, as_table, differences, read, read_struct
 from probe.config.written import Moved, table
-from probe.protocols.registry import PROTOCOLS, ServerProtocol
+from probe.protocols.base import ServerProtocol
+from probe.protocols.registry import PROTOCOLS
 from probe.record import Limits, Role, ServerPlan, Target
 from probe.urls import url_of
 
@@ -48,7 +49,7 @@ class LimitsConfig(Section, frozen=True, kw_only=True):
 class ServerConfig(Struct, frozen=True, kw_only=True):
     """One server. Where it is written, the options of its protocol stand beside the rest."""
 
-    protocol: ServerProtocol
+    protocol: ServerProtocol[Any]
     url: str
     options: Struct
     headers: Mapping[str, Secret]
@@ -121,11 +122,11 @@ def _default(role: Role) -> ServerConfig:
     return ServerConfig(protocol=first, url=first.default_url, options=first.options(), headers={})
 
 
-def _first(role: Role) -> ServerProtocol:
+def _first(role: Role) -> ServerProtocol[Any]:
     return next(iter(PROTOCOLS[role].values()))
 
 
-def _speaking(role: Role, url: Any) -> ServerProtocol | None:
+def _speaking(role: Role, url: Any) -> ServerProtocol[Any] | None:
     """The first protocol with a URL of this scheme."""
     scheme = url.partition("://")[0].lower() if isinstance(url, str) else ""
     return next((each for each in PROTOCOLS[role].values() if scheme in each.schemes), None)
@@ -158,7 +159,7 @@ def _read_server(role: Role, value: Any, key: Key, found: list[Problem]) -> Any:
     return WRONG if any(part is WRONG for part in parts.values()) else ServerConfig(protocol=protocol, **parts)
 
 
-def _protocol(role: Role, given: dict[str, Any], key: Key, found: list[Problem]) -> ServerProtocol | None:
+def _protocol(role: Role, given: dict[str, Any], key: Key, found: list[Problem]) -> ServerProtocol[Any] | None:
     """The one that is named, else the one that the URL's scheme means; None where there is no such protocol."""
     known = PROTOCOLS[role]
     if "protocol" in given:

@@ -1,1 +1,1 @@
-"""The service: composes what measures with who reads the records, and keeps it going until it is told to end."""
+"""The service: composes what measures with the readers of its records, and keeps it going until a signal ends it."""

@@ -1,21 +1,22 @@
-"""One attempt to measure: courtesy first, then the run, watched for what would make it untrustworthy."""
+"""One attempt to measure: courtesy first, then the run."""
 
 import asyncio
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
 
-from probe import protocols
 from probe.clock import AnchoredClock
 from probe.config import Config
 from probe.daemon import courtesy
-from probe.daemon.courtesy import Question
 from probe.daemon.schedule import Entry
-from probe.engine import runner
-from probe.engine.self_check import Watch
+from probe.engine.inquiry import inquire
+from probe.measurement import measure
 from probe.plan import new_plan
-from probe.protocols.llama_chunked import llama_server
-from probe.record import Plan, RunRecord, ServerIdentity, Target
-from probe.transport import http_get
-from probe.transport.connection import WebSocketConnector
+from probe.protocols.base import ServerProtocol
+from probe.protocols.registry import PROTOCOLS
+from probe.record import RunRecord, ServerIdentity, ServerPlan, Target
+from probe.transport.connector import SocketConnector
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,43 +36,38 @@ def skipped(entry: Entry, reason: str) -> RunRecord:
 
 async def attempt(entry: Entry, config: Config, stop: asyncio.Event) -> Attempt | None:
     """Measure, or leave the server to its users; None where `stop` is set before there was anything to measure."""
-    served, reason = await asyncio.gather(_served(entry.target), _users(entry.target, config, stop))
+    served, reason = await asyncio.gather(_identity(entry.target), _users(entry.target, config, stop))
     if stop.is_set():
         return None
     clock = AnchoredClock.anchored_now()
     if reason is not None:
         return Attempt(replace(skipped(entry, reason), served=served), clock.now() / 1e9)
-    done = await _measure(new_plan(entry.target, entry.scenario), clock, config.self_check.max_lag_ms, stop)
-    return replace(done, record=replace(done.record, served=served))
+    plan = new_plan(entry.target, entry.scenario)
+    done = await measure(plan, config.self_check.max_lag_ms, stop=stop, clock=clock)
+    return Attempt(replace(done.record, served=served), done.record.started / 1e9, done.lag_s)
 
 
-async def _served(target: Target) -> ServerIdentity:
-    """Ask llama.cpp what it serves, before anything is measured."""
-    if (llama_url := target.option("llm", "llama_url")) is None:
-        return ServerIdentity()
-    return llama_server.served(await http_get.get(llama_server.props_url(llama_url), courtesy.ASK_TIMEOUT_S) or b"")
+async def _identity(target: Target) -> ServerIdentity:
+    """Ask the servers what they serve, before anything is measured. The first that says so is the LLM's."""
+    for server, protocol in _servers(target):
+        for inquiry in protocol.identity(server):
+            if (found := await inquire(_connector(), inquiry, courtesy.ASK_TIMEOUT_S)) is not None:
+                return found
+    return ServerIdentity()
 
 
 async def _users(target: Target, config: Config, stop: asyncio.Event) -> str | None:
-    """Why to leave the server to its users, if they hold it for longer than we wait."""
+    """Why to leave the servers to their users, if they hold them for longer than we wait."""
     if not config.courtesy.enabled:
         return None
-    return await courtesy.wait_for_users(_questions(target), http_get.get, config.courtesy.max_wait_s, stop)
+    asked = [inquiry for server, protocol in _servers(target) for inquiry in protocol.users(server)]
+    return await courtesy.wait_for_users(asked, partial(inquire, _connector()), config.courtesy.max_wait_s, stop)
 
 
-def _questions(target: Target) -> list[Question]:
-    llm = target.servers["llm"]
-    codec = protocols.LLM[llm.protocol]()
-    questions = [Question(codec.health_url(llm.url), codec.users)]
-    if (llama_url := target.option("llm", "llama_url")) is not None:
-        questions.append(Question(llama_server.slots_url(llama_url), llama_server.users))
-    return questions
+def _connector() -> SocketConnector:
+    return SocketConnector(AnchoredClock.anchored_now())
 
 
-async def _measure(plan: Plan, clock: AnchoredClock, max_lag_ms: float, stop: asyncio.Event) -> Attempt:
-    servers = plan.target.servers
-    codecs = protocols.LLM[servers["llm"].protocol](), protocols.TTS[servers["tts"].protocol]()
-    with Watch(clock, max_lag_ms) as watch:
-        record = await runner.run(plan, codecs, WebSocketConnector, clock, stop=stop)
-    lag_ms = max(watch.longest_ms(record).values(), default=0.0)
-    return Attempt(watch.judge(record), record.started / 1e9, lag_ms / 1000)
+def _servers(target: Target) -> Iterator[tuple[ServerPlan, ServerProtocol[Any]]]:
+    for role, server in target.servers.items():
+        yield server, PROTOCOLS[role][server.protocol]

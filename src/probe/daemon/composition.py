@@ -15,25 +15,27 @@ from probe.daemon.drift_sink import REBUILT_DAYS, REBUILT_RUNS, DriftSink
 from probe.daemon.health import Health
 from probe.daemon.history_drift import WatchedHistory
 from probe.daemon.http_server import Answer, HttpServer, Page, plain
-from probe.daemon.log import Logger, LogSink, make_logger
+from probe.daemon.log import Logger, make_logger
 from probe.daemon.plans import entries, state_dir
 from probe.drift import Monitor
 from probe.history.file import HistoryError
 from probe.history.reader import reading
 from probe.history.writer import History, Pruned, Retention
-from probe.metrics.histograms import Histograms
+from probe.metrics.registry import Metrics
 from probe.record import RunRecord
 from probe.report.audio_archive import AudioArchive
+from probe.report.log_lines import LogSink
+from probe.timestamps import NS_PER_DAY
 from probe.tracing import spans
+from probe.tracing.collector import Endpoint
 from probe.tracing.exporter import SpanSink
-from probe.tracing.otlp import Endpoint, collector
+from probe.tracing.otlp import collector
 
 VERSION = version("voice-probe")
-# How far back to look for the last good run of a target, and how long a row of attempts can be told after a restart.
+# How far back to look for the last good run of a target, and how long a row of attempts is known after a restart.
 RESTORED_RUNS = 20
 # A record whose audio is kept is large: a sink that is further behind than this loses runs.
 QUEUED_RUNS = 100
-_NS_PER_DAY = 86_400 * 10**9
 
 
 class StartError(Exception):
@@ -46,7 +48,7 @@ class Parts:
 
     log: Logger
     health: Health
-    histograms: Histograms
+    metrics: Metrics
     dispatch: Dispatch
     http: HttpServer
     # The last runs that the history knows, oldest first.
@@ -56,22 +58,27 @@ class Parts:
 def build(config: Config) -> Parts:
     """Take the port, open the history, start the sinks. Raises StartError and HistoryError."""
     health = Health()
-    histograms = Histograms(
-        VERSION, [HISTORY, *(sink.name for sink in (Histograms, DriftSink, SpanSink, LogSink, AudioArchive))]
+    metrics = Metrics(
+        VERSION, [HISTORY, *(sink.name for sink in (Metrics, DriftSink, SpanSink, LogSink, AudioArchive))]
     )
-    log = make_logger(sys.stdout, config.log.format, lambda: histograms.daemon.count_sink_error(LogSink.name))
-    http = _listen(config, histograms, health)
+    log = make_logger(sys.stdout, config.log.format, lambda: metrics.daemon.count_sink_error(LogSink.name))
+    http = _listen(config, metrics, health)
     counting = spans.count if config.otlp.url else _no_spans
     retention = Retention(config.history.keep_days, config.history.keep_megabytes)
     history = History(state_dir(config), retention, counting)
 
     def on_error(sink: str, what: str) -> None:
-        histograms.daemon.count_sink_error(sink)
+        metrics.daemon.count_sink_error(sink)
         log.error("sink failed", sink=sink, error=what)
 
-    drift = DriftSink(_monitors(config), histograms.update_drift, histograms.count_drift, log)
-    watched = WatchedHistory(history, drift, on_error)
-    sinks: list[Sink] = [histograms, drift, LogSink(log, log_texts=config.log.texts)]
+    drift = DriftSink(_monitors(config), metrics.update_drift, metrics.count_drift, log)
+
+    def on_pruned(pruned: Pruned) -> None:
+        metrics.daemon.set_history(pruned.runs, pruned.bytes)
+        metrics.daemon.count_dropped_spans(pruned.unsent_spans)
+
+    watched = WatchedHistory(history, drift, on_error=on_error, on_pruned=on_pruned)
+    sinks: list[Sink] = [metrics, drift, LogSink(log, log_texts=config.log.texts)]
     if endpoint := _endpoint(config.otlp):
         sinks.append(
             SpanSink(
@@ -79,54 +86,50 @@ def build(config: Config) -> Parts:
                 collector(endpoint),
                 VERSION,
                 on_error=on_error,
-                on_dropped=histograms.daemon.count_dropped_spans,
+                on_dropped=metrics.daemon.count_dropped_spans,
                 found_with=watched.found_with,
             )
         )
     if folder := config.daemon.audio_dir:
         sinks.append(_archive(folder, config.daemon.audio_runs))
 
-    def on_pruned(pruned: Pruned) -> None:
-        histograms.daemon.set_history(pruned.runs, pruned.bytes)
-        histograms.daemon.count_dropped_spans(pruned.unsent_spans)
-
-    dispatch = Dispatch(watched, sinks, on_error=on_error, on_pruned=on_pruned, queue_size=QUEUED_RUNS)
-    expect(histograms, config)
-    histograms.daemon.set_history(*history.size())
+    dispatch = Dispatch(watched, sinks, on_error=on_error, queue_size=QUEUED_RUNS)
+    expect(metrics, config)
+    metrics.daemon.set_history(*history.size())
     try:
-        last = _restore(histograms, config)
+        last = _restore(metrics, config)
     except HistoryError as error:
         # An old run that can't be read is no reason not to measure.
         log.warning("the gauges of the last runs begin anew", error=str(error))
         last = []
     _restore_drift(drift, config, on_error)
-    return Parts(log, health, histograms, dispatch, http, last)
+    return Parts(log, health, metrics, dispatch, http, last)
 
 
-def expect(histograms: Histograms, config: Config) -> None:
-    """Have every series of a configuration there, now that it has taken over."""
-    histograms.expect(_pairs(config))
-    histograms.daemon.set_config_loaded(time.time())
+def expect(metrics: Metrics, config: Config) -> None:
+    """Create every series of a configuration that has taken over."""
+    metrics.expect(_pairs(config))
+    metrics.daemon.set_config_loaded(time.time())
     for entry in entries(config):
-        histograms.daemon.set_objective(entry.target.name, entry.target.objective_ms / 1000)
+        metrics.daemon.set_objective(entry.target.name, entry.target.objective_ms / 1000)
 
 
-def _restore(histograms: Histograms, config: Config) -> list[RunRecord]:
-    """Have the gauges of the last runs tell what the history knows of them; returns these runs."""
+def _restore(metrics: Metrics, config: Config) -> list[RunRecord]:
+    """Set the gauges of the last runs from the history; returns these runs, oldest first for each series."""
     last = []
     with reading(state_dir(config)) as history:
         for target, scenario in _pairs(config):
             runs = list(history.runs(target=target, scenario=scenario, limit=RESTORED_RUNS))
-            histograms.restore(runs)
+            metrics.restore(runs)
             if found := history.serving_since(target, scenario):
-                histograms.restore_fingerprint(target, scenario, *found)
+                metrics.restore_fingerprint(target, scenario, *found)
             last += runs
     return last
 
 
 def _restore_drift(drift: DriftSink, config: Config, on_error: Callable[[str, str], None]) -> None:
-    """Have each series' detector where it was. Whatever the past does to it, the daemon starts."""
-    since = time.time_ns() - REBUILT_DAYS * _NS_PER_DAY
+    """Have each series' detector where it was. The daemon starts whatever is in the history."""
+    since = time.time_ns() - REBUILT_DAYS * NS_PER_DAY
     for target, scenario in _pairs(config):
         try:
             with reading(state_dir(config)) as history:
@@ -161,19 +164,19 @@ def _archive(folder: Path, keep: int) -> AudioArchive:
         raise StartError(f"daemon.audio_dir: {folder} can't be written: {error.strerror}") from error
 
 
-def _listen(config: Config, histograms: Histograms, health: Health) -> HttpServer:
+def _listen(config: Config, metrics: Metrics, health: Health) -> HttpServer:
     host, port = config.http.host, config.http.port
     try:
-        return HttpServer(host, port, pages(histograms, health))
+        return HttpServer(host, port, pages(metrics, health))
     except OSError as error:
         raise StartError(
             f"http.host {host!r}, http.port {port}: {error.strerror}; is another daemon running? Choose another port."
         ) from error
 
 
-def pages(histograms: Histograms, health: Health) -> dict[str, Page]:
-    def metrics(accept: str) -> Answer:
-        body, content_type = histograms.render(accept)
+def pages(metrics: Metrics, health: Health) -> dict[str, Page]:
+    def scrape(accept: str) -> Answer:
+        body, content_type = metrics.render(accept)
         return Answer(HTTPStatus.OK, body, content_type)
 
     def healthz(_accept: str) -> Answer:
@@ -183,4 +186,4 @@ def pages(histograms: Histograms, health: Health) -> dict[str, Page]:
     def readyz(_accept: str) -> Answer:
         return plain(HTTPStatus.OK, "ready") if health.ready else plain(HTTPStatus.SERVICE_UNAVAILABLE, "no run yet")
 
-    return {"/metrics": metrics, "/healthz": healthz, "/readyz": readyz}
+    return {"/metrics": scrape, "/healthz": healthz, "/readyz": readyz}

@@ -3,26 +3,20 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+
+from probe.protocols.base import Inquiry
 
 ASK_TIMEOUT_S = 2.0
 FIRST_POLL_S = 1.0
 LONGEST_POLL_S = 5.0
 
-Get = Callable[[str, float], Awaitable[bytes | None]]
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """Where a server tells of its users, and how many an answer means; None where it does not say."""
-
-    url: str
-    users: Callable[[bytes], int | None]
+# Asks a server how many users it has, with a time limit in seconds; None where it does not say.
+Ask = Callable[[Inquiry[int | None], float], Awaitable[int | None]]
 
 
 async def wait_for_users(
-    questions: Sequence[Question],
-    get: Get,
+    inquiries: Sequence[Inquiry[int | None]],
+    ask: Ask,
     max_wait_s: float,
     stop: asyncio.Event,
     now: Callable[[], float] = time.monotonic,
@@ -33,7 +27,7 @@ async def wait_for_users(
     """
     gives_up = now() + max_wait_s
     pause = FIRST_POLL_S
-    while users := await _most_users(questions, get):
+    while users := await _most_users(inquiries, ask):
         left = gives_up - now()
         if left <= 0 or stop.is_set():
             return f"{users} {'stream' if users == 1 else 'streams'} in use, still so after {max_wait_s:g} s"
@@ -42,9 +36,9 @@ async def wait_for_users(
     return None
 
 
-async def _most_users(questions: Sequence[Question], get: Get) -> int:
-    """The most that any of them tells: one user may show on several servers."""
-    answers = [each.users(await get(each.url, ASK_TIMEOUT_S) or b"") for each in questions]
+async def _most_users(inquiries: Sequence[Inquiry[int | None]], ask: Ask) -> int:
+    """The most that any of them reports: one user may show on several servers."""
+    answers = [await ask(each, ASK_TIMEOUT_S) for each in inquiries]
     return max((users for users in answers if users is not None), default=0)
 
 

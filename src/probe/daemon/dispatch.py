@@ -1,4 +1,4 @@
-"""Hands each finished run to whoever reads it: the history first, then every other sink by its own queue and thread."""
+"""Hands each finished run to its readers: the history first, then every other sink by its own queue and thread."""
 
 import asyncio
 import threading
@@ -10,7 +10,6 @@ from queue import SimpleQueue
 from typing import Any, Generic, Protocol, TypeVar
 
 from probe.history.file import HistoryError
-from probe.history.writer import Pruned
 from probe.record import RunRecord
 
 OnError = Callable[[str, str], None]
@@ -44,9 +43,11 @@ class Sink(Protocol):
 class Saver(Protocol):
     """What `Dispatch` needs of the history."""
 
-    def append(self, record: RunRecord) -> None: ...
+    def append(self, record: RunRecord) -> None:
+        """Keep a run. One that raises HistoryError is offered again."""
 
-    def prune(self, now: int) -> Pruned: ...
+    def prune(self, now: int) -> object:
+        """Called after each run with its end (nanoseconds since the epoch): forget what is too old."""
 
     def close(self) -> None: ...
 
@@ -55,20 +56,19 @@ class Saver(Protocol):
 class _Submission:
     record: RunRecord
     report_saved: Callable[[], None]
-    # Taken by whoever hands the record to the other sinks: once, be the history quick or late.
+    # Whoever takes it hands the record to the other sinks: once, whether the history is quick or late.
     handed_on: threading.Lock = field(default_factory=threading.Lock)
 
 
 class Dispatch:
     """Compose at start-up, with the daemon's event loop not needed yet:
 
-        dispatch = Dispatch(History(state_dir), [spans, histograms, log], on_error=report)
+        dispatch = Dispatch(History(state_dir), [spans, metrics, log], on_error=report)
         await dispatch.submit(record)      after each run
         await dispatch.drain(timeout_s)    once, at shutdown; nothing may be submitted after it
 
     `on_error(sink, what)` is called from any thread whenever a sink raised, or a record could not be given to it: count
-    and log it. It must return at once and not raise. So must `on_pruned`, which is told after each run what the history
-    holds.
+    and log it. It must return at once and not raise.
     """
 
     def __init__(
@@ -77,12 +77,10 @@ class Dispatch:
         sinks: Sequence[Sink],
         *,
         on_error: OnError,
-        on_pruned: Callable[[Pruned], None] = lambda _pruned: None,
         queue_size: int = 1000,
     ) -> None:
         self._history = history
         self._on_error = on_error
-        self._on_pruned = on_pruned
         self._unsaved: list[RunRecord] = []
         self._others = [_Worker(sink.name, sink.write, sink.close, queue_size, on_error) for sink in sinks]
         self._saver = _Worker(HISTORY, self._save, self._save_waiting, queue_size, on_error)
@@ -120,7 +118,7 @@ class Dispatch:
         finally:
             self._hand_on(submission)
             submission.report_saved()
-        self._on_pruned(self._history.prune(submission.record.ended))
+        self._history.prune(submission.record.ended)
 
     def _save_waiting(self, _timeout_s: float = 0.0) -> None:
         while self._unsaved:
@@ -186,14 +184,14 @@ class _Worker(Generic[T]):
         self._close = close
         self._size = size
         self._on_error = on_error
-        # Bounded by `offer` and not by itself, so that the word to finish always fits.
+        # Bounded by `offer` and not by itself, so that the end mark always fits.
         self._queue: SimpleQueue[T | None] = SimpleQueue()
         self._until = 0.0
         self._thread = threading.Thread(target=self._work, name=f"sink-{name}", daemon=True)
         self._thread.start()
 
     def offer(self, item: T) -> bool:
-        """Queue an item; False, and an error told, where the queue is full."""
+        """Queue an item; False, and an error reported, where the queue is full."""
         if self._queue.qsize() >= self._size:
             self._on_error(self._name, f"dropped a run: {self._size} are waiting already")
             return False

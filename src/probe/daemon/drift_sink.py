@@ -1,4 +1,4 @@
-"""Watches every series for drift, and tells of it: gauges, a log line, and (`found_with`) an event of the run's span.
+"""Watches every series for drift, and reports it: gauges, a log line, and (`found_with`) an event of the run's span.
 
 Each run is looked at once, in the order in which the history keeps them: the state after a restart is then the same.
 """
@@ -41,7 +41,7 @@ class DriftSink:
         self._lock = threading.Lock()
         self._monitors: dict[tuple[str, str], Monitor] = {}
         self._found: dict[str, Change] = {}
-        # What was told last of each series.
+        # The verdict that was reported last of each series.
         self._reported: dict[tuple[str, str], Verdict] = {}
 
     def restore(self, target: str, scenario: str, points: Iterable[Point]) -> None:
@@ -54,7 +54,7 @@ class DriftSink:
         self._update(target, scenario, verdict)
 
     def forget(self, target: str, scenario: str) -> None:
-        """Begin a series anew."""
+        """Begin a series again with a new monitor."""
         with self._lock:
             self._monitors[target, scenario] = self._new_monitor()
             self._reported.pop((target, scenario), None)
@@ -65,12 +65,12 @@ class DriftSink:
             self._add(self._monitor(record.plan.target.name, record.plan.scenario.name), point(record))
 
     def found_with(self, run_id: str) -> Change | None:
-        """The change that this run gave away, if it did."""
+        """The change that was found with this run, None where there was none."""
         with self._lock:
             return self._found.get(run_id)
 
     def write(self, record: RunRecord) -> None:
-        """Tell how things stand with this run."""
+        """Report the verdict with this run, and the change that was found with it."""
         target, scenario = record.plan.target.name, record.plan.scenario.name
         with self._lock:
             verdict = self._monitor(target, scenario).verdict()

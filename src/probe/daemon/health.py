@@ -1,9 +1,9 @@
-"""Whether the daemon is alive and ready: written by the event loop, read by whoever asks, on any thread."""
+"""Whether the daemon is alive and ready: written by the event loop, read from any thread."""
 
 import time
 from dataclasses import dataclass, field
 
-# The loop writes every second; a scrape or a health check of a busy machine must not cry wolf.
+# The loop writes every second; on a busy machine a health check must not raise a false alarm.
 STUCK_S = 10.0
 
 

@@ -10,13 +10,24 @@ from probe.record import RunRecord
 
 
 class WatchedHistory:
-    """What `Dispatch` saves to. Whoever finds a run in the history may ask at once what drift it gave away."""
+    """What `Dispatch` saves to. A run that can be read from the history has been looked at for drift.
 
-    def __init__(self, history: History, drift: DriftSink, on_error: Callable[[str, str], None]) -> None:
+    `on_error(sink, what)` is called where that went wrong, `on_pruned` after each run with what the history holds.
+    """
+
+    def __init__(
+        self,
+        history: History,
+        drift: DriftSink,
+        *,
+        on_error: Callable[[str, str], None],
+        on_pruned: Callable[[Pruned], None] = lambda _pruned: None,
+    ) -> None:
         self._history = history
         self._drift = drift
         self._on_error = on_error
-        # A run that can be read is one that has been looked at, for those who ask `found_with`.
+        self._on_pruned = on_pruned
+        # Held from the moment a run can be read until it has been looked at.
         self._keeping = threading.Lock()
 
     def append(self, record: RunRecord) -> None:
@@ -29,12 +40,12 @@ class WatchedHistory:
                 self._on_error(self._drift.name, f"{type(error).__name__}: {error}")
 
     def found_with(self, run_id: str) -> Change | None:
-        """The change that a run gave away, if it did."""
+        """The change that was found with this run, None where there was none."""
         with self._keeping:
             return self._drift.found_with(run_id)
 
-    def prune(self, now: int) -> Pruned:
-        return self._history.prune(now)
+    def prune(self, now: int) -> None:
+        self._on_pruned(self._history.prune(now))
 
     def close(self) -> None:
         self._history.close()

@@ -1,4 +1,4 @@
-"""A small HTTP server for a few pages, on a thread and a loop of its own: whoever asks never holds up a measurement."""
+"""A small HTTP server for a few pages, on a thread and a loop of its own: a request never holds up a measurement."""
 
 import asyncio
 import socket

@@ -8,7 +8,7 @@ from probe.daemon.health import STUCK_S, Health
 from probe.daemon.runs import Runs
 from probe.daemon.schedule import Schedule
 from probe.daemon.systemd import Notifier
-from probe.metrics.histograms import Histograms
+from probe.metrics.registry import Metrics
 
 HEARTBEAT_S = 1.0
 # What a run may take beyond its own deadlines, with its turn waited for and its record written.
@@ -36,7 +36,7 @@ def on_signals(end: Callable[[], None], reload: Callable[[], Awaitable[None]]) -
 
 
 async def heartbeat(
-    schedule: Schedule, runs: Runs, health: Health, histograms: Histograms, notifier: Notifier, watchdog_s: float | None
+    schedule: Schedule, runs: Runs, health: Health, metrics: Metrics, notifier: Notifier, watchdog_s: float | None
 ) -> None:
     """Once a second, or as often as a watchdog wants it: say that the loop turns and what is wrong, if anything."""
     loop = asyncio.get_running_loop()
@@ -46,8 +46,8 @@ async def heartbeat(
         due = loop.time() + period
         await asyncio.sleep(period)
         runs.lags.append(max(0.0, loop.time() - due))
-        histograms.daemon.set_loop_lag(max(runs.lags))
-        histograms.daemon.set_next_runs(schedule.next_dues())
+        metrics.daemon.set_loop_lag(max(runs.lags))
+        metrics.daemon.set_next_runs(schedule.next_dues())
         schedule.tick()
         problem = _problem(schedule, runs)
         health.note(problem)

@@ -1,32 +1,21 @@
-"""One line for each run: JSON for the journal, colours for a terminal. Also makes the logger that the daemon uses.
+"""The daemon's logger: JSON for the journal, colours for a terminal. No line holds a URL's password or query."""
 
-No line holds a URL's password or query. What was asked and answered is told only where that is asked for.
-"""
-
-from collections.abc import Callable, Mapping, MutableMapping
+from collections.abc import Callable, MutableMapping
 from typing import Any, Literal, TextIO
 
 import structlog
 from structlog.typing import FilteringBoundLogger, Processor
 
-from probe.measures import ChunkMeasures, outcome, summarise
-from probe.privacy import without_texts
-from probe.record import Outcome, RunRecord
 from probe.urls import without_secrets
 
-# What whoever logs is given.
 Logger = FilteringBoundLogger
 Style = Literal["auto", "json", "console"]
-
-_LEVELS: Mapping[Outcome, str] = {
-    "ok": "info", "slow": "warning", "failed": "error", "skipped": "warning", "suspect": "warning",
-}  # fmt: skip
 
 
 def make_logger(stream: TextIO, style: Style = "auto", on_lost: Callable[[], None] = lambda: None) -> Logger:
     """A logger that writes to `stream`: a line of JSON each, or for a person where the stream is a terminal.
 
-    `on_lost` is called for a line that can't be written; whoever logs is not told.
+    `on_lost` is called for a line that can't be written; the caller learns nothing of it.
     """
     colours = stream.isatty()
     for_a_person = style == "console" or (style == "auto" and colours)
@@ -49,7 +38,7 @@ def make_logger(stream: TextIO, style: Style = "auto", on_lost: Callable[[], Non
 
 
 class _Printer(structlog.PrintLogger):
-    """Prints what can be printed: a full disk, or nobody who reads, is no reason to measure no more."""
+    """Prints what can be printed: a full disk or a closed pipe is no reason to stop measuring."""
 
     def __init__(self, stream: TextIO, on_lost: Callable[[], None]) -> None:
         super().__init__(stream)
@@ -64,72 +53,6 @@ class _Printer(structlog.PrintLogger):
     info = warning = error = msg
 
 
-class LogSink:
-    """The sink that logs. `log_texts`: whether prompts and responses may be told."""
-
-    name = "log"
-
-    def __init__(self, logger: Logger, *, log_texts: bool = False) -> None:
-        self._logger = logger
-        self._log_texts = log_texts
-
-    def write(self, record: RunRecord) -> None:
-        how = outcome(record)
-        fields = {**_summary(record), **_trouble(record, log_texts=self._log_texts)}
-        if self._log_texts:
-            fields["turns"] = [
-                {"user": turn.user, "text": "".join(chunk.text for chunk in turn.chunks)} for turn in record.turns
-            ]
-        getattr(self._logger, _LEVELS[how])("run", **{key: value for key, value in fields.items() if value is not None})
-
-    def close(self, timeout_s: float) -> None:
-        """Nothing is held back."""
-
-
-def _summary(record: RunRecord) -> dict[str, Any]:
-    summary, plan = summarise(record), record.plan
-    first = summary.first or ChunkMeasures()
-    return {
-        "run_id": plan.run_id,
-        "trace_id": plan.trace_id,
-        "target": plan.target.name,
-        "scenario": plan.scenario.name,
-        "outcome": outcome(record),
-        "response_ttfb_ms": _rounded(summary.response_ttfb_ms),
-        "response_ttfa_ms": _rounded(summary.response_ttfa_ms),
-        "llm_ttft_ms": _rounded(first.llm_ttft_ms),
-        "llm_gen_time_ms": _rounded(first.llm_gen_time_ms),
-        "tts_ttfb_ms": _rounded(first.tts_ttfb_ms),
-        "tts_gen_time_ms": _rounded(first.tts_gen_time_ms),
-        "playout_gap_total_ms": _rounded(summary.playout_gap_total_ms) if summary.chunks else None,
-        "turns": len(record.turns),
-        "chunks": summary.chunks,
-        "duration_ms": _rounded((record.ended - record.started) / 1e6),
-    }
-
-
-def _trouble(record: RunRecord, *, log_texts: bool) -> dict[str, Any]:
-    """What there is to say beyond the figures when a run is not simply good."""
-    fields: dict[str, Any] = {"skipped": record.skipped, "doubts": list(record.doubts) or None}
-    if outcome(record) == "slow":
-        fields["objective_ms"] = record.plan.target.objective_ms
-    failure = record.failure
-    if failure is not None:
-        fields |= {
-            "stage": failure.stage,
-            "reason": failure.reason,
-            "detail": failure.detail if log_texts else without_texts(failure.detail, record),
-            "turn_num": failure.turn_num,
-            "chunk_num": failure.chunk_num,
-        }
-        fields |= {f"{role}_url": server.url for role, server in record.plan.target.servers.items()}
-    return fields
-
-
-def _rounded(ms: float | None) -> float | None:
-    return None if ms is None else round(ms, 1)
-
-
 def _without_secrets(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """Whoever logs, and whatever."""
+    """The last step of every line, so that no caller has to think of it."""
     return {key: without_secrets(value) if isinstance(value, str) else value for key, value in event.items()}

@@ -1,10 +1,10 @@
-"""Does what the schedule says, and hands what came of it to whoever reads records."""
+"""Does the runs that the schedule asks for, and hands their records to the dispatch."""
 
 import asyncio
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import datetime
 
 from probe.config import Config
 from probe.daemon.attempt import attempt, skipped
@@ -13,8 +13,9 @@ from probe.daemon.health import Health
 from probe.daemon.log import Logger
 from probe.daemon.schedule import Entry
 from probe.measures import outcome, summarise
-from probe.metrics.histograms import Histograms
+from probe.metrics.registry import Metrics
 from probe.record import RunRecord, ServerIdentity
+from probe.timestamps import utc
 
 OVERLAP = "the previous run is still going"
 
@@ -26,7 +27,7 @@ class Runs:
         self,
         config: Config,
         dispatch: Dispatch,
-        histograms: Histograms,
+        metrics: Metrics,
         health: Health,
         log: Logger,
         stop: asyncio.Event,
@@ -34,10 +35,10 @@ class Runs:
     ) -> None:
         self.config = config
         self.last: RunRecord | None = None
-        # The longest delays of late, in seconds: of runs, and between them of the heartbeat.
+        # The last delays of the event loop, in seconds: the longest of each run, and the heartbeat's between runs.
         self.lags: deque[float] = deque(maxlen=60)
         self._dispatch = dispatch
-        self._histograms = histograms
+        self._metrics = metrics
         self._health = health
         self._log = log
         self._stop = stop
@@ -52,7 +53,7 @@ class Runs:
         if done is None:
             return
         self.lags.append(done.lag_s)
-        self._histograms.daemon.set_schedule_delay(entry.target.name, entry.scenario.name, max(0.0, done.began - at))
+        self._metrics.daemon.set_schedule_delay(entry.target.name, entry.scenario.name, max(0.0, done.began - at))
         await self._hand_on(done.record)
 
     async def skipped(self, entry: Entry, at: float) -> None:
@@ -62,7 +63,7 @@ class Runs:
     def missed(self, entry: Entry, runs: int) -> None:
         self._log.warning("runs missed", target=entry.target.name, scenario=entry.scenario.name, runs=runs)
         for _ in range(runs):
-            self._histograms.daemon.count_missed(entry.target.name, entry.scenario.name)
+            self._metrics.daemon.count_missed(entry.target.name, entry.scenario.name)
 
     def stepped(self, seconds: float) -> None:
         self._log.warning("the wall clock was set; intervals go on unchanged", seconds=round(seconds, 3))
@@ -73,7 +74,7 @@ class Runs:
         return last if next_due is None else f"{last}; next at {next_due:%H:%M:%S} UTC"
 
     def _remember(self, record: RunRecord) -> None:
-        """What serves a target is still what served it last, where it does not say."""
+        """Keep what a target's server said of itself, for the runs in which it says nothing."""
         if record.served != ServerIdentity():
             self._served[record.plan.target.name] = record.served
 
@@ -95,7 +96,7 @@ def _without_audio(record: RunRecord) -> RunRecord:
 
 def _described(record: RunRecord) -> str:
     plan = record.plan
-    ended = datetime.fromtimestamp(record.ended / 1e9, UTC)
+    ended = utc(record.ended)
     ttfb = summarise(record).response_ttfb_ms
     audio = "" if ttfb is None else f", first audio after {ttfb:.0f} ms"
     return f"last run {outcome(record)} at {ended:%H:%M:%S} UTC ({plan.target.name}/{plan.scenario.name}{audio})"

@@ -1,4 +1,4 @@
-"""What is run when. APScheduler keeps the time; what was due and did not happen is counted here."""
+"""What is run when. APScheduler keeps the time; a run that was not started is counted as missed here."""
 
 import asyncio
 import logging
@@ -36,7 +36,7 @@ class Entry:
 
 
 class Listener(Protocol):
-    """Who does the runs and keeps the books. Moments are seconds since the epoch."""
+    """What the schedule calls: it does the runs and counts the others. Moments are seconds since the epoch."""
 
     async def due(self, entry: Entry, at: float) -> None:
         """Do the run that was due `at`. The next one on this target waits for it."""
@@ -45,10 +45,10 @@ class Listener(Protocol):
         """A run was due `at` while the one before it was still going."""
 
     def missed(self, entry: Entry, runs: int) -> None:
-        """So many runs never came: the process, or the machine, slept."""
+        """So many runs were missed: the process, or the machine, slept."""
 
     def stepped(self, seconds: float) -> None:
-        """Somebody set the wall clock."""
+        """The wall clock was set, by so many seconds."""
 
 
 def now_utc() -> datetime:
@@ -111,7 +111,7 @@ class Schedule:
     def replace(self, entries: Iterable[Entry], *, parallel: bool) -> None:
         """Go on with these entries. What is new, or measures something else now, runs at once.
 
-        Those that stay as they are keep their beat; where only the timing is another one, the next run follows it.
+        Those that stay as they are keep their times; where only the timing is another one, the next run follows it.
         """
         self._parallel = parallel
         wanted = {entry.name: entry for entry in entries}
@@ -155,7 +155,7 @@ class Schedule:
         return dues
 
     def overdue_s(self) -> float:
-        """For how long a run has been due that nobody has started or skipped."""
+        """For how long a run has been due that was neither started nor skipped, in seconds."""
         due = self.next_due()
         return 0.0 if due is None else max(0.0, (self._now() - due).total_seconds())
 
@@ -170,7 +170,7 @@ class Schedule:
             self._scheduler.wakeup()
 
     def look_at_the_clock(self) -> None:
-        """Keep the beat where somebody set the wall clock: intervals go on as if nothing had happened."""
+        """Keep the intervals where the wall clock was set: they go on as if nothing had happened."""
         wall, elapsed = self._now(), self._elapsed()
         step = (wall - self._seen[0]).total_seconds() - (elapsed - self._seen[1])
         self._seen = wall, elapsed

@@ -1,7 +1,6 @@
 """The daemon from start to end: its schedule, its signals, and the order in which things stop."""
 
 import asyncio
-import gc
 import os
 import sys
 import threading
@@ -9,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from probe import config as configuration
+from probe import garbage
 from probe.config import Config, ConfigError
 from probe.daemon.composition import Parts, build, expect
 from probe.daemon.lifecycle import heartbeat, on_signals
@@ -27,7 +27,7 @@ SWITCH_INTERVAL_S = 0.0002
 
 @dataclass(frozen=True, slots=True)
 class Supervisor:
-    """What systemd tells its service, if it is there at all."""
+    """How to report to systemd, and how often; without it the notifier sends nothing."""
 
     notifier: Notifier
     watchdog_s: float | None
@@ -38,9 +38,7 @@ def serve(path: Path, config: Config, supervisor: Supervisor) -> None:
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     parts = build(config)
     parts.http.start()
-    # What is there now stays; a collection of it would stop a run for over 10 ms.
-    gc.collect()
-    gc.freeze()
+    garbage.freeze()
     try:
         asyncio.run(_Daemon(path, config, supervisor, parts).run())
     finally:
@@ -57,7 +55,7 @@ class _Daemon:
         self._parts = parts
         self._log = parts.log
         self._stop = asyncio.Event()
-        self._runs = Runs(config, parts.dispatch, parts.histograms, parts.health, parts.log, self._stop, parts.last)
+        self._runs = Runs(config, parts.dispatch, parts.metrics, parts.health, parts.log, self._stop, parts.last)
         self._schedule = Schedule(self._runs)
 
     async def run(self) -> None:
@@ -66,7 +64,7 @@ class _Daemon:
         self._schedule.start(entries(config), parallel=config.daemon.parallel_targets)
         beating = asyncio.ensure_future(
             heartbeat(
-                self._schedule, self._runs, self._parts.health, self._parts.histograms, self._notifier, self._watchdog_s
+                self._schedule, self._runs, self._parts.health, self._parts.metrics, self._notifier, self._watchdog_s
             )
         )
         self._notifier.ready()
@@ -93,14 +91,14 @@ class _Daemon:
         try:
             new = await asyncio.to_thread(configuration.load, self._path)
         except ConfigError as error:
-            self._parts.histograms.daemon.set_config_refused()
+            self._parts.metrics.daemon.set_config_refused()
             self._log.warning("configuration refused; the old one stays", errors=str(error).splitlines())
         else:
             await self._take_over(new)
         self._notifier.ready()
 
     async def _take_over(self, new: Config) -> None:
-        await asyncio.to_thread(expect, self._parts.histograms, new)
+        await asyncio.to_thread(expect, self._parts.metrics, new)
         kept = settled_at_start(self._runs.config, new)
         self._runs.config = new
         if not self._stop.is_set():

@@ -1,4 +1,4 @@
-"""What systemd wants to hear from a service of Type=notify: datagrams to a socket that it names."""
+"""The protocol of systemd for a service of Type=notify: datagrams to a socket that it names."""
 
 import socket
 import time
@@ -24,7 +24,7 @@ class Notifier:
         self.send("READY=1")
 
     def reloading(self) -> None:
-        """Tell that a reload begins; `ready` ends it."""
+        """Report that a reload begins; `ready` ends it."""
         self.send("RELOADING=1", f"MONOTONIC_USEC={time.monotonic_ns() // 1000}")
 
     def stopping(self) -> None:

@@ -59,7 +59,7 @@ def moments(timing: Timing, start: datetime, now: datetime) -> Every | Cron:
 
 
 class Trigger(BaseTrigger):  # type: ignore[misc]  # APScheduler has no types
-    """What APScheduler wants to know."""
+    """A trigger of APScheduler that asks `due`."""
 
     def __init__(self, due: Every | Cron) -> None:
         self.due = due

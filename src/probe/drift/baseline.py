@@ -1,4 +1,4 @@
-"""What a run should take: the level of late, and the rhythm of the day. Logarithms, so that both are shares.
+"""What a run should take: the recent level, and the rhythm of the day. Logarithms, so that both are shares.
 
 Each hour of the past is one cell, the mean of its middle half. The level is the median of the cells of up to a week
 that are not too young, so that a slow ramp does not become its own baseline. The rhythm is how each hour of the day
@@ -17,7 +17,7 @@ _WEEK = 7 * _DAY
 _KEPT = 8 * _DAY
 # The youngest third of what there is, at most a day of it, is no baseline.
 _LONGEST_LAG = _DAY
-# A day with a smaller share of the hours that the fullest one has tells nothing of the rhythm.
+# A day with a smaller share of the hours that the fullest one has says nothing about the rhythm.
 _WHOLE_DAY = 2 / 3
 # While the rhythm is unknown only the last hours are a fair comparison: as few as hold so many runs, and more than two,
 # so that one of them may be off.
@@ -84,7 +84,7 @@ class Baseline:
         return self._unsure[int(at // HOUR) % _DAY]
 
     def add(self, at: float, value: float | None, noise: float) -> bool:
-        """Take a run, None for one that doesn't count; True where the rhythm is known anew.
+        """Take a run, None for one that doesn't count; True where the rhythm has been estimated again.
 
         `noise` is the variance that a mean has for each run.
         """

@@ -1,4 +1,4 @@
-"""What drift is told in: changes that were found, and how things stand now. Frozen values; times are nanoseconds."""
+"""The vocabulary of drift: changes that were found, and the state now. Frozen values; times are nanoseconds."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -37,7 +37,7 @@ class Shift:
     """Runs take longer, or less long, than before.
 
     `stage` is the one that moved most, in milliseconds; `confidence` the probability that chance alone would not have
-    made it. `since` is the start of the first run that was different, `found` that of the run that gave it away;
+    made it. `since` is the start of the first run that was different, `found` that of the run with which it was found;
     `before` and `after` are the ids of some runs on either side.
     """
 
@@ -55,7 +55,7 @@ class Shift:
 
 @dataclass(frozen=True, slots=True)
 class ServingChange:
-    """Something else serves, or it serves otherwise: what was known of the latencies no longer counts."""
+    """Another model or build, or other settings: what was known of the latencies no longer counts."""
 
     since: int
     old: Fingerprint
@@ -82,7 +82,7 @@ class Drift:
 class Verdict:
     """How things stand. `now` compares each stage's last runs with the baseline; empty while too little is known.
 
-    `runs` are those that are known since the baseline began anew, cold ones apart.
+    `runs` are those that are known since the baseline last began, cold ones apart.
     """
 
     state: State

@@ -1,6 +1,6 @@
 """How much runs depend on each other: by how much the variance of a mean of them is larger than if they did not.
 
-Where the level wanders, that grows with the number of runs: so it is told for a few of them, for those of an hour, and
+Where the level wanders, that grows with the number of runs: so it is given for a few of them, for those of an hour, and
 for those of four hours. A large shift shows in a few runs and is held against the first, a small one against the last.
 """
 
@@ -21,7 +21,7 @@ _MOST = 40.0
 _FEWEST_BLOCKS = 4
 # Trust in what blocks of so many runs show, of which there are few.
 _BLOCKS = {16: 0.8, 64: 0.6}
-# Hours that show how the level wanders, and the runs that an hour must have to be told from a few.
+# Hours that show how the level wanders, and the runs that an hour must have to differ from a few.
 _FEWEST_HOURS = 24
 _FEWEST_IN_AN_HOUR = 8
 _HOURS = 4

@@ -1,6 +1,6 @@
 """The evidence that one stage is not what it was: sums of log-likelihood ratios, for several sizes of shift, both ways.
 
-Each sum starts anew when it falls below zero (Page's CUSUM). For independent runs that obey the density they were
+Each sum starts again when it falls below zero (Page's CUSUM). For independent runs that obey the density they were
 learned from, one of them comes to h by chance once in e^h runs at most, whatever the density.
 """
 
@@ -24,7 +24,7 @@ _MARGIN = 1.2
 _FOR_NOTHING = 2.0
 _DAYS = 8
 _MOST = 20.0
-# What was told and went within a day makes the next alarm need so much more; it fades, too, by the day.
+# An alarm whose change went within a day makes the next one need so much more; that fades, too, by the day.
 _MORE_EACH = 1.3
 _MOST_MORE = 6.0
 _LESS_PER_DAY = 0.98
@@ -34,7 +34,7 @@ _MAY_BE = 0.045
 # When a new level is looked at again after a change, in runs since.
 _SETTLE_AT = (12, 20, 40, 80, 120)
 SETTLED = _SETTLE_AT[-1]
-# Until then it is not known well enough to tell such a shift from it: by table, in runs.
+# Until then it is not known well enough to distinguish such a shift from it: by table, in runs.
 _NEEDED = [SETTLED, SETTLED, 40, 40, 20, 20, 12, 12, 0, 0]
 _SUMS = 2 * len(SHIFTS) + 2
 
@@ -151,7 +151,7 @@ class Evidence:
         self.baseline.forget_level()
 
     def clear(self) -> None:
-        """Start all sums anew."""
+        """Set all sums to zero."""
         self._sums = [0.0] * _SUMS
 
     def change(self, since: int, by: float) -> None:

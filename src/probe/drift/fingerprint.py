@@ -1,15 +1,15 @@
-"""What serves, as far as it can be told: runs that were served alike may be compared, others may not."""
+"""What a run measured: models, voice, configuration. Runs with the same fingerprint may be compared, others may not."""
 
 import hashlib
 import json
 from dataclasses import asdict, dataclass
 
-from probe.legacy import flat_target
+from probe import legacy
 from probe.record import RunRecord
 
 # What a thing is called, where courtesy looks, and how patient we are: none of it moves a latency.
 _OF_NO_EFFECT = {
-    "target": ("name", "llama_url", "objective_ms"),
+    "target": ("name", "objective_ms", *legacy.ASKED_BESIDE),
     "limits": ("connect_s", "llm_s", "tts_s", "run_s", "release_s"),
     "scenario": ("name",),
 }
@@ -17,9 +17,9 @@ _OF_NO_EFFECT = {
 
 @dataclass(frozen=True, slots=True)
 class Fingerprint:
-    """Two runs with equal ones were served alike.
+    """Runs with equal ones had the same servers and the same settings, as far as is known.
 
-    `llm` is the model and its server's build, empty where llama.cpp does not tell; `tts` what was asked of the TTS
+    `llm` is the model and its server's build, empty where it does not say; `tts` what was asked of the TTS
     server; `config` a fingerprint of everything in the configuration that may move a latency.
     """
 
@@ -29,7 +29,7 @@ class Fingerprint:
 
 
 def fingerprint(record: RunRecord) -> Fingerprint:
-    """What served this run."""
+    """The fingerprint of what this run measured."""
     target, served = record.plan.target, record.served
     rate = target.option("tts", "sample_rate")
     asked = (target.option("tts", "voice"), target.option("tts", "language"), f"{rate} Hz" if rate else None)
@@ -41,8 +41,11 @@ def fingerprint(record: RunRecord) -> Fingerprint:
 
 
 def _fingerprint(record: RunRecord) -> str:
-    target, scenario = flat_target(asdict(record.plan.target)), asdict(record.plan.scenario)
+    target, scenario = legacy.flat_target(asdict(record.plan.target)), asdict(record.plan.scenario)
     for part, name in ((target, "target"), (target["limits"], "limits"), (scenario, "scenario")):
         for key in _OF_NO_EFFECT[name]:
             part.pop(key, None)
+    if scenario["flow"] is None:
+        # A setting that version 0.1 had not.
+        del scenario["flow"]
     return hashlib.sha256(json.dumps([target, scenario], sort_keys=True).encode()).hexdigest()[:8]

@@ -14,27 +14,27 @@ from probe.drift.evidence import RING, SETTLED, Evidence
 from probe.drift.fingerprint import Fingerprint
 from probe.drift.onset import first_different
 from probe.drift.series import Point
-from probe.measures import STAGES
+from probe.measures import STAGES, TRUSTED
+from probe.timestamps import NS_PER_DAY, epoch_seconds
 
 # Evidence that announces a change; the logarithm of how unlikely it is by chance. `bench/drift.py` sets it.
 THRESHOLD = 11.0
 # A smaller change, as a share, is none.
 LEAST_CHANGE = 0.03
-# What the present is told by.
+# How many of the last runs are the present.
 _RECENT = 60
 # Standard errors: certainly moved, and moved enough to have its own new level.
 _CERTAIN = 3.0
 _NOTICEABLE = 1.0
 _BACK = 2.5
 # A level that has held for so long is the new normal.
-_ADOPTED_AFTER_NS = 7 * 86_400 * 10**9
+_ADOPTED_AFTER_NS = 7 * NS_PER_DAY
 # What has gone within that time is one change that ended, and not two.
-_A_DAY_NS = 86_400 * 10**9
+_GONE_WITHIN_NS = NS_PER_DAY
 # A run is cold when the one before it is longer ago than so many times the usual.
 _PAUSE = 5.0
 _GAPS = 25
 _NAMED_RUNS = 5
-_TRUSTED = ("ok", "slow")
 
 
 class _Run(NamedTuple):
@@ -65,13 +65,13 @@ class Monitor:
         self._changed_at = 0
 
     def add(self, point: Point) -> Change | None:
-        """Take a run; returns the change that it gives away. Failed, skipped and suspect runs are no latencies."""
+        """Take a run; returns the change found with it. The figures of failed, skipped and suspect runs are ignored."""
         found: Change | None = self._serve(point)
         cold = found is not None or self._is_cold(point)
         self._last = point
-        if point.outcome in _TRUSTED and cold:
+        if point.outcome in TRUSTED and cold:
             self._take_cold(point)
-        elif point.outcome in _TRUSTED:
+        elif point.outcome in TRUSTED:
             self._take(point)
             found = self._look(point)
             self._adopt(point)
@@ -128,7 +128,7 @@ class Monitor:
     def _take(self, point: Point) -> None:
         self._number += 1
         self._runs.append(_Run(self._number, point.started, point.run_id))
-        at = point.started / 1e9
+        at = epoch_seconds(point.started)
         logs = [math.log(ms) if ms else None for ms in point.stages_ms]
         far, patience = self._is_far(at, logs[0]), self._evidence[WHOLE].patience
         since = self._contention.counts_since(self._number, at, far, patience)
@@ -218,7 +218,7 @@ class Monitor:
             self._first, self._reference = shift, before
         elif shift.direction != first.direction and self._is_back():
             self._went(shift.since)
-            return shift.since - first.since > _A_DAY_NS
+            return shift.since - first.since > _GONE_WITHIN_NS
         return True
 
     def _is_back(self) -> bool:
@@ -272,8 +272,8 @@ def _of(stage: str, moved: Sequence[Moved]) -> Moved:
     return next(each for each in moved if each.stage == stage)
 
 
-def _filled(known: Fingerprint | None, told: Fingerprint) -> Fingerprint:
+def _filled(known: Fingerprint | None, new: Fingerprint) -> Fingerprint:
     """A server that does not say what it is, is what it was."""
-    if known is None or told.llm:
-        return told
-    return Fingerprint(known.llm, told.tts, told.config)
+    if known is None or new.llm:
+        return new
+    return Fingerprint(known.llm, new.tts, new.config)

@@ -14,7 +14,7 @@ from probe.drift.dependence import dependence, spread
 
 # Shifts that are looked for, in robust standard deviations of the noise, and the fewest runs that may announce one.
 SHIFTS = {1.0: 8, 2.0: 7, 3.0: 5, 4.0: 5}
-# What is further out than that tells of a shift only by lasting.
+# What is further out than that is evidence for a shift only by lasting.
 _FAR = 3.0
 _FAR_RUNS = 14
 # The share of far runs that a shift would make, and that of them which is taken for usual before runs show it.

@@ -8,7 +8,7 @@ from probe.drift.evidence import Evidence, Seen
 
 # How many runs before the evidence began to grow it may have begun.
 _BEFORE = 60
-# The density of outliers, which tell nothing of when.
+# The density of outliers, which carry no information about when.
 _OUTLIERS = 0.005
 
 

@@ -1,8 +1,8 @@
-"""Which threshold a history would have needed: how often a detector cries wolf in a past in which nothing changed.
+"""Which threshold a history would have needed: how many false alarms a detector raises where nothing changed.
 
-Such a past is made from the real one: each day, and what is before and after a change in it, is brought to the same
-level, and the hours of the days are dealt out anew among the days, each at its own time of day. Spikes, bursts,
-dependence and the rhythm stay; what lasted is gone.
+A past in which nothing changed is made from the real one: each day, and what is before and after a change in it, is
+brought to the same level, and the hours of the days are shuffled among the days, each at its own time of day. Spikes,
+bursts, dependence and the rhythm stay; what lasted is gone.
 """
 
 import math
@@ -16,10 +16,11 @@ from probe.drift.change import Shift
 from probe.drift.evidence import ENOUGH
 from probe.drift.monitor import Monitor
 from probe.drift.series import Point
+from probe.measures import TRUSTED
+from probe.timestamps import NS_PER_DAY, NS_PER_S
 
 LADDER = (7.0, 8.0, 9.0, 10.0, 11.0, 12.0, 14.0, 16.0, 20.0, 25.0, 32.0, 40.0)
-_HOUR = 3600 * 10**9
-_DAY = 24 * _HOUR
+_NS_PER_HOUR = 3600 * NS_PER_S
 _SHUFFLES = 3
 _FEWEST_DAYS = 3
 
@@ -38,8 +39,8 @@ class Rung:
 
 def calibrate(points: Sequence[Point], budget_days: float, least_change: float) -> list[Rung]:
     """Thresholds up to the lowest that makes no more than one false alarm in `budget_days`. Raises TooLittleError."""
-    trusted = [each for each in points if each.outcome in ("ok", "slow") and all(each.stages_ms)]
-    days = {each.started // _DAY for each in trusted}
+    trusted = [each for each in points if each.outcome in TRUSTED and all(each.stages_ms)]
+    days = {each.started // NS_PER_DAY for each in trusted}
     if len(days) < _FEWEST_DAYS or len(trusted) < _FEWEST_DAYS * ENOUGH:
         raise TooLittleError(f"{len(trusted)} runs on {len(days)} days are too few; {_FEWEST_DAYS} days are needed")
     quiet = [_dealt_out(trusted, random.Random(seed)) for seed in range(_SHUFFLES)]  # noqa: S311 - no secret
@@ -61,7 +62,7 @@ def _alarms(series: Sequence[Point], threshold: float, least_change: float) -> i
 def _dealt_out(points: Sequence[Point], rng: random.Random) -> list[Point]:
     hours: dict[int, dict[int, list[Point]]] = {}
     for each in _levelled(points):
-        hours.setdefault(each.started // _HOUR % 24, {}).setdefault(each.started // _DAY, []).append(each)
+        hours.setdefault(each.started // _NS_PER_HOUR % 24, {}).setdefault(each.started // NS_PER_DAY, []).append(each)
     dealt: list[Point] = []
     for days in hours.values():
         givers = list(days)
@@ -72,7 +73,7 @@ def _dealt_out(points: Sequence[Point], rng: random.Random) -> list[Point]:
 
 
 def _moved(point: Point, days: int) -> Point:
-    return replace(point, started=point.started + days * _DAY)
+    return replace(point, started=point.started + days * NS_PER_DAY)
 
 
 def _levelled(points: Sequence[Point]) -> Iterator[Point]:
@@ -80,7 +81,7 @@ def _levelled(points: Sequence[Point]) -> Iterator[Point]:
     parts: dict[tuple[int, int], list[Point]] = {}
     changed_at = _changes(points)
     for each in points:
-        parts.setdefault((each.started // _DAY, bisect(changed_at, each.started)), []).append(each)
+        parts.setdefault((each.started // NS_PER_DAY, bisect(changed_at, each.started)), []).append(each)
     whole = _levels(points)
     for part in parts.values():
         factors = [math.exp(in_all - here) for in_all, here in zip(whole, _levels(part), strict=True)]

@@ -1,11 +1,11 @@
 """Drift in words, and as plain values for logs and spans. Times are UTC."""
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 
 from probe.drift.change import WHOLE, Change, Direction, Moved, ServingChange, Shift, Verdict
 from probe.drift.evidence import ENOUGH
 from probe.drift.fingerprint import Fingerprint
+from probe.timestamps import utc
 
 NAMES = {
     WHOLE: "combined TTFB",
@@ -23,11 +23,11 @@ Value = str | float | tuple[str, ...]
 
 def moment(at: int) -> str:
     """Nanoseconds since the epoch, for a person."""
-    return f"{datetime.fromtimestamp(at / 1e9, UTC):%-d %b %H:%M} UTC"
+    return f"{utc(at):%-d %b %H:%M} UTC"
 
 
 def iso(at: int) -> str:
-    return datetime.fromtimestamp(at / 1e9, UTC).isoformat(timespec="seconds")
+    return utc(at).isoformat(timespec="seconds")
 
 
 def percent(ratio: float) -> str:
@@ -51,18 +51,18 @@ def _what(moved: Sequence[Moved], direction: Direction, stage: str, since: str =
     whole = by_stage.get(WHOLE)
     if whole is None:
         return f"{NAMES[stage]} {percent(by_stage[stage].ratio)}{since}"
-    told = f"{NAMES[WHOLE]} {percent(whole.ratio)}{since}"
+    whole_moved = f"{NAMES[WHOLE]} {percent(whole.ratio)}{since}"
     same_way = (whole.added_ms > 0) == (direction == "slower")
     if not whole.certain or not same_way:
         named = by_stage.get(stage, whole)
         return f"{NAMES[stage]} {percent(named.ratio)}{since}; {NAMES[WHOLE]} {percent(whole.ratio)}"
     parts = _parts(moved, whole)
     if not parts:
-        return told
+        return whole_moved
     if parts[0].added_ms / whole.added_ms >= _ALL:
-        return f"{told}, all of it {_named(parts[0])}"
+        return f"{whole_moved}, all of it {_named(parts[0])}"
     shares = [f"{min(1.0, each.added_ms / whole.added_ms):.0%} of it {_named(each)}" for each in parts]
-    return f"{told}, {', '.join(shares)}"
+    return f"{whole_moved}, {', '.join(shares)}"
 
 
 def _parts(moved: Sequence[Moved], whole: Moved) -> list[Moved]:
@@ -79,8 +79,8 @@ def text(found: Change) -> str:
     """A change in words, but for its time."""
     if isinstance(found, ServingChange):
         return f"what serves changed: {_difference(found.old, found.new)}"
-    told = _what(found.moved, found.direction, found.stage)
-    return told if found.until is None else f"{told}, until {moment(found.until)}"
+    what = _what(found.moved, found.direction, found.stage)
+    return what if found.until is None else f"{what}, until {moment(found.until)}"
 
 
 def _difference(old: Fingerprint, new: Fingerprint) -> str:
@@ -94,10 +94,10 @@ def _difference(old: Fingerprint, new: Fingerprint) -> str:
 
 def plain(found: Change) -> Mapping[str, Value]:
     """A change as values for a log line, or attributes of a span's event."""
-    told: dict[str, Value] = {"what": text(found), "since": iso(found.since)}
+    values: dict[str, Value] = {"what": text(found), "since": iso(found.since)}
     if isinstance(found, Shift):
-        told |= {"direction": found.direction, "stage": found.stage, "confidence": round(found.confidence, 4)}
+        values |= {"direction": found.direction, "stage": found.stage, "confidence": round(found.confidence, 4)}
         if found.until is not None:
-            told["until"] = iso(found.until)
-        told |= {f"{each.stage}_ratio": round(each.ratio, 4) for each in found.moved}
-    return told | {"runs_before": found.before, "runs_after": found.after}
+            values["until"] = iso(found.until)
+        values |= {f"{each.stage}_ratio": round(each.ratio, 4) for each in found.moved}
+    return values | {"runs_before": found.before, "runs_after": found.after}

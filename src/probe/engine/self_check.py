@@ -12,12 +12,12 @@ from typing import Any, Self
 
 from probe.clock import Clock
 from probe.record import RunRecord
+from probe.timestamps import milliseconds
 
 # How often the loop is looked at. A look costs some 20 us, however many runs are watched.
 TICK_S = 0.002
 # Timers are rounded up to the millisecond, and no machine is better than that all the time.
 NOTED_MS = 2.0
-NS_PER_MS = 1e6
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class Stall:
 
     def within_ms(self, start: int, end: int) -> float:
         """How much of it lies in a span of time; 0 or less where nothing does."""
-        return (min(self.end, end) - max(self.start, start)) / NS_PER_MS
+        return milliseconds(min(self.end, end) - max(self.start, start))
 
 
 class Watch:
@@ -128,7 +128,7 @@ class _Lookout:
             self._collecting = None
 
     def _note(self, what: str, start: int, end: int, usual_ms: float = 0.0) -> None:
-        if (end - start) / NS_PER_MS - usual_ms > NOTED_MS:
+        if milliseconds(end - start) - usual_ms > NOTED_MS:
             stall = Stall(what, start, end)
             for stalls in self._watching:
                 stalls.append(stall)

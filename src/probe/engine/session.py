@@ -1,174 +1,230 @@
-"""The two connections of a run: opened, written to, and read together, so that a wait for one server sees both."""
+"""A run's connections and conversations: opened, written to, and read together, so that a wait for one sees both."""
 
-from collections.abc import Callable, Mapping
-from typing import Protocol
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+from typing import Protocol, TypeVar
 
 from probe.clock import Clock
-from probe.record import REASONS, Chunk, Connect, Event, EventKind, Plan, Stage
-from probe.transport.connection import ConnectError, Connector, Link, SendError
-from probe.transport.inbox import NEVER, NS_PER_S, Arrival, Inbox, Kind, Server
+from probe.engine.faults import Fault
+from probe.engine.inquiry import inquire
+from probe.protocols.base import Action, Close, Connect, Conversation, Drop, Event, Inquiry, Send, Step
+from probe.record import REASONS, Chunk, EventKind, Plan, Role, Stage
+from probe.record import Connect as ConnectRecord
+from probe.record import Event as ProgressEvent
+from probe.timestamps import NEVER, NS_PER_S
+from probe.transport.connection import ConnectError, Endpoint, Link, SendError
+from probe.transport.connector import Connector
+from probe.transport.framing.base import Ended, Incoming, Outgoing
+from probe.transport.inbox import Arrival, Inbox
 from probe.urls import without_secrets
 
-_ENDINGS: Mapping[Kind, str] = {"closed": "closed", "broken": "malformed", "flood": "flood"}
+T = TypeVar("T")
 # Only asked once a run has failed; it must not hold up the end of the run for long.
-FETCH_TIMEOUT_S = 2.0
-# TTS servers drop a stream after about 30 s without activity.
-KEEP_ALIVE_S = 10
-_NAMES: Mapping[Server, str] = {"llm": "LLM", "tts": "TTS"}
+INQUIRY_TIMEOUT_S = 2.0
+# As a person reads it, and the stage in which it fails.
+_NAMES: Mapping[Role, str] = {"llm": "LLM", "tts": "TTS"}
+_STAGES: Mapping[Role, Stage] = {"llm": "llm", "tts": "tts"}
 
 
-class Fault(Exception):
-    """A server did not do its part: ends the run with this stage and reason."""
-
-    def __init__(self, stage: Stage, reason: str, detail: str) -> None:
-        super().__init__(detail)
-        self.stage: Stage = stage
-        self.reason = reason
-
-
-class Busy(Exception):
-    """The server is occupied by its users: ends the run without blame."""
-
-
-class Peer(Protocol):
-    """One server's side of the dialogue."""
+class Side(Protocol):
+    """One server's part in the turn that goes on."""
 
     @property
-    def busy(self) -> bool:
-        """Whether something is owed, so that the end of the connection is a fault."""
+    def owes(self) -> bool:
+        """Whether something is due, so that the end of the connection is a fault."""
 
-    def on_frame(self, arrival: Arrival) -> None: ...
-
-    async def keep_alive(self) -> None:
-        """Say something on a connection that would be dropped for want of activity."""
+    def on_event(self, event: Event, at: int) -> None:
+        """Take what the server said. May raise Fault and Busy."""
 
 
 class Session:
-    """A run's connections, and who reads what comes in on them."""
+    """The links of a run, who says what on them, and who listens."""
 
     def __init__(
-        self, plan: Plan, connector: Connector, inbox: Inbox, clock: Clock, observe: Callable[[Event], None]
+        self,
+        plan: Plan,
+        framings: Mapping[Role, str],
+        conversations: Mapping[Role, Conversation],
+        connector: Connector,
+        clock: Clock,
+        observe: Callable[[ProgressEvent], None],
     ) -> None:
         self.plan = plan
         self.clock = clock
-        self.connects: list[Connect] = []
-        self.peers: dict[Server, Peer] = {}
+        self.connects: list[ConnectRecord] = []
+        # Who listens, in the turn that goes on.
+        self.sides: dict[Role, Side] = {}
         self.stage: Stage = "connect"
         self.turn_num = 0
+        self._framings = framings
+        self._conversations = conversations
         self._connector = connector
-        self._inbox = inbox
+        self._inbox = Inbox(clock)
         self._observe = observe
-        self._links: dict[Server, Link] = {}
-        self._numbers: dict[Server, int] = {"llm": 0, "tts": 0}
+        self._links: dict[Role, Link] = {}
+        self._numbers: dict[Role, int] = dict.fromkeys(conversations, 0)
         # How each server's last connection ended, for a person.
-        self._endings: dict[Server, str] = {}
+        self._endings: dict[Role, str] = {}
         # Each server's last sign of life, or our last request to it.
-        self._heard: dict[Server, int] = {"llm": 0, "tts": 0}
-        limits = plan.target.limits
-        self._patience: dict[Server, float] = {"llm": limits.llm_s, "tts": limits.tts_s}
+        self._heard: dict[Role, int] = dict.fromkeys(conversations, 0)
+        # What conversations want done about what they have read.
+        self._to_do: deque[tuple[Role, Action]] = deque()
 
-    def tell(self, kind: EventKind, at: int, chunk: Chunk | None = None, text: str = "") -> None:
+    def report(self, kind: EventKind, at: int, chunk: Chunk | None = None, text: str = "") -> None:
         """Let whoever watches know."""
-        self._observe(Event(at, kind, self.turn_num, chunk, text))
+        self._observe(ProgressEvent(at, kind, self.turn_num, chunk, text))
 
-    def connected(self, server: Server) -> bool:
-        return server in self._links
+    def connected(self, role: Role) -> bool:
+        return role in self._links
 
-    async def connect(self, server: Server, timeout_s: float | None = None) -> None:
+    async def connect(self, role: Role) -> None:
         """Open a connection where there is none. Raises Fault of stage connect."""
-        if server in self._links:
+        if role in self._links:
             return
         before, self.stage = self.stage, "connect"
-        target = self.plan.target
-        url = target.servers[server].url
         start = self.clock.now()
         end = None
-        self._numbers[server] += 1
         try:
-            self._links[server] = await self._connector.open(
-                server, self._numbers[server], url, self._headers(), timeout_s or target.limits.connect_s
-            )
+            self._links[role] = await self._opened(role)
             end = self.clock.now()
         except ConnectError as error:
             stage: Stage = "connect" if error.reason in REASONS["connect"] else "internal"
             raise Fault(stage, error.reason, str(error)) from error
         finally:
-            self.connects.append(Connect(server, start, end))
+            self.connects.append(ConnectRecord(role, start, end))
         self.stage = before
-        self.tell("connected", end, text=f"{_NAMES[server]} {without_secrets(url)}")
+        self.report("connected", end, text=f"{_NAMES[role]} {without_secrets(self.plan.target.servers[role].url)}")
 
-    async def send(self, server: Server, request: str) -> int:
-        """Write a request; returns the moment just before the write. Raises Fault."""
-        if server not in self._links:
-            raise Fault(server, "closed", f"{_NAMES[server]} server ended the connection: {self._endings.get(server)}")
-        self._heard[server] = self.clock.now()
-        try:
-            return await self._links[server].send(request, self._patience[server])
-        except SendError as error:
-            raise Fault(server, error.reason, f"{_NAMES[server]}: {error}") from error
+    async def perform(self, role: Role, steps: Iterable[Step]) -> int:
+        """Do what a conversation wants done, in order; returns the moment of its last write, 0 without. Raises Fault.
 
-    async def pump(self, server: Server, until: int) -> bool:
-        """Let the peers read the next arrival; False when `until` passes without one.
-
-        Raises Fault where `server`, the one that is waited for, has been silent for longer than it may.
+        A request that can't be written is the end of its connection; the conversation may know another way.
         """
-        self.stage = server
-        silence_ends = self._heard[server] + round(self._patience[server] * NS_PER_S)
-        idles_at = self._idles_at(server)
-        arrival = await self._inbox.get(min(until, silence_ends, idles_at))
+        written = 0
+        for step in steps:
+            match step:
+                case Connect():
+                    await self.connect(role)
+                case Send(frame):
+                    try:
+                        written = await self._send(role, frame)
+                    except Fault as fault:
+                        self._abort(role)
+                        ended = Ended("closed", str(fault))
+                        instead = [*self._conversations[role].received(ended, self.clock.now())]
+                        if not instead:
+                            raise
+                        return await self.perform(role, instead)
+                case Close():
+                    await self.drop(role)
+                case Drop():
+                    self._abort(role)
+                case event:
+                    self.sides[role].on_event(event, self.clock.now())
+        return written
+
+    async def pump(self, until: int, *waited: Role) -> bool:
+        """Let the sides read the next arrival; False when `until` passes without one.
+
+        Raises Fault where one of `waited`, the servers that owe something, has been silent for longer than it may.
+        """
+        if waited:
+            self.stage = _STAGES[waited[0]]
+        silences = [(self._heard[role] + self._patience_ns(role), role) for role in waited]
+        wakes = [(at, role) for role, each in self._conversations.items() if (at := each.wakes_at()) is not None]
+        first = min(until, *(at for at, _ in silences), *(at for at, _ in wakes), NEVER)
+        arrival = await self._inbox.get(first)
+        # What was due before it: a server that never stops talking must not put it off for ever.
+        due = [role for at, role in wakes if at <= (first if arrival is None else arrival.at)]
+        for role in due:
+            await self.perform(role, self._conversations[role].wake(self.clock.now()))
         if arrival is not None:
             self._dispatch(arrival)
-        elif idles_at < min(until, silence_ends):
-            await self.peers["tts"].keep_alive()
+            await self._perform_pending()
+        if due or arrival is not None:
             return True
-        elif silence_ends <= until:
-            raise Fault(server, "timeout", f"nothing from the {_NAMES[server]} server for {self._patience[server]:g} s")
-        return arrival is not None
+        for at, role in silences:
+            if at <= first:
+                silence = f"nothing from the {_NAMES[role]} server for {self._patience_s(role):g} s"
+                raise Fault(_STAGES[role], "timeout", silence)
+        return False
 
     async def rest(self, seconds: float) -> None:
-        """Let time pass; the peers go on reading."""
+        """Let time pass; the sides go on reading."""
         until = self.clock.now() + round(seconds * NS_PER_S)
         while (arrival := await self._inbox.get(until)) is not None:
             self._dispatch(arrival)
+            await self._perform_pending()
 
-    async def fetch(self, url: str) -> bytes | None:
-        """Ask a server over HTTP what it says of itself."""
-        return await self._connector.fetch(url, FETCH_TIMEOUT_S)
+    async def inquire(self, inquiry: Inquiry[T]) -> T | None:
+        """Ask a server over HTTP what it says of itself; None where it does not answer."""
+        return await inquire(self._connector, inquiry, INQUIRY_TIMEOUT_S)
 
-    async def drop(self, server: Server) -> None:
+    async def drop(self, role: Role) -> None:
         """Close a connection where there is one."""
-        if (link := self._forget(server)) is not None:
+        if (link := self._forget(role)) is not None:
             await link.close()
 
-    def abort(self, server: Server) -> None:
-        """End a connection at once where there is one."""
-        if (link := self._forget(server)) is not None:
+    def _abort(self, role: Role) -> None:
+        if (link := self._forget(role)) is not None:
             link.abort()
 
-    def _forget(self, server: Server) -> Link | None:
+    def _forget(self, role: Role) -> Link | None:
         """Read no more of a connection."""
-        self._numbers[server] += 1
-        return self._links.pop(server, None)
+        self._numbers[role] += 1
+        return self._links.pop(role, None)
+
+    async def _opened(self, role: Role) -> Link:
+        self._numbers[role] += 1
+        number = self._numbers[role]
+
+        def deliver(at: int, frame: Incoming) -> None:
+            self._inbox.put(Arrival(at, role, number, frame))
+
+        server = self.plan.target.servers[role]
+        headers = {"traceparent": f"00-{self.plan.trace_id}-{self.plan.span_id}-01", **server.headers}
+        endpoint = Endpoint(server.url, self._framings[role], headers)
+        return await self._connector.open(endpoint, deliver, self.plan.target.limits.connect_s)
+
+    async def _send(self, role: Role, frame: Outgoing) -> int:
+        if role not in self._links:
+            raise self._ended(role, "closed")
+        self._heard[role] = self.clock.now()
+        try:
+            return await self._links[role].send(frame, self._patience_s(role))
+        except SendError as error:
+            raise Fault(_STAGES[role], error.reason, f"{_NAMES[role]}: {error}") from error
 
     def _dispatch(self, arrival: Arrival) -> None:
-        server = arrival.server
-        if arrival.connection != self._numbers[server]:
+        role, frame = arrival.server, arrival.frame
+        if arrival.connection != self._numbers[role]:
             return
-        self._heard[server] = arrival.at
-        peer = self.peers.get(server)
-        if arrival.kind in _ENDINGS:
-            self._links.pop(server, None)
-            how = self._endings[server] = arrival.data.decode("utf-8", "replace")
-            if peer is not None and peer.busy:
-                raise Fault(server, _ENDINGS[arrival.kind], f"{_NAMES[server]} server ended the connection: {how}")
-        elif peer is not None:
-            peer.on_frame(arrival)
+        self._heard[role] = arrival.at
+        side = self.sides.get(role)
+        wants = len(self._to_do)
+        for step in self._conversations[role].received(frame, arrival.at):
+            if isinstance(step, Action):
+                self._to_do.append((role, step))
+            elif side is not None:
+                side.on_event(step, arrival.at)
+        if isinstance(frame, Ended):
+            self._links.pop(role, None)
+            self._endings[role] = frame.detail
+            if side is not None and side.owes and len(self._to_do) == wants:
+                raise self._ended(role, frame.how)
 
-    def _idles_at(self, server: Server) -> int:
-        """When the TTS server, which drops idle streams, wants a sign of life while the LLM server takes its time."""
-        if server == "tts" or "tts" not in self._links or "tts" not in self.peers or not self.peers["tts"].busy:
-            return NEVER
-        return self._heard["tts"] + KEEP_ALIVE_S * NS_PER_S
+    def _ended(self, role: Role, how: str) -> Fault:
+        detail = f"{_NAMES[role]} server ended the connection: {self._endings.get(role)}"
+        return Fault(_STAGES[role], how, detail)
 
-    def _headers(self) -> dict[str, str]:
-        return {"traceparent": f"00-{self.plan.trace_id}-{self.plan.span_id}-01"}
+    async def _perform_pending(self) -> None:
+        while self._to_do:
+            role, action = self._to_do.popleft()
+            await self.perform(role, (action,))
+
+    def _patience_s(self, role: Role) -> float:
+        limits = self.plan.target.limits
+        return limits.llm_s if role == "llm" else limits.tts_s
+
+    def _patience_ns(self, role: Role) -> int:
+        return round(self._patience_s(role) * NS_PER_S)

@@ -18,7 +18,7 @@ from probe.record import RunRecord
 
 FILE_NAME = "history.sqlite3"
 VERSION = 2
-# How long somebody who holds a lock may delay us.
+# How long another process that holds a lock may delay us.
 BUSY_TIMEOUT_S = 5.0
 # A server's JSON may hold half a character (\ud83d), and what it said is kept as it is.
 _LONE_SURROGATES = "surrogatepass"

@@ -73,7 +73,7 @@ class HistoryReader:
                     yield Point(run_id, started, outcome, decode_serving(serving), tuple(stages))
 
     def serving_since(self, target: str, scenario: str) -> tuple[Fingerprint, int] | None:
-        """What served the last run, and the start of the run since which nothing else did; None where none tells."""
+        """The last run's fingerprint, and the start of the run since which all had it; None where none is stored."""
         if self._version == 1:
             return None
         runs, of = "FROM runs WHERE target = ?1 AND scenario = ?2", (target, scenario)
@@ -119,7 +119,7 @@ def reading(state_dir: Path) -> Iterator[HistoryReader]:
 def _open_to_read(path: Path) -> sqlite3.Connection:
     """Open read-only, and check that it is a history.
 
-    A reader who may not write beside the file can't set up its shared memory, and needs it only while somebody writes:
+    A reader who may not write beside the file can't set up its shared memory, and needs it only while a daemon writes:
     without a write-ahead log the file is all there is.
     """
     address = f"file:{quote(str(path.absolute()))}?mode=ro"

@@ -14,10 +14,10 @@ from pathlib import Path
 from probe.drift.series import point
 from probe.history.file import BUSY_TIMEOUT_S, FILE_NAME, VERSION, decode, encode, encode_serving, explained, migrate
 from probe.record import RunRecord
+from probe.timestamps import NS_PER_DAY
 
 # A clock that jumps ahead makes every run look old: it shall cost a few of them, not the history.
 _MOST_FORGOTTEN_AT_ONCE = 10
-_NS_PER_DAY = 86_400 * 10**9
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ class History:
     def append(self, record: RunRecord) -> None:
         """Commit a run. Once this returns the run is on disk; a run that is there already stays as it is.
 
-        Where somebody has taken the file away, another one begins.
+        Where the file has been removed, another one is begun.
         """
         added = point(record)
         row = (
@@ -89,7 +89,7 @@ class History:
             oldest = self._db.execute(
                 "SELECT seq, started, unsent_spans FROM runs ORDER BY seq LIMIT ?", (_MOST_FORGOTTEN_AT_ONCE,)
             ).fetchall()
-            too_old = now - round(self._retention.days * _NS_PER_DAY)
+            too_old = now - round(self._retention.days * NS_PER_DAY)
             too_large = self._bytes() > self._retention.megabytes * 1e6
             gone = [row for row in oldest if too_large or row[1] < too_old]
             if gone:

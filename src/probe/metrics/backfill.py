@@ -11,11 +11,12 @@ from itertools import groupby
 from operator import itemgetter
 from typing import TypeVar
 
-from probe.measures import measure_run, outcome, stages_ms
+from probe.measures import TRUSTED, measure_run, outcome, stages_ms
 from probe.metrics.exposition import NAMESPACE
-from probe.metrics.histograms import BUCKETS
-from probe.metrics.observations import MEASURES, Observation, is_trusted, observations
+from probe.metrics.observations import MEASURES, Observation, observations
+from probe.metrics.registry import BUCKETS
 from probe.record import RunRecord
+from probe.timestamps import epoch_seconds
 
 T = TypeVar("T")
 Labels = tuple[tuple[str, str], ...]
@@ -51,7 +52,7 @@ def lines(records: Iterable[RunRecord], extra: Mapping[str, str]) -> Iterator[st
 def _reduced(record: RunRecord) -> _Run:
     failure = record.failure
     return _Run(
-        record.ended / 1e9,
+        epoch_seconds(record.ended),
         record.plan.target.name,
         record.plan.scenario.name,
         outcome(record),
@@ -63,7 +64,7 @@ def _reduced(record: RunRecord) -> _Run:
 
 
 def _stages(record: RunRecord) -> dict[str, float]:
-    stages = stages_ms(measure_run(record)[0]) if is_trusted(record) else {}
+    stages = stages_ms(measure_run(record)[0]) if outcome(record) in TRUSTED else {}
     return {stage: ms for stage, ms in stages.items() if ms is not None}
 
 
@@ -117,7 +118,7 @@ def _gauges(runs: Sequence[_Run], fixed: Labels) -> Iterator[str]:
     yield from _gauge("last_combined_ttfb_seconds", known, fixed)
     yield from _stage_gauges(runs, fixed)
     yield from _gauge("last_run_timestamp_seconds", [(run, run.at_s) for run in runs], fixed)
-    trusted = [(run, run.at_s) for run in runs if run.outcome in ("ok", "slow")]
+    trusted = [(run, run.at_s) for run in runs if run.outcome in TRUSTED]
     yield from _gauge("last_success_timestamp_seconds", trusted, fixed)
     yield from _gauge("up", [(run, float(run.failure is None)) for run in runs if not run.skipped], fixed)
 

@@ -1,4 +1,4 @@
-"""Prometheus' text formats, made anew only for what has changed: all series of 20 targets would take 0.2 s."""
+"""Prometheus' text formats, rendered again only for what has changed: all series of 20 targets would take 0.2 s."""
 
 import re
 import threading
@@ -30,7 +30,7 @@ class Part:
         self._lock = threading.Lock()
 
     def refresh(self) -> None:
-        """Make the text anew, in the formats that have been asked for."""
+        """Render the text again, in the formats that have been asked for."""
         with self._lock:
             for content_type in self._texts:
                 self._texts[content_type] = self._families(content_type)

@@ -6,21 +6,21 @@ from collections.abc import Mapping
 from prometheus_client import Gauge
 
 from probe.drift.fingerprint import Fingerprint, fingerprint
-from probe.measures import STAGES, measure_run, outcome, stages_ms
+from probe.measures import STAGES, TRUSTED, measure_run, outcome, stages_ms
 from probe.metrics.exposition import NAMESPACE, RUN_LABELS, Part
-from probe.metrics.observations import is_trusted
 from probe.record import Outcome, RunRecord
+from probe.timestamps import epoch_seconds
 
-# Outcomes of attempts that are the same for whoever asks how many there were in a row.
+# Groups of outcomes that are counted in a row: a gauge has how many of the latest attempts all ended in one of them.
 IN_A_ROW: Mapping[str, tuple[Outcome, ...]] = {
     "failed": ("failed",),
-    "complete": ("ok", "slow"),
+    "complete": TRUSTED,
     "missed": ("slow", "failed"),
     "ok": ("ok",),
 }
 
 
-class LastRun:
+class LastRunMetrics:
     """Gauges in a part of the page. A latency that is not known is NaN: 0 would be a good one."""
 
     def __init__(self, part: Part, target: str, scenario: str) -> None:
@@ -49,7 +49,7 @@ class LastRun:
 
     def update(self, record: RunRecord) -> None:
         """Take a run for the last one."""
-        ended = record.ended / 1e9
+        ended = epoch_seconds(record.ended)
         self._run.set(ended)
         if (now := fingerprint(record)) != self._serving:
             self.update_fingerprint(now, record.started)
@@ -57,15 +57,15 @@ class LastRun:
         # Down and busy are different answers: a run that was skipped says nothing of the target.
         if record.skipped is None:
             self._up.set(record.failure is None)
-        if is_trusted(record):
+        if outcome(record) in TRUSTED:
             self._success.set(ended)
             self._update_stages(record)
 
     def update_fingerprint(self, now: Fingerprint, since: int) -> None:
-        """Say what serves, and since when (nanoseconds since the epoch)."""
+        """Set the identity of what was measured, and since when it has been that (nanoseconds since the epoch)."""
         self._serving = now
         self._since.clear()
-        self._since.labels(**self._labels, llm=now.llm, tts=now.tts, config=now.config).set(since / 1e9)
+        self._since.labels(**self._labels, llm=now.llm, tts=now.tts, config=now.config).set(epoch_seconds(since))
 
     def _update_row(self, record: RunRecord) -> None:
         """A run that was skipped or can't be trusted breaks no row, and is no part of one."""

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from probe.measures import ChunkMeasures, TurnMeasures, measure_run, outcome
+from probe.measures import TRUSTED, ChunkMeasures, TurnMeasures, measure_run, outcome
 from probe.record import RunRecord
 
 Position = Literal["first", "next"]
@@ -34,18 +34,13 @@ class Observation:
     seconds: float
 
 
-def is_trusted(record: RunRecord) -> bool:
-    """Whether the run is complete and its figures can be believed: only then are they latencies."""
-    return outcome(record) in ("ok", "slow")
-
-
 def observations(record: RunRecord) -> Iterator[Observation]:
     """What a run adds: for each turn its start (`first`), and each further chunk that made sound (`next`).
 
     A failed, skipped or suspect run adds nothing, and neither does a measure that does not exist: a first chunk whose
     text was spoken with the next one has no TTS latencies.
     """
-    if not is_trusted(record):
+    if outcome(record) not in TRUSTED:
         return
     for turn in measure_run(record):
         if turn.chunks:

@@ -1,70 +1,113 @@
-"""What a wire protocol says, whatever its bytes: events out of frames, frames out of requests."""
+"""The seam between the engine and the wire protocols: what a server says (events), what is to be done (actions).
 
-from collections.abc import Sequence
+A conversation is one run's talk with one server. It has state and nothing else: no socket, no clock, no waiting. Frames
+and times come in, events and actions come out; it never raises on what a server sent.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, ClassVar, Generic, Literal, TypeVar
 
-from probe.record import Pause
+from probe.protocols.segments import Attribution, InOrder
+from probe.record import Pause, ServerIdentity, ServerPlan
+from probe.transport.framing.base import Incoming, Outgoing
 
-Messages = Sequence[dict[str, str]]
+Messages = Sequence[Mapping[str, str]]
+
+
+# What a server says
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """The TTS server takes text."""
 
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """One token of the response."""
+    """One piece of the answer as the server streams it, or of the reasoning before it, which nobody hears."""
 
-    content: str
+    text: str
+    kind: Literal["answer", "reasoning"] = "answer"
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The server says what went wrong. `busy`: all its slots are taken, by others. Where not `fatal`, it goes on.
+
+    `reason` is one of the record's reasons for the server's stage.
+    """
+
+    message: str
+    fatal: bool = True
+    busy: bool = False
+    reason: str = "server_error"
 
 
 @dataclass(frozen=True, slots=True)
 class ChunkEnd:
-    """The LLM stopped: for now, or (`done`) for good. `text` is None where the server left it out."""
+    """The LLM stopped: until it is asked to go on, or (`final`) because the answer is complete.
 
-    done: bool
-    reason: str | None
-    text: str | None
-    tokens: int | None
-    server_ttft_ms: float | None
+    `text` is None where the server does not repeat the chunk's text. `refusal`: it stopped because something broke.
+    """
+
+    final: bool
+    reason: str | None = None
+    text: str | None = None
+    tokens: int | None = None
+    server_ttft_ms: float | None = None
+    refusal: Refused | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class StreamEnded:
-    """The LLM server has given up the stream and its slot."""
+class Usage:
+    """How many tokens the server counted in the whole answer, reasoning included."""
+
+    tokens: int
 
 
 @dataclass(frozen=True, slots=True)
-class StreamCreated:
-    """The TTS server is ready for text."""
+class AudioFormat:
+    """How the audio from now on is made, as the server states it."""
+
+    rate: int
+    width: int = 2
+    channels: int = 1
 
 
 @dataclass(frozen=True, slots=True)
 class Audio:
-    """PCM of one frame."""
+    """Samples as they came in."""
 
     pcm: bytes
 
 
 @dataclass(frozen=True, slots=True)
-class SegmentComplete:
-    """The TTS server has sent the last byte of one segment, which lasts so long if it says so."""
+class SegmentEnd:
+    """The TTS server has sent the last sample of one segment, which lasts so long if it says so."""
 
     audio_ms: float | None = None
+    how: Literal["marker", "end"] = "marker"
 
 
 @dataclass(frozen=True, slots=True)
-class StreamDone:
-    """The TTS server has sent all audio of a stream, in so many segments if it says so."""
+class Done:
+    """All is said: an LLM's answer, or all audio of a turn (in so many segments, where a TTS server counts them)."""
 
+    reason: str | None = None
     segments: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class ServerError:
-    """The server says what went wrong. `busy`: all its slots are taken, by others."""
+class SpeechStopped:
+    """The server heard the end of what a person said."""
 
-    message: str
-    fatal: bool = True
-    busy: bool = False
+
+@dataclass(frozen=True, slots=True)
+class Transcript:
+    """What the server understood."""
+
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,45 +122,171 @@ class Unknown:
     """Well-formed, and nothing that a measurement needs."""
 
 
-LlmEvent = Token | ChunkEnd | StreamEnded | ServerError | Malformed | Unknown
-TtsEvent = Audio | StreamCreated | SegmentComplete | StreamDone | ServerError | Malformed | Unknown
+Event = (
+    Ready | Token | ChunkEnd | Usage | AudioFormat | Audio | SegmentEnd | Done | SpeechStopped | Transcript | Refused
+    | Malformed | Unknown
+)  # fmt: skip
 
 
-class LlmCodec(Protocol):
-    """One LLM stream's requests and replies. Pure: `decode` takes any bytes and never raises."""
-
-    def start(self, stream_id: str, messages: Messages, pause: Pause, temperature: float) -> str: ...
-
-    def resume(self, stream_id: str, pause: Pause) -> str: ...
-
-    def end(self, stream_id: str) -> str: ...
-
-    def decode(self, data: bytes, *, binary: bool, stream_id: str) -> LlmEvent: ...
-
-    def health_url(self, url: str) -> str:
-        """Where a server with this WebSocket URL says who uses it."""
-
-    def users(self, document: bytes) -> int | None:
-        """Read out of that how many streams hold its slots; None where it doesn't say."""
+# What a protocol wants done
 
 
-class TtsCodec(Protocol):
-    """One TTS stream's requests and replies. Pure: `decode` takes any bytes and never raises."""
+@dataclass(frozen=True, slots=True)
+class Connect:
+    """Have a connection: the one that is open, else a new one."""
 
-    def init(self, voice: str, language: str, mode: str) -> str: ...
 
-    def text(self, text: str) -> str: ...
+@dataclass(frozen=True, slots=True)
+class Send:
+    """Write a frame. The moment of a request is that of its last one."""
 
-    def close(self) -> str: ...
+    frame: Outgoing
 
-    def cancel(self) -> str: ...
 
-    def ping(self) -> str: ...
+@dataclass(frozen=True, slots=True)
+class Close:
+    """Close the connection politely, and read no more of it."""
 
-    def decode(self, data: bytes, *, binary: bool) -> TtsEvent: ...
 
-    def config_url(self, url: str) -> str:
-        """Where a server with this WebSocket URL describes itself."""
+@dataclass(frozen=True, slots=True)
+class Drop:
+    """End the connection at once, and read no more of it."""
 
-    def voices(self, document: bytes) -> tuple[str, ...] | None:
-        """Read the voices out of that description; None where it doesn't say."""
+
+Action = Connect | Send | Close | Drop
+# Done or delivered in this order.
+Step = Event | Action
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What a conversation begins with. `patience_s`: how long its server may be silent while it owes something."""
+
+    server: ServerPlan
+    run_id: str
+    patience_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What the LLM is asked at the start of a turn; `pause` says where the first chunk ends."""
+
+    turn_num: int
+    messages: Messages
+    pause: Pause
+    temperature: float
+
+
+class Conversation:
+    """What the engine needs of any protocol. Times are nanoseconds of the run's clock."""
+
+    def received(self, frame: Incoming, at: int) -> Iterable[Step]:
+        """Take a frame, or the end of the connection. What it says, and what is to be done about it."""
+        raise NotImplementedError
+
+    def wakes_at(self) -> int | None:
+        """When to call `wake` though nothing has come; None where there is nothing to wait for."""
+        return None
+
+    def wake(self, now: int) -> Iterable[Step]:
+        """The time of `wakes_at` has passed."""
+        del now
+        return ()
+
+
+class LlmConversation(Conversation):
+    """An LLM server that answers a turn. A protocol overrides what it has."""
+
+    # Whether the server stops after each chunk until it is asked for the next one (`resume`).
+    pausing: ClassVar[bool] = False
+
+    def ask(self, question: Question, now: int) -> Iterable[Step]:
+        """Begin the answer to a turn. What came before `now` is none to it."""
+        raise NotImplementedError
+
+    def resume(self, pause: Pause, now: int) -> Iterable[Step]:
+        """Have a pausing server go on to the next pause."""
+        raise NotImplementedError
+
+    def finish(self) -> Iterable[Step]:
+        """The answer is complete: have the server give back what it holds for it."""
+        return ()
+
+    def release(self, now: int, within_ns: int) -> Iterable[Step]:
+        """The run ends, in whatever state: have the server give back what it holds, within so long."""
+        del now, within_ns
+        return (Drop(),)
+
+    @property
+    def holds(self) -> bool:
+        """Whether the server was asked to give something back, and may still do so."""
+        return False
+
+
+class TtsConversation(Conversation):
+    """A TTS server that speaks the texts of a turn. A protocol overrides what it has."""
+
+    def open(self, now: int) -> Iterable[Step]:
+        """A turn begins: get ready for its texts. `Ready` says when."""
+        del now
+        return (Connect(), Ready())
+
+    def attribution(self) -> Attribution:
+        """Whose audio is it, in the turn that begins?"""
+        return InOrder(self.sample_rate)
+
+    @property
+    def sample_rate(self) -> int:
+        """Of the audio, in Hz, as configured; an `AudioFormat` says better."""
+        raise NotImplementedError
+
+    def speak(self, text: str, now: int) -> Iterable[Step]:
+        """Hand over a text, which is spoken as one segment."""
+        raise NotImplementedError
+
+    def close(self, now: int) -> Iterable[Step]:
+        """No more text comes in this turn. `Done` says that all its audio has come."""
+        raise NotImplementedError
+
+    def cancel(self) -> Iterable[Step]:
+        """Stop whatever is being spoken; nobody listens any more."""
+        return (Drop(),)
+
+
+# Declaring a protocol
+
+C_co = TypeVar("C_co", bound=Conversation, covariant=True)
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Inquiry(Generic[T]):
+    """Something to ask a server over HTTP, outside of every measure: where, and how to read the body of its answer."""
+
+    url: str
+    read: Callable[[bytes], T]
+
+
+def nothing(_server: ServerPlan) -> tuple[()]:
+    """No inquiry: this protocol's servers can't be asked."""
+    return ()
+
+
+@dataclass(frozen=True, slots=True)
+class ServerProtocol(Generic[C_co]):
+    """A wire protocol: how it is configured, framed and spoken, and what its servers can be asked beside it.
+
+    `options` is a msgspec Struct with a default for everything. The `schemes` are those of its URL; without `protocol`
+    in a configuration, the first protocol with a URL's scheme is meant. `users` reads how many hold the server's slots,
+    None where an answer does not say; `identity` what serves; `voices` which voices there are.
+    """
+
+    name: str
+    schemes: tuple[str, ...]
+    default_url: str
+    framing: str
+    options: type[Any]
+    converse: Callable[[Terms], C_co]
+    users: Callable[[ServerPlan], Sequence[Inquiry[int | None]]] = nothing
+    identity: Callable[[ServerPlan], Sequence[Inquiry[ServerIdentity]]] = nothing
+    voices: Callable[[ServerPlan], Sequence[Inquiry[tuple[str, ...] | None]]] = nothing

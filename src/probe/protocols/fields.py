@@ -5,6 +5,7 @@ import math
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
+from probe import text
 from probe.protocols.base import Malformed
 
 _SHOWN = 80
@@ -23,19 +24,13 @@ def parse_object(data: bytes) -> dict[str, Any] | Malformed:
 
 def shown(data: bytes) -> str:
     """Return the start of a frame, printable in one line."""
-    text = ascii(data[:_SHOWN].decode("utf-8", "replace"))[1:-1]
-    return f"{text}…" if len(data) > _SHOWN else text
+    start = ascii(data[:_SHOWN].decode("utf-8", "replace"))[1:-1]
+    return f"{start}…" if len(data) > _SHOWN else start
 
 
-def storable(text: str) -> str:
-    """Make text fit to be stored and printed: JSON may hold half a character (a lone surrogate), UTF-8 can't."""
-    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
-
-
-def one_line(text: str) -> str:
+def one_line(line: str) -> str:
     """What a server says to a person: one printable line, and no longer than anyone reads."""
-    line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
-    return line if len(line) <= _LINE else f"{line[:_LINE]}…"
+    return text.cut(text.one_line(line), _LINE)
 
 
 def complaint(value: Any, frame: bytes) -> str:

@@ -1,26 +1,21 @@
-"""Which wire protocols there are, by what a server does."""
+"""Every wire protocol that there is: a new one is one line here."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
-from msgspec import Struct
+from probe.protocols import llama_chunked, magpie
+from probe.protocols.base import LlmConversation, ServerProtocol, TtsConversation
+from probe.protocols.choice import Protocols
+from probe.record import Role, Target
 
-from probe.protocols.llama_chunked.options import ChunkedOptions
-from probe.protocols.magpie.options import MagpieOptions
-from probe.record import Role
+LLM: dict[str, ServerProtocol[LlmConversation]] = {each.name: each for each in (llama_chunked.PROTOCOL,)}
+TTS: dict[str, ServerProtocol[TtsConversation]] = {each.name: each for each in (magpie.PROTOCOL,)}
 
-
-@dataclass(frozen=True, slots=True)
-class ServerProtocol:
-    """One wire protocol: its name and URLs in a configuration, and what else it takes there."""
-
-    name: str
-    schemes: tuple[str, ...]
-    default_url: str
-    options: type[Struct]
-
-
-PROTOCOLS: Mapping[Role, Mapping[str, ServerProtocol]] = {
-    "llm": {"chunked": ServerProtocol("chunked", ("ws", "wss"), "ws://localhost:8002/ws", ChunkedOptions)},
-    "tts": {"magpie": ServerProtocol("magpie", ("ws", "wss"), "ws://localhost:8001/ws/tts/stream", MagpieOptions)},
+PROTOCOLS: Mapping[Role, Mapping[str, ServerProtocol[LlmConversation] | ServerProtocol[TtsConversation]]] = {
+    "llm": LLM,
+    "tts": TTS,
 }
+
+
+def chosen(target: Target) -> Protocols:
+    """The protocols of a target's servers."""
+    return Protocols(LLM[target.servers["llm"].protocol], TTS[target.servers["tts"].protocol])

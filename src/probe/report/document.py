@@ -1,12 +1,15 @@
-"""The run as one JSON document: `probe run --json`. Timestamps are seconds since the epoch, measures milliseconds."""
+"""The run as one JSON document, `probe run --json`, and the parts that lists and log lines of runs share with it.
+
+Timestamps are seconds since the epoch, measures milliseconds.
+"""
 
 from dataclasses import asdict
-from datetime import UTC, datetime
 from typing import Any
 
 from probe.audio import decibels
-from probe.measures import ChunkMeasures, TurnMeasures, measure_run, outcome, summarise
+from probe.measures import ChunkMeasures, Summary, TurnMeasures, measure_run, outcome, summarise
 from probe.record import Chunk, Failure, RunRecord, Turn
+from probe.timestamps import epoch_seconds, utc
 
 TIMESTAMPS = (
     "inference_start",
@@ -23,54 +26,86 @@ def document(record: RunRecord) -> dict[str, Any]:
     """Return the public form of a record: what happened, every timestamp, every measure."""
     plan = record.plan
     return {
-        "run_id": plan.run_id,
-        "trace_id": plan.trace_id,
-        "target": plan.target.name,
-        "scenario": plan.scenario.name,
+        **identity(record),
         "prompt_cache": plan.scenario.prompt_cache,
         "outcome": outcome(record),
         "objective_ms": plan.target.objective_ms,
         "failure": None if record.failure is None else _failure(record.failure),
         "skipped": record.skipped,
         "doubts": list(record.doubts),
-        "started_at": datetime.fromtimestamp(seconds(record.started), UTC).isoformat(),
-        "started_ts": seconds(record.started),
-        "ended_ts": seconds(record.ended),
+        **started(record),
+        "ended_ts": epoch_seconds(record.ended),
         "llm_model": record.served.model,
         "llm_build": record.served.build,
         "voice": plan.target.option("tts", "voice"),
         "sample_rate": plan.target.option("tts", "sample_rate"),
         "connects": [
-            {"server": each.server, "start_ts": seconds(each.start), "end_ts": _ts(each.end)}
+            {"server": each.server, "start_ts": epoch_seconds(each.start), "end_ts": _ts(each.end)}
             for each in record.connects
         ],
         "turns": [_turn(turn, measured) for turn, measured in zip(record.turns, measure_run(record), strict=True)],
-        "summary": _rounded(asdict(summarise(record))),
+        "summary": rounded(asdict(summarise(record))),
     }
 
 
-def seconds(at: int) -> float:
-    """A timestamp as seconds since the epoch."""
-    # By an integer: 1e9 would round the nanoseconds to a float first.
-    return at / 1_000_000_000
+def identity(record: RunRecord) -> dict[str, str]:
+    """Which run it is, and of what."""
+    plan = record.plan
+    return {
+        "run_id": plan.run_id,
+        "trace_id": plan.trace_id,
+        "target": plan.target.name,
+        "scenario": plan.scenario.name,
+    }
+
+
+def started(record: RunRecord) -> dict[str, Any]:
+    """When the run began."""
+    return {"started_at": utc(record.started).isoformat(), "started_ts": epoch_seconds(record.started)}
+
+
+def key_figures(summary: Summary) -> dict[str, float | None]:
+    """The figures of a run among others: what a person waited for, its stages in the first chunk, and the silences."""
+    first = summary.first or ChunkMeasures()
+    return {
+        "response_ttfb_ms": summary.response_ttfb_ms,
+        "response_ttfa_ms": summary.response_ttfa_ms,
+        "llm_ttft_ms": first.llm_ttft_ms,
+        "llm_gen_time_ms": first.llm_gen_time_ms,
+        "tts_ttfb_ms": first.tts_ttfb_ms,
+        "tts_gen_time_ms": first.tts_gen_time_ms,
+        "playout_gap_total_ms": summary.playout_gap_total_ms,
+    }
+
+
+def answer(turn: Turn) -> str:
+    """The text of a turn's response."""
+    return "".join(chunk.text for chunk in turn.chunks)
+
+
+def rounded(value: Any, digits: int = 3) -> Any:
+    """Figures to the microsecond, wherever they are: what is below that is noise of the arithmetic."""
+    if isinstance(value, dict):
+        return {key: rounded(each, digits) for key, each in value.items()}
+    return round(value, digits) if isinstance(value, float) else value
 
 
 def _ts(at: int | None) -> float | None:
-    return None if at is None else seconds(at)
+    return None if at is None else epoch_seconds(at)
 
 
 def _failure(failure: Failure) -> dict[str, Any]:
     fields = asdict(failure)
-    return {"at_ts": seconds(fields.pop("at")), **fields}
+    return {"at_ts": epoch_seconds(fields.pop("at")), **fields}
 
 
 def _turn(turn: Turn, measured: TurnMeasures) -> dict[str, Any]:
     return {
         "turn_num": turn.turn_num,
         "user": turn.user,
-        "text": "".join(chunk.text for chunk in turn.chunks),
-        "response_ttfb_ms": _rounded(measured.response_ttfb_ms),
-        "response_ttfa_ms": _rounded(measured.response_ttfa_ms),
+        "text": answer(turn),
+        "response_ttfb_ms": rounded(measured.response_ttfb_ms),
+        "response_ttfa_ms": rounded(measured.response_ttfa_ms),
         "done_ts": _ts(turn.done),
         "stray_audio_bytes": turn.stray_audio_bytes,
         "chunks": [_chunk(chunk, each) for chunk, each in zip(turn.chunks, measured.chunks, strict=True)],
@@ -87,16 +122,9 @@ def _chunk(chunk: Chunk, measured: ChunkMeasures) -> dict[str, Any]:
         "late_audio_bytes": chunk.late_audio_bytes,
         "stop_reason": chunk.stop_reason,
         "segment_end": chunk.segment_end,
-        "server_ttft_ms": _rounded(chunk.server_ttft_ms),
+        "server_ttft_ms": rounded(chunk.server_ttft_ms),
         **{f"{name}_ts": _ts(getattr(chunk, name)) for name in TIMESTAMPS},
-        **_rounded(asdict(measured)),
-        "rms_dbfs": None if sound is None else _rounded(decibels(sound.rms)),
-        "peak_dbfs": None if sound is None else _rounded(decibels(sound.peak)),
+        **rounded(asdict(measured)),
+        "rms_dbfs": None if sound is None else rounded(decibels(sound.rms)),
+        "peak_dbfs": None if sound is None else rounded(decibels(sound.peak)),
     }
-
-
-def _rounded(value: Any) -> Any:
-    """Figures to the microsecond, wherever they are: what is below that is noise of the arithmetic."""
-    if isinstance(value, dict):
-        return {key: _rounded(each) for key, each in value.items()}
-    return round(value, 3) if isinstance(value, float) else value

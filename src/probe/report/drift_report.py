@@ -12,9 +12,10 @@ import click
 from probe.drift import Change, Moved, ServingChange, Shift, Verdict
 from probe.drift.series import Point
 from probe.drift.wording import NAMES, iso, moment, percent, sentence, text
-from probe.measures import STAGES
+from probe.measures import STAGES, TRUSTED
 from probe.report.format import counted, ms, number, table
 from probe.report.runs import sparkline
+from probe.timestamps import epoch_seconds
 
 _COLOURS = {"slower": "red", "faster": "green", "stable": None, "learning": "yellow"}
 _LABEL = 15
@@ -70,7 +71,7 @@ def _change_row(found: Change) -> list[str]:
 
 def _chart(series_report: SeriesReport, width: int) -> Iterator[str]:
     """A sparkline of medians for each stage, over the same slots of time, and below it where something changed."""
-    trusted = [each for each in series_report.points if each.outcome in ("ok", "slow")]
+    trusted = [each for each in series_report.points if each.outcome in TRUSTED]
     if not trusted:
         return
     first, last = trusted[0].started, trusted[-1].started
@@ -113,7 +114,7 @@ def _plain(series_report: SeriesReport) -> dict[str, Any]:
         "state": verdict.state,
         "verdict": sentence(verdict),
         "since": None if drift is None else iso(drift.since),
-        "since_ts": None if drift is None else drift.since / 1e9,
+        "since_ts": None if drift is None else epoch_seconds(drift.since),
         "stage": None if drift is None else drift.stage,
         "confidence": None if drift is None else drift.confidence,
         "runs": verdict.runs,
@@ -139,14 +140,14 @@ def _plain_change(found: Change) -> dict[str, Any]:
         "kind": "serving" if isinstance(found, ServingChange) else "latency",
         "what": text(found),
         "since": iso(found.since),
-        "since_ts": found.since / 1e9,
+        "since_ts": epoch_seconds(found.since),
         "runs_before": found.before,
         "runs_after": found.after,
     }
     if isinstance(found, Shift):
         plain |= {
             "found": iso(found.found),
-            "found_ts": found.found / 1e9,
+            "found_ts": epoch_seconds(found.found),
             "until": None if found.until is None else iso(found.until),
             "direction": found.direction,
             "stage": found.stage,

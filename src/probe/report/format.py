@@ -3,6 +3,8 @@
 import textwrap
 from collections.abc import Iterator, Sequence
 
+from probe.text import one_line
+
 MISSING = "-"
 TEXT = "Text"
 _MIN_TEXT = 12
@@ -32,7 +34,7 @@ def wrapped(text: str, width: int, label: str = "") -> Iterator[str]:
 
 def shortened(text: str, width: int) -> str:
     """Return the text in one line of at most `width` characters, control characters left out."""
-    line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    line = one_line(text)
     return line if len(line) <= width else (line[: max(0, width - 3)].rstrip() + "...")[:width]
 
 

@@ -9,8 +9,7 @@ from dataclasses import replace
 from itertools import zip_longest
 
 from probe.record import Chunk, Event, RunRecord, Turn
-
-_NS_PER_S = 1_000_000_000
+from probe.timestamps import NS_PER_S
 
 
 def timeline_events(record: RunRecord) -> list[Event]:
@@ -44,7 +43,7 @@ def _turn(turn: Turn, record: RunRecord) -> Iterator[Event]:
         if chunk.tts_text_sent is not None:
             yield Event(chunk.tts_text_sent, "tts_text", turn.turn_num, _as_of(chunk, chunk.tts_text_sent))
             hold_s = record.plan.target.option("tts", "hold_s")
-            held_at = chunk.tts_text_sent + round((hold_s or 0) * _NS_PER_S)
+            held_at = chunk.tts_text_sent + round((hold_s or 0) * NS_PER_S)
             if following is not None and hold_s is not None and _was_held(chunk, following, held_at):
                 yield Event(held_at, "tts_held", turn.turn_num, _as_of(chunk, held_at))
             yield from _audio(turn.turn_num, chunk)

@@ -2,15 +2,16 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from statistics import median
 from typing import Any
 
 import click
 
-from probe.measures import ChunkMeasures, Summary, outcome, summarise
+from probe.measures import TRUSTED, ChunkMeasures, Summary, outcome, summarise
 from probe.record import Outcome, RunRecord
+from probe.report.document import answer, identity, key_figures, started
 from probe.report.format import MISSING, ms, table
+from probe.timestamps import local
 
 _COLUMNS = (
     "Started", "Run", "Target", "Scenario", "Outcome", "First byte", "First sound", "LLM TTFT", "LLM Gen", "TTS TTFB",
@@ -26,7 +27,7 @@ _NO_VALUE = "·"
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """What is told of a run among others."""
+    """A run among others: its record, and what is computed from it once."""
 
     record: RunRecord
     outcome: Outcome
@@ -65,7 +66,7 @@ def sparkline(values: Sequence[float | None]) -> str:
 
 
 def _series(name: str, group: Sequence[Entry], width: int) -> Iterator[str]:
-    waits = [each.summary.response_ttfb_ms for each in group if each.outcome in ("ok", "slow")]
+    waits = [each.summary.response_ttfb_ms for each in group if each.outcome in TRUSTED]
     known = [wait for wait in waits if wait is not None]
     counts = ", ".join(
         f"{count} {how}" for how in _COLOURS if (count := sum(each.outcome == how for each in group)) > 0
@@ -73,7 +74,7 @@ def _series(name: str, group: Sequence[Entry], width: int) -> Iterator[str]:
     yield click.style(f"{name}: {counts}", bold=True)
     if known:
         shown = group[-(width - 2) :]
-        bars = sparkline([each.summary.response_ttfb_ms if each.outcome in ("ok", "slow") else None for each in shown])
+        bars = sparkline([each.summary.response_ttfb_ms if each.outcome in TRUSTED else None for each in shown])
         yield "  " + "".join(
             _FAILED if each.outcome == "failed" else bar for each, bar in zip(shown, bars, strict=True)
         )
@@ -88,12 +89,11 @@ def _grouped(entries: Iterable[Entry]) -> dict[tuple[str, str], list[Entry]]:
 
 
 def _row(each: Entry) -> list[str]:
-    record, summary = each.record, each.summary
+    record, summary, at = each.record, each.summary, local(each.record.started)
     first = summary.first or ChunkMeasures()
-    started = datetime.fromtimestamp(record.started / 1e9).astimezone()
     gaps = MISSING if not summary.chunks else ms(summary.playout_gap_total_ms)
     return [
-        f"{started:%m-%d %H:%M:%S}", record.plan.run_id, record.plan.target.name, record.plan.scenario.name,
+        f"{at:%m-%d %H:%M:%S}", record.plan.run_id, record.plan.target.name, record.plan.scenario.name,
         each.outcome, ms(summary.response_ttfb_ms), ms(summary.response_ttfa_ms), ms(first.llm_ttft_ms),
         ms(first.llm_gen_time_ms), ms(first.tts_ttfb_ms), gaps, _remark(record),
     ]  # fmt: skip
@@ -106,33 +106,21 @@ def _remark(record: RunRecord) -> str:
         return record.skipped
     if record.doubts:
         return "; ".join(record.doubts)
-    return "".join(chunk.text for turn in record.turns for chunk in turn.chunks)
+    return "".join(answer(turn) for turn in record.turns)
 
 
 def _plain(each: Entry) -> dict[str, Any]:
-    record, summary = each.record, each.summary
-    first = summary.first or ChunkMeasures()
-    failure = record.failure
+    record, summary, failure = each.record, each.summary, each.record.failure
     return {
-        "run_id": record.plan.run_id,
-        "trace_id": record.plan.trace_id,
-        "target": record.plan.target.name,
-        "scenario": record.plan.scenario.name,
+        **identity(record),
         "prompt_cache": record.plan.scenario.prompt_cache,
         "outcome": each.outcome,
         "failure": None
         if failure is None
         else {"stage": failure.stage, "reason": failure.reason, "detail": failure.detail},
         "skipped": record.skipped,
-        "started_at": datetime.fromtimestamp(record.started / 1e9, UTC).isoformat(),
-        "started_ts": record.started / 1e9,
-        "response_ttfb_ms": summary.response_ttfb_ms,
-        "response_ttfa_ms": summary.response_ttfa_ms,
-        "llm_ttft_ms": first.llm_ttft_ms,
-        "llm_gen_time_ms": first.llm_gen_time_ms,
-        "tts_ttfb_ms": first.tts_ttfb_ms,
-        "tts_gen_time_ms": first.tts_gen_time_ms,
-        "playout_gap_total_ms": summary.playout_gap_total_ms,
+        **started(record),
+        **key_figures(summary),
         "turns": len(record.turns),
         "chunks": summary.chunks,
         "audio_ms": summary.audio_ms,

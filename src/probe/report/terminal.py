@@ -1,7 +1,6 @@
 """The report of a finished run: header, summary, chunk tables. The caller strips the colours that it can't show."""
 
 from collections.abc import Iterator
-from datetime import datetime
 
 import click
 
@@ -11,6 +10,7 @@ from probe.record import Chunk, Outcome, Plan, RunRecord, Target, Turn
 from probe.report.document import TIMESTAMPS
 from probe.report.format import MISSING, ms, number, shortened, table, wrapped
 from probe.report.timeline import describe_pause, stamp
+from probe.timestamps import epoch_seconds, local, milliseconds
 
 _COLOURS: dict[Outcome, str] = {"ok": "green", "slow": "red", "failed": "red", "suspect": "yellow", "skipped": "yellow"}
 _LABEL_WIDTH = 22
@@ -60,7 +60,7 @@ def timestamps(record: RunRecord) -> Iterator[str]:
         for chunk in turn.chunks:
             for name in TIMESTAMPS:
                 at = getattr(chunk, name)
-                shown = MISSING if at is None else f"{at / 1e9:.6f}  {stamp(at)}"
+                shown = MISSING if at is None else f"{epoch_seconds(at):.6f}  {stamp(at)}"
                 yield f"  turn {turn.turn_num} chunk {chunk.chunk_num}  {name:<17} {shown}"
 
 
@@ -154,7 +154,7 @@ def _verdict(record: RunRecord, width: int) -> Iterator[str]:
     how = outcome(record)
     for line in wrapped(_verdict_text(record, how), width):
         yield click.style(line, fg=_COLOURS[how], bold=True)
-    started = datetime.fromtimestamp(record.started / 1e9).astimezone()
+    started = local(record.started)
     yield f"run   {record.plan.run_id}  started {started:%Y-%m-%d %H:%M:%S%z}"
     yield f"trace {record.plan.trace_id}"
 
@@ -181,7 +181,7 @@ def _rate(record: RunRecord) -> int | None:
 
 
 def _playing_ms(size: int, sample_rate: int | None) -> float | None:
-    return duration_ns(size, sample_rate) / 1e6 if sample_rate else None
+    return milliseconds(duration_ns(size, sample_rate)) if sample_rate else None
 
 
 def _voice(target: Target) -> str:

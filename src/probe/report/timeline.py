@@ -1,13 +1,13 @@
 """The live timeline: a line for each thing that happens in a run, while it happens."""
 
 from collections.abc import Iterator
-from datetime import datetime
 
 import click
 
 from probe.measures import measure_chunk
 from probe.record import Chunk, Event, EventKind, Pause, Plan
 from probe.report.format import counted, ms, shortened
+from probe.timestamps import local
 
 # One event for each frame: only for those who want to see everything.
 FRAMES: frozenset[EventKind] = frozenset(("llm_token", "tts_audio"))
@@ -36,7 +36,7 @@ def lines(event: Event, plan: Plan) -> Iterator[str]:
 
 def stamp(at: int) -> str:
     """Local time of day, to the millisecond."""
-    moment = datetime.fromtimestamp(at / 1e9).astimezone()
+    moment = local(at)
     return f"[{moment:%H:%M:%S}.{moment.microsecond // 1000:03}]"
 
 

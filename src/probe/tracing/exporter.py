@@ -13,7 +13,8 @@ from typing import Protocol
 from probe.history.file import HistoryError
 from probe.record import RunRecord
 from probe.tracing import spans
-from probe.tracing.otlp import Collector, FoundWith, RefusedError, UnavailableError, export_request
+from probe.tracing.collector import Collector, RefusedError, UnavailableError
+from probe.tracing.otlp import FoundWith, export_request
 
 # Runs in one request.
 BATCH = 20
@@ -34,10 +35,10 @@ class Source(Protocol):
 
 
 class SpanSink:
-    """Open the history with `count_spans=span_tree.count`, or there will be nothing to send.
+    """Open the history with `count_spans=spans.count`, or there will be nothing to send.
 
-    `found_with` says which drift a run gave away. `on_error` is told of every attempt that failed, `on_dropped` how
-    many spans will never be sent; all from a thread of the sink.
+    `found_with` gives the change that was found with a run. `on_error` is called with every attempt that failed,
+    `on_dropped` with how many spans will never be sent; all from a thread of the sink.
     """
 
     name = "spans"

@@ -1,19 +1,13 @@
 """OpenTelemetry's wire format: spans to an export request, and where to send it.
 
-Spans and their encoding are the SDK's. The two transports are modules of our own, of which only the one in use is
-imported: the SDK's exporters tell nobody what a collector rejected, and retry on their own account while we are told to
-shut down.
+Spans and their encoding are the SDK's. The two transports are modules of our own: the SDK's exporters do not report
+what a collector rejected, and go on retrying while the daemon is shutting down.
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
-from typing import Literal, Protocol
 
 from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
-    ExportTraceServiceRequest,
-    ExportTraceServiceResponse,
-)
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import Event, ReadableSpan
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
@@ -22,7 +16,10 @@ from opentelemetry.trace import SpanContext, SpanKind, Status, StatusCode, Trace
 from probe.drift import Change
 from probe.record import RunRecord
 from probe.tracing import genai
-from probe.tracing.spans import Span, Value, spans
+from probe.tracing.collector import Collector, Endpoint
+from probe.tracing.otlp_http import HttpCollector
+from probe.tracing.span import Span, Value
+from probe.tracing.spans import spans
 
 SERVICE = "voice-probe"
 FoundWith = Callable[[str], Change | None]
@@ -30,55 +27,21 @@ _KINDS = {"internal": SpanKind.INTERNAL, "client": SpanKind.CLIENT}
 _SAMPLED = TraceFlags(TraceFlags.SAMPLED)
 
 
-class UnavailableError(Exception):
-    """The collector has not taken the spans and may do so later, at the earliest after `retry_after_s`."""
-
-    def __init__(self, detail: str, retry_after_s: float = 0.0) -> None:
-        super().__init__(detail)
-        self.retry_after_s = retry_after_s
-
-
-class RefusedError(Exception):
-    """The collector will never take these spans."""
-
-
-class Collector(Protocol):
-    """Where spans go."""
-
-    def send(self, request: ExportTraceServiceRequest) -> ExportTraceServiceResponse:
-        """Deliver a request once. Raises UnavailableError, RefusedError."""
-
-
-@dataclass(frozen=True, slots=True)
-class Endpoint:
-    """A collector's address. A URL without a path gets OTLP's own, `/v1/traces`, where the protocol is http.
-
-    `headers` may hold secrets: they are not shown.
-    """
-
-    url: str
-    protocol: Literal["http", "grpc"] = "http"
-    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
-    timeout_s: float = 3.0
-
-
 def collector(endpoint: Endpoint) -> Collector:
     """The transport that an endpoint asks for."""
     if endpoint.protocol == "grpc":
-        from probe.tracing.otlp_grpc import GrpcCollector  # noqa: PLC0415 - 20 MB that HTTP need not pay
+        from probe.tracing.otlp_grpc import GrpcCollector  # noqa: PLC0415 - 8 MB and 30 ms that only gRPC needs
 
         return GrpcCollector(endpoint)
-    from probe.tracing.otlp_http import HttpCollector  # noqa: PLC0415 - nor gRPC this
-
     return HttpCollector(endpoint)
 
 
 def export_request(
     records: Iterable[RunRecord], version: str, found_with: FoundWith = lambda _run_id: None
 ) -> ExportTraceServiceRequest:
-    """The spans of some runs, and what drift each of them gave away, as one request.
+    """The spans of some runs, each with the change that was found with it, as one request.
 
-    What ran, where, or with which arguments is not told of the process.
+    The resource is the service alone: no host, process or command line.
     """
     resource = Resource({genai.SERVICE_NAME: SERVICE, genai.SERVICE_VERSION: version})
     scope = InstrumentationScope(SERVICE, version)

@@ -9,7 +9,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 )
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2_grpc import TraceServiceStub
 
-from probe.tracing.otlp import Endpoint, RefusedError, UnavailableError
+from probe.tracing.collector import Endpoint, RefusedError, UnavailableError
 
 _OPTIONS = (
     ("grpc.enable_http_proxy", 0),

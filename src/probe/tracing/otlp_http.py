@@ -1,7 +1,7 @@
 """OTLP over HTTP: a POST of protobuf."""
 
-import ssl
-from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
+import asyncio
+from http import HTTPStatus
 from urllib.parse import urlsplit
 
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]  # has no stubs
@@ -10,15 +10,17 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTraceServiceResponse,
 )
 
-from probe.tracing.otlp import Endpoint, RefusedError, UnavailableError
-from probe.transport.http_exchange import exchange
+from probe.tracing.collector import Endpoint, RefusedError, UnavailableError
+from probe.transport import connection
+from probe.transport.ask import Answer, NoAnswerError, exchange
+from probe.transport.framing.base import Request
 
 _DEFAULT_PATH = "/v1/traces"
 _PROTOBUF = "application/x-protobuf"
-_LARGEST_ANSWER = 1_000_000
 # Only these are about the spans. Any other is about the way there, which someone may put right.
 _REFUSALS = (400, 413, 422)
 _LONGEST_RETRY_AFTER_S = 600.0
+_STATUSES = frozenset(HTTPStatus)
 
 
 class HttpCollector:
@@ -26,36 +28,38 @@ class HttpCollector:
 
     def __init__(self, endpoint: Endpoint) -> None:
         parts = urlsplit(endpoint.url)
-        self._endpoint = endpoint
-        self._host, self._port = parts.hostname or "", parts.port
-        self._path = (parts.path if parts.path not in ("", "/") else _DEFAULT_PATH) + (
-            parts.query and f"?{parts.query}"
-        )
-        self._tls = ssl.create_default_context() if parts.scheme == "https" else None
+        self._host = parts.hostname or ""
+        self._path = parts.path if parts.path not in ("", "/") else _DEFAULT_PATH
+        self._query = parts.query and f"?{parts.query}"
+        self._timeout_s = endpoint.timeout_s
+        headers = {**endpoint.headers, "Content-Type": _PROTOBUF}
+        self._endpoint = connection.Endpoint(endpoint.url, "http1", headers)
 
     def send(self, request: ExportTraceServiceRequest) -> ExportTraceServiceResponse:
-        """Deliver a request once. Raises UnavailableError, RefusedError."""
-        headers = {**self._endpoint.headers, "Content-Type": _PROTOBUF}
-        post = ("POST", self._path, request.SerializeToString(), headers)
+        """Deliver a request once. Raises UnavailableError, RefusedError.
+
+        It waits, so it is for a thread without an event loop.
+        """
+        post = Request("POST", self._path + self._query, body=request.SerializeToString())
         try:
-            answer, body = exchange(self._connection(), post, self._endpoint.timeout_s, _LARGEST_ANSWER)
-        except (OSError, HTTPException) as error:
-            raise UnavailableError(f"{self._host}: {type(error).__name__}: {error}") from error
+            answer = asyncio.run(exchange(self._endpoint, post, self._timeout_s))
+        except NoAnswerError as error:
+            raise UnavailableError(f"{self._host}: {error}") from error
         if answer.status // 100 != 2:  # noqa: PLR2004 - HTTP's class of successes
             raise self._complaint(answer)
-        return _response(body)
+        return _response(answer.body)
 
-    def _connection(self) -> HTTPConnection:
-        if self._tls is None:
-            return HTTPConnection(self._host, self._port, timeout=self._endpoint.timeout_s)
-        return HTTPSConnection(self._host, self._port, timeout=self._endpoint.timeout_s, context=self._tls)
-
-    def _complaint(self, answer: HTTPResponse) -> Exception:
-        detail = f"{self._host} answered {answer.status} {answer.reason} to POST {self._path.partition('?')[0]}"
+    def _complaint(self, answer: Answer) -> Exception:
+        detail = f"{self._host} answered {_named(answer.status)} to POST {self._path}"
         if answer.status in _REFUSALS:
             return RefusedError(detail)
-        after = answer.getheader("Retry-After", "")
+        after = answer.headers.get("retry-after", "")
         return UnavailableError(detail, min(float(after), _LONGEST_RETRY_AFTER_S) if after.isdecimal() else 0.0)
+
+
+def _named(status: int) -> str:
+    """A status with HTTP's own name for it, where it has one."""
+    return f"{status} {HTTPStatus(status).phrase}" if status in _STATUSES else str(status)
 
 
 def _response(body: bytes) -> ExportTraceServiceResponse:

@@ -7,57 +7,27 @@ anything has no time of its own, and so no span: its failure is the run's.
 """
 
 import hashlib
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field
-from typing import Literal
-from urllib.parse import urlsplit
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 from probe.drift import Change
 from probe.drift.wording import plain
-from probe.measures import NS_PER_MS, ChunkMeasures, TurnMeasures, measure_run, outcome
+from probe.measures import ChunkMeasures, TurnMeasures, measure_run
 from probe.privacy import without_texts
-from probe.record import Chunk, Connect, Failure, Pause, RunRecord, Stage, Turn
-from probe.tracing import genai
+from probe.record import Chunk, Connect, Failure, RunRecord, Stage, Turn
+from probe.timestamps import NS_PER_MS
+from probe.tracing import attributes, genai
+from probe.tracing.span import Span, SpanError, SpanEvent
 from probe.urls import without_secrets
 
-Value = str | bool | int | float | tuple[str, ...]
-_PORTS = {"ws": 80, "wss": 443}
 # The convention's word where nothing better is known.
 _OTHER = "_OTHER"
-
-
-@dataclass(frozen=True, slots=True)
-class SpanEvent:
-    name: str
-    at: int
-    attributes: Mapping[str, Value] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class SpanError:
-    type: str
-    detail: str
-
-
-@dataclass(frozen=True, slots=True)
-class Span:
-    """One span; ids are lower-case hexadecimal, times nanoseconds since the epoch."""
-
-    name: str
-    span_id: str
-    parent_id: str | None
-    kind: Literal["internal", "client"]
-    start: int
-    end: int
-    attributes: Mapping[str, Value] = field(default_factory=dict)
-    events: tuple[SpanEvent, ...] = ()
-    error: SpanError | None = None
 
 
 def spans(record: RunRecord, found: Change | None = None) -> list[Span]:
     """All spans of a run, parents before children. Their trace id is `record.plan.trace_id`.
 
-    `found` is the change of latencies that the run gave away, told as an event at its end.
+    `found` is the change of latencies that was found with the run, an event at its end.
     """
     return [_run(record, found), *_connects(record), *_turns(record)]
 
@@ -67,27 +37,16 @@ def count(record: RunRecord) -> int:
 
 
 def _run(record: RunRecord, found: Change | None) -> Span:
-    plan, failure = record.plan, record.failure
-    attributes: dict[str, Value | None] = {
-        "probe.run_id": plan.run_id,
-        "probe.target": plan.target.name,
-        "probe.scenario": plan.scenario.name,
-        "probe.prompt_cache": plan.scenario.prompt_cache,
-        "probe.objective_ms": plan.target.objective_ms,
-        "probe.outcome": outcome(record),
-        "probe.skipped": None if record.skipped is None else without_secrets(record.skipped),
-        "probe.doubts": record.doubts or None,
-        "probe.failure.stage": None if failure is None else failure.stage,
-    }
+    failure = record.failure
     error = None if failure is None else _error(record, failure)
     return Span(
         "probe.run",
-        plan.span_id,
+        record.plan.span_id,
         None,
         "internal",
         record.started,
         record.ended,
-        _present(attributes),
+        attributes.of_run(record),
         () if found is None else (_drift(found, record.ended),),
         error,
     )
@@ -100,7 +59,6 @@ def _drift(found: Change, at: int) -> SpanEvent:
 def _connects(record: RunRecord) -> Iterator[Span]:
     failure = record.failure
     for number, connect in enumerate(record.connects, 1):
-        url = record.plan.target.servers[connect.server].url
         error = None
         if connect.end is None:
             blamed = failure is not None and failure.stage == "connect"
@@ -112,7 +70,7 @@ def _connects(record: RunRecord) -> Iterator[Span]:
             "client",
             connect.start,
             _connect_end(connect, record),
-            {"probe.server": connect.server, **_address(url)},
+            attributes.of_connect(connect, record.plan.target),
             error=error,
         )
 
@@ -131,12 +89,6 @@ def _turns(record: RunRecord) -> Iterator[Span]:
 
 
 def _turn(record: RunRecord, turn: Turn, measured: TurnMeasures) -> Span:
-    attributes = {
-        "probe.turn_num": turn.turn_num,
-        "probe.response_ttfb_ms": measured.response_ttfb_ms,
-        "probe.response_ttfa_ms": measured.response_ttfa_ms,
-        "probe.stray_audio_bytes": turn.stray_audio_bytes or None,
-    }
     failure = _failure_at(record, turn.turn_num)
     ends = [_latest(chunk) for chunk in turn.chunks]
     if turn.done is not None:
@@ -150,7 +102,7 @@ def _turn(record: RunRecord, turn: Turn, measured: TurnMeasures) -> Span:
         "internal",
         turn.chunks[0].began,
         max(ends),
-        _present(attributes),
+        attributes.of_turn(turn, measured),
         error=None if failure is None else _error(record, failure),
     )
 
@@ -172,15 +124,6 @@ class _Chunk:
 
     def _whole(self) -> Span:
         chunk = self.chunk
-        attributes = {
-            "probe.chunk_num": chunk.chunk_num,
-            "probe.token_count": chunk.token_count,
-            "probe.audio_bytes": chunk.audio_bytes,
-            "probe.late_audio_bytes": chunk.late_audio_bytes or None,
-            "probe.stop_reason": chunk.stop_reason,
-            "probe.segment_end": chunk.segment_end,
-            **{f"probe.{name}": value for name, value in asdict(self.measured).items()},
-        }
         failure = self._failure()
         end = _latest(chunk) if failure is None else max(_latest(chunk), failure.at)
         return Span(
@@ -190,64 +133,37 @@ class _Chunk:
             "internal",
             chunk.began,
             end,
-            _present(attributes),
+            attributes.of_chunk(chunk, self.measured),
             error=self._error(),
         )
 
     def _chat(self) -> Span:
-        chunk, target, scenario = self.chunk, self.record.plan.target, self.record.plan.scenario
-        server, model = target.servers["llm"], self.record.served.model
-        pause: Pause = scenario.first_pause if chunk.chunk_num == 1 else scenario.next_pause
-        attributes = {
-            genai.OPERATION_NAME: genai.CHAT,
-            genai.PROVIDER_NAME: server.protocol,
-            genai.REQUEST_MODEL: model,
-            genai.OUTPUT_TYPE: "text",
-            genai.REQUEST_STREAM: True,
-            genai.REQUEST_TEMPERATURE: scenario.temperature,
-            genai.REQUEST_MAX_TOKENS: pause.max_tokens,
-            genai.RESPONSE_TIME_TO_FIRST_CHUNK: _seconds(self.measured.llm_ttft_ms),
-            genai.RESPONSE_FINISH_REASONS: None if chunk.stop_reason is None else (chunk.stop_reason,),
-            genai.USAGE_OUTPUT_TOKENS: chunk.token_count,
-            "probe.server_ttft_ms": chunk.server_ttft_ms,
-            **_address(server.url),
-        }
+        chunk, record = self.chunk, self.record
         return Span(
-            f"{genai.CHAT} {model or target.name}",
+            f"{genai.CHAT} {record.served.model or record.plan.target.name}",
             self._id("llm"),
             self._id(),
             "client",
             chunk.began,
             self._end(chunk.llm_done, chunk.llm_first_token, chunk.began),
-            _present(attributes),
+            attributes.of_chat(record, chunk, self.measured),
             _events(first_token=chunk.llm_first_token),
             self._error("llm"),
         )
 
     def _speech(self, sent: int) -> Span:
-        chunk, target = self.chunk, self.record.plan.target
-        server = target.servers["tts"]
-        attributes = {
-            genai.OPERATION_NAME: genai.TEXT_TO_SPEECH,
-            genai.PROVIDER_NAME: server.protocol,
-            genai.OUTPUT_TYPE: "speech",
-            genai.REQUEST_STREAM: True,
-            genai.RESPONSE_TIME_TO_FIRST_CHUNK: _seconds(self.measured.tts_ttfb_ms),
-            "probe.voice": target.option("tts", "voice"),
-            "probe.segment_end": chunk.segment_end,
-            **_address(server.url),
-        }
+        chunk, record = self.chunk, self.record
         audible = None
         if chunk.tts_first_audio is not None and self.measured.leading_silence_ms is not None:
             audible = chunk.tts_first_audio + round(self.measured.leading_silence_ms * NS_PER_MS)
         return Span(
-            f"{genai.TEXT_TO_SPEECH} {target.name}",
+            f"{genai.TEXT_TO_SPEECH} {record.plan.target.name}",
             self._id("tts"),
             self._id(),
             "client",
             sent,
             self._end(chunk.tts_segment_done, chunk.tts_last_audio, sent),
-            _present(attributes),
+            attributes.of_speech(record, chunk, self.measured),
             _events(first_audio=chunk.tts_first_audio, first_audible=audible, last_audio=chunk.tts_last_audio),
             self._error("tts", "audio"),
         )
@@ -298,17 +214,3 @@ def _span_id(record: RunRecord, path: str) -> str:
 def _events(**at: int | None) -> tuple[SpanEvent, ...]:
     events = (SpanEvent(name, moment) for name, moment in at.items() if moment is not None)
     return tuple(sorted(events, key=lambda event: event.at))
-
-
-def _address(url: str) -> dict[str, Value]:
-    parts = urlsplit(url)
-    return {genai.SERVER_ADDRESS: parts.hostname or "", genai.SERVER_PORT: parts.port or _PORTS.get(parts.scheme, 0)}
-
-
-def _present(attributes: Mapping[str, Value | None]) -> dict[str, Value]:
-    """What is missing is no attribute."""
-    return {name: value for name, value in attributes.items() if value is not None}
-
-
-def _seconds(ms: float | None) -> float | None:
-    return None if ms is None else ms / 1000

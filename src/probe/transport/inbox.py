@@ -1,36 +1,30 @@
-"""Where both servers' frames wait, each with the moment it arrived."""
+"""Where all servers' frames wait, each with the moment it arrived."""
 
 import asyncio
 from collections import deque
 from dataclasses import dataclass
-from typing import Literal
 
 from probe.clock import Clock
-
-Server = Literal["llm", "tts"]
-# `broken`: the peer does not speak WebSocket; `flood`: it sent more than anyone would listen to.
-Kind = Literal["text", "binary", "closed", "broken", "flood"]
-NS_PER_S = 1_000_000_000
-# A time that never comes. Times stay integers: as floats, nanoseconds since the epoch are 256 apart.
-NEVER = 2**63
+from probe.record import Role
+from probe.timestamps import NS_PER_S
+from probe.transport.framing.base import Incoming
 
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """A frame, or the end of a connection (then `data` says why, for a person), stamped before it was decoded.
+    """A frame, or the end of a connection, and when it came in: clock nanoseconds, taken before it was decoded.
 
     `connection` counts a server's connections, so that the end of an old one is not taken for the end of the new one.
     """
 
     at: int
-    server: Server
+    server: Role
     connection: int
-    kind: Kind
-    data: bytes = b""
+    frame: Incoming
 
 
 class Inbox:
-    """One queue for both connections: a wait for one server still sees what the other one does."""
+    """One queue for all connections: a wait for one server still sees what the others do."""
 
     def __init__(self, clock: Clock) -> None:
         self.clock = clock

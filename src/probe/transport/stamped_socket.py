@@ -5,17 +5,14 @@ else has the core. Linux notes when it came in (SO_TIMESTAMPNS, socket(7)) and s
 asyncio reads with `recv` and `recv_into`, and they are that here. It writes with `send`.
 """
 
-import asyncio
+import functools
 import socket
 import struct
 import sys
 import time
 from collections.abc import Iterable
 from contextlib import suppress
-from functools import partial
 from typing import Any
-
-from probe.transport.threads import in_own_thread
 
 # Not in Python's socket module. The same on every machine that we run on (asm-generic/socket.h), and so is the message
 # that it makes: a struct timespec.
@@ -26,17 +23,6 @@ _SPACE = socket.CMSG_SPACE(_TIMESPEC.size)
 _STEP_NS = 1_000_000
 
 
-async def connected(host: str, port: int) -> "StampedSocket":
-    """Connect to the first of a host's addresses that answers. Raises OSError, the last address's."""
-    failure = OSError(f"{host} has no address")
-    for family, kind, protocol, _, address in await _resolved(host, port):
-        try:
-            return await _connected(StampedSocket(family, kind, protocol), address)
-        except OSError as error:
-            failure = error
-    raise failure
-
-
 class StampedSocket(socket.socket):
     """Where the kernel does not stamp, on another system than Linux, it is a socket like any other."""
 
@@ -45,6 +31,7 @@ class StampedSocket(socket.socket):
         self._came_in = self._wrote = 0
         self._wall_ahead = _wall_ahead(time.time_ns())
         if sys.platform == "linux":
+            keep_stamping()
             with suppress(OSError):
                 self.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
 
@@ -71,35 +58,31 @@ class StampedSocket(socket.socket):
         self._came_in = _stamp(messages)
         return count
 
-    def waited_ns(self) -> int:
-        """How long the last byte of the last read has been here by now, in nanoseconds; 0 where nobody knows.
+    def waited_ns(self) -> int | None:
+        """How long the last byte of the last read has been here by now, in nanoseconds; None where nobody knows.
 
-        Never too long: where this process is held up in the middle, what it returns is too short by as much, as if the
-        byte had come that much later.
+        Nobody does where the kernel gave no stamp, or where the wall clock was set since the read before. Never too
+        long: where this process is held up in the middle, what it returns is too short by as much, as if the byte had
+        come that much later.
         """
         wall = time.time_ns()
         ahead = _wall_ahead(wall)
         steady = abs(ahead - self._wall_ahead) <= _STEP_NS
         self._wall_ahead = ahead
-        return max(0, wall - self._came_in) if self._came_in and steady else 0
+        return max(0, wall - self._came_in) if self._came_in and steady else None
 
 
-async def _connected(candidate: StampedSocket, address: Any) -> StampedSocket:
-    try:
-        candidate.setblocking(False)
-        await asyncio.get_running_loop().sock_connect(candidate, address)
-    except BaseException:
-        candidate.close()
-        raise
-    return candidate
+@functools.cache
+def keep_stamping() -> int | None:
+    """Keep one stamping socket open for as long as the process lives; its file descriptor, for nobody to close.
 
-
-async def _resolved(host: str, port: int) -> list[Any]:
-    look_up = partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM)
-    # An address needs no thread to look it up.
-    with suppress(socket.gaierror):
-        return look_up(flags=socket.AI_NUMERICHOST)
-    return await in_own_thread(look_up)
+    Linux switches stamping on a moment after the first socket asks for it, and off with the last: without this, the
+    first bytes of a connection that is the only one may come unstamped.
+    """
+    with suppress(OSError), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as holder:
+        holder.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
+        return holder.detach()
+    return None
 
 
 def _stamp(messages: Iterable[tuple[int, int, bytes]]) -> int:

@@ -3,7 +3,6 @@
 import asyncio
 from pathlib import Path
 
-import pytest
 from prometheus import Prometheus
 from service import service, write_config
 
@@ -17,7 +16,6 @@ scrape_configs:
 """
 
 
-@pytest.mark.timeout(120)
 async def test_series_labels_values_and_exemplars_come_back(prometheus_binaries: Path, tmp_path: Path) -> None:
     async with ScriptedLlm() as llm_server, ScriptedTts() as tts_server:
         config = write_config(tmp_path, llm_server.url, tts_server.url, every_s=1)

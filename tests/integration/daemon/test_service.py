@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from service import END_S, Service, eventually, refused, service, write_config
+from gate import Gate
+from service import Service, eventually, refused, service, write_config
 
 from probe.measures import outcome
 from probe.reference.faults import (
@@ -17,34 +18,33 @@ from probe.reference.faults import (
     Stall,
     TtsScript,
     TtsTurn,
-    Wait,
     llm,
     refusing_port,
     tts,
 )
 
-pytestmark = pytest.mark.timeout(120)
-
 OK = 'voice_probe_runs_total{outcome="ok",scenario="default",target="scripted"}'
 SKIPPED = 'voice_probe_runs_total{outcome="skipped",scenario="default",target="scripted"}'
 # Long enough to be interrupted anywhere in it; a server that generates reads nothing meanwhile.
-SLOW_TURN = (llm.chunk(*["na "] * 20, gap=0.05), llm.last_chunk(*["na "] * 20, gap=0.05))
+SLOW_TURN = (llm.chunk(*["na "] * 2000, gap=0.05),)
 
 
 async def test_the_first_run_is_at_start_and_everybody_gets_it(tmp_path: Path) -> None:
-    slow = LlmScript(turns=((llm.last_chunk("Hello there.", first=2.0),),))
+    looked_at = Gate()
     async with (
-        ScriptedLlm(slow) as llm_server,
+        ScriptedLlm(LlmScript(turns=(((looked_at, *llm.last_chunk("Hello there.")),),))) as llm_server,
         ScriptedTts() as tts_server,
-        service(write_config(tmp_path, llm_server.url, tts_server.url, target="objective_ms = 60_000")) as daemon,
+        service(write_config(tmp_path, llm_server.url, tts_server.url)) as daemon,
     ):
         assert (await daemon.get("/readyz"))[0] == 503
         assert (await daemon.metrics())[OK] == 0
+        looked_at.opened.set()
         line = await daemon.until("run")
-        assert (await daemon.get("/readyz"))[0] == 200
-        assert (await daemon.get("/healthz"))[0] == 200
-        assert (await daemon.metrics())[OK] == 1
-        code, _ = await daemon.end()
+        # The log, the metrics and the loop hear of the run in any order.
+        await eventually(lambda: page_is(daemon, "/readyz", 200))
+        await eventually(lambda: page_is(daemon, "/healthz", 200))
+        await eventually(lambda: shows(daemon, OK, 1))
+        code = await daemon.end()
     (record,) = daemon.records()
     assert (code, outcome(record)) == (0, "ok")
     assert line["run_id"] == record.plan.run_id
@@ -64,12 +64,10 @@ async def test_pages_and_methods(tmp_path: Path) -> None:
 
 
 STAGES: dict[str, tuple[LlmScript, TtsScript, str, str]] = {
-    "connect llm": (LlmScript(on_accept=(Wait(3.0),)), TtsScript(), "llm", "accepted"),
+    "connect llm": (LlmScript(on_accept=(Stall(),)), TtsScript(), "llm", "accepted"),
     "connect tts": (LlmScript(), TtsScript(on_accept=(Stall(),)), "tts", "accepted"),
     "tts init": (LlmScript(), TtsScript(turns=(TtsTurn(on_init=(Stall(),)),)), "tts", "text"),
-    "first token": (
-        LlmScript(turns=((llm.last_chunk("Hello.", first=2.0),),)), TtsScript(), "llm", "text",
-    ),
+    "first token": (LlmScript(turns=(((Stall(),),),)), TtsScript(), "llm", "text"),
     "generation": (LlmScript(turns=(SLOW_TURN,)), TtsScript(), "llm", "text"),
     "first audio": (
         LlmScript(), TtsScript(turns=(TtsTurn(segments=((Stall(),),)),)), "tts", "Hello",
@@ -91,11 +89,10 @@ async def test_sigterm_ends_a_run_in_any_stage_and_frees_the_slot(stage: str, tm
         service(write_config(tmp_path, llm_server.url, tts_server.url, more="[courtesy]\nenabled = false")) as daemon,
     ):
         log = (llm_server if where == "llm" else tts_server).log
-        await log.until(lambda e: e.direction == "in" and (e.kind == what or what.encode() in e.data), seconds=20)
+        await log.until(lambda e: e.direction == "in" and (e.kind == what or what.encode() in e.data))
+        # So that it is well in that stage; earlier does no harm.
         await asyncio.sleep(0.1)
-        code, took = await daemon.end()
-        assert code == 0
-        assert took < END_S
+        assert await daemon.end() == 0
         assert not llm_server.active_streams
     (record,) = daemon.records()
     assert record.failure is not None
@@ -110,10 +107,8 @@ async def test_frozen_servers_do_not_keep_it_from_ending(tmp_path: Path) -> None
         ScriptedTts(deaf) as tts_server,
         service(write_config(tmp_path, llm_server.url, tts_server.url)) as daemon,
     ):
-        await llm_server.log.until(lambda e: e.kind == "text", seconds=20)
-        code, took = await daemon.end()
-    assert code == 0
-    assert took < END_S
+        await llm_server.log.until(lambda e: e.kind == "text")
+        assert await daemon.end() == 0
 
 
 async def test_a_second_sigterm_ends_it_at_once(tmp_path: Path) -> None:
@@ -123,12 +118,11 @@ async def test_a_second_sigterm_ends_it_at_once(tmp_path: Path) -> None:
         ScriptedTts() as tts_server,
         service(write_config(tmp_path, llm_server.url, tts_server.url)) as daemon,
     ):
-        await llm_server.log.until(lambda e: e.kind == "text", seconds=20)
+        await llm_server.log.until(lambda e: e.kind == "text")
         daemon.process.send_signal(signal.SIGTERM)
         await daemon.until("ending: the current run gives back its slot; once more to leave at once")
-        code, took = await daemon.end()
-    assert code == 1
-    assert took < 3
+        # The first alone ends with 0.
+        assert await daemon.end() == 1
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGQUIT])
@@ -139,9 +133,7 @@ async def test_a_signal_between_two_runs(number: signal.Signals, tmp_path: Path)
         service(write_config(tmp_path, llm_server.url, tts_server.url)) as daemon,
     ):
         await daemon.until("run")
-        code, took = await daemon.end(number)
-    assert code == 0
-    assert took < END_S
+        assert await daemon.end(number) == 0
 
 
 async def test_a_good_file_takes_over_on_sighup(tmp_path: Path) -> None:
@@ -156,17 +148,16 @@ async def test_a_good_file_takes_over_on_sighup(tmp_path: Path) -> None:
             daemon.process.send_signal(signal.SIGHUP)
             await daemon.until("configuration reloaded")
             assert (await daemon.until("some changes take effect at the next start only"))["settings"] == ["http.port"]
+            await eventually(lambda: shows(daemon, OK, 1))
             metrics = await daemon.metrics()
-            assert metrics[OK] == 1
             assert OK.replace("scripted", "new") in metrics
             assert metrics["voice_probe_config_last_reload_successful"] == 1
             await daemon.until("run", target="new")
-            code, _ = await daemon.end()
-        assert code == 0
+            assert await daemon.end() == 0
         assert len(daemon.records()) == 2
 
 
-async def test_a_bad_file_changes_nothing_and_is_told(tmp_path: Path) -> None:
+async def test_a_bad_file_changes_nothing_and_is_reported(tmp_path: Path) -> None:
     async with ScriptedLlm() as llm_server, ScriptedTts() as tts_server:
         config = write_config(tmp_path, llm_server.url, tts_server.url, every_s=1)
         async with service(config) as daemon:
@@ -182,7 +173,7 @@ async def test_a_bad_file_changes_nothing_and_is_told(tmp_path: Path) -> None:
             daemon.process.send_signal(signal.SIGHUP)
             await daemon.until("configuration reloaded")
             assert (await daemon.metrics())["voice_probe_config_last_reload_successful"] == 1
-            assert (await daemon.end())[0] == 0
+            assert await daemon.end() == 0
 
 
 async def test_a_port_that_is_taken(tmp_path: Path) -> None:
@@ -226,9 +217,9 @@ async def test_users_come_first(tmp_path: Path) -> None:
         async with service(write_config(tmp_path, llm_server.url, tts_server.url, more=more)) as daemon:
             line = await daemon.until("run", outcome="skipped")
             assert "1 stream in use" in line["skipped"]
-            assert (await daemon.metrics())[SKIPPED] == 1
+            await eventually(lambda: shows(daemon, SKIPPED, 1))
             assert not llm_server.log.received("text")
-            assert (await daemon.get("/readyz"))[0] == 200
+            await eventually(lambda: page_is(daemon, "/readyz", 200))
 
 
 async def test_a_server_that_is_down_is_not_busy(tmp_path: Path) -> None:
@@ -244,13 +235,15 @@ async def test_a_run_that_takes_too_long_skips_the_next(tmp_path: Path) -> None:
     async with (
         ScriptedLlm(slow) as llm_server,
         ScriptedTts() as tts_server,
-        service(write_config(tmp_path, llm_server.url, tts_server.url, every_s=1)) as daemon,
+        service(write_config(tmp_path, llm_server.url, tts_server.url, every_s=1, objective_ms=1000)) as daemon,
     ):
         line = await daemon.until("run", outcome="skipped")
         assert line["skipped"] == "the previous run is still going"
         await daemon.until("run", outcome="slow")
-        starts = [e for e in llm_server.log.received("text") if e.json["action"] == "start_stream"]
-        assert len(starts) <= 2
+        asked = [e.json["action"] for e in llm_server.log.received("text")]
+    # One after the other, however many there were by then.
+    streams = [action for action in asked if action != "continue_stream"]
+    assert streams == [("start_stream", "end_stream")[number % 2] for number in range(len(streams))]
 
 
 async def test_the_last_runs_audio_is_kept(tmp_path: Path) -> None:
@@ -262,9 +255,18 @@ async def test_the_last_runs_audio_is_kept(tmp_path: Path) -> None:
         async with service(config) as daemon:
             await eventually(lambda: len(_recorded(daemon)) >= 4)
             await daemon.end()
-    records = daemon.records()
+    # A run that the end met may have heard nothing yet.
+    heard = [record for record in daemon.records() if any(c.audio_bytes for turn in record.turns for c in turn.chunks)]
     kept = sorted(path.stem for path in (tmp_path / "a").iterdir())
-    assert kept == [record.plan.run_id for record in records[-2:]]
+    assert kept == [record.plan.run_id for record in heard[-2:]]
+
+
+async def page_is(daemon: Service, path: str, status: int) -> bool:
+    return (await daemon.get(path))[0] == status
+
+
+async def shows(daemon: Service, series: str, value: float) -> bool:
+    return (await daemon.metrics())[series] == value
 
 
 def _recorded(daemon: Service) -> list[Any]:

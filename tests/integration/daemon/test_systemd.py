@@ -8,21 +8,19 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from service import eventually, page, service, write_config
+from service import PATIENCE_S, Service, eventually, page, service, write_config
 
 from probe.reference.faults import ScriptedLlm, ScriptedTts
 
-# A loop that is stuck, as a mistake in the daemon would leave it: from its second run on.
+# A loop that is stuck, as a mistake in the daemon would leave it: from the first run on that finds the file.
 STUCK = """
-import time
+import os, time
 import probe.daemon.lifecycle, probe.daemon.runs, probe.daemon.health
 probe.daemon.health.STUCK_S = 1.0
 measure = probe.daemon.runs.attempt
-runs = []
 async def attempt(*arguments):
-    runs.append(1)
-    if len(runs) == 2:
-        time.sleep(60)
+    if os.path.exists(os.environ["STUCK"]):
+        time.sleep(600)
     return await measure(*arguments)
 probe.daemon.runs.attempt = attempt
 """
@@ -59,13 +57,17 @@ def supervisor(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Super
 
 def _complaint(port: int) -> str:
     """What /healthz says, without the seconds, once it says that something is wrong."""
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + PATIENCE_S
     while time.monotonic() < deadline:
         status, _, body = page(port, "/healthz")
         if status == 503:
             return body.rpartition(" ")[0].rpartition(" ")[0]
         time.sleep(0.1)
     return "nothing"
+
+
+async def _is_well(daemon: Service) -> bool:
+    return (await daemon.get("/healthz"))[0] == 200
 
 
 async def test_from_ready_to_stopping(supervisor: Supervisor, tmp_path: Path) -> None:
@@ -80,7 +82,7 @@ async def test_from_ready_to_stopping(supervisor: Supervisor, tmp_path: Path) ->
             await eventually(lambda: supervisor.heard().count("WATCHDOG=1") > pings + 2)
             daemon.process.send_signal(signal.SIGHUP)
             await eventually(lambda: supervisor.heard().count("READY=1") == 2)
-            code, _ = await daemon.end()
+            code = await daemon.end()
     heard = supervisor.heard()
     assert code == 0
     assert heard.index("READY=1") < heard.index("RELOADING=1") < heard.index("STOPPING=1")
@@ -104,15 +106,18 @@ async def test_a_watchdog_meant_for_another_process_gets_nothing(tmp_path: Path)
 
 async def test_a_stuck_loop_gives_no_sign_of_life(tmp_path: Path) -> None:
     supervisor = Supervisor(str(tmp_path / "notify"))
-    environment = {"NOTIFY_SOCKET": supervisor.path, "WATCHDOG_USEC": "400000"}
+    mistake = tmp_path / "stuck"
+    environment = {"NOTIFY_SOCKET": supervisor.path, "WATCHDOG_USEC": "400000", "STUCK": str(mistake)}
     async with ScriptedLlm() as llm_server, ScriptedTts() as tts_server:
-        config = write_config(tmp_path, llm_server.url, tts_server.url, every_s=2)
+        config = write_config(tmp_path, llm_server.url, tts_server.url, every_s=1)
         async with service(config, environment=environment, prelude=STUCK) as daemon:
             await daemon.until("run")
-            assert (await daemon.get("/healthz"))[0] == 200
+            await eventually(lambda: _is_well(daemon))
+            await eventually(lambda: supervisor.heard().count("WATCHDOG=1") > 1)
+            mistake.touch()
             assert await asyncio.to_thread(_complaint, daemon.port) == "the event loop has been stuck for"
             pings = supervisor.heard().count("WATCHDOG=1")
-            assert pings > 1
+            # Five times as long as between two signs of life.
             await asyncio.sleep(1)
             assert supervisor.heard().count("WATCHDOG=1") == pings
     supervisor.close()

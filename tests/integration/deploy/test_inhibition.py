@@ -42,9 +42,8 @@ def test_the_sharpest_alert_on_a_target_silences_the_others(alertmanager_binarie
         # The dead one's other scenario is late, which is news.
         other = _labels("VoiceFirstAudioLate", "dead") | {"scenario": "other"}
         parts.alertmanager.fire(*(_labels(name, target) for name, target in FIRING), other)
-        states = _settled(parts.alertmanager, len(FIRING) + 1)
-    heard = {key for key, state in states.items() if state == "active"}
-    assert heard == {(name, target, "s") for name, target in HEARD} | {("VoiceFirstAudioLate", "dead", "other")}
+        wanted = {(name, target, "s") for name, target in HEARD} | {("VoiceFirstAudioLate", "dead", "other")}
+        assert _settled(parts.alertmanager, len(FIRING) + 1, wanted) == wanted
 
 
 def _labels(name: str, target: str) -> dict[str, str]:
@@ -53,8 +52,9 @@ def _labels(name: str, target: str) -> dict[str, str]:
     return labels if name == "VoiceAudioBad" else labels | {"scenario": "s"}
 
 
-def _settled(alertmanager: Listener, alerts: int) -> dict[tuple[str, str, str], str]:
-    deadline = time.monotonic() + 30
+def _settled(alertmanager: Listener, alerts: int, wanted: set[tuple[str, str, str]]) -> set[tuple[str, str, str]]:
+    """Which are heard once all are known and what silences them is too, and at the latest after a minute."""
+    deadline = time.monotonic() + 60
     while True:
         known = alertmanager.get("/api/v2/alerts")
         states = {
@@ -63,7 +63,9 @@ def _settled(alertmanager: Listener, alerts: int) -> dict[tuple[str, str, str], 
             )
             for each in known
         }
-        if len(states) == alerts and "unprocessed" not in states.values():
-            return states
-        assert time.monotonic() < deadline, states
+        heard = {key for key, state in states.items() if state == "active"}
+        settled = len(states) == alerts and "unprocessed" not in states.values()
+        if (settled and heard == wanted) or time.monotonic() > deadline:
+            assert settled, states
+            return heard
         time.sleep(0.2)

@@ -78,6 +78,6 @@ def test_calibration_finds_a_threshold_for_this_history(tmp_path: Path) -> None:
     lines = result.stdout.splitlines()
     assert lines[0] == "spark, joke, false alarms in 30 days by threshold:"
     assert lines[-2] == "[drift]"
-    told = json.loads(drift(tmp_path, "--calibrate", "--target", "spark", "--json").stdout)
-    assert lines[-1] == f"threshold = {told['threshold']:.1f}"
-    assert 7 <= told["threshold"] <= 14
+    found = json.loads(drift(tmp_path, "--calibrate", "--target", "spark", "--json").stdout)
+    assert lines[-1] == f"threshold = {found['threshold']:.1f}"
+    assert 7 <= found["threshold"] <= 14

@@ -14,11 +14,10 @@ from probe.config import ScenarioConfig, TargetConfig
 from probe.engine import runner
 from probe.measures import measure_run
 from probe.plan import new_plan
-from probe.protocols.llama_chunked.codec import ChunkedLlm
-from probe.protocols.magpie.codec import MagpieTts
+from probe.protocols.registry import chosen
 from probe.record import RunRecord
 from probe.reference.faults import LlmScript, ScriptedLlm, ScriptedTts, TtsScript, TtsTurn, audio, llm, tts
-from probe.transport.connection import WebSocketConnector
+from probe.transport.connector import SocketConnector
 
 RATE = audio.RATE
 SAMPLE_MS = 1000 / RATE
@@ -43,7 +42,7 @@ async def measured(segments: list[bytes]) -> RunRecord:
         target = TargetConfig.of(llm_url=llm_server.url, tts_url=tts_server.url).record("scripted")
         plan = new_plan(target, ScenarioConfig().record("default"))
         clock = AnchoredClock.anchored_now()
-        record = await runner.run(plan, (ChunkedLlm(), MagpieTts()), WebSocketConnector, clock)
+        record = await runner.run(plan, chosen(plan.target), SocketConnector(clock), clock)
     assert record.failure is None
     return record
 

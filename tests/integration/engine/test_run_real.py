@@ -6,7 +6,6 @@ import os
 import random
 import signal
 import sys
-import time
 import wave
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -34,10 +33,27 @@ CHUNK_FIELDS = {
     "llm_ttft_ms", "llm_gen_time_ms", "tts_ttfb_ms", "tts_gen_time_ms", "tts_stream_time_ms", "audio_duration_ms",
     "combined_ttfb_ms", "leading_silence_ms", "combined_ttfa_ms", "playout_gap_ms", "realtime_factor",
 }  # fmt: skip
+UNTOLD = "which audio is whose can't be told"
 SENTENCES = ("Please open the window and close the door.", " The weather is nice today, and we will go to the park.")
 
 
-async def probe(*arguments: str, until: Awaitable[object] | None = None) -> tuple[int, str, str]:
+# Other tests' servers share the machine: it may well be slower than a measurement should allow.
+PATIENT = {"PROBE_SELF_CHECK__MAX_LAG_MS": "60000"} | {
+    f"PROBE_TARGETS__LOCAL__LIMITS__{name}_S": "60" for name in ("CONNECT", "LLM", "TTS")
+}
+
+# How long a moment is, is for the unit test, whose clock does not go on by itself.
+LONG_MOMENT = """
+from importlib import import_module
+import_module("probe.cli.interrupt").Interrupt.MOMENT_S = 600
+from probe.cli import main
+main()
+"""
+
+
+async def probe(
+    *arguments: str, until: Awaitable[object] | None = None, objective_ms: float = 60_000
+) -> tuple[int, str, str]:
     """Run the command, to its end or to an interrupt once `until` is over; returns exit code, stdout and stderr."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
@@ -46,20 +62,22 @@ async def probe(*arguments: str, until: Awaitable[object] | None = None) -> tupl
         *arguments,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
-        # Other tests' servers share the machine: it may well be slower than a measurement should allow.
-        env={**os.environ, "PROBE_SELF_CHECK__MAX_LAG_MS": "60000"},
+        env=os.environ | PATIENT | {"PROBE_TARGETS__LOCAL__OBJECTIVE_MS": str(objective_ms)},
     )
     if until is not None:
         await until
         process.send_signal(signal.SIGINT)
-    async with asyncio.timeout(50):
+    async with asyncio.timeout(150):
         out, err = await process.communicate()
     assert "Traceback" not in err.decode()
     return process.returncode or 0, out.decode(), err.decode()
 
 
-async def run_json(llm_url: str, tts_url: str, *arguments: str) -> tuple[int, dict[str, Any]]:
-    code, out, _ = await probe("run", "--json", "--llm-url", llm_url, "--tts-url", tts_url, *arguments)
+async def run_json(
+    llm_url: str, tts_url: str, *arguments: str, objective_ms: float = 60_000
+) -> tuple[int, dict[str, Any]]:
+    urls = ("--llm-url", llm_url, "--tts-url", tts_url)
+    code, out, _ = await probe("run", "--json", *urls, *arguments, objective_ms=objective_ms)
     return code, json.loads(out)
 
 
@@ -72,7 +90,9 @@ async def test_real_servers(llm_server: str, serve_tts: Callable[..., str], tmp_
     code, run = await run_json(
         llm_server, serve_tts(*options), "--turns", "2", "--prompt", "Say hello.", "--save-audio", str(wav)
     )
-    assert code in (0, 3), (run["failure"], run["doubts"])
+    # A server that marks nothing, keeps texts back and is slow as well leaves it open whose the audio is.
+    told_openly = "--generation" in options and all(doubt.endswith(UNTOLD) for doubt in run["doubts"])
+    assert code == 0 or (code == 4 and told_openly), (run["failure"], run["doubts"])
     assert {"run_id", "trace_id", "target", "scenario", "outcome", "failure", "started_at", "summary"} <= run.keys()
     assert len(run["turns"]) == 2
     chunks = [chunk for turn in run["turns"] for chunk in turn["chunks"]]
@@ -115,7 +135,8 @@ async def test_exit_codes(turn: Any, segments: TtsTurn, code: int, outcome: str)
         ScriptedLlm(LlmScript(turns=(turn,))) as llm_server,
         ScriptedTts(TtsScript(turns=(segments,))) as tts_server,
     ):
-        got, run = await run_json(llm_server.url, tts_server.url)
+        objective_ms = 1000 if outcome == "slow" else 60_000
+        got, run = await run_json(llm_server.url, tts_server.url, objective_ms=objective_ms)
     assert (got, run["outcome"]) == (code, outcome)
 
 
@@ -142,22 +163,32 @@ async def test_signal_after_signal_cuts_no_report(number: signal.Signals) -> Non
     turn = (llm.last_chunk(*["word "] * 200, gap=0.05),)
     async with ScriptedLlm(LlmScript(turns=(turn,))) as llm_server, ScriptedTts() as tts_server:
         process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "probe", "run", "--llm-url", llm_server.url, "--tts-url", tts_server.url,
+            sys.executable, "-c", LONG_MOMENT, "run", "--llm-url", llm_server.url, "--tts-url", tts_server.url,
             stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
         )  # fmt: skip
-        await llm_server.log.until(lambda entry: entry.kind == "text", seconds=20)
-        ending = asyncio.ensure_future(process.communicate())
-        deadline = time.monotonic() + 0.9
-        while not ending.done() and time.monotonic() < deadline:
+        await llm_server.log.until(lambda entry: entry.kind == "text")
+        assert process.stdout is not None and process.stderr is not None
+        said: list[str] = []
+        reading = asyncio.ensure_future(_read(process.stdout, said))
+        # Until its last words: a signal after them meets an interpreter that is being taken down.
+        while not reading.done() and not any(line.startswith("FAILED") for line in said):
             process.send_signal(number)
             await asyncio.sleep(0.01)
-        out, err = await asyncio.wait_for(ending, 30)
+        async with asyncio.timeout(60):
+            await reading
+            err = await process.stderr.read()
+            await process.wait()
         assert not llm_server.active_streams
     assert process.returncode == 1
-    failed, _, last = out.decode().splitlines()[-3:]
+    failed, _, last = said[-3:]
     assert failed.startswith("FAILED") and failed.endswith("stage internal, interrupted: the run was interrupted")
     assert last.startswith("trace ")
     assert "failed (internal, interrupted)" in err.decode()
+
+
+async def _read(stream: asyncio.StreamReader, lines: list[str]) -> None:
+    while line := await stream.readline():
+        lines.append(line.decode().rstrip("\n"))
 
 
 async def test_an_interrupt_at_any_moment_frees_the_slot_and_leaves_a_record() -> None:
@@ -167,7 +198,7 @@ async def test_an_interrupt_at_any_moment_frees_the_slot_and_leaves_a_record() -
 
     async def moment(server: ScriptedLlm, run: int) -> None:
         """From the first connection to the end of the second turn."""
-        await server.log.until(lambda entry: entry in server.log.received("http")[run:], seconds=20)
+        await server.log.until(lambda entry: entry in server.log.received("http")[run:])
         await asyncio.sleep(moments.uniform(0.0, 3.0))
 
     async with (

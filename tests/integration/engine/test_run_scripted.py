@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from gate import Gate
 
 from probe.clock import AnchoredClock
 from probe.config import ScenarioConfig, TargetConfig
 from probe.engine import runner
 from probe.measures import measure_run, outcome
 from probe.plan import new_plan
-from probe.protocols.llama_chunked.codec import ChunkedLlm
-from probe.protocols.magpie.codec import MagpieTts
+from probe.protocols.registry import chosen
 from probe.record import Plan, RunRecord
 from probe.reference.faults import (
     LlmScript,
@@ -22,26 +22,26 @@ from probe.reference.faults import (
     ScriptedTts,
     TtsScript,
     TtsTurn,
-    Wait,
     llm,
     tts,
 )
 from probe.report import audio_file
-from probe.transport.connection import WebSocketConnector
+from probe.transport.connector import SocketConnector
 
-# Deadlines that keep a test of silence short; everything healthy here answers within milliseconds.
-QUICK = {"connect_s": 1, "llm_s": 1, "tts_s": 1, "run_s": 20, "release_s": 2, "hold_s": 0.5}
+# Only bounds a hang; everything healthy here answers within milliseconds.
+PATIENT = {"connect_s": 60, "llm_s": 60, "tts_s": 60, "run_s": 120, "release_s": 20, "hold_s": 20}
 
 
-def plan(llm_url: str, tts_url: str, turns: int = 1, limits: Mapping[str, float] = QUICK, voice: str = "aria") -> Plan:
+def plan(
+    llm_url: str, tts_url: str, turns: int = 1, limits: Mapping[str, float] = PATIENT, voice: str = "aria"
+) -> Plan:
     target = TargetConfig.of(llm_url=llm_url, tts_url=tts_url, limits=dict(limits), voice=voice)
     return new_plan(target.record("scripted"), ScenarioConfig.of(turns=turns).record("default"))
 
 
 async def go(planned: Plan, clock: AnchoredClock | None = None, stop: asyncio.Event | None = None) -> RunRecord:
-    return await runner.run(
-        planned, (ChunkedLlm(), MagpieTts()), WebSocketConnector, clock or AnchoredClock.anchored_now(), stop=stop
-    )
+    clock = clock or AnchoredClock.anchored_now()
+    return await runner.run(planned, chosen(planned.target), SocketConnector(clock), clock, stop=stop)
 
 
 @pytest.mark.parametrize("generation", ["newer", "older"])
@@ -49,11 +49,13 @@ async def test_every_timestamp_is_the_servers_truth(generation: Any) -> None:
     clock = AnchoredClock.anchored_now()
     turn = (llm.chunk("Why did", " the unicorn", first=0.05, gap=0.02), llm.last_chunk(" cross", " it?", first=0.02))
     segments = TtsTurn(segments=(tts.speech(400, first=0.05, gap=0.002), tts.speech(300, first=0.08)))
+    # The older generation's end of a segment: a machine may well take the default for a pause between two frames.
+    limits = PATIENT | {"gap_ms": 600}
     async with (
         ScriptedLlm(LlmScript(turns=(turn,))) as llm_server,
         ScriptedTts(TtsScript(generation=generation, turns=(segments,))) as tts_server,
     ):
-        record = await go(plan(llm_server.url, tts_server.url, turns=2), clock)
+        record = await go(plan(llm_server.url, tts_server.url, turns=2, limits=limits), clock)
     assert record.failure is None
     assert outcome(record) == "ok"
 
@@ -97,13 +99,20 @@ async def test_the_wav_is_what_was_sent(tmp_path: Path) -> None:
 
 async def test_a_pause_inside_a_segment_is_not_its_end() -> None:
     burst = tts.speech(200)
-    turn = TtsTurn(segments=((*burst, Wait(0.3), *burst), tts.speech(400)))
-    slow = (llm.chunk("Why did", " the unicorn"), llm.last_chunk(" cross", " the road?", first=0.5))
+    went_on, was_said = Gate(), Gate()
+    turn = TtsTurn(segments=((*burst, went_on, *burst), tts.speech(400)))
+    slow = (llm.chunk("Why did", " the unicorn"), (was_said, *llm.last_chunk(" cross", " the road?")))
     async with (
         ScriptedLlm(LlmScript(turns=(slow,))) as llm_server,
         ScriptedTts(TtsScript(generation="older", turns=(turn,))) as tts_server,
     ):
-        record = await go(plan(llm_server.url, tts_server.url))
+        running = asyncio.ensure_future(go(plan(llm_server.url, tts_server.url)))
+        # The gap has ended the segment once the next chunk is asked for; only then does the server speak on.
+        await llm_server.log.until(lambda entry: entry.kind == "text" and b"continue_stream" in entry.data)
+        went_on.opened.set()
+        await tts_server.log.until(lambda _: len(tts_server.log.sent("binary")) == 2 * len(burst) // 2)
+        was_said.opened.set()
+        record = await running
     first, second = record.turns[0].chunks
     assert first.audio_bytes == second.audio_bytes == 17600
     assert (first.late_audio_bytes, second.late_audio_bytes) == (8800, 0)
@@ -117,7 +126,7 @@ async def test_an_interrupted_run_leaves_no_slot_taken(seed: int) -> None:
     async with ScriptedLlm(LlmScript(turns=(turn,))) as llm_server, ScriptedTts() as tts_server:
         stop = asyncio.Event()
         asyncio.get_running_loop().call_later(0.003 + 0.09 * seed, stop.set)
-        async with asyncio.timeout(6):
+        async with asyncio.timeout(60):
             record = await go(plan(llm_server.url, tts_server.url), stop=stop)
         assert not llm_server.active_streams
     assert record.failure is None or record.failure.reason == "interrupted"
@@ -126,14 +135,16 @@ async def test_an_interrupted_run_leaves_no_slot_taken(seed: int) -> None:
 async def test_a_server_that_generates_for_long_still_gets_its_slot_back() -> None:
     """It reads nothing until it is done, and finds its client gone by then."""
     async with (
-        ScriptedLlm(LlmScript(turns=((llm.chunk(*["na "] * 200, gap=0.05),),))) as llm_server,
+        ScriptedLlm(LlmScript(turns=((llm.endless("na ", gap=0.05),),))) as llm_server,
         ScriptedTts() as tts_server,
     ):
         stop = asyncio.Event()
-        asyncio.get_running_loop().call_later(0.5, stop.set)
-        limits = QUICK | {"release_s": 5}
-        async with asyncio.timeout(7):
-            record = await go(plan(llm_server.url, tts_server.url, limits=limits), stop=stop)
+        limits = PATIENT | {"release_s": 5}
+        running = asyncio.ensure_future(go(plan(llm_server.url, tts_server.url, limits=limits), stop=stop))
+        await llm_server.log.until(lambda _: len(llm_server.log.sent("text")) > 3)
+        stop.set()
+        async with asyncio.timeout(60):
+            record = await running
         assert record.failure is not None
         assert record.failure.reason == "interrupted"
         assert not llm_server.active_streams
@@ -141,8 +152,9 @@ async def test_a_server_that_generates_for_long_still_gets_its_slot_back() -> No
 
 async def test_swapped_urls_say_what_the_server_said() -> None:
     async with ScriptedLlm() as llm_server, ScriptedTts() as tts_server:
-        async with asyncio.timeout(4):
-            record = await go(plan(tts_server.url, llm_server.url))
+        limits = PATIENT | {"tts_s": 1}
+        async with asyncio.timeout(60):
+            record = await go(plan(tts_server.url, llm_server.url, limits=limits))
     assert record.failure is not None
     assert record.failure.stage == "tts"
     assert "Unknown action" in record.failure.detail

@@ -19,8 +19,8 @@ def test_promtool_builds_blocks_that_hold_every_run(prometheus_binaries: Path, t
         for number in range(60):
             started = START + number * MINUTE
             history.append(failed(number, started=started) if number == 30 else record(number, started=started))
-    told = CliRunner().invoke(main, ["backfill", "--label", "job=probe", "--state-dir", str(tmp_path / "state")])
-    (tmp_path / "runs.om").write_text(told.stdout)
+    written = CliRunner().invoke(main, ["backfill", "--label", "job=probe", "--state-dir", str(tmp_path / "state")])
+    (tmp_path / "runs.om").write_text(written.stdout)
     build = [promtool, "tsdb", "create-blocks-from", "openmetrics", "--max-block-duration=48h", "runs.om", "data"]
     subprocess.run(build, cwd=tmp_path, check=True, capture_output=True, timeout=50)
     # Without it, promtool takes the folder for no database.

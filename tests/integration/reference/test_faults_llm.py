@@ -35,7 +35,7 @@ from probe.reference.faults import (
 from probe.reference.faults.connection import Steps
 from probe.reference.faults.server import ScriptedServer
 
-DEADLINE = 5.0
+DEADLINE = 30.0
 START = {"action": "start_stream", "stream_id": "a", "stream_tokens": True}
 CONTINUE = {"action": "continue_stream", "stream_id": "a"}
 END = {"action": "end_stream", "stream_id": "a"}
@@ -68,7 +68,7 @@ class Client:
 @asynccontextmanager
 async def connected(server: ScriptedServer, **options: Any) -> AsyncIterator[Client]:
     async with (
-        asyncio.timeout(10),
+        asyncio.timeout(60),
         aiohttp.ClientSession() as session,
         session.ws_connect(server.url, max_msg_size=0, **options) as socket,
     ):
@@ -77,7 +77,7 @@ async def connected(server: ScriptedServer, **options: Any) -> AsyncIterator[Cli
 
 @asynccontextmanager
 async def tcp(server: ScriptedServer) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
         try:
             yield reader, writer

@@ -36,7 +36,7 @@ async def address(process: asyncio.subprocess.Process) -> str:
 async def end(process: asyncio.subprocess.Process) -> tuple[int, str]:
     """Return the exit code and the rest of stderr."""
     assert process.stderr
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(SECONDS):
         rest = (await process.stderr.read()).decode()
         return await process.wait(), rest
 

@@ -10,6 +10,8 @@ import pytest
 from llm_talk import JOKE, STORY, Fields, Talk, fetch, health_of, talk_to, wait_until
 
 SENTENCE = {"sentence_boundary": True}
+# Tokens that take seconds, so that a request sent with the first one comes long before the last.
+LONG = 200
 LONG_PROMPT = [
     {"role": "system", "content": "You are a helpful assistant. " + "Answer in short sentences, and be kind. " * 8},
     *STORY,
@@ -215,16 +217,20 @@ async def test_client_that_goes_away_frees_its_slot_and_stops_llama_cpp(llm_serv
 
 
 async def test_continue_while_generating_is_refused_and_harmless(talk: Talk) -> None:
-    await talk.send(action="start_stream", stream_id="s", messages=STORY, stream_tokens=True, pause={"max_tokens": 60})
+    await talk.send(
+        action="start_stream", stream_id="s", messages=STORY, stream_tokens=True, pause={"max_tokens": LONG}
+    )
     assert (await talk.receive())["type"] == "token"
     before, refused = await talk.chunk(action="continue_stream", stream_id="s")
     assert refused == {"stream_id": "s", "error": "Stream is generating"}
     after, reply = await talk.rest_of_chunk()
-    assert (reply["reason"], 1 + len(before) + len(after)) == ("max_tokens", 60)
+    assert (reply["reason"], 1 + len(before) + len(after)) == ("max_tokens", LONG)
 
 
 async def test_requests_are_answered_while_a_chunk_is_generated(talk: Talk) -> None:
-    await talk.send(action="start_stream", stream_id="s", messages=STORY, stream_tokens=True, pause={"max_tokens": 60})
+    await talk.send(
+        action="start_stream", stream_id="s", messages=STORY, stream_tokens=True, pause={"max_tokens": LONG}
+    )
     _, reply = await talk.chunk(action="ping")
     assert reply == {"status": "pong"}
     _, reply = await talk.rest_of_chunk()

@@ -21,7 +21,7 @@ from probe.reference.speech.synthesizer import Synthesizer
 from probe.reference.tts_server import Service, create_app
 from probe.reference.tts_stream import NewerStream
 
-PATIENCE_S = 30
+PATIENCE_S = 60
 COMMAND = [sys.executable, "-m", "probe", "serve", "tts"]
 
 

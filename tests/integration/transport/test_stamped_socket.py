@@ -1,15 +1,15 @@
 """What the kernel says of real bytes on the loopback interface."""
 
+import asyncio
 import socket
 import sys
 import time
 from collections.abc import AsyncIterator
-from unittest.mock import AsyncMock
 
 import pytest
+from descriptors import descriptors
 
-from probe.reference.faults import refusing_port
-from probe.transport import stamped_socket
+from probe.transport import dialing, stamped_socket
 from probe.transport.stamped_socket import StampedSocket
 
 NS_PER_MS = 1_000_000
@@ -20,12 +20,22 @@ stamping = pytest.mark.skipif(sys.platform != "linux", reason="no other kernel s
 
 @pytest.fixture
 async def pair() -> AsyncIterator[Pair]:
-    """Our end of a connection and the other one."""
+    """Our end of a connection and the other one, once the kernel stamps what comes in."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        ours = await stamped_socket.connected("127.0.0.1", listener.getsockname()[1])
+        ours = await dialing.connected("127.0.0.1", listener.getsockname()[1])
         theirs, _ = listener.accept()
         with ours, theirs:
+            await asyncio.wait_for(stamps(ours, theirs), 10)
             yield ours, theirs
+
+
+async def stamps(ours: StampedSocket, theirs: socket.socket) -> None:
+    """Wait until the kernel stamps: it begins a moment after the process's first socket has asked for it."""
+    while sys.platform == "linux":
+        theirs.send(b"x")
+        assert await asyncio.get_running_loop().sock_recv(ours, 1) == b"x"
+        if ours.waited_ns() is not None:
+            return
 
 
 def nobody_reads() -> None:
@@ -43,6 +53,7 @@ async def test_bytes_have_waited_for_as_long_as_nobody_read_them(pair: Pair, int
     asked = time.monotonic_ns()
     assert (ours.recv_into(bytearray(10)) if into else len(ours.recv(10))) == 4
     waited = ours.waited_ns()
+    assert waited is not None
     assert asked - written <= waited + NS_PER_MS
     assert waited <= time.monotonic_ns() - before
 
@@ -55,15 +66,17 @@ async def test_the_last_bytes_of_a_read_count(pair: Pair) -> None:
     before = time.monotonic_ns()
     theirs.send(b"late")
     assert ours.recv(100) == b"earlylate"
-    assert 0 < ours.waited_ns() <= time.monotonic_ns() - before
+    waited = ours.waited_ns()
+    assert waited is not None
+    assert waited <= time.monotonic_ns() - before
 
 
-async def test_the_end_of_a_connection_has_not_waited(pair: Pair) -> None:
+async def test_the_end_of_a_connection_has_no_stamp(pair: Pair) -> None:
     ours, theirs = pair
     theirs.close()
     nobody_reads()
     assert ours.recv(100) == b""
-    assert ours.waited_ns() == 0
+    assert ours.waited_ns() is None
 
 
 async def test_no_more_is_read_than_there_is_room_for(pair: Pair) -> None:
@@ -75,21 +88,14 @@ async def test_no_more_is_read_than_there_is_room_for(pair: Pair) -> None:
     assert ours.recv_into(buffer) == 2
 
 
-@pytest.mark.parametrize("last_answers", [True, False])
-async def test_every_address_of_a_host_is_tried(monkeypatch: pytest.MonkeyPatch, last_answers: bool) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as listener, refusing_port() as refusing:
-        ports = (refusing, listener.getsockname()[1] if last_answers else refusing)
-        found = [(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", ("127.0.0.1", port)) for port in ports]
-        monkeypatch.setattr(stamped_socket, "_resolved", AsyncMock(return_value=found))
-        if last_answers:
-            with await stamped_socket.connected("two.invalid", 1) as ours:
-                assert ours.getpeername() == listener.getsockname()
-        else:
-            with pytest.raises(ConnectionRefusedError):
-                await stamped_socket.connected("two.invalid", 1)
-
-
-async def test_a_host_without_an_address_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stamped_socket, "_resolved", AsyncMock(return_value=[]))
-    with pytest.raises(OSError, match=r"none\.invalid has no address"):
-        await stamped_socket.connected("none.invalid", 1)
+@stamping
+def test_one_socket_goes_on_stamping_when_all_others_are_closed() -> None:
+    """The kernel would switch it off, and be late to switch it on again."""
+    stamped_socket.keep_stamping.cache_clear()
+    before = descriptors()
+    with StampedSocket(socket.AF_INET, socket.SOCK_STREAM, 0), StampedSocket(socket.AF_INET, socket.SOCK_STREAM, 0):
+        pass
+    (kept,) = descriptors() - before
+    with socket.socket(fileno=kept) as holder:
+        assert holder.getsockopt(socket.SOL_SOCKET, 35) == 1
+    stamped_socket.keep_stamping.cache_clear()

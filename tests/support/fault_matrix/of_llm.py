@@ -20,7 +20,6 @@ from probe.reference.faults import (
     Text,
     Wait,
     llm,
-    tts,
     wire,
 )
 from probe.reference.faults.connection import Steps
@@ -41,7 +40,7 @@ def _harmless(name: str, injected: str, *chunks: Steps, **parts: Any) -> Row:
 def _frame(name: str, injected: str, step: Any, **parts: Any) -> Row:
     """A frame in the middle of a chunk that is not the protocol."""
     values = {"reached": "first token"} | parts
-    return _row(name, injected, "malformed", (*llm.tokens(" Hello"), step, Stall()), **values)
+    return _row(name, injected, "malformed", (*llm.tokens(" Hello"), step), **values)
 
 
 def _closing(code: int, meaning: str) -> Row:
@@ -63,7 +62,7 @@ ROWS = (
     ),
     _row(
         "endless-tokens", "tokens for ever", "run_deadline", llm.endless("na ", gap=0.05),
-        reached="first token", limits={"run_s": 1.0}, longest_s=3.0,
+        reached="first token", limits={"run_s": 1.5}, longest_s=3.0,
     ),
     _row(
         "token-flood", "more tokens than any answer has", "flood",
@@ -73,7 +72,7 @@ ROWS = (
     _row(
         "byte-flood", "unknown frames, more bytes than any answer has", "flood",
         (Repeat((Raw(wire.frame(wire.TEXT, json.dumps({"type": "x", "pad": "x" * 2**20}).encode()) * 8),)),),
-        longest_s=10.0, limits={"run_s": 20.0, "llm_s": 5.0},
+        longest_s=10.0,
     ),
     _frame("llm-garbage", "a text frame that is no JSON", Text("<html>502 Bad Gateway</html>")),
     _frame("truncated-json", "JSON that was cut", Text('{"type": "token", "content": " the')),
@@ -114,8 +113,8 @@ ROWS = (
     _row("paused-for-ever", "paused again and again without a word", "no_progress",
          *((llm.paused("", reason="max_tokens"),),) * 30, reached="text", without=("llm_ttft_ms",)),
     _row("talks-for-ever", "one chunk after the other", "run_deadline", *(llm.chunk(" Hello.", first=0.02),) * 500,
-         reached="second segment", limits={"run_s": 1.5}, longest_s=4.0),
-    _row("late-start", "the answer begins after the deadline", "timeout", llm.last_chunk(" Hello.", first=1.5),
+         or_stage="tts", reached="second segment", limits={"run_s": 2.0}, longest_s=4.0),
+    _row("late-start", "the answer begins after the deadline", "timeout", llm.last_chunk(" Hello.", first=30.0),
          longest_s=3.0),
     _frame("masked-frame", "a frame that is masked, as a client's are", Raw(b"\x81\x82\0\0\0\0{}")),
     _frame("reserved-bit", "a compressed frame, and compression was never agreed on", Raw(b"\xc1\x02{}")),
@@ -127,7 +126,7 @@ ROWS = (
     _row("close-reason-lines", "a close reason of two lines", "closed", (*HELLO, Close(1011, "CUDA\r\n\x1b[2Jlost")),
          reached="first token", say="(internal error) CUDA [2Jlost"),
     _row("ping-flood", "empty pings, more than anyone counts", "flood",
-         (Repeat((Raw(wire.frame(wire.PING, b"") * 4000),)),), longest_s=10.0, limits={"run_s": 20.0, "llm_s": 5.0}),
+         (Repeat((Raw(wire.frame(wire.PING, b"") * 4000),)),), longest_s=10.0),
     _row("no-slot-in-continuation", "no slot for a stream that has one", "server_error",
          llm.chunk(" Hello."), (llm.error("No slots available (max 1)"),), say="No slots", reached="segment"),
     _row("slot-of-turn-before", "the slot of the first turn is not given back", "server_error", turns=2,
@@ -172,14 +171,14 @@ ROWS = (
          llm=LlmScript(on_connected=(Drop(),))),
     _row("llm-drop-while-speaking", "closed while the TTS server speaks", "closed",
          (*llm.chunk(" Hello."), Wait(0.05), Drop()), LAST, reached="text",
-         tts=tts_says(tts.speech(200, first=0.2))),
+         tts=tts_says((Stall(),))),
     _row("llm-half-open", "frozen: no frame, no pong, no answer to a close frame", "timeout",
          llm=LlmScript(turns=(((*HELLO, Stall()),),), on_client_close=(Stall(),)),
          reached="first token", longest_s=4.0),
     _harmless("close-after-done", "closed as soon as the answer is done", (*llm.last_chunk(" Hello."), Drop()),
               reached="segment"),
     _harmless("end-ignored", "end_stream is not answered, and frees nothing",
-              llm=LlmScript(on_end=()), slot_kept=True, longest_s=5.0),
+              llm=LlmScript(on_end=()), slot_kept=True, longest_s=5.0, limits={"release_s": 1.0}),
     _harmless("end-answered-late", "end_stream is answered after 300 ms",
               llm=LlmScript(on_end=(Wait(0.3), llm.ENDED))),
 )  # fmt: skip

@@ -14,7 +14,7 @@ from unittest.mock import patch
 
 from fault_matrix.row import Row, Stage
 from probe.history.file import FILE_NAME
-from probe.protocols.llama_chunked.codec import ChunkedLlm
+from probe.protocols.llama_chunked.codec import LlamaChunked
 from probe.reference.faults import Entry, LlmScript, llm, refusing_port
 
 # Long enough for something to happen in the middle of it.
@@ -114,7 +114,7 @@ async def disk_full(_stage: Stage) -> AsyncIterator[None]:
 @asynccontextmanager
 async def history_locked(stage: Stage) -> AsyncIterator[None]:
     path = stage.folder / "state" / FILE_NAME
-    with patch("probe.dispatch.HISTORY_PATIENCE_S", 0.3):
+    with patch("probe.daemon.dispatch.HISTORY_PATIENCE_S", 0.3):
         other = sqlite3.connect(path, isolation_level=None)
         other.execute("BEGIN EXCLUSIVE")
         try:
@@ -145,14 +145,12 @@ async def users_hold_the_slot(stage: Stage) -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def mistake_of_ours(_stage: Stage) -> AsyncIterator[None]:
-    with patch.object(ChunkedLlm, "decode", side_effect=ZeroDivisionError("a mistake")):
+    with patch.object(LlamaChunked, "decode", side_effect=ZeroDivisionError("a mistake")):
         yield
 
 
 def _row(name: str, injected: str, sabotage: Any, **parts: Any) -> Row:
     values: dict[str, Any] = {"where": "probe", "outcome": "ok", "reached": "second segment", "llm": SLOWLY}
-    # The servers share our loop here: what holds it up makes them late, too.
-    values["limits"] = {"llm_s": 3.0, "tts_s": 3.0}
     return Row(name=name, injected=injected, sabotage=sabotage, **(values | parts))
 
 

@@ -3,11 +3,11 @@
 After a change of the table: `UPDATE_GOLDEN=1 make test-unit`, then look at the diff.
 """
 
-from collections.abc import Iterator
-from itertools import groupby
+from collections.abc import Iterator, Mapping
+from itertools import chain, groupby
 
 from fault_matrix import ROWS
-from fault_matrix.row import LIMITS, MEASURES, Row
+from fault_matrix.row import MEASURES, PATIENT, WAITED_OUT, Row
 
 HEAD = """# Faults
 
@@ -20,8 +20,9 @@ This page is written from `tests/support/fault_matrix`. Each row is played by
 then the same daemon must measure a healthy target, and nothing may be left: no task, thread, socket, open file or slot.
 [failures.md](failures.md) says what to do about each reason.
 
-*Longest* is what a run may take, in seconds, giving back the slot included, at the limits of these tests:
-{limits}.
+*Longest* is what a run may take on a machine that has time for it, in seconds, giving back the slot included. A limit
+that ends a row's silence is short ({waited_out}); all others are long
+({patient}), so that no row depends on how fast the machine is.
 
 *Measures* is how far the run came, and so which measures exist, those of the steps before included:
 
@@ -33,13 +34,17 @@ TITLES = {"LLM": "The LLM server", "TTS": "The TTS server", "probe": "The probe'
 
 def page() -> str:
     """The whole document."""
-    limits = ", ".join(f"`{name}` {value:g}" for name, value in LIMITS.items())
+    waited_out = dict(chain.from_iterable(limits.items() for limits in WAITED_OUT.values()))
     reached = "\n".join(_reached())
-    parts = [HEAD.format(limits=limits, reached=reached)]
+    parts = [HEAD.format(waited_out=_limits(waited_out), patient=_limits(PATIENT), reached=reached)]
     by_place = sorted(ROWS, key=lambda row: [*TITLES].index(row.where))
     for where, rows in groupby(by_place, lambda row: row.where):
         parts.append(f"## {TITLES[where]}\n\n{COLUMNS}\n" + "\n".join(map(_line, rows)) + "\n")
     return "\n".join(parts)
+
+
+def _limits(limits: Mapping[str, float]) -> str:
+    return ", ".join(f"`{name}` {value:g}" for name, value in limits.items())
 
 
 def _reached() -> Iterator[str]:
@@ -52,7 +57,8 @@ def _reached() -> Iterator[str]:
 
 
 def _line(row: Row) -> str:
-    reason = f"{row.stage}, `{row.reason}`" if row.stage else ""
+    stage = f"{row.stage} or {row.or_stage}" if row.or_stage else row.stage
+    reason = f"{stage}, `{row.reason}`" if row.stage else ""
     measures = (
         row.reached if not row.without else f"{row.reached}, but no {', '.join(f'`{name}`' for name in row.without)}"
     )

@@ -10,10 +10,13 @@ from typing import Any, Literal
 from probe.reference.faults import LlmScript, ScriptedLlm, ScriptedTts, TtsScript, TtsTurn, llm
 from probe.reference.faults.connection import Steps
 
-# Deadlines that keep silence short; what is healthy answers at once.
-LIMITS = {
-    "connect_s": 0.5, "llm_s": 0.5, "tts_s": 0.5, "run_s": 4.0, "release_s": 1.0, "hold_s": 0.3,
+# Every deadline that a row does not run into only bounds a hang: no machine is so slow that it passes.
+PATIENT = {
+    "connect_s": 30.0, "llm_s": 30.0, "tts_s": 30.0, "run_s": 50.0, "release_s": 3.0, "hold_s": 5.0,
 }  # fmt: skip
+# The deadlines that end a silence, by the stage of the failure: these a row waits out, and so they are short.
+SILENCES = ("timeout", "no_audio", "no_stream", "unknown_voice")
+WAITED_OUT = {"connect": {"connect_s": 0.5}, "llm": {"llm_s": 0.5}, "tts": {"tts_s": 0.5, "hold_s": 0.3}}
 
 # Which measures exist, by what was reached: each of these has those of the ones before it.
 Reached = Literal["nothing", "first token", "text", "silent audio", "audio", "segment", "second segment"]
@@ -55,8 +58,10 @@ Sabotage = Callable[[Stage], AbstractAsyncContextManager[None]]
 class Row:
     """One fault: what is injected, and what must come of it.
 
-    longest_s: at the limits of `LIMITS`, the giving back of the slot included. say: words of the failure, the
-    doubt or the skip. without: measures that do not exist in spite of what was reached.
+    stage, or_stage: where the failure is; the second where it depends on which server was waited for at a deadline.
+    longest_s: on a machine that has time, the giving back of the slot included. say: words of the failure, the doubt
+    or the skip. without: measures that do not exist in spite of what was reached. limits: the deadlines that are not
+    those of `PATIENT` and `WAITED_OUT`.
     """
 
     name: str
@@ -64,6 +69,7 @@ class Row:
     where: Literal["LLM", "TTS", "probe"]
     outcome: Literal["ok", "failed", "suspect", "skipped"] = "failed"
     stage: Literal["connect", "llm", "tts", "audio", "internal", ""] = ""
+    or_stage: Literal["tts", ""] = ""
     reason: str = ""
     reached: Reached
     without: tuple[str, ...] = ()
@@ -84,6 +90,12 @@ class Row:
     @property
     def measures(self) -> frozenset[str]:
         return MEASURES[self.reached] - set(self.without)
+
+    @property
+    def deadlines(self) -> Mapping[str, float]:
+        """All limits of the target."""
+        waited_out = WAITED_OUT[self.stage] if self.reason in SILENCES else {}
+        return PATIENT | waited_out | dict(self.limits)
 
 
 def llm_says(*chunks: Steps, **script: Any) -> LlmScript:

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from probe.daemon.courtesy import Question, wait_for_users
-from probe.protocols.llama_chunked import llama_server
-from probe.protocols.llama_chunked.codec import ChunkedLlm
+from probe.daemon.courtesy import wait_for_users
+from probe.protocols.base import Inquiry
+from probe.protocols.llama_chunked import codec, llama_server
 
 URL = "ws://user:secret@spark:8002/ws"
 
@@ -21,11 +21,13 @@ class Server:
         self.answers = list(answers)
         self.asked: list[tuple[float, str]] = []
 
-    async def get(self, url: str, _timeout_s: float) -> bytes | None:
-        self.asked.append((self.loop.time(), url))
+    async def ask(self, inquiry: Inquiry[int | None], _timeout_s: float) -> int | None:
+        self.asked.append((self.loop.time(), inquiry.url))
         await asyncio.sleep(0)
         answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
-        return answer if answer is None or isinstance(answer, bytes) else json.dumps(answer).encode()
+        if answer is None:
+            return None
+        return inquiry.read(answer if isinstance(answer, bytes) else json.dumps(answer).encode())
 
 
 def ask(virtual: Any, server: Server, max_wait_s: float = 30.0, stop_after: float | None = None) -> str | None:
@@ -33,9 +35,8 @@ def ask(virtual: Any, server: Server, max_wait_s: float = 30.0, stop_after: floa
         stop = asyncio.Event()
         if stop_after is not None:
             virtual.loop.call_later(stop_after, stop.set)
-        codec = ChunkedLlm()
-        questions = [Question(codec.health_url(URL), codec.users)]
-        return await wait_for_users(questions, server.get, max_wait_s, stop, virtual.loop.time)
+        asked = [Inquiry(codec.health_url(URL), codec.users)]
+        return await wait_for_users(asked, server.ask, max_wait_s, stop, virtual.loop.time)
 
     reason: str | None = virtual.run(go())
     return reason
@@ -108,16 +109,15 @@ def test_users_of_llama_cpp_itself_are_waited_for_too(virtual: Any) -> None:
         "http://spark:8002/health": b'{"active_streams": 0}',
         "http://spark:8000/slots": b'[{"is_processing": true}]',
     }
-    codec = ChunkedLlm()
-    questions = [
-        Question(codec.health_url(URL), codec.users),
-        Question(llama_server.slots_url("http://spark:8000/"), llama_server.users),
+    asked = [
+        Inquiry(codec.health_url(URL), codec.users),
+        Inquiry(llama_server.slots_url("http://spark:8000/"), llama_server.users),
     ]
 
-    async def get(url: str, _timeout_s: float) -> bytes:
-        return answers[url]
+    async def ask(inquiry: Inquiry[int | None], _timeout_s: float) -> int | None:
+        return inquiry.read(answers[inquiry.url])
 
     async def go() -> str | None:
-        return await wait_for_users(questions, get, 5.0, asyncio.Event(), virtual.loop.time)
+        return await wait_for_users(asked, ask, 5.0, asyncio.Event(), virtual.loop.time)
 
     assert "1 stream in use" in str(virtual.run(go()))

@@ -12,7 +12,7 @@ from probe.daemon import dispatch
 from probe.daemon.dispatch import Dispatch, Sink
 from probe.history.file import HistoryError
 from probe.history.reader import reading
-from probe.history.writer import History, Pruned
+from probe.history.writer import History
 from probe.record import RunRecord
 
 PATIENCE_S = 20
@@ -69,14 +69,15 @@ class Memory:
     def __init__(self, refuse: Callable[[], object] = lambda: None) -> None:
         self.kept: list[RunRecord] = []
         self.refuse = refuse
+        self.pruned: list[int] = []
         self.closed = False
 
     def append(self, record: RunRecord) -> None:
         self.refuse()
         self.kept.append(record)
 
-    def prune(self, now: int) -> Pruned:  # noqa: ARG002 - the history's interface
-        return Pruned(1, 5, 7, 4096)
+    def prune(self, now: int) -> None:
+        self.pruned.append(now)
 
     def close(self) -> None:
         self.closed = True
@@ -134,7 +135,7 @@ async def test_a_full_queue_drops_the_run_and_says_so() -> None:
     assert errors == [("blocking", "dropped a run: 2 are waiting already")] * 3
 
 
-async def test_a_sink_that_raises_is_told_and_goes_on() -> None:
+async def test_a_sink_that_raises_is_reported_and_goes_on() -> None:
     raising, other = Raising("raising"), Collecting()
     dispatched, errors = composed(Memory(), raising, other)
     await dispatched.submit(record(1))
@@ -144,7 +145,7 @@ async def test_a_sink_that_raises_is_told_and_goes_on() -> None:
     assert errors == [("raising", "OSError: no")] * 2
 
 
-async def test_a_history_that_refuses_is_told_and_gets_the_runs_later() -> None:
+async def test_a_history_that_refuses_is_reported_and_gets_the_runs_later() -> None:
     problems = [HistoryError("disk full"), HistoryError("disk full")]
 
     def refuse() -> None:
@@ -234,12 +235,12 @@ async def test_shutdown_is_bounded_whoever_blocks() -> None:
     blocking.let_go.set()
 
 
-async def test_what_the_history_holds_and_forgot_is_told() -> None:
-    told: list[Pruned] = []
-    dispatched = Dispatch(Memory(), [], on_error=lambda *_: None, on_pruned=told.append)
+async def test_the_history_is_pruned_after_each_run() -> None:
+    memory = Memory()
+    dispatched, _ = composed(memory)
     await dispatched.submit(record(1))
     await dispatched.drain(PATIENCE_S)
-    assert told == [Pruned(1, 5, 7, 4096)]
+    assert memory.pruned == [record(1).ended]
 
 
 def test_sinks_take_turns(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""What the daemon tells of drift: gauges, a counter, a line, an event of the run's span; before and after a restart."""
+"""How the daemon reports drift: gauges, a counter, a line, an event of the run's span; before and after a restart."""
 
 import io
 import json
@@ -17,8 +17,8 @@ from probe.daemon.log import make_logger
 from probe.drift import Monitor, Shift
 from probe.history.file import HistoryError
 from probe.history.reader import reading
-from probe.history.writer import History
-from probe.metrics.histograms import Histograms
+from probe.history.writer import History, Pruned
+from probe.metrics.registry import Metrics
 from probe.record import RunRecord, ServerIdentity
 from probe.tracing.otlp import export_request
 from probe.tracing.spans import spans
@@ -37,15 +37,15 @@ def runs() -> list[RunRecord]:
     return usual + [run(number, 446 + number * 7 % 9) for number in range(LEARNT, LEARNT + SLOW)]
 
 
-class Told:
-    """A sink, and all that it tells."""
+class Reported:
+    """A sink, and all that it reports."""
 
     def __init__(self) -> None:
-        self.histograms = Histograms("1", [])
-        self.histograms.expect([("local", "default")])
+        self.metrics = Metrics("1", [])
+        self.metrics.expect([("local", "default")])
         self.log = io.StringIO()
         self.sink = DriftSink(
-            Monitor, self.histograms.update_drift, self.histograms.count_drift, make_logger(self.log, "json")
+            Monitor, self.metrics.update_drift, self.metrics.count_drift, make_logger(self.log, "json")
         )
 
     def take(self, record: RunRecord) -> None:
@@ -56,7 +56,7 @@ class Told:
         return [json.loads(line) for line in self.log.getvalue().splitlines()]
 
     def samples(self) -> dict[tuple[str, str], float]:
-        body, _ = self.histograms.render("")
+        body, _ = self.metrics.render("")
         return {
             (sample.name.removeprefix("voice_probe_drift_"), sample.labels.get("stage", "")): sample.value
             for family in text_string_to_metric_families(body.decode())
@@ -66,86 +66,86 @@ class Told:
 
 
 @pytest.fixture
-def told() -> Told:
-    return Told()
+def reported() -> Reported:
+    return Reported()
 
 
-def test_nothing_is_known_at_first_and_no_change_counted(told: Told) -> None:
-    samples = told.samples()
+def test_nothing_is_known_at_first_and_no_change_counted(reported: Reported) -> None:
+    samples = reported.samples()
     assert samples.pop(("changes_total", "tts_ttfb")) == 0
     assert math.isnan(samples["state", ""])
     assert math.isnan(samples["ratio", "combined_ttfb"])
 
 
-def test_a_step_is_told_everywhere(told: Told) -> None:
+def test_a_step_is_reported_everywhere(reported: Reported) -> None:
     for each in runs():
-        told.take(each)
-    samples = told.samples()
+        reported.take(each)
+    samples = reported.samples()
     assert samples["state", ""] == 1
     assert samples["ratio", "combined_ttfb"] == pytest.approx(1.5, abs=0.02)
     assert samples["added_seconds", "tts_ttfb"] == pytest.approx(0.150, abs=0.003)
     assert samples["added_seconds", "llm_ttft"] == 0
     assert samples["changes_total", "tts_ttfb"] == 1
     assert samples["since_timestamp_seconds", ""] == pytest.approx((START + LEARNT * 60_000 * MS) / 1e9, abs=120)
-    (line,) = told.lines()
+    (line,) = reported.lines()
     assert (line["event"], line["direction"], line["stage"]) == ("drift", "slower", "tts_ttfb")
     assert line["what"] == "combined TTFB +50 %, all of it TTS TTFB (+75 %)"
     assert line["runs_before"][-1] == run(LEARNT - 1, 0).plan.run_id
     assert line["runs_after"][0] == run(LEARNT, 0).plan.run_id
 
 
-def test_what_has_gone_again_is_over_and_told_once(told: Told) -> None:
+def test_what_has_gone_again_is_over_and_reported_once(reported: Reported) -> None:
     gone = [run(number, 296 + number * 7 % 9) for number in range(LEARNT + SLOW, LEARNT + 3 * SLOW)]
     for each in [*runs(), *gone]:
-        told.take(each)
-    assert told.samples()["state", ""] == 0
-    assert told.samples()["changes_total", "tts_ttfb"] == 1
-    drift, over = told.lines()
+        reported.take(each)
+    assert reported.samples()["state", ""] == 0
+    assert reported.samples()["changes_total", "tts_ttfb"] == 1
+    drift, over = reported.lines()
     assert (drift["event"], over["event"], over["level"]) == ("drift", "drift is over", "info")
     assert (over["since"], over["what"].split(", until")[0]) == (drift["since"], drift["what"])
     assert over["until"] > drift["since"]
 
 
-def test_the_run_that_gave_it_away_has_an_event_and_no_other_has(told: Told) -> None:
+def test_the_run_with_which_it_was_found_has_an_event_and_no_other_has(reported: Reported) -> None:
     for each in runs():
-        told.take(each)
-    (found_with,) = (each for each in runs() if told.sink.found_with(each.plan.run_id))
-    found = told.sink.found_with(found_with.plan.run_id)
+        reported.take(each)
+    (found_with,) = (each for each in runs() if reported.sink.found_with(each.plan.run_id))
+    found = reported.sink.found_with(found_with.plan.run_id)
     root = spans(found_with, found)[0]
     (event,) = root.events
     assert (event.name, event.at) == ("drift", found_with.ended)
     assert event.attributes["probe.drift.stage"] == "tts_ttfb"
-    request = export_request(runs(), "1", told.sink.found_with)
+    request = export_request(runs(), "1", reported.sink.found_with)
     sent = request.resource_spans[0].scope_spans[0].spans
     assert [event.name for span in sent if span.name == "probe.run" for event in span.events] == ["drift"]
 
 
-def test_another_model_is_a_line_and_no_change_of_latencies(told: Told) -> None:
+def test_another_model_is_a_line_and_no_change_of_latencies(reported: Reported) -> None:
     for number, each in enumerate(runs()[:LEARNT]):
-        told.take(replace(each, served=ServerIdentity("b" if number > 100 else "a", "")))
-    (line,) = told.lines()
+        reported.take(replace(each, served=ServerIdentity("b" if number > 100 else "a", "")))
+    (line,) = reported.lines()
     assert line["event"] == "what serves has changed"
     assert "LLM a → b" in line["what"]
-    assert told.samples()["changes_total", "tts_ttfb"] == 0
+    assert reported.samples()["changes_total", "tts_ttfb"] == 0
 
 
-def test_the_state_survives_a_restart(told: Told, tmp_path: Path) -> None:
+def test_the_state_survives_a_restart(reported: Reported, tmp_path: Path) -> None:
     history = History(tmp_path)
     for each in runs():
         history.append(each)
-        told.take(each)
+        reported.take(each)
     history.close()
-    again = Told()
+    again = Reported()
     with reading(tmp_path) as reader:
         again.sink.restore("local", "default", reader.points("local", "default"))
-    before, after = told.samples(), again.samples()
-    # A counter begins at zero, and what was told is not told again.
+    before, after = reported.samples(), again.samples()
+    # A counter begins at zero, and what was reported is not reported again.
     assert before.pop(("changes_total", "tts_ttfb")) == 1
     assert after.pop(("changes_total", "tts_ttfb")) == 0
     assert after == before
     assert again.lines() == []
     assert [again.sink.found_with(each.plan.run_id) for each in runs()] == [
-        told.sink.found_with(each.plan.run_id) for each in runs()
+        reported.sink.found_with(each.plan.run_id) for each in runs()
     ]
 
 
@@ -163,27 +163,38 @@ class Stubborn(History):
 
 def watching(history: History, sink: DriftSink) -> tuple[WatchedHistory, list[tuple[str, str]]]:
     errors: list[tuple[str, str]] = []
-    return WatchedHistory(history, sink, lambda *error: errors.append(error)), errors
+    return WatchedHistory(history, sink, on_error=lambda *error: errors.append(error)), errors
 
 
-def test_a_run_that_is_offered_again_counts_once(told: Told, tmp_path: Path) -> None:
-    history, _ = watching(Stubborn(tmp_path), told.sink)
+def test_a_run_that_is_offered_again_counts_once(reported: Reported, tmp_path: Path) -> None:
+    history, _ = watching(Stubborn(tmp_path), reported.sink)
     with pytest.raises(HistoryError):
         history.append(run(1, 300))
     history.append(run(1, 300))
     history.append(run(2, 300))
-    told.sink.write(run(2, 300))
-    assert told.sink._monitor("local", "default").verdict().runs == 1
-    assert told.sink._monitor("local", "default").verdict().cold_runs == 1
+    reported.sink.write(run(2, 300))
+    assert reported.sink._monitor("local", "default").verdict().runs == 1
+    assert reported.sink._monitor("local", "default").verdict().cold_runs == 1
     history.close()
 
 
-def test_whatever_drift_does_the_run_is_kept(told: Told, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_the_history_holds_is_reported_after_pruning(reported: Reported, tmp_path: Path) -> None:
+    held: list[Pruned] = []
+    history = WatchedHistory(History(tmp_path), reported.sink, on_error=lambda *_: None, on_pruned=held.append)
+    history.append(run(1, 300))
+    history.prune(run(1, 300).ended)
+    assert [(each.forgotten, each.runs) for each in held] == [(0, 1)]
+    history.close()
+
+
+def test_whatever_drift_does_the_run_is_kept(
+    reported: Reported, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def broken(_point: object) -> None:
         raise ZeroDivisionError
 
     monkeypatch.setattr(Monitor, "add", lambda _self, point: broken(point))
-    history, errors = watching(History(tmp_path), told.sink)
+    history, errors = watching(History(tmp_path), reported.sink)
     history.append(failed(1))
     assert errors == [("drift", "ZeroDivisionError: ")]
     with reading(tmp_path) as reader:
@@ -191,9 +202,9 @@ def test_whatever_drift_does_the_run_is_kept(told: Told, tmp_path: Path, monkeyp
     history.close()
 
 
-def test_the_counter_tells_the_direction(told: Told) -> None:
+def test_the_counter_has_the_direction(reported: Reported) -> None:
     for number in range(LEARNT + SLOW):
-        told.take(run(number, (446 if number < LEARNT else 296) + number * 7 % 9))
-    found = [change for each in range(2 * LEARNT) if (change := told.sink.found_with(run(each, 0).plan.run_id))]
+        reported.take(run(number, (446 if number < LEARNT else 296) + number * 7 % 9))
+    found = [change for each in range(2 * LEARNT) if (change := reported.sink.found_with(run(each, 0).plan.run_id))]
     assert [each.direction for each in found if isinstance(each, Shift)] == ["faster"]
-    assert told.samples()["state", ""] == -1
+    assert reported.samples()["state", ""] == -1

@@ -49,7 +49,7 @@ def test_without_any_schedule_the_first_target_is_measured_every_minute(tmp_path
     assert (entry.target.name, entry.scenario.name, entry.timing) == ("spark", "default", Timing(60.0))
 
 
-def test_what_a_reload_can_not_change_is_told(tmp_path: Path) -> None:
+def test_what_a_reload_can_not_change_is_reported(tmp_path: Path) -> None:
     old = load(tmp_path, "")
     new = load(tmp_path, "[http]\nport = 1\n[otlp]\nprotocol = 'none'\n[courtesy]\nmax_wait_s = 1\n[schedules.x]")
     assert settled_at_start(old, new) == ["http.port", "otlp"]

@@ -124,7 +124,7 @@ def test_one_run_at_a_time_and_the_wait_is_delay(virtual: Any, world: World) -> 
     assert world.runs == [("a", 0, 0), ("b", 0, 5), ("a", 60, 60), ("b", 60, 65)]
 
 
-def test_targets_in_parallel_when_told_so_but_never_one_target_twice(virtual: Any, world: World) -> None:
+def test_targets_in_parallel_where_configured_but_never_one_target_twice(virtual: Any, world: World) -> None:
     play(virtual, world, entry("a"), entry("b"), entry("c", target="a"), seconds=10, parallel=True)
     assert sorted(world.runs) == [("a", 0, 0), ("b", 0, 0), ("c", 0, 5)]
 

@@ -62,7 +62,7 @@ def test_the_runs_on_either_side_are_named() -> None:
     assert [number(shift.since)] == [int(shift.after[0][1:])]
 
 
-def test_an_improvement_is_told_too() -> None:
+def test_an_improvement_is_reported_too() -> None:
     at = TWO_DAYS + 30
     monitor, (shift,) = watched(noisy(at + 120, factors=step(at, 0.75, stage=1)))
     assert isinstance(shift, Shift)
@@ -100,7 +100,7 @@ def test_ten_slow_runs_in_a_row_are_contention_and_fourteen_and_more_are_not(fac
     assert len(burst(200)) == 1
 
 
-def test_an_incident_of_hours_is_told_and_blinds_nobody_afterwards() -> None:
+def test_an_incident_of_hours_is_reported_and_blinds_nobody_afterwards() -> None:
     incident, at = 4 * DAY, 6 * DAY + 30
 
     def factors(each: int) -> tuple[float, ...]:
@@ -172,7 +172,7 @@ def test_being_slow_every_other_time_is_no_contention_for_long() -> None:
     assert abs(number(found[0].since) - at) <= 10
 
 
-def test_gaps_and_runs_that_tell_nothing_change_nothing() -> None:
+def test_gaps_and_runs_without_figures_change_nothing() -> None:
     at = TWO_DAYS + 30
     runs = [each for each in noisy(at + 60, factors=step(at, 1.4)) if not 300 < number(each.started) < 420]
     mixed = []

@@ -67,7 +67,7 @@ def test_what_moves_none_does_not(other: RunRecord) -> None:
 
 
 @pytest.mark.parametrize(
-    ("document", "told"),
+    ("document", "identity"),
     [
         (b'{"model_alias": "/models/small.gguf", "build_info": "b1-abc"}', ServerIdentity("small.gguf", "b1-abc")),
         (b'{"model_path": "/models/small.gguf"}', ServerIdentity("small.gguf")),
@@ -77,9 +77,9 @@ def test_what_moves_none_does_not(other: RunRecord) -> None:
         (b"<html>", ServerIdentity()),
     ],
 )
-def test_what_llama_cpp_tells(document: bytes, told: ServerIdentity) -> None:
-    assert llama_server.served(document) == told
+def test_what_llama_cpp_says_of_itself(document: bytes, identity: ServerIdentity) -> None:
+    assert llama_server.served(document) == identity
 
 
-def test_where_llama_cpp_tells_it() -> None:
+def test_where_llama_cpp_says_it() -> None:
     assert llama_server.props_url("http://spark:8000/") == "http://spark:8000/props"

@@ -3,7 +3,7 @@
 import asyncio
 
 from probe import audio
-from probe.engine import runner
+from probe.engine import judge
 from probe.reference.faults.audio import RATE, tone
 
 
@@ -18,6 +18,6 @@ async def test_a_long_segment_holds_up_nobody() -> None:
             await asyncio.sleep(0)
 
     ticking = asyncio.ensure_future(tick())
-    assert await runner._listen(samples) == audio.listen(samples)
+    assert await judge._listen(samples) == audio.listen(samples)
     ticking.cancel()
     assert ticks >= 6 * RATE // audio.BLOCK

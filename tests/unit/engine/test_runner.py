@@ -10,11 +10,11 @@ from fakes import DROP, GONE, FakeNetwork, JoiningTts, frames, llm, newer_tts, o
 
 from probe.config import ScenarioConfig, TargetConfig
 from probe.engine import runner
+from probe.engine.turn import MAX_EMPTY_CHUNKS
 from probe.measures import measure_run, outcome, summarise
-from probe.protocols.llama_chunked.codec import ChunkedLlm
-from probe.protocols.magpie.codec import MagpieTts
+from probe.protocols.registry import chosen
 from probe.record import Event, Plan, RunRecord
-from probe.transport.inbox import Arrival
+from probe.transport.framing.base import Text
 
 PLAN = Plan(
     run_id="r1",
@@ -30,8 +30,8 @@ def turns(count: int, plan: Plan = PLAN) -> Plan:
 
 
 def go(virtual: Any, network: FakeNetwork, plan: Plan = PLAN, **kwargs: Any) -> RunRecord:
-    codecs = (ChunkedLlm(), MagpieTts())
-    record: RunRecord = virtual.run(runner.run(plan, codecs, network, virtual.clock, **kwargs))
+    going = runner.run(plan, chosen(plan.target), network(virtual.clock), virtual.clock, **kwargs)
+    record: RunRecord = virtual.run(going)
     assert RunRecord.from_json(record.to_json()) == record
     return record
 
@@ -414,7 +414,7 @@ def test_what_waited_to_be_read_before_we_asked_is_no_answer(virtual: Any) -> No
     def peer(request: dict[str, Any]) -> Iterable[Any]:
         if request["action"] == "continue_stream":
             before = network.clock.now() - 1_000_000
-            network.inbox.put(Arrival(before, "llm", 1, "text", b'{"type": "token", "content": "stale"}'))
+            network.links[0].deliver(before, Text(b'{"type": "token", "content": "stale"}'))
         return answers(request)
 
     network = FakeNetwork(lambda: peer, newer_tts(spoken(300), spoken(300)))
@@ -437,7 +437,7 @@ def test_chunks_without_progress_end(virtual: Any) -> None:
     record = go(virtual, network)
     assert record.failure is not None
     assert record.failure.reason == "no_progress"
-    assert len(record.turns[0].chunks) == runner.MAX_EMPTY_CHUNKS
+    assert len(record.turns[0].chunks) == MAX_EMPTY_CHUNKS
 
 
 @pytest.mark.parametrize("at", [0.001, 0.007, 0.05, 0.15, 0.25, 0.4, 0.6])
@@ -458,7 +458,7 @@ def test_a_cancelled_run_gives_its_slot_back(virtual: Any) -> None:
     network = FakeNetwork(llm(say("Why did the unicorn")), newer_tts([20.0]))
 
     async def cancelled() -> None:
-        run = asyncio.ensure_future(runner.run(PLAN, (ChunkedLlm(), MagpieTts()), network, virtual.clock))
+        run = asyncio.ensure_future(runner.run(PLAN, chosen(PLAN.target), network(virtual.clock), virtual.clock))
         await asyncio.sleep(0.4)
         run.cancel()
         with pytest.raises(asyncio.CancelledError):

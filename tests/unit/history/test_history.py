@@ -276,7 +276,7 @@ def test_a_series_is_read_without_its_records(db: History, tmp_path: Path) -> No
         assert list(reader.points("local", "default", limit=2)) == [point(each) for each in runs[-2:]]
 
 
-def test_since_when_the_same_serves(db: History, tmp_path: Path) -> None:
+def test_since_when_the_fingerprint_is_the_same(db: History, tmp_path: Path) -> None:
     models = ("small", "large", "large", "large")
     for number, model in enumerate(models):
         db.append(replace(record(number, started=START + number), served=ServerIdentity(model)))

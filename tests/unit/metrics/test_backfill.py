@@ -6,7 +6,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from runs import START, failed, record, refused, skipped, suspect
 
 from probe.metrics import backfill
-from probe.metrics.histograms import Histograms
+from probe.metrics.registry import Metrics
 from probe.record import RunRecord
 
 SAMPLE = re.compile(r"(?P<name>\w+)\{(?P<labels>.*)\} (?P<value>\S+) (?P<at>\d+\.\d{3})")
@@ -42,10 +42,10 @@ def series(runs: list[RunRecord]) -> Series:
 
 
 def scraped(runs: list[RunRecord]) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
-    histograms = Histograms("1", [])
+    metrics = Metrics("1", [])
     for each in sorted(runs, key=lambda run: run.ended):
-        histograms.write(each)
-    page, _ = histograms.render("application/openmetrics-text")
+        metrics.write(each)
+    page, _ = metrics.render("application/openmetrics-text")
     return {
         (sample.name, frozenset((sample.labels | JOB).items())): sample.value
         for family in parse(page.decode())  # type: ignore[no-untyped-call]  # its own omission

@@ -7,8 +7,7 @@ from fakes import FakeNetwork, frames, llm, newer_tts, older_tts, say, tone
 from runs import PLAN, failed, record
 
 from probe.engine import runner
-from probe.protocols.llama_chunked.codec import ChunkedLlm
-from probe.protocols.magpie.codec import MagpieTts
+from probe.protocols.registry import chosen
 from probe.record import Event, Plan, RunRecord
 from probe.report import timeline
 from probe.report.replay import timeline_events
@@ -25,8 +24,7 @@ def spoken(ms: float, ttfb: float = 0.2) -> list[Any]:
 
 def watched(virtual: Any, network: FakeNetwork, plan: Plan = PLAN) -> tuple[list[Event], RunRecord]:
     events: list[Event] = []
-    codecs = (ChunkedLlm(), MagpieTts())
-    done = virtual.run(runner.run(plan, codecs, network, virtual.clock, events.append))
+    done = virtual.run(runner.run(plan, chosen(plan.target), network(virtual.clock), virtual.clock, events.append))
     return events, RunRecord.from_json(done.to_json())
 
 

@@ -17,8 +17,7 @@ from fakes import FakeNetwork, frames, llm, newer_tts, older_tts, say, tone
 import golden
 from probe.config import ScenarioConfig, TargetConfig
 from probe.engine import runner
-from probe.protocols.llama_chunked.codec import ChunkedLlm
-from probe.protocols.magpie.codec import MagpieTts
+from probe.protocols.registry import chosen
 from probe.record import Chunk, Event, Failure, Plan, RunRecord
 from probe.report import document, terminal, timeline
 
@@ -126,7 +125,7 @@ def watched(virtual: Any) -> Watched:
         planned, network = RUNS[name]()
         seen: list[Event] = []
         clock = replace(virtual.clock, epoch=CHRISTMAS_EVE)
-        run = runner.run(planned, (ChunkedLlm(), MagpieTts()), network, clock, seen.append)
+        run = runner.run(planned, chosen(planned.target), network(clock), clock, seen.append)
         return virtual.run(run), seen
 
     return play
@@ -188,7 +187,7 @@ def test_the_verdict_says_what_came_of_it(watched: Watched) -> None:
     assert "FAILED in turn 2, chunk 1, stage audio, noise: the TTS server sent noise at full scale" in verdict(broken)
 
 
-def test_audio_of_no_chunk_is_told(watched: Watched) -> None:
+def test_audio_of_no_chunk_is_reported(watched: Watched) -> None:
     good, _ = watched("good")
     stray = replace(good, turns=(replace(good.turns[0], stray_audio_bytes=4400),))
     assert "  Audio of no chunk:    100ms" in list(terminal.report(stray, 80))

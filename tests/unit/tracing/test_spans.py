@@ -7,7 +7,8 @@ from runs import MS, START, failed, record, refused, skipped
 
 import golden
 from probe.record import Connect, Failure, RunRecord, ServerIdentity, Turn
-from probe.tracing.spans import Span, SpanError, spans
+from probe.tracing.span import Span, SpanError
+from probe.tracing.spans import spans
 
 
 def drawn(run: RunRecord) -> str:
@@ -70,10 +71,10 @@ def test_a_reconnect_that_came_after_the_end_has_its_own_time() -> None:
 
 def test_a_turn_that_asked_for_nothing_has_no_span() -> None:
     run = record()
-    failure = Failure("tts", "no_stream", "no stream_created", run.ended, 2)
+    failure = Failure("tts", "no_stream", "it did not get ready", run.ended, 2)
     run = replace(run, turns=(*run.turns, Turn(2, "And?", ())), failure=failure)
     assert len(named(run, "probe.turn")) == 1
-    assert spans(run)[0].error == SpanError("no_stream", "no stream_created")
+    assert spans(run)[0].error == SpanError("no_stream", "it did not get ready")
 
 
 def test_a_failure_marks_only_the_way_to_it() -> None:

@@ -10,11 +10,13 @@ from typing import Any
 import pytest
 
 from probe.clock import AnchoredClock
-from probe.transport.inbox import NEVER, Arrival, Inbox
+from probe.timestamps import NEVER
+from probe.transport.framing.base import Text
+from probe.transport.inbox import Arrival, Inbox
 
 
 def arrival(at: int) -> Arrival:
-    return Arrival(at, "tts", 1, "text", b"{}")
+    return Arrival(at, "tts", 1, Text(b"{}"))
 
 
 def test_what_has_arrived_is_returned_in_order_even_when_the_time_is_over(virtual: Any) -> None:

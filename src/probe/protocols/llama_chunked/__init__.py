@@ -1,1 +1,33 @@
 """The chunked LLM server, and the llama.cpp behind it."""
+
+from collections.abc import Sequence
+
+from probe.protocols.base import Inquiry, ServerProtocol
+from probe.protocols.llama_chunked import codec, llama_server
+from probe.protocols.llama_chunked.conversation import ChunkedConversation
+from probe.protocols.llama_chunked.options import ChunkedOptions
+from probe.record import ServerIdentity, ServerPlan
+
+
+def _users(server: ServerPlan) -> Sequence[Inquiry[int | None]]:
+    asked = [Inquiry(codec.health_url(server.url), codec.users)]
+    if (llama_url := server.options.get("llama_url")) is not None:
+        asked.append(Inquiry(llama_server.slots_url(llama_url), llama_server.users))
+    return asked
+
+
+def _identity(server: ServerPlan) -> Sequence[Inquiry[ServerIdentity]]:
+    llama_url = server.options.get("llama_url")
+    return () if llama_url is None else (Inquiry(llama_server.props_url(llama_url), llama_server.served),)
+
+
+PROTOCOL = ServerProtocol(
+    name="chunked",
+    schemes=("ws", "wss"),
+    default_url="ws://localhost:8002/ws",
+    framing="websocket",
+    options=ChunkedOptions,
+    converse=ChunkedConversation,
+    users=_users,
+    identity=_identity,
+)

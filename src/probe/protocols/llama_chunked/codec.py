@@ -1,9 +1,10 @@
 """The chunked LLM server: JSON text frames, `{"action": …}` in, `{"type": …}` or `{"error": …}` out."""
 
 import json
+from dataclasses import dataclass
 from typing import Any
 
-from probe.protocols.base import ChunkEnd, LlmEvent, Malformed, Messages, ServerError, StreamEnded, Token, Unknown
+from probe.protocols.base import ChunkEnd, Malformed, Messages, Refused, Token, Unknown
 from probe.protocols.fields import (
     complaint,
     count_or_none,
@@ -11,15 +12,27 @@ from probe.protocols.fields import (
     one_line,
     parse_object,
     shown,
-    storable,
     time_or_none,
 )
 from probe.record import Pause
+from probe.text import storable
 
 _BUSY = "no slots available"
 
 
-class ChunkedLlm:
+# A server whose llama.cpp has died says so in a normal reply.
+_DEAD_BACKEND = ("connection_error", "empty_response")
+
+
+@dataclass(frozen=True, slots=True)
+class StreamEnded:
+    """The server has given up the stream and its slot."""
+
+
+Reply = Token | ChunkEnd | StreamEnded | Refused | Malformed | Unknown
+
+
+class LlamaChunked:
     """Requests and replies of one stream at a time; holds no state."""
 
     def start(self, stream_id: str, messages: Messages, pause: Pause, temperature: float) -> str:
@@ -40,7 +53,7 @@ class ChunkedLlm:
     def end(self, stream_id: str) -> str:
         return json.dumps({"action": "end_stream", "stream_id": stream_id})
 
-    def decode(self, data: bytes, *, binary: bool, stream_id: str) -> LlmEvent:
+    def decode(self, data: bytes, *, binary: bool, stream_id: str) -> Reply:
         if binary:
             return Malformed(f"binary frame of {len(data)} bytes")
         reply = parse_object(data)
@@ -50,7 +63,7 @@ class ChunkedLlm:
             return Unknown()
         if reply.get("error") is not None:
             message = complaint(reply["error"], data)
-            return ServerError(message, busy=_BUSY in message.lower())
+            return Refused(message, busy=_BUSY in message.lower())
         match reply.get("type"):
             case "token":
                 content = reply.get("content", "")
@@ -62,21 +75,13 @@ class ChunkedLlm:
             case "paused" | "done" as kind:
                 return _chunk_end(reply, done=kind == "done")
             case "error":
-                return ServerError(complaint(reply.get("message"), data))
+                return Refused(complaint(reply.get("message"), data))
             case None:
                 return _untyped(reply)
         return Unknown()
 
-    def health_url(self, url: str) -> str:
-        return http_url(url, "/health")
 
-    def users(self, document: bytes) -> int | None:
-        health = parse_object(document)
-        streams = None if isinstance(health, Malformed) else health.get("active_streams")
-        return len(streams) if isinstance(streams, list | dict) else count_or_none(streams)
-
-
-def _untyped(reply: dict[str, Any]) -> LlmEvent:
+def _untyped(reply: dict[str, Any]) -> Reply:
     """Acknowledgements, and the buffered reply of a server that does not stream."""
     if reply.get("status") == "ended":
         return StreamEnded()
@@ -86,13 +91,16 @@ def _untyped(reply: dict[str, Any]) -> LlmEvent:
 
 
 def _chunk_end(reply: dict[str, Any], *, done: bool) -> ChunkEnd:
-    reason, text = reply.get("reason"), reply.get("text")
+    given, text = reply.get("reason"), reply.get("text")
+    reason = one_line(given) if isinstance(given, str) else None
+    broken = reason in _DEAD_BACKEND
     return ChunkEnd(
-        done=done,
-        reason=one_line(reason) if isinstance(reason, str) else None,
+        final=done,
+        reason=reason,
         text=storable(text) if isinstance(text, str) else None,
         tokens=count_or_none(reply.get("tokens")),
         server_ttft_ms=time_or_none(reply.get("ttft_ms")),
+        refusal=Refused(f"the LLM server answered {reason}: is its model up?", reason=str(reason)) if broken else None,
     )
 
 
@@ -103,3 +111,15 @@ def _pause(pause: Pause) -> dict[str, object]:
     if pause.sentence_boundary:
         wire["sentence_boundary"] = True
     return wire
+
+
+def health_url(url: str) -> str:
+    """Where a server with this WebSocket URL says who uses it."""
+    return http_url(url, "/health")
+
+
+def users(document: bytes) -> int | None:
+    """Read out of that how many streams hold its slots; None where it doesn't say."""
+    health = parse_object(document)
+    streams = None if isinstance(health, Malformed) else health.get("active_streams")
+    return len(streams) if isinstance(streams, list | dict) else count_or_none(streams)

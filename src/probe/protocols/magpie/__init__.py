@@ -1,1 +1,22 @@
 """The Magpie TTS server, both generations."""
+
+from probe.protocols.base import Inquiry, ServerProtocol
+from probe.protocols.magpie import codec
+from probe.protocols.magpie.conversation import MagpieConversation
+from probe.protocols.magpie.options import MagpieOptions
+from probe.record import ServerPlan
+
+
+def _voices(server: ServerPlan) -> tuple[Inquiry[tuple[str, ...] | None], ...]:
+    return (Inquiry(codec.config_url(server.url), codec.voices),)
+
+
+PROTOCOL = ServerProtocol(
+    name="magpie",
+    schemes=("ws", "wss"),
+    default_url="ws://localhost:8001/ws/tts/stream",
+    framing="websocket",
+    options=MagpieOptions,
+    converse=MagpieConversation,
+    voices=_voices,
+)

@@ -5,15 +5,15 @@ one marks nothing: there a segment ends with a gap, and audio belongs to the las
 """
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
+from typing import Any, Literal
 
 from probe.audio import duration_ns, speakable
+from probe.protocols.segments import Segment
 from probe.record import SegmentEnd
-from probe.transport.inbox import NEVER, NS_PER_S
+from probe.timestamps import NEVER, NS_PER_MS, NS_PER_S
 
-NS_PER_MS = 1_000_000
 # The older generation's own estimate, by which it decides whether a text is worth speaking yet.
 ESTIMATED_MS_PER_WORD = 400
 # A server set up for the probe keeps back only what is shorter than two words.
@@ -22,29 +22,7 @@ LEAST_FLUSH_MS = 500
 PATIENCE = 1.5
 
 
-@dataclass(slots=True)
-class Segment:
-    """One text handed to the TTS server, and the audio made from it so far."""
-
-    chunk_num: int
-    text: str
-    sent: int
-    frames: list[tuple[int, int]] = field(default_factory=list)
-    pcm: bytearray = field(default_factory=bytearray)
-    end: SegmentEnd | None = None
-    done: int | None = None
-    late_bytes: int = 0
-    held: bool = False
-    marked: bool = False
-    # How long the server says that it lasts.
-    told_ms: float | None = None
-
-    def own_pace(self, size: int) -> float:
-        """Bytes of audio a character."""
-        return size / max(1, len(self.text.strip()))
-
-
-class Segments:
+class Guessed:
     """The segments of one TTS stream. `markers`: whether this server is known to mark their ends.
 
     Nothing tells a server that keeps a text back from one that is slow to speak it, until audio comes: its length shows
@@ -57,7 +35,7 @@ class Segments:
         self.all: list[Segment] = []
         self.stray_bytes = 0
         self.done: int | None = None
-        self.doubts: list[str] = []
+        self._doubts: list[str] = []
         self._gap: int = round(options["gap_ms"] * NS_PER_MS)
         self._hold: int = round(options["hold_s"] * NS_PER_S)
         self._flush_ms: float = options["flush_ms"]
@@ -70,7 +48,7 @@ class Segments:
 
     def speak(self, chunk_num: int, text: str, at: int) -> Segment:
         """Note that a text was handed to the server."""
-        segment = Segment(chunk_num, text, at)
+        segment = Segment(chunk_num, text, at, self.sample_rate)
         self.all.append(segment)
         return segment
 
@@ -99,10 +77,12 @@ class Segments:
         owner.pcm += pcm
         return owner
 
-    def marker(self, at: int, told_ms: float | None = None) -> Segment | None:
+    def marker(
+        self, at: int, stated_ms: float | None = None, how: Literal["marker", "end"] = "marker"
+    ) -> Segment | None:
         """Note the server's word that its oldest unfinished segment is over, and return that segment.
 
-        `told_ms`: how long the server says that it lasts.
+        `stated_ms`: how long the server says that it lasts.
         """
         self.markers = True
         owner = next((s for s in self._unmarked() if s.sent <= at), None)
@@ -112,11 +92,11 @@ class Segments:
         self._disturbed = None
         for later in self.all[self.all.index(owner) + 1 :]:
             _move_audio(later, owner)
-        if owner.end in (None, "gap"):
+        if owner.end in (None, "gap", "merged"):
             # Before the first marker, a pause had looked like the end.
             owner.late_bytes = 0
-            self._close(owner, "marker", at)
-        owner.told_ms = told_ms
+            self._close(owner, how, at)
+        owner.stated_ms = stated_ms
         return owner
 
     def finish(self, at: int, generated: int | None = None) -> None:
@@ -128,6 +108,14 @@ class Segments:
         late = any(segment.late_bytes for segment in self.all)
         if not self.markers and (self._held_back or (late and generated is not None)):
             self._kept_or_slow(generated, at)
+
+    def format(self, rate: int) -> None:
+        """Samples are as configured: these servers do not say."""
+        del rate
+
+    def doubts(self) -> Sequence[str]:
+        """What can't be known for sure, and late audio that may mean that the rest of one text was another's first."""
+        return [*self._doubts, *_of_late_audio(self.all)]
 
     def pending(self) -> Segment | None:
         """The first segment that is neither over nor held back by the server."""
@@ -256,8 +244,34 @@ class Segments:
         return [frames[start:end] for start, end in zip(starts, [*starts[1:], len(frames)], strict=False)]
 
     def _doubt(self, reason: str) -> None:
-        if reason not in self.doubts:
-            self.doubts.append(reason)
+        if reason not in self._doubts:
+            self._doubts.append(reason)
+
+
+def _of_late_audio(segments: Sequence[Segment]) -> Iterator[str]:
+    for before, segment in pairwise(segments):
+        if segment.late_bytes and not segment.marked and before.frames and not _settled_by_pace(before, segment):
+            yield (
+                f"chunk {segment.chunk_num}: the server paused inside a segment for longer than the gap, and which "
+                f"audio is whose can't be told; a larger gap_ms would bridge the pause"
+            )
+
+
+def _settled_by_pace(before: Segment, segment: Segment) -> bool:
+    """Whether the late audio is more likely `segment`'s own than the sign that its first part was `before`'s.
+
+    Speech has a pace: of both readings, the likely one gives both texts about as many bytes per character.
+    """
+    whole = len(segment.pcm)
+    first = whole - segment.late_bytes
+    own = math.log(_pace(segment, whole) / _pace(before, len(before.pcm)))
+    shifted = math.log(_pace(segment, segment.late_bytes) / _pace(before, len(before.pcm) + first))
+    return abs(own) < abs(shifted)
+
+
+def _pace(segment: Segment, size: int) -> float:
+    """Bytes of audio per character."""
+    return size / max(1, len(segment.text.strip()))
 
 
 def _joined(segments: Sequence[Segment]) -> str:

@@ -4,15 +4,16 @@ import json
 
 from probe.protocols.base import (
     Audio,
+    Done,
     Malformed,
-    SegmentComplete,
-    ServerError,
-    StreamCreated,
-    StreamDone,
-    TtsEvent,
+    Ready,
+    Refused,
+    SegmentEnd,
     Unknown,
 )
 from probe.protocols.fields import complaint, count_or_none, http_url, number_or_none, one_line, parse_object
+
+Reply = Audio | Ready | SegmentEnd | Done | Refused | Malformed | Unknown
 
 
 class MagpieTts:
@@ -35,7 +36,7 @@ class MagpieTts:
     def ping(self) -> str:
         return json.dumps({"type": "ping"})
 
-    def decode(self, data: bytes, *, binary: bool) -> TtsEvent:
+    def decode(self, data: bytes, *, binary: bool) -> Reply:
         if binary:
             return Audio(data)
         reply = parse_object(data)
@@ -43,25 +44,29 @@ class MagpieTts:
             return reply
         match reply.get("type"):
             case "stream_created":
-                return StreamCreated()
+                return Ready()
             case "segment_complete":
-                return SegmentComplete(number_or_none(reply.get("audio_ms")))
+                return SegmentEnd(number_or_none(reply.get("audio_ms")))
             case "done":
-                return StreamDone(count_or_none(reply.get("segments_generated")) or None)
+                return Done(segments=count_or_none(reply.get("segments_generated")) or None)
             case "error":
-                return ServerError(complaint(reply.get("message"), data), fatal=reply.get("fatal") is not False)
+                return Refused(complaint(reply.get("message"), data), fatal=reply.get("fatal") is not False)
             case None if "error" in reply:
-                return ServerError(complaint(reply["error"], data))
+                return Refused(complaint(reply["error"], data))
         return Unknown()
 
-    def config_url(self, url: str) -> str:
-        return http_url(url, "/v1/audio/config")
 
-    def voices(self, document: bytes) -> tuple[str, ...] | None:
-        config = parse_object(document)
-        listed = None if isinstance(config, Malformed) else config.get("voices")
-        if isinstance(listed, dict):
-            listed = list(listed)
-        if not isinstance(listed, list) or not listed or not all(isinstance(voice, str) for voice in listed):
-            return None
-        return tuple(one_line(voice) for voice in listed)
+def config_url(url: str) -> str:
+    """Where a server with this WebSocket URL describes itself."""
+    return http_url(url, "/v1/audio/config")
+
+
+def voices(document: bytes) -> tuple[str, ...] | None:
+    """Read the voices out of that description; None where it doesn't say."""
+    config = parse_object(document)
+    listed = None if isinstance(config, Malformed) else config.get("voices")
+    if isinstance(listed, dict):
+        listed = list(listed)
+    if not isinstance(listed, list) or not listed or not all(isinstance(voice, str) for voice in listed):
+        return None
+    return tuple(one_line(voice) for voice in listed)

@@ -63,7 +63,7 @@ class Log:
     def received(self, kind: str) -> list[Entry]:
         return [entry for entry in self.entries if (entry.direction, entry.kind) == ("in", kind)]
 
-    async def until(self, predicate: Callable[[Entry], bool], *, seconds: float = 5.0) -> Entry:
+    async def until(self, predicate: Callable[[Entry], bool], *, seconds: float = 30.0) -> Entry:
         """Return the first entry, past or to come, that satisfies the predicate; TimeoutError if none does in time."""
         async with asyncio.timeout(seconds):
             while True:

@@ -95,14 +95,21 @@ class Framing(Protocol):
     def refusal(self) -> Refusal | None:
         """The answer of a server that refused the handshake, complete or as much as is wanted of it."""
 
+    @property
+    def parsed(self) -> int:
+        """How much was parsed so far: messages, and their fragments, pings, chunks and the like. Each costs time."""
+
     def hello(self) -> bytes:
         """What to write once the connection is open; empty where the framing has no handshake."""
 
     def receive(self, data: bytes) -> Iterable[Incoming]:
-        """Take bytes, as many as came in; yields frames, in order. Raises FramingError."""
+        """Take bytes, as many as came in; yields frames, in order. Raises FramingError.
+
+        Yields Ended where the peer said that this is the end: nothing is to be read after it.
+        """
 
     def receive_eof(self) -> Iterable[Incoming]:
-        """Take the end of what comes in: yields what only that completes. Raises FramingError for what it cut short."""
+        """Take the end of what comes in: yields what only that completes. What it cut short, `how_closed` says."""
 
     def send(self, frame: Outgoing) -> bytes:
         """The bytes of a frame. Raises ValueError for a frame that this framing does not have."""

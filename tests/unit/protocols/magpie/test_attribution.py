@@ -8,9 +8,10 @@ from hypothesis import strategies as st
 from msgspec.structs import asdict
 
 from probe.engine import doubts
-from probe.protocols.magpie.attribution import Segment, Segments
+from probe.protocols.magpie.attribution import Guessed
 from probe.protocols.magpie.options import MagpieOptions
-from probe.transport.inbox import NEVER
+from probe.protocols.segments import Segment
+from probe.timestamps import NEVER
 
 # A server whose threshold is set as the document that the project started from wants it: one word is kept, two are not.
 OPTIONS = asdict(MagpieOptions(flush_ms=500))
@@ -32,10 +33,10 @@ class Stream:
     """Segments driven in milliseconds."""
 
     markers: bool = False
-    segments: Segments = field(init=False)
+    segments: Guessed = field(init=False)
 
     def __post_init__(self) -> None:
-        self.segments = Segments(OPTIONS, markers=self.markers)
+        self.segments = Guessed(OPTIONS, markers=self.markers)
 
     def speak(self, when: float, text: str = WORDS) -> Segment:
         return self.segments.speak(len(self.segments.all) + 1, text, at(when))
@@ -44,8 +45,8 @@ class Stream:
         owner = self.segments.audio(b"\x01" * size, at(when))
         return None if owner is None else owner.chunk_num
 
-    def marker(self, when: float, told_ms: float | None = None) -> int | None:
-        owner = self.segments.marker(at(when), told_ms)
+    def marker(self, when: float, stated_ms: float | None = None) -> int | None:
+        owner = self.segments.marker(at(when), stated_ms)
         return None if owner is None else owner.chunk_num
 
     def wakes_at(self) -> float | None:
@@ -319,10 +320,10 @@ def test_late_audio_of_the_last_text_is_doubted_where_its_pace_does_not_tell() -
 def told(*segments_ms: float | None) -> list[str]:
     """Segments of a second each, and how long the server says that each lasts."""
     stream = Stream(markers=True)
-    for number, told_ms in enumerate(segments_ms):
+    for number, stated_ms in enumerate(segments_ms):
         stream.speak(2000 * number)
         stream.audio(2000 * number + 500, 44_000)
-        stream.marker(2000 * number + 600, told_ms)
+        stream.marker(2000 * number + 600, stated_ms)
     stream.finish(10_000)
     return stream.doubts
 
@@ -436,7 +437,7 @@ events = st.lists(
 )
 
 
-def settle(segments: Segments) -> None:
+def settle(segments: Guessed) -> None:
     """Wait as the engine waits; every step must lead somewhere."""
     for _ in range(2 * len(segments.all) + 2):
         wakes_at = segments.wakes_at()
@@ -452,7 +453,7 @@ def settle(segments: Segments) -> None:
 def test_every_byte_is_somebodys_whatever_happens(
     script: list[tuple[str, float, int, str]], markers: bool, generated: int | None, finished: bool
 ) -> None:
-    segments = Segments(OPTIONS, markers=markers)
+    segments = Guessed(OPTIONS, markers=markers)
     now, total = 0.0, 0
     arrived = 0.0
     for what, later, size, text in script:
@@ -477,7 +478,7 @@ def test_every_byte_is_somebodys_whatever_happens(
     check(segments, total)
 
 
-def check(segments: Segments, total: int) -> None:
+def check(segments: Guessed, total: int) -> None:
     assert sum(len(each.pcm) for each in segments.all) + segments.stray_bytes == total
     assert len(doubts.of_audio(segments)) <= 2 * len(segments.all)
     for each in segments.all:
@@ -492,7 +493,7 @@ def check(segments: Segments, total: int) -> None:
 
 def test_a_text_that_was_taken_for_kept_is_heard_after_all() -> None:
     """A gap passed it over before the first marker told that this server marks its segments."""
-    segments = Segments(OPTIONS, markers=False)
+    segments = Guessed(OPTIONS, markers=False)
     for chunk_num, text in enumerate(("Why did the unicorn", "Sure", "Why did the unicorn"), 1):
         segments.speak(chunk_num, text, at(0))
         if chunk_num != 2:
@@ -503,3 +504,17 @@ def test_a_text_that_was_taken_for_kept_is_heard_after_all() -> None:
     segments.marker(at(0))
     segments.audio(bytes(1), at(0))
     check(segments, 3)
+
+
+def test_a_text_that_was_taken_for_merged_has_a_marker_of_its_own() -> None:
+    """It was thought to be heard with the next one, until the first marker showed that this server marks each text."""
+    segments = Guessed(OPTIONS, markers=False)
+    segments.speak(1, "Sure", at(0))
+    segments.speak(2, WORDS, at(0))
+    segments.audio(bytes(1), at(0))
+    for chunk_num in range(3, 7):
+        segments.speak(chunk_num, WORDS, at(0))
+    settle(segments)
+    segments.marker(at(0))
+    check(segments, 1)
+    assert (segments.all[0].end, segments.all[0].done) == ("marker", at(0))

@@ -13,11 +13,11 @@ from prometheus_client import Counter, Histogram, disable_created_metrics
 from probe.drift import Shift, Verdict
 from probe.drift.fingerprint import Fingerprint
 from probe.measures import outcome
-from probe.metrics.drift_metrics import DriftMetrics
+from probe.metrics.daemon import DaemonMetrics
+from probe.metrics.drift import DriftMetrics
 from probe.metrics.exposition import NAMESPACE, RUN_LABELS, Part, negotiate, page
-from probe.metrics.last_run import LastRun
+from probe.metrics.last_run import LastRunMetrics
 from probe.metrics.observations import MEASURES, POSITIONS, observations
-from probe.metrics.self_metrics import SelfMetrics
 from probe.record import REASONS, Outcome, RunRecord
 
 OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
@@ -40,7 +40,7 @@ HELP = {
 }
 
 
-class Histograms:
+class Metrics:
     """The sink that Prometheus reads. Every method may be called from any thread.
 
     `sinks` are the names under which errors of sinks are counted. What the daemon knows of itself goes to `daemon`.
@@ -55,7 +55,7 @@ class Histograms:
         self._runs: dict[tuple[str, str], _Runs] = {}
         self._failures: dict[str, _Failures] = {}
         self._drift: dict[tuple[str, str], DriftMetrics] = {}
-        self.daemon = SelfMetrics(version, sinks)
+        self.daemon = DaemonMetrics(version, sinks)
 
     def expect(self, pairs: Iterable[tuple[str, str]]) -> None:
         """Have every series of these (target, scenario) pairs, at zero. Called again after a reload, it only adds."""
@@ -66,7 +66,7 @@ class Histograms:
             self.daemon.expect(target, scenario)
 
     def write(self, record: RunRecord) -> None:
-        """Count a run, and make its part of the page anew: now that it has ended, not while the next is measured."""
+        """Count a run, and render its part of the page again: now that it has ended, not while the next is measured."""
         target = record.plan.target.name
         runs = self._runs_of(target, record.plan.scenario.name)
         runs.count(record)
@@ -76,7 +76,7 @@ class Histograms:
             self._failures_of(target).count(record)
 
     def restore(self, records: Iterable[RunRecord]) -> None:
-        """Set the gauges that tell of the last run from records, oldest first, without counting them.
+        """Set the gauges of the last run from records, oldest first, without counting them.
 
         At start-up, give it the latest runs in the history: an alert on a success long ago then outlives a restart.
         """
@@ -86,7 +86,7 @@ class Histograms:
             runs.part.refresh()
 
     def restore_fingerprint(self, target: str, scenario: str, serving: Fingerprint, since: int) -> None:
-        """Say since when (nanoseconds since the epoch) this has been what serves."""
+        """Set since when (nanoseconds since the epoch) runs have had this fingerprint."""
         runs = self._runs_of(target, scenario)
         runs.last.update_fingerprint(serving, since)
         runs.part.refresh()
@@ -109,7 +109,7 @@ class Histograms:
     def render(self, accept: str) -> tuple[bytes, str]:
         """The page and its content type, for an HTTP `Accept` header: OpenMetrics, with exemplars, where that is taken.
 
-        Call it as `await asyncio.to_thread(histograms.render, accept)`. What runs have added was rendered when they
+        Call it as `await asyncio.to_thread(metrics.render, accept)`. What runs have added was rendered when they
         ended; a scrape renders the few series of the daemon itself.
         """
         content_type = negotiate(accept)
@@ -156,7 +156,7 @@ class _Runs:
             "runs_total", "Runs, by how they ended.", (*RUN_LABELS, "outcome"), NAMESPACE, registry=self.part.registry
         )
         self._counts = {each: counter.labels(**self._labels, outcome=each) for each in OUTCOMES}
-        self.last = LastRun(self.part, target, scenario)
+        self.last = LastRunMetrics(self.part, target, scenario)
 
     def count(self, record: RunRecord) -> None:
         exemplar = _exemplar(record)

@@ -1,4 +1,4 @@
-"""What the daemon tells of itself: its schedule, its sinks, its configuration. It knows of no run."""
+"""What the daemon reports of itself: its schedule, its sinks, its configuration. No run is part of it."""
 
 import math
 import platform
@@ -9,7 +9,7 @@ from prometheus_client import Counter, Gauge, ProcessCollector
 from probe.metrics.exposition import NAMESPACE, RUN_LABELS, Part
 
 
-class SelfMetrics:
+class DaemonMetrics:
     """Counters and gauges in a part of the page of their own. Every method may be called from any thread."""
 
     def __init__(self, version: str, sinks: Iterable[str]) -> None:
@@ -76,7 +76,7 @@ class SelfMetrics:
         self._history_bytes.set(size)
 
     def set_loop_lag(self, seconds: float) -> None:
-        """The longest delay of the event loop of late."""
+        """The longest of the event loop's last delays."""
         self._loop_lag.set(seconds)
 
     def set_config_loaded(self, at_s: float) -> None:

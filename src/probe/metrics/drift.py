@@ -7,6 +7,7 @@ from prometheus_client import Counter, Gauge
 from probe.drift import DIRECTIONS, Shift, Verdict
 from probe.measures import STAGES
 from probe.metrics.exposition import NAMESPACE, RUN_LABELS, Part
+from probe.timestamps import epoch_seconds
 
 STATES = {"learning": math.nan, "stable": 0.0, "slower": 1.0, "faster": -1.0}
 
@@ -50,7 +51,7 @@ class DriftMetrics:
             self._ratios[each.stage].set(each.ratio)
             self._added[each.stage].set(each.added_ms / 1000)
         self._state.set(STATES[verdict.state])
-        self._since.set(math.nan if verdict.drift is None else verdict.drift.since / 1e9)
+        self._since.set(math.nan if verdict.drift is None else epoch_seconds(verdict.drift.since))
 
     def count(self, found: Shift) -> None:
         self._changes[found.stage, found.direction].inc()

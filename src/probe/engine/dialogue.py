@@ -1,0 +1,84 @@
+"""A scenario's turns, one after the other, and leaving nothing behind."""
+
+import asyncio
+
+from probe.engine.faults import Fault
+from probe.engine.session import Session
+from probe.engine.turn import TurnInProgress, quietly
+from probe.protocols.base import LlmConversation, Question, TtsConversation
+from probe.protocols.choice import Protocols
+from probe.record import Failure, Plan
+
+
+class Dialogue:
+    """What is said in one run."""
+
+    def __init__(self, session: Session, protocols: Protocols, llm: LlmConversation, tts: TtsConversation) -> None:
+        self.session = session
+        self.turns: list[TurnInProgress] = []
+        self._protocols = protocols
+        self._llm = llm
+        self._tts = tts
+
+    async def converse(self) -> None:
+        """Take every turn. Raises Fault and Busy."""
+        scenario = self.session.plan.scenario
+        messages = [{"role": "system", "content": _system_prompt(self.session.plan)}]
+        await self.session.connect("llm")
+        await self.session.connect("tts")
+        for text in scenario.user_turns:
+            messages.append({"role": "user", "content": text})
+            turn = self._next_turn()
+            if turn.turn_num > 1:
+                await self.session.rest(scenario.turn_pause_s)
+                await self.session.connect("llm")
+            await turn.tts.open()
+            await turn.take(Question(turn.turn_num, tuple(messages), scenario.first_pause, scenario.temperature))
+            messages.append({"role": "assistant", "content": turn.answer()})
+
+    def failure(self, fault: Fault, at: int) -> Failure:
+        turn = self.turns[-1] if self.turns else None
+        chunk_num = len(turn.llm.chunks) or None if turn is not None else None
+        turn_num = None if turn is None else turn.turn_num
+        return Failure(fault.stage, fault.reason, str(fault), at, turn_num, chunk_num)
+
+    async def diagnose(self, fault: Fault) -> Fault:
+        """Servers answer a voice that they don't have with silence: ask whether this was one."""
+        target = self.session.plan.target
+        voice = target.option("tts", "voice")
+        if fault.reason != "no_audio" or voice is None:
+            return fault
+        for inquiry in self._protocols.tts.voices(target.servers["tts"]):
+            voices = await self.session.inquire(inquiry)
+            if voices is not None and voice not in voices:
+                detail = f"the TTS server has no voice {voice!r}; it has {', '.join(voices)}"
+                return Fault("tts", "unknown_voice", detail)
+        return fault
+
+    async def release(self) -> None:
+        """Leave nothing behind on the servers. Never raises but for cancellation."""
+        limit = self.session.plan.target.limits.release_s
+        try:
+            async with asyncio.timeout(limit):
+                if self.turns:
+                    await quietly(self.turns[-1].tts.cancel())
+                    await quietly(self.turns[-1].llm.release(limit))
+        except TimeoutError:
+            now = self.session.clock.now()
+            self.session.report("warning", now, text="the LLM server has not confirmed that it is free again")
+        finally:
+            await asyncio.gather(self.session.drop("llm"), self.session.drop("tts"))
+
+    def _next_turn(self) -> TurnInProgress:
+        turn = TurnInProgress(self.session, self._llm, self._tts, len(self.turns) + 1)
+        self.turns.append(turn)
+        self.session.sides = {"llm": turn.llm, "tts": turn.tts}
+        self.session.turn_num = turn.turn_num
+        return turn
+
+
+def _system_prompt(plan: Plan) -> str:
+    """A fresh conversation begins with a line that no server has seen, so that the model answers and not a cache."""
+    if plan.scenario.prompt_cache == "reused":
+        return plan.scenario.system_prompt
+    return f"Conversation {plan.run_id}.\n{plan.scenario.system_prompt}".rstrip()

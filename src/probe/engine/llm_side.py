@@ -1,0 +1,203 @@
+"""The LLM's side of a turn: its answer, chunk by chunk, whether the server pauses after each or the probe cuts it."""
+
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+
+from probe.engine.cutter import cut
+from probe.engine.faults import Busy, Fault
+from probe.engine.session import Session
+from probe.protocols.base import ChunkEnd, Done, Event, LlmConversation, Malformed, Question, Refused, Step, Token
+from probe.record import Chunk, Pause
+from probe.timestamps import NEVER, NS_PER_S
+
+# No server that pauses makes chunks of more than 500 tokens.
+MAX_TOKENS = 5000
+
+
+@dataclass(slots=True)
+class LlmChunk:
+    """The LLM's half of a chunk while it grows. `inference_start` is None where it needed no request of its own."""
+
+    chunk_num: int
+    inference_start: int | None
+    tokens: list[str] = field(default_factory=list)
+    token_count: int = 0
+    first_token: int | None = None
+    done_at: int | None = None
+    end: ChunkEnd | None = None
+
+    @property
+    def text(self) -> str:
+        """This chunk's text; the tokens joined where the server did not repeat it."""
+        stated = None if self.end is None else self.end.text
+        return "".join(self.tokens) if stated is None else stated
+
+    def chunk(self) -> Chunk:
+        end = self.end
+        reported = end.tokens if end is not None and end.tokens is not None else 0
+        return Chunk(
+            chunk_num=self.chunk_num,
+            inference_start=self.inference_start,
+            text=self.text,
+            token_count=self.token_count or reported,
+            stop_reason=None if end is None else end.reason,
+            final=end is not None and end.final,
+            server_ttft_ms=None if end is None else end.server_ttft_ms,
+            llm_first_token=self.first_token,
+            llm_done=self.done_at,
+        )
+
+
+class LlmSide:
+    """One answer. What the server holds for it is given back by `finish`, or by `release` in any other state."""
+
+    def __init__(self, session: Session, conversation: LlmConversation) -> None:
+        self.chunks: list[LlmChunk] = []
+        self.finished = False
+        self.pausing = conversation.pausing
+        self._session = session
+        self._conversation = conversation
+        self._started = False
+        self._reading: LlmChunk | None = None
+
+    @property
+    def owes(self) -> bool:
+        return self._started and not self.finished
+
+    @property
+    def reading(self) -> bool:
+        """Whether a chunk is still to be completed."""
+        return self._reading is not None
+
+    @property
+    def complete_chunks(self) -> int:
+        """How many chunks, from the first, have their whole text."""
+        return len(self.chunks) - self.reading
+
+    async def ask(self, question: Question) -> None:
+        """Ask for the answer. Its first chunk begins."""
+        self._started = True
+        chunk = self._begin()
+        await self._request(chunk, self._conversation.ask(question, chunk.inference_start or 0))
+
+    async def resume(self, pause: Pause) -> None:
+        """Have a server that paused go on. Its next chunk begins."""
+        chunk = self._begin()
+        await self._request(chunk, self._conversation.resume(pause, chunk.inference_start or 0))
+
+    async def complete(self) -> LlmChunk:
+        """Read the chunk that has begun to its end."""
+        while self._reading is not None:
+            await self._session.pump(NEVER, "llm")
+        return self.chunks[-1]
+
+    async def finish(self) -> None:
+        """Have the server give back what it holds for the answer, without waiting for its word."""
+        await self._session.perform("llm", self._conversation.finish())
+
+    async def await_release(self, timeout_s: float) -> None:
+        """Wait until the server has given that back, or `timeout_s`. A server that doesn't is not at fault."""
+        until = self._session.clock.now() + round(timeout_s * NS_PER_S)
+        with suppress(Fault):
+            while self._conversation.holds:
+                if not await self._session.pump(until):
+                    return
+
+    async def release(self, timeout_s: float) -> None:
+        """Have it given back whatever state the answer is in, within `timeout_s`."""
+        if not self._started:
+            return
+        self.finished = True
+        self._reading = None
+        steps = self._conversation.release(self._session.clock.now(), round(timeout_s * NS_PER_S))
+        await self._session.perform("llm", steps)
+        await self.await_release(timeout_s)
+
+    def on_event(self, event: Event, at: int) -> None:
+        chunk = self._reading
+        if chunk is not None and at < (chunk.inference_start or 0):
+            # It waited to be read since before we asked: no answer to what we asked for.
+            chunk = None
+        match event:
+            case Token(text, kind) if chunk is not None:
+                self._token(chunk, text if kind == "answer" else "", at)
+            case ChunkEnd() if chunk is not None:
+                self._end_chunk(chunk, event, at)
+            case Done(reason) if chunk is not None:
+                self._end_answer(chunk, ChunkEnd(final=True, reason=reason), at)
+            case Refused(fatal=True) if chunk is not None:
+                raise self._refusal(event)
+            case Malformed(detail) if self.owes:
+                raise Fault("llm", "malformed", f"LLM server sent a frame that is not its protocol: {detail}")
+
+    def _begin(self) -> LlmChunk:
+        # The chunk is there before the write: an answer may arrive while the write still waits.
+        self._reading = LlmChunk(len(self.chunks) + 1, self._session.clock.now())
+        self.chunks.append(self._reading)
+        self._session.stage = "llm"
+        return self._reading
+
+    async def _request(self, chunk: LlmChunk, steps: Iterable[Step]) -> None:
+        chunk.inference_start = await self._session.perform("llm", steps)
+        self._session.report("llm_start", chunk.inference_start, chunk.chunk())
+
+    def _token(self, chunk: LlmChunk, content: str, at: int) -> None:
+        chunk.tokens.append(content)
+        chunk.token_count += 1
+        if chunk.token_count > MAX_TOKENS:
+            raise Fault("llm", "flood", f"the LLM server sent more than {MAX_TOKENS} tokens in one chunk")
+        if chunk.first_token is None:
+            chunk.first_token = at
+            self._session.report("llm_first_token", at, chunk.chunk())
+        self._session.report("llm_token", at, text=f"token {content!r}")
+        if not self.pausing:
+            self._cut(chunk, content, at)
+
+    def _cut(self, chunk: LlmChunk, last: str, at: int) -> None:
+        """End the chunk where its pause says, and begin the next one with what is left of its last token."""
+        scenario = self._session.plan.scenario
+        pause = scenario.first_pause if chunk.chunk_num == 1 else scenario.next_pause
+        text = chunk.text
+        size = cut(text, chunk.token_count, pause)
+        if size is None:
+            return
+        rest = text[size:]
+        following = LlmChunk(chunk.chunk_num + 1, None)
+        if rest:
+            following.tokens, following.first_token = [rest], at
+        if len(rest) >= len(last):
+            # The token that showed the end is none of this chunk.
+            chunk.token_count, following.token_count = chunk.token_count - 1, 1
+        reason = "sentence_boundary" if pause.sentence_boundary else "max_tokens"
+        self._end_chunk(chunk, ChunkEnd(final=False, reason=reason, text=text[:size]), at)
+        self._reading = following
+        self.chunks.append(following)
+        if rest:
+            self._cut(following, rest, at)
+
+    def _end_answer(self, chunk: LlmChunk, end: ChunkEnd, at: int) -> None:
+        """The server that goes on by itself is done. What was begun behind the last cut may have come to nothing."""
+        if chunk.tokens or chunk.chunk_num == 1:
+            self._end_chunk(chunk, end, at)
+            return
+        self.chunks.pop()
+        last = self.chunks[-1]
+        last.end = replace(last.end or end, final=True, reason=end.reason)
+        self._reading = None
+        self.finished = True
+
+    def _end_chunk(self, chunk: LlmChunk, end: ChunkEnd, at: int) -> None:
+        chunk.end, chunk.done_at = end, at
+        self._reading = None
+        self._session.report("llm_chunk_end", at, chunk.chunk())
+        if end.refusal is not None:
+            raise self._refusal(end.refusal)
+        self.finished = end.final
+
+    def _refusal(self, refusal: Refused) -> Exception:
+        # A stream that goes on has its slot.
+        if refusal.busy and len(self.chunks) == 1:
+            return Busy(refusal.message)
+        prefix = "LLM server: " if refusal.reason == "server_error" else ""
+        return Fault("llm", refusal.reason, f"{prefix}{refusal.message}")

@@ -1,0 +1,168 @@
+"""The TTS server's side of a turn: text after text, and whose the audio is that comes."""
+
+from collections.abc import Callable
+
+from probe.engine.faults import Fault
+from probe.engine.session import Session
+from probe.protocols.base import (
+    Audio,
+    AudioFormat,
+    Done,
+    Event,
+    Malformed,
+    Ready,
+    Refused,
+    SegmentEnd,
+    TtsConversation,
+)
+from probe.protocols.segments import Segment
+from probe.record import EventKind, Role
+from probe.timestamps import NEVER
+
+Report = Callable[[EventKind, int, Segment], None]
+
+
+class TtsSide:
+    """The speech of one turn."""
+
+    def __init__(self, session: Session, conversation: TtsConversation, report: Report) -> None:
+        self.segments = conversation.attribution()
+        # The last thing that the server said without giving up.
+        self.complaint = ""
+        self._session = session
+        self._conversation = conversation
+        self._report = report
+        self._opened = False
+        self._ready = False
+        self._cancelled = False
+
+    @property
+    def owes(self) -> bool:
+        return self._opened and self.segments.done is None
+
+    @property
+    def settled(self) -> bool:
+        """Whether every text sent has been spoken, or is held back by the server until more text comes."""
+        return self.segments.wakes_at() is None
+
+    async def open(self) -> None:
+        """Have the server ready for the turn's texts."""
+        self._opened = True
+        self._session.stage = "tts"
+        try:
+            await self._session.perform("tts", self._conversation.open(self._session.clock.now()))
+            while not self._ready:
+                await self._session.pump(NEVER, "tts")
+        except Fault as fault:
+            raise self._explained(fault, "no_stream", "it did not get ready") from fault
+
+    async def speak(self, chunk_num: int, text: str) -> Segment:
+        """Hand a text to the server."""
+        self.require_open()
+        now = self._session.clock.now()
+        # The segment is there before the write: audio may arrive while the write still waits.
+        segment = self.segments.speak(chunk_num, text, now)
+        segment.sent = await self._session.perform("tts", self._conversation.speak(text, now))
+        return segment
+
+    async def settle(self) -> None:
+        """Wait until every text sent has been spoken, or is held back by the server until more text comes."""
+        while not self.settled:
+            await self.step("tts")
+            self.require_open()
+
+    async def close(self) -> None:
+        """Say that no more text comes."""
+        self.segments.close()
+        await self._session.perform("tts", self._conversation.close(self._session.clock.now()))
+
+    async def finish(self) -> None:
+        """Wait until the server has said that all audio is sent."""
+        while self.segments.done is None:
+            await self.step("tts")
+
+    async def cancel(self) -> None:
+        """Stop whatever is being spoken, and read no more of it; nothing to do for a stream that is over."""
+        self._cancelled = True
+        if self.owes and self._session.connected("tts"):
+            self._opened = False
+            await self._session.perform("tts", self._conversation.cancel())
+
+    async def step(self, *waited: Role) -> None:
+        """Let one thing happen while these servers owe something; a wait of the attribution's may be what is over."""
+        wakes_at = self.segments.wakes_at()
+        try:
+            if not await self._session.pump(NEVER if wakes_at is None else wakes_at, *waited):
+                now = self._session.clock.now()
+                self._report_end(self.segments.expire(now), now)
+        except Fault as fault:
+            raise self._of_silence(fault) from fault
+
+    def on_event(self, event: Event, at: int) -> None:
+        if self._cancelled:
+            return
+        match event:
+            case Audio(pcm):
+                self._audio(pcm, at)
+            case Ready():
+                self._ready = True
+            case AudioFormat(rate):
+                self.segments.format(rate)
+            case SegmentEnd(audio_ms, how):
+                self._report_end(self.segments.marker(at, audio_ms, how), at)
+            case Done(segments=generated) if self.segments.done is None:
+                last = self.segments.pending()
+                self.segments.finish(at, generated)
+                self._report_end(last, at)
+            case Refused(message, fatal=True) if self.owes:
+                raise Fault("tts", event.reason, f"TTS server: {message}")
+            case Refused(message):
+                self.complaint = message
+                self._session.report("warning", at, text=f"TTS server: {message}")
+            case Malformed(detail) if self.owes:
+                raise Fault("tts", "malformed", f"TTS server sent a frame that is not its protocol: {detail}")
+
+    def complaint_as_ending(self) -> str:
+        """What the server complained of, as the end of a sentence."""
+        return f"; it said: {self.complaint}" if self.complaint else ""
+
+    def _audio(self, pcm: bytes, at: int) -> None:
+        segment = self.segments.audio(pcm, at) if self._ready else None
+        if segment is None:
+            if not self._ready:
+                self.segments.stray_bytes += len(pcm)
+            return
+        self._session.report("tts_audio", at, text=f"audio {len(pcm)} bytes")
+        if len(segment.frames) == 1:
+            self._report("tts_first_audio", at, segment)
+        elif segment.late_bytes == len(pcm):
+            self._report("tts_late_audio", at, segment)
+
+    def require_open(self) -> None:
+        """Raise Fault where the server has ended the turn's stream by itself."""
+        if self.segments.done is not None:
+            raise Fault("tts", "ended_early", "TTS server said done before it was asked to close")
+
+    def _of_silence(self, fault: Fault) -> Fault:
+        """What was waited for when nothing came."""
+        waiting = self.segments.pending()
+        if waiting is None:
+            return self._explained(fault, "timeout", "no done")
+        text = waiting.text.strip()
+        if waiting.frames:
+            return self._explained(fault, "timeout", f"no end of {text!r}")
+        return self._explained(fault, "no_audio", f"no audio for {text!r}")
+
+    def _explained(self, fault: Fault, reason: str, what: str) -> Fault:
+        """Say of a silence what was missing, and what the server said before it."""
+        if fault.stage != "tts" or fault.reason != "timeout":
+            return fault
+        return Fault("tts", reason, f"{what}: {fault}{self.complaint_as_ending()}")
+
+    def _report_end(self, segment: Segment | None, at: int) -> None:
+        if segment is None:
+            return
+        if segment.held and segment.end is None:
+            self._report("tts_held", at, segment)
+        elif segment.done == at:
+            self._report("tts_segment_end", at, segment)

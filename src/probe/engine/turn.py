@@ -1,0 +1,124 @@
+"""One turn: the LLM's side, the TTS server's side, and the chunks that join them; in either flow."""
+
+from collections.abc import Coroutine
+from contextlib import suppress
+from dataclasses import replace
+from typing import Any
+
+from probe.audio import speakable
+from probe.engine.faults import Fault
+from probe.engine.llm_side import LlmChunk, LlmSide
+from probe.engine.session import Session
+from probe.engine.tts_side import TtsSide
+from probe.protocols.base import LlmConversation, Question, TtsConversation
+from probe.protocols.segments import Segment
+from probe.record import Chunk, EventKind, Flow, Role
+
+# A slot is normally given back in milliseconds; one that isn't must not hold up the next turn for long.
+END_PATIENCE_S = 1.0
+# A server that keeps pausing without a word would be asked again for as long as the run may take.
+MAX_EMPTY_CHUNKS = 20
+
+
+class TurnInProgress:
+    """A turn while it goes on."""
+
+    def __init__(self, session: Session, llm: LlmConversation, tts: TtsConversation, turn_num: int) -> None:
+        self.turn_num = turn_num
+        self.user = session.plan.scenario.user_turns[turn_num - 1]
+        self.llm = LlmSide(session, llm)
+        self.tts = TtsSide(session, tts, self.report_segment)
+        self._session = session
+        # Text that goes with the next chunk's: white space alone is not worth a request, but may part two words.
+        self._unsent = ""
+
+    def answer(self) -> str:
+        return "".join(chunk.text for chunk in self.llm.chunks)
+
+    async def take(self, question: Question) -> None:
+        """Ask, and have the answer spoken chunk by chunk. Raises Fault and Busy."""
+        await self.llm.ask(question)
+        await (self._sequential() if self._flow() == "sequential" else self._overlapped())
+        await self.tts.close()
+        # A server that has said all and is gone has done its part; the slot is another matter, see `LlmSide.release`.
+        await quietly(self.llm.finish())
+        await self.tts.finish()
+        self._session.report("turn_done", self._session.clock.now(), text=self.answer())
+        await self.llm.await_release(END_PATIENCE_S)
+        if not speakable(self.answer()):
+            raise Fault("llm", "empty_response", "the response has no word to speak")
+
+    def report_segment(self, kind: EventKind, at: int, segment: Segment) -> None:
+        chunk = self.llm.chunks[segment.chunk_num - 1]
+        self._session.report(kind, at, with_segment(chunk.chunk(), segment))
+
+    def _flow(self) -> Flow:
+        if not self.llm.pausing:
+            return "overlapped"
+        return self._session.plan.scenario.flow or "sequential"
+
+    async def _sequential(self) -> None:
+        """The next chunk is asked for when the audio of the one before is complete."""
+        chunk = await self.llm.complete()
+        while not self.llm.finished:
+            await self._speak(chunk)
+            await self.tts.settle()
+            _require_progress(self.llm.chunks)
+            await self.llm.resume(self._session.plan.scenario.next_pause)
+            chunk = await self.llm.complete()
+        await self._speak(chunk)
+
+    async def _overlapped(self) -> None:
+        """The LLM goes on while the TTS server works; a complete chunk waits until that is free."""
+        spoken = 0
+        while not (self.llm.finished and spoken == len(self.llm.chunks)):
+            while spoken < self.llm.complete_chunks and self.tts.settled:
+                await self._speak(self.llm.chunks[spoken])
+                spoken += 1
+            _require_progress(self.llm.chunks)
+            if self.llm.owes and not self.llm.reading:
+                await self.llm.resume(self._session.plan.scenario.next_pause)
+            waited: list[Role] = ["llm"] if self.llm.reading else []
+            if waited or not self.tts.settled:
+                await self.tts.step(*waited, *(() if self.tts.settled else ("tts",)))
+                self.tts.require_open()
+
+    async def _speak(self, chunk: LlmChunk) -> None:
+        """Hand a chunk's text over, once the server is free for it."""
+        text = self._unsent + chunk.text
+        if not text.strip():
+            self._unsent = text
+            return
+        self._unsent = ""
+        await self.tts.settle()
+        segment = await self.tts.speak(chunk.chunk_num, text)
+        self.report_segment("tts_text", segment.sent, segment)
+
+
+async def quietly(work: Coroutine[Any, Any, None]) -> None:
+    """Do what can be done to tidy up: the failure that is reported is the one before it, a mistake of ours included."""
+    with suppress(Exception):
+        await work
+
+
+def with_segment(chunk: Chunk, segment: Segment) -> Chunk:
+    """The chunk with what is known of its audio."""
+    frames = tuple(segment.frames)
+    return replace(
+        chunk,
+        tts_text_sent=segment.sent,
+        tts_first_audio=frames[0][0] if frames else None,
+        tts_last_audio=frames[-1][0] if frames else None,
+        tts_segment_done=segment.done,
+        segment_end=segment.end,
+        sample_rate=segment.sample_rate if frames else None,
+        audio_bytes=sum(size for _, size in frames),
+        late_audio_bytes=segment.late_bytes,
+        frames=frames,
+    )
+
+
+def _require_progress(chunks: list[LlmChunk]) -> None:
+    last = chunks[-MAX_EMPTY_CHUNKS:]
+    if len(last) == MAX_EMPTY_CHUNKS and not any(chunk.text.strip() for chunk in last):
+        raise Fault("llm", "no_progress", f"{MAX_EMPTY_CHUNKS} chunks in a row without a word")

@@ -1,0 +1,38 @@
+"""One measurement as the daemon and the command line make it: over real sockets, watched for what would spoil it."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from probe.clock import AnchoredClock
+from probe.engine import runner
+from probe.engine.self_check import Watch
+from probe.protocols.registry import chosen
+from probe.record import Event, Plan, RunRecord
+from probe.transport.connector import SocketConnector
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """A run, and for how long the event loop or the garbage collector held it up at the most, in seconds."""
+
+    record: RunRecord
+    lag_s: float
+
+
+async def measure(
+    plan: Plan,
+    max_lag_ms: float,
+    observe: Callable[[Event], None] = runner.ignore,
+    stop: asyncio.Event | None = None,
+    clock: AnchoredClock | None = None,
+) -> Measurement:
+    """Carry out a plan. The record is `suspect` where something held it up for longer than `max_lag_ms`.
+
+    Raises nothing but CancelledError.
+    """
+    clock = clock or AnchoredClock.anchored_now()
+    with Watch(clock, max_lag_ms) as watch:
+        record = await runner.run(plan, chosen(plan.target), SocketConnector(clock), clock, observe, stop)
+    lag_ms = max(watch.longest_ms(record).values(), default=0.0)
+    return Measurement(watch.judge(record), lag_ms / 1000)

@@ -1,0 +1,126 @@
+"""A run's talk with a Magpie TTS server of either generation. Each turn is a stream of its own."""
+
+from collections.abc import Iterable
+
+from probe.protocols.base import (
+    Audio,
+    Close,
+    Connect,
+    Done,
+    Ready,
+    SegmentEnd,
+    Send,
+    Step,
+    Terms,
+    TtsConversation,
+    Unknown,
+)
+from probe.protocols.magpie.attribution import Guessed
+from probe.protocols.magpie.codec import MagpieTts
+from probe.protocols.segments import Attribution
+from probe.timestamps import NS_PER_S
+from probe.transport.framing.base import Binary, Ended, Incoming, Text
+
+# On a connection that has served a stream, an older server ignores a second `init`: so long do we wait for its answer.
+REUSE_PATIENCE_S = 2
+# TTS servers drop a stream after about 30 s without activity.
+KEEP_ALIVE_S = 10
+
+
+class MagpieConversation(TtsConversation):
+    """One stream per turn: init, a text per chunk, close. A connection is used again where the server takes that."""
+
+    def __init__(self, terms: Terms) -> None:
+        self._codec = MagpieTts()
+        self._options = terms.server.options
+        self._patience_ns = round(terms.patience_s * NS_PER_S)
+        # Whether this server is known to mark the ends of its segments.
+        self._markers = False
+        # Whether the connection has served a stream already, so that it may take no second one.
+        self._used = False
+        self._created = False
+        self._closed = False
+        self._segments: Guessed | None = None
+        self._gives_up_at: int | None = None
+        # The last that was heard of the server, or said to it.
+        self._active_at = 0
+
+    @property
+    def sample_rate(self) -> int:
+        rate: int = self._options["sample_rate"]
+        return rate
+
+    def attribution(self) -> Attribution:
+        self._segments = Guessed(self._options, markers=self._markers)
+        return self._segments
+
+    def open(self, now: int) -> Iterable[Step]:
+        self._created = self._closed = False
+        self._active_at = now
+        if self._used:
+            # A newer one may take its time, as for any stream.
+            patience = self._patience_ns if self._markers else min(self._patience_ns, REUSE_PATIENCE_S * NS_PER_S)
+            self._gives_up_at = now + patience
+        return Connect(), self._init()
+
+    def speak(self, text: str, now: int) -> Iterable[Step]:
+        self._active_at = now
+        return (_send(self._codec.text(text)),)
+
+    def close(self, now: int) -> Iterable[Step]:
+        self._active_at = now
+        self._closed = True
+        return (_send(self._codec.close()),)
+
+    def cancel(self) -> Iterable[Step]:
+        return (_send(self._codec.cancel()),)
+
+    def wakes_at(self) -> int | None:
+        if not self._created:
+            return self._gives_up_at
+        segments = self._segments
+        idle = segments is not None and segments.done is None and segments.pending() is None
+        return self._active_at + KEEP_ALIVE_S * NS_PER_S if idle and not self._closed else None
+
+    def wake(self, now: int) -> Iterable[Step]:
+        self._active_at = now
+        return (_send(self._codec.ping()),) if self._created else self._open_anew()
+
+    def received(self, frame: Incoming, at: int) -> Iterable[Step]:
+        self._active_at = at
+        match frame:
+            case Text(data):
+                return self._read(self._codec.decode(data, binary=False))
+            case Binary(data):
+                return self._read(self._codec.decode(data, binary=True))
+            case Ended():
+                self._used = False
+                return self._open_anew() if self._gives_up_at is not None else ()
+        return (Unknown(),)
+
+    def _read(self, event: Step) -> Iterable[Step]:
+        match event:
+            case Ready():
+                self._created = self._used = True
+                self._gives_up_at = None
+            case SegmentEnd():
+                self._markers = True
+            case Audio(pcm) if not pcm:
+                return ()
+            # What comes before the stream was created belongs to none of ours.
+            case Done() if not self._created:
+                return ()
+        return (event,)
+
+    def _open_anew(self) -> Iterable[Step]:
+        """The connection of the turn before takes no second stream: a new one does."""
+        self._gives_up_at = None
+        self._used = False
+        return Close(), Connect(), self._init()
+
+    def _init(self) -> Send:
+        return _send(self._codec.init(self._options["voice"], self._options["language"], self._options["mode"]))
+
+
+def _send(request: str) -> Send:
+    return Send(Text(request.encode()))

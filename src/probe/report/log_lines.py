@@ -1,0 +1,81 @@
+"""One line of the log per run. What was said is in it only where that is asked for; URLs are shown without secrets.
+
+The logger is the daemon's: it makes JSON or colours of the line, and takes the secrets out of every URL.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Literal, Protocol
+
+from probe.measures import outcome, summarise
+from probe.privacy import without_texts
+from probe.record import Outcome, RunRecord
+from probe.report.document import answer, identity, key_figures, rounded
+from probe.timestamps import milliseconds
+
+Level = Literal["info", "warning", "error"]
+_LEVELS: Mapping[Outcome, Level] = {
+    "ok": "info", "slow": "warning", "failed": "error", "skipped": "warning", "suspect": "warning",
+}  # fmt: skip
+
+
+class Logger(Protocol):
+    """Where the lines go."""
+
+    def info(self, event: str, **fields: Any) -> Any: ...
+
+    def warning(self, event: str, **fields: Any) -> Any: ...
+
+    def error(self, event: str, **fields: Any) -> Any: ...
+
+
+class LogSink:
+    """The sink that logs. `log_texts`: whether prompts and responses may be in the log."""
+
+    name = "log"
+
+    def __init__(self, logger: Logger, *, log_texts: bool = False) -> None:
+        self._logger = logger
+        self._log_texts = log_texts
+
+    def write(self, record: RunRecord) -> None:
+        fields = {**_summary(record), **_trouble(record, log_texts=self._log_texts)}
+        if self._log_texts:
+            fields["turns"] = [{"user": turn.user, "text": answer(turn)} for turn in record.turns]
+        log = getattr(self._logger, _LEVELS[outcome(record)])
+        log("run", **{key: value for key, value in fields.items() if value is not None})
+
+    def close(self, timeout_s: float) -> None:
+        """Nothing is held back."""
+
+
+def _summary(record: RunRecord) -> dict[str, Any]:
+    summary = summarise(record)
+    figures = key_figures(summary)
+    if not summary.chunks:
+        figures["playout_gap_total_ms"] = None
+    return {
+        **identity(record),
+        "outcome": outcome(record),
+        **rounded(figures, 1),
+        "turns": len(record.turns),
+        "chunks": summary.chunks,
+        "duration_ms": rounded(milliseconds(record.ended - record.started), 1),
+    }
+
+
+def _trouble(record: RunRecord, *, log_texts: bool) -> dict[str, Any]:
+    """What there is to say beyond the figures when a run is not simply good."""
+    fields: dict[str, Any] = {"skipped": record.skipped, "doubts": list(record.doubts) or None}
+    if outcome(record) == "slow":
+        fields["objective_ms"] = record.plan.target.objective_ms
+    failure = record.failure
+    if failure is not None:
+        fields |= {
+            "stage": failure.stage,
+            "reason": failure.reason,
+            "detail": failure.detail if log_texts else without_texts(failure.detail, record),
+            "turn_num": failure.turn_num,
+            "chunk_num": failure.chunk_num,
+        }
+        fields |= {f"{role}_url": server.url for role, server in record.plan.target.servers.items()}
+    return fields

@@ -1,0 +1,30 @@
+"""What a timestamp is: whole nanoseconds since the epoch. Its units, and how it reads in others. Asks no clock."""
+
+from datetime import UTC, datetime
+
+NS_PER_MS = 1_000_000
+NS_PER_S = 1_000_000_000
+NS_PER_DAY = 86_400 * NS_PER_S
+# A time that never comes. Times stay integers: as floats, nanoseconds since the epoch are 256 apart.
+NEVER = 2**63
+
+
+def milliseconds(ns: float) -> float:
+    """A length of time in nanoseconds, as milliseconds."""
+    return ns / NS_PER_MS
+
+
+def epoch_seconds(at: int) -> float:
+    """A timestamp, as seconds since the epoch."""
+    # By an integer: 1e9 would round the nanoseconds to a float first.
+    return at / NS_PER_S
+
+
+def utc(at: int) -> datetime:
+    """A timestamp as a date and time of day in UTC, to the microsecond."""
+    return datetime.fromtimestamp(epoch_seconds(at), UTC)
+
+
+def local(at: int) -> datetime:
+    """A timestamp as a date and time of day where this machine is, to the microsecond."""
+    return datetime.fromtimestamp(epoch_seconds(at)).astimezone()

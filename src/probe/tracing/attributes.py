@@ -1,0 +1,115 @@
+"""What each level of a run's spans says of itself. What is missing is no attribute."""
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from urllib.parse import urlsplit
+
+from probe.measures import ChunkMeasures, TurnMeasures, outcome
+from probe.record import Chunk, Connect, Pause, RunRecord, Target, Turn
+from probe.tracing import genai
+from probe.tracing.span import Value
+from probe.urls import without_secrets
+
+_PORTS = {"ws": 80, "wss": 443}
+
+
+def of_run(record: RunRecord) -> dict[str, Value]:
+    """A run: what was measured, and how it ended."""
+    plan, failure = record.plan, record.failure
+    return _present(
+        {
+            "probe.run_id": plan.run_id,
+            "probe.target": plan.target.name,
+            "probe.scenario": plan.scenario.name,
+            "probe.prompt_cache": plan.scenario.prompt_cache,
+            "probe.objective_ms": plan.target.objective_ms,
+            "probe.outcome": outcome(record),
+            "probe.skipped": None if record.skipped is None else without_secrets(record.skipped),
+            "probe.doubts": record.doubts or None,
+            "probe.failure.stage": None if failure is None else failure.stage,
+        }
+    )
+
+
+def of_connect(connect: Connect, target: Target) -> dict[str, Value]:
+    """An attempt to connect: to which server."""
+    return {"probe.server": connect.server, **_address(target.servers[connect.server].url)}
+
+
+def of_turn(turn: Turn, measured: TurnMeasures) -> dict[str, Value]:
+    """A turn: what its listener waited for."""
+    return _present(
+        {
+            "probe.turn_num": turn.turn_num,
+            "probe.response_ttfb_ms": measured.response_ttfb_ms,
+            "probe.response_ttfa_ms": measured.response_ttfa_ms,
+            "probe.stray_audio_bytes": turn.stray_audio_bytes or None,
+        }
+    )
+
+
+def of_chunk(chunk: Chunk, measured: ChunkMeasures) -> dict[str, Value]:
+    """A chunk: its counts, and all of its measures."""
+    return _present(
+        {
+            "probe.chunk_num": chunk.chunk_num,
+            "probe.token_count": chunk.token_count,
+            "probe.audio_bytes": chunk.audio_bytes,
+            "probe.late_audio_bytes": chunk.late_audio_bytes or None,
+            "probe.stop_reason": chunk.stop_reason,
+            "probe.segment_end": chunk.segment_end,
+            **{f"probe.{name}": value for name, value in asdict(measured).items()},
+        }
+    )
+
+
+def of_chat(record: RunRecord, chunk: Chunk, measured: ChunkMeasures) -> dict[str, Value]:
+    """The LLM's part of a chunk, in the names of the convention."""
+    target, scenario = record.plan.target, record.plan.scenario
+    pause: Pause = scenario.first_pause if chunk.chunk_num == 1 else scenario.next_pause
+    return _present(
+        {
+            genai.OPERATION_NAME: genai.CHAT,
+            genai.PROVIDER_NAME: target.servers["llm"].protocol,
+            genai.REQUEST_MODEL: record.served.model,
+            genai.OUTPUT_TYPE: "text",
+            genai.REQUEST_STREAM: True,
+            genai.REQUEST_TEMPERATURE: scenario.temperature,
+            genai.REQUEST_MAX_TOKENS: pause.max_tokens,
+            genai.RESPONSE_TIME_TO_FIRST_CHUNK: _seconds(measured.llm_ttft_ms),
+            genai.RESPONSE_FINISH_REASONS: None if chunk.stop_reason is None else (chunk.stop_reason,),
+            genai.USAGE_OUTPUT_TOKENS: chunk.token_count,
+            "probe.server_ttft_ms": chunk.server_ttft_ms,
+            **_address(target.servers["llm"].url),
+        }
+    )
+
+
+def of_speech(record: RunRecord, chunk: Chunk, measured: ChunkMeasures) -> dict[str, Value]:
+    """The TTS server's part of a chunk, in the names of the convention."""
+    target = record.plan.target
+    return _present(
+        {
+            genai.OPERATION_NAME: genai.TEXT_TO_SPEECH,
+            genai.PROVIDER_NAME: target.servers["tts"].protocol,
+            genai.OUTPUT_TYPE: "speech",
+            genai.REQUEST_STREAM: True,
+            genai.RESPONSE_TIME_TO_FIRST_CHUNK: _seconds(measured.tts_ttfb_ms),
+            "probe.voice": target.option("tts", "voice"),
+            "probe.segment_end": chunk.segment_end,
+            **_address(target.servers["tts"].url),
+        }
+    )
+
+
+def _address(url: str) -> dict[str, Value]:
+    parts = urlsplit(url)
+    return {genai.SERVER_ADDRESS: parts.hostname or "", genai.SERVER_PORT: parts.port or _PORTS.get(parts.scheme, 0)}
+
+
+def _present(attributes: Mapping[str, Value | None]) -> dict[str, Value]:
+    return {name: value for name, value in attributes.items() if value is not None}
+
+
+def _seconds(ms: float | None) -> float | None:
+    return None if ms is None else ms / 1000

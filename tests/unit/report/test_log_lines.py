@@ -1,0 +1,84 @@
+"""What the log says of a run, and what it never says."""
+
+import io
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from runs import failed, record, refused, skipped, suspect
+
+from probe.daemon.log import make_logger
+from probe.record import RunRecord
+from probe.report.log_lines import LogSink
+
+
+def logged(run: RunRecord, *, log_texts: bool = False) -> dict[str, Any]:
+    stream = io.StringIO()
+    LogSink(make_logger(stream), log_texts=log_texts).write(run)
+    fields: dict[str, Any] = json.loads(stream.getvalue())
+    return fields
+
+
+def test_a_good_run_is_one_line_of_json() -> None:
+    line = logged(record())
+    line.pop("timestamp")
+    assert line == {
+        "event": "run",
+        "level": "info",
+        "run_id": record().plan.run_id,
+        "trace_id": record().plan.trace_id,
+        "target": "local",
+        "scenario": "default",
+        "outcome": "ok",
+        "response_ttfb_ms": 300.0,
+        "response_ttfa_ms": 400.0,
+        "llm_ttft_ms": 50.0,
+        "llm_gen_time_ms": 100.0,
+        "tts_ttfb_ms": 199.0,
+        "tts_gen_time_ms": 220.0,
+        "playout_gap_total_ms": 0.0,
+        "turns": 1,
+        "chunks": 2,
+        "duration_ms": 755.0,
+    }
+
+
+def test_a_failure_says_why_and_where() -> None:
+    line = logged(failed())
+    assert (line["level"], line["stage"], line["reason"], line["chunk_num"]) == ("error", "tts", "no_audio", 2)
+    assert line["detail"] == "no audio for [text]: nothing for 10 s"
+    assert line["tts_url"] == "ws://localhost:8001/ws/tts/stream"
+
+
+@pytest.mark.parametrize(
+    ("run", "key", "text"),
+    [(skipped(), "skipped", "No slots available (max 1)"), (suspect(), "doubts", ["the event loop was late by 31 ms"])],
+)
+def test_a_run_that_measured_nothing_says_why(run: RunRecord, key: str, text: Any) -> None:
+    assert logged(run)["level"] == "warning"
+    assert logged(run)[key] == text
+
+
+def test_a_slow_run_names_its_objective() -> None:
+    assert logged(record(ttfb_ms=1500))["objective_ms"] == 1000.0
+
+
+@pytest.mark.parametrize("run", [record(), failed(), refused()])
+def test_neither_secrets_nor_what_was_said_is_logged(run: RunRecord) -> None:
+    text = json.dumps(logged(run))
+    for secret in ("hunter", "unicorn", "cross the road", "Tell me", "Be brief"):
+        assert secret not in text
+
+
+def test_what_was_said_is_logged_where_that_is_asked_for_and_secrets_still_are_not() -> None:
+    line = logged(failed(), log_texts=True)
+    assert line["detail"] == "no audio for 'cross the road?': nothing for 10 s"
+    assert line["turns"] == [{"user": "Tell me a joke.", "text": " Why did the unicorn cross the road?"}]
+    assert "hunter" not in json.dumps(logged(refused(), log_texts=True))
+
+
+def test_half_a_character_is_logged_all_the_same() -> None:
+    run = failed()
+    assert run.failure is not None
+    assert logged(replace(run, failure=replace(run.failure, detail="\ud83d")))["detail"] == "\ud83d"
