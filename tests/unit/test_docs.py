@@ -10,7 +10,7 @@ from fault_matrix import page
 from msgspec import Struct, structs
 
 import golden
-from probe import config
+from probe import config, legacy
 from probe.cli.exit_codes import EXIT_CODES
 from probe.cli.run import run
 from probe.config.target import ServerConfig, TargetConfig
@@ -19,6 +19,7 @@ from probe.daemon.health import Health
 from probe.daemon.plans import FIXED_AT_START
 from probe.measures import ChunkMeasures, TurnMeasures
 from probe.metrics.registry import Metrics
+from probe.protocols.registry import PROTOCOLS
 from probe.record import REASONS
 
 ROOT = Path(__file__).parents[2]
@@ -88,6 +89,19 @@ def test_the_docs_list_every_page() -> None:
 def test_the_docs_name_what_a_reload_can_not_change() -> None:
     for setting in FIXED_AT_START:
         assert f"`[{setting.partition('.')[0]}]`" in DAEMON
+
+
+def test_the_docs_list_every_protocol_with_its_options() -> None:
+    rows = [
+        f"| `{protocol.name}` | `{role}` | {', '.join(f'`{each.name}`' for each in structs.fields(protocol.options))} |"
+        for role, protocols in PROTOCOLS.items()
+        for protocol in protocols.values()
+    ]
+    assert [row for row in rows if row not in DAEMON] == []
+
+
+def test_the_docs_name_every_key_of_version_0_1() -> None:
+    assert [key for key in (*legacy.KEYS, *legacy.LIMITS) if f"`{key}`" not in DAEMON] == []
 
 
 def test_the_page_of_faults_is_what_the_table_says() -> None:

@@ -27,9 +27,10 @@ STOP_TIMEOUT_S = 10.0
 _POLL_S = 0.1
 _COLUMNS = ("Run", "Outcome", "LLM TTFT", "LLM Gen", "TTS TTFB", "First byte", "First sound", "Audio", "Trace")
 _CONFIG = """# What `probe demo` ran the daemon with: probe daemon --config FILE
-[targets.demo]
-llm_url = "{llm_url}"
-tts_url = "{tts_url}"
+[targets.demo.llm]
+url = "{llm_url}"
+[targets.demo.tts]
+url = "{tts_url}"
 [schedules.demo]
 every_s = {interval}
 [daemon]

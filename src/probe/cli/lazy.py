@@ -6,6 +6,8 @@ from typing import Any
 
 import click
 
+from probe.garbage import without_collections
+
 
 class LazyGroup(click.Group):
     """Subcommands by name: `(module:attribute, one line of help)`, so that `--help` imports none of them."""
@@ -21,7 +23,8 @@ class LazyGroup(click.Group):
         if cmd_name not in self.lazy:
             return None
         module, attribute = self.lazy[cmd_name][0].split(":")
-        command: click.Command = getattr(import_module(module), attribute)
+        with without_collections():
+            command: click.Command = getattr(import_module(module), attribute)
         return command
 
     def invoke(self, ctx: click.Context) -> Any:

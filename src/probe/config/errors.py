@@ -3,8 +3,9 @@
 import json
 import reprlib
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from probe import urls
 
@@ -15,8 +16,7 @@ _SECRET_KEYS = {"headers"}
 _HIDDEN = "…"
 
 
-@dataclass(frozen=True)
-class Problem:
+class Problem(Struct, frozen=True):
     """One error: `wrong` says what is allowed there, or what is wrong where no single value is.
 
     `value` is what was found, without secrets; `shown` says whether the error's line has it too.

@@ -54,7 +54,7 @@ class Secret:
 
 
 def leaf(kind: Any, metas: list[Meta], value: Any) -> Any:
-    """The value as its type; text that spells a number or a truth is one. Raises WrongValueError."""
+    """The value as its type; text that spells a number or a truth is one. Raises WrongValueError, or ValueError."""
     if kind is Secret:
         return value if isinstance(value, Secret) else Secret(leaf(str, metas, value))
     if get_origin(kind) is Literal:
@@ -89,14 +89,15 @@ def _word(allowed: tuple[str, ...], value: Any) -> str:
 
 
 def _plain(kind: Any, value: Any) -> Any:
-    # A variable is a text of its own kind.
-    text = str(value) if isinstance(value, str) else None
-    if text is not None and kind in (str, Path):
-        return kind(_unicode(text))
-    if text is not None and kind is bool and text.lower() in _TRUTH:
-        return _TRUTH[text.lower()]
+    if isinstance(value, bool) and kind is not bool:
+        raise ValueError("should not be true or false")
+    if isinstance(value, str):
+        value = _unicode(value)
+        if kind in (str, Path):
+            return kind(value)
+        value = _TRUTH.get(value.lower(), value) if kind is bool else value.strip().replace("_", "")
     try:
-        return msgspec.convert(value if text is None else text.strip(), kind, strict=False)
+        return msgspec.convert(value, kind, strict=False)
     except msgspec.ValidationError as error:
         raise WrongValueError(_PLAIN.get(kind, str(error))) from error
 
@@ -106,4 +107,5 @@ def _unicode(text: str) -> str:
         text.encode()
     except UnicodeEncodeError as error:
         raise WrongValueError("should be Unicode text") from error
-    return text
+    # A variable is a text of its own kind.
+    return str(text)

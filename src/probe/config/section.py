@@ -132,8 +132,6 @@ def _read(kind: Any, metas: list[Meta], value: Any, key: Key, found: list[Proble
     if get_origin(kind) in (UnionType, Union):
         (kind,) = (each for each in get_args(kind) if each is not NoneType)
         return None if value is None else read(kind, value, key, found)
-    if isinstance(value, bool) and kind is not bool:
-        raise ValueError("should not be true or false")
     if get_origin(kind) is dict:
         return _read_dict(kind, metas, value, key, found)
     if get_origin(kind) is list:

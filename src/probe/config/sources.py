@@ -2,9 +2,10 @@
 
 import os
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct
 
 from probe.config.errors import ConfigError, Key, Problem, dotted
 from probe.config.written import Variable, merged
@@ -19,8 +20,7 @@ Found = list[tuple[str, Problem]]
 Document = dict[str, Any]
 
 
-@dataclass(frozen=True)
-class Written:
+class Written(Struct, frozen=True):
     """All that is written, as one document, and what an error calls each variable (in capitals) of it."""
 
     document: Document
@@ -52,7 +52,7 @@ def read_all(
 
 
 def _file(path: Path) -> Document:
-    import tomllib  # noqa: PLC0415 - 8 ms of CPU time that a run without a file need not take
+    import tomllib  # noqa: PLC0415 - 3 ms that a run without a file need not take
 
     try:
         return tomllib.loads(path.read_text("utf-8"))

@@ -2,8 +2,9 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from probe.config.errors import Key
 
@@ -14,8 +15,7 @@ class Variable(str):
     __slots__ = ()
 
 
-@dataclass(frozen=True)
-class Moved:
+class Moved(Struct, frozen=True):
     """A value that was written at another key than the one where it belongs today. Errors name the one it has."""
 
     key: Key
