@@ -32,11 +32,11 @@ REASONS: dict[Stage, tuple[str, ...]] = {
     "connect": ("dns", "refused", "timeout", "tls", "not_websocket", "closed", "unreachable"),
     "llm": (
         "timeout", "closed", "malformed", "server_error", "connection_error", "empty_response", "no_progress", "flood",
-        "run_deadline",
+        "run_deadline", "unauthorized", "not_found", "loading", "unavailable", "no_answer",
     ),
     "tts": (
         "timeout", "closed", "malformed", "server_error", "no_stream", "no_audio", "unknown_voice", "ended_early",
-        "flood", "run_deadline",
+        "flood", "run_deadline", "unauthorized", "not_found", "loading", "unavailable", "wrong_format",
     ),
     "audio": ("missing", "silent", "noise", "odd_bytes"),
     "internal": ("interrupted", "error"),
@@ -169,6 +169,11 @@ class Chunk:
     final: bool = False
     server_ttft_ms: float | None = None
     llm_first_token: int | None = None
+    # The first token of text that will be spoken; later than the first where the model reasons before it answers.
+    llm_first_answer_token: int | None = None
+    llm_last_token: int | None = None
+    # The longest wait between two tokens that came of one request, in nanoseconds; None with fewer than two.
+    llm_longest_stall: int | None = None
     llm_done: int | None = None
     tts_text_sent: int | None = None
     tts_first_audio: int | None = None
@@ -221,6 +226,10 @@ class Turn:
     done: int | None = None
     # Audio that belongs to no chunk: before the turn's first text, or after the stream was done.
     stray_audio_bytes: int = 0
+    # How many tokens the LLM server counted in the whole answer, reasoning included.
+    usage_tokens: int | None = None
+    # How long its work took as the LLM server itself measured it: milliseconds, by its own names.
+    server_times: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,6 +255,8 @@ class RunRecord:
     # Reasons to distrust our own measurement, for a person to read.
     doubts: tuple[str, ...] = ()
     served: ServerIdentity = ServerIdentity()
+    # Whether a server had to load its model for this run; None where nobody knows.
+    cold: bool | None = None
 
     def to_json(self) -> str:
         """Return the record as one JSON document that `from_json` reads back, equal but for the PCM."""

@@ -27,7 +27,15 @@ async def finished(turn: TurnInProgress) -> Turn:
         if segment is not None:
             chunk = await _heard(with_segment(chunk, segment), bytes(segment.pcm))
         chunks.append(chunk)
-    return Turn(turn.turn_num, turn.user, tuple(chunks), turn.tts.segments.done, turn.tts.segments.stray_bytes)
+    return Turn(
+        turn_num=turn.turn_num,
+        user=turn.user,
+        chunks=tuple(chunks),
+        done=turn.tts.segments.done,
+        stray_audio_bytes=turn.tts.segments.stray_bytes,
+        usage_tokens=turn.llm.usage_tokens,
+        server_times=turn.llm.server_times,
+    )
 
 
 def audio_failure(turns: Sequence[Turn], complaints: Sequence[str]) -> Failure | None:

@@ -1,13 +1,25 @@
 """The LLM's side of a turn: its answer, chunk by chunk, whether the server pauses after each or the probe cuts it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 from probe.engine.cutter import cut
 from probe.engine.faults import Busy, Fault
 from probe.engine.session import Session
-from probe.protocols.base import ChunkEnd, Done, Event, LlmConversation, Malformed, Question, Refused, Step, Token
+from probe.protocols.base import (
+    ChunkEnd,
+    Done,
+    Event,
+    LlmConversation,
+    Malformed,
+    Question,
+    Refused,
+    ServerTimes,
+    Step,
+    Token,
+    Usage,
+)
 from probe.record import Chunk, Pause
 from probe.timestamps import NEVER, NS_PER_S
 
@@ -24,6 +36,9 @@ class LlmChunk:
     tokens: list[str] = field(default_factory=list)
     token_count: int = 0
     first_token: int | None = None
+    first_answer_token: int | None = None
+    last_token: int | None = None
+    longest_stall: int | None = None
     done_at: int | None = None
     end: ChunkEnd | None = None
 
@@ -45,6 +60,9 @@ class LlmChunk:
             final=end is not None and end.final,
             server_ttft_ms=None if end is None else end.server_ttft_ms,
             llm_first_token=self.first_token,
+            llm_first_answer_token=self.first_answer_token,
+            llm_last_token=self.last_token,
+            llm_longest_stall=self.longest_stall,
             llm_done=self.done_at,
         )
 
@@ -56,9 +74,12 @@ class LlmSide:
         self.chunks: list[LlmChunk] = []
         self.finished = False
         self.pausing = conversation.pausing
+        self.usage_tokens: int | None = None
+        self.server_times: Mapping[str, float] = {}
         self._session = session
         self._conversation = conversation
         self._started = False
+        self._reasoning_tokens = 0
         self._reading: LlmChunk | None = None
 
     @property
@@ -121,11 +142,15 @@ class LlmSide:
             chunk = None
         match event:
             case Token(text, kind) if chunk is not None:
-                self._token(chunk, text if kind == "answer" else "", at)
+                self._token(chunk, text, kind, at)
             case ChunkEnd() if chunk is not None:
                 self._end_chunk(chunk, event, at)
             case Done(reason) if chunk is not None:
                 self._end_answer(chunk, ChunkEnd(final=True, reason=reason), at)
+            case Usage(tokens):
+                self.usage_tokens = tokens
+            case ServerTimes(values):
+                self.server_times = values
             case Refused(fatal=True) if chunk is not None:
                 raise self._refusal(event)
             case Malformed(detail) if self.owes:
@@ -142,30 +167,44 @@ class LlmSide:
         chunk.inference_start = await self._session.perform("llm", steps)
         self._session.report("llm_start", chunk.inference_start, chunk.chunk())
 
-    def _token(self, chunk: LlmChunk, content: str, at: int) -> None:
-        chunk.tokens.append(content)
+    def _token(self, chunk: LlmChunk, content: str, kind: str, at: int) -> None:
         chunk.token_count += 1
+        before = self._last_token_of(chunk)
+        if before is not None:
+            chunk.longest_stall = max(chunk.longest_stall or 0, at - before)
+        chunk.last_token = at
+        if kind == "answer":
+            chunk.tokens.append(content)
+            chunk.first_answer_token = chunk.first_answer_token or at
+        else:
+            self._reasoning_tokens += 1
         if chunk.token_count > MAX_TOKENS:
             raise Fault("llm", "flood", f"the LLM server sent more than {MAX_TOKENS} tokens in one chunk")
         if chunk.first_token is None:
             chunk.first_token = at
             self._session.report("llm_first_token", at, chunk.chunk())
-        self._session.report("llm_token", at, text=f"token {content!r}")
-        if not self.pausing:
+        self._session.report("llm_token", at, text=f"{'token' if kind == 'answer' else kind} {content!r}")
+        if not self.pausing and kind == "answer":
             self._cut(chunk, content, at)
+
+    def _last_token_of(self, chunk: LlmChunk) -> int | None:
+        """The token before this one, of the same request: a chunk that needed none goes on where the last was cut."""
+        if chunk.last_token is not None or chunk.inference_start is not None:
+            return chunk.last_token
+        return self.chunks[-2].last_token
 
     def _cut(self, chunk: LlmChunk, last: str, at: int) -> None:
         """End the chunk where its pause says, and begin the next one with what is left of its last token."""
         scenario = self._session.plan.scenario
         pause = scenario.first_pause if chunk.chunk_num == 1 else scenario.next_pause
         text = chunk.text
-        size = cut(text, chunk.token_count, pause)
+        size = cut(text, len(chunk.tokens), pause)
         if size is None:
             return
         rest = text[size:]
         following = LlmChunk(chunk.chunk_num + 1, None)
         if rest:
-            following.tokens, following.first_token = [rest], at
+            following.tokens, following.first_token, following.first_answer_token = [rest], at, at
         if len(rest) >= len(last):
             # The token that showed the end is none of this chunk.
             chunk.token_count, following.token_count = chunk.token_count - 1, 1
@@ -178,6 +217,8 @@ class LlmSide:
 
     def _end_answer(self, chunk: LlmChunk, end: ChunkEnd, at: int) -> None:
         """The server that goes on by itself is done. What was begun behind the last cut may have come to nothing."""
+        if self._reasoning_tokens and not any(each.tokens for each in self.chunks):
+            raise Fault("llm", "no_answer", f"no answer text, {self._reasoning_tokens} reasoning tokens")
         if chunk.tokens or chunk.chunk_num == 1:
             self._end_chunk(chunk, end, at)
             return

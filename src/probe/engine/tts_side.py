@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from probe.engine.faults import Fault
+from probe.engine.faults import Busy, Fault
 from probe.engine.session import Session
 from probe.protocols.base import (
     Audio,
@@ -114,11 +114,8 @@ class TtsSide:
                 last = self.segments.pending()
                 self.segments.finish(at, generated)
                 self._report_end(last, at)
-            case Refused(message, fatal=True) if self.owes:
-                raise Fault("tts", event.reason, f"TTS server: {message}")
-            case Refused(message):
-                self.complaint = message
-                self._session.report("warning", at, text=f"TTS server: {message}")
+            case Refused():
+                self._refused(event, at)
             case Malformed(detail) if self.owes:
                 raise Fault("tts", "malformed", f"TTS server sent a frame that is not its protocol: {detail}")
 
@@ -137,6 +134,14 @@ class TtsSide:
             self._report("tts_first_audio", at, segment)
         elif segment.late_bytes == len(pcm):
             self._report("tts_late_audio", at, segment)
+
+    def _refused(self, refusal: Refused, at: int) -> None:
+        if self.owes and refusal.busy and not any(each.frames for each in self.segments.all):
+            raise Busy(refusal.message)
+        if self.owes and refusal.fatal:
+            raise Fault("tts", refusal.reason, f"TTS server: {refusal.message}")
+        self.complaint = refusal.message
+        self._session.report("warning", at, text=f"TTS server: {refusal.message}")
 
     def require_open(self) -> None:
         """Raise Fault where the server has ended the turn's stream by itself."""

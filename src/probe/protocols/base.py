@@ -67,6 +67,13 @@ class Usage:
 
 
 @dataclass(frozen=True, slots=True)
+class ServerTimes:
+    """How long its work took as the server itself measured it: milliseconds, by the server's own names."""
+
+    values: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
 class AudioFormat:
     """How the audio from now on is made, as the server states it."""
 
@@ -123,8 +130,8 @@ class Unknown:
 
 
 Event = (
-    Ready | Token | ChunkEnd | Usage | AudioFormat | Audio | SegmentEnd | Done | SpeechStopped | Transcript | Refused
-    | Malformed | Unknown
+    Ready | Token | ChunkEnd | Usage | ServerTimes | AudioFormat | Audio | SegmentEnd | Done | SpeechStopped
+    | Transcript | Refused | Malformed | Unknown
 )  # fmt: skip
 
 
@@ -278,7 +285,8 @@ class ServerProtocol(Generic[C_co]):
 
     `options` is a msgspec Struct with a default for everything. The `schemes` are those of its URL; without `protocol`
     in a configuration, the first protocol with a URL's scheme is meant. `users` reads how many hold the server's slots,
-    None where an answer does not say; `identity` what serves; `voices` which voices there are.
+    None where an answer does not say; `identity` what serves; `voices` which voices there are; `cold` whether the next
+    request has to load a model first.
     """
 
     name: str
@@ -290,3 +298,4 @@ class ServerProtocol(Generic[C_co]):
     users: Callable[[ServerPlan], Sequence[Inquiry[int | None]]] = nothing
     identity: Callable[[ServerPlan], Sequence[Inquiry[ServerIdentity]]] = nothing
     voices: Callable[[ServerPlan], Sequence[Inquiry[tuple[str, ...] | None]]] = nothing
+    cold: Callable[[ServerPlan], Sequence[Inquiry[bool | None]]] = nothing
