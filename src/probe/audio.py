@@ -16,6 +16,8 @@ FULL_SCALE = 32768
 BYTES_PER_SAMPLE = 2
 # Hiss, hum and dither below this level are silence, as are an offset and a click: what is heard lasts.
 AUDIBLE_DBFS = -50.0
+# What swings no more than engines dither their silence is no voice at all, however faint.
+DITHER = 8
 # Sound begins with the first millisecond of this many of which at least so many are above that level.
 ONSET_BLOCKS, LOUD_BLOCKS = 20, 15
 # Samples that stick to the rails (-2.5 dB of full scale). Speech at its loudest has -12 dB, a full-scale tone -3 dB.
@@ -79,6 +81,7 @@ class AudioAnalyser:
             peak=max(self._highest, -self._lowest) / FULL_SCALE,
             correlation=self._neighbours / self._power if self._power else None,
             torn=self._torn / count,
+            swing=(self._highest - self._lowest) / 2 / FULL_SCALE,
         )
 
     def _hear(self, start: int, block: "array.array[int]") -> None:
@@ -128,7 +131,7 @@ def fault(sound: AudioAnalysis | None, size: int, text: str) -> str | None:
         return "odd_bytes"
     if _is_noise(sound):
         return "noise"
-    return "silent" if sound.first_audible is None and speakable(text) else None
+    return "silent" if sound.swing <= DITHER / FULL_SCALE and speakable(text) else None
 
 
 def _is_noise(sound: AudioAnalysis) -> bool:
