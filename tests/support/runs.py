@@ -141,5 +141,6 @@ def _unasked(chunk_num: int, asked: int, *, done_ms: int, sent_ms: int) -> Chunk
         llm_first_token=asked + (done_ms - 70) * MS, llm_first_answer_token=asked + (done_ms - 70) * MS,
         llm_last_token=asked + done_ms * MS, llm_longest_stall=(20 * chunk_num - 20) * MS,
         llm_done=asked + done_ms * MS, tts_text_sent=sent, tts_first_audio=first_audio,
-        tts_last_audio=first_audio + 10 * MS, tts_segment_done=first_audio + 11 * MS, frames=((first_audio, 22_000), (first_audio + 10 * MS, 22_000)),
+        tts_last_audio=first_audio + 10 * MS, tts_segment_done=first_audio + 11 * MS,
+        frames=((first_audio, 22_000), (first_audio + 10 * MS, 22_000)),
     )  # fmt: skip
