@@ -5,7 +5,7 @@ from dataclasses import dataclass, fields
 from itertools import pairwise
 from statistics import fmean
 
-from probe import audio
+from probe import audio, delays
 from probe.record import Chunk, Outcome, RunRecord, Turn
 from probe.timestamps import milliseconds
 
@@ -26,6 +26,7 @@ class ChunkMeasures:
     tts_stream_time_ms: float | None = None
     audio_duration_ms: float | None = None
     combined_ttfb_ms: float | None = None
+    probe_delay_ms: float | None = None
     leading_silence_ms: float | None = None
     combined_ttfa_ms: float | None = None
     playout_gap_ms: float | None = None
@@ -87,19 +88,28 @@ def measure_turn(turn: Turn) -> TurnMeasures:
     measured = []
     played_until: float | None = None
     asked = turn.chunks[0].inference_start if turn.chunks else None
-    first_audio = min((c.tts_first_audio for c in turn.chunks if c.tts_first_audio is not None), default=None)
     ttfa: float | None = None
-    for chunk in turn.chunks:
-        frames = [(arrival - (asked or 0), size) for arrival, size in chunk.frames]
+    for n, chunk in enumerate(turn.chunks):
+        # As it would have been had the probe held up nothing.
+        zero = (asked or 0) + delays.before_audio(turn.chunks[: n + 1])
+        frames = [(arrival - zero, size) for arrival, size in chunk.frames]
         gap = None if not frames or played_until is None else max(0.0, milliseconds(frames[0][0] - played_until))
         heard = list(audio.playout(frames, chunk.sample_rate, played_until)) if chunk.sample_rate else []
-        measured.append(measure_chunk(chunk, gap, _underrun_ms(heard)))
+        measured.append(measure_chunk(chunk, turn.chunks[:n], gap, _underrun_ms(heard)))
         audible = _audible_ns(chunk, heard)
         if ttfa is None and audible is not None:
             ttfa = milliseconds(audible)
         played_until = heard[-1][1] if heard else played_until
     rate, stall = (_tokens_per_second(turn), _longest_stall_ms(turn)) if runs_freely(turn) else (None, None)
-    return TurnMeasures(elapsed_ms(asked, first_audio), ttfa, tuple(measured), rate, stall)
+    return TurnMeasures(_response_ttfb_ms(turn), ttfa, tuple(measured), rate, stall)
+
+
+def _response_ttfb_ms(turn: Turn) -> float | None:
+    heard = [(chunk.tts_first_audio, n) for n, chunk in enumerate(turn.chunks) if chunk.tts_first_audio is not None]
+    if not heard or turn.chunks[0].inference_start is None:
+        return None
+    first_audio, n = min(heard)
+    return milliseconds(first_audio - turn.chunks[0].inference_start - delays.before_audio(turn.chunks[: n + 1]))
 
 
 def runs_freely(turn: Turn) -> bool:
@@ -146,18 +156,27 @@ def _audible_ns(chunk: Chunk, heard: Sequence[tuple[float, float]]) -> float | N
     return None
 
 
-def measure_chunk(chunk: Chunk, playout_gap_ms: float | None = None, underrun_ms: float | None = None) -> ChunkMeasures:
-    """Measure one chunk. Silences as a listener hears them depend on the chunks before it, so they are passed in."""
+def measure_chunk(
+    chunk: Chunk,
+    before: Sequence[Chunk] = (),
+    playout_gap_ms: float | None = None,
+    underrun_ms: float | None = None,
+) -> ChunkMeasures:
+    """Measure one chunk. Silences as a listener hears them depend on the chunks `before` it, so they are passed in."""
     silence = duration = stream_time = gen_time = None
     if chunk.frames and chunk.sample_rate:
         duration = milliseconds(audio.duration_ns(chunk.audio_bytes, chunk.sample_rate))
         stream_time = elapsed_ms(chunk.tts_text_sent, chunk.tts_last_audio)
-        gen_time = elapsed_ms(chunk.tts_text_sent, chunk.tts_segment_done)
+        gen_time = None if chunk.tts_segment_done is None else elapsed_ms(chunk.tts_text_sent, delays.spoken_at(chunk))
         first = chunk.frames[0][0]
         heard = list(audio.playout([(at - first, size) for at, size in chunk.frames], chunk.sample_rate))
         audible = _audible_ns(chunk, heard)
         silence = None if audible is None else milliseconds(audible)
+    handed_on = chunk.llm_done is not None and chunk.tts_text_sent is not None and chunk.segment_end != "merged"
+    delay = milliseconds(delays.of_text(before, chunk)) if handed_on else None
     ttfb = elapsed_ms(chunk.inference_start, chunk.tts_first_audio)
+    if ttfb is not None:
+        ttfb -= delay or 0.0
     return ChunkMeasures(
         llm_ttft_ms=elapsed_ms(chunk.inference_start, chunk.llm_first_token),
         llm_ttfat_ms=elapsed_ms(chunk.inference_start, chunk.llm_first_answer_token),
@@ -168,6 +187,7 @@ def measure_chunk(chunk: Chunk, playout_gap_ms: float | None = None, underrun_ms
         tts_stream_time_ms=stream_time,
         audio_duration_ms=duration,
         combined_ttfb_ms=ttfb,
+        probe_delay_ms=delay,
         leading_silence_ms=silence,
         combined_ttfa_ms=None if ttfb is None or silence is None else ttfb + silence,
         playout_gap_ms=playout_gap_ms,

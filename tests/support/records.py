@@ -16,16 +16,15 @@ def at(ms: float) -> int:
     return EPOCH + round(ms * 1_000_000)
 
 
-def chunk(num: int = 1, asked: float = 0, *, frames: Sequence[tuple[float, float]] = (), **times: Any) -> Chunk:
+def chunk(num: int = 1, asked: float | None = 0, *, frames: Sequence[tuple[float, float]] = (), **times: Any) -> Chunk:
     """A chunk asked for at `asked` ms whose frames are (arrival, duration) in ms, as are other timestamps by name."""
     arrived = tuple((at(when), round(ms * BYTES_PER_MS)) for when, ms in frames)
     plain = {name: times.pop(name) for name in tuple(times) if name in _NOT_TIMES}
     audio = {"tts_first_audio": arrived[0][0], "tts_last_audio": arrived[-1][0]} if arrived else {}
     stamps = {name: None if ms is None else at(ms) for name, ms in times.items()}
     size = sum(size for _, size in arrived)
-    return Chunk(
-        num, at(asked), **{"frames": arrived, "audio_bytes": size, "sample_rate": RATE, **audio, **stamps, **plain}
-    )
+    fields = {"frames": arrived, "audio_bytes": size, "sample_rate": RATE, **audio, **stamps, **plain}
+    return Chunk(num, None if asked is None else at(asked), **fields)
 
 
 def heard(silence_ms: float | None = 0) -> AudioAnalysis:

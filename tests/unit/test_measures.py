@@ -45,18 +45,19 @@ def gaps(*chunks: Chunk) -> list[float | None]:
 
 
 def test_the_measures_of_a_chunk() -> None:
-    assert measure_chunk(WHOLE, 12.5, 3.5) == ChunkMeasures(
+    assert measure_chunk(WHOLE, (), 12.5, 3.5) == ChunkMeasures(
         llm_ttft_ms=250,
         llm_ttfat_ms=300,
         llm_gen_time_ms=380,
         tts_wait_ms=5,
         tts_ttfb_ms=515,
-        tts_gen_time_ms=815,
+        tts_gen_time_ms=665,
         tts_stream_time_ms=665,
         audio_duration_ms=400,
-        combined_ttfb_ms=900,
+        combined_ttfb_ms=895,
+        probe_delay_ms=5,
         leading_silence_ms=40,
-        combined_ttfa_ms=940,
+        combined_ttfa_ms=935,
         playout_gap_ms=12.5,
         underrun_ms=3.5,
         realtime_factor=400 / 665,
@@ -73,8 +74,18 @@ def test_the_classic_duration_is_bytes_over_two_times_22000() -> None:
     [
         ("llm_first_token", {"llm_ttft_ms"}),
         ("llm_first_answer_token", {"llm_ttfat_ms"}),
-        ("llm_done", {"llm_gen_time_ms", "tts_wait_ms"}),
-        ("tts_text_sent", {"tts_wait_ms", "tts_ttfb_ms", "tts_gen_time_ms", "tts_stream_time_ms", "realtime_factor"}),
+        ("llm_done", {"llm_gen_time_ms", "tts_wait_ms", "probe_delay_ms"}),
+        (
+            "tts_text_sent",
+            {
+                "tts_wait_ms",
+                "probe_delay_ms",
+                "tts_ttfb_ms",
+                "tts_gen_time_ms",
+                "tts_stream_time_ms",
+                "realtime_factor",
+            },
+        ),
         ("tts_first_audio", {"tts_ttfb_ms", "combined_ttfb_ms", "combined_ttfa_ms"}),
         ("tts_last_audio", {"tts_stream_time_ms", "realtime_factor"}),
         ("tts_segment_done", {"tts_gen_time_ms"}),
@@ -83,7 +94,7 @@ def test_the_classic_duration_is_bytes_over_two_times_22000() -> None:
 )
 def test_what_is_missing_is_none_and_only_that(missing: str, gone: set[str]) -> None:
     lost: Any = {missing: None}
-    measured = measure_chunk(replace(WHOLE, **lost), 0.0, 0.0)
+    measured = measure_chunk(replace(WHOLE, **lost), (), 0.0, 0.0)
     assert {f.name for f in fields(measured) if getattr(measured, f.name) is None} == gone
 
 
@@ -147,7 +158,7 @@ def test_one_moment_has_no_rate(chunks: tuple[Chunk, ...]) -> None:
 def test_a_chunk_without_a_request_has_no_latency_from_one() -> None:
     later = replace(WHOLE, inference_start=None)
     gone = {"llm_ttft_ms", "llm_ttfat_ms", "llm_gen_time_ms", "combined_ttfb_ms", "combined_ttfa_ms"}
-    measured = measure_chunk(later, 0.0, 0.0)
+    measured = measure_chunk(later, (), 0.0, 0.0)
     assert {f.name for f in fields(measured) if getattr(measured, f.name) is None} == gone
     assert (measured.tts_wait_ms, measured.tts_ttfb_ms) == (5, 515)
 
@@ -233,15 +244,15 @@ def test_a_merged_chunk_has_no_tts_measures_and_the_response_starts_with_the_nex
     spoken = chunk(2, 2100, tts_text_sent=2200, frames=[(2500, 900)], tts_segment_done=2650, sound=heard(30))
     measured = measure(merged, spoken)
     assert measured.chunks[0] == ChunkMeasures(llm_ttft_ms=80, llm_gen_time_ms=100)
-    assert measured.response_ttfb_ms == 2500
-    assert measured.response_ttfa_ms == 2530
+    assert measured.response_ttfb_ms == 500, "2 s of it were ours: we waited whether the server kept the text"
+    assert measured.response_ttfa_ms == 530
     assert measured.chunks[1].combined_ttfb_ms == 400
 
 
 def test_the_response_equals_the_first_chunk_that_sounds_by_itself() -> None:
     measured = measure(WHOLE, chunk(2, 1300, frames=[(1500, 100)], sound=heard(0)))
-    assert measured.response_ttfb_ms == measured.chunks[0].combined_ttfb_ms == 900
-    assert measured.response_ttfa_ms == measured.chunks[0].combined_ttfa_ms == 940
+    assert measured.response_ttfb_ms == measured.chunks[0].combined_ttfb_ms == 895
+    assert measured.response_ttfa_ms == measured.chunks[0].combined_ttfa_ms == 935
 
 
 def test_first_sound_is_in_the_next_chunk_where_the_first_was_silent() -> None:
@@ -279,15 +290,15 @@ def test_the_summary_of_a_run() -> None:
     assert summary.audio_ms == 400 + 600 + 250
     assert summary.wall_time_ms == 3100, "from 100 to 2100 and from 3000 to 4100: nobody waits between turns"
     assert summary.realtime_factor == 1250 / 3100
-    assert (summary.response_ttfb_ms, summary.response_ttfa_ms) == (900, 940)
+    assert (summary.response_ttfb_ms, summary.response_ttfa_ms) == (895, 935)
     assert summary.tts_wait_longest_ms == 5
     assert summary.llm_tokens_per_second is summary.llm_longest_stall_ms is None
     assert summarise(record(replace(first, usage_tokens=40), second)).tokens == 43, "the server's own count"
-    # Frames at 1000 and 1150 of 300 and 100 ms play until 1400; the next comes at 2000.
-    assert (summary.playout_gaps, summary.playout_gap_total_ms, summary.playout_gap_longest_ms) == (1, 600, 600)
-    assert summary.first == measure_chunk(WHOLE, None, 0.0)
+    # Frames at 1000 and 1150 of 300 and 100 ms play until 1400; the next comes at 2000, 150 ms of which we waited.
+    assert (summary.playout_gaps, summary.playout_gap_total_ms, summary.playout_gap_longest_ms) == (1, 450, 450)
+    assert summary.first == measure_chunk(WHOLE, (), None, 0.0)
     assert summary.average.llm_ttft_ms == (250 + 50) / 2, "the third chunk has none and is left out"
-    assert summary.average.combined_ttfb_ms == (900 + 700 + 700) / 3
+    assert summary.average.combined_ttfb_ms == (895 + 700 + 700) / 3
     assert summary.average.audio_duration_ms == (400 + 600 + 250) / 3
 
 
@@ -458,7 +469,7 @@ def test_measures_do_not_depend_on_when_a_turn_was(chunks: list[Chunk], later_ms
 def test_a_priming_frame_of_silence_is_no_early_sound() -> None:
     """20 ms of silence at once, and the speech 900 ms later: that is when a listener hears something."""
     spoken = chunk(
-        asked=0, tts_text_sent=50, frames=[(100, 20), (1000, 600)], sound=heard(20), llm_first_token=10, llm_done=40
+        asked=0, llm_first_token=10, llm_done=50, tts_text_sent=50, frames=[(100, 20), (1000, 600)], sound=heard(20)
     )
     measured = measure(spoken)
     assert measured.response_ttfb_ms == 100

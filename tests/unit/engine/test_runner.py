@@ -76,7 +76,7 @@ def test_the_older_generation_ends_a_segment_with_a_gap_or_with_done(virtual: An
     assert record.failure is None
     first, second = measure_run(record)[0].chunks
     assert [c.segment_end for c in record.turns[0].chunks] == ["gap", "done"]
-    assert first.tts_gen_time_ms == pytest.approx(350)
+    assert first.tts_gen_time_ms == pytest.approx(200), "the gap that showed its end was our wait"
     assert first.tts_stream_time_ms == pytest.approx(200)
     assert second.tts_gen_time_ms == pytest.approx(210)
 
@@ -90,9 +90,9 @@ def test_a_one_word_text_is_held_two_seconds_and_its_audio_is_merged(virtual: An
     assert held.tts_text_sent is not None
     assert second.began - held.tts_text_sent == pytest.approx(2e9)
     turn = measure_run(record)[0]
-    assert turn.response_ttfb_ms == pytest.approx(100 + 2000 + 130 + 200)
+    assert turn.response_ttfb_ms == pytest.approx(100 + 130 + 200), "the 2 s that we held are ours"
     assert turn.chunks[1].combined_ttfb_ms == pytest.approx(130 + 200)
-    assert outcome(record) == "slow"
+    assert outcome(record) == "ok"
 
 
 def test_a_held_text_is_spoken_by_close_when_no_other_text_comes(virtual: Any) -> None:
@@ -192,7 +192,7 @@ def test_whose_audio_is_whose_on_an_older_server(virtual: Any, ttfb: float, targ
             unspoken = ""
     assert heard == server.spoken
     assert record.doubts == ()
-    assert outcome(record) == ("ok" if ttfb == 0.3 and target_ms == 500.0 and not first else "slow")
+    assert outcome(record) == ("ok" if ttfb == 0.3 else "slow"), "what the probe held back is none of the server's"
 
 
 def test_a_slow_server_is_waited_for(virtual: Any) -> None:

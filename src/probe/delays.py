@@ -1,0 +1,62 @@
+"""How long the probe itself held up a turn: known exactly, from the record, so that it is in no latency of a server.
+
+Two kinds. What the probe was slow to do: from the arrival of what triggers a request to the write of that request. And
+what it chose: to wait for more audio until a gap shows that a segment is over, or for a text that the server may keep.
+Nanoseconds; never negative.
+"""
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+from probe.record import Chunk
+
+# Ends of a segment that the server itself shows; any other is known only after a wait that the probe chose.
+_SHOWN = ("marker", "end", "done")
+
+
+def spoken_at(chunk: Chunk) -> int | None:
+    """When the TTS server was done with a chunk's text, as far as that is known without waiting; None without a text.
+
+    Late audio came after we had taken the segment for finished, and nobody waited for it.
+    """
+    if chunk.segment_end in _SHOWN:
+        return chunk.tts_segment_done
+    if chunk.segment_end == "gap" and chunk.tts_last_audio is not None and chunk.tts_segment_done is not None:
+        return min(chunk.tts_last_audio, chunk.tts_segment_done)
+    return chunk.tts_text_sent
+
+
+def of_text(before: Sequence[Chunk], chunk: Chunk) -> int:
+    """How long a chunk's text waited for the probe alone: it was complete, and the TTS server free."""
+    if chunk.tts_text_sent is None or chunk.llm_done is None:
+        return 0
+    return _since([chunk.llm_done, *map(spoken_at, before)], chunk.tts_text_sent)
+
+
+def of_request(before: Chunk, chunk: Chunk) -> int:
+    """How long the request for a chunk waited for the probe alone; 0 where there was none."""
+    if chunk.inference_start is None or before.llm_done is None:
+        return 0
+    return _since([before.llm_done, spoken_at(before)], chunk.inference_start)
+
+
+def before_audio(chunks: Sequence[Chunk]) -> int:
+    """All that the probe took between the request for the first of these chunks and the first audio of the last."""
+    texts = sum(of_text(chunks[:n], chunk) for n, chunk in enumerate(chunks))
+    return texts + sum(of_request(before, chunk) for before, chunk in pairwise(chunks))
+
+
+def slowness(chunks: Sequence[Chunk]) -> int:
+    """Of that, before a turn's first audio, what the probe did not choose: it should have been nothing."""
+    heard = [n for n, chunk in enumerate(chunks) if chunk.tts_first_audio is not None]
+    if not heard:
+        return 0
+    texts = sum(of_text(chunks[:n], chunks[n]) for n in range(heard[0] + 1))
+    asked = (n for n in range(1, heard[0] + 1) if chunks[n - 1].segment_end in _SHOWN)
+    return texts + sum(of_request(chunks[n - 1], chunks[n]) for n in asked)
+
+
+def _since(triggers: Sequence[int | None], written: int) -> int:
+    """From the last trigger that had come by then; what came later was not waited for."""
+    come = [at for at in triggers if at is not None and at <= written]
+    return written - max(come) if come else 0
