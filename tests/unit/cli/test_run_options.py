@@ -93,7 +93,11 @@ def test_the_pairs_may_be_mixed(planned: Run) -> None:
     assert [other.servers[role].protocol for role in ("llm", "tts")] == ["chunked", "speech"]
 
 
-def test_a_protocol_alone_comes_with_its_usual_url(planned: Run) -> None:
+def test_a_protocol_alone_comes_with_its_usual_url_or_the_configured_one(planned: Run, tmp_path: Path) -> None:
+    path = tmp_path / "probe.toml"
+    path.write_text('[targets.t.llm]\nurl = "ws://spark:8002/ws"\n')
+    assert planned("--config", str(path), "--llm-protocol", "chunked").target.servers["llm"].url == "ws://spark:8002/ws"
+    assert planned("--config", str(path), "--llm-protocol", "chat").target.servers["llm"].url == LLM
     target = planned("--llm-protocol", "chat", "--tts-protocol", "speech").target
     assert [(target.servers[role].protocol, target.servers[role].url) for role in ("llm", "tts")] == [
         ("chat", LLM), ("speech", TTS)
