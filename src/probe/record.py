@@ -201,7 +201,7 @@ class Chunk:
 
 
 EventKind = Literal[
-    "connected", "llm_start", "llm_token", "llm_first_token", "llm_chunk_end", "tts_text", "tts_audio",
+    "connected", "llm_start", "llm_token", "llm_first_token", "llm_chunk_end", "llm_cut", "tts_text", "tts_audio",
     "tts_first_audio", "tts_late_audio", "tts_segment_end", "tts_held", "turn_done", "warning",
 ]  # fmt: skip
 

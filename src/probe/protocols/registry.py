@@ -1,9 +1,10 @@
 """Every wire protocol that there is: a new one is one line here."""
 
 from collections.abc import Mapping
+from typing import Literal
 
 from probe.protocols import llama_chunked, magpie
-from probe.protocols.base import LlmConversation, ServerProtocol, TtsConversation
+from probe.protocols.base import LlmConversation, ServerProtocol, Terms, TtsConversation
 from probe.protocols.choice import Protocols
 from probe.record import Role, Target
 
@@ -19,3 +20,11 @@ PROTOCOLS: Mapping[Role, Mapping[str, ServerProtocol[LlmConversation] | ServerPr
 def chosen(target: Target) -> Protocols:
     """The protocols of a target's servers."""
     return Protocols(LLM[target.servers["llm"].protocol], TTS[target.servers["tts"].protocol])
+
+
+def answering(target: Target) -> Literal["pausing", "free_running"]:
+    """How a target's LLM server answers. One whose protocol nobody knows any more does so freely."""
+    server = target.servers["llm"]
+    known = LLM.get(server.protocol)
+    pausing = known is not None and known.converse(Terms(server, "", target.limits.llm_s)).pausing
+    return "pausing" if pausing else "free_running"

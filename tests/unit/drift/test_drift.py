@@ -3,6 +3,7 @@
 import math
 import random
 from dataclasses import replace
+from statistics import median
 
 import pytest
 from hypothesis import given, settings
@@ -207,6 +208,20 @@ def test_cold_runs_are_kept_apart() -> None:
     # The very first, the one after the failure, the one after a pause of hours.
     assert verdict.cold_runs == 3
     assert verdict.runs == 400 - 1 - 3
+
+
+def test_runs_for_which_a_model_was_loaded_are_kept_apart() -> None:
+    """As many in a row as would be a change, and far slower."""
+    runs = list(noisy(400))
+    slow = [replace(each, stages_ms=tuple(10 * (ms or 0) for ms in each.stages_ms)) for each in runs[200:260]]
+    loading = [replace(each, cold=True) for each in slow]
+    monitor, found = watched([*runs[:200], *loading, *runs[260:]])
+    verdict = monitor.verdict()
+    assert (found, verdict.state) == ([], "stable")
+    assert (verdict.cold_runs, verdict.runs) == (61, 339)
+    assert verdict.cold_ms == median(each.stages_ms[0] or 0 for each in (runs[0], *loading))
+    _, warm = watched([*runs[:200], *slow, *runs[260:]])
+    assert warm != []
 
 
 def test_a_schedule_of_hours_is_no_pause() -> None:
