@@ -142,9 +142,7 @@ def test_users_of_llama_cpp_itself_are_waited_for_too(virtual: Any, own: bytes, 
     """They talk to llama.cpp directly: the chunked server knows nothing of them."""
     answers = {"http://spark:8002/health": own, "http://other:8000/slots": slots}
     headers = {"authorization": "Bearer secret-of-spark"}
-    asked = PROTOCOL.users(
-        ServerPlan("chunked", "ws://spark:8002/ws", {"llama_url": "http://other:8000/"}, headers)
-    )
+    asked = PROTOCOL.users(ServerPlan("chunked", "ws://spark:8002/ws", {"llama_url": "http://other:8000/"}, headers))
     # What is said to one server is no other's business.
     assert [dict(each.headers) for (each,) in asked] == [headers, {}]
 
