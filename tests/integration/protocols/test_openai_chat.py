@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from chat_server import CUT, END, HEAD, STALL, ChatServer, Script, piece, response, serving
 from chat_streams import ERROR_BEFORE_DONE, FINISH, LLAMA_CPP, THINKING, said
+from service import Service, eventually, service, write_config
 
 from probe import config
 from probe.daemon.attempt import attempt
@@ -266,3 +267,27 @@ async def _check_config(tmp_path: Path, *more: str) -> tuple[int, str]:
     async with asyncio.timeout(60):
         out, _ = await process.communicate()
     return process.returncode or 0, out.decode()
+
+
+UNKNOWN = 'voice_probe_courtesy_unknown_total{target="scripted"}'
+
+
+@pytest.mark.parametrize(("setting", "came_out"), [("run", "ok"), ("wait", "skipped")])
+async def test_the_daemon_counts_and_logs_unknown_users(tmp_path: Path, setting: str, came_out: str) -> None:
+    """A line where it begins and one where it ends, not one for each run."""
+    more = f'[courtesy]\nmax_wait_s = 0\nunknown = "{setting}"'
+    async with serving(GOOD) as server, ScriptedTts() as tts:
+        path = write_config(tmp_path, server.url, tts.url, every_s=1, more=more)
+        async with service(path) as daemon:
+            line = await daemon.until("a server does not say who uses it")
+            assert (line["target"], line["courtesy"]) == ("scripted", setting)
+            await eventually(lambda: counted(daemon, 2))
+            await daemon.until("run", outcome=came_out)
+            server.pages |= LLAMA_PAGES
+            await daemon.until("every server says who uses it again")
+            await daemon.until("run", outcome="ok")
+            assert sum(each["event"] == line["event"] for each in daemon.lines) == 1
+
+
+async def counted(daemon: Service, least: float) -> bool:
+    return (await daemon.metrics()).get(UNKNOWN, 0) >= least
