@@ -1,7 +1,7 @@
 """Reads tables as the types of the sections: every error at once, each with its key and what is allowed there.
 
 A type is a Section or another msgspec Struct, `dict[str, …]`, `list[…]`, a Literal, `str`, `int`, `float`, `bool`,
-`Path` or `Secret`, each `| None` too; `Any` is any JSON value. Its `Annotated` holds msgspec's `Meta` (bounds,
+`Path` or `Secret`, each `| None` too, or `Any` for any JSON value. Its `Annotated` holds msgspec's `Meta` (bounds,
 description), and functions that return the value that is meant or raise ValueError with what is wrong.
 """
 

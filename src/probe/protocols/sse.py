@@ -6,7 +6,7 @@ Pure, and bounded: what is kept is the start of one line.
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-# Of a line of text a server sends a few hundred bytes.
+# A server sends a few hundred bytes.
 MAX_LINE_BYTES = 2**16
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
@@ -47,11 +47,9 @@ class Fields:
             self._add(piece)
 
     def end(self) -> Iterator[Field]:
-        """The stream is over: its last line may lack its end, and its last event the empty line."""
-        if not self.overlong:
-            if self._line:
-                yield from self._complete()
-            yield Field("", b"")
+        """The stream is over: its last line may lack its end, or the rest of it."""
+        if self._line:
+            yield from self._complete()
 
     def _add(self, piece: bytes) -> None:
         if len(self._line) + len(piece) > self._longest:

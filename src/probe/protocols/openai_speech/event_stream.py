@@ -39,9 +39,10 @@ class EventStream:
             yield from self._take(each)
 
     def end(self) -> Iterator[ServerSent]:
-        """Take the end of the stream, which ends the last event."""
+        """Take the end of the stream, which ends the last line and the last event."""
         for each in self._fields.end():
             yield from self._take(each)
+        yield from self._complete()
 
     def _take(self, field: Field) -> Iterator[ServerSent]:
         match field.name:
