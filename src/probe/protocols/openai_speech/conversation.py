@@ -113,7 +113,8 @@ class SpeechConversation(TtsConversation):
         heard = self._heard
         self._over()
         if not heard and speakable(self._text):
-            yield Refused(f"{reading.empty} for a text", reason="no_audio")
+            voice = self._server.options["voice"]
+            yield Refused(f"{reading.empty} for a text; does it have the voice {voice!r}?", reason="no_audio")
             return
         yield SegmentEnd(how="end")
         if self._closed:

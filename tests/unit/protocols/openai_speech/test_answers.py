@@ -109,6 +109,10 @@ def refused(message: str, reason: str = "wrong_format") -> list[Step]:
     return [Refused(message, reason=reason)]
 
 
+def nothing(what: str) -> list[Step]:
+    return refused(f"{what} for a text; does it have the voice 'af_heart'?", "no_audio")
+
+
 def instead(what: str) -> list[Step]:
     return refused(f"{what} instead of 16-bit mono PCM")
 
@@ -163,9 +167,9 @@ def instead(what: str) -> list[Step]:
         (AS_EVENTS, event("hello"), [Malformed("not JSON: hello")]),
         (AS_EVENTS, event({"audio": "!"}), [Malformed("audio that is not base64: !")]),
         # Nothing at all.
-        (AS_PCM, b"", refused("an empty body for a text", "no_audio")),
-        (AS_EVENTS, DONE, refused("an event stream without audio for a text", "no_audio")),
-        ({"content-type": "application/json"}, b"", refused("an empty body for a text", "no_audio")),
+        (AS_PCM, b"", nothing("an empty body")),
+        (AS_EVENTS, DONE, nothing("an event stream without audio")),
+        ({"content-type": "application/json"}, b"", nothing("an empty body")),
     ],
 )  # fmt: skip
 def test_an_answer_without_audio_that_can_be_measured(
@@ -178,8 +182,8 @@ def test_an_answer_without_audio_that_can_be_measured(
 @pytest.mark.parametrize(
     ("body", "expected"),
     [
-        (wav(b""), refused("a WAV header without any sample for a text", "no_audio")),
-        (riff(fmt(), chunk(b"data", b"", UNKNOWN)), refused("a WAV header without any sample for a text", "no_audio")),
+        (wav(b""), nothing("a WAV header without any sample")),
+        (riff(fmt(), chunk(b"data", b"", UNKNOWN)), nothing("a WAV header without any sample")),
         (riff(fmt()), instead("a WAV file that ends before its samples")),
         (riff(fmt(), chunk(b"LIST", b"", 2**31)), instead("a WAV file that ends before its samples")),
     ],
