@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from probe.protocols.sse import Field, Fields
 
-# Three megabytes of samples, a minute at the usual rate: no server waits for so long before it sends some.
-MAX_EVENT_BYTES = 2**22
+# Half a minute of samples at the usual rate, and no more than can be decoded between two reads (15 ms).
+MAX_EVENT_BYTES = 2**21
 
 
 @dataclass(frozen=True, slots=True)
