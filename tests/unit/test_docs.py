@@ -8,7 +8,7 @@ from typing import Any
 import click
 import pytest
 from fault_matrix import page
-from msgspec import Struct, structs
+from msgspec import NODEFAULT, Struct, structs
 
 import golden
 from probe import config, legacy
@@ -155,3 +155,13 @@ def keys(table: dict[str, Any], prefix: str = "") -> dict[str, Any]:
         else:
             found[prefix + key] = value
     return found
+
+
+def test_a_page_of_a_protocol_names_each_of_its_options_with_its_default() -> None:
+    for path in (ROOT / "docs" / "protocols").glob("*.md"):
+        (protocol,) = (known[path.stem] for known in PROTOCOLS.values() if path.stem in known)
+        text = path.read_text("utf-8")
+        for each in structs.fields(protocol.options):
+            default = each.default_factory() if each.default is NODEFAULT else each.default
+            shown = "not sent" if default is None else f"{default}"
+            assert re.search(rf"^\| `{each.name}` \| `?{re.escape(shown)}`? \|", text, re.MULTILINE), each.name

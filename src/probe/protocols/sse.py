@@ -20,10 +20,11 @@ class Field:
 
 
 class Fields:
-    """The fields of one stream. `overlong`: a line was longer than anyone would read, and nothing more comes of it."""
+    """The fields of one stream. `overlong`: a line was longer than `longest` bytes, and nothing more comes of it."""
 
-    def __init__(self) -> None:
+    def __init__(self, longest: int = MAX_LINE_BYTES) -> None:
         self.overlong = False
+        self._longest = longest
         self._line = bytearray()
         self._first = True
         # Whether a line ended with the last byte, a carriage return: a line feed behind it is none of its own.
@@ -51,7 +52,7 @@ class Fields:
             yield from self._complete()
 
     def _add(self, piece: bytes) -> None:
-        if len(self._line) + len(piece) > MAX_LINE_BYTES:
+        if len(self._line) + len(piece) > self._longest:
             self.overlong = True
             self._line.clear()
         else:

@@ -131,7 +131,10 @@ def test_a_file_says_what_differs(path: Path) -> None:
             "[targets.a]\nllm_protocol = 'grpc'",
             ["targets.a.llm_protocol: 'grpc' is unknown; one of: chunked, openai_chat"],
         ),
-        ("[targets.a]\ntts_protocol = 'grpc'", ["targets.a.tts_protocol: 'grpc' is unknown; one of: magpie"]),
+        (
+            "[targets.a]\ntts_protocol = 'grpc'",
+            ["targets.a.tts_protocol: 'grpc' is unknown; one of: magpie, openai_speech"],
+        ),
         ("[targets.a]\ntts_mode = 'fast'", ["targets.a.tts_mode: should be 'batch' or 'stream' (got 'fast')"]),
         (
             "[scenarios.s]\nprompt_cache = 'warm'",

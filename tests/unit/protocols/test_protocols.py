@@ -39,8 +39,9 @@ def tts(frame: Any) -> Any:
     return TTS.decode(data, binary=False)
 
 
-def test_the_registry_names_every_protocol() -> None:
-    assert (list(registry.LLM), list(registry.TTS)) == (["chunked", "openai_chat"], ["magpie"])
+def test_the_registry_names_the_protocols() -> None:
+    """The first of each is the default."""
+    assert (list(registry.LLM), list(registry.TTS)) == (["chunked", "openai_chat"], ["magpie", "openai_speech"])
 
 
 @pytest.mark.parametrize(
