@@ -7,12 +7,15 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 T = TypeVar("T")
 
 # `make fuzz`: as many examples as somebody has time for.
 settings.register_profile("fuzz", max_examples=10_000, deadline=None)
+# No test depends on how fast the machine is: hypothesis would fail one whose example took 200 ms.
+settings.register_profile("default", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("default")
 
 
 class _InstantSelector(selectors.SelectSelector):

@@ -291,3 +291,19 @@ def test_runs_of_several_kinds_are_no_drift(values: tuple[float, ...]) -> None:
     rng = random.Random(3)
     runs = [point(each, (180.0, 220.0, rng.choice(values))) for each in range(3 * TWO_DAYS)]
     assert watched(runs)[1] == []
+
+
+@pytest.mark.parametrize("days", [-20_000, -60, -3, -1, 1, 3, 365])
+@pytest.mark.parametrize("runs", [2, 30])
+def test_a_clock_that_was_wrong_for_some_runs_spoils_nothing(days: int, runs: int) -> None:
+    """A machine without a battery starts with another time, until it has been set: a step is found all the same."""
+    off = days * 86_400 * 10**9
+    slower = TWO_DAYS + runs + 2 * DAY
+    series = [
+        replace(each, started=each.started + off) if TWO_DAYS <= n < TWO_DAYS + runs else each
+        for n, each in enumerate(noisy(slower + 60, factors=step(slower, 1.5)))
+    ]
+    monitor, _ = watched(series)
+    assert monitor.verdict().state == "slower"
+    found = [each for each in monitor.changes if isinstance(each, Shift)]
+    assert abs(number(found[-1].since) - slower) <= 3
