@@ -74,7 +74,7 @@ Then, from another terminal:
     type=click.Choice(VOICES),
     default="aria",
     show_default=True,
-    help="The voice where a request names none.",
+    help="The voice where a request names none, or one of OpenAI's, such as alloy.",
 )
 @click.option("--verbose", is_flag=True, help="Show llama.cpp's own log on stderr.")
 def openai(

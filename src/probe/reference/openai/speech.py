@@ -10,7 +10,7 @@ from contextlib import aclosing
 from aiohttp import web
 
 from probe.reference.openai.errors import break_off, refusal
-from probe.reference.openai.speech_request import SpeechRequest, parse
+from probe.reference.openai.speech_request import STAND_INS, SpeechRequest, parse
 from probe.reference.speech.engine import VOICES, SpeechError
 from probe.reference.speech.pcm import BYTES_PER_SAMPLE, frames
 from probe.reference.speech.synthesizer import Synthesizer
@@ -33,7 +33,7 @@ class Speech:
 
     async def voices(self, _request: web.Request) -> web.Response:
         """List the voices as Kokoro-FastAPI does."""
-        return web.json_response({"voices": [{"id": voice, "name": voice} for voice in VOICES]})
+        return web.json_response({"voices": [{"id": voice, "name": voice} for voice in (*VOICES, *STAND_INS)]})
 
     async def speak(self, request: web.Request) -> web.StreamResponse:
         """Answer from the first audio on, so that an engine that fails at once is a 500; a later one breaks it off.

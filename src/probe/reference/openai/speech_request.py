@@ -8,6 +8,8 @@ from typing import Any
 from probe.reference.openai.errors import RefusedError
 from probe.reference.speech.engine import VOICES
 
+# OpenAI's names for its own voices: clients send them to any server, which then has some voice of its own answer.
+STAND_INS = ("alloy", "ash", "ballad", "coral", "echo", "fable", "nova", "onyx", "sage", "shimmer", "verse")
 LONGEST_INPUT = 4096
 FORMATS = ("wav", "pcm")
 STREAMS = ("audio", "sse")
@@ -25,7 +27,7 @@ class SpeechRequest:
 
 
 def parse(body: bytes, *, voice: str, languages: Collection[str]) -> SpeechRequest:
-    """Read a request; `voice` speaks where it names none. Raises RefusedError."""
+    """Read a request; `voice` speaks where it names none, or one of OpenAI's. Raises RefusedError."""
     fields = _object(body)
     text = fields.get("input")
     if not isinstance(text, str) or not text.strip():
@@ -34,9 +36,10 @@ def parse(body: bytes, *, voice: str, languages: Collection[str]) -> SpeechReque
         raise RefusedError(f"input has {len(text)} characters, and {LONGEST_INPUT} are allowed", "input")
     if fields.get("speed", 1) != 1:
         raise RefusedError("speed must be 1: this engine speaks at one speed", "speed")
+    wanted = _one_of(fields, "voice", (*VOICES, *STAND_INS), voice)
     return SpeechRequest(
         text,
-        _one_of(fields, "voice", VOICES, voice),
+        voice if wanted in STAND_INS else wanted,
         _one_of(fields, "response_format", FORMATS, FORMATS[0]),
         _one_of(fields, "stream_format", STREAMS, STREAMS[0]),
         _one_of(fields, "language", languages, next(iter(languages))),
