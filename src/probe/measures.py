@@ -81,9 +81,9 @@ def measure_turn(turn: Turn) -> TurnMeasures:
         gap = None if not frames or played_until is None else max(0.0, milliseconds(frames[0][0] - played_until))
         heard = list(audio.playout(frames, chunk.sample_rate, played_until)) if chunk.sample_rate else []
         measured.append(measure_chunk(chunk, gap, _underrun_ms(heard)))
-        silence = measured[-1].leading_silence_ms
-        if ttfa is None and heard and silence is not None:
-            ttfa = milliseconds(heard[0][0]) + silence
+        audible = _audible_ns(chunk, heard)
+        if ttfa is None and audible is not None:
+            ttfa = milliseconds(audible)
         played_until = heard[-1][1] if heard else played_until
     return TurnMeasures(elapsed_ms(asked, first_audio), ttfa, tuple(measured))
 
@@ -95,6 +95,21 @@ def _underrun_ms(heard: Sequence[tuple[float, float]]) -> float | None:
     return milliseconds(sum(max(0.0, start - end) for (_, end), (start, _) in pairwise(heard)))
 
 
+def _audible_ns(chunk: Chunk, heard: Sequence[tuple[float, float]]) -> float | None:
+    """When the first audible sample is played, by the playout of its segment's frames; None where there is none.
+
+    What is silent before a stall is heard at once, and the sound behind it as late as it came.
+    """
+    if chunk.sound is None or chunk.sound.first_audible is None or not chunk.sample_rate:
+        return None
+    before = chunk.sound.first_audible * audio.BYTES_PER_SAMPLE
+    for (_, size), (start, _) in zip(chunk.frames, heard, strict=True):
+        if before < size:
+            return start + audio.duration_ns(before, chunk.sample_rate)
+        before -= size
+    return None
+
+
 def measure_chunk(chunk: Chunk, playout_gap_ms: float | None = None, underrun_ms: float | None = None) -> ChunkMeasures:
     """Measure one chunk. Silences as a listener hears them depend on the chunks before it, so they are passed in."""
     silence = duration = stream_time = gen_time = None
@@ -102,8 +117,10 @@ def measure_chunk(chunk: Chunk, playout_gap_ms: float | None = None, underrun_ms
         duration = milliseconds(audio.duration_ns(chunk.audio_bytes, chunk.sample_rate))
         stream_time = elapsed_ms(chunk.tts_text_sent, chunk.tts_last_audio)
         gen_time = elapsed_ms(chunk.tts_text_sent, chunk.tts_segment_done)
-    if chunk.sound is not None and chunk.sound.first_audible is not None and chunk.sample_rate:
-        silence = chunk.sound.first_audible * 1000 / chunk.sample_rate
+        first = chunk.frames[0][0]
+        heard = list(audio.playout([(at - first, size) for at, size in chunk.frames], chunk.sample_rate))
+        audible = _audible_ns(chunk, heard)
+        silence = None if audible is None else milliseconds(audible)
     ttfb = elapsed_ms(chunk.inference_start, chunk.tts_first_audio)
     return ChunkMeasures(
         llm_ttft_ms=elapsed_ms(chunk.inference_start, chunk.llm_first_token),

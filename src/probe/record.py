@@ -151,6 +151,8 @@ class AudioAnalysis:
     correlation: float | None
     # Share of the samples that are not small and whose low byte is all ones: the torn-off sign of a neighbour.
     torn: float = 0.0
+    # How far the samples swing to either side of their middle. An offset moves no loudspeaker.
+    swing: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -364,3 +364,28 @@ def test_measures_do_not_depend_on_when_a_turn_was(chunks: list[Chunk], later_ms
         return replace(each, frames=tuple((arrival + shift, size) for arrival, size in each.frames), **stamps)
 
     assert measure(*map(moved, chunks)) == measure(*chunks)
+
+
+def test_a_priming_frame_of_silence_is_no_early_sound() -> None:
+    """20 ms of silence at once, and the speech 900 ms later: that is when a listener hears something."""
+    spoken = chunk(
+        asked=0, tts_text_sent=50, frames=[(100, 20), (1000, 600)], sound=heard(20), llm_first_token=10, llm_done=40
+    )
+    measured = measure(spoken)
+    assert measured.response_ttfb_ms == 100
+    assert measured.response_ttfa_ms == 1000
+    assert (measured.chunks[0].leading_silence_ms, measured.chunks[0].combined_ttfa_ms) == (900, 1000)
+
+
+def test_silence_in_slow_drips_is_as_long_as_it_takes() -> None:
+    drips = [(100 + 60 * n, 20) for n in range(15)]
+    measured = measure(chunk(asked=0, tts_text_sent=50, frames=[*drips, (1000, 600)], sound=heard(310)))
+    assert measured.response_ttfa_ms == 1010
+
+
+def test_sound_of_a_later_chunk_waits_for_what_is_played_before_it() -> None:
+    silent = chunk(1, asked=0, tts_text_sent=10, frames=[(100, 500)], sound=heard(None))
+    spoken = chunk(2, 200, tts_text_sent=300, frames=[(400, 600)], sound=heard(50))
+    measured = measure(silent, spoken)
+    assert measured.response_ttfa_ms == 650
+    assert measured.chunks[1].combined_ttfa_ms == 250

@@ -376,7 +376,7 @@ try:
 finally:
     print(*sys.modules, file=sys.stderr)
 """
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=30)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60)
     assert done.returncode == (2 if arguments == ["rnu"] else 0)
     loaded = {name.partition(".")[0] for name in done.stderr.split()}
     assert "click" in loaded
@@ -388,6 +388,6 @@ def test_a_reader_that_has_gone_is_no_traceback() -> None:
     os.close(read)
     with open(write, "wb") as nobody:  # noqa: PTH123 - a descriptor, not a path
         done = subprocess.run(
-            [sys.executable, "-m", "probe", "--help"], stdout=nobody, stderr=subprocess.PIPE, check=False, timeout=30
+            [sys.executable, "-m", "probe", "--help"], stdout=nobody, stderr=subprocess.PIPE, check=False, timeout=60
         )
     assert (done.returncode, done.stderr) == (1, b"")
