@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Generic, Literal, TypeVar
 
+from msgspec import Struct
+
 from probe.protocols.segments import Attribution, InOrder
 from probe.record import Pause, ServerIdentity, ServerPlan
 from probe.transport.framing.base import Incoming, Outgoing
@@ -18,21 +20,18 @@ Messages = Sequence[Mapping[str, str]]
 # What a server says
 
 
-@dataclass(frozen=True, slots=True)
-class Ready:
+class Ready(Struct, frozen=True):
     """The TTS server takes text."""
 
 
-@dataclass(frozen=True, slots=True)
-class Token:
+class Token(Struct, frozen=True):
     """One piece of the answer as the server streams it, or of the reasoning before it, which nobody hears."""
 
     text: str
     kind: Literal["answer", "reasoning"] = "answer"
 
 
-@dataclass(frozen=True, slots=True)
-class Refused:
+class Refused(Struct, frozen=True):
     """The server says what went wrong. `busy`: all its slots are taken, by others. Where not `fatal`, it goes on.
 
     `reason` is one of the record's reasons for the server's stage.
@@ -44,8 +43,7 @@ class Refused:
     reason: str = "server_error"
 
 
-@dataclass(frozen=True, slots=True)
-class ChunkEnd:
+class ChunkEnd(Struct, frozen=True):
     """The LLM stopped: until it is asked to go on, or (`final`) because the answer is complete.
 
     `text` is None where the server does not repeat the chunk's text. `refusal`: it stopped because something broke.
@@ -59,22 +57,19 @@ class ChunkEnd:
     refusal: Refused | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Usage:
+class Usage(Struct, frozen=True):
     """How many tokens the server counted in the whole answer, reasoning included."""
 
     tokens: int
 
 
-@dataclass(frozen=True, slots=True)
-class ServerTimes:
+class ServerTimes(Struct, frozen=True):
     """How long its work took as the server itself measured it: milliseconds, by the server's own names."""
 
     values: Mapping[str, float]
 
 
-@dataclass(frozen=True, slots=True)
-class AudioFormat:
+class AudioFormat(Struct, frozen=True):
     """How the audio from now on is made, as the server states it."""
 
     rate: int
@@ -82,50 +77,43 @@ class AudioFormat:
     channels: int = 1
 
 
-@dataclass(frozen=True, slots=True)
-class Audio:
+class Audio(Struct, frozen=True):
     """Samples as they came in."""
 
     pcm: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class SegmentEnd:
+class SegmentEnd(Struct, frozen=True):
     """The TTS server has sent the last sample of one segment, which lasts so long if it says so."""
 
     audio_ms: float | None = None
     how: Literal["marker", "end"] = "marker"
 
 
-@dataclass(frozen=True, slots=True)
-class Done:
+class Done(Struct, frozen=True):
     """All is said: an LLM's answer, or all audio of a turn (in so many segments, where a TTS server counts them)."""
 
     reason: str | None = None
     segments: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class SpeechStopped:
+class SpeechStopped(Struct, frozen=True):
     """The server heard the end of what a person said."""
 
 
-@dataclass(frozen=True, slots=True)
-class Transcript:
+class Transcript(Struct, frozen=True):
     """What the server understood."""
 
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class Malformed:
+class Malformed(Struct, frozen=True):
     """Not the protocol: what was wrong with the frame."""
 
     detail: str
 
 
-@dataclass(frozen=True, slots=True)
-class Unknown:
+class Unknown(Struct, frozen=True):
     """Well-formed, and nothing that a measurement needs."""
 
 
@@ -138,25 +126,21 @@ Event = (
 # What a protocol wants done
 
 
-@dataclass(frozen=True, slots=True)
-class Connect:
+class Connect(Struct, frozen=True):
     """Have a connection: the one that is open, else a new one."""
 
 
-@dataclass(frozen=True, slots=True)
-class Send:
+class Send(Struct, frozen=True):
     """Write a frame. The moment of a request is that of its last one."""
 
     frame: Outgoing
 
 
-@dataclass(frozen=True, slots=True)
-class Close:
+class Close(Struct, frozen=True):
     """Close the connection politely, and read no more of it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Drop:
+class Drop(Struct, frozen=True):
     """End the connection at once, and read no more of it."""
 
 
@@ -165,8 +149,7 @@ Action = Connect | Send | Close | Drop
 Step = Event | Action
 
 
-@dataclass(frozen=True, slots=True)
-class Terms:
+class Terms(Struct, frozen=True):
     """What a conversation begins with. `patience_s`: how long its server may be silent while it owes something."""
 
     server: ServerPlan
@@ -174,8 +157,7 @@ class Terms:
     patience_s: float
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
+class Question(Struct, frozen=True):
     """What the LLM is asked at the start of a turn; `pause` says where the first chunk ends."""
 
     turn_num: int
@@ -289,8 +271,7 @@ def nothing(_server: ServerPlan) -> tuple[()]:
     return ()
 
 
-@dataclass(frozen=True, slots=True)
-class ServerProtocol(Generic[C_co]):
+class ServerProtocol(Struct, Generic[C_co], frozen=True):
     """A wire protocol: how it is configured, framed and spoken, and what its servers can be asked beside it.
 
     `options` is a msgspec Struct with a default for everything. The `schemes` are those of its URL; without `protocol`

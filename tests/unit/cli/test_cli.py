@@ -385,6 +385,14 @@ finally:
     assert loaded.isdisjoint(HEAVY)
 
 
+def test_a_run_imports_what_its_servers_need_before_it_begins_and_nothing_else() -> None:
+    code = "import sys; from probe.cli import live_run; live_run.planned(None, None); print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=30)
+    loaded = {name.partition(".")[0] for name in done.stdout.split()}
+    assert "websockets" in loaded
+    assert loaded.isdisjoint({"h11", "apscheduler", "opentelemetry", "prometheus_client", "sqlite3", "structlog"})
+
+
 def test_a_reader_that_has_gone_is_no_traceback() -> None:
     read, write = os.pipe()
     os.close(read)
