@@ -253,6 +253,9 @@ def test_an_errors_body_is_waited_for_only_so_long_and_read_only_so_far() -> Non
     assert talk.wakes_at() is None
     (flooded,) = answered([b"x" * 1000] * 10, JSON, 500)
     assert isinstance(flooded, Refused) and len(flooded.message) < 400
+    # What is beyond the limit is not there.
+    (late,) = answered([b'{"pad": "%s", "error": "late"}' % (b"x" * 5000)], JSON, 500)
+    assert isinstance(late, Refused) and "late" not in late.message
 
 
 # The connection
