@@ -10,6 +10,7 @@ from probe.engine.self_check import Watch
 from probe.protocols.registry import chosen
 from probe.record import Event, Plan, RunRecord
 from probe.transport.connector import SocketConnector
+from probe.transport.framing.table import framing_named
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +19,13 @@ class Measurement:
 
     record: RunRecord
     lag_s: float
+
+
+def prepare(plan: Plan) -> None:
+    """Import what the servers of a plan are reached with: during a run, that would hold it up."""
+    protocols = chosen(plan.target)
+    for each in (protocols.llm, protocols.tts):
+        framing_named(each.framing)
 
 
 async def measure(
@@ -31,6 +39,7 @@ async def measure(
 
     Raises nothing but CancelledError.
     """
+    prepare(plan)
     clock = clock or AnchoredClock.anchored_now()
     with Watch(clock, max_lag_ms) as watch:
         record = await runner.run(plan, chosen(plan.target), SocketConnector(clock), clock, observe, stop)

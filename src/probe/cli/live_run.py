@@ -15,8 +15,7 @@ from probe.cli.interrupt import INTERRUPTS, Interrupt
 from probe.cli.options import plan_from_options
 from probe.cli.output import report_width, say
 from probe.engine.runner import ignore
-from probe.garbage import freeze
-from probe.measurement import measure
+from probe.measurement import measure, prepare
 from probe.measures import outcome
 from probe.record import Plan, RunRecord
 from probe.report import audio_file, document, terminal, timeline
@@ -24,8 +23,13 @@ from probe.report.timeline_printer import Live
 
 
 def planned(config_path: Path | None, wav: Path | None, **options: Any) -> tuple[Plan, float]:
-    """The plan, and the event-loop lag in milliseconds that would make its run suspect. Raises UsageProblem."""
-    return plan_from_options(config_path, problems=() if wav is None else _unwritable(wav), **options)
+    """The plan, and the event-loop lag in milliseconds that would make its run suspect. Raises UsageProblem.
+
+    All that its run needs is imported then.
+    """
+    plan, max_lag_ms = plan_from_options(config_path, problems=() if wav is None else _unwritable(wav), **options)
+    prepare(plan)
+    return plan, max_lag_ms
 
 
 def printing_json(plan: Plan, max_lag_ms: float, *, verbose: bool) -> RunRecord:
@@ -64,7 +68,6 @@ def _execute(plan: Plan, max_lag_ms: float, live: Live | None) -> RunRecord:
         observe = ignore if live is None else live.observe
         return (await measure(plan, max_lag_ms, observe, stop)).record
 
-    freeze()
     with live or nullcontext():
         return asyncio.run(go())
 

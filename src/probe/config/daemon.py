@@ -126,12 +126,15 @@ class DriftConfig(Section, frozen=True, kw_only=True):
 
 
 class CourtesyConfig(Section, frozen=True, kw_only=True):
-    """The LLM server's users come first."""
+    """The servers' users come first."""
 
     enabled: Annotated[bool, Meta(description="whether the server is asked before each run")] = True
     max_wait_s: Annotated[
         float, Meta(ge=0, le=3600, description="how long a run waits for them, then it is skipped")
     ] = 30.0
+    unknown: Annotated[
+        Literal["run", "wait"], Meta(description="what a run does where a server does not say who uses it")
+    ] = "run"
 
 
 class SelfCheckConfig(Section, frozen=True, kw_only=True):

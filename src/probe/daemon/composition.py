@@ -32,6 +32,7 @@ from probe.tracing import spans
 from probe.tracing.collector import Endpoint
 from probe.tracing.exporter import SpanSink
 from probe.tracing.otlp import collector
+from probe.transport.framing.table import FRAMINGS, framing_named
 
 VERSION = version("voice-probe")
 # How far back to look for the last good run of a target, and how long a row of attempts is known after a restart.
@@ -59,6 +60,9 @@ class Parts:
 
 def build(config: Config) -> Parts:
     """Take the port, open the history, start the sinks. Raises StartError and HistoryError."""
+    for framing in FRAMINGS:
+        # Imported during one target's run, it would hold up another's.
+        framing_named(framing)
     health = Health()
     metrics = Metrics(
         VERSION, [HISTORY, *(sink.name for sink in (Metrics, DriftSink, SpanSink, LogSink, AudioArchive))]

@@ -2,7 +2,9 @@
 
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from probe.engine.cutter import cut
 from probe.engine.faults import Busy, Fault
@@ -27,8 +29,7 @@ from probe.timestamps import NEVER, NS_PER_S
 MAX_TOKENS = 5000
 
 
-@dataclass(slots=True)
-class LlmChunk:
+class LlmChunk(Struct):
     """The LLM's half of a chunk while it grows. `inference_start` is None where it needed no request of its own."""
 
     chunk_num: int

@@ -5,8 +5,10 @@ and times come in, events and actions come out; it never raises on what a server
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Generic, Literal, TypeVar
+
+from msgspec import Struct
 
 from probe.protocols.segments import Attribution, InOrder
 from probe.record import Pause, ServerIdentity, ServerPlan
@@ -18,21 +20,18 @@ Messages = Sequence[Mapping[str, str]]
 # What a server says
 
 
-@dataclass(frozen=True, slots=True)
-class Ready:
+class Ready(Struct, frozen=True):
     """The TTS server takes text."""
 
 
-@dataclass(frozen=True, slots=True)
-class Token:
+class Token(Struct, frozen=True):
     """One piece of the answer as the server streams it, or of the reasoning before it, which nobody hears."""
 
     text: str
     kind: Literal["answer", "reasoning"] = "answer"
 
 
-@dataclass(frozen=True, slots=True)
-class Refused:
+class Refused(Struct, frozen=True):
     """The server says what went wrong. `busy`: all its slots are taken, by others. Where not `fatal`, it goes on.
 
     `reason` is one of the record's reasons for the server's stage.
@@ -44,8 +43,7 @@ class Refused:
     reason: str = "server_error"
 
 
-@dataclass(frozen=True, slots=True)
-class ChunkEnd:
+class ChunkEnd(Struct, frozen=True):
     """The LLM stopped: until it is asked to go on, or (`final`) because the answer is complete.
 
     `text` is None where the server does not repeat the chunk's text. `refusal`: it stopped because something broke.
@@ -59,22 +57,19 @@ class ChunkEnd:
     refusal: Refused | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Usage:
+class Usage(Struct, frozen=True):
     """How many tokens the server counted in the whole answer, reasoning included."""
 
     tokens: int
 
 
-@dataclass(frozen=True, slots=True)
-class ServerTimes:
+class ServerTimes(Struct, frozen=True):
     """How long its work took as the server itself measured it: milliseconds, by the server's own names."""
 
     values: Mapping[str, float]
 
 
-@dataclass(frozen=True, slots=True)
-class AudioFormat:
+class AudioFormat(Struct, frozen=True):
     """How the audio from now on is made, as the server states it."""
 
     rate: int
@@ -82,50 +77,43 @@ class AudioFormat:
     channels: int = 1
 
 
-@dataclass(frozen=True, slots=True)
-class Audio:
+class Audio(Struct, frozen=True):
     """Samples as they came in."""
 
     pcm: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class SegmentEnd:
+class SegmentEnd(Struct, frozen=True):
     """The TTS server has sent the last sample of one segment, which lasts so long if it says so."""
 
     audio_ms: float | None = None
     how: Literal["marker", "end"] = "marker"
 
 
-@dataclass(frozen=True, slots=True)
-class Done:
+class Done(Struct, frozen=True):
     """All is said: an LLM's answer, or all audio of a turn (in so many segments, where a TTS server counts them)."""
 
     reason: str | None = None
     segments: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class SpeechStopped:
+class SpeechStopped(Struct, frozen=True):
     """The server heard the end of what a person said."""
 
 
-@dataclass(frozen=True, slots=True)
-class Transcript:
+class Transcript(Struct, frozen=True):
     """What the server understood."""
 
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class Malformed:
+class Malformed(Struct, frozen=True):
     """Not the protocol: what was wrong with the frame."""
 
     detail: str
 
 
-@dataclass(frozen=True, slots=True)
-class Unknown:
+class Unknown(Struct, frozen=True):
     """Well-formed, and nothing that a measurement needs."""
 
 
@@ -138,25 +126,21 @@ Event = (
 # What a protocol wants done
 
 
-@dataclass(frozen=True, slots=True)
-class Connect:
+class Connect(Struct, frozen=True):
     """Have a connection: the one that is open, else a new one."""
 
 
-@dataclass(frozen=True, slots=True)
-class Send:
+class Send(Struct, frozen=True):
     """Write a frame. The moment of a request is that of its last one."""
 
     frame: Outgoing
 
 
-@dataclass(frozen=True, slots=True)
-class Close:
+class Close(Struct, frozen=True):
     """Close the connection politely, and read no more of it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Drop:
+class Drop(Struct, frozen=True):
     """End the connection at once, and read no more of it."""
 
 
@@ -165,8 +149,7 @@ Action = Connect | Send | Close | Drop
 Step = Event | Action
 
 
-@dataclass(frozen=True, slots=True)
-class Terms:
+class Terms(Struct, frozen=True):
     """What a conversation begins with. `patience_s`: how long its server may be silent while it owes something."""
 
     server: ServerPlan
@@ -174,8 +157,7 @@ class Terms:
     patience_s: float
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
+class Question(Struct, frozen=True):
     """What the LLM is asked at the start of a turn; `pause` says where the first chunk ends."""
 
     turn_num: int
@@ -268,10 +250,20 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Inquiry(Generic[T]):
-    """Something to ask a server over HTTP, outside of every measure: where, and how to read the body of its answer."""
+    """Something to ask a server over HTTP, outside of every measure: where, and how to read the body of its answer.
+
+    `headers` go with it: the conversation's own where it is the same server, since they may hold its credentials.
+    `statuses` are those of an answer that says something.
+    """
 
     url: str
     read: Callable[[bytes], T]
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    statuses: tuple[int, ...] = (200,)
+
+
+# Questions about the same thing: the first answer that says something counts.
+Inquiries = Sequence[Inquiry[T]]
 
 
 def nothing(_server: ServerPlan) -> tuple[()]:
@@ -279,14 +271,13 @@ def nothing(_server: ServerPlan) -> tuple[()]:
     return ()
 
 
-@dataclass(frozen=True, slots=True)
-class ServerProtocol(Generic[C_co]):
+class ServerProtocol(Struct, Generic[C_co], frozen=True):
     """A wire protocol: how it is configured, framed and spoken, and what its servers can be asked beside it.
 
     `options` is a msgspec Struct with a default for everything. The `schemes` are those of its URL; without `protocol`
     in a configuration, the first protocol with a URL's scheme is meant. `users` reads how many hold the server's slots,
-    None where an answer does not say; `identity` what serves; `voices` which voices there are; `cold` whether the next
-    request has to load a model first.
+    None where an answer does not say, of the server and of each one behind it; `identity` what serves; `voices` which
+    voices there are; `cold` whether the next request has to load a model first.
     """
 
     name: str
@@ -295,7 +286,7 @@ class ServerProtocol(Generic[C_co]):
     framing: str
     options: type[Any]
     converse: Callable[[Terms], C_co]
-    users: Callable[[ServerPlan], Sequence[Inquiry[int | None]]] = nothing
-    identity: Callable[[ServerPlan], Sequence[Inquiry[ServerIdentity]]] = nothing
-    voices: Callable[[ServerPlan], Sequence[Inquiry[tuple[str, ...] | None]]] = nothing
-    cold: Callable[[ServerPlan], Sequence[Inquiry[bool | None]]] = nothing
+    users: Callable[[ServerPlan], Sequence[Inquiries[int | None]]] = nothing
+    identity: Callable[[ServerPlan], Inquiries[ServerIdentity]] = nothing
+    voices: Callable[[ServerPlan], Inquiries[tuple[str, ...] | None]] = nothing
+    cold: Callable[[ServerPlan], Inquiries[bool | None]] = nothing

@@ -1,15 +1,15 @@
 """Segments of speech, and whose they are: what the engine knows of audio, whatever the protocol. Pure."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Literal, Protocol
+
+from msgspec import Struct, field
 
 from probe.record import SegmentEnd
 from probe.timestamps import NEVER
 
 
-@dataclass(slots=True)
-class Segment:
+class Segment(Struct):
     """One text handed to the TTS server, and the audio made from it so far."""
 
     chunk_num: int

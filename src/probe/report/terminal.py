@@ -31,7 +31,8 @@ def header(plan: Plan, width: int) -> Iterator[str]:
     first, further = describe_pause(scenario.first_pause), describe_pause(scenario.next_pause)
     yield from _title(f"VOICE PROBE  {plan.run_id}", width, "=")
     yield ""
-    yield f"Target:   {target.name} ({_voice(target)})"
+    asked = _asked_for(target)
+    yield f"Target:   {target.name} ({asked})" if asked else f"Target:   {target.name}"
     yield f"Scenario: {scenario.name} (prompt cache {scenario.prompt_cache})"
     yield from wrapped(shortened(scenario.system_prompt, _PROMPT_WIDTH), width, "System:   ")
     for text in scenario.user_turns:
@@ -222,9 +223,11 @@ def _playing_ms(size: int, sample_rate: int | None) -> float | None:
     return milliseconds(duration_ns(size, sample_rate)) if sample_rate else None
 
 
-def _voice(target: Target) -> str:
+def _asked_for(target: Target) -> str:
+    model = target.option("llm", "model")
     voice, language, rate = (target.option("tts", name) for name in ("voice", "language", "sample_rate"))
-    return ", ".join(part for part in (voice and f"voice {voice}", language, rate and f"{rate} Hz") if part)
+    parts = (model and f"LLM {model}", voice and f"voice {voice}", language, rate and f"{rate} Hz")
+    return ", ".join(part for part in parts if part)
 
 
 def _judged(value: float | None, objective_ms: float) -> str:

@@ -3,9 +3,10 @@
 import asyncio
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from http import HTTPStatus
 from urllib.parse import urlsplit
+
+from msgspec import Struct
 
 from probe.clock import AnchoredClock
 from probe.transport.connection import ConnectError, Endpoint, SendError, connect
@@ -14,8 +15,7 @@ from probe.transport.framing.base import Body, BodyEnd, Ended, Incoming, Request
 MAX_BYTES = 2**20
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(Struct, frozen=True):
     """A complete HTTP answer, or the first `MAX_BYTES` of its body. Header names are in lower case."""
 
     status: int

@@ -16,7 +16,7 @@ from probe.clock import Clock
 from probe.transport import dialing
 from probe.transport.failures import HandshakeRefusedError, why_not
 from probe.transport.framing.base import Ended, Framing, FramingError, Incoming, Outgoing, Refusal
-from probe.transport.framing.table import FRAMINGS
+from probe.transport.framing.table import framing_named
 from probe.transport.stamped_socket import StampedSocket
 from probe.urls import without_secrets
 
@@ -243,7 +243,7 @@ async def connect(clock: Clock, endpoint: Endpoint, deliver: Deliver, timeout_s:
 
 
 async def _connected(clock: Clock, endpoint: Endpoint, deliver: Deliver) -> Connection:
-    framing = FRAMINGS[endpoint.framing](endpoint.url, endpoint.headers)
+    framing = framing_named(endpoint.framing)(endpoint.url, endpoint.headers)
     where = urlsplit(endpoint.url)
     host, port = where.hostname, where.port or _DEFAULT_PORTS.get(where.scheme)
     if host is None or port is None:

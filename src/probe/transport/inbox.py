@@ -2,7 +2,8 @@
 
 import asyncio
 from collections import deque
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from probe.clock import Clock
 from probe.record import Role
@@ -10,8 +11,7 @@ from probe.timestamps import NS_PER_S
 from probe.transport.framing.base import Incoming
 
 
-@dataclass(frozen=True, slots=True)
-class Arrival:
+class Arrival(Struct, frozen=True):
     """A frame, or the end of a connection, and when it came in: clock nanoseconds, taken before it was decoded.
 
     `connection` counts a server's connections, so that the end of an old one is not taken for the end of the new one.

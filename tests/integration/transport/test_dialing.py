@@ -132,6 +132,28 @@ async def test_a_host_without_an_address_is_an_error() -> None:
         await connected("none.invalid", 1, addresses())
 
 
+@pytest.mark.parametrize(("host", "name"), [("spark.invalid", b"spark.invalid"), ("bücher.invalid", "bücher.invalid")])
+async def test_only_an_international_name_is_encoded_as_one(
+    host: str, name: bytes | str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+
+    def look_up(name: bytes | str, *_: object, flags: int = 0, **_more: object) -> None:
+        asked.append((name, flags))
+        raise socket.gaierror
+
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+    with pytest.raises(socket.gaierror):
+        await resolved(host, 80)
+    assert asked == [(name, socket.AI_NUMERICHOST), (name, 0)]
+
+
+@pytest.mark.parametrize("host", ["a..invalid", f"{'a' * 64}.invalid"])
+async def test_what_can_be_no_name_is_not_found(host: str) -> None:
+    with pytest.raises(socket.gaierror):
+        await resolved(host, 80)
+
+
 async def test_an_address_is_not_looked_up() -> None:
     ((family, kind, _, _, where),) = await resolved("127.0.0.1", 80)
     assert (family, kind, where) == (socket.AF_INET, socket.SOCK_STREAM, ("127.0.0.1", 80))

@@ -14,7 +14,7 @@ from probe.config.errors import dotted
 BAD = """
 colour = "blue"
 [targets.spark]
-llm_url = "http://spark:8002/ws"
+llm_url = "ftp://spark:8002/ws"
 sample_rate = 1
 [schedules.one]
 target = "spank"

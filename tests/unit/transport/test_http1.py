@@ -1,13 +1,13 @@
 """HTTP/1.1 as bytes alone. Holds the `h11` library to what the framing needs of it."""
 
 from base64 import b64decode
-from dataclasses import replace
 from typing import Any
 
 import pytest
 from framings import HEADERS, cut_anywhere, cut_in_two, fed, http1, mutated, outcome
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from probe.reference.faults import wire
 from probe.transport.framing.base import Body, BodyEnd, Ended, FramingError, Incoming, Raw, Request, Response, Text

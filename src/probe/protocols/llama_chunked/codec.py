@@ -1,8 +1,9 @@
 """The chunked LLM server: JSON text frames, `{"action": …}` in, `{"type": …}` or `{"error": …}` out."""
 
 import json
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from probe.protocols.base import ChunkEnd, Malformed, Messages, Refused, Token, Unknown
 from probe.protocols.fields import (
@@ -24,8 +25,7 @@ _BUSY = "no slots available"
 _DEAD_BACKEND = ("connection_error", "empty_response")
 
 
-@dataclass(frozen=True, slots=True)
-class StreamEnded:
+class StreamEnded(Struct, frozen=True):
     """The server has given up the stream and its slot."""
 
 
