@@ -184,8 +184,13 @@ def _latencies(found: Mapping[str, Sequence[float]]) -> list[float]:
 
 def _true_measures(turn: Turn, chunks: Sequence[TrueChunk], clock: AnchoredClock) -> Iterator[dict[str, float | None]]:
     played_until: float | None = None
+    # When the server had said the last that the next request waited for.
+    spoken: int | None = None
     for chunk, true in zip(turn.chunks, chunks, strict=True):
         asked, sent = _monotonic(chunk.began, clock), _monotonic(chunk.tts_text_sent or 0, clock)
+        # The probe's own time, which is in none of the figures: handing the text on, and asking for the next chunk.
+        handing_on, asking = sent - true.done, 0 if spoken is None else asked - spoken
+        spoken = true.marker
         gap, dry, played_until = _silences(true.frames, chunk.sample_rate or 1, played_until)
         times = {
             "llm_ttft_ms": true.first_token - asked,
@@ -193,8 +198,8 @@ def _true_measures(turn: Turn, chunks: Sequence[TrueChunk], clock: AnchoredClock
             "tts_ttfb_ms": true.frames[0][0] - sent,
             "tts_gen_time_ms": true.marker - sent,
             "tts_stream_time_ms": true.frames[-1][0] - sent,
-            "combined_ttfb_ms": true.frames[0][0] - asked,
-            "playout_gap_ms": gap,
+            "combined_ttfb_ms": true.frames[0][0] - asked - handing_on,
+            "playout_gap_ms": None if gap is None else max(0.0, gap - handing_on - asking),
             "underrun_ms": dry,
         }
         yield {name: None if ns is None else milliseconds(ns) for name, ns in times.items()}
@@ -204,7 +209,7 @@ def _silences(
     frames: Sequence[tuple[int, int]], sample_rate: int, played_until: float | None
 ) -> tuple[float | None, float, float]:
     """What a listener would hear of frames that are played when they were written: gap before, dry within, end."""
-    gap = None if played_until is None else max(0.0, frames[0][0] - played_until)
+    gap = None if played_until is None else frames[0][0] - played_until
     dry, end = 0.0, played_until or 0.0
     for number, (at, size) in enumerate(frames):
         if number and at > end:

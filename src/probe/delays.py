@@ -5,7 +5,7 @@ what it chose: to wait for more audio until a gap shows that a segment is over, 
 Nanoseconds; never negative.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
 from probe.record import Chunk
@@ -30,14 +30,14 @@ def of_text(before: Sequence[Chunk], chunk: Chunk) -> int:
     """How long a chunk's text waited for the probe alone: it was complete, and the TTS server free."""
     if chunk.tts_text_sent is None or chunk.llm_done is None:
         return 0
-    return _since([chunk.llm_done, *map(spoken_at, before)], chunk.tts_text_sent)
+    return _since(chunk.llm_done, map(spoken_at, before), chunk.tts_text_sent)
 
 
 def of_request(before: Chunk, chunk: Chunk) -> int:
     """How long the request for a chunk waited for the probe alone; 0 where there was none."""
     if chunk.inference_start is None or before.llm_done is None:
         return 0
-    return _since([before.llm_done, spoken_at(before)], chunk.inference_start)
+    return _since(before.llm_done, [spoken_at(before)], chunk.inference_start)
 
 
 def before_audio(chunks: Sequence[Chunk]) -> int:
@@ -56,7 +56,6 @@ def slowness(chunks: Sequence[Chunk]) -> int:
     return texts + sum(of_request(chunks[n - 1], chunks[n]) for n in asked)
 
 
-def _since(triggers: Sequence[int | None], written: int) -> int:
-    """From the last trigger that had come by then; what came later was not waited for."""
-    come = [at for at in triggers if at is not None and at <= written]
-    return written - max(come) if come else 0
+def _since(text_done: int, spoken: Iterable[int | None], written: int) -> int:
+    """From the last of what was waited for to the write: the text, and the audio before it where that had come."""
+    return max(0, written - max([text_done, *(at for at in spoken if at is not None and at <= written)]))

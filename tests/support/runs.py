@@ -44,7 +44,7 @@ def chunk(chunk_num: int, start: int, ttfb_ms: int = 300, **changes: Any) -> Chu
         "server_ttft_ms": 40.0,
         "llm_first_token": start + 50 * MS,
         "llm_done": start + 100 * MS,
-        "tts_text_sent": start + 101 * MS,
+        "tts_text_sent": start + 100 * MS,
         "tts_first_audio": first_audio,
         "tts_last_audio": first_audio + 20 * MS,
         "tts_segment_done": first_audio + 21 * MS,

@@ -29,6 +29,7 @@ def measured(late_ms: float = 0.0) -> RunRecord:
             llm_done=asked + 200 + late_ms,
             tts_text_sent=asked + 210,
             tts_segment_done=asked + 460 + late_ms,
+            segment_end="marker",
         )
         for number, asked in ((1, 0), (2, 1000))
     ]
@@ -69,10 +70,12 @@ def test_stamps_in_time_have_no_error() -> None:
 
 def test_late_stamps_are_errors_of_what_they_end() -> None:
     found = errors(measured(late_ms=3.0), CLOCK, truth())
-    for name in ("llm_ttft_ms", "llm_gen_time_ms", "tts_ttfb_ms", "tts_stream_time_ms", "combined_ttfb_ms"):
+    for name in ("llm_ttft_ms", "llm_gen_time_ms", "tts_ttfb_ms", "tts_stream_time_ms"):
         assert found[name] == pytest.approx([3.0, 3.0])
-    # Both its ends are late.
-    assert found["playout_gap_ms"] == pytest.approx([0.0])
+    # The late stamp of the LLM's end makes the probe's own part look shorter, which is taken off.
+    assert found["combined_ttfb_ms"] == pytest.approx([6.0, 6.0])
+    # Both its ends are late, and so are both triggers of the probe's own part.
+    assert found["playout_gap_ms"] == pytest.approx([6.0])
 
 
 def test_an_error_over_the_limit_in_a_run_without_a_doubt_is_counted() -> None:
@@ -82,7 +85,7 @@ def test_an_error_over_the_limit_in_a_run_without_a_doubt_is_counted() -> None:
     calibration.add(replace(measured(late_ms=25.0), doubts=("event-loop lag of 25 ms",)), CLOCK, truth())
     assert (calibration.valid, calibration.suspect, calibration.untrue) == (2, 1, 1)
     bars = calibration.bars()
-    assert bars is not None and bars.largest == pytest.approx(25.0)
+    assert bars is not None and 25.0 <= bars.largest <= 50.0
 
 
 def test_a_truth_that_is_not_known_is_not_compared() -> None:

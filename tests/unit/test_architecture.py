@@ -67,9 +67,9 @@ RULES = [
     ),
     Rule(
         "measures are functions of the record",
-        of="probe.measures",
+        of="probe.measures probe.delays",
         never="*",
-        but=f"stdlib {PURE} probe.audio",
+        but=f"stdlib {PURE} probe.audio probe.delays",
         broken_by=("probe.measures", "from probe.clock import Clock"),
     ),
     Rule(

@@ -4,14 +4,30 @@ A new field of a record has a default; one that goes, or changes its meaning, ne
 golden files are what the first version wrote: they stay as they are.
 """
 
+from dataclasses import replace
+
 import pytest
-from runs import failed, record, suspect
+from runs import MS, failed, record, suspect
 
 from golden import GOLDEN
 from probe.drift.fingerprint import Fingerprint, fingerprint
-from probe.record import RunRecord
+from probe.record import Chunk, RunRecord
 
-KEPT = {"ok": record(), "failed": failed(), "suspect": suspect()}
+
+def as_then(run: RunRecord) -> RunRecord:
+    """The same run with a probe that took a millisecond to hand a text on, as it was when the files were written."""
+
+    def slower(each: Chunk) -> Chunk:
+        return replace(each, tts_text_sent=(each.tts_text_sent or 0) + MS)
+
+    turns = tuple(replace(turn, chunks=tuple(map(slower, turn.chunks))) for turn in run.turns)
+    if run.failure is None:
+        return replace(run, turns=turns)
+    # Its deadline counts from there.
+    return replace(run, turns=turns, ended=run.ended + MS, failure=replace(run.failure, at=run.failure.at + MS))
+
+
+KEPT = {"ok": as_then(record()), "failed": as_then(failed()), "suspect": as_then(suspect())}
 
 
 @pytest.mark.parametrize("name", KEPT)
