@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import click
-import pytest
 from fault_matrix import page
 from msgspec import NODEFAULT, Struct, structs
 
@@ -116,13 +115,6 @@ def test_the_docs_list_every_protocol_with_its_options() -> None:
         for protocol in protocols.values()
     ]
     assert [row for row in rows if row not in DAEMON] == []
-
-
-@pytest.mark.parametrize("page", sorted((ROOT / "docs" / "protocols").glob("*.md")), ids=lambda page: page.stem)
-def test_a_protocols_page_has_its_options(page: Path) -> None:
-    (protocol,) = (found for protocols in PROTOCOLS.values() if (found := protocols.get(page.stem)) is not None)
-    text = page.read_text("utf-8")
-    assert {each.name for each in structs.fields(protocol.options) if f"\n| `{each.name}` |" not in text} == set()
 
 
 def test_the_docs_name_every_key_of_version_0_1() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import free_running
 import pytest
 from click.testing import CliRunner
-from msgspec import Struct
+from msgspec import Struct, structs
 from records import record
 
 from probe.cli import main
@@ -37,10 +37,10 @@ def _registered(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in os.environ:
         if name.startswith("PROBE_"):
             monkeypatch.delenv(name)
-    speech = replace(
+    speech = structs.replace(
         registry.TTS["magpie"], name="speech", schemes=("http", "https"), default_url=TTS, options=SpeechOptions
     )
-    _only(monkeypatch, registry.LLM, "chunked", replace(free_running.PROTOCOL, name="chat", default_url=LLM))
+    _only(monkeypatch, registry.LLM, "chunked", structs.replace(free_running.PROTOCOL, name="chat", default_url=LLM))
     _only(monkeypatch, registry.TTS, "magpie", speech)
 
 
