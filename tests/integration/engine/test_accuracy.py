@@ -5,6 +5,7 @@ import json
 import random
 import sys
 from array import array
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 import pytest
@@ -15,7 +16,7 @@ from probe.engine import runner
 from probe.measures import measure_run
 from probe.plan import new_plan
 from probe.protocols.registry import chosen
-from probe.record import RunRecord
+from probe.record import Chunk, RunRecord
 from probe.reference.faults import LlmScript, ScriptedLlm, ScriptedTts, TtsScript, TtsTurn, audio, llm, tts
 from probe.transport.connector import SocketConnector
 
@@ -62,11 +63,23 @@ async def test_the_onset_is_the_first_audible_sample() -> None:
 async def test_silences_are_those_of_a_loudspeaker_that_takes_a_sample_at_a_time() -> None:
     record = await measured([speech(0, samples) for samples in (1000, 9000, 300, 2500)])
     chunks = record.turns[0].chunks
-    gaps, dry = _by_sample([[at for at, size in chunk.frames for _ in range(size // 2)] for chunk in chunks])
+    arrivals = [[at - ours for at, size in each.frames for _ in range(size // 2)] for each, ours in _without_us(chunks)]
+    gaps, dry = _by_sample(arrivals)
     (turn,) = measure_run(record)
     assert [each.playout_gap_ms for each in turn.chunks[1:]] == pytest.approx(gaps, abs=SAMPLE_MS)
     assert [each.underrun_ms for each in turn.chunks] == pytest.approx(dry, abs=SAMPLE_MS)
     assert max(gaps) > 20
+
+
+def _without_us(chunks: Sequence[Chunk]) -> Iterator[tuple[Chunk, int]]:
+    """Each chunk, and what the probe had taken by then: to hand on its text and those before it, and to ask for more."""
+    ours, asked_because = 0, None
+    for chunk in chunks:
+        assert chunk.inference_start is not None and chunk.llm_done is not None and chunk.tts_text_sent is not None
+        ours += chunk.tts_text_sent - chunk.llm_done
+        ours += 0 if asked_because is None else chunk.inference_start - asked_because
+        asked_because = chunk.tts_segment_done
+        yield chunk, ours
 
 
 def _by_sample(arrivals: list[list[int]]) -> tuple[list[float], list[float]]:

@@ -28,7 +28,7 @@ HELLO = llm.tokens(" Hello", " there.")
 LAST = llm.last_chunk(" How", " are", " you?")
 # What does not exist although an answer's end was reached.
 _NO_TOKEN = ("llm_ttft_ms", "llm_ttfat_ms")
-_NO_TEXT = (*_NO_TOKEN, "tts_wait_ms")
+_NO_TEXT = (*_NO_TOKEN, "tts_wait_ms", "probe_delay_ms")
 
 
 def _row(name: str, injected: str, reason: str, *chunks: Steps, **parts: Any) -> Row:
@@ -109,7 +109,7 @@ ROWS = (
     _row("eos-at-once", "done with an empty text", "empty_response", (llm.done(),),
          reached="text", without=_NO_TEXT),
     _row("white-space", "nothing but white space", "empty_response", llm.last_chunk(" \n", "\n"), reached="text",
-         without=("tts_wait_ms",)),
+         without=("tts_wait_ms", "probe_delay_ms")),
     _row("markup", "nothing but markup", "empty_response", llm.last_chunk("</think>"), reached="segment",
          say="no word to speak"),
     _row("dead-backend", "llama.cpp has died", "connection_error", (llm.done(reason="connection_error"),),
