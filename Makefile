@@ -36,6 +36,7 @@ endif
 fuzz: $(VENV)/.dev $(VENV)/.fuzz  ## Frames, conversations and configurations, mutated (SECONDS=60 for each corpus)
 	@echo '== hypothesis'
 	@$(BIN)/pytest -q --timeout 1800 --hypothesis-profile=fuzz tests/unit/engine/test_conversations.py tests/unit/protocols/test_protocols.py \
+	  tests/unit/protocols/openai_chat/test_conversation.py \
 	  tests/unit/protocols/magpie/test_attribution.py tests/unit/config/test_config.py
 	@for target in frames configuration; do \
 	  echo "== atheris: $$target"; mkdir -p build/fuzz/$$target; \

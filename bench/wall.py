@@ -16,7 +16,7 @@ from statistics import median
 
 from naive_client import PROMPT, SYSTEM_PROMPT, converse
 
-from probe.cli.reference_servers import ReferenceServers, reference_servers
+from probe.cli.reference_servers import ReferencePair, reference_servers
 from probe.clock import AnchoredClock
 from probe.config import ScenarioConfig, TargetConfig
 from probe.engine import runner
@@ -29,7 +29,7 @@ from probe.transport.connector import SocketConnector
 PAUSE_S = 0.4
 
 
-async def probe_ms(servers: ReferenceServers) -> tuple[float, int]:
+async def probe_ms(servers: ReferencePair) -> tuple[float, int]:
     """Wall time and number of chunks of a run."""
     target = TargetConfig.of(llm_url=servers.llm_url, tts_url=servers.tts_url).record("reference")
     scenario = ScenarioConfig.of(
@@ -42,12 +42,12 @@ async def probe_ms(servers: ReferenceServers) -> tuple[float, int]:
     return summarise(record).wall_time_ms or 0.0, len(record.turns[0].chunks)
 
 
-async def naive_ms(servers: ReferenceServers) -> tuple[float, int]:
+async def naive_ms(servers: ReferencePair) -> tuple[float, int]:
     chunks = await converse(servers.llm_url, servers.tts_url, secrets.token_hex(16))
     return (time.monotonic_ns() - chunks[0].asked) / 1e6, len(chunks)
 
 
-async def measure(servers: ReferenceServers, runs: int) -> None:
+async def measure(servers: ReferencePair, runs: int) -> None:
     # Both engines are slow the first time.
     for ask in (probe_ms, naive_ms):
         await ask(servers)
@@ -71,8 +71,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", type=int, default=10)
     runs = parser.parse_args().runs
-    with tempfile.TemporaryDirectory() as folder, reference_servers(Path(folder)) as servers:
-        asyncio.run(measure(servers, runs))
+    with tempfile.TemporaryDirectory() as folder, reference_servers(Path(folder), "chunked") as pairs:
+        asyncio.run(measure(pairs["chunked"], runs))
 
 
 if __name__ == "__main__":

@@ -14,8 +14,12 @@ from probe.timestamps import NS_PER_S
 
 FULL_SCALE = 32768
 BYTES_PER_SAMPLE = 2
-# Engines dither their silence: a sample is audible only above this.
+# Hiss, hum and dither below this level are silence, as are an offset and a click: what is heard lasts.
+AUDIBLE_DBFS = -50.0
+# What swings no more than engines dither their silence is no voice at all, however faint.
 DITHER = 8
+# Sound begins with the first millisecond of this many of which at least so many are above that level.
+ONSET_BLOCKS, LOUD_BLOCKS = 20, 15
 # Samples that stick to the rails (-2.5 dB of full scale). Speech at its loudest has -12 dB, a full-scale tone -3 dB.
 DEAFENING_RMS = 0.75
 # Noise that is loud (-12 dB) and uncorrelated, such as uniform noise over all values (-4.8 dB) or speech cut one byte
@@ -39,9 +43,9 @@ def duration_ns(size: int, sample_rate: int) -> float:
     return size * NS_PER_S / (BYTES_PER_SAMPLE * sample_rate)
 
 
-def listen(pcm: bytes) -> AudioAnalysis:
+def listen(pcm: bytes, sample_rate: int, audible_dbfs: float = AUDIBLE_DBFS) -> AudioAnalysis:
     """Measure a segment. A trailing half sample is left out."""
-    hearing = AudioAnalyser(pcm)
+    hearing = AudioAnalyser(pcm, sample_rate, audible_dbfs)
     for _ in hearing.blocks():
         pass
     return hearing.sound()
@@ -50,8 +54,11 @@ def listen(pcm: bytes) -> AudioAnalysis:
 class AudioAnalyser:
     """The sums over a segment's samples, block by block (0.3 ms): go through `blocks`, then ask for `sound`."""
 
-    def __init__(self, pcm: bytes) -> None:
+    def __init__(self, pcm: bytes, sample_rate: int, audible_dbfs: float = AUDIBLE_DBFS) -> None:
         self._samples = _samples(pcm)
+        self._rate = sample_rate
+        self._floor = (10 ** (audible_dbfs / 20) * FULL_SCALE) ** 2
+        self._total = 0
         self._power = self._neighbours = self._highest = self._lowest = self._torn = 0
         self._first_audible: int | None = None
 
@@ -61,31 +68,49 @@ class AudioAnalyser:
         for start in range(0, len(self._samples), BLOCK):
             self._hear(start, self._samples[start : start + BLOCK])
             yield
+        yield from self._find_onset()
 
     def sound(self) -> AudioAnalysis:
         count = len(self._samples)
         if not count:
             return AudioAnalysis(0, None, 0.0, 0.0, None)
-        # A constant moves no loudspeaker.
-        audible = None if count > 1 and self._lowest == self._highest else self._first_audible
         return AudioAnalysis(
             samples=count,
-            first_audible=audible,
+            first_audible=self._first_audible,
             rms=math.sqrt(self._power / count) / FULL_SCALE,
             peak=max(self._highest, -self._lowest) / FULL_SCALE,
             correlation=self._neighbours / self._power if self._power else None,
             torn=self._torn / count,
+            swing=(self._highest - self._lowest) / 2 / FULL_SCALE,
         )
 
     def _hear(self, start: int, block: "array.array[int]") -> None:
+        self._total += sum(block)
         self._power += sum(map(operator.mul, block, block))
         self._neighbours += sum(map(operator.mul, block, self._samples[start + 1 : start + BLOCK + 1]))
         highest, lowest = max(block), min(block)
         self._highest, self._lowest = max(self._highest, highest), min(self._lowest, lowest)
         low_bytes = block.tobytes()[::BYTES_PER_SAMPLE] if sys.byteorder == "little" else block.tobytes()[1::2]
         self._torn += low_bytes.count(0xFF) - block.count(-1) - block.count(0xFF)
-        if self._first_audible is None and (self._highest > DITHER or self._lowest < -DITHER):
-            self._first_audible = start + next(i for i, value in enumerate(block) if not -DITHER <= value <= DITHER)
+
+    def _find_onset(self) -> Iterator[None]:
+        """Look for the first millisecond from which on it is loud, with the mean of the whole taken out."""
+        mean = self._total / len(self._samples) if self._samples else 0.0
+        loud: list[bool] = []
+        for number in range(len(self._samples) * 1000 // self._rate):
+            block = self._samples[self._block_start(number) : self._block_start(number + 1)]
+            power = sum(map(operator.mul, block, block)) - 2 * mean * sum(block) + len(block) * mean * mean
+            loud.append(power > self._floor * len(block))
+            first = number - ONSET_BLOCKS + 1
+            if first >= 0 and loud[first] and sum(loud[first:]) >= LOUD_BLOCKS:
+                self._first_audible = self._block_start(first)
+                return
+            if number % ONSET_BLOCKS == 0:
+                yield
+
+    def _block_start(self, number: int) -> int:
+        """The first sample of a millisecond."""
+        return number * self._rate // 1000
 
 
 def decibels(level: float) -> float | None:
@@ -106,7 +131,7 @@ def fault(sound: AudioAnalysis | None, size: int, text: str) -> str | None:
         return "odd_bytes"
     if _is_noise(sound):
         return "noise"
-    return "silent" if sound.first_audible is None and speakable(text) else None
+    return "silent" if sound.swing <= DITHER / FULL_SCALE and speakable(text) else None
 
 
 def _is_noise(sound: AudioAnalysis) -> bool:

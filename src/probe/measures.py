@@ -18,7 +18,9 @@ class ChunkMeasures:
     """The measures of one chunk. Each is the time between two timestamps, see `measure_chunk`."""
 
     llm_ttft_ms: float | None = None
+    llm_ttfat_ms: float | None = None
     llm_gen_time_ms: float | None = None
+    tts_wait_ms: float | None = None
     tts_ttfb_ms: float | None = None
     tts_gen_time_ms: float | None = None
     tts_stream_time_ms: float | None = None
@@ -33,11 +35,16 @@ class ChunkMeasures:
 
 @dataclass(frozen=True, slots=True)
 class TurnMeasures:
-    """What a listener waited for in one turn, and each chunk's measures."""
+    """What a listener waited for in one turn, how steadily the LLM wrote, and each chunk's measures.
+
+    How it wrote is known of an answer that came of one request alone: waits that we chose would be in any other.
+    """
 
     response_ttfb_ms: float | None
     response_ttfa_ms: float | None
     chunks: tuple[ChunkMeasures, ...]
+    llm_tokens_per_second: float | None = None
+    llm_longest_stall_ms: float | None = None
 
 
 # What a person waits for at the start of a turn, and the three stages that it is made of, in their order.
@@ -46,7 +53,10 @@ STAGES = ("combined_ttfb", "llm_ttft", "llm_decode", "tts_ttfb")
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """A run in a few figures. `first` is the first turn's first chunk; averages leave out what does not exist."""
+    """A run in a few figures. `first` is the first turn's first chunk; averages leave out what does not exist.
+
+    What is a turn's (`response_*`, `llm_tokens_per_second`, `llm_longest_stall_ms`) is the first turn's.
+    """
 
     chunks: int
     tokens: int
@@ -55,6 +65,9 @@ class Summary:
     realtime_factor: float | None
     response_ttfb_ms: float | None
     response_ttfa_ms: float | None
+    llm_tokens_per_second: float | None
+    llm_longest_stall_ms: float | None
+    tts_wait_longest_ms: float | None
     playout_gaps: int
     playout_gap_total_ms: float
     playout_gap_longest_ms: float | None
@@ -81,11 +94,34 @@ def measure_turn(turn: Turn) -> TurnMeasures:
         gap = None if not frames or played_until is None else max(0.0, milliseconds(frames[0][0] - played_until))
         heard = list(audio.playout(frames, chunk.sample_rate, played_until)) if chunk.sample_rate else []
         measured.append(measure_chunk(chunk, gap, _underrun_ms(heard)))
-        silence = measured[-1].leading_silence_ms
-        if ttfa is None and heard and silence is not None:
-            ttfa = milliseconds(heard[0][0]) + silence
+        audible = _audible_ns(chunk, heard)
+        if ttfa is None and audible is not None:
+            ttfa = milliseconds(audible)
         played_until = heard[-1][1] if heard else played_until
-    return TurnMeasures(elapsed_ms(asked, first_audio), ttfa, tuple(measured))
+    rate, stall = (_tokens_per_second(turn), _longest_stall_ms(turn)) if runs_freely(turn) else (None, None)
+    return TurnMeasures(elapsed_ms(asked, first_audio), ttfa, tuple(measured), rate, stall)
+
+
+def runs_freely(turn: Turn) -> bool:
+    """Whether the whole answer came of one request: no chunk but the first has one of its own."""
+    return bool(turn.chunks) and all(chunk.inference_start is None for chunk in turn.chunks[1:])
+
+
+def answer_tokens(turn: Turn) -> int:
+    """How many tokens the LLM made, reasoning included: as its server counted them, else the pieces that came."""
+    return sum(chunk.token_count for chunk in turn.chunks) if turn.usage_tokens is None else turn.usage_tokens
+
+
+def _tokens_per_second(turn: Turn) -> float | None:
+    first = next((chunk.llm_first_token for chunk in turn.chunks if chunk.llm_first_token is not None), None)
+    last = max((chunk.llm_last_token for chunk in turn.chunks if chunk.llm_last_token is not None), default=None)
+    took_ms, tokens = elapsed_ms(first, last), answer_tokens(turn)
+    return (tokens - 1) * 1000 / took_ms if took_ms is not None and took_ms > 0 and tokens > 1 else None
+
+
+def _longest_stall_ms(turn: Turn) -> float | None:
+    stalls = [chunk.llm_longest_stall for chunk in turn.chunks if chunk.llm_longest_stall is not None]
+    return milliseconds(max(stalls)) if stalls else None
 
 
 def _underrun_ms(heard: Sequence[tuple[float, float]]) -> float | None:
@@ -95,6 +131,21 @@ def _underrun_ms(heard: Sequence[tuple[float, float]]) -> float | None:
     return milliseconds(sum(max(0.0, start - end) for (_, end), (start, _) in pairwise(heard)))
 
 
+def _audible_ns(chunk: Chunk, heard: Sequence[tuple[float, float]]) -> float | None:
+    """When the first audible sample is played, by the playout of its segment's frames; None where there is none.
+
+    What is silent before a stall is heard at once, and the sound behind it as late as it came.
+    """
+    if chunk.sound is None or chunk.sound.first_audible is None or not chunk.sample_rate:
+        return None
+    before = chunk.sound.first_audible * audio.BYTES_PER_SAMPLE
+    for (_, size), (start, _) in zip(chunk.frames, heard, strict=True):
+        if before < size:
+            return start + audio.duration_ns(before, chunk.sample_rate)
+        before -= size
+    return None
+
+
 def measure_chunk(chunk: Chunk, playout_gap_ms: float | None = None, underrun_ms: float | None = None) -> ChunkMeasures:
     """Measure one chunk. Silences as a listener hears them depend on the chunks before it, so they are passed in."""
     silence = duration = stream_time = gen_time = None
@@ -102,12 +153,16 @@ def measure_chunk(chunk: Chunk, playout_gap_ms: float | None = None, underrun_ms
         duration = milliseconds(audio.duration_ns(chunk.audio_bytes, chunk.sample_rate))
         stream_time = elapsed_ms(chunk.tts_text_sent, chunk.tts_last_audio)
         gen_time = elapsed_ms(chunk.tts_text_sent, chunk.tts_segment_done)
-    if chunk.sound is not None and chunk.sound.first_audible is not None and chunk.sample_rate:
-        silence = chunk.sound.first_audible * 1000 / chunk.sample_rate
+        first = chunk.frames[0][0]
+        heard = list(audio.playout([(at - first, size) for at, size in chunk.frames], chunk.sample_rate))
+        audible = _audible_ns(chunk, heard)
+        silence = None if audible is None else milliseconds(audible)
     ttfb = elapsed_ms(chunk.inference_start, chunk.tts_first_audio)
     return ChunkMeasures(
         llm_ttft_ms=elapsed_ms(chunk.inference_start, chunk.llm_first_token),
+        llm_ttfat_ms=elapsed_ms(chunk.inference_start, chunk.llm_first_answer_token),
         llm_gen_time_ms=elapsed_ms(chunk.inference_start, chunk.llm_done),
+        tts_wait_ms=None if chunk.segment_end == "merged" else elapsed_ms(chunk.llm_done, chunk.tts_text_sent),
         tts_ttfb_ms=elapsed_ms(chunk.tts_text_sent, chunk.tts_first_audio),
         tts_gen_time_ms=gen_time,
         tts_stream_time_ms=stream_time,
@@ -152,12 +207,15 @@ def summarise(record: RunRecord) -> Summary:
     gaps = [chunk.playout_gap_ms for chunk in measured if chunk.playout_gap_ms]
     return Summary(
         chunks=len(recorded),
-        tokens=sum(chunk.token_count for chunk in recorded),
+        tokens=sum(answer_tokens(turn) for turn in record.turns),
         audio_ms=audio_ms,
         wall_time_ms=wall,
         realtime_factor=audio_ms / wall if wall and audio_ms else None,
         response_ttfb_ms=turns[0].response_ttfb_ms if turns else None,
         response_ttfa_ms=turns[0].response_ttfa_ms if turns else None,
+        llm_tokens_per_second=turns[0].llm_tokens_per_second if turns else None,
+        llm_longest_stall_ms=turns[0].llm_longest_stall_ms if turns else None,
+        tts_wait_longest_ms=max((each.tts_wait_ms for each in measured if each.tts_wait_ms is not None), default=None),
         playout_gaps=len(gaps),
         playout_gap_total_ms=sum(gaps),
         playout_gap_longest_ms=max(gaps, default=None),
@@ -170,6 +228,11 @@ def summarise(record: RunRecord) -> Summary:
 
 def _turn_time_ms(turn: Turn, ended: int) -> float:
     return (elapsed_ms(turn.chunks[0].inference_start, turn.done or ended) or 0.0) if turn.chunks else 0.0
+
+
+def reasoned(measured: ChunkMeasures) -> bool:
+    """Whether the answer began later than the tokens did, because the model reasoned first."""
+    return measured.llm_ttfat_ms is not None and measured.llm_ttfat_ms != measured.llm_ttft_ms
 
 
 def average(measured: Iterable[ChunkMeasures]) -> ChunkMeasures:

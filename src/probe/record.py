@@ -151,6 +151,8 @@ class AudioAnalysis:
     correlation: float | None
     # Share of the samples that are not small and whose low byte is all ones: the torn-off sign of a neighbour.
     torn: float = 0.0
+    # How far the samples swing to either side of their middle. An offset moves no loudspeaker.
+    swing: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,7 +201,7 @@ class Chunk:
 
 
 EventKind = Literal[
-    "connected", "llm_start", "llm_token", "llm_first_token", "llm_chunk_end", "tts_text", "tts_audio",
+    "connected", "llm_start", "llm_token", "llm_first_token", "llm_chunk_end", "llm_cut", "tts_text", "tts_audio",
     "tts_first_audio", "tts_late_audio", "tts_segment_end", "tts_held", "turn_done", "warning",
 ]  # fmt: skip
 

@@ -24,7 +24,7 @@ def recogniser() -> Recogniser:
 
 @pytest.fixture(scope="session")
 def serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., str]]:
-    """Start `probe serve` with the given arguments; return its WebSocket address. It ends with the session."""
+    """Start `probe serve` with the given arguments; return the address that it prints. It ends with the session."""
     with ExitStack() as servers:
         yield lambda *arguments: servers.enter_context(_process(arguments, tmp_path_factory.mktemp("serve") / "stderr"))
 
@@ -50,6 +50,12 @@ def llm_server(serve: Callable[..., str]) -> str:
     return serve("llm")
 
 
+@pytest.fixture(scope="session")
+def openai_server(serve: Callable[..., str]) -> str:
+    """Return the base URL of the OpenAI-compatible reference server, with one slot and hibari's voice."""
+    return serve("openai")
+
+
 @contextmanager
 def _process(arguments: tuple[str, ...], log: Path) -> Iterator[str]:
     command = [sys.executable, "-m", "probe", "serve", *arguments, "--port", "0"]
@@ -58,7 +64,7 @@ def _process(arguments: tuple[str, ...], log: Path) -> Iterator[str]:
             deadline = time.monotonic() + START_S
             while not log.read_text().endswith("\n"):
                 _wait_a_little(process, log, deadline)
-            url = log.read_text().rpartition("listening on ")[2].strip()
+            url = log.read_text().rpartition("listening on ")[2].split()[0]
             while not _is_healthy(url):
                 _wait_a_little(process, log, deadline)
             yield url

@@ -51,5 +51,6 @@ def failure(stage: Any = "tts", reason: str = "timeout") -> Failure:
 
 
 _NOT_TIMES = (
-    "text", "token_count", "stop_reason", "final", "segment_end", "audio_bytes", "late_audio_bytes", "sound",
+    "text", "token_count", "llm_longest_stall", "stop_reason", "final", "segment_end", "audio_bytes",
+    "late_audio_bytes", "sound",
 )  # fmt: skip

@@ -6,7 +6,7 @@ from typing import Any
 from targets import with_server
 
 from probe.config import ScenarioConfig, TargetConfig
-from probe.record import AudioAnalysis, Chunk, Connect, Failure, Plan, RunRecord, Turn
+from probe.record import AudioAnalysis, Chunk, Connect, Failure, Plan, RunRecord, ServerPlan, Turn
 
 START = 1_700_000_000_000_000_000
 MS = 1_000_000
@@ -108,3 +108,39 @@ def skipped(number: int = 1) -> RunRecord:
 
 def suspect(number: int = 1) -> RunRecord:
     return replace(record(number), doubts=("the event loop was late by 31 ms",))
+
+
+def free_running(number: int = 1, *, target: str = "local") -> RunRecord:
+    """The LLM reasons for 30 ms and streams three chunks of one request; the later two wait for the TTS server."""
+    planned = plan(number, target)
+    asked = START + 10 * MS
+    first = chunk(
+        1, asked, llm_first_answer_token=asked + 80 * MS, llm_last_token=asked + 100 * MS, llm_longest_stall=30 * MS,
+        server_ttft_ms=None, stop_reason="sentence_boundary",
+    )  # fmt: skip
+    later = [
+        _unasked(number, asked, done_ms=done_ms, sent_ms=sent_ms)
+        for number, done_ms, sent_ms in ((2, 180, 322), (3, 350, 420))
+    ]
+    turn = Turn(
+        1, "Tell me a joke.", (first, *later), done=(later[-1].tts_segment_done or 0) + MS, usage_tokens=31,
+        server_times={"prompt_ms": 41.0, "predicted_ms": 380.0},
+    )  # fmt: skip
+    servers = {**planned.target.servers, "llm": ServerPlan("openai", "http://localhost:8080/v1", {"model": "small"})}
+    planned = replace(planned, target=replace(planned.target, servers=servers))
+    return RunRecord(planned, START, (turn.done or 0) + 2 * MS, turns=(turn,), cold=False)
+
+
+def _unasked(chunk_num: int, asked: int, *, done_ms: int, sent_ms: int) -> Chunk:
+    """A chunk that needed no request of its own; the TTS server takes 60 ms to its first byte."""
+    sent = asked + sent_ms * MS
+    first_audio = sent + 60 * MS
+    return chunk(
+        chunk_num, asked, inference_start=None, server_ttft_ms=None, final=chunk_num > 2,
+        stop_reason="stop" if chunk_num > 2 else "sentence_boundary",
+        llm_first_token=asked + (done_ms - 70) * MS, llm_first_answer_token=asked + (done_ms - 70) * MS,
+        llm_last_token=asked + done_ms * MS, llm_longest_stall=(20 * chunk_num - 20) * MS,
+        llm_done=asked + done_ms * MS, tts_text_sent=sent, tts_first_audio=first_audio,
+        tts_last_audio=first_audio + 10 * MS, tts_segment_done=first_audio + 11 * MS,
+        frames=((first_audio, 22_000), (first_audio + 10 * MS, 22_000)),
+    )  # fmt: skip

@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 T = TypeVar("T")
 
-# `make fuzz`: as many examples as somebody has time for.
-settings.register_profile("fuzz", max_examples=10_000, deadline=None)
+# An example may take as long as the machine takes for it. `make fuzz`: as many examples as somebody has time for.
+settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("fuzz", settings.get_profile("unhurried"), max_examples=10_000)
+settings.load_profile("unhurried")
 
 
 class _InstantSelector(selectors.SelectSelector):

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 from fault_matrix import page
-from msgspec import Struct, structs
+from msgspec import NODEFAULT, Struct, structs
 
 import golden
 from probe import config, legacy
@@ -17,6 +17,8 @@ from probe.config.target import ServerConfig, TargetConfig
 from probe.daemon.composition import pages
 from probe.daemon.health import Health
 from probe.daemon.plans import FIXED_AT_START
+from probe.engine import cutter
+from probe.engine.cutter import sentence_end
 from probe.measures import ChunkMeasures, TurnMeasures
 from probe.metrics.registry import Metrics
 from probe.protocols.registry import PROTOCOLS
@@ -68,7 +70,7 @@ def test_the_docs_explain_every_metric() -> None:
 def test_the_docs_name_every_span_and_attribute() -> None:
     text = (ROOT / "docs" / "telemetry.md").read_text("utf-8")
     golden = ROOT / "tests" / "golden"
-    trees = [(golden / f"spans_{name}.txt").read_text("utf-8") for name in ("ok", "failed", "skipped")]
+    trees = [(golden / f"spans_{name}.txt").read_text("utf-8") for name in ("ok", "failed", "skipped", "free_running")]
     named = set(re.findall(r"^ *[.*] ([\w.]+)", "\n".join(trees), re.MULTILINE))
     measures = {f"probe.{name}" for name in ChunkMeasures.__dataclass_fields__}
     assert len(named) > 20
@@ -79,6 +81,21 @@ def test_the_docs_define_every_measure() -> None:
     text = (ROOT / "docs" / "measures.md").read_text("utf-8")
     names = {*ChunkMeasures.__dataclass_fields__, *TurnMeasures.__dataclass_fields__} - {"chunks"}
     assert {name for name in names if f"| `{name}` |" not in text} == set()
+
+
+def test_the_table_of_what_ends_a_sentence_holds() -> None:
+    """Each row's text is cut where the row says, and whatever else the row names ends none."""
+    text = (ROOT / "docs" / "measures.md").read_text("utf-8")
+    rows = re.findall(r"^\| `([^`]+)` \| (?:`([^`]+)`|not yet) \| (.*) \|$", text, re.MULTILINE)
+    assert len(rows) == 12
+    for so_far, first, _ in rows:
+        written = so_far.replace("\\n", "\n")
+        end = sentence_end(written)
+        assert ("" if end is None else written[:end]) == first.replace("\\n", "\n"), so_far
+    (names,) = (why for so_far, _, why in rows if so_far.startswith("Dr."))
+    named = [*re.findall(r"`([^`]+)\.`", names), "Dr"]
+    assert {each.lower() for each in named} == cutter._ABBREVIATIONS
+    assert all(f"`{mark}`" in text for mark in cutter._ALWAYS.replace("\n", "") + cutter._BEFORE_SPACE)
 
 
 def test_the_docs_list_every_page() -> None:
@@ -130,3 +147,13 @@ def keys(table: dict[str, Any], prefix: str = "") -> dict[str, Any]:
         else:
             found[prefix + key] = value
     return found
+
+
+def test_a_page_of_a_protocol_names_each_of_its_options_with_its_default() -> None:
+    for path in (ROOT / "docs" / "protocols").glob("*.md"):
+        (protocol,) = (known[path.stem] for known in PROTOCOLS.values() if path.stem in known)
+        text = path.read_text("utf-8")
+        for each in structs.fields(protocol.options):
+            default = each.default_factory() if each.default is NODEFAULT else each.default
+            shown = "not sent" if default is None else f"{default}"
+            assert re.search(rf"^\| `{each.name}` \| `?{re.escape(shown)}`? \|", text, re.MULTILINE), each.name

@@ -19,17 +19,21 @@ from probe.measures import (
     measure_run,
     measure_turn,
     outcome,
+    reasoned,
     summarise,
 )
 from probe.record import Chunk, Turn
 
 # One chunk with everything: 400 ms of audio in two frames, after 40 ms of silence, its end seen 150 ms later.
 WHOLE = chunk(
-    asked=100, llm_first_token=350, llm_done=480, tts_text_sent=485, frames=[(1000, 300), (1150, 100)],
-    tts_segment_done=1300, token_count=10, segment_end="gap", sound=heard(40),
+    asked=100, llm_first_token=350, llm_first_answer_token=400, llm_done=480, tts_text_sent=485,
+    frames=[(1000, 300), (1150, 100)], tts_segment_done=1300, token_count=10, segment_end="gap", sound=heard(40),
 )  # fmt: skip
 
-STAMPS = ("llm_first_token", "llm_done", "tts_text_sent", "tts_first_audio", "tts_last_audio", "tts_segment_done")
+STAMPS = (
+    "llm_first_token", "llm_first_answer_token", "llm_last_token", "llm_done", "tts_text_sent", "tts_first_audio",
+    "tts_last_audio", "tts_segment_done",
+)  # fmt: skip
 
 
 def measure(*chunks: Chunk) -> TurnMeasures:
@@ -43,7 +47,9 @@ def gaps(*chunks: Chunk) -> list[float | None]:
 def test_the_measures_of_a_chunk() -> None:
     assert measure_chunk(WHOLE, 12.5, 3.5) == ChunkMeasures(
         llm_ttft_ms=250,
+        llm_ttfat_ms=300,
         llm_gen_time_ms=380,
+        tts_wait_ms=5,
         tts_ttfb_ms=515,
         tts_gen_time_ms=815,
         tts_stream_time_ms=665,
@@ -66,8 +72,9 @@ def test_the_classic_duration_is_bytes_over_two_times_22000() -> None:
     ("missing", "gone"),
     [
         ("llm_first_token", {"llm_ttft_ms"}),
-        ("llm_done", {"llm_gen_time_ms"}),
-        ("tts_text_sent", {"tts_ttfb_ms", "tts_gen_time_ms", "tts_stream_time_ms", "realtime_factor"}),
+        ("llm_first_answer_token", {"llm_ttfat_ms"}),
+        ("llm_done", {"llm_gen_time_ms", "tts_wait_ms"}),
+        ("tts_text_sent", {"tts_wait_ms", "tts_ttfb_ms", "tts_gen_time_ms", "tts_stream_time_ms", "realtime_factor"}),
         ("tts_first_audio", {"tts_ttfb_ms", "combined_ttfb_ms", "combined_ttfa_ms"}),
         ("tts_last_audio", {"tts_stream_time_ms", "realtime_factor"}),
         ("tts_segment_done", {"tts_gen_time_ms"}),
@@ -95,6 +102,60 @@ def test_zero_is_a_value_and_none_is_not() -> None:
     assert at_once.realtime_factor is None, "10 ms of audio in no time has no factor"
     assert elapsed_ms(0, 0) == 0
     assert elapsed_ms(None, 0) is elapsed_ms(0, None) is None
+
+
+def streamed(*chunks: Chunk, usage: int | None = None) -> TurnMeasures:
+    """The measures of chunks that all came of the first one's request."""
+    first, *later = chunks
+    free = [first, *(replace(each, inference_start=None) for each in later)]
+    return measure_turn(replace(turn(*free), usage_tokens=usage))
+
+
+STREAMED = (
+    chunk(1, 100, token_count=4, llm_first_token=200, llm_last_token=260, llm_longest_stall=30_000_000),
+    chunk(2, token_count=3, llm_first_token=260, llm_last_token=400, llm_longest_stall=90_000_000),
+    # All that came of it is the rest of a token that was cut.
+    chunk(3, token_count=0, llm_first_token=400, llm_last_token=400),
+)
+
+
+def test_how_an_answer_was_written_that_came_of_one_request() -> None:
+    """Seven pieces from 200 to 400 are six intervals in 200 ms; the server counted 41 tokens in them."""
+    assert streamed(*STREAMED).llm_tokens_per_second == 30
+    assert streamed(*STREAMED, usage=41).llm_tokens_per_second == 200
+    assert streamed(*STREAMED).llm_longest_stall_ms == 90
+
+
+def test_how_an_answer_was_written_is_not_known_where_we_asked_for_it_piece_by_piece() -> None:
+    measured = measure(*STREAMED)
+    assert measured.llm_tokens_per_second is measured.llm_longest_stall_ms is None
+    assert measure(STREAMED[0]).llm_tokens_per_second == 50, "a single chunk has none of our pauses in it"
+
+
+@pytest.mark.parametrize(
+    "chunks",
+    [
+        (replace(STREAMED[0], token_count=1),),
+        (replace(STREAMED[0], llm_last_token=at(200)),),
+        (replace(STREAMED[0], llm_first_token=None, llm_last_token=None, token_count=0),),
+    ],
+)
+def test_one_moment_has_no_rate(chunks: tuple[Chunk, ...]) -> None:
+    assert streamed(*chunks).llm_tokens_per_second is None
+
+
+def test_a_chunk_without_a_request_has_no_latency_from_one() -> None:
+    later = replace(WHOLE, inference_start=None)
+    gone = {"llm_ttft_ms", "llm_ttfat_ms", "llm_gen_time_ms", "combined_ttfb_ms", "combined_ttfa_ms"}
+    measured = measure_chunk(later, 0.0, 0.0)
+    assert {f.name for f in fields(measured) if getattr(measured, f.name) is None} == gone
+    assert (measured.tts_wait_ms, measured.tts_ttfb_ms) == (5, 515)
+
+
+def test_a_model_that_reasons_answers_later_than_its_first_token() -> None:
+    assert reasoned(measure_chunk(WHOLE))
+    assert not reasoned(measure_chunk(replace(WHOLE, llm_first_answer_token=WHOLE.llm_first_token)))
+    assert not reasoned(measure_chunk(replace(WHOLE, llm_first_answer_token=None)))
 
 
 def test_silence_alone_is_first_byte_but_never_first_sound() -> None:
@@ -219,6 +280,9 @@ def test_the_summary_of_a_run() -> None:
     assert summary.wall_time_ms == 3100, "from 100 to 2100 and from 3000 to 4100: nobody waits between turns"
     assert summary.realtime_factor == 1250 / 3100
     assert (summary.response_ttfb_ms, summary.response_ttfa_ms) == (900, 940)
+    assert summary.tts_wait_longest_ms == 5
+    assert summary.llm_tokens_per_second is summary.llm_longest_stall_ms is None
+    assert summarise(record(replace(first, usage_tokens=40), second)).tokens == 43, "the server's own count"
     # Frames at 1000 and 1150 of 300 and 100 ms play until 1400; the next comes at 2000.
     assert (summary.playout_gaps, summary.playout_gap_total_ms, summary.playout_gap_longest_ms) == (1, 600, 600)
     assert summary.first == measure_chunk(WHOLE, None, 0.0)
@@ -290,7 +354,7 @@ def random_chunks(draw: st.DrawFn) -> list[Chunk]:
     for number in range(1, draw(st.integers(1, 4)) + 1):
         step = st.floats(0, 3000).map(lambda ms: round(ms, 3))
         times: dict[str, Any] = {"asked": now}
-        for name in ("llm_first_token", "llm_done", "tts_text_sent"):
+        for name in ("llm_first_token", "llm_first_answer_token", "llm_last_token", "llm_done", "tts_text_sent"):
             now += draw(step)
             times[name] = draw(st.sampled_from([now, None]))
         frames = []
@@ -308,7 +372,8 @@ def random_chunks(draw: st.DrawFn) -> list[Chunk]:
 def test_no_measure_of_ordered_timestamps_is_negative(chunks: list[Chunk]) -> None:
     measured = measure(*chunks)
     every = [value for each in measured.chunks for f in fields(each) if (value := getattr(each, f.name)) is not None]
-    assert min([*every, measured.response_ttfb_ms or 0, measured.response_ttfa_ms or 0], default=0) >= 0
+    whole = [getattr(measured, f.name) or 0 for f in fields(measured) if f.name != "chunks"]
+    assert min([*every, *whole], default=0) >= 0
 
 
 @given(random_chunks(), st.sets(st.sampled_from(STAMPS)))
@@ -319,7 +384,9 @@ def test_a_measure_is_none_exactly_where_one_of_its_timestamps_is_missing(chunks
         measured = measure_chunk(partial)
         needed = {
             "llm_ttft_ms": ("llm_first_token",),
+            "llm_ttfat_ms": ("llm_first_answer_token",),
             "llm_gen_time_ms": ("llm_done",),
+            "tts_wait_ms": ("llm_done", "tts_text_sent"),
             "tts_ttfb_ms": ("tts_text_sent", "tts_first_audio"),
             "tts_gen_time_ms": ("tts_text_sent", "tts_segment_done"),
             "tts_stream_time_ms": ("tts_text_sent", "tts_last_audio"),
@@ -353,6 +420,28 @@ def test_playout_lasts_as_long_as_the_bytes_and_the_gaps_inside(chunks: list[Chu
     assert between * 1e6 <= dry + 1000
 
 
+@given(random_chunks(), st.integers(0, 3), st.sampled_from([None, 0, 1, 2, 100]))
+def test_the_rate_times_the_time_is_the_tokens(chunks: list[Chunk], tokens: int, usage: int | None) -> None:
+    counted = [replace(each, token_count=tokens) for each in chunks]
+    measured = streamed(*counted, usage=usage)
+    firsts = [each.llm_first_token for each in chunks if each.llm_first_token is not None]
+    lasts = [each.llm_last_token for each in chunks if each.llm_last_token is not None]
+    total = tokens * len(chunks) if usage is None else usage
+    took_s = (max(lasts) - firsts[0]) / 1e9 if firsts and lasts else 0.0
+    if took_s > 0 and total > 1:
+        assert measured.llm_tokens_per_second == pytest.approx((total - 1) / took_s)
+    else:
+        assert measured.llm_tokens_per_second is None
+
+
+@given(random_chunks(), st.lists(st.one_of(st.none(), st.integers(0, 10**10)), min_size=4, max_size=4))
+def test_the_longest_stall_is_one_of_the_chunks(chunks: list[Chunk], stalls: list[int | None]) -> None:
+    stalled = [replace(each, llm_longest_stall=stall) for each, stall in zip(chunks, stalls, strict=False)]
+    known = [each.llm_longest_stall for each in stalled if each.llm_longest_stall is not None]
+    assert streamed(*stalled).llm_longest_stall_ms == (max(known) / 1e6 if known else None)
+    assert measure(*stalled).llm_longest_stall_ms == (None if len(chunks) > 1 or not known else known[0] / 1e6)
+
+
 @given(random_chunks(), st.floats(0, 1e7))
 def test_measures_do_not_depend_on_when_a_turn_was(chunks: list[Chunk], later_ms: float) -> None:
     shift = round(later_ms * 1e6)
@@ -364,3 +453,28 @@ def test_measures_do_not_depend_on_when_a_turn_was(chunks: list[Chunk], later_ms
         return replace(each, frames=tuple((arrival + shift, size) for arrival, size in each.frames), **stamps)
 
     assert measure(*map(moved, chunks)) == measure(*chunks)
+
+
+def test_a_priming_frame_of_silence_is_no_early_sound() -> None:
+    """20 ms of silence at once, and the speech 900 ms later: that is when a listener hears something."""
+    spoken = chunk(
+        asked=0, tts_text_sent=50, frames=[(100, 20), (1000, 600)], sound=heard(20), llm_first_token=10, llm_done=40
+    )
+    measured = measure(spoken)
+    assert measured.response_ttfb_ms == 100
+    assert measured.response_ttfa_ms == 1000
+    assert (measured.chunks[0].leading_silence_ms, measured.chunks[0].combined_ttfa_ms) == (900, 1000)
+
+
+def test_silence_in_slow_drips_is_as_long_as_it_takes() -> None:
+    drips = [(100 + 60 * n, 20) for n in range(15)]
+    measured = measure(chunk(asked=0, tts_text_sent=50, frames=[*drips, (1000, 600)], sound=heard(310)))
+    assert measured.response_ttfa_ms == 1010
+
+
+def test_sound_of_a_later_chunk_waits_for_what_is_played_before_it() -> None:
+    silent = chunk(1, asked=0, tts_text_sent=10, frames=[(100, 500)], sound=heard(None))
+    spoken = chunk(2, 200, tts_text_sent=300, frames=[(400, 600)], sound=heard(50))
+    measured = measure(silent, spoken)
+    assert measured.response_ttfa_ms == 650
+    assert measured.chunks[1].combined_ttfa_ms == 250

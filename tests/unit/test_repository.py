@@ -27,7 +27,7 @@ def tracked() -> Iterator[tuple[str, str]]:
         check=True,
         capture_output=True,
         text=True,
-        timeout=10,
+        timeout=60,
     )
     for name in filter(None, listing.stdout.split("\0")):
         data = (ROOT / name).read_bytes() if (ROOT / name).is_file() else b""

@@ -18,8 +18,11 @@ COMMANDS = {
     "show": ("probe.cli.show:show", "Report a recorded run again."),
     "drift": ("probe.cli.drift:drift", "Has it become slower, which stage, and since when?"),
     "backfill": ("probe.cli.backfill:backfill", "Recorded runs as OpenMetrics, for promtool's block builder."),
-    "demo": ("probe.cli.demo:demo", "Start both reference servers and let the daemon measure them three times."),
-    "serve": ("probe.cli.serve:serve", "Run a reference server: the chunked LLM or the TTS."),
+    "demo": ("probe.cli.demo:demo", "Start the reference servers and let the daemon measure each pair three times."),
+    "serve": (
+        "probe.cli.serve:serve",
+        "Run a reference server: the chunked LLM, the TTS, an OpenAI-compatible one.",
+    ),
 }
 
 

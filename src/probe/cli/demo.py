@@ -1,8 +1,8 @@
-"""`probe demo`: both reference servers, the daemon beside them for a few runs, and where to look afterwards."""
+"""`probe demo`: two voice agents side by side, the daemon beside them for a few runs, and where to look afterwards."""
 
 import signal
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from subprocess import Popen
 from urllib.request import urlopen
@@ -11,7 +11,7 @@ import click
 
 from probe.cli.output import say
 from probe.cli.processes import INTERRUPTS, background, free_port, tail
-from probe.cli.reference_servers import ReferenceServers, reference_servers
+from probe.cli.reference_servers import ReferencePair, reference_servers
 from probe.cli.show import report_again
 from probe.cli.usage import UsageProblem
 from probe.history.file import NoHistoryError
@@ -20,20 +20,27 @@ from probe.measures import ChunkMeasures, outcome, summarise
 from probe.record import RunRecord
 from probe.report.format import ms, table
 
+# Their reference servers, each a target of that name.
+PAIRS = ("chunked", "openai")
 INTERVAL_S = 10
 # A run, with the daemon's start or the interval before it.
 RUN_TIMEOUT_S = 60.0
 STOP_TIMEOUT_S = 10.0
 _POLL_S = 0.1
-_COLUMNS = ("Run", "Outcome", "LLM TTFT", "LLM Gen", "TTS TTFB", "First byte", "First sound", "Audio", "Trace")
+_COLUMNS = (
+    "Target",
+    "Run",
+    "Outcome",
+    "LLM TTFT",
+    "LLM Gen",
+    "TTS TTFB",
+    "First byte",
+    "First sound",
+    "Audio",
+    "Trace",
+)
 _CONFIG = """# What `probe demo` ran the daemon with: probe daemon --config FILE
-[targets.demo.llm]
-url = "{llm_url}"
-[targets.demo.tts]
-url = "{tts_url}"
-[schedules.demo]
-every_s = {interval}
-[daemon]
+{targets}[daemon]
 state_dir = "{folder}/state"
 audio_dir = "{folder}/audio"
 [http]
@@ -43,17 +50,29 @@ protocol = "none"
 [log]
 format = "json"
 """
+_TARGET = """[targets.{name}.llm]
+url = "{llm_url}"
+[targets.{name}.tts]
+url = "{tts_url}"
+[schedules.{name}]
+target = "{name}"
+every_s = {interval}
+"""
 
 
-@click.command(short_help="Start both reference servers and let the daemon measure them three times.")
-@click.option("--runs", default=3, show_default=True, type=click.IntRange(1, 100), help="How many runs.")
+@click.command(short_help="Start the reference servers and let the daemon measure each pair three times.")
+@click.option("--runs", default=3, show_default=True, type=click.IntRange(1, 100), help="How many runs of each pair.")
 @click.option(
     "--output", default="demo-output", show_default=True, type=click.Path(path_type=Path, file_okay=False),
     help="Where history, audio and logs go.",
 )  # fmt: skip
 @click.option("--keep", is_flag=True, help="Leave everything running until Ctrl-C.")
 def demo(runs: int, output: Path, *, keep: bool) -> None:
-    """Start both reference servers (real llama.cpp, real speech) and the daemon, watch it measure, end them all."""
+    """Start the reference servers (real llama.cpp, real speech) and the daemon, watch it measure, end them all.
+
+    There are two pairs of servers, and a target for each: `chunked` speaks the WebSocket protocols of `probe serve llm`
+    and `probe serve tts`, `openai` the HTTP API of OpenAI, as `probe serve openai` does.
+    """
     try:
         output.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -62,28 +81,31 @@ def demo(runs: int, output: Path, *, keep: bool) -> None:
         signal.signal(number, signal.default_int_handler)
     port = free_port(9850)
     log = output / "daemon.log"
-    with reference_servers(output) as servers:
-        config = _write_config(servers, port, output)
+    with reference_servers(output, *PAIRS) as pairs:
+        config = _write_config(pairs, port, output)
         since = time.time_ns()
         with background(["daemon", "--config", str(config)], log, STOP_TIMEOUT_S) as daemon:
-            records = _watch(daemon, log, output, runs, since)
+            records = _watch(daemon, log, output, runs * len(pairs), since)
             _look_around(records, port, output)
             if keep:
-                _stay_up(servers, port)
+                _stay_up(pairs, port)
     raise SystemExit(1 if any(record.failure is not None for record in records) else 0)
 
 
-def _write_config(servers: ReferenceServers, port: int, output: Path) -> Path:
+def _write_config(pairs: Mapping[str, ReferencePair], port: int, output: Path) -> Path:
     config = output / "probe.toml"
-    values = {"llm_url": servers.llm_url, "tts_url": servers.tts_url, "port": port, "folder": output.resolve()}
-    config.write_text(_CONFIG.format(**values, interval=INTERVAL_S), "utf-8")
+    targets = (
+        _TARGET.format(name=name, llm_url=pair.llm_url, tts_url=pair.tts_url, interval=INTERVAL_S)
+        for name, pair in pairs.items()
+    )
+    config.write_text(_CONFIG.format(targets="".join(targets), port=port, folder=output.resolve()), "utf-8")
     return config
 
 
 def _watch(daemon: Popen[bytes], log: Path, output: Path, runs: int, since: int) -> list[RunRecord]:
     """Report each run as soon as the daemon has put it into its history."""
     say("")
-    say(f"The daemon measures every {INTERVAL_S} s; its configuration is {output}/probe.toml, its log {log}")
+    say(f"The daemon measures each pair every {INTERVAL_S} s; its configuration is {output}/probe.toml, its log {log}")
     records: list[RunRecord] = []
     while len(records) < runs:
         deadline = time.monotonic() + RUN_TIMEOUT_S
@@ -123,28 +145,36 @@ def _look_around(records: Sequence[RunRecord], port: int, output: Path) -> None:
     say(f"History:  probe history --state-dir {output}/state")
     say(f"One run:  probe show {records[-1].plan.run_id} --state-dir {output}/state")
     say("Traces:   none sent here; set [otlp] to your collector and look for the trace ids above")
-    say(f"Logs:     {output}/daemon.log, {output}/llm.log, {output}/tts.log")
-    say("Again, against your own servers: probe run --llm-url ws://HOST:8002/ws --tts-url ws://HOST:8001/ws/tts/stream")
+    say(f"Logs:     {output}/daemon.log, and llm.log, tts.log and openai.log beside it")
+    say("Again, against your own servers:")
+    say("  probe run --llm-url ws://HOST:8002/ws --tts-url ws://HOST:8001/ws/tts/stream")
+    say("  probe run --llm-url http://HOST:8080/v1 --tts-url http://HOST:8880/v1")
 
 
 def _rows(records: Sequence[RunRecord]) -> Iterator[list[str]]:
-
-    for number, record in enumerate(records, 1):
-        summary = summarise(record)
-        first = summary.first or ChunkMeasures()
-        yield [
-            str(number), outcome(record),
-            ms(first.llm_ttft_ms), ms(first.llm_gen_time_ms), ms(first.tts_ttfb_ms),
-            ms(summary.response_ttfb_ms), ms(summary.response_ttfa_ms),
-            f"{summary.audio_ms / 1000:.1f}s", record.plan.trace_id,
-        ]  # fmt: skip
+    """Yield the runs of one target after those of the other, so that like stands beside like."""
+    for target in PAIRS:
+        of_target = [record for record in records if record.plan.target.name == target]
+        yield from (_row(number, record) for number, record in enumerate(of_target, 1))
 
 
-def _stay_up(servers: ReferenceServers, port: int) -> None:
+def _row(number: int, record: RunRecord) -> list[str]:
+    summary = summarise(record)
+    first = summary.first or ChunkMeasures()
+    return [
+        record.plan.target.name, str(number), outcome(record),
+        ms(first.llm_ttft_ms), ms(first.llm_gen_time_ms), ms(first.tts_ttfb_ms),
+        ms(summary.response_ttfb_ms), ms(summary.response_ttfa_ms),
+        f"{summary.audio_ms / 1000:.1f}s", record.plan.trace_id,
+    ]  # fmt: skip
+
+
+def _stay_up(pairs: Mapping[str, ReferencePair], port: int) -> None:
     say("")
     say("Everything stays up; Ctrl-C ends it. Meanwhile, from another terminal:")
     say(f"  curl http://127.0.0.1:{port}/metrics")
-    say(f"  probe run --llm-url {servers.llm_url} --tts-url {servers.tts_url}")
+    for pair in pairs.values():
+        say(f"  probe run --llm-url {pair.llm_url} --tts-url {pair.tts_url}")
     try:
         signal.pause()
     except KeyboardInterrupt:

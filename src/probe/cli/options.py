@@ -6,14 +6,22 @@ from typing import Any
 
 from probe import config
 from probe.cli.usage import UsageProblem
-from probe.config import Config, ConfigError
-from probe.config.errors import Key, dotted
+from probe.config import Config, ConfigError, TargetConfig
+from probe.config.errors import Key, Problem, dotted
 from probe.plan import choose, new_plan
+from probe.protocols.registry import PROTOCOLS
 from probe.record import Plan
 
-_SERVER = ("llm_url", "tts_url", "voice", "language")
+# Options that are keys of a target, and of one of its servers.
+_OF_TARGET = ("llm_url", "llm_protocol", "tts_url", "tts_protocol", "voice", "language")
+_OF_SERVERS: Mapping[tuple[str, str], str] = {
+    ("llm", "model"): "model",
+    ("llm", "headers"): "llm_header",
+    ("tts", "headers"): "tts_header",
+}
 # A setting -> the option that stands for it, where it is not spelt alike.
 _OPTIONS = {"user_turns": "prompt"}
+_UNKNOWN = "unknown key; "
 
 
 def plan_from_options(
@@ -35,35 +43,87 @@ def plan_from_options(
         found.append(str(error))
         # The options can still be checked, against the defaults; which targets there are is not known.
         settings, target, scenario = Config(), None, None
-    server = {key: options.get(key) for key in _SERVER}
+    target_name, target_config = _chosen("target", settings.targets, target, found)
+    said_of_target = _of_target(options, target_config, found)
+    target_config = _overridden(f"targets.{dotted((target_name,))}", target_config, said_of_target, found)
+    scenario_name, scenario_config = _chosen("scenario", settings.scenarios, scenario, found)
     said = {"user_turns": list(options.get("prompts", ())) or None, "turns": options.get("turns")}
-    target_name, target_config = _chosen("target", settings.targets, target, server, found)
-    scenario_name, scenario_config = _chosen("scenario", settings.scenarios, scenario, said, found)
+    scenario_config = _overridden(f"scenarios.{dotted((scenario_name,))}", scenario_config, said, found)
     if found:
         raise UsageProblem("\n".join(found))
     plan = new_plan(target_config.record(target_name), scenario_config.record(scenario_name))
     return plan, settings.self_check.max_lag_ms
 
 
-def _chosen(
-    kind: str, known: Mapping[str, Any], name: str | None, values: Mapping[str, Any], found: list[str]
-) -> tuple[str, Any]:
-    """Pick a section of the configuration and override its values; adds what is wrong to `found`."""
+def _chosen(kind: str, known: Mapping[str, Any], name: str | None, found: list[str]) -> tuple[str, Any]:
+    """Pick a section of the configuration, the first one where there is none of that name."""
     try:
-        name, section = choose(kind, known, name)
+        return choose(kind, known, name)
     except ValueError as error:
         found.append(f"--{kind}: {error}")
-        name, section = choose(kind, known, None)
+        return choose(kind, known, None)
+
+
+def _of_target(options: Mapping[str, Any], target: TargetConfig, found: list[str]) -> dict[str, Any]:
+    """What the options say of a target, as its section has it."""
+    said = {key: options.get(key) for key in _OF_TARGET} | _usual_urls(options, target)
+    servers: dict[str, dict[str, Any]] = {}
+    for (role, key), option in _OF_SERVERS.items():
+        value = options.get(option)
+        if key == "headers":
+            value = _headers(option, value or (), found)
+        if value:
+            servers.setdefault(role, {})[key] = value
+    return said | servers
+
+
+def _usual_urls(options: Mapping[str, Any], target: TargetConfig) -> dict[str, str]:
+    """A protocol that is chosen without a URL comes with its usual one, where the target's is another kind of URL."""
+    usual = {}
+    for role, known in PROTOCOLS.items():
+        protocol = known.get(options.get(f"{role}_protocol") or "")
+        scheme = target.servers[role].url.partition(":")[0].lower()
+        if protocol is not None and not options.get(f"{role}_url") and scheme not in protocol.schemes:
+            usual[f"{role}_url"] = protocol.default_url
+    return usual
+
+
+def _headers(option: str, texts: Sequence[str], found: list[str]) -> dict[str, str]:
+    """NAME=VALUE, and no error shows a value: it is a secret."""
+    pairs = [text.partition("=") for text in texts]
+    if not all(name and equals for name, equals, _ in pairs):
+        found.append(f"--{_spelt(option)}: should be NAME=VALUE, such as authorization='Bearer KEY'")
+    return {name: value for name, equals, value in pairs if name and equals}
+
+
+def _overridden(place: str, section: Any, values: Mapping[str, Any], found: list[str]) -> Any:
+    """The section with these values instead of its own; adds what is wrong to `found`."""
     try:
-        section = config.override(section, values)
+        return config.override(section, values)
     except ConfigError as error:
-        found += (f"{_place(kind, name, each.key, values)}: {each}" for each in error.problems)
-    return name, section
+        found += (_described(place, each, values) for each in error.problems)
+        return section
 
 
-def _place(kind: str, name: str, key: Key, values: Mapping[str, Any]) -> str:
-    """The option that is wrong, else the setting that does not go with the options."""
-    setting = str(key[0])
-    if setting in values:
-        return f"--{_OPTIONS.get(setting, setting).replace('_', '-')}"
-    return f"{dotted((f'{kind}s', name, *key))}, with these options"
+def _described(place: str, wrong: Problem, values: Mapping[str, Any]) -> str:
+    """Name the option that is wrong, else the setting that does not go with the options."""
+    option = _option(wrong.key, values)
+    if option is None:
+        return f"{place}.{dotted(wrong.key)}, with these options: {wrong}"
+    text = str(wrong)
+    if text.startswith(_UNKNOWN):
+        text = f"nothing that this server takes; {text.removeprefix(_UNKNOWN)}"
+    return f"--{_spelt(option)}: {text}"
+
+
+def _option(key: Key, values: Mapping[str, Any]) -> str | None:
+    """The option that said this; None where none did."""
+    first, second = str(key[0]), str(key[1]) if len(key) > 1 else ""
+    of_server = _OF_SERVERS.get((first, second))
+    if of_server is not None:
+        return of_server if second in values.get(first, {}) else None
+    return _OPTIONS.get(first, first) if first in values and first not in PROTOCOLS else None
+
+
+def _spelt(option: str) -> str:
+    return option.replace("_", "-")

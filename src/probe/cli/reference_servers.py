@@ -1,4 +1,4 @@
-"""Both reference servers as processes of their own, started and ended with what uses them."""
+"""The reference servers as processes of their own, started and ended with what uses them."""
 
 import json
 import subprocess
@@ -19,42 +19,59 @@ START_TIMEOUT_S = 60.0
 STOP_TIMEOUT_S = 5.0
 _POLL_S = 0.1
 
-# name -> (port that it has where it is free, path of its WebSocket, whether a health document says ready)
-_SERVERS: dict[str, tuple[int, str, Callable[[dict[str, object]], bool]]] = {
-    "llm": (8002, "/ws", lambda health: health.get("llama_server") == "healthy"),
-    "tts": (8001, "/ws/tts/stream", lambda health: health.get("model_loaded") is True),
+
+@dataclass(frozen=True, slots=True)
+class _Server:
+    """`port` is the one that it has where that is free; `healthy` looks into its health document."""
+
+    port: int
+    url: str
+    healthy: Callable[[dict[str, object]], bool]
+
+
+_SERVERS = {
+    "llm": _Server(8002, "ws://127.0.0.1:{}/ws", lambda health: health.get("llama_server") == "healthy"),
+    "tts": _Server(8001, "ws://127.0.0.1:{}/ws/tts/stream", lambda health: health.get("model_loaded") is True),
+    "openai": _Server(8003, "http://127.0.0.1:{}/v1", lambda health: health.get("status") == "ok"),
 }
+
+# name of a pair -> its LLM server and its TTS server, which may be one
+_PAIRS = {"chunked": ("llm", "tts"), "openai": ("openai", "openai")}
 
 
 @dataclass(frozen=True, slots=True)
-class ReferenceServers:
-    """Where the running servers are."""
+class ReferencePair:
+    """Where the two servers of a voice agent run."""
 
     llm_url: str
     tts_url: str
 
 
 @contextmanager
-def reference_servers(logs: Path) -> Iterator[ReferenceServers]:
-    """Start both servers, wait until they are healthy, end them afterwards. Raises ClickException where one fails."""
+def reference_servers(logs: Path, *pairs: str) -> Iterator[dict[str, ReferencePair]]:
+    """Start the servers of these pairs (`chunked`, `openai`), wait until they are healthy, end them afterwards.
+
+    Yields where each pair runs. Each process writes `NAME.log`. Raises ClickException where one fails.
+    """
+    names = dict.fromkeys(name for pair in pairs for name in _PAIRS[pair])
     with ExitStack() as stack:
-        started = {name: stack.enter_context(_process(name, logs / f"{name}.log")) for name in _SERVERS}
+        started = {name: stack.enter_context(_process(name, logs / f"{name}.log")) for name in names}
         for name, (process, port, log) in started.items():
             _wait_until_healthy(name, process, port, log)
-        urls = {name: f"ws://127.0.0.1:{port}{_SERVERS[name][1]}" for name, (_, port, _) in started.items()}
-        yield ReferenceServers(urls["llm"], urls["tts"])
+        urls = {name: _SERVERS[name].url.format(port) for name, (_, port, _) in started.items()}
+        yield {pair: ReferencePair(*(urls[name] for name in _PAIRS[pair])) for pair in pairs}
 
 
 @contextmanager
 def _process(name: str, log: Path) -> Iterator[tuple[subprocess.Popen[bytes], int, Path]]:
-    port = free_port(_SERVERS[name][0])
+    port = free_port(_SERVERS[name].port)
     with background(["serve", name, "--port", str(port)], log, STOP_TIMEOUT_S) as process:
         yield process, port, log
 
 
 def _wait_until_healthy(name: str, process: subprocess.Popen[bytes], port: int, log: Path) -> None:
     """Show progress until the server says that it is ready."""
-    healthy = _SERVERS[name][2]
+    healthy = _SERVERS[name].healthy
     began = time.monotonic()
     animated = sys.stderr.isatty()
     while not healthy(_health(port)):

@@ -12,12 +12,32 @@ from probe.garbage import without_collections
 @click.option("--config", "config_path", type=click.Path(path_type=Path), help="Configuration file (TOML).")
 @click.option("--target", help="A configured target.  [default: the first]")
 @click.option("--scenario", help="A configured scenario.  [default: the first]")
-@click.option("--llm-url", metavar="WS_URL", help="The chunked LLM server.  [default: ws://localhost:8002/ws]")
-@click.option("--tts-url", metavar="WS_URL", help="The TTS server.  [default: ws://localhost:8001/ws/tts/stream]")
+@click.option(
+    "--llm-url", metavar="URL",
+    help="The LLM server. The URL says what it speaks: http://HOST:PORT/v1 the OpenAI API, ws://HOST:PORT/ws chunks."
+    "  [default: ws://localhost:8002/ws]",
+)  # fmt: skip
+@click.option(
+    "--tts-url", metavar="URL",
+    help="The TTS server: http://HOST:PORT/v1 the OpenAI API, ws://HOST:PORT/ws/tts/stream Magpie."
+    "  [default: ws://localhost:8001/ws/tts/stream]",
+)  # fmt: skip
+@click.option("--model", help="The model that the LLM server is asked for, where it has several.")
 @click.option("--prompt", "prompts", multiple=True, metavar="TEXT", help="What the user says; again for another turn.")
 @click.option("--turns", type=int, help="How many turns, cycling the prompts.")
-@click.option("--voice", help="A voice of the TTS server.  [default: aria]")
-@click.option("--language", help="A language of the TTS server.  [default: en]")
+@click.option("--voice", help="A voice of the TTS server, as it names them.  [default: aria, of Magpie]")
+@click.option("--language", help="A language of the TTS server, where that takes one.  [default: en, of Magpie]")
+@click.option(
+    "--llm-protocol", metavar="NAME",
+    help="What the LLM server speaks, where its URL alone does not say; an unknown name lists them.",
+)  # fmt: skip
+@click.option("--tts-protocol", metavar="NAME", help="The same of the TTS server.")
+@click.option(
+    "--llm-header", multiple=True, metavar="NAME=VALUE",
+    help="Sent to the LLM server with every request, such as authorization='Bearer KEY'; again for another. Shown "
+    "nowhere, but others on this machine can read a command line: a configuration file hides it.",
+)  # fmt: skip
+@click.option("--tts-header", multiple=True, metavar="NAME=VALUE", help="The same for the TTS server.")
 @click.option("--save-audio", "wav", type=click.Path(path_type=Path), metavar="FILE.wav", help="Keep what was heard.")
 @click.option("--verbose", is_flag=True, help="Show every frame and every timestamp.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document on stdout and nothing else.")
@@ -47,6 +67,8 @@ Exit codes:
 
 \b
 Examples:
+  probe run --llm-url http://localhost:8080/v1 --tts-url http://localhost:8880/v1 --voice af_heart
+  probe run --llm-url http://spark:11434/v1 --model qwen3:8b --tts-url ws://spark:8001/ws/tts/stream
   probe run --llm-url ws://spark:8002/ws --tts-url ws://spark:8001/ws/tts/stream
   probe run --prompt "Tell me a joke." --prompt "Another one." --save-audio jokes.wav
   probe run --json | jq .summary

@@ -1,6 +1,5 @@
 """What the daemon does with it: when it measures, and where the results go."""
 
-import re
 from collections.abc import Collection
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,31 +15,22 @@ from probe.urls import HttpUrl
 OTLP_PORTS = {"http": 4318, "grpc": 4317}
 
 
+CRON_EXPECTED = "expected MINUTE HOUR DAY MONTH WEEKDAY, with weekdays as sun to sat or 0 (Sunday) to 7 (Sunday again)"
+
+
 def _cron(text: str) -> str:
-    from apscheduler.triggers.cron import CronTrigger  # noqa: PLC0415 - 50 ms that only a cron expression costs
+    from cronsim import CronSim, CronSimError  # noqa: PLC0415 - a run without a schedule needs none of it
 
     try:
-        first = CronTrigger.from_crontab(text, timezone=UTC).get_next_fire_time(None, datetime.now(UTC))
-    except ValueError as error:
+        next(CronSim(text, datetime.now(UTC)))
+    except CronSimError as error:
         raise ValueError(f"{text!r} is not a cron expression ({error}); {CRON_EXPECTED}") from error
-    if first is None:
-        raise ValueError(f"{text!r} never comes; {CRON_EXPECTED}")
+    except StopIteration as error:
+        raise ValueError(f"{text!r} never comes; {CRON_EXPECTED}") from error
     return text
 
 
-CRON_EXPECTED = "expected MINUTE HOUR DAY MONTH WEEKDAY, with weekdays as sun to sat or 0 (Sunday) to 6"
-_WEEKDAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat", "sun")
-
-
-def _named_weekdays(text: str) -> str:
-    """APScheduler counts weekdays from Monday, cron from Sunday: names mean the same to both."""
-    fields = text.split()
-    if len(fields) == len(_WEEKDAYS) - 3:
-        fields[4] = re.sub(r"(?<![/\d])[0-7](?!\d)", lambda digit: _WEEKDAYS[int(digit[0])], fields[4])
-    return " ".join(fields)
-
-
-Cron = Annotated[str, _named_weekdays, _cron]
+Cron = Annotated[str, _cron]
 
 
 class ScheduleConfig(Section, frozen=True, kw_only=True):
@@ -136,12 +126,15 @@ class DriftConfig(Section, frozen=True, kw_only=True):
 
 
 class CourtesyConfig(Section, frozen=True, kw_only=True):
-    """The LLM server's users come first."""
+    """The servers' users come first."""
 
     enabled: Annotated[bool, Meta(description="whether the server is asked before each run")] = True
     max_wait_s: Annotated[
         float, Meta(ge=0, le=3600, description="how long a run waits for them, then it is skipped")
     ] = 30.0
+    unknown: Annotated[
+        Literal["run", "wait"], Meta(description="what a run does where a server does not say who uses it")
+    ] = "run"
 
 
 class SelfCheckConfig(Section, frozen=True, kw_only=True):

@@ -1,8 +1,8 @@
 """Reads tables as the types of the sections: every error at once, each with its key and what is allowed there.
 
 A type is a Section or another msgspec Struct, `dict[str, …]`, `list[…]`, a Literal, `str`, `int`, `float`, `bool`,
-`Path` or `Secret`, each `| None` too. Its `Annotated` holds msgspec's `Meta` (bounds, description), and functions that
-return the value that is meant or raise ValueError with what is wrong.
+`Path` or `Secret`, each `| None` too, or `Any` for any JSON value. Its `Annotated` holds msgspec's `Meta` (bounds,
+description), and functions that return the value that is meant or raise ValueError with what is wrong.
 """
 
 from collections.abc import Callable, Collection, Mapping
@@ -15,7 +15,7 @@ from msgspec.structs import FieldInfo, fields
 
 from probe.config.errors import ConfigError, Key, Problem, problem
 from probe.config.leaf import WrongValueError, bounded, leaf
-from probe.config.written import Moved, decoded, merged, table
+from probe.config.written import Moved, decoded, merged, plain, table
 
 # Stands for a value that is wrong and whose problem has been noted.
 WRONG: Any = object()
@@ -132,6 +132,8 @@ def _read(kind: Any, metas: list[Meta], value: Any, key: Key, found: list[Proble
     if get_origin(kind) in (UnionType, Union):
         (kind,) = (each for each in get_args(kind) if each is not NoneType)
         return None if value is None else read(kind, value, key, found)
+    if kind is Any:
+        return plain(value)
     if get_origin(kind) is dict:
         return _read_dict(kind, metas, value, key, found)
     if get_origin(kind) is list:

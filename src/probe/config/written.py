@@ -1,6 +1,7 @@
 """Values as they are written, in a file, a variable or code: tables that may be JSON, and keys that have moved."""
 
 import json
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -36,6 +37,20 @@ def table(value: Any) -> dict[str, Any] | None:
     """The value as a table; None where it is none."""
     found = decoded(value)
     return found if isinstance(found, dict) else None
+
+
+def plain(value: Any) -> Any:
+    """A value that goes on as JSON, whatever it is. Raises ValueError for what JSON does not have, such as a date."""
+    if isinstance(value, Variable):
+        found = decoded(value)
+        return plain(found) if found is not value else str(value)
+    if isinstance(value, dict):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [plain(item) for item in value]
+    if isinstance(value, str | int) or (isinstance(value, float) and math.isfinite(value)):
+        return value
+    raise ValueError("should be what JSON has: text, a finite number, true, false, a list or a table")
 
 
 def merged(low: Mapping[str, Any], high: Mapping[str, Any]) -> dict[str, Any]:

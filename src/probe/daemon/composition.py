@@ -21,7 +21,9 @@ from probe.drift import Monitor
 from probe.history.file import HistoryError
 from probe.history.reader import reading
 from probe.history.writer import History, Pruned, Retention
+from probe.metrics.observations import SERIES
 from probe.metrics.registry import Metrics
+from probe.protocols.registry import answering
 from probe.record import RunRecord
 from probe.report.audio_archive import AudioArchive
 from probe.report.log_lines import LogSink
@@ -112,9 +114,9 @@ def build(config: Config) -> Parts:
 
 def expect(metrics: Metrics, config: Config) -> None:
     """Create every series of a configuration that has taken over."""
-    metrics.expect(_pairs(config))
     metrics.daemon.set_config_loaded(time.time())
     for entry in entries(config):
+        metrics.expect([(entry.target.name, entry.scenario.name)], SERIES[answering(entry.target)])
         metrics.daemon.set_objective(entry.target.name, entry.target.objective_ms / 1000)
 
 

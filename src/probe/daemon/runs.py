@@ -43,6 +43,8 @@ class Runs:
         self._log = log
         self._stop = stop
         self._served: dict[str, ServerIdentity] = {}
+        # Whether a target's servers keep who uses them to themselves, as of the last time they were asked.
+        self._silent: dict[str, bool] = {}
         for record in past:
             self._remember(record)
 
@@ -53,6 +55,8 @@ class Runs:
         if done is None:
             return
         self.lags.append(done.lag_s)
+        if done.unknown_users is not None:
+            self._note_users(entry.target.name, unknown=done.unknown_users)
         self._metrics.daemon.set_schedule_delay(entry.target.name, entry.scenario.name, max(0.0, done.began - at))
         await self._hand_on(done.record)
 
@@ -72,6 +76,16 @@ class Runs:
         """The last run and the next, in one line."""
         last = "no run yet" if self.last is None else _described(self.last)
         return last if next_due is None else f"{last}; next at {next_due:%H:%M:%S} UTC"
+
+    def _note_users(self, target: str, *, unknown: bool) -> None:
+        """Count a server that does not say who uses it, and log where that changes."""
+        if unknown:
+            self._metrics.daemon.count_unknown_users(target)
+        if unknown and not self._silent.get(target):
+            self._log.warning("a server does not say who uses it", target=target, courtesy=self.config.courtesy.unknown)
+        elif self._silent.get(target) and not unknown:
+            self._log.info("every server says who uses it again", target=target)
+        self._silent[target] = unknown
 
     def _remember(self, record: RunRecord) -> None:
         """Keep what a target's server said of itself, for the runs in which it says nothing."""

@@ -1,11 +1,11 @@
 """When a schedule is due: an interval or a cron expression, and a phase."""
 
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
-from typing import Any, Self
+from datetime import datetime, timedelta
+from typing import Self
 
 from apscheduler.triggers.base import BaseTrigger
-from apscheduler.triggers.cron import CronTrigger
+from cronsim import CronSim
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +39,11 @@ class Every:
 class Cron:
     """A cron expression, each time `phase` later."""
 
-    expression: Any
+    expression: str
     phase: timedelta
 
     def after(self, moment: datetime) -> datetime:
-        found: datetime = self.expression.get_next_fire_time(None, moment - self.phase + timedelta(microseconds=1))
-        return found + self.phase
+        return next(CronSim(self.expression, moment - self.phase)) + self.phase
 
     def stepped(self, _step: timedelta) -> Self:
         return self
@@ -54,7 +53,7 @@ def moments(timing: Timing, start: datetime, now: datetime) -> Every | Cron:
     """When a schedule that is added `now`, with a run at once, is due after that run."""
     phase = timedelta(seconds=timing.phase_s)
     if timing.cron is not None:
-        return Cron(CronTrigger.from_crontab(timing.cron, timezone=UTC), phase)
+        return Cron(timing.cron, phase)
     return Every(timedelta(seconds=timing.every_s), start + phase, now)
 
 

@@ -6,8 +6,9 @@ differs from its day, shrunk by as much as chance alone would have made of it.
 """
 
 import math
-from bisect import bisect_left, bisect_right
+from bisect import bisect_left, bisect_right, insort
 from collections.abc import Iterable, Sequence
+from operator import attrgetter
 from statistics import median
 from typing import NamedTuple
 
@@ -166,7 +167,9 @@ class Baseline:
 
     def _close(self, noise: float, *, is_last: bool) -> None:
         """The hour is over; `is_last`: and its day with it."""
-        self._cells.append(Cell(self._hour, midmean(self._values), midmean(self._raw), len(self._values)))
+        closed = Cell(self._hour, midmean(self._values), midmean(self._raw), len(self._values))
+        # In the order of time, also where a clock was wrong for a while: hours are searched for, and forgotten, by it.
+        insort(self._cells, closed, key=attrgetter("hour"))
         self._values.clear()
         self._raw.clear()
         del self._cells[:-_KEPT]

@@ -32,8 +32,9 @@ def fingerprint(record: RunRecord) -> Fingerprint:
     """The fingerprint of what this run measured."""
     target, served = record.plan.target, record.served
     rate = target.option("tts", "sample_rate")
-    asked = (target.option("tts", "voice"), target.option("tts", "language"), f"{rate} Hz" if rate else None)
+    asked = (*(target.option("tts", name) for name in ("model", "voice", "language")), f"{rate} Hz" if rate else None)
     return Fingerprint(
+        # Not the model that was asked for: a server that once does not answer is what it was, see `Monitor`.
         llm=" ".join(part for part in (served.model, served.build) if part),
         tts=" ".join(part for part in asked if part),
         config=_fingerprint(record),

@@ -67,7 +67,7 @@ class Monitor:
     def add(self, point: Point) -> Change | None:
         """Take a run; returns the change found with it. The figures of failed, skipped and suspect runs are ignored."""
         found: Change | None = self._serve(point)
-        cold = found is not None or self._is_cold(point)
+        cold = found is not None or self._is_cold(point) or point.cold
         self._last = point
         if point.outcome in TRUSTED and cold:
             self._take_cold(point)

@@ -11,7 +11,8 @@ from probe.record import Outcome, RunRecord
 class Point:
     """`started` is nanoseconds since the epoch; `stages_ms` are STAGES of the first turn, None where one is unknown.
 
-    The figures of a run that is not `ok` or `slow` are no latencies to compare.
+    The figures of a run that is not `ok` or `slow` are no latencies to compare, nor are those of a `cold` one, for
+    which a server had to load its model.
     """
 
     run_id: str
@@ -19,10 +20,13 @@ class Point:
     outcome: Outcome
     serving: Fingerprint
     stages_ms: tuple[float | None, ...]
+    cold: bool = False
 
 
 def point(record: RunRecord) -> Point:
     """What a run adds to its series."""
     turns = measure_run(record)
     stages = tuple(stages_ms(turns[0]).values()) if turns else (None,) * len(STAGES)
-    return Point(record.plan.run_id, record.started, outcome(record), fingerprint(record), stages)
+    return Point(
+        record.plan.run_id, record.started, outcome(record), fingerprint(record), stages, cold=record.cold is True
+    )

@@ -79,7 +79,7 @@ def _moved(point: Point, days: int) -> Point:
 def _levelled(points: Sequence[Point]) -> Iterator[Point]:
     """Each day at the level of all, and each part of it where something changed; what served does not matter then."""
     parts: dict[tuple[int, int], list[Point]] = {}
-    changed_at = _changes(points)
+    changed_at = sorted(_changes(points))
     for each in points:
         parts.setdefault((each.started // NS_PER_DAY, bisect(changed_at, each.started)), []).append(each)
     whole = _levels(points)

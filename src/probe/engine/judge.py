@@ -25,7 +25,7 @@ async def finished(turn: TurnInProgress) -> Turn:
     for each in turn.llm.chunks:
         chunk, segment = each.chunk(), spoken.get(each.chunk_num)
         if segment is not None:
-            chunk = await _heard(with_segment(chunk, segment), bytes(segment.pcm))
+            chunk = await _heard(with_segment(chunk, segment), bytes(segment.pcm), segment.sample_rate)
         chunks.append(chunk)
     return Turn(
         turn_num=turn.turn_num,
@@ -62,13 +62,13 @@ def with_what_was_before(failure: Failure, unheard: Failure | None) -> Failure:
     return replace(failure, detail=f"{failure.detail}; before that, {unheard.detail}")
 
 
-async def _heard(chunk: Chunk, pcm: bytes) -> Chunk:
-    return replace(chunk, pcm=pcm, sound=await _listen(pcm) if pcm else None)
+async def _heard(chunk: Chunk, pcm: bytes, sample_rate: int) -> Chunk:
+    return replace(chunk, pcm=pcm, sound=await _listen(pcm, sample_rate) if pcm else None)
 
 
-async def _listen(pcm: bytes) -> AudioAnalysis:
+async def _listen(pcm: bytes, sample_rate: int) -> AudioAnalysis:
     """Measure a segment, however long, without holding up the event loop, where other runs are measured."""
-    analyser = audio.AudioAnalyser(pcm)
+    analyser = audio.AudioAnalyser(pcm, sample_rate)
     for _ in analyser.blocks():
         await asyncio.sleep(0)
     return analyser.sound()

@@ -205,7 +205,8 @@ class LlmSide:
         rest = text[size:]
         following = LlmChunk(chunk.chunk_num + 1, None)
         if rest:
-            following.tokens, following.first_token, following.first_answer_token = [rest], at, at
+            following.tokens = [rest]
+            following.first_token = following.first_answer_token = following.last_token = at
         if len(rest) >= len(last):
             # The token that showed the end is none of this chunk.
             chunk.token_count, following.token_count = chunk.token_count - 1, 1
@@ -232,7 +233,8 @@ class LlmSide:
     def _end_chunk(self, chunk: LlmChunk, end: ChunkEnd, at: int) -> None:
         chunk.end, chunk.done_at = end, at
         self._reading = None
-        self._session.report("llm_chunk_end", at, chunk.chunk())
+        # Where the server doesn't pause, it was our rule that ended a chunk, and the server goes on.
+        self._session.report("llm_chunk_end" if self.pausing or end.final else "llm_cut", at, chunk.chunk())
         if end.refusal is not None:
             raise self._refusal(end.refusal)
         self.finished = end.final

@@ -57,20 +57,22 @@ class HistoryReader:
 
     def points(self, target: str, scenario: str, since: int = 0, limit: int | None = None) -> Iterator[Point]:
         """The series of a target and a scenario, in the order in which its runs ended; `limit` keeps the newest."""
-        columns = "serving, response_ttfb_ms, llm_ttft_ms, llm_decode_ms, tts_ttfb_ms"
+        columns = "serving, cold, response_ttfb_ms, llm_ttft_ms, llm_decode_ms, tts_ttfb_ms"
         if self._version == 1:
-            columns = "NULL, NULL, NULL, NULL, NULL"
+            columns = "NULL, NULL, NULL, NULL, NULL, NULL"
+        elif self._version == 2:  # noqa: PLR2004 - the one before there was a column for it
+            columns = columns.replace("cold", "NULL")
         query = (
             f"SELECT * FROM (SELECT run_id, started, outcome, {columns}, seq FROM runs"  # noqa: S608 - our own columns
             " WHERE target = ? AND scenario = ? AND started >= ? ORDER BY seq DESC LIMIT ?) ORDER BY seq"
         )
         wanted = (target, scenario, since, -1 if limit is None else limit)
         with explained(self.path):
-            for run_id, started, outcome, serving, *stages, seq in self._db.execute(query, wanted):
+            for run_id, started, outcome, serving, cold, *stages, seq in self._db.execute(query, wanted):
                 if serving is None:
                     yield point(self._record(seq))
                 else:
-                    yield Point(run_id, started, outcome, decode_serving(serving), tuple(stages))
+                    yield Point(run_id, started, outcome, decode_serving(serving), tuple(stages), cold=bool(cold))
 
     def serving_since(self, target: str, scenario: str) -> tuple[Fingerprint, int] | None:
         """The last run's fingerprint, and the start of the run since which all had it; None where none is stored."""

@@ -71,6 +71,7 @@ class History:
             encode(record),
             encode_serving(added.serving),
             *added.stages_ms,
+            added.cold,
         )
         with self._lock, explained(self.path):
             if self._file != _identity(self.path):
@@ -78,8 +79,8 @@ class History:
                 self._open()
             self._db.execute(
                 "INSERT INTO runs (run_id, started, target, scenario, outcome, unsent_spans, record, serving,"
-                " response_ttfb_ms, llm_ttft_ms, llm_decode_ms, tts_ttfb_ms)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (run_id) DO NOTHING",
+                " response_ttfb_ms, llm_ttft_ms, llm_decode_ms, tts_ttfb_ms, cold)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (run_id) DO NOTHING",
                 row,
             )
 

@@ -5,17 +5,17 @@ first run, and rise with each run at the moment when it ended.
 """
 
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from operator import itemgetter
 from typing import TypeVar
 
-from probe.measures import TRUSTED, measure_run, outcome, stages_ms
+from probe.measures import TRUSTED, TurnMeasures, measure_run, outcome, stages_ms
 from probe.metrics.exposition import NAMESPACE
-from probe.metrics.observations import MEASURES, Observation, observations
+from probe.metrics.observations import EVERY, MEASURES, Observation, Series, observations
 from probe.metrics.registry import BUCKETS
-from probe.record import RunRecord
+from probe.record import RunRecord, Target
 from probe.timestamps import epoch_seconds
 
 T = TypeVar("T")
@@ -32,14 +32,27 @@ class _Run:
     outcome: str
     failure: tuple[str, str] | None
     skipped: bool
+    cold: bool | None
     # By stage; none where they are no latencies to compare.
     stages_ms: Mapping[str, float]
+    # How fast and how steadily the LLM wrote, by gauge.
+    writing: Mapping[str, float]
     observed: tuple[Observation, ...]
 
 
-def lines(records: Iterable[RunRecord], extra: Mapping[str, str]) -> Iterator[str]:
-    """The text, line by line. `extra` are labels of every series: `job` and `instance`, as the scrapes have them."""
-    runs = sorted((_reduced(record) for record in records), key=lambda run: run.at_s)
+def every(_target: Target) -> Series:
+    """All histograms."""
+    return EVERY
+
+
+def lines(
+    records: Iterable[RunRecord], extra: Mapping[str, str], histograms: Callable[[Target], Series] = every
+) -> Iterator[str]:
+    """The text, line by line. `extra` are labels of every series: `job` and `instance`, as the scrapes have them.
+
+    `histograms` are those that a target can fill, as in the live metrics.
+    """
+    runs = sorted((_reduced(record, histograms(record.plan.target)) for record in records), key=lambda run: run.at_s)
     fixed = tuple(extra.items())
     if runs:
         for name in MEASURES:
@@ -49,8 +62,9 @@ def lines(records: Iterable[RunRecord], extra: Mapping[str, str]) -> Iterator[st
     yield "# EOF"
 
 
-def _reduced(record: RunRecord) -> _Run:
+def _reduced(record: RunRecord, histograms: Series) -> _Run:
     failure = record.failure
+    first = measure_run(record)[0] if _is_compared(record) else None
     return _Run(
         epoch_seconds(record.ended),
         record.plan.target.name,
@@ -58,14 +72,27 @@ def _reduced(record: RunRecord) -> _Run:
         outcome(record),
         None if failure is None else (failure.stage, failure.reason),
         record.skipped is not None,
-        _stages(record),
-        tuple(observations(record)),
+        record.cold,
+        {} if first is None else _known(stages_ms(first)),
+        {} if first is None else _known(_writing(first)),
+        tuple(each for each in observations(record) if (each.name, each.position) in histograms),
     )
 
 
-def _stages(record: RunRecord) -> dict[str, float]:
-    stages = stages_ms(measure_run(record)[0]) if outcome(record) in TRUSTED else {}
-    return {stage: ms for stage, ms in stages.items() if ms is not None}
+def _is_compared(record: RunRecord) -> bool:
+    return outcome(record) in TRUSTED and not record.cold
+
+
+def _writing(first: TurnMeasures) -> dict[str, float | None]:
+    stall_ms = first.llm_longest_stall_ms
+    return {
+        "llm_tokens_per_second": first.llm_tokens_per_second,
+        "llm_longest_stall_seconds": None if stall_ms is None else stall_ms / 1000,
+    }
+
+
+def _known(values: Mapping[str, float | None]) -> dict[str, float]:
+    return {name: value for name, value in values.items() if value is not None}
 
 
 def _histogram(name: str, runs: Sequence[_Run], fixed: Labels) -> Iterator[str]:
@@ -98,6 +125,7 @@ def _histogram_point(name: str, labels: Labels, filled: Sequence[int], total: fl
 def _counters(runs: Sequence[_Run], fixed: Labels) -> Iterator[str]:
     ended = [((*_of(run, fixed), ("outcome", run.outcome)), run.at_s) for run in runs]
     yield from _counter("runs", ended, runs[0].at_s - 1)
+    yield from _counter("cold_runs", [(_of(run, fixed), run.at_s) for run in runs if run.cold], runs[0].at_s - 1)
     failed = [
         ((*fixed, ("target", run.target), ("stage", run.failure[0]), ("reason", run.failure[1])), run.at_s)
         for run in runs
@@ -117,6 +145,10 @@ def _gauges(runs: Sequence[_Run], fixed: Labels) -> Iterator[str]:
     known = [(run, run.stages_ms["combined_ttfb"] / 1000) for run in runs if "combined_ttfb" in run.stages_ms]
     yield from _gauge("last_combined_ttfb_seconds", known, fixed)
     yield from _stage_gauges(runs, fixed)
+    for name in ("llm_tokens_per_second", "llm_longest_stall_seconds"):
+        yield from _gauge(name, [(run, run.writing[name]) for run in runs if name in run.writing], fixed)
+    known_cold = [(run, float(run.cold)) for run in runs if run.cold is not None and not run.skipped]
+    yield from _gauge("cold", known_cold, fixed)
     yield from _gauge("last_run_timestamp_seconds", [(run, run.at_s) for run in runs], fixed)
     trusted = [(run, run.at_s) for run in runs if run.outcome in TRUSTED]
     yield from _gauge("last_success_timestamp_seconds", trusted, fixed)

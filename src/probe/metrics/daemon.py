@@ -16,6 +16,9 @@ class DaemonMetrics:
         self.part = Part()
         ProcessCollector(registry=self.part.registry)
         self._missed = self._counter("runs_missed_total", "Runs that were due and did not take place.", RUN_LABELS)
+        self._courtesy_unknown = self._counter(
+            "courtesy_unknown_total", "Attempts before which a server did not say who uses it.", ("target",)
+        )
         self._spans_dropped = self._counter("spans_dropped_total", "Spans that no collector will get.")
         self._sink_errors = self._counter(
             "sink_errors_total", "Runs that a sink lost, and its failed attempts.", ("sink",)
@@ -39,6 +42,7 @@ class DaemonMetrics:
     def expect(self, target: str, scenario: str) -> None:
         """Have the series of this target and scenario, at zero; when its next run is due is not known yet."""
         self._missed.labels(target=target, scenario=scenario)
+        self._courtesy_unknown.labels(target=target)
         self._schedule_delay.labels(target=target, scenario=scenario)
         if (target, scenario) not in self._pairs:
             self._next_run.labels(target=target, scenario=scenario).set(math.nan)
@@ -47,6 +51,10 @@ class DaemonMetrics:
     def count_missed(self, target: str, scenario: str) -> None:
         """A run was due and did not take place."""
         self._missed.labels(target=target, scenario=scenario).inc()
+
+    def count_unknown_users(self, target: str) -> None:
+        """A server of the target was asked who uses it, and did not say."""
+        self._courtesy_unknown.labels(target=target).inc()
 
     def count_dropped_spans(self, spans: int) -> None:
         """A collector has refused spans, or the history had to forget them before it could have them."""

@@ -31,7 +31,10 @@ class LastRunMetrics:
             "last_stage_seconds", "The start of the first turn of the last complete run, by stage.", "stage"
         )
         self._stages = {stage: stages.labels(**self._labels, stage=stage) for stage in STAGES}
-        for gauge in (self._ttfb, *self._stages.values()):
+        self._rate = self._gauge("llm_tokens_per_second", "How fast the LLM wrote in the last complete run.")
+        self._stall = self._gauge("llm_longest_stall_seconds", "Longest wait between two tokens in that run.")
+        self._cold = self._gauge("cold", "Whether a model was loaded for the last run; NaN where that is not known.")
+        for gauge in (self._ttfb, *self._stages.values(), self._rate, self._stall, self._cold):
             gauge.set(math.nan)
         self._run = self._gauge("last_run_timestamp_seconds", "When the last run ended, however it did.")
         self._success = self._gauge("last_success_timestamp_seconds", "When the last complete run ended.")
@@ -57,9 +60,12 @@ class LastRunMetrics:
         # Down and busy are different answers: a run that was skipped says nothing of the target.
         if record.skipped is None:
             self._up.set(record.failure is None)
+            self._cold.set(math.nan if record.cold is None else record.cold)
         if outcome(record) in TRUSTED:
             self._success.set(ended)
-            self._update_stages(record)
+            if not record.cold:
+                # What follows these over days would take a model that is loaded for a change.
+                self._update_latencies(record)
 
     def update_fingerprint(self, now: Fingerprint, since: int) -> None:
         """Set the identity of what was measured, and since when it has been that (nanoseconds since the epoch)."""
@@ -77,11 +83,14 @@ class LastRunMetrics:
                 else:
                     self._in_a_row[each].set(0)
 
-    def _update_stages(self, record: RunRecord) -> None:
-        stages = {stage: _seconds(ms) for stage, ms in stages_ms(measure_run(record)[0]).items()}
+    def _update_latencies(self, record: RunRecord) -> None:
+        first = measure_run(record)[0]
+        stages = {stage: _seconds(ms) for stage, ms in stages_ms(first).items()}
         self._ttfb.set(stages["combined_ttfb"])
         for stage, seconds in stages.items():
             self._stages[stage].set(seconds)
+        self._rate.set(math.nan if first.llm_tokens_per_second is None else first.llm_tokens_per_second)
+        self._stall.set(_seconds(first.llm_longest_stall_ms))
 
     def _gauge(self, name: str, text: str) -> Gauge:
         return self._declared(name, text).labels(**self._labels)

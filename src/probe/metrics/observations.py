@@ -1,6 +1,6 @@
 """What a run adds to the latency histograms, in seconds. Pure: what is scraped and what is back-filled share it."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -15,7 +15,9 @@ MEASURES = {
     "combined_ttfb": "combined_ttfb_ms",
     "combined_ttfa": "combined_ttfa_ms",
     "llm_ttft": "llm_ttft_ms",
+    "llm_ttfat": "llm_ttfat_ms",
     "llm_generation": "llm_gen_time_ms",
+    "tts_wait": "tts_wait_ms",
     "tts_ttfb": "tts_ttfb_ms",
     "tts_generation": "tts_gen_time_ms",
     "audio_duration": "audio_duration_ms",
@@ -23,6 +25,19 @@ MEASURES = {
 }
 # What a listener waits for at the start of a turn is the turn's, whichever chunk made the first sound.
 _OF_THE_TURN = {"combined_ttfb": "response_ttfb_ms", "combined_ttfa": "response_ttfa_ms"}
+
+# A histogram and a position: one that a target can fill, or not.
+Series = Collection[tuple[str, Position]]
+EVERY: Series = frozenset((name, position) for name in MEASURES for position in POSITIONS)
+# How a target's LLM server answers. One that stops after each chunk does not tell reasoning from answer; where it
+# runs freely, no chunk but the first is asked for.
+_FROM_A_REQUEST = ("combined_ttfb", "combined_ttfa", "llm_ttft", "llm_ttfat", "llm_generation")
+SERIES: Mapping[Literal["pausing", "free_running"], Series] = {
+    "pausing": frozenset((name, position) for name, position in EVERY if name != "llm_ttfat"),
+    "free_running": frozenset(
+        (name, position) for name, position in EVERY if position == "first" or name not in _FROM_A_REQUEST
+    ),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +52,11 @@ class Observation:
 def observations(record: RunRecord) -> Iterator[Observation]:
     """What a run adds: for each turn its start (`first`), and each further chunk that made sound (`next`).
 
-    A failed, skipped or suspect run adds nothing, and neither does a measure that does not exist: a first chunk whose
-    text was spoken with the next one has no TTS latencies.
+    A failed, skipped or suspect run adds nothing, nor does a cold one, whose latencies are those of loading a model.
+    Neither does a measure that does not exist: a first chunk whose text was spoken with the next one has no TTS
+    latencies.
     """
-    if outcome(record) not in TRUSTED:
+    if outcome(record) not in TRUSTED or record.cold:
         return
     for turn in measure_run(record):
         if turn.chunks:

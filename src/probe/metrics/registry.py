@@ -17,7 +17,7 @@ from probe.metrics.daemon import DaemonMetrics
 from probe.metrics.drift import DriftMetrics
 from probe.metrics.exposition import NAMESPACE, RUN_LABELS, Part, negotiate, page
 from probe.metrics.last_run import LastRunMetrics
-from probe.metrics.observations import MEASURES, POSITIONS, observations
+from probe.metrics.observations import EVERY, MEASURES, Series, observations
 from probe.record import REASONS, Outcome, RunRecord
 
 OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
@@ -32,7 +32,9 @@ HELP = {
     "combined_ttfb": "From asking the LLM server to the first byte of audio.",
     "combined_ttfa": "From asking the LLM server to the first audible sample.",
     "llm_ttft": "From asking the LLM server to its first token.",
+    "llm_ttfat": "From asking the LLM server to the first token of its answer.",
     "llm_generation": "From asking the LLM server to the end of the chunk.",
+    "tts_wait": "How long a chunk's text waited for the TTS server to be free.",
     "tts_ttfb": "From handing over the text to the first byte of audio.",
     "tts_generation": "From handing over the text to the end of the segment.",
     "audio_duration": "Playing time of a segment.",
@@ -57,10 +59,13 @@ class Metrics:
         self._drift: dict[tuple[str, str], DriftMetrics] = {}
         self.daemon = DaemonMetrics(version, sinks)
 
-    def expect(self, pairs: Iterable[tuple[str, str]]) -> None:
-        """Have every series of these (target, scenario) pairs, at zero. Called again after a reload, it only adds."""
+    def expect(self, pairs: Iterable[tuple[str, str]], histograms: Series = EVERY) -> None:
+        """Have every series of these (target, scenario) pairs, at zero. Called again after a reload, it only adds.
+
+        `histograms` are those that the targets can fill; what their runs have beyond them is not observed.
+        """
         for target, scenario in pairs:
-            self._runs_of(target, scenario)
+            self._runs_of(target, scenario, ()).expect(histograms)
             self._failures_of(target)
             self._drift_of(target, scenario)
             self.daemon.expect(target, scenario)
@@ -122,10 +127,10 @@ class Metrics:
             kinds = (self._runs, self._failures, self._drift)
             return [*(each.part for kind in kinds for each in kind.values()), self.daemon.part]
 
-    def _runs_of(self, target: str, scenario: str) -> "_Runs":
+    def _runs_of(self, target: str, scenario: str, histograms: Series = EVERY) -> "_Runs":
         with self._lock:
             if (target, scenario) not in self._runs:
-                self._runs[target, scenario] = _Runs(target, scenario)
+                self._runs[target, scenario] = _Runs(target, scenario, histograms)
             return self._runs[target, scenario]
 
     def _drift_of(self, target: str, scenario: str) -> DriftMetrics:
@@ -144,25 +149,35 @@ class Metrics:
 class _Runs:
     """What the runs of one target and scenario add."""
 
-    def __init__(self, target: str, scenario: str) -> None:
+    def __init__(self, target: str, scenario: str, histograms: Series) -> None:
         self.part = Part()
         self._labels = {"target": target, "scenario": scenario}
-        self._histograms = {
-            (name, position): histogram.labels(**self._labels, position=position)
-            for name, histogram in self._declared_histograms().items()
-            for position in POSITIONS
-        }
+        self._declared = self._declared_histograms()
+        self._histograms: dict[tuple[str, str], Histogram] = {}
+        self.expect(histograms)
         counter = Counter(
             "runs_total", "Runs, by how they ended.", (*RUN_LABELS, "outcome"), NAMESPACE, registry=self.part.registry
         )
         self._counts = {each: counter.labels(**self._labels, outcome=each) for each in OUTCOMES}
+        self._cold = Counter(
+            "cold_runs_total", "Runs for which a model was loaded.", RUN_LABELS, NAMESPACE, registry=self.part.registry
+        ).labels(**self._labels)
         self.last = LastRunMetrics(self.part, target, scenario)
+
+    def expect(self, histograms: Series) -> None:
+        """Have these histograms."""
+        for name, position in sorted(histograms):
+            self._histograms[name, position] = self._declared[name].labels(**self._labels, position=position)
+        self.part.refresh()
 
     def count(self, record: RunRecord) -> None:
         exemplar = _exemplar(record)
         self._counts[outcome(record)].inc(exemplar=exemplar)
+        if record.cold:
+            self._cold.inc(exemplar=exemplar)
         for each in observations(record):
-            self._histograms[each.name, each.position].observe(each.seconds, exemplar)
+            if (each.name, each.position) in self._histograms:
+                self._histograms[each.name, each.position].observe(each.seconds, exemplar)
 
     def _declared_histograms(self) -> dict[str, Histogram]:
         labels = (*RUN_LABELS, "position")

@@ -5,6 +5,7 @@ and times come in, events and actions come out; it never raises on what a server
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Generic, Literal, TypeVar
 
 from msgspec import Struct
@@ -247,11 +248,22 @@ C_co = TypeVar("C_co", bound=Conversation, covariant=True)
 T = TypeVar("T")
 
 
-class Inquiry(Struct, Generic[T], frozen=True):
-    """Something to ask a server over HTTP, outside of every measure: where, and how to read the body of its answer."""
+@dataclass(frozen=True, slots=True)
+class Inquiry(Generic[T]):
+    """Something to ask a server over HTTP, outside of every measure: where, and how to read the body of its answer.
+
+    `headers` go with it: the conversation's own where it is the same server, since they may hold its credentials.
+    `statuses` are those of an answer that says something.
+    """
 
     url: str
     read: Callable[[bytes], T]
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    statuses: tuple[int, ...] = (200,)
+
+
+# Questions about the same thing: the first answer that says something counts.
+Inquiries = Sequence[Inquiry[T]]
 
 
 def nothing(_server: ServerPlan) -> tuple[()]:
@@ -264,8 +276,8 @@ class ServerProtocol(Struct, Generic[C_co], frozen=True):
 
     `options` is a msgspec Struct with a default for everything. The `schemes` are those of its URL; without `protocol`
     in a configuration, the first protocol with a URL's scheme is meant. `users` reads how many hold the server's slots,
-    None where an answer does not say; `identity` what serves; `voices` which voices there are; `cold` whether the next
-    request has to load a model first.
+    None where an answer does not say, of the server and of each one behind it; `identity` what serves; `voices` which
+    voices there are; `cold` whether the next request has to load a model first.
     """
 
     name: str
@@ -274,7 +286,7 @@ class ServerProtocol(Struct, Generic[C_co], frozen=True):
     framing: str
     options: type[Any]
     converse: Callable[[Terms], C_co]
-    users: Callable[[ServerPlan], Sequence[Inquiry[int | None]]] = nothing
-    identity: Callable[[ServerPlan], Sequence[Inquiry[ServerIdentity]]] = nothing
-    voices: Callable[[ServerPlan], Sequence[Inquiry[tuple[str, ...] | None]]] = nothing
-    cold: Callable[[ServerPlan], Sequence[Inquiry[bool | None]]] = nothing
+    users: Callable[[ServerPlan], Sequence[Inquiries[int | None]]] = nothing
+    identity: Callable[[ServerPlan], Inquiries[ServerIdentity]] = nothing
+    voices: Callable[[ServerPlan], Inquiries[tuple[str, ...] | None]] = nothing
+    cold: Callable[[ServerPlan], Inquiries[bool | None]] = nothing

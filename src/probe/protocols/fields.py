@@ -61,7 +61,7 @@ def time_or_none(value: Any) -> float | None:
 
 
 def http_url(websocket_url: str, path: str) -> str:
-    """Where a server with this WebSocket URL answers plain HTTP."""
+    """Where a server with this WebSocket URL answers plain HTTP, to the same user."""
     parts = urlsplit(websocket_url)
     scheme = "https" if parts.scheme == "wss" else "http"
-    return urlunsplit((scheme, parts.netloc.rpartition("@")[2], path, "", ""))
+    return urlunsplit((scheme, parts.netloc, path, parts.query, ""))

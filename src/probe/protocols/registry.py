@@ -1,14 +1,19 @@
 """Every wire protocol that there is: a new one is one line here."""
 
 from collections.abc import Mapping
+from typing import Literal
 
-from probe.protocols import llama_chunked, magpie
-from probe.protocols.base import LlmConversation, ServerProtocol, TtsConversation
+from probe.protocols import llama_chunked, magpie, openai_chat, openai_speech
+from probe.protocols.base import LlmConversation, ServerProtocol, Terms, TtsConversation
 from probe.protocols.choice import Protocols
 from probe.record import Role, Target
 
-LLM: dict[str, ServerProtocol[LlmConversation]] = {each.name: each for each in (llama_chunked.PROTOCOL,)}
-TTS: dict[str, ServerProtocol[TtsConversation]] = {each.name: each for each in (magpie.PROTOCOL,)}
+LLM: dict[str, ServerProtocol[LlmConversation]] = {
+    each.name: each for each in (llama_chunked.PROTOCOL, openai_chat.PROTOCOL)
+}
+TTS: dict[str, ServerProtocol[TtsConversation]] = {
+    each.name: each for each in (magpie.PROTOCOL, openai_speech.PROTOCOL)
+}
 
 PROTOCOLS: Mapping[Role, Mapping[str, ServerProtocol[LlmConversation] | ServerProtocol[TtsConversation]]] = {
     "llm": LLM,
@@ -19,3 +24,11 @@ PROTOCOLS: Mapping[Role, Mapping[str, ServerProtocol[LlmConversation] | ServerPr
 def chosen(target: Target) -> Protocols:
     """The protocols of a target's servers."""
     return Protocols(LLM[target.servers["llm"].protocol], TTS[target.servers["tts"].protocol])
+
+
+def answering(target: Target) -> Literal["pausing", "free_running"]:
+    """How a target's LLM server answers. One whose protocol nobody knows any more does so freely."""
+    server = target.servers["llm"]
+    known = LLM.get(server.protocol)
+    pausing = known is not None and known.converse(Terms(server, "", target.limits.llm_s)).pausing
+    return "pausing" if pausing else "free_running"

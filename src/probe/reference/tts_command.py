@@ -4,11 +4,12 @@ import asyncio
 import os
 import sys
 from functools import partial
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+
+from probe.reference.speech_choice import hibari, piper, require
 
 if TYPE_CHECKING:
     from probe.reference.speech.engine import Engine
@@ -106,46 +107,20 @@ def tts(
       probe serve tts --generation older --port 8011
       probe serve tts --engine piper --piper-voice en_US-joe-medium.onnx
     """  # noqa: D301 - \b is click's mark for a paragraph to leave as it is
-    _require("reference", "aiohttp", "numpy", "soxr")
+    require("reference", "aiohttp", "numpy", "soxr")
     match engine:
         case "piper":
-            speech = _piper(piper_voice)
+            speech = piper(piper_voice)
         case "magpie":
             speech = _magpie(magpie_model, magpie_speakers)
         case _:
-            speech = _hibari()
+            speech = hibari()
     streams = _streams(generation, sample_rate, target_audio_ms)
     _serve(_service(speech, streams, sample_rate, idle_timeout_s), host, port)
 
 
-def _require(extra: str, *modules: str) -> None:
-    missing = [module for module in modules if find_spec(module) is None]
-    if missing:
-        raise click.UsageError(f"{', '.join(missing)} not installed: pip install 'voice-probe[{extra}]'")
-
-
-def _hibari() -> "Engine":
-    _require("reference", "hibari")
-    from probe.reference.speech.hibari import HibariEngine  # noqa: PLC0415 - --help stays quick
-
-    return HibariEngine()
-
-
-def _piper(voice_file: Path | None) -> "Engine":
-    _require("piper", "piper")
-    from probe.reference.speech.engine import SpeechError  # noqa: PLC0415 - as above
-    from probe.reference.speech.piper import PiperEngine  # noqa: PLC0415 - as above
-
-    if voice_file is None:
-        raise click.UsageError("--engine piper needs --piper-voice FILE.onnx")
-    try:
-        return PiperEngine(voice_file)
-    except SpeechError as error:
-        raise click.UsageError(str(error)) from error
-
-
 def _magpie(model: str, speakers: str) -> "Engine":
-    _require("magpie", "nemo", "torch")
+    require("magpie", "nemo", "torch")
     from probe.reference.speech.engine import VOICES  # noqa: PLC0415 - as above
     from probe.reference.speech.magpie import MagpieEngine  # noqa: PLC0415 - as above
 

@@ -16,14 +16,17 @@ class AudioArchive:
         folder.mkdir(parents=True, exist_ok=True)
         self._folder = folder
         self._keep = keep
+        # In the order in which they were written, whatever the clock said: names from the future are not the newest.
+        self._written = sorted(folder.glob("*T*Z-*.wav"))
 
     def write(self, record: RunRecord) -> None:
         if not any(chunk.audio_bytes for turn in record.turns for chunk in turn.chunks):
             return
-        audio_file.save(record, self._folder / f"{record.plan.run_id}.wav")
-        # Run ids sort by time.
-        for old in sorted(self._folder.glob("*T*Z-*.wav"))[: -self._keep]:
-            old.unlink()
+        path = self._folder / f"{record.plan.run_id}.wav"
+        audio_file.save(record, path)
+        self._written.append(path)
+        while len(self._written) > self._keep:
+            self._written.pop(0).unlink(missing_ok=True)
 
     def close(self, timeout_s: float) -> None:
         """Nothing is held back."""

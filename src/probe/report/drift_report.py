@@ -42,7 +42,8 @@ def report(series_report: SeriesReport, width: int) -> Iterator[str]:
     if verdict.now:
         yield from ("", *(f"  {line}" for line in table(_STAGE_COLUMNS, [_stage_row(each) for each in verdict.now])))
     if verdict.cold_ms is not None:
-        yield f"  {counted(verdict.cold_runs, 'cold run')} (after a pause or a failure), median {ms(verdict.cold_ms)}"
+        why = "after a pause or a failure, or a model was loaded"
+        yield f"  {counted(verdict.cold_runs, 'cold run')} ({why}), median {ms(verdict.cold_ms)}"
     yield ""
     if series_report.changes:
         rows = [_change_row(each) for each in series_report.changes]

@@ -7,7 +7,7 @@ from probe.text import one_line
 
 MISSING = "-"
 TEXT = "Text"
-_MIN_TEXT = 12
+_MIN_TEXT = 8
 
 
 def ms(value: float | None) -> str:

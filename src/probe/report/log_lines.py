@@ -56,6 +56,7 @@ def _summary(record: RunRecord) -> dict[str, Any]:
     return {
         **identity(record),
         "outcome": outcome(record),
+        "cold": record.cold,
         **rounded(figures, 1),
         "turns": len(record.turns),
         "chunks": summary.chunks,

@@ -39,7 +39,7 @@ def _turn_at(record: RunRecord, at: int) -> int:
 
 def _turn(turn: Turn, record: RunRecord) -> Iterator[Event]:
     for chunk, following in zip_longest(turn.chunks, turn.chunks[1:]):
-        yield from _llm(turn.turn_num, chunk)
+        yield from _llm(turn.turn_num, chunk, following)
         if chunk.tts_text_sent is not None:
             yield Event(chunk.tts_text_sent, "tts_text", turn.turn_num, _as_of(chunk, chunk.tts_text_sent))
             hold_s = record.plan.target.option("tts", "hold_s")
@@ -51,13 +51,15 @@ def _turn(turn: Turn, record: RunRecord) -> Iterator[Event]:
         yield Event(turn.done, "turn_done", turn.turn_num, text="".join(chunk.text for chunk in turn.chunks))
 
 
-def _llm(turn_num: int, chunk: Chunk) -> Iterator[Event]:
+def _llm(turn_num: int, chunk: Chunk, following: Chunk | None) -> Iterator[Event]:
     if chunk.inference_start is not None:
         yield Event(chunk.inference_start, "llm_start", turn_num, _as_of(chunk, chunk.inference_start))
     if chunk.llm_first_token is not None:
         yield Event(chunk.llm_first_token, "llm_first_token", turn_num, _as_of(chunk, chunk.llm_first_token))
     if chunk.llm_done is not None:
-        yield Event(chunk.llm_done, "llm_chunk_end", turn_num, _as_of(chunk, chunk.llm_done))
+        # What comes behind it without a request says that the server did not stop there.
+        cut = not chunk.final and following is not None and following.inference_start is None
+        yield Event(chunk.llm_done, "llm_cut" if cut else "llm_chunk_end", turn_num, _as_of(chunk, chunk.llm_done))
 
 
 def _audio(turn_num: int, chunk: Chunk) -> Iterator[Event]:

@@ -119,6 +119,7 @@ def _plain(each: Entry) -> dict[str, Any]:
         if failure is None
         else {"stage": failure.stage, "reason": failure.reason, "detail": failure.detail},
         "skipped": record.skipped,
+        "cold": record.cold,
         **started(record),
         **key_figures(summary),
         "turns": len(record.turns),

@@ -1,23 +1,27 @@
 """The report of a finished run: header, summary, chunk tables. The caller strips the colours that it can't show."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import click
 
 from probe.audio import decibels, duration_ns
-from probe.measures import ChunkMeasures, Summary, TurnMeasures, measure_run, outcome, summarise
+from probe.measures import ChunkMeasures, Summary, TurnMeasures, measure_run, outcome, reasoned, summarise
 from probe.record import Chunk, Outcome, Plan, RunRecord, Target, Turn
 from probe.report.document import TIMESTAMPS
 from probe.report.format import MISSING, ms, number, shortened, table, wrapped
 from probe.report.timeline import describe_pause, stamp
+from probe.text import one_line
 from probe.timestamps import epoch_seconds, local, milliseconds
 
 _COLOURS: dict[Outcome, str] = {"ok": "green", "slow": "red", "failed": "red", "suspect": "yellow", "skipped": "yellow"}
 _LABEL_WIDTH = 22
 _PROMPT_WIDTH = 200
 
+# Text that is handed on at once waits for less than this.
+_AT_ONCE_MS = 5.0
+
 # Latencies of each chunk, as the starting document has them, and what a listener makes of them.
-_STAGES = ("#", "Tokens", "LLM TTFT", "LLM Gen", "TTS TTFB", "TTS Gen", "Audio", "Combined", "Text")
+_STAGES = ("#", "Tokens", "LLM TTFT", "LLM Gen", "Wait", "TTS TTFB", "TTS Gen", "Audio", "Combined", "Text")
 _LISTENER = ("#", "Silence", "Audible", "Gap", "Dry", "Stream", "RTF", "Level", "Peak", "End", "Late")
 
 
@@ -27,7 +31,8 @@ def header(plan: Plan, width: int) -> Iterator[str]:
     first, further = describe_pause(scenario.first_pause), describe_pause(scenario.next_pause)
     yield from _title(f"VOICE PROBE  {plan.run_id}", width, "=")
     yield ""
-    yield f"Target:   {target.name} ({_voice(target)})"
+    asked = _asked_for(target)
+    yield f"Target:   {target.name} ({asked})" if asked else f"Target:   {target.name}"
     yield f"Scenario: {scenario.name} (prompt cache {scenario.prompt_cache})"
     yield from wrapped(shortened(scenario.system_prompt, _PROMPT_WIDTH), width, "System:   ")
     for text in scenario.user_turns:
@@ -43,7 +48,7 @@ def report(record: RunRecord, width: int) -> Iterator[str]:
     if summary.chunks and record.skipped is None:
         yield ""
         yield from _title("SUMMARY", width, "=")
-        yield from _summary(record, summary)
+        yield from _summary(record, summary, width)
         for turn, measured in zip(record.turns, measure_run(record), strict=True):
             if turn.chunks:
                 yield ""
@@ -61,16 +66,18 @@ def timestamps(record: RunRecord) -> Iterator[str]:
             for name in TIMESTAMPS:
                 at = getattr(chunk, name)
                 shown = MISSING if at is None else f"{epoch_seconds(at):.6f}  {stamp(at)}"
-                yield f"  turn {turn.turn_num} chunk {chunk.chunk_num}  {name:<17} {shown}"
+                yield f"  turn {turn.turn_num} chunk {chunk.chunk_num}  {name:<22} {shown}"
 
 
-def _summary(record: RunRecord, summary: Summary) -> Iterator[str]:
+def _summary(record: RunRecord, summary: Summary, width: int) -> Iterator[str]:
     yield _figure("Total chunks", str(summary.chunks))
     yield _figure("Total LLM tokens", str(summary.tokens))
     yield _figure("Total audio", f"{summary.audio_ms / 1000:.1f} seconds")
     wall = summary.wall_time_ms
     factor = "" if summary.realtime_factor is None else f" ({summary.realtime_factor:.1f}x real time)"
     yield _figure("Total wall time", MISSING if wall is None else f"{wall / 1000:.1f} seconds{factor}")
+    if record.cold:
+        yield _figure("Cold start", "a model was loaded for this run")
     stray = sum(turn.stray_audio_bytes for turn in record.turns)
     if stray:
         yield _figure("Audio of no chunk", ms(_playing_ms(stray, _rate(record))))
@@ -80,6 +87,7 @@ def _summary(record: RunRecord, summary: Summary) -> Iterator[str]:
         yield f"  {name}:"
         yield _figure("First byte (TTFB)", _judged(measured.response_ttfb_ms, record.plan.target.objective_ms), 4)
         yield _figure("First sound (TTFA)", ms(measured.response_ttfa_ms), 4)
+        yield from _writing(turn, measured, width)
     yield ""
     yield "  Silences, as a listener hears them:"
     yield _figure("Between chunks", _gaps(summary), 4)
@@ -88,6 +96,17 @@ def _summary(record: RunRecord, summary: Summary) -> Iterator[str]:
     if summary.first is not None:
         yield from _stage_figures("First chunk", "", summary.first)
         yield from _stage_figures("Averages (all chunks)", "Avg ", summary.average)
+
+
+def _writing(turn: Turn, measured: TurnMeasures, width: int) -> Iterator[str]:
+    """How the LLM wrote, and how long its work took as its server measured it."""
+    if measured.llm_tokens_per_second is not None:
+        yield _figure("LLM tokens/s", number(measured.llm_tokens_per_second, 1), 4)
+    if measured.llm_longest_stall_ms is not None:
+        yield _figure("LLM longest stall", ms(measured.llm_longest_stall_ms), 4)
+    if turn.server_times:
+        times = ", ".join(f"{one_line(name)} {number(value)}" for name, value in turn.server_times.items())
+        yield from wrapped(times, width, _figure("Server's own times", "", 4))
 
 
 def _gaps(summary: Summary) -> str:
@@ -101,7 +120,11 @@ def _stage_figures(title: str, prefix: str, measured: ChunkMeasures) -> Iterator
     yield ""
     yield f"  {title}:"
     yield _figure(f"{prefix}LLM TTFT", ms(measured.llm_ttft_ms), 4)
+    if reasoned(measured):
+        yield _figure(f"{prefix}LLM TTFAT", ms(measured.llm_ttfat_ms), 4)
     yield _figure(f"{prefix}LLM gen time", ms(measured.llm_gen_time_ms), 4)
+    if _waited(measured):
+        yield _figure(f"{prefix}TTS wait", ms(measured.tts_wait_ms), 4)
     yield _figure(f"{prefix}TTS TTFB", ms(measured.tts_ttfb_ms), 4)
     yield _figure(f"{prefix}TTS gen time", ms(measured.tts_gen_time_ms), 4)
     yield _figure(f"{prefix}Combined TTFB", ms(measured.combined_ttfb_ms), 4)
@@ -113,10 +136,25 @@ def _tables(record: RunRecord, turn: Turn, measured: TurnMeasures, width: int) -
     of_turn = f", TURN {turn.turn_num}" if len(record.turns) > 1 else ""
     pairs = list(zip(turn.chunks, measured.chunks, strict=True))
     yield f"CHUNK BREAKDOWN{of_turn} (ms):"
-    yield from table(_STAGES, [_stage_row(chunk, each) for chunk, each in pairs], width)
+    yield from _stage_table(pairs, width)
     yield ""
     yield f"WHAT A LISTENER HEARS{of_turn} (ms, dB of full scale):"
     yield from table(_LISTENER, [_listener_row(chunk, each) for chunk, each in pairs])
+
+
+def _stage_table(pairs: Sequence[tuple[Chunk, ChunkMeasures]], width: int) -> Iterator[str]:
+    """Without waits where no text had to wait; with them, what only the first chunk can have makes room."""
+    hidden = {"Wait"}
+    if any(_waited(measured) for _, measured in pairs):
+        hidden = {"Combined"} if all(measured.combined_ttfb_ms is None for _, measured in pairs[1:]) else set()
+    shown = [place for place, name in enumerate(_STAGES) if name not in hidden]
+    rows = [_stage_row(chunk, measured) for chunk, measured in pairs]
+    yield from table([_STAGES[place] for place in shown], [[row[place] for place in shown] for row in rows], width)
+
+
+def _waited(measured: ChunkMeasures) -> bool:
+    """Whether the TTS server was not free when the text was there."""
+    return measured.tts_wait_ms is not None and measured.tts_wait_ms >= _AT_ONCE_MS
 
 
 def _stage_row(chunk: Chunk, measured: ChunkMeasures) -> list[str]:
@@ -125,6 +163,7 @@ def _stage_row(chunk: Chunk, measured: ChunkMeasures) -> list[str]:
         str(chunk.token_count),
         number(measured.llm_ttft_ms),
         number(measured.llm_gen_time_ms),
+        number(measured.tts_wait_ms),
         number(measured.tts_ttfb_ms),
         number(measured.tts_gen_time_ms),
         number(measured.audio_duration_ms),
@@ -184,9 +223,11 @@ def _playing_ms(size: int, sample_rate: int | None) -> float | None:
     return milliseconds(duration_ns(size, sample_rate)) if sample_rate else None
 
 
-def _voice(target: Target) -> str:
+def _asked_for(target: Target) -> str:
+    model = target.option("llm", "model")
     voice, language, rate = (target.option("tts", name) for name in ("voice", "language", "sample_rate"))
-    return ", ".join(part for part in (voice and f"voice {voice}", language, rate and f"{rate} Hz") if part)
+    parts = (model and f"LLM {model}", voice and f"voice {voice}", language, rate and f"{rate} Hz")
+    return ", ".join(part for part in parts if part)
 
 
 def _judged(value: float | None, objective_ms: float) -> str:

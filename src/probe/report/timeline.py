@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import click
 
-from probe.measures import measure_chunk
+from probe.measures import ChunkMeasures, measure_chunk, reasoned
 from probe.record import Chunk, Event, EventKind, Pause, Plan
 from probe.report.format import counted, ms, shortened
 from probe.timestamps import local
@@ -13,6 +13,7 @@ from probe.timestamps import local
 FRAMES: frozenset[EventKind] = frozenset(("llm_token", "tts_audio"))
 _TEXT_WIDTH = 34
 _BRANCH = "  └─ "
+_REMARK = "   ·  "
 
 
 def describe_pause(pause: Pause) -> str:
@@ -25,7 +26,7 @@ def lines(event: Event, plan: Plan) -> Iterator[str]:
     """Say what just happened."""
     chunk = event.chunk
     if event.kind in FRAMES:
-        yield click.style(f"{stamp(event.at)}   ·  {event.text}", dim=True)
+        yield click.style(f"{stamp(event.at)}{_REMARK}{event.text}", dim=True)
     elif chunk is not None:
         yield from _chunk_lines(event, chunk, plan)
     elif event.kind == "connected":
@@ -41,6 +42,13 @@ def stamp(at: int) -> str:
 
 
 def _chunk_lines(event: Event, chunk: Chunk, plan: Plan) -> Iterator[str]:
+    if event.kind.startswith("llm_"):
+        yield from _llm_lines(event, chunk, plan)
+    else:
+        yield from _tts_lines(event, chunk, plan)
+
+
+def _llm_lines(event: Event, chunk: Chunk, plan: Plan) -> Iterator[str]:
     at, number = stamp(event.at), chunk.chunk_num
     measured = measure_chunk(chunk)
     match event.kind:
@@ -51,19 +59,36 @@ def _chunk_lines(event: Event, chunk: Chunk, plan: Plan) -> Iterator[str]:
             turn = f", turn {event.turn_num} of {turns}" if turns > 1 and number == 1 else ""
             yield ""
             yield click.style(f"{at} LLM #{number}: {action} ({describe_pause(pause)}){turn}", bold=True)
-        case "llm_first_token":
+        case "llm_first_token" if chunk.inference_start is not None:
             yield f"{at}{_BRANCH}First token (LLM TTFT: {ms(measured.llm_ttft_ms)})"
-        case "llm_chunk_end":
-            ending = "Done" if chunk.final else "Paused"
-            reason = f"{chunk.stop_reason}, " if chunk.stop_reason else ""
-            tokens, took = counted(chunk.token_count, "token"), ms(measured.llm_gen_time_ms)
-            yield f"{at}{_BRANCH}{ending}: {reason}{tokens}, {took}"
+        case "llm_chunk_end" | "llm_cut":
+            if chunk.llm_first_answer_token is not None and reasoned(measured):
+                answer = stamp(chunk.llm_first_answer_token)
+                yield f"{answer}{_BRANCH}First token of the answer (LLM TTFAT: {ms(measured.llm_ttfat_ms)})"
+            yield f"{at}{_llm_end(event.kind, chunk, measured)}"
+
+
+def _llm_end(kind: EventKind, chunk: Chunk, measured: ChunkMeasures) -> str:
+    ending = "Done" if chunk.final else "Cut" if kind == "llm_cut" else "Paused"
+    reason = f"{chunk.stop_reason}, " if chunk.stop_reason else ""
+    what = f"{reason}{counted(chunk.token_count, 'token')}"
+    if chunk.inference_start is None:
+        # Nothing was asked for: it is a remark among the lines of whatever is being spoken meanwhile.
+        return f"{_REMARK}LLM #{chunk.chunk_num}: {ending.lower()}: {what}"
+    return f"{_BRANCH}{ending}: {what}, {ms(measured.llm_gen_time_ms)}"
+
+
+def _tts_lines(event: Event, chunk: Chunk, plan: Plan) -> Iterator[str]:
+    at, number = stamp(event.at), chunk.chunk_num
+    measured = measure_chunk(chunk)
+    match event.kind:
         case "tts_text":
             text, words = shortened(chunk.text, _TEXT_WIDTH), counted(len(chunk.text.split()), "word")
             yield click.style(f'{at} TTS #{number}: Sending "{text}" ({words})', bold=True)
         case "tts_first_audio":
             yield f"{at}{_BRANCH}First audio (TTS TTFB: {ms(measured.tts_ttfb_ms)})"
-            yield _combined(measured.combined_ttfb_ms, plan.target.objective_ms if number == 1 else None)
+            if chunk.inference_start is not None:
+                yield _combined(measured.combined_ttfb_ms, plan.target.objective_ms if number == 1 else None)
         case "tts_segment_end":
             duration = ms(measured.audio_duration_ms)
             took = ms(measured.tts_gen_time_ms)

@@ -4,13 +4,13 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from urllib.parse import urlsplit
 
-from probe.measures import ChunkMeasures, TurnMeasures, outcome
+from probe.measures import ChunkMeasures, TurnMeasures, outcome, runs_freely
 from probe.record import Chunk, Connect, Pause, RunRecord, Target, Turn
 from probe.tracing import genai
 from probe.tracing.span import Value
 from probe.urls import without_secrets
 
-_PORTS = {"ws": 80, "wss": 443}
+_PORTS = {"ws": 80, "wss": 443, "http": 80, "https": 443}
 
 
 def of_run(record: RunRecord) -> dict[str, Value]:
@@ -24,6 +24,7 @@ def of_run(record: RunRecord) -> dict[str, Value]:
             "probe.prompt_cache": plan.scenario.prompt_cache,
             "probe.objective_ms": plan.target.objective_ms,
             "probe.outcome": outcome(record),
+            "probe.cold": record.cold,
             "probe.skipped": None if record.skipped is None else without_secrets(record.skipped),
             "probe.doubts": record.doubts or None,
             "probe.failure.stage": None if failure is None else failure.stage,
@@ -43,6 +44,8 @@ def of_turn(turn: Turn, measured: TurnMeasures) -> dict[str, Value]:
             "probe.turn_num": turn.turn_num,
             "probe.response_ttfb_ms": measured.response_ttfb_ms,
             "probe.response_ttfa_ms": measured.response_ttfa_ms,
+            "probe.llm_tokens_per_second": measured.llm_tokens_per_second,
+            "probe.llm_longest_stall_ms": measured.llm_longest_stall_ms,
             "probe.stray_audio_bytes": turn.stray_audio_bytes or None,
         }
     )
@@ -63,7 +66,7 @@ def of_chunk(chunk: Chunk, measured: ChunkMeasures) -> dict[str, Value]:
     )
 
 
-def of_chat(record: RunRecord, chunk: Chunk, measured: ChunkMeasures) -> dict[str, Value]:
+def of_chat(record: RunRecord, turn: Turn, chunk: Chunk, measured: ChunkMeasures) -> dict[str, Value]:
     """The LLM's part of a chunk, in the names of the convention."""
     target, scenario = record.plan.target, record.plan.scenario
     pause: Pause = scenario.first_pause if chunk.chunk_num == 1 else scenario.next_pause
@@ -71,14 +74,14 @@ def of_chat(record: RunRecord, chunk: Chunk, measured: ChunkMeasures) -> dict[st
         {
             genai.OPERATION_NAME: genai.CHAT,
             genai.PROVIDER_NAME: target.servers["llm"].protocol,
-            genai.REQUEST_MODEL: record.served.model,
+            genai.REQUEST_MODEL: llm_model(record),
             genai.OUTPUT_TYPE: "text",
             genai.REQUEST_STREAM: True,
             genai.REQUEST_TEMPERATURE: scenario.temperature,
-            genai.REQUEST_MAX_TOKENS: pause.max_tokens,
+            genai.REQUEST_MAX_TOKENS: None if _goes_on(turn) else pause.max_tokens,
             genai.RESPONSE_TIME_TO_FIRST_CHUNK: _seconds(measured.llm_ttft_ms),
             genai.RESPONSE_FINISH_REASONS: None if chunk.stop_reason is None else (chunk.stop_reason,),
-            genai.USAGE_OUTPUT_TOKENS: chunk.token_count,
+            genai.USAGE_OUTPUT_TOKENS: _output_tokens(turn, chunk),
             "probe.server_ttft_ms": chunk.server_ttft_ms,
             **_address(target.servers["llm"].url),
         }
@@ -92,6 +95,7 @@ def of_speech(record: RunRecord, chunk: Chunk, measured: ChunkMeasures) -> dict[
         {
             genai.OPERATION_NAME: genai.TEXT_TO_SPEECH,
             genai.PROVIDER_NAME: target.servers["tts"].protocol,
+            genai.REQUEST_MODEL: target.option("tts", "model"),
             genai.OUTPUT_TYPE: "speech",
             genai.REQUEST_STREAM: True,
             genai.RESPONSE_TIME_TO_FIRST_CHUNK: _seconds(measured.tts_ttfb_ms),
@@ -100,6 +104,24 @@ def of_speech(record: RunRecord, chunk: Chunk, measured: ChunkMeasures) -> dict[
             **_address(target.servers["tts"].url),
         }
     )
+
+
+def llm_model(record: RunRecord) -> str | None:
+    """The model that was asked for, else what the server says that it serves; None where neither is known."""
+    asked: str | None = record.plan.target.option("llm", "model")
+    return asked or record.served.model
+
+
+def _goes_on(turn: Turn) -> bool:
+    """Whether the server went on behind the first chunk by itself: it was we who ended that, and not the request."""
+    return len(turn.chunks) > 1 and runs_freely(turn)
+
+
+def _output_tokens(turn: Turn, chunk: Chunk) -> int | None:
+    """What came of this chunk's request. A server's own count is of the whole answer: it is with the request for it."""
+    if turn.usage_tokens is None or not runs_freely(turn):
+        return chunk.token_count
+    return turn.usage_tokens if chunk is turn.chunks[0] else None
 
 
 def _address(url: str) -> dict[str, Value]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from probe.drift import Change
 from probe.drift.wording import plain
-from probe.measures import ChunkMeasures, TurnMeasures, measure_run
+from probe.measures import ChunkMeasures, TurnMeasures, measure_run, reasoned
 from probe.privacy import without_texts
 from probe.record import Chunk, Connect, Failure, RunRecord, Stage, Turn
 from probe.timestamps import NS_PER_MS
@@ -139,15 +139,16 @@ class _Chunk:
 
     def _chat(self) -> Span:
         chunk, record = self.chunk, self.record
+        answer = chunk.llm_first_answer_token if reasoned(self.measured) else None
         return Span(
-            f"{genai.CHAT} {record.served.model or record.plan.target.name}",
+            f"{genai.CHAT} {attributes.llm_model(record) or record.plan.target.name}",
             self._id("llm"),
             self._id(),
             "client",
             chunk.began,
             self._end(chunk.llm_done, chunk.llm_first_token, chunk.began),
-            attributes.of_chat(record, chunk, self.measured),
-            _events(first_token=chunk.llm_first_token),
+            attributes.of_chat(record, self.turn, chunk, self.measured),
+            _events(first_token=chunk.llm_first_token, first_answer_token=answer),
             self._error("llm"),
         )
 
@@ -157,7 +158,7 @@ class _Chunk:
         if chunk.tts_first_audio is not None and self.measured.leading_silence_ms is not None:
             audible = chunk.tts_first_audio + round(self.measured.leading_silence_ms * NS_PER_MS)
         return Span(
-            f"{genai.TEXT_TO_SPEECH} {record.plan.target.name}",
+            f"{genai.TEXT_TO_SPEECH} {record.plan.target.option('tts', 'model') or record.plan.target.name}",
             self._id("tts"),
             self._id(),
             "client",

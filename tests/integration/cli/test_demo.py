@@ -41,18 +41,24 @@ def test_the_demo_measures_reports_and_saves(tmp_path: Path) -> None:
     assert process.returncode == 0, out + err
     for expected in ("TIMELINE", "SUMMARY", "ALL RUNS:", "probe history --state-dir"):
         assert expected in out
-    (audio,) = (output / "audio").glob("*.wav")
-    with wave.open(str(audio)) as file:
-        assert file.getnframes() > 0
-    assert 'voice_probe_up{scenario="default",target="demo"} 1.0' in (output / "metrics.txt").read_text()
+    table = [line.split()[:2] for line in out.partition("ALL RUNS:")[2].splitlines()]
+    assert [row for row in table if row[:1] in (["chunked"], ["openai"])] == [["chunked", "1"], ["openai", "1"]]
+    recorded = list((output / "audio").glob("*.wav"))
+    assert len(recorded) == 2
+    for audio in recorded:
+        with wave.open(str(audio)) as file:
+            assert file.getnframes() > 0
+    metrics = (output / "metrics.txt").read_text()
+    for target in ("chunked", "openai"):
+        assert f'voice_probe_up{{scenario="default",target="{target}"}} 1.0' in metrics
 
 
 def test_an_ended_demo_leaves_no_process(tmp_path: Path) -> None:
     with start(tmp_path / "out", "--keep") as process:
         deadline = time.monotonic() + 60
-        while len(servers := children(process.pid)) < 3:
+        while len(servers := children(process.pid)) < 4:
             assert process.poll() is None, process.communicate()
-            assert time.monotonic() < deadline, "both servers and the daemon are not there"
+            assert time.monotonic() < deadline, "the servers and the daemon are not all there"
             time.sleep(0.1)
         process.send_signal(signal.SIGTERM)
         process.communicate(timeout=30)

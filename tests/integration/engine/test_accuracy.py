@@ -50,11 +50,13 @@ async def measured(segments: list[bytes]) -> RunRecord:
 async def test_the_onset_is_the_first_audible_sample() -> None:
     record = await measured([speech(onset) for onset in ONSETS])
     chunks = record.turns[0].chunks
-    assert [chunk.sound and chunk.sound.first_audible for chunk in chunks] == list(ONSETS)
+    found = [-1 if chunk.sound is None else chunk.sound.first_audible or 0 for chunk in chunks]
+    assert all(0 <= onset - each < RATE // 1000 for onset, each in zip(ONSETS, found, strict=True))
     (turn,) = measure_run(record)
     for onset, each in zip(ONSETS, turn.chunks, strict=True):
-        assert each.leading_silence_ms == pytest.approx(onset * SAMPLE_MS, abs=SAMPLE_MS / 1000)
-        assert each.combined_ttfa_ms == pytest.approx((each.combined_ttfb_ms or 0) + onset * SAMPLE_MS)
+        silence = each.leading_silence_ms
+        assert silence is not None and 0 <= onset * SAMPLE_MS - silence < 1
+        assert each.combined_ttfa_ms == pytest.approx((each.combined_ttfb_ms or 0) + silence)
 
 
 async def test_silences_are_those_of_a_loudspeaker_that_takes_a_sample_at_a_time() -> None:

@@ -42,11 +42,24 @@ PATIENT = {"PROBE_SELF_CHECK__MAX_LAG_MS": "60000"} | {
     f"PROBE_TARGETS__LOCAL__LIMITS__{name}_S": "60" for name in ("CONNECT", "LLM", "TTS")
 }
 
-# How long a moment is, is for the unit test, whose clock does not go on by itself.
-LONG_MOMENT = """
+# Once it is interrupted, it gets a signal more with every line that it prints. How long a moment is, is for the unit
+# test, whose clock stands still.
+HURRIED = """
+import os
 from importlib import import_module
-import_module("probe.cli.interrupt").Interrupt.MOMENT_S = 600
+import click
 from probe.cli import main
+interrupt = import_module("probe.cli.interrupt").Interrupt
+interrupt.MOMENT_S = 600
+end, echo, number, interrupted = interrupt._end, click.echo, int(os.environ["NUMBER"]), []
+def noted_end(self):
+    interrupted.append(True)
+    end(self)
+def hurried_echo(*arguments, **more):
+    if interrupted:
+        os.kill(os.getpid(), number)
+    echo(*arguments, **more)
+interrupt._end, click.echo = noted_end, hurried_echo
 main()
 """
 
@@ -163,32 +176,20 @@ async def test_signal_after_signal_cuts_no_report(number: signal.Signals) -> Non
     turn = (llm.last_chunk(*["word "] * 200, gap=0.05),)
     async with ScriptedLlm(LlmScript(turns=(turn,))) as llm_server, ScriptedTts() as tts_server:
         process = await asyncio.create_subprocess_exec(
-            sys.executable, "-c", LONG_MOMENT, "run", "--llm-url", llm_server.url, "--tts-url", tts_server.url,
-            stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+            sys.executable, "-c", HURRIED, "run", "--llm-url", llm_server.url, "--tts-url", tts_server.url,
+            stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE, env={**os.environ, "NUMBER": f"{number:d}"},
         )  # fmt: skip
         await llm_server.log.until(lambda entry: entry.kind == "text")
-        assert process.stdout is not None and process.stderr is not None
-        said: list[str] = []
-        reading = asyncio.ensure_future(_read(process.stdout, said))
-        # Until its last words: a signal after them meets an interpreter that is being taken down.
-        while not reading.done() and not any(line.startswith("FAILED") for line in said):
+        for _ in range(10):
             process.send_signal(number)
-            await asyncio.sleep(0.01)
         async with asyncio.timeout(60):
-            await reading
-            err = await process.stderr.read()
-            await process.wait()
+            out, err = await process.communicate()
         assert not llm_server.active_streams
     assert process.returncode == 1
-    failed, _, last = said[-3:]
+    failed, _, last = out.decode().splitlines()[-3:]
     assert failed.startswith("FAILED") and failed.endswith("stage internal, interrupted: the run was interrupted")
     assert last.startswith("trace ")
     assert "failed (internal, interrupted)" in err.decode()
-
-
-async def _read(stream: asyncio.StreamReader, lines: list[str]) -> None:
-    while line := await stream.readline():
-        lines.append(line.decode().rstrip("\n"))
 
 
 async def test_an_interrupt_at_any_moment_frees_the_slot_and_leaves_a_record() -> None:

@@ -17,6 +17,8 @@ from probe.record import Pause
 from probe.urls import checked_url
 
 URL = "expected ws://HOST:PORT/PATH or wss://HOST/PATH"
+# An LLM server may speak either.
+LLM_URL = f"is not a WebSocket or an HTTP URL; {URL} or http://HOST:PORT or https://HOST:PORT"
 
 
 @pytest.fixture(autouse=True)
@@ -103,10 +105,10 @@ def test_a_file_says_what_differs(path: Path) -> None:
         ('[targets."a.b"]\nvoice = ""', ["targets.\"a.b\".voice: should not be empty (got '')"]),
         # URLs.
         ("[targets.a]\nllm_url = 3", ["targets.a.llm_url: should be text (got 3)"]),
-        ("[targets.a]\nllm_url = ''", [f"targets.a.llm_url: '' is not a WebSocket URL; {URL}"]),
+        ("[targets.a]\nllm_url = ''", [f"targets.a.llm_url: '' {LLM_URL}"]),
         (
-            "[targets.a]\nllm_url = 'http://spark:8002/ws'",
-            [f"targets.a.llm_url: 'http://spark:8002/ws' is not a WebSocket URL; {URL}"],
+            "[targets.a]\nllm_url = 'ftp://spark:8002/ws'",
+            [f"targets.a.llm_url: 'ftp://spark:8002/ws' {LLM_URL}"],
         ),
         ("[targets.a]\ntts_url = 'ws://'", [f"targets.a.tts_url: 'ws://' is not a WebSocket URL; {URL}"]),
         ("[targets.a]\ntts_url = 'ws://h/#x'", [f"targets.a.tts_url: 'ws://h/#x' is not a WebSocket URL; {URL}"]),
@@ -125,8 +127,14 @@ def test_a_file_says_what_differs(path: Path) -> None:
             [f"targets.a.tts_url: 'ws://a..b/' has a host that is no DNS name; {URL}"],
         ),
         # One of a list.
-        ("[targets.a]\nllm_protocol = 'grpc'", ["targets.a.llm_protocol: 'grpc' is unknown; one of: chunked"]),
-        ("[targets.a]\ntts_protocol = 'grpc'", ["targets.a.tts_protocol: 'grpc' is unknown; one of: magpie"]),
+        (
+            "[targets.a]\nllm_protocol = 'grpc'",
+            ["targets.a.llm_protocol: 'grpc' is unknown; one of: chunked, openai_chat"],
+        ),
+        (
+            "[targets.a]\ntts_protocol = 'grpc'",
+            ["targets.a.tts_protocol: 'grpc' is unknown; one of: magpie, openai_speech"],
+        ),
         ("[targets.a]\ntts_mode = 'fast'", ["targets.a.tts_mode: should be 'batch' or 'stream' (got 'fast')"]),
         (
             "[scenarios.s]\nprompt_cache = 'warm'",
@@ -258,7 +266,7 @@ def test_lists_and_pauses_in_the_environment_are_json(monkeypatch: pytest.Monkey
         ("PROBE_TARGETS__A__OBJECTIVE_MS", "soon", "should be a number (got 'soon')"),
         ("PROBE_TARGETS__A__OBJECTIVE_MS", "", "should be a number (got '')"),
         ("PROBE_TARGETS__A__LIMITS__GAP_MS", "-3", "should be greater than 0 (got '-3')"),
-        ("PROBE_TARGETS__A__LLM_URL", "spark:8002", f"'spark:8002' is not a WebSocket URL; {URL}"),
+        ("PROBE_TARGETS__A__LLM_URL", "spark:8002", f"'spark:8002' {LLM_URL}"),
         ("PROBE_TARGETS__A__NOPE", "1", "unknown key"),
         ("PROBE_TARGETS__A__VOICE", "\udcff", r"should be Unicode text (got '\udcff')"),
         ("PROBE_TARGETS__A", "x", "should be a table (got 'x')"),
@@ -299,9 +307,9 @@ def test_override_replaces_what_is_given_and_checks_it() -> None:
     )
     assert config.override(section, {}) == section
     with pytest.raises(ConfigError) as caught:
-        config.override(section, {"llm_url": "http://x", "voice": ""})
+        config.override(section, {"llm_url": "ftp://x", "voice": ""})
     assert [(problem.key, str(problem)) for problem in caught.value.problems] == [
-        (("llm_url",), f"'http://x' is not a WebSocket URL; {URL}"),
+        (("llm_url",), f"'ftp://x' {LLM_URL}"),
         (("voice",), "should not be empty (got '')"),
     ]
 

@@ -58,7 +58,7 @@ def write(tmp_path: Path) -> Write:
 def chat(monkeypatch: pytest.MonkeyPatch) -> None:
     """A protocol that nobody but the registry knows of."""
     protocol = Protocol("chat", ("http", "https"), "http://localhost:8000/v1", ChatOptions)
-    known = {**PROTOCOLS, "llm": {**PROTOCOLS["llm"], "chat": protocol}}
+    known = {**PROTOCOLS, "llm": {"chunked": PROTOCOLS["llm"]["chunked"], "chat": protocol}}
     monkeypatch.setattr("probe.config.target.PROTOCOLS", known)
 
 

@@ -37,7 +37,7 @@ def test_phases_are_spread_unless_they_are_given(tmp_path: Path) -> None:
         "one": Timing(60.0, 0.0),
         "two": Timing(60.0, 15.0),
         "three": Timing(10.0, 2.0),
-        "four": Timing(60.0, 0.0, "0 6 * * mon"),
+        "four": Timing(60.0, 0.0, "0 6 * * 1"),
     }
     assert [(entry.target.name, entry.scenario.name) for entry in found.values()] == [
         ("a", "default"), ("b", "default"), ("b", "long"), ("a", "long")

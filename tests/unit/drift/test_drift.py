@@ -3,6 +3,7 @@
 import math
 import random
 from dataclasses import replace
+from statistics import median
 
 import pytest
 from hypothesis import given, settings
@@ -209,6 +210,20 @@ def test_cold_runs_are_kept_apart() -> None:
     assert verdict.runs == 400 - 1 - 3
 
 
+def test_runs_for_which_a_model_was_loaded_are_kept_apart() -> None:
+    """As many in a row as would be a change, and far slower."""
+    runs = list(noisy(400))
+    slow = [replace(each, stages_ms=tuple(10 * (ms or 0) for ms in each.stages_ms)) for each in runs[200:260]]
+    loading = [replace(each, cold=True) for each in slow]
+    monitor, found = watched([*runs[:200], *loading, *runs[260:]])
+    verdict = monitor.verdict()
+    assert (found, verdict.state) == ([], "stable")
+    assert (verdict.cold_runs, verdict.runs) == (61, 339)
+    assert verdict.cold_ms == median(each.stages_ms[0] or 0 for each in (runs[0], *loading))
+    _, warm = watched([*runs[:200], *slow, *runs[260:]])
+    assert warm != []
+
+
 def test_a_schedule_of_hours_is_no_pause() -> None:
     monitor, _ = watched(noisy(80, every_s=3600))
     assert monitor.verdict().cold_runs == 1
@@ -291,3 +306,19 @@ def test_runs_of_several_kinds_are_no_drift(values: tuple[float, ...]) -> None:
     rng = random.Random(3)
     runs = [point(each, (180.0, 220.0, rng.choice(values))) for each in range(3 * TWO_DAYS)]
     assert watched(runs)[1] == []
+
+
+@pytest.mark.parametrize("days", [-20_000, -60, -3, -1, 1, 3, 365])
+@pytest.mark.parametrize("runs", [2, 30])
+def test_a_clock_that_was_wrong_for_some_runs_spoils_nothing(days: int, runs: int) -> None:
+    """A machine without a battery starts with another time, until it has been set: a step is found all the same."""
+    off = days * 86_400 * 10**9
+    slower = TWO_DAYS + runs + 2 * DAY
+    series = [
+        replace(each, started=each.started + off) if TWO_DAYS <= n < TWO_DAYS + runs else each
+        for n, each in enumerate(noisy(slower + 60, factors=step(slower, 1.5)))
+    ]
+    monitor, _ = watched(series)
+    assert monitor.verdict().state == "slower"
+    found = [each for each in monitor.changes if isinstance(each, Shift)]
+    assert abs(number(found[-1].since) - slower) <= 3

@@ -9,7 +9,7 @@ from targets import with_server
 
 from probe.drift.fingerprint import fingerprint
 from probe.protocols.llama_chunked import llama_server
-from probe.record import Pause, RunRecord, ServerIdentity
+from probe.record import Pause, RunRecord, ServerIdentity, ServerPlan
 
 
 def with_target(**changes: Any) -> RunRecord:
@@ -64,6 +64,54 @@ def test_what_moves_a_latency_makes_another_baseline(other: RunRecord) -> None:
 )
 def test_what_moves_none_does_not(other: RunRecord) -> None:
     assert fingerprint(other) == fingerprint(record())
+
+
+def openai_like(**changes: Any) -> RunRecord:
+    """A pair of servers that are asked for a model and a voice; `changes` are by role and option."""
+    options: dict[str, dict[str, Any]] = {
+        "llm": {"model": "small", "extra_body": {"think": False}},
+        "tts": {"model": "kokoro", "voice": "af_heart"},
+    }
+    servers: dict[Any, ServerPlan] = {
+        role: _openai_server({"protocol": f"openai_{role}", **values, **changes.get(role, {})})
+        for role, values in options.items()
+    }
+    return with_target(servers=servers)
+
+
+def _openai_server(values: dict[str, Any]) -> ServerPlan:
+    return ServerPlan(values.pop("protocol"), "http://localhost:8080/v1", values)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        openai_like(llm={"model": "large"}),
+        openai_like(llm={"extra_body": {"think": True}}),
+        openai_like(tts={"model": "tts-1"}),
+        openai_like(tts={"voice": "af_sky"}),
+        openai_like(tts={"response_format": "wav"}),
+        openai_like(llm={"protocol": "ollama"}),
+    ],
+)
+def test_the_model_and_the_protocol_make_another_baseline(other: RunRecord) -> None:
+    assert fingerprint(other) != fingerprint(openai_like())
+    assert fingerprint(other).config != fingerprint(openai_like()).config
+
+
+def test_what_is_asked_beside_the_measures_of_any_protocol_does_not() -> None:
+    assert fingerprint(openai_like(llm={"llama_url": "http://localhost:8081"})) == fingerprint(openai_like())
+    servers = {
+        role: replace(server, headers={"authorization": "another key"})
+        for role, server in openai_like().plan.target.servers.items()
+    }
+    assert fingerprint(with_target(servers=servers)) == fingerprint(openai_like())
+
+
+def test_the_labels_are_what_the_llm_server_says_and_what_the_tts_server_is_asked_for() -> None:
+    said = fingerprint(replace(openai_like(), served=ServerIdentity("small-Q4.gguf", "b1")))
+    assert (said.llm, said.tts) == ("small-Q4.gguf b1", "kokoro af_heart")
+    assert fingerprint(openai_like()).llm == ""
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,17 @@ from runs import START, failed, record, skipped
 
 from probe.drift.fingerprint import fingerprint
 from probe.drift.series import point
-from probe.history.file import _VERSION_1, FILE_NAME, VERSION, HistoryError, NoHistoryError, UnknownRunError, encode
+from probe.history.file import (
+    _VERSION_1,
+    _VERSION_2,
+    FILE_NAME,
+    VERSION,
+    HistoryError,
+    NoHistoryError,
+    UnknownRunError,
+    encode,
+    encode_serving,
+)
 from probe.history.reader import reading
 from probe.history.writer import History, Retention
 from probe.record import RunRecord, ServerIdentity
@@ -276,6 +286,14 @@ def test_a_series_is_read_without_its_records(db: History, tmp_path: Path) -> No
         assert list(reader.points("local", "default", limit=2)) == [point(each) for each in runs[-2:]]
 
 
+def test_a_series_says_which_runs_were_cold(db: History, tmp_path: Path) -> None:
+    for number, cold in enumerate((True, False, None)):
+        db.append(replace(record(number), cold=cold))
+    with reading(tmp_path) as reader:
+        assert [each.cold for each in reader.points("local", "default")] == [True, False, False]
+        assert [each.cold for each in reader.runs()] == [True, False, None]
+
+
 def test_since_when_the_fingerprint_is_the_same(db: History, tmp_path: Path) -> None:
     models = ("small", "large", "large", "large")
     for number, model in enumerate(models):
@@ -317,3 +335,30 @@ def test_a_history_of_the_first_version_goes_on(first_version: Path) -> None:
         assert [each.run_id[-2:] for each in reader.points("local", "default")] == ["01", "02", "03"]
         assert next(reader.points("local", "default")) == point(record(1))
         assert reader.serving_since("local", "default") == (fingerprint(added), START + 2)
+
+
+@pytest.fixture
+def second_version(tmp_path: Path) -> Path:
+    """A history as the second version left it, with one run."""
+    with sqlite3.connect(tmp_path / FILE_NAME, isolation_level=None) as db:
+        db.executescript(_VERSION_1)
+        db.executescript(_VERSION_2)
+        one = point(record(1))
+        values = (one.run_id, one.started, "local", "default", "ok", 0, encode(record(1)), encode_serving(one.serving))
+        db.execute(
+            "INSERT INTO runs (run_id, started, target, scenario, outcome, unsent_spans, record, serving,"
+            " response_ttfb_ms, llm_ttft_ms, llm_decode_ms, tts_ttfb_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (*values, *one.stages_ms),
+        )
+    db.close()
+    return tmp_path
+
+
+def test_a_history_of_the_second_version_can_be_read_and_goes_on(second_version: Path) -> None:
+    with reading(second_version) as reader:
+        assert list(reader.points("local", "default")) == [point(record(1))]
+    db = History(second_version)
+    db.append(replace(record(2), cold=True))
+    db.close()
+    with reading(second_version) as reader:
+        assert [each.cold for each in reader.points("local", "default")] == [False, True]

@@ -1,16 +1,18 @@
 """What is back-filled is what would have been scraped."""
 
 import re
+from dataclasses import replace
 
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse
-from runs import START, failed, record, refused, skipped, suspect
+from runs import START, failed, free_running, record, refused, skipped, suspect
 
-from probe.metrics import backfill
+from probe.metrics import backfill, observations
 from probe.metrics.registry import Metrics
-from probe.record import RunRecord
+from probe.record import RunRecord, Target
 
 SAMPLE = re.compile(r"(?P<name>\w+)\{(?P<labels>.*)\} (?P<value>\S+) (?P<at>\d+\.\d{3})")
 LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
+RISING = ("_total", "_bucket", "_count", "_sum")
 MINUTE = 60 * 10**9
 JOB = {"job": "voice-probe"}
 RUNS = [
@@ -21,8 +23,15 @@ RUNS = [
     refused(5),
     skipped(6),
     suspect(7),
+    replace(record(8, started=START + 4 * MINUTE, ttfb_ms=5000), cold=True),
+    free_running(9, target="openai"),
 ]
+HISTOGRAMS = {"local": observations.SERIES["pausing"], "openai": observations.SERIES["free_running"]}
 Series = dict[tuple[str, frozenset[tuple[str, str]]], list[tuple[float, float]]]
+
+
+def histograms(target: Target) -> observations.Series:
+    return HISTOGRAMS.get(target.name, observations.EVERY)
 
 
 def series(runs: list[RunRecord]) -> Series:
@@ -31,7 +40,7 @@ def series(runs: list[RunRecord]) -> Series:
     prometheus-client's own parser leaves out what a histogram has at any time but the first.
     """
     found: Series = {}
-    for line in backfill.lines(runs, JOB):
+    for line in backfill.lines(runs, JOB, histograms):
         if not line.startswith("#"):
             sample = SAMPLE.fullmatch(line)
             assert sample is not None, line
@@ -43,6 +52,8 @@ def series(runs: list[RunRecord]) -> Series:
 
 def scraped(runs: list[RunRecord]) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
     metrics = Metrics("1", [])
+    for target, filled in HISTOGRAMS.items():
+        metrics.expect([(target, "default")], filled)
     for each in sorted(runs, key=lambda run: run.ended):
         metrics.write(each)
     page, _ = metrics.render("application/openmetrics-text")
@@ -57,6 +68,9 @@ def test_each_series_ends_at_the_value_that_would_have_been_scraped() -> None:
     live = scraped(RUNS)
     filled = series(RUNS)
     assert len(filled) > 100
+    assert {name for name, _ in filled} >= {
+        f"voice_probe_{name}" for name in ("cold", "cold_runs_total", "llm_tokens_per_second")
+    }
     for key, samples in filled.items():
         assert abs(samples[-1][1] - live[key]) < 1e-9, key
 
@@ -65,7 +79,7 @@ def test_what_rises_starts_at_zero_and_every_series_goes_on_in_time() -> None:
     for (name, _), samples in series(RUNS).items():
         moments = [moment for moment, _ in samples]
         assert moments == sorted(moments)
-        if not name.startswith(("voice_probe_last_", "voice_probe_up")):
+        if name.endswith(RISING):
             assert samples[0][1] == 0
 
 

@@ -3,9 +3,9 @@
 from dataclasses import replace
 
 import pytest
-from runs import MS, START, chunk, failed, record, refused, skipped, suspect
+from runs import MS, START, chunk, failed, free_running, record, refused, skipped, suspect
 
-from probe.metrics.observations import MEASURES, observations
+from probe.metrics.observations import MEASURES, SERIES, observations
 from probe.record import RunRecord, Turn
 
 
@@ -23,13 +23,33 @@ def test_the_first_chunk_and_a_further_one() -> None:
         "combined_ttfa": [pytest.approx(0.4)],
         "llm_ttft": [pytest.approx(0.05)],
         "llm_generation": [pytest.approx(0.1)],
+        "tts_wait": [pytest.approx(0.001)],
         "tts_ttfb": [pytest.approx(0.199)],
         "tts_generation": [pytest.approx(0.22)],
         "audio_duration": [pytest.approx(1.0)],
     }
-    assert found["next"].keys() == MEASURES.keys()
+    assert found["next"].keys() == MEASURES.keys() - {"llm_ttfat"}, "nothing was said of an answer's first token"
     assert found["next"]["combined_ttfb"] == [pytest.approx(0.4)]
     assert found["next"]["playout_gap"] == [0]
+
+
+def test_an_answer_of_one_request_has_latencies_from_it_at_its_start_alone() -> None:
+    found = by_position(free_running())
+    assert found["first"]["llm_ttfat"] == [pytest.approx(0.08)]
+    assert found["next"].keys() == {"tts_wait", "tts_ttfb", "tts_generation", "audio_duration", "playout_gap"}
+    assert found["next"]["tts_wait"] == [pytest.approx(0.142), pytest.approx(0.07)]
+
+
+@pytest.mark.parametrize("run", [record(), free_running()])
+def test_a_target_can_fill_what_its_runs_have(run: RunRecord) -> None:
+    had = {(each.name, each.position) for each in observations(run)}
+    assert had <= set(SERIES["free_running" if run.turns[0].usage_tokens else "pausing"])
+    assert not had <= set(SERIES["pausing" if run.turns[0].usage_tokens else "free_running"])
+
+
+def test_a_cold_run_is_no_latency() -> None:
+    assert list(observations(replace(record(), cold=True))) == []
+    assert list(observations(replace(record(), cold=False))) == list(observations(record()))
 
 
 def test_the_start_of_a_turn_is_the_turns_when_its_first_text_was_spoken_with_the_next() -> None:

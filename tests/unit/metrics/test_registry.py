@@ -8,17 +8,19 @@ import pytest
 from prometheus_client import Metric
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse_text
-from runs import START, failed, record, refused, skipped, suspect
+from runs import START, failed, free_running, record, refused, skipped, suspect
 
 import golden
 from probe.drift.fingerprint import fingerprint
+from probe.metrics.observations import SERIES
 from probe.metrics.registry import Metrics
 from probe.record import REASONS, ServerIdentity
 
 OPENMETRICS = "application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5"
 UNKNOWN_AT_FIRST = (
     "last_combined_ttfb_seconds", "last_stage_seconds", "next_run_timestamp_seconds", "drift_ratio",
-    "drift_added_seconds", "drift_state", "drift_since_timestamp_seconds",
+    "drift_added_seconds", "drift_state", "drift_since_timestamp_seconds", "llm_tokens_per_second",
+    "llm_longest_stall_seconds", "cold",
 )  # fmt: skip
 LOCAL = {"target": "local", "scenario": "default"}
 
@@ -130,6 +132,61 @@ def test_how_many_attempts_in_a_row_ended_so(metrics: Metrics) -> None:
         assert rows() == row
     metrics.restore([failed(9), failed(10)])
     assert rows() == [2, 0, 2, 0]
+
+
+def samples(metrics: Metrics, name: str) -> set[tuple[str, str]]:
+    """The target and the position of each series of a histogram."""
+    family = families(metrics)[f"voice_probe_{name}_seconds"]
+    return {(sample.labels["target"], sample.labels["position"]) for sample in family.samples}
+
+
+def test_a_histogram_exists_only_for_targets_that_can_fill_it() -> None:
+    metrics = Metrics("1.2.3", [])
+    metrics.expect([("chunked", "default")], SERIES["pausing"])
+    metrics.expect([("openai", "default")], SERIES["free_running"])
+    assert samples(metrics, "llm_ttfat") == {("openai", "first")}
+    assert samples(metrics, "llm_ttft") == {("chunked", "first"), ("chunked", "next"), ("openai", "first")}
+    assert samples(metrics, "tts_wait") == {(each, at) for each in ("chunked", "openai") for at in ("first", "next")}
+    metrics.write(free_running(target="chunked"))
+    metrics.write(free_running(target="openai"))
+    assert samples(metrics, "llm_ttfat") == {("openai", "first")}
+    assert value(metrics, "llm_ttfat_seconds_sum", LOCAL | {"target": "openai", "position": "first"}) == 0.08
+
+
+def test_a_target_that_can_fill_more_after_a_reload_does() -> None:
+    metrics = Metrics("1.2.3", [])
+    metrics.expect([("local", "default")], SERIES["pausing"])
+    metrics.write(free_running())
+    metrics.expect([("local", "default")], SERIES["free_running"])
+    assert samples(metrics, "llm_ttfat") == {("local", "first")}
+    metrics.write(free_running(2))
+    assert value(metrics, "llm_ttfat_seconds_count", LOCAL | {"position": "first"}) == 1
+    assert value(metrics, "llm_ttft_seconds_count", LOCAL | {"position": "first"}) == 2
+
+
+def test_a_cold_run_is_counted_and_touches_nothing_else(metrics: Metrics) -> None:
+    metrics.write(replace(record(1), cold=False))
+    assert value(metrics, "cold") == 0
+    loading = replace(record(2, started=START + 60 * 10**9, ttfb_ms=9000), cold=True)
+    metrics.write(loading)
+    assert (value(metrics, "cold"), value(metrics, "cold_runs_total")) == (1, 1)
+    assert value(metrics, "runs_total", LOCAL | {"outcome": "slow"}) == 1
+    assert value(metrics, "combined_ttfb_seconds_count", LOCAL | {"position": "first"}) == 1
+    assert value(metrics, "last_combined_ttfb_seconds") == pytest.approx(0.3)
+    assert value(metrics, "last_stage_seconds", LOCAL | {"stage": "combined_ttfb"}) == pytest.approx(0.3)
+    assert value(metrics, "last_success_timestamp_seconds") == pytest.approx(loading.ended / 1e9)
+    metrics.write(skipped(3))
+    assert value(metrics, "cold") == 1, "nothing was asked for"
+    metrics.write(record(4))
+    assert math.isnan(value(metrics, "cold"))
+
+
+def test_how_the_last_answer_was_written(metrics: Metrics) -> None:
+    metrics.write(free_running(1))
+    assert value(metrics, "llm_tokens_per_second") == pytest.approx(100)
+    assert value(metrics, "llm_longest_stall_seconds") == pytest.approx(0.04)
+    metrics.write(record(2))
+    assert math.isnan(value(metrics, "llm_tokens_per_second"))
 
 
 def test_busy_is_not_down(metrics: Metrics) -> None:

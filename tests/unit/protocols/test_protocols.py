@@ -39,8 +39,9 @@ def tts(frame: Any) -> Any:
     return TTS.decode(data, binary=False)
 
 
-def test_the_registry_names_both_protocols() -> None:
-    assert (list(registry.LLM), list(registry.TTS)) == (["chunked"], ["magpie"])
+def test_the_registry_names_the_protocols() -> None:
+    """The first of each is the default."""
+    assert (list(registry.LLM), list(registry.TTS)) == (["chunked", "openai_chat"], ["magpie", "openai_speech"])
 
 
 @pytest.mark.parametrize(
@@ -245,8 +246,8 @@ def test_requests_to_the_tts_server() -> None:
     ("url", "expected"),
     [
         ("ws://localhost:8001/ws/tts/stream", "http://localhost:8001/v1/audio/config"),
-        ("wss://tts.example/ws?key=1#x", "https://tts.example/v1/audio/config"),
-        ("ws://user:secret@[::1]:8001/", "http://[::1]:8001/v1/audio/config"),
+        ("wss://tts.example/ws?key=1#x", "https://tts.example/v1/audio/config?key=1"),
+        ("ws://user:secret@[::1]:8001/", "http://user:secret@[::1]:8001/v1/audio/config"),
     ],
 )
 def test_a_tts_server_describes_itself_at(url: str, expected: str) -> None:

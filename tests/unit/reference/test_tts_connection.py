@@ -54,7 +54,7 @@ class ScriptedEngine:
         for word in text.split():
             if word == "wait":
                 self.waiting.set()
-                assert self.go_on.wait(10)
+                assert self.go_on.wait(60)
             if word == "fail":
                 raise ValueError("no voice today")
             if word != "**":
@@ -99,7 +99,7 @@ class ScriptedSocket:
     async def hears(self, kind: str) -> tuple[dict[str, Any], int]:
         """Return the next message and the bytes of audio before it."""
         audio = 0
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while isinstance(message := await self._outgoing.get(), bytes):
                 assert 0 < len(message) <= 4096
                 audio += len(message)
@@ -107,7 +107,7 @@ class ScriptedSocket:
         return message, audio
 
     async def hears_audio(self) -> int:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             frame = await self._outgoing.get()
         assert isinstance(frame, bytes)
         return len(frame)
@@ -155,7 +155,7 @@ async def connected(engine: ScriptedEngine, generation: StreamFactory) -> AsyncI
     finally:
         engine.go_on.set()
         socket.hang_up()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             await serving
         synthesizer.close()
 
@@ -183,7 +183,7 @@ async def test_older_speaks_gathered_text_and_hangs_up_after_done(engine: Script
         client.says(text(" two"), CLOSE)
         done, audio = await client.hears("done")
         assert (done["segments_generated"], done["total_audio_ms"], milliseconds(audio)) == (1, 200, 200)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             await client.hung_up.wait()
     assert engine.spoken == ["one two"]
 
@@ -352,7 +352,7 @@ async def test_an_engine_that_fails_ends_the_stream(engine: ScriptedEngine, gene
             client.says(INIT)
             await client.hears("stream_created")
         else:
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(60):
                 await client.hung_up.wait()
 
 
@@ -387,7 +387,7 @@ async def test_older_drops_the_connection_of_an_idle_stream(engine: ScriptedEngi
         await client.hears("stream_created")
         clock.now += 30
         client.times_out()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             await client.hung_up.wait()
 
 

@@ -30,3 +30,15 @@ def test_a_folder_that_can_not_be_made(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(OSError, match="Not a directory"):
         AudioArchive(tmp_path / "file" / "a", keep=1)
+
+
+def test_names_from_the_future_go_first(tmp_path: Path) -> None:
+    """What a daemon left whose clock was a year ahead is older than what comes now."""
+    for number in range(3):
+        (tmp_path / f"20271129T12000{number}Z-aaaaaa.wav").write_bytes(b"RIFF")
+    archive = AudioArchive(tmp_path, keep=3)
+    for number in range(1, 3):
+        write(archive, f"20261129T12000{number}Z-abcdef", b"\0\1" * 800)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "20261129T120001Z-abcdef.wav", "20261129T120002Z-abcdef.wav", "20271129T120002Z-aaaaaa.wav"
+    ]  # fmt: skip

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from runs import failed, record, refused, skipped, suspect
+from runs import failed, free_running, record, refused, skipped, suspect
 
 from probe.daemon.log import make_logger
 from probe.record import RunRecord
@@ -35,6 +35,7 @@ def test_a_good_run_is_one_line_of_json() -> None:
         "response_ttfa_ms": 400.0,
         "llm_ttft_ms": 50.0,
         "llm_gen_time_ms": 100.0,
+        "tts_wait_longest_ms": 1.0,
         "tts_ttfb_ms": 199.0,
         "tts_gen_time_ms": 220.0,
         "playout_gap_total_ms": 0.0,
@@ -42,6 +43,13 @@ def test_a_good_run_is_one_line_of_json() -> None:
         "chunks": 2,
         "duration_ms": 755.0,
     }
+
+
+def test_how_the_llm_wrote_and_a_cold_start_are_logged_where_they_are_known() -> None:
+    line = logged(free_running())
+    assert (line["llm_ttfat_ms"], line["llm_tokens_per_second"], line["llm_longest_stall_ms"]) == (80.0, 100.0, 40.0)
+    assert (line["tts_wait_longest_ms"], line["cold"]) == (142.0, False)
+    assert logged(replace(free_running(), cold=True))["cold"] is True
 
 
 def test_a_failure_says_why_and_where() -> None:

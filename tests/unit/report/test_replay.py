@@ -1,14 +1,17 @@
 """The timeline of a record is the one that was seen while the run went on."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from fakes import FakeNetwork, frames, llm, newer_tts, older_tts, say, tone
+from free_running import answering, protocols, speaking, words
 from runs import PLAN, failed, record
 
 from probe.engine import runner
+from probe.protocols.choice import Protocols
 from probe.protocols.registry import chosen
-from probe.record import Event, Plan, RunRecord
+from probe.record import Event, Pause, Plan, RunRecord
 from probe.report import timeline
 from probe.report.replay import timeline_events
 
@@ -22,9 +25,12 @@ def spoken(ms: float, ttfb: float = 0.2) -> list[Any]:
     return steps
 
 
-def watched(virtual: Any, network: FakeNetwork, plan: Plan = PLAN) -> tuple[list[Event], RunRecord]:
+def watched(
+    virtual: Any, network: FakeNetwork, plan: Plan = PLAN, speak: Protocols | None = None
+) -> tuple[list[Event], RunRecord]:
     events: list[Event] = []
-    done = virtual.run(runner.run(plan, chosen(plan.target), network(virtual.clock), virtual.clock, events.append))
+    speak = speak or chosen(plan.target)
+    done = virtual.run(runner.run(plan, speak, network(virtual.clock), virtual.clock, events.append))
     return events, RunRecord.from_json(done.to_json())
 
 
@@ -44,6 +50,23 @@ NETWORKS = {
     "no LLM": lambda: FakeNetwork(None, newer_tts()),
     "LLM dies": lambda: FakeNetwork(llm(TWO[0], [0.1, {"error": "Stream not found"}]), newer_tts(spoken(900))),
 }
+
+
+def test_a_derived_timeline_of_a_free_running_answer_is_the_live_one(virtual: Any) -> None:
+    spoken_of = "One of them. Two more. And then all the rest."
+    answer = (*words("Hmm.", "reasoning", first=0.2), *words(spoken_of, first=0.1))
+    network = FakeNetwork(answering(*answer), newer_tts(*(spoken(500) for _ in range(5))))
+    plan = replace(
+        PLAN, scenario=replace(PLAN.scenario, first_pause=Pause(sentence_boundary=True), next_pause=Pause(max_tokens=2))
+    )
+    live, run = watched(virtual, network, speaking(plan), protocols())
+    seen = lines(live, run.plan)
+    assert lines(timeline_events(run), run.plan) == seen
+    assert sum("First token of the answer" in line for line in seen) == 1
+    assert [line.partition("·  ")[2] for line in seen if "·" in line] == [
+        "LLM #2: cut: max_tokens, 2 tokens", "LLM #3: cut: max_tokens, 2 tokens", "LLM #4: cut: max_tokens, 2 tokens",
+        "LLM #5: done: stop, 1 token",
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("name", NETWORKS)

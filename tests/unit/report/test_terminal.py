@@ -13,6 +13,7 @@ from typing import Any
 import click
 import pytest
 from fakes import FakeNetwork, frames, llm, newer_tts, older_tts, say, tone
+from free_running import answering, protocols, speaking, words
 
 import golden
 from probe.config import ScenarioConfig, TargetConfig
@@ -101,7 +102,26 @@ def refused() -> tuple[Plan, FakeNetwork]:
     return plan("Tell me three jokes about unicorns."), FakeNetwork(None, None)
 
 
-RUNS = {"good": good, "two_turns": two_turns, "failed": failed, "skipped": skipped, "refused": refused}
+def free_running() -> tuple[Plan, FakeNetwork]:
+    """The model reasons, then streams three sentences; the TTS server is not free for the last one when it is there."""
+    network = FakeNetwork(
+        answering(
+            *words("The user wants a joke.", "reasoning", first=0.31, token=0.04),
+            *words("Sure! Here is one about a unicorn.", first=0.05, token=0.03),
+            *words(" Its horn was stuck in the door of a very small car.", first=0.21, token=0.03),
+            *words(" It had to wait for the sun.", first=0.03, token=0.03),
+            {"times": {"prompt_ms": 41.2, "predicted_ms": 1180.04, "cache_n": 12.0}},
+            {"usage": 38},
+        ),
+        newer_tts(spoken(0.21, 640), spoken(0.24, 1700, 25), spoken(0.2, 2900), spoken(0.3, 1500)),
+    )
+    return speaking(plan("Tell me a joke about a unicorn."), "http://spark:8080/v1", model="small"), network
+
+
+RUNS = {
+    "good": good, "two_turns": two_turns, "failed": failed, "skipped": skipped, "refused": refused,
+    "free_running": free_running,
+}  # fmt: skip
 
 
 @pytest.fixture(autouse=True)
@@ -125,7 +145,8 @@ def watched(virtual: Any) -> Watched:
         planned, network = RUNS[name]()
         seen: list[Event] = []
         clock = replace(virtual.clock, epoch=CHRISTMAS_EVE)
-        run = runner.run(planned, chosen(planned.target), network(clock), clock, seen.append)
+        speak = protocols() if name == "free_running" else chosen(planned.target)
+        run = runner.run(planned, speak, network(clock), clock, seen.append)
         return virtual.run(run), seen
 
     return play
@@ -157,8 +178,8 @@ def test_verbose_shows_every_frame_and_every_timestamp(watched: Watched) -> None
     assert "[12:34:57.042]   ·  token 'Why '" in lines
     assert sum("  ·  " in line for line in lines) == 12 + len(frames(tone(1722))) + 1
     stamps = list(terminal.timestamps(record))
-    assert "  turn 1 chunk 2  tts_first_audio   1766579698.063000  [12:34:58.063]" in stamps
-    assert "  turn 1 chunk 2  tts_segment_done  -" in stamps
+    assert "  turn 1 chunk 2  tts_first_audio        1766579698.063000  [12:34:58.063]" in stamps
+    assert "  turn 1 chunk 2  tts_segment_done       -" in stamps
 
 
 def test_times_are_those_of_the_readers_clock(watched: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -194,12 +215,37 @@ def test_audio_of_no_chunk_is_reported(watched: Watched) -> None:
     assert not any("no chunk" in line for line in terminal.report(good, 80))
 
 
+def test_a_cold_start_is_reported(watched: Watched) -> None:
+    good, _ = watched("good")
+    assert "  Cold start:           a model was loaded for this run" in list(
+        terminal.report(replace(good, cold=True), 80)
+    )
+    for cold in (False, None):
+        assert list(terminal.report(replace(good, cold=cold), 80)) == list(terminal.report(good, 80))
+
+
+def test_waits_are_shown_beside_what_every_chunk_has(watched: Watched) -> None:
+    """Where each chunk was asked for, and the TTS server was not free for one of them."""
+    good, _ = watched("good")
+    first, second, third = good.turns[0].chunks
+    late = replace(second, llm_done=(second.tts_text_sent or 0) - 80_000_000)
+    waited = replace(good, turns=(replace(good.turns[0], chunks=(first, late, third)),))
+    for width in WIDTHS:
+        lines = list(terminal.report(waited, width))
+        (heading,) = (line for line in lines if line.startswith("#  Tokens"))
+        assert heading.split("  ") == ["#", "Tokens", "LLM TTFT", "LLM Gen", "Wait", "TTS TTFB", "TTS Gen", "Audio",
+                                       "Combined", "Text"]  # fmt: skip
+        assert max(map(len, map(click.unstyle, lines))) <= width
+    assert "    Avg TTS wait:       27ms" in lines
+
+
 def test_what_a_server_says_can_not_break_the_layout(watched: Watched) -> None:
     """Line breaks, escape sequences, wide words: the text of a chunk stays in its column."""
     good, _ = watched("good")
     nasty = "\x1b[31mred\n\r\ttab\u202e " + "x" * 300
     chunks = tuple(replace(chunk, text=nasty) for chunk in good.turns[0].chunks)
-    text = list(terminal.report(replace(good, turns=(replace(good.turns[0], chunks=chunks),)), 80))
+    times = dict.fromkeys(["\x1b[31mred\n_ms", *(f"step_{number}_ms" for number in range(20))], 1e3)
+    text = list(terminal.report(replace(good, turns=(replace(good.turns[0], chunks=chunks, server_times=times),)), 80))
     assert all(click.unstyle(line).isprintable() and len(click.unstyle(line)) <= 80 for line in text)
 
 

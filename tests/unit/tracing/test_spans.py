@@ -3,7 +3,8 @@
 from dataclasses import replace
 
 import pytest
-from runs import MS, START, failed, record, refused, skipped
+from runs import MS, START, failed, free_running, record, refused, skipped
+from targets import with_server
 
 import golden
 from probe.record import Connect, Failure, RunRecord, ServerIdentity, Turn
@@ -38,12 +39,45 @@ def test_the_model_is_named_where_it_is_known() -> None:
     assert "gen_ai.request.model" not in named(record(), "chat local")[0].attributes
 
 
+def test_the_model_that_was_asked_for_outranks_what_the_server_calls_it() -> None:
+    run = replace(free_running(), served=ServerIdentity("/models/small.gguf", "b1"))
+    assert {span.attributes["gen_ai.request.model"] for span in named(run, "chat small")} == {"small"}
+    spoken = with_server(run.plan.target, "tts", model="kokoro")
+    run = replace(run, plan=replace(run.plan, target=spoken))
+    assert {span.attributes["gen_ai.request.model"] for span in named(run, "text_to_speech kokoro")} == {"kokoro"}
+
+
+def test_the_tokens_of_an_answer_are_counted_once() -> None:
+    """As the server counted them, with the request for the answer; else what came in each chunk."""
+    tokens = "gen_ai.usage.output_tokens"
+    run = free_running()
+    assert [span.attributes.get(tokens) for span in named(run, "chat small")] == [31, None, None]
+    uncounted = replace(run, turns=(replace(run.turns[0], usage_tokens=None),))
+    assert [span.attributes.get(tokens) for span in named(uncounted, "chat small")] == [4, 4, 4]
+    paused = record()
+    paused = replace(paused, turns=(replace(paused.turns[0], usage_tokens=31),))
+    assert [span.attributes.get(tokens) for span in named(paused, "chat local")] == [4, 4]
+
+
+def test_the_first_token_of_the_answer_is_an_event_where_the_model_reasoned_before() -> None:
+    first, second, _ = named(free_running(), "chat small")
+    assert [event.name for event in first.events] == ["first_token", "first_answer_token"]
+    assert [event.name for event in second.events] == ["first_token"]
+
+
 def named(run: RunRecord, name: str) -> list[Span]:
     return [span for span in spans(run) if span.name == name]
 
 
 @pytest.mark.parametrize(
-    ("name", "run"), [("ok", record()), ("failed", failed()), ("refused", refused()), ("skipped", skipped())]
+    ("name", "run"),
+    [
+        ("ok", record()),
+        ("failed", failed()),
+        ("refused", refused()),
+        ("skipped", skipped()),
+        ("free_running", replace(free_running(), cold=True)),
+    ],
 )
 def test_the_tree_is_as_agreed(name: str, run: RunRecord) -> None:
     golden.check(f"spans_{name}.txt", drawn(run))

@@ -126,7 +126,9 @@ def test_the_first_write_counts(opened: Open, monkeypatch: pytest.MonkeyPatch) -
 MOMENTS = st.tuples(st.integers(0, 60_000 * MS), st.integers(0, 500 * MS), st.integers(-5_000 * MS, 5_000 * MS))
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])  # it makes a new machine each time
+@settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)  # it makes a new machine each time
 @given(moments=st.lists(MOMENTS, max_size=10))
 def test_a_wait_is_never_negative_and_hardly_longer_than_it_was(
     opened: Open, moments: list[tuple[int, int, int]]

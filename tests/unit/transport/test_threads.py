@@ -2,7 +2,6 @@
 
 import asyncio
 import threading
-import time
 from functools import partial
 
 import pytest
@@ -29,12 +28,11 @@ def test_work_that_hangs_holds_up_neither_other_work_nor_the_end() -> None:
             for each in hanging:
                 each.cancel()
 
-    started = time.monotonic()
+    # Held up, it would not end at all.
     assert asyncio.run(go()) == 1
-    assert time.monotonic() - started < 5
     left = set(threading.enumerate()) - before
     assert len(left) == 50
     assert all(thread.daemon for thread in left), "the process ends without them"
     over.set()
     for thread in left:
-        thread.join(5)
+        thread.join(60)

@@ -2,21 +2,21 @@
 
 from collections.abc import Sequence
 
-from probe.protocols.base import Inquiry, ServerProtocol
+from probe.protocols.base import Inquiries, Inquiry, ServerProtocol
 from probe.protocols.llama_chunked import codec, llama_server
 from probe.protocols.llama_chunked.conversation import ChunkedConversation
 from probe.protocols.llama_chunked.options import ChunkedOptions
 from probe.record import ServerIdentity, ServerPlan
 
 
-def _users(server: ServerPlan) -> Sequence[Inquiry[int | None]]:
-    asked = [Inquiry(codec.health_url(server.url), codec.users)]
-    if (llama_url := server.options.get("llama_url")) is not None:
-        asked.append(Inquiry(llama_server.slots_url(llama_url), llama_server.users))
-    return asked
+def _users(server: ServerPlan) -> Sequence[Inquiries[int | None]]:
+    """llama.cpp is asked as well: it has users that this server does not know."""
+    own = (Inquiry(codec.health_url(server.url), codec.users, server.headers),)
+    llama_url = server.options.get("llama_url")
+    return (own,) if llama_url is None else (own, (Inquiry(llama_server.slots_url(llama_url), llama_server.users),))
 
 
-def _identity(server: ServerPlan) -> Sequence[Inquiry[ServerIdentity]]:
+def _identity(server: ServerPlan) -> Inquiries[ServerIdentity]:
     llama_url = server.options.get("llama_url")
     return () if llama_url is None else (Inquiry(llama_server.props_url(llama_url), llama_server.served),)
 

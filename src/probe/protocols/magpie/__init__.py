@@ -8,7 +8,7 @@ from probe.record import ServerPlan
 
 
 def _voices(server: ServerPlan) -> tuple[Inquiry[tuple[str, ...] | None], ...]:
-    return (Inquiry(codec.config_url(server.url), codec.voices),)
+    return (Inquiry(codec.config_url(server.url), codec.voices, server.headers),)
 
 
 PROTOCOL = ServerProtocol(

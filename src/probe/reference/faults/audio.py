@@ -29,6 +29,13 @@ def noise(ms: float) -> bytes:
     return random.Random(1).randbytes(2 * _samples(ms))  # noqa: S311 - nothing secret
 
 
+def hiss(ms: float, dbfs: float) -> bytes:
+    """Make white noise of a level, in decibels of full scale, the same each time."""
+    chance = random.Random(2)  # noqa: S311 - nothing secret
+    level = 32768 * 10 ** (dbfs / 20)
+    return array("h", (round(chance.gauss(0, level)) for _ in range(_samples(ms)))).tobytes()
+
+
 def frames(pcm: bytes, size: int = FRAME_BYTES) -> list[bytes]:
     return [pcm[start : start + size] for start in range(0, len(pcm), size)]
 

@@ -26,7 +26,10 @@ Steps = tuple[Step, ...]
 
 
 class Connection:
-    """What came is in `inbox`, the HTTP request first, and None when the client is gone."""
+    """What came is in `inbox`, the HTTP request first, and None when the client is gone.
+
+    After that request it reads WebSocket messages; a subclass may read something else.
+    """
 
     def __init__(self, number: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, log: Log) -> None:
         self.number = number
@@ -37,7 +40,7 @@ class Connection:
         self.client_closed = asyncio.Event()
         self._gone = asyncio.Event()
         self._close_sent = False
-        self._reader = reader
+        self.reader = reader
         self._writer = writer
 
     async def play(self, steps: Steps) -> None:
@@ -54,20 +57,32 @@ class Connection:
 
     async def send(self, opcode: int, payload: bytes) -> None:
         self.audio_bytes += len(payload) if opcode == wire.BINARY else 0
-        await self._write(wire.KINDS[opcode], payload, wire.frame(opcode, payload))
+        await self.write(wire.KINDS[opcode], payload, wire.frame(opcode, payload))
 
     async def send_raw(self, data: bytes) -> None:
-        await self._write("raw", data, data)
+        await self.write("raw", data, data)
+
+    async def write(self, kind: str, logged: bytes, data: bytes) -> None:
+        """Write `data`, and log `logged` of it with the time of the write."""
+        self._require_peer()
+        began = time.monotonic_ns()
+        self._writer.write(data)
+        self.log.add(self.number, "out", kind, logged, began)
+        await self._writer.drain()
 
     async def close(self, code: int, reason: str, patience: float) -> None:
         """Send a close frame, wait up to `patience` seconds for the client's, end the TCP connection."""
         if not self._close_sent:
             self._close_sent = True
             payload = wire.close_payload(code, reason)
-            await self._write("close", payload, wire.frame(wire.CLOSE, payload))
+            await self.write("close", payload, wire.frame(wire.CLOSE, payload))
         with suppress(TimeoutError):
             await asyncio.wait_for(self.client_closed.wait(), patience)
         self.drop()
+
+    def close_our_half(self) -> None:
+        """Send FIN after what was written, and read on."""
+        self._writer.write_eof()
 
     def drop(self) -> None:
         """End the TCP connection (FIN) after what was written."""
@@ -88,13 +103,17 @@ class Connection:
     async def receive(self) -> None:
         """Read until the client is gone."""
         with suppress(asyncio.IncompleteReadError, asyncio.LimitOverrunError, ConnectionError, ConnectionGoneError):
-            self._deliver("http", await self._reader.readuntil(b"\r\n\r\n"))
-            while True:
-                await self._take(*await wire.read_message(self._reader))
+            await self.read_all()
         self.log.add(self.number, "in", "lost")
         self._gone.set()
         self.client_closed.set()
         self.inbox.put_nowait(None)
+
+    async def read_all(self) -> None:
+        """Log what comes, and put into the inbox what is to be answered; EOFError or ConnectionError at the end."""
+        self._deliver("http", await self.reader.readuntil(b"\r\n\r\n"))
+        while True:
+            await self._take(*await wire.read_message(self.reader))
 
     async def _take(self, opcode: int, payload: bytes) -> None:
         if opcode in (wire.TEXT, wire.BINARY):
@@ -108,13 +127,6 @@ class Connection:
 
     def _deliver(self, kind: str, data: bytes) -> None:
         self.inbox.put_nowait(self.log.add(self.number, "in", kind, data))
-
-    async def _write(self, kind: str, logged: bytes, data: bytes) -> None:
-        self._require_peer()
-        began = time.monotonic_ns()
-        self._writer.write(data)
-        self.log.add(self.number, "out", kind, logged, began)
-        await self._writer.drain()
 
     def _require_peer(self) -> None:
         if self._gone.is_set() or self._writer.is_closing():

@@ -1,4 +1,4 @@
-"""What both scripted servers are made of: a listener that plays the script's common part."""
+"""What the scripted servers are made of: a listener that plays the script's common part."""
 
 import asyncio
 import socket
@@ -40,6 +40,7 @@ class ScriptedServer:
     """
 
     path: ClassVar[str]
+    connection_type: ClassVar[type[Connection]] = Connection
     script: Script
 
     def __init__(self, script: Script, *, port: int = 0, tls: ssl.SSLContext | None = None) -> None:
@@ -88,8 +89,23 @@ class ScriptedServer:
         """Answer the messages in the connection's inbox until it ends with None."""
         raise NotImplementedError
 
+    async def talk(self, connection: Connection, script: Script) -> None:
+        """Do all that is done on one connection, but for reading it and saying goodbye."""
+        await connection.play(script.on_accept)
+        request = await connection.inbox.get()
+        if request is None:
+            return
+        path, key = wire.request_path(request.data), request.headers.get("sec-websocket-key")
+        if path != self.path or key is None:
+            await connection.play(script.on_http.get(path) or self.http_answer(path))
+            return
+        await connection.play(script.on_handshake)
+        await connection.send_raw(wire.upgrade_response(key))
+        await connection.play(script.on_connected)
+        await self.serve(connection)
+
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        connection = Connection(next(self._numbers), reader, writer, self.log)
+        connection = self.connection_type(next(self._numbers), reader, writer, self.log)
         self.log.add(connection.number, "in", "accepted")
         session = asyncio.ensure_future(self._session(connection, self.script))
         self._sessions.add(session)
@@ -103,24 +119,10 @@ class ScriptedServer:
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(connection.receive())
-                tasks.create_task(_to_its_end(self._talk(connection, script)))
+                tasks.create_task(_to_its_end(self.talk(connection, script)))
                 tasks.create_task(_to_its_end(_say_goodbye(connection, script)))
         except* Exception as mistakes:  # noqa: BLE001 - kept, to be raised where the test sees them
             self._mistakes.extend(mistakes.exceptions)
-
-    async def _talk(self, connection: Connection, script: Script) -> None:
-        await connection.play(script.on_accept)
-        request = await connection.inbox.get()
-        if request is None:
-            return
-        path, key = wire.request_path(request.data), request.headers.get("sec-websocket-key")
-        if path != self.path or key is None:
-            await connection.play(script.on_http.get(path) or self.http_answer(path))
-            return
-        await connection.play(script.on_handshake)
-        await connection.send_raw(wire.upgrade_response(key))
-        await connection.play(script.on_connected)
-        await self.serve(connection)
 
 
 async def _say_goodbye(connection: Connection, script: Script) -> None:

@@ -1,0 +1,104 @@
+"""What every configured server says when it is asked, for `probe check-config --probe`."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from probe.clock import AnchoredClock
+from probe.config import Config
+from probe.daemon import questions
+from probe.protocols.base import Inquiries, Inquiry, ServerProtocol
+from probe.record import Role, ServerPlan, Target
+from probe.timestamps import milliseconds
+from probe.transport.connection import ConnectError, Endpoint
+from probe.transport.connector import SocketConnector
+from probe.transport.framing.base import Incoming
+from probe.urls import without_secrets
+
+# What is said of a question that a server does not answer, and of one that its protocol does not have.
+UNKNOWN, NOT_ASKED = "unknown", "not asked"
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One server. `connected_ms` is None where there is no connection; `error` then says why, and nothing was asked."""
+
+    target: str
+    server: Role
+    protocol: str
+    url: str
+    connected_ms: float | None = None
+    error: str | None = None
+    model: str | None = None
+    build: str | None = None
+    users: int | str = NOT_ASKED
+    cold: bool | str = NOT_ASKED
+    voices: tuple[str, ...] | str = NOT_ASKED
+
+    def line(self) -> str:
+        """All that is known of it, for a person."""
+        what = f"{self.target} {self.server} ({self.protocol}, {self.url})"
+        if self.connected_ms is None:
+            return f"{what}: {self.error}"
+        voices = self.voices if isinstance(self.voices, str) else ", ".join(self.voices)
+        asked = {"users": self.users, "cold": _yes_or_no(self.cold), "voices": voices}
+        said = {"model": self.model, "build": self.build, **asked}
+        parts = (f"{name}: {value}" for name, value in said.items() if value not in (None, NOT_ASKED))
+        return "; ".join((f"{what}: connected in {self.connected_ms:.1f} ms", *parts))
+
+
+def _yes_or_no(answer: bool | str) -> str:
+    return answer if isinstance(answer, str) else "yes" if answer else "no"
+
+
+async def survey(settings: Config) -> Sequence[Found]:
+    """Connect to each server of each target, and ask it everything that its protocol can ask."""
+    targets = [target.record(name) for name, target in settings.targets.items()]
+    return [await _found(target, *server) for target in targets for server in questions.servers(target)]
+
+
+async def _found(target: Target, role: Role, server: ServerPlan, protocol: ServerProtocol[Any]) -> Found:
+    found = Found(target.name, role, protocol.name, without_secrets(server.url))
+    try:
+        connected_ms = await _connect(server, protocol, target.limits.connect_s)
+    except ConnectError as error:
+        return replace(found, error=without_secrets(str(error)))
+    serving = await questions.identity(protocol.identity(server))
+    return replace(
+        found,
+        connected_ms=connected_ms,
+        model=serving.model,
+        build=serving.build,
+        users=await _users(protocol.users(server)),
+        cold=await _answer(protocol.cold(server)),
+        voices=await _answer(protocol.voices(server)),
+    )
+
+
+async def _users(services: Sequence[Inquiries[int | None]]) -> int | str:
+    answers = [await _answer(inquiries) for inquiries in services]
+    known = [answer for answer in answers if isinstance(answer, int)]
+    # One that does not say may have users; one that has them settles it.
+    return UNKNOWN if UNKNOWN in answers and not any(known) else max(known, default=NOT_ASKED)
+
+
+async def _answer(inquiries: Sequence[Inquiry[Any]]) -> Any:
+    if not inquiries:
+        return NOT_ASKED
+    answer = await questions.first(inquiries)
+    return UNKNOWN if answer is None else answer
+
+
+async def _connect(server: ServerPlan, protocol: ServerProtocol[Any], timeout_s: float) -> float:
+    """How long a connection took to open, in milliseconds. Raises ConnectError."""
+    clock = AnchoredClock.anchored_now()
+    endpoint = Endpoint(server.url, protocol.framing, server.headers)
+    start = clock.now()
+    link = await SocketConnector(clock).open(endpoint, _ignored, timeout_s)
+    took = milliseconds(clock.now() - start)
+    await link.close()
+    return took
+
+
+def _ignored(_at: int, _frame: Incoming) -> None:
+    """Only the connection matters."""

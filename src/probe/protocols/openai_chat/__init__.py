@@ -1,0 +1,18 @@
+"""`/v1/chat/completions`, as OpenAI defined it and llama.cpp, vLLM, Ollama, SGLang and many others have it."""
+
+from probe.protocols.base import ServerProtocol
+from probe.protocols.openai_chat import questions
+from probe.protocols.openai_chat.conversation import ChatConversation
+from probe.protocols.openai_chat.options import ChatOptions
+
+PROTOCOL = ServerProtocol(
+    name="openai_chat",
+    schemes=("http", "https"),
+    default_url="http://localhost:8080/v1",
+    framing="http1",
+    options=ChatOptions,
+    converse=ChatConversation,
+    users=questions.users,
+    identity=questions.identity,
+    cold=questions.cold,
+)

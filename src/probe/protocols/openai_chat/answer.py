@@ -1,0 +1,218 @@
+"""One answer as it comes in: server-sent events, or a whole document where the server does not stream."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from probe.protocols.base import Done, Event, Malformed, Refused, ServerTimes, Token, Usage
+from probe.protocols.fields import count_or_none, one_line, parse_object, shown, time_or_none
+from probe.protocols.openai_chat import refusals
+from probe.protocols.openai_chat.thinking import Thinking
+from probe.protocols.sse import MAX_LINE_BYTES, Field, Fields
+from probe.text import storable
+
+# Of one answer, in characters: nobody listens to so much.
+MAX_TEXT = 2**18
+MAX_DOCUMENT_BYTES = 2**18
+# Reasoning, by the names that servers have for it. One may repeat it under two of them.
+_REASONING = ("reasoning_content", "reasoning", "thinking")
+# With these a server says that it did not finish.
+_GIVEN_UP = ("abort", "error")
+_END = b"[DONE]"
+_MOST_TIMES = 32
+
+
+class Answer:
+    """What the documents of one answer say. `over`: its end has been said."""
+
+    def __init__(self) -> None:
+        self.over = False
+        self._thinking = Thinking()
+        self._size = 0
+        self._tools = False
+
+    def document(self, document: dict[str, Any], data: bytes) -> Iterator[Event]:
+        """Take one of the stream's documents, or the whole answer in one."""
+        if (complaint := refusals.complaint(document)) is not None:
+            yield Refused(complaint or shown(data))
+            return
+        choice = _choice(document)
+        piece = choice.get("delta") or choice.get("message")
+        if isinstance(piece, dict):
+            yield from self._piece(piece)
+        if times := _times(document):
+            yield ServerTimes(times)
+        usage = document.get("usage")
+        if isinstance(usage, dict) and (tokens := count_or_none(usage.get("completion_tokens"))) is not None:
+            yield Usage(tokens)
+        reason = choice.get("finish_reason")
+        if isinstance(reason, str) and reason:
+            yield from self.finish(one_line(reason))
+
+    def finish(self, reason: str | None) -> Iterator[Event]:
+        """The answer is complete, or so the server says."""
+        if self.over:
+            return
+        yield from self._thinking.rest()
+        self.over = True
+        if reason in _GIVEN_UP:
+            yield Refused(f"it gave up the answer (finish_reason {reason})")
+        elif self._tools and not self._thinking.spoken:
+            yield Refused("the model called a tool (tool_calls) instead of answering", reason="no_answer")
+        else:
+            yield Done(reason)
+
+    def _piece(self, piece: dict[str, Any]) -> Iterator[Event]:
+        self._tools = self._tools or bool(piece.get("tool_calls") or piece.get("function_call"))
+        reasoning = next((text for name in _REASONING if (text := piece.get(name))), None)
+        for text, take in ((reasoning, self._thinking.reasoning), (piece.get("content"), self._thinking.content)):
+            if isinstance(text, str):
+                if text and not self.over:
+                    yield from self._sized(take(storable(text)))
+            elif text is not None:
+                yield Malformed(f"text that is {type(text).__name__}")
+
+    def _sized(self, tokens: Iterator[Token]) -> Iterator[Event]:
+        for token in tokens:
+            self._size += len(token.text)
+            yield token
+        if self._size > MAX_TEXT:
+            yield Refused(f"the answer is longer than {MAX_TEXT} characters", reason="flood")
+        if self._thinking.unopened:
+            yield Malformed("reasoning came as answer, up to a </think>: the server needs a reasoning parser")
+
+
+class Streamed:
+    """An answer in events."""
+
+    def __init__(self) -> None:
+        self._answer = Answer()
+        self._fields = Fields()
+        self._data: list[bytes] = []
+        self._data_size = 0
+        self._kind = b""
+        self._ended = False
+
+    @property
+    def owes_rest(self) -> bool:
+        """Whether the answer is complete, and its last words (usage, times) may still come."""
+        return self._answer.over and not self._ended
+
+    def feed(self, data: bytes) -> Iterator[Event]:
+        for each in self._fields.feed(data):
+            yield from self._field(each)
+        if self._fields.overlong:
+            yield Refused(f"a line of the answer is longer than {MAX_LINE_BYTES} bytes", reason="flood")
+
+    def end(self) -> Iterator[Event]:
+        """The response is complete; the answer need not be."""
+        yield from self.cut()
+        if not self._answer.over:
+            yield Refused("the LLM server ended its response before its answer had an end", reason="closed")
+
+    def cut(self) -> Iterator[Event]:
+        """The connection is gone. The last event may have come all the same: its empty line may be missing."""
+        for each in self._fields.end():
+            if each.name == "data":
+                self._data.append(each.value)
+            else:
+                yield from self._field(each)
+        data = b"\n".join(self._data)
+        self._data.clear()
+        if _is_whole(data):
+            yield from self._event(data, self._kind)
+
+    def _field(self, field: Field) -> Iterator[Event]:
+        match field.name:
+            case "data":
+                yield from self._line(field.value)
+            case "event":
+                self._kind = field.value.strip()
+            case "error":
+                # Of older llama.cpp servers.
+                yield Refused(refusals.words(field.value) or shown(field.value))
+            case "":
+                data, self._kind, kind = b"\n".join(self._data), b"", self._kind
+                self._data.clear()
+                self._data_size = 0
+                if data.strip():
+                    yield from self._event(data, kind)
+
+    def _line(self, value: bytes) -> Iterator[Event]:
+        """An event need not wait for the empty line behind it, which some servers forget, where its line is whole."""
+        if not self._data and _is_whole(value):
+            yield from self._event(value, self._kind)
+            return
+        self._data.append(value)
+        self._data_size += len(value) + 1
+        if self._data_size > MAX_LINE_BYTES:
+            self._data.clear()
+            yield Refused(f"an event of the answer is longer than {MAX_LINE_BYTES} bytes", reason="flood")
+
+    def _event(self, data: bytes, kind: bytes) -> Iterator[Event]:
+        if self._ended:
+            return
+        if data.strip() == _END:
+            self._ended = True
+            yield from self._answer.finish(None)
+            return
+        document = parse_object(data)
+        if isinstance(document, Malformed):
+            yield document
+        elif kind == b"error":
+            yield Refused(refusals.words(data) or shown(data))
+        else:
+            yield from self._answer.document(document, data)
+
+
+class Whole:
+    """An answer in one document, from a server that does not stream: all its tokens are one."""
+
+    owes_rest = False
+
+    def __init__(self) -> None:
+        self._body = bytearray()
+
+    def feed(self, data: bytes) -> Iterator[Event]:
+        self._body += data
+        if len(self._body) > MAX_DOCUMENT_BYTES:
+            self._body.clear()
+            yield Refused(f"the answer is longer than {MAX_DOCUMENT_BYTES} bytes", reason="flood")
+
+    def end(self) -> Iterator[Event]:
+        data = bytes(self._body)
+        document = parse_object(data)
+        if isinstance(document, Malformed):
+            yield document
+            return
+        answer = Answer()
+        yield from answer.document(document, data)
+        if not isinstance(_choice(document).get("message"), dict):
+            if refusals.complaint(document) is None:
+                yield Malformed(f"JSON that is no answer: {shown(data)}")
+        else:
+            yield from answer.finish(None)
+
+    def cut(self) -> Iterator[Event]:
+        yield from ()
+
+
+def _is_whole(data: bytes) -> bool:
+    return data.strip() == _END or not isinstance(parse_object(data), Malformed)
+
+
+def _choice(document: dict[str, Any]) -> dict[str, Any]:
+    """The first choice; only one is asked for. Some documents have none."""
+    choices = document.get("choices")
+    found = choices[0] if isinstance(choices, list) and choices else None
+    return found if isinstance(found, dict) else {}
+
+
+def _times(document: dict[str, Any]) -> dict[str, float]:
+    """What llama.cpp (`timings`) and vLLM (`metrics`) say of their own work, in milliseconds."""
+    found: dict[str, float] = {}
+    for name in ("timings", "metrics"):
+        given = document.get(name)
+        for key, value in given.items() if isinstance(given, dict) else ():
+            if key.endswith("_ms") and len(found) < _MOST_TIMES and (time := time_or_none(value)) is not None:
+                found[one_line(key)] = time
+    return found

@@ -1,0 +1,146 @@
+"""A run's talk with an OpenAI-compatible chat server: one POST per turn, whose response is the answer."""
+
+import json
+from collections.abc import Iterable, Iterator
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import urlsplit
+
+from msgspec.structs import replace
+
+from probe.protocols.base import (
+    Connect,
+    Drop,
+    Event,
+    LlmConversation,
+    Malformed,
+    Question,
+    Refused,
+    Send,
+    Step,
+    Terms,
+)
+from probe.protocols.fields import one_line
+from probe.protocols.openai_chat import refusals
+from probe.protocols.openai_chat.answer import Streamed, Whole
+from probe.protocols.openai_chat.refusals import Refusing
+from probe.timestamps import NS_PER_S
+from probe.transport.framing.base import Body, BodyEnd, Ended, Incoming, Request, Response
+
+# For the body of an error, whose status says most.
+ERROR_PATIENCE_S = 1.0
+_HEADERS = {"content-type": "application/json", "accept": "text/event-stream"}
+Reader = Streamed | Whole | Refusing
+
+
+class ChatConversation(LlmConversation):
+    """One request per turn, on one connection for as long as the server keeps it open."""
+
+    def __init__(self, terms: Terms) -> None:
+        parts = urlsplit(terms.server.url)
+        self._path = f"{parts.path.rstrip('/')}/chat/completions"
+        self._target = f"{self._path}?{parts.query}" if parts.query else self._path
+        self._options = terms.server.options
+        self._secrets = refusals.secrets_of(terms.server.headers)
+        self._request: Send | None = None
+        # Whether a response is owed, or has begun and not ended.
+        self._open = False
+        self._reader: Reader | None = None
+        self._gives_up_at: int | None = None
+        # Whether the connection has carried a response: one that was kept open may be closed just as we ask again.
+        self._kept = False
+
+    @property
+    def holds(self) -> bool:
+        return self._open and self._reader is not None and self._reader.owes_rest
+
+    def ask(self, question: Question, now: int) -> Iterable[Step]:
+        del now
+        # What is left of the answer before is in the way.
+        left = (Drop(),) if self._open else ()
+        self._kept = self._kept and not left
+        body = json.dumps(self._body(question)).encode()
+        self._request = Send(Request("POST", self._target, _HEADERS, body))
+        return *left, *self._asked()
+
+    def release(self, now: int, within_ns: int) -> Iterable[Step]:
+        """The end of the connection ends the server's work. One that is idle is closed as any other."""
+        del now, within_ns
+        left = (Drop(),) if self._open else ()
+        self._open, self._reader, self._gives_up_at = False, None, None
+        return left
+
+    def wakes_at(self) -> int | None:
+        return self._gives_up_at
+
+    def wake(self, now: int) -> Iterable[Step]:
+        del now
+        self._gives_up_at = None
+        return self._checked(() if self._reader is None else self._reader.end())
+
+    def received(self, frame: Incoming, at: int) -> Iterable[Step]:
+        match frame:
+            case Response():
+                yield from self._begins(frame, at)
+            case Body(data) if self._reader is not None:
+                yield from self._checked(self._reader.feed(data))
+            case BodyEnd():
+                reader, self._open, self._kept, self._gives_up_at = self._reader, False, True, None
+                yield from self._checked(() if reader is None else reader.end())
+            case Ended():
+                yield from self._gone(frame)
+
+    def _gone(self, ended: Ended) -> Iterator[Step]:
+        reader, asked, kept = self._reader, self._open, self._kept
+        self._open, self._kept, self._gives_up_at = False, False, None
+        if not asked:
+            return
+        if reader is not None:
+            yield from self._checked(reader.cut())
+        elif kept and ended.how == "closed":
+            yield from self._asked()
+
+    def _asked(self) -> Iterator[Step]:
+        self._open, self._reader, self._gives_up_at = True, None, None
+        yield Connect()
+        if self._request is not None:
+            yield self._request
+
+    def _begins(self, response: Response, at: int) -> Iterator[Event]:
+        kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
+        packed = response.headers.get("content-encoding", "identity").strip().lower()
+        if response.status != HTTPStatus.OK:
+            self._reader = Refusing(response.status, response.headers, self._path)
+            self._gives_up_at = at + round(ERROR_PATIENCE_S * NS_PER_S)
+        elif packed not in ("identity", ""):
+            yield Malformed(f"a response packed with {one_line(packed)}, which was not asked for")
+        elif kind in ("text/event-stream", ""):
+            self._reader = Streamed()
+        elif kind == "application/json":
+            self._reader = Whole()
+        else:
+            yield Malformed(f"HTTP 200 with {one_line(kind)} instead of text/event-stream")
+
+    def _checked(self, events: Iterable[Event]) -> Iterator[Event]:
+        """What the server says, without the credentials that it may quote."""
+        for event in events:
+            match event:
+                case Refused(message):
+                    yield replace(event, message=refusals.without(message, self._secrets))
+                case Malformed(detail):
+                    yield Malformed(refusals.without(detail, self._secrets))
+                case _:
+                    yield event
+
+    def _body(self, question: Question) -> dict[str, Any]:
+        options = self._options
+        body: dict[str, Any] = {
+            "messages": [dict(message) for message in question.messages],
+            "stream": True,
+            "stream_options": {"include_usage": True},
+            "temperature": question.temperature,
+        }
+        given = {name: options.get(name) for name in ("model", "max_tokens", "seed", "stop")}
+        # A seed of 0 is one; no limit, and no text that ends the answer, are not sent.
+        body |= {name: value for name, value in given.items() if value or (name == "seed" and value is not None)}
+        return body | dict(options.get("extra_body") or {})

@@ -1,0 +1,66 @@
+"""How an answer is read, as its head says: status, type, rate."""
+
+from collections.abc import Iterable, Iterator
+
+from probe.protocols.base import Refused
+from probe.protocols.fields import one_line
+from probe.protocols.http_answers import FailedAnswer, succeeded
+from probe.protocols.openai_speech.body import Body, Reading
+from probe.protocols.openai_speech.content_type import content_type, rate_in_hz
+from probe.protocols.openai_speech.events import EventBody
+from probe.protocols.openai_speech.samples import wrong
+from probe.transport.framing.base import Response
+
+# With one of these a server refuses a voice that it does not have.
+_REFUSING = (400, 404, 422)
+
+
+def reading_of(response: Response, configured_rate: int) -> Reading:
+    """The reading of an answer with this head. Raw samples have the rate that it states, else the configured one."""
+    headers = response.headers
+    if not succeeded(response):
+        return Failed(response)
+    encoding = one_line(headers.get("content-encoding", "")) or "identity"
+    if encoding.lower() != "identity":
+        return Encoded(encoding)
+    declared = content_type(headers.get("content-type", ""))
+    rate = declared.rate or rate_in_hz(headers.get("x-sample-rate", "")) or configured_rate
+    return EventBody(rate) if declared.kind == "events" else Body(declared, rate)
+
+
+class Failed:
+    """An answer whose status is a failure."""
+
+    complaint = True
+    empty = ""
+
+    def __init__(self, response: Response) -> None:
+        self._status = response.status
+        self._answer = FailedAnswer(response)
+
+    def feed(self, data: bytes) -> Iterator[Refused]:
+        self._answer.feed(data)
+        if self._answer.full:
+            yield from self.end()
+
+    def end(self) -> Iterator[Refused]:
+        refused = self._answer.refused()
+        unknown = self._status in _REFUSING and "voice" in refused.message.lower()
+        yield Refused(refused.message, reason="unknown_voice") if unknown else refused
+
+
+class Encoded:
+    """A body that is compressed, though that was asked not to be: when a sample came in is not to be known."""
+
+    complaint = False
+    empty = "an empty body"
+
+    def __init__(self, encoding: str) -> None:
+        self._encoding = encoding
+
+    def feed(self, data: bytes) -> Iterator[Refused]:
+        if data:
+            yield wrong(f"a body in {self._encoding}")
+
+    def end(self) -> Iterable[Refused]:
+        return ()

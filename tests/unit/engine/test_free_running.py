@@ -1,0 +1,51 @@
+"""An answer that runs freely, on virtual time: what is recorded of it, and what is measured."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from fakes import FakeNetwork, frames, newer_tts, tone
+from free_running import answering, protocols, speaking, words
+from runs import PLAN
+
+from probe.engine import runner
+from probe.measures import measure_run, outcome, summarise
+from probe.record import Pause, RunRecord
+
+SENTENCES = Pause(sentence_boundary=True)
+
+
+def spoken(ms: float, ttfb: float = 0.2) -> list[Any]:
+    return [ttfb, *frames(tone(ms))]
+
+
+def go(virtual: Any, *steps: Any, texts: int) -> RunRecord:
+    plan = speaking(replace(PLAN, scenario=replace(PLAN.scenario, first_pause=SENTENCES, next_pause=SENTENCES)))
+    network = FakeNetwork(answering(*steps), newer_tts(*(spoken(300) for _ in range(texts))))
+    record: RunRecord = virtual.run(runner.run(plan, protocols(), network(virtual.clock), virtual.clock))
+    assert outcome(record) == "ok", record.failure
+    return record
+
+
+def test_what_is_measured_of_it(virtual: Any) -> None:
+    """Tokens at 100, 120 (reasoning), 220, 240, 260 (which shows the first end), 280, 300 ms; a text takes 200 ms."""
+    record = go(
+        virtual, *words("Hm, well.", "reasoning", first=0.1), *words("Hello there. It is me.", first=0.1),
+        {"usage": 30}, {"times": {"prompt_ms": 41.5}}, texts=2,
+    )  # fmt: skip
+    (turn,), (measured,) = record.turns, measure_run(record)
+    first, second = measured.chunks
+    assert (first.llm_ttft_ms, first.llm_ttfat_ms, first.llm_gen_time_ms) == (100, 220, 260)
+    assert second.llm_ttft_ms is second.llm_ttfat_ms is second.combined_ttfb_ms is None
+    assert first.tts_wait_ms == 0
+    assert second.tts_wait_ms == pytest.approx(160), "from 300 until the first text had been spoken at 460"
+    assert measured.llm_longest_stall_ms == pytest.approx(100)
+    assert measured.llm_tokens_per_second == pytest.approx(29 / 0.2)
+    assert (summarise(record).tokens, turn.server_times) == (30, {"prompt_ms": 41.5})
+
+
+def test_the_wait_behind_a_token_with_several_sentences_is_a_stall(virtual: Any) -> None:
+    record = go(virtual, 0.2, {"answer": "One. Two. Th"}, 0.5, {"answer": "ree."}, texts=3)
+    assert [chunk.text for chunk in record.turns[0].chunks] == ["One.", " Two.", " Three."]
+    assert measure_run(record)[0].llm_longest_stall_ms == pytest.approx(500)
+    assert measure_run(record)[0].llm_tokens_per_second == pytest.approx(2)

@@ -1,0 +1,108 @@
+"""Statuses as reasons, and the server's words, however it nests them."""
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from probe.protocols.base import Refused
+from probe.protocols.http_answers import MAX_BODY_BYTES, FailedAnswer, refusal, succeeded, words_in
+from probe.record import REASONS
+from probe.transport.framing.base import Response
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "expected"),
+    [
+        (401, "Invalid API Key", Refused("HTTP 401: Invalid API Key", reason="unauthorized")),
+        (403, "", Refused("HTTP 403", reason="unauthorized")),
+        (404, "", Refused("HTTP 404", reason="not_found")),
+        (429, "busy", Refused("HTTP 429: busy", busy=True)),
+        (500, "", Refused("HTTP 500")),
+        (400, "", Refused("HTTP 400")),
+        (502, "", Refused("HTTP 502", reason="unavailable")),
+        (504, "", Refused("HTTP 504", reason="unavailable")),
+        (503, "Service Unavailable", Refused("HTTP 503: Service Unavailable", reason="unavailable")),
+        (503, "Loading model", Refused("HTTP 503: Loading model", reason="loading")),
+        (503, "the server is overloaded", Refused("HTTP 503: the server is overloaded", reason="unavailable")),
+        (
+            503,
+            "server busy, maximum pending requests exceeded",
+            Refused("HTTP 503: server busy, maximum pending requests exceeded", busy=True, reason="unavailable"),
+        ),
+        (304, "", Refused("HTTP 304: a redirect to nowhere", reason="not_found")),
+    ],
+)
+def test_what_a_status_means(status: int, body: str, expected: Refused) -> None:
+    assert refusal(Response(status, {}), body.encode()) == expected
+
+
+def test_a_redirect_names_where_to() -> None:
+    found = refusal(Response(307, {"location": "http://u:p@h/v1/audio/speech/?key=1"}), b"")
+    assert found == Refused(
+        "HTTP 307: it redirects to http://h/v1/audio/speech/: enter the address that it is at", reason="not_found"
+    )
+
+
+def test_what_succeeds() -> None:
+    assert [status for status in range(100, 600) if succeeded(Response(status, {}))] == [*range(200, 300)]
+
+
+@pytest.mark.parametrize(
+    ("document", "expected"),
+    [
+        ({"error": {"message": "model 'x' not found", "type": "not_found_error", "code": 404}}, "model 'x' not found"),
+        ({"error": "Loading model"}, "Loading model"),
+        ({"object": "error", "message": "flat", "code": 400}, "flat"),
+        ({"detail": "Not Found"}, "Not Found"),
+        ({"detail": {"error": "invalid_model", "message": "Unsupported: x", "type": "x"}}, "Unsupported: x"),
+        (
+            {"detail": [{"type": "missing", "loc": ["body", "input"], "msg": "Field required", "input": {}}]},
+            "body.input: Field required",
+        ),
+        ({"detail": [{"msg": str(number)} for number in range(9)]}, "0; 1; 2"),
+        ({"errors": ["one", "two"]}, "one; two"),
+        ({"message": None, "detail": "two\nlines"}, "two lines"),
+        ("a text", "a text"),
+        ({"code": 7}, '{"code": 7}'),
+        ([], "[]"),
+    ],
+)  # fmt: skip
+def test_the_words_of_an_error(document: Any, expected: str) -> None:
+    assert words_in(json.dumps(document).encode()) == expected
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"), [(b"", ""), (b"<html>\n<b>502</b>", "<html> <b>502</b>"), (b"\xff\0", "\ufffd")]
+)
+def test_what_is_no_json(body: bytes, expected: str) -> None:
+    assert words_in(body) == expected
+
+
+def test_no_more_is_kept_than_is_read() -> None:
+    answer = FailedAnswer(Response(500, {}))
+    for _ in range(100):
+        answer.feed(b"x" * 2**12)
+    assert answer.full and len(answer._body) == MAX_BODY_BYTES
+    assert len(answer.refused().message) < 310
+
+
+nested = st.recursive(
+    st.one_of(st.none(), st.booleans(), st.integers(), st.text()),
+    lambda inner: st.one_of(
+        st.lists(inner), st.dictionaries(st.sampled_from(("error", "detail", "message", "loc", "msg")), inner)
+    ),
+)
+
+
+@given(
+    st.integers(100, 999),
+    st.dictionaries(st.just("location"), st.text()),
+    st.one_of(st.binary(), nested.map(lambda each: json.dumps(each).encode())),
+)
+def test_any_answer_is_a_reason_of_both_stages_and_one_line(status: int, headers: dict[str, str], body: bytes) -> None:
+    found = refusal(Response(status, headers), body)
+    assert found.reason in REASONS["llm"] and found.reason in REASONS["tts"]
+    assert found.message.isprintable() and len(found.message) <= 301
