@@ -45,6 +45,7 @@ def run(config_path: Path | None, wav: Path | None, *, verbose: bool, as_json: b
     with without_collections():
         from probe.cli import live_run  # noqa: PLC0415 - 80 ms that `probe run --help` need not take
 
+        # This imports, too; what little garbage it leaves, a process that ends with its run need not look for.
         plan, max_lag_ms = live_run.planned(config_path, wav, **options)
     measure = live_run.printing_json if as_json else live_run.reported
     record = measure(plan, max_lag_ms, verbose=verbose)
