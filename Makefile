@@ -2,12 +2,14 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-PIP := $(BIN)/python -m pip -qq --disable-pip-version-check
+QUIET_PIP := -m pip -qq --disable-pip-version-check
+PIP := $(BIN)/python $(QUIET_PIP)
+SERVERS := .venv-servers
 SECONDS ?= 60
 LONG_TESTS := $(wildcard tests/long/test_*.py)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-unit test-integration test-long fuzz lint types dashboards check-dashboards lock clean
+.PHONY: help demo test test-unit test-integration test-long servers fuzz lint types dashboards check-dashboards lock clean
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z%-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' Makefile
@@ -23,15 +25,19 @@ test-unit: $(VENV)/.dev  ## Tests without a network, in seconds
 
 test-integration: $(VENV)/.dev  ## Tests against loopback servers and real engines
 	@echo '== integration tests'
-	@$(BIN)/pytest tests/integration
+	@$(BIN)/pytest -m 'not servers' tests/integration
 
-test-long: $(VENV)/.dev  ## Soak and fault tests that take minutes
+test-long: $(VENV)/.dev $(SERVERS)/.installed  ## Soak and fault tests that take minutes, and those against servers of others
+	@echo '== servers of others'
+	@$(BIN)/pytest -m servers tests/integration
 	@echo '== long tests'
 ifeq ($(LONG_TESTS),)
 	@echo 'tests/long holds none'
 else
 	@$(BIN)/pytest --timeout 900 $(LONG_TESTS)
 endif
+
+servers: $(SERVERS)/.installed  ## Servers of others that tests measure, in .venv-servers
 
 fuzz: $(VENV)/.dev $(VENV)/.fuzz  ## Frames, conversations and configurations, mutated (SECONDS=60 for each corpus)
 	@echo '== hypothesis'
@@ -67,6 +73,17 @@ $(VENV)/.created:
 	@$(PYTHON) -m venv --clear $(VENV)
 	@touch $@
 
+# One of the servers wants Python 3.12: the first of these that works here, wherever pyenv keeps it, else the project's own.
+NEWER := python3.13 python3.12 $(wildcard $(HOME)/.pyenv/versions/3.12.*/bin/python3)
+SERVERS_PYTHON ?= $(firstword $(foreach python,$(NEWER),\
+  $(if $(shell $(python) -c 'import ensurepip, venv; print(1)' 2>/dev/null),$(python))) $(PYTHON))
+
+$(SERVERS)/.installed: requirements/servers.txt
+	@echo 'Installing requirements/servers.txt into $(SERVERS)'
+	@$(SERVERS_PYTHON) -m venv --clear $(SERVERS)
+	@$(SERVERS)/bin/python $(QUIET_PIP) install --require-hashes --no-deps -r requirements/servers.txt
+	@touch $@
+
 # Pins stay unless UPGRADE=--upgrade. dev.txt comes first and constrains the others. The last step drops the entries that
 # overrides.txt disables: uv still lists them, marked for a platform that does not exist. build.txt is what install.sh builds
 # the project itself with.
@@ -98,10 +115,11 @@ lock:  ## Remake requirements/*.txt from pyproject.toml (needs uv; UPGRADE=--upg
 	$(LOCK) -c requirements/dev.txt -o requirements/daemon.txt
 	echo setuptools | $(LOCK_ONLY) - -c requirements/dev.txt -o requirements/build.txt
 	$(LOCK) --extra fuzz -c requirements/dev.txt -o requirements/fuzz.txt
+	$(LOCK_ONLY) requirements/servers.in -o requirements/servers.txt
 	@for file in requirements/dev.txt requirements/demo.txt requirements/daemon.txt requirements/fuzz.txt; do \
 	  awk '/^[^ #]/ {never = /sys_platform == .never. \\$$/} !never' $$file >$$file.new && mv $$file.new $$file; \
 	done
 
 clean:  ## Remove the venv, caches and build output
-	rm -rf $(VENV) build dist demo-output .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(SERVERS) build dist demo-output .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -prune -exec rm -rf {} +

@@ -1,4 +1,4 @@
-"""The chat protocol against llama.cpp's own HTTP server, in a process of its own."""
+"""The chat protocol against llama.cpp's own HTTP server: embedded by xllamacpp, and the program by itself."""
 
 import asyncio
 import json
@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from others import llama_server
+from others import llama_url as url_of
 
 from probe import config
 from probe.daemon.attempt import attempt
@@ -33,7 +35,7 @@ PATIENT = "limits = { connect_s = 60, llm_s = 60, tts_s = 60, run_s = 150, relea
 
 
 @contextmanager
-def llama() -> Iterator[str]:
+def embedded() -> Iterator[str]:
     command = [sys.executable, "-c", SERVER]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         try:
@@ -48,9 +50,15 @@ def llama() -> Iterator[str]:
                 process.kill()
 
 
-@pytest.fixture(scope="module")
-def llama_url() -> Iterator[str]:
-    with llama() as url:
+@contextmanager
+def program(folder: Path) -> Iterator[str]:
+    with llama_server(folder) as server:
+        yield url_of(server)
+
+
+@pytest.fixture(scope="module", params=["embedded", pytest.param("program", marks=pytest.mark.servers)])
+def llama_url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with embedded() if request.param == "embedded" else program(tmp_path_factory.mktemp("llama")) as url:
         yield url
 
 
