@@ -69,7 +69,7 @@ def running(folder: Path, *command: str | Path, **environment: str) -> Iterator[
 def llama_server(folder: Path, *options: str) -> Iterator[Running]:
     """llama.cpp's own server with one slot, which says where it listens once its model is loaded."""
     found = program("llama-server-vulkan", "an x86_64 processor")
-    few = ("-c", "2048", "-np", "1", "-t", "1", "--no-webui", "--metrics")
+    few = ("-c", "2048", "-np", "1", "-t", "1", "--no-webui")
     with running(folder, found, "-m", default_model(), *few, "--port", "0", *options) as server:
         yield server
 
