@@ -26,6 +26,9 @@ from probe.reference.faults.connection import Steps
 
 HELLO = llm.tokens(" Hello", " there.")
 LAST = llm.last_chunk(" How", " are", " you?")
+# What does not exist although an answer's end was reached.
+_NO_TOKEN = ("llm_ttft_ms", "llm_ttfat_ms")
+_NO_TEXT = (*_NO_TOKEN, "tts_wait_ms")
 
 
 def _row(name: str, injected: str, reason: str, *chunks: Steps, **parts: Any) -> Row:
@@ -102,16 +105,17 @@ ROWS = (
     _row("no-slot", "all slots are taken", "", outcome="skipped", stage="", llm=LlmScript(slots=0),
          say="No slots available"),
     _row("empty-response", "the model says nothing", "empty_response", (llm.done(reason="empty_response"),),
-         reached="text", without=("llm_ttft_ms",)),
+         reached="text", without=_NO_TEXT),
     _row("eos-at-once", "done with an empty text", "empty_response", (llm.done(),),
-         reached="text", without=("llm_ttft_ms",)),
-    _row("white-space", "nothing but white space", "empty_response", llm.last_chunk(" \n", "\n"), reached="text"),
+         reached="text", without=_NO_TEXT),
+    _row("white-space", "nothing but white space", "empty_response", llm.last_chunk(" \n", "\n"), reached="text",
+         without=("tts_wait_ms",)),
     _row("markup", "nothing but markup", "empty_response", llm.last_chunk("</think>"), reached="segment",
          say="no word to speak"),
     _row("dead-backend", "llama.cpp has died", "connection_error", (llm.done(reason="connection_error"),),
-         reached="text", without=("llm_ttft_ms",), say="is its model up?"),
+         reached="text", without=_NO_TEXT, say="is its model up?"),
     _row("paused-for-ever", "paused again and again without a word", "no_progress",
-         *((llm.paused("", reason="max_tokens"),),) * 30, reached="text", without=("llm_ttft_ms",)),
+         *((llm.paused("", reason="max_tokens"),),) * 30, reached="text", without=_NO_TEXT),
     _row("talks-for-ever", "one chunk after the other", "run_deadline", *(llm.chunk(" Hello.", first=0.02),) * 500,
          or_stage="tts", reached="second segment", limits={"run_s": 2.0}, longest_s=4.0),
     _row("late-start", "the answer begins after the deadline", "timeout", llm.last_chunk(" Hello.", first=30.0),
@@ -139,15 +143,15 @@ ROWS = (
                    + wire.frame(wire.TEXT, b'{"type":"paused","reason":"eos","text":" Hello."}')),), LAST),
     _harmless("uncountable", "a count of 26 digits, and a time before the start",
               (Json({"type": "done", "text": " Hello there.", "tokens": 10**25, "ttft_ms": -5}),),
-              reached="segment", without=("llm_ttft_ms",)),
+              reached="segment", without=_NO_TOKEN),
     _harmless("tokens-after-done", "tokens after done", (*llm.last_chunk(" Hello."), *HELLO), reached="segment"),
     _harmless("two-dones", "done twice", (*llm.last_chunk(" Hello."), llm.done()), reached="segment"),
     _harmless("two-pauses", "paused twice", (*llm.chunk(" Hello."), llm.paused("")), LAST,
               reached="second segment"),
     _harmless("text-without-tokens", "a text, and no token before it", (llm.done(" Hello there."),),
-              reached="segment", without=("llm_ttft_ms",)),
+              reached="segment", without=_NO_TOKEN),
     _harmless("buffered-reply", "one reply without tokens", (llm.buffered(" Hello there."),),
-              reached="segment", without=("llm_ttft_ms",)),
+              reached="segment", without=_NO_TOKEN),
     _harmless("wrong-type-figures", "a count and a time that are texts",
               (*HELLO, Json({"type": "done", "reason": 5, "text": " Hello there.", "tokens": "two", "ttft_ms": "x"})),
               reached="segment"),

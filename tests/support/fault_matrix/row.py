@@ -21,8 +21,8 @@ WAITED_OUT = {"connect": {"connect_s": 0.5}, "llm": {"llm_s": 0.5}, "tts": {"tts
 # Which measures exist, by what was reached: each of these has those of the ones before it.
 Reached = Literal["nothing", "first token", "text", "silent audio", "audio", "segment", "second segment"]
 
-_TOKEN = {"llm_ttft_ms"}
-_TEXT = _TOKEN | {"llm_gen_time_ms"}
+_TOKEN = {"llm_ttft_ms", "llm_ttfat_ms"}
+_TEXT = _TOKEN | {"llm_gen_time_ms", "tts_wait_ms"}
 _SILENCE = _TEXT | {
     "tts_ttfb_ms", "tts_stream_time_ms", "combined_ttfb_ms", "audio_duration_ms", "underrun_ms", "realtime_factor",
 }  # fmt: skip
