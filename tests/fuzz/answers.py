@@ -58,7 +58,7 @@ def below(choice: int, size: int, pieces: Iterable[bytes]) -> Iterator[Incoming]
     """The bytes as those of a body, of some type and status."""
     yield Response(STATUSES[choice >> 5], {"content-type": TYPES[choice >> 2 & 7]})
     yield from map(Body, pieces)
-    yield BodyEnd() if size & 128 else GONE
+    yield GONE if size & 128 else BodyEnd()
 
 
 def written() -> ChatConversation:
