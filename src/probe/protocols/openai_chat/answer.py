@@ -5,7 +5,7 @@ from typing import Any
 
 from probe.protocols.base import Done, Event, Malformed, Refused, ServerTimes, Token, Usage
 from probe.protocols.fields import count_or_none, one_line, parse_object, shown, time_or_none
-from probe.protocols.openai_chat import refusals
+from probe.protocols.http_answers import FailedAnswer, complaint, words_in
 from probe.protocols.openai_chat.thinking import Thinking
 from probe.protocols.sse import MAX_LINE_BYTES, Field, Fields
 from probe.text import storable
@@ -32,8 +32,8 @@ class Answer:
 
     def document(self, document: dict[str, Any], data: bytes) -> Iterator[Event]:
         """Take one of the stream's documents, or the whole answer in one."""
-        if (complaint := refusals.complaint(document)) is not None:
-            yield Refused(complaint or shown(data))
+        if (message := complaint(document)) is not None:
+            yield Refused(message or shown(data))
             return
         choice = _choice(document)
         piece = choice.get("delta") or choice.get("message")
@@ -129,7 +129,7 @@ class Streamed:
                 self._kind = field.value.strip()
             case "error":
                 # Of older llama.cpp servers.
-                yield Refused(refusals.words(field.value) or shown(field.value))
+                yield Refused(words_in(field.value) or shown(field.value))
             case "":
                 data, self._kind, kind = b"\n".join(self._data), b"", self._kind
                 self._data.clear()
@@ -159,7 +159,7 @@ class Streamed:
         if isinstance(document, Malformed):
             yield document
         elif kind == b"error":
-            yield Refused(refusals.words(data) or shown(data))
+            yield Refused(words_in(data) or shown(data))
         else:
             yield from self._answer.document(document, data)
 
@@ -187,13 +187,22 @@ class Whole:
         answer = Answer()
         yield from answer.document(document, data)
         if not isinstance(_choice(document).get("message"), dict):
-            if refusals.complaint(document) is None:
+            if complaint(document) is None:
                 yield Malformed(f"JSON that is no answer: {shown(data)}")
         else:
             yield from answer.finish(None)
 
     def cut(self) -> Iterator[Event]:
         yield from ()
+
+
+class Failed(FailedAnswer):
+    """An answer whose status is a failure."""
+
+    owes_rest = False
+
+    def cut(self) -> Iterator[Event]:
+        yield from self.end()
 
 
 def _is_whole(data: bytes) -> bool:
