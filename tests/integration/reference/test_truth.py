@@ -14,8 +14,7 @@ from probe.plan import new_plan
 from probe.record import RunRecord
 from probe.reference.truth import CHUNKS, FIRST_CHUNK, TOKENS
 
-# A frame can't have come before it was sent; the wall clock's pace may differ from the other's for the wait that is read
-# from it.
+# No frame came before it was sent; but the wait that is taken from the wall clock is of another clock's pace.
 AT_ONCE_MS = -0.05
 OF_A_REQUEST = {"llm_ttft_ms", "llm_ttfat_ms", "llm_gen_time_ms", "combined_ttfb_ms", REQUEST}
 # The differences of two arrivals, of which either may be the later one.
