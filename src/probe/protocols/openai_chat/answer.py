@@ -118,8 +118,9 @@ class Streamed:
                 yield from self._field(each)
         data = b"\n".join(self._data)
         self._data.clear()
-        if _is_whole(data):
-            yield from self._event(data, self._kind)
+        document = _read(data)
+        if not isinstance(document, Malformed):
+            yield from self._event(document, data, self._kind)
 
     def _field(self, field: Field) -> Iterator[Event]:
         match field.name:
@@ -135,12 +136,12 @@ class Streamed:
                 self._data.clear()
                 self._data_size = 0
                 if data.strip():
-                    yield from self._event(data, kind)
+                    yield from self._event(_read(data), data, kind)
 
     def _line(self, value: bytes) -> Iterator[Event]:
         """An event need not wait for the empty line behind it, which some servers forget, where its line is whole."""
-        if not self._data and _is_whole(value):
-            yield from self._event(value, self._kind)
+        if not self._data and not isinstance(document := _read(value), Malformed):
+            yield from self._event(document, value, self._kind)
             return
         self._data.append(value)
         self._data_size += len(value) + 1
@@ -148,15 +149,13 @@ class Streamed:
             self._data.clear()
             yield Refused(f"an event of the answer is longer than {MAX_LINE_BYTES} bytes", reason="flood")
 
-    def _event(self, data: bytes, kind: bytes) -> Iterator[Event]:
+    def _event(self, document: dict[str, Any] | Malformed | None, data: bytes, kind: bytes) -> Iterator[Event]:
         if self._ended:
             return
-        if data.strip() == _END:
+        if document is None:
             self._ended = True
             yield from self._answer.finish(None)
-            return
-        document = parse_object(data)
-        if isinstance(document, Malformed):
+        elif isinstance(document, Malformed):
             yield document
         elif kind == b"error":
             yield Refused(words_in(data) or shown(data))
@@ -205,8 +204,9 @@ class Failed(FailedAnswer):
         yield from self.end()
 
 
-def _is_whole(data: bytes) -> bool:
-    return data.strip() == _END or not isinstance(parse_object(data), Malformed)
+def _read(data: bytes) -> dict[str, Any] | Malformed | None:
+    """The document of an event; None for the word that ends the stream."""
+    return None if data.strip() == _END else parse_object(data)
 
 
 def _choice(document: dict[str, Any]) -> dict[str, Any]:
