@@ -116,7 +116,7 @@ REFUSALS = [
     (500, b"oops", "server_error"),
     (503, b'{"error": {"message": "Loading model"}}', "loading"),
     (503, b"", "unavailable"),
-    (307, b"", "server_error"),
+    (307, b"", "not_found"),
 ]
 
 
