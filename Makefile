@@ -39,12 +39,13 @@ endif
 
 servers: $(SERVERS)/.installed  ## Servers of others that tests measure, in .venv-servers
 
-fuzz: $(VENV)/.dev $(VENV)/.fuzz  ## Frames, conversations and configurations, mutated (SECONDS=60 for each corpus)
+fuzz: $(VENV)/.dev $(VENV)/.fuzz  ## Frames, answers, conversations and configurations, mutated (SECONDS=60 for each corpus)
 	@echo '== hypothesis'
 	@$(BIN)/pytest -q --timeout 1800 --hypothesis-profile=fuzz tests/unit/engine/test_conversations.py tests/unit/protocols/test_protocols.py \
-	  tests/unit/protocols/openai_chat/test_conversation.py \
+	  tests/unit/protocols/openai_chat/test_conversation.py tests/unit/protocols/openai_speech/test_properties.py \
+	  tests/unit/protocols/test_http_answers.py tests/unit/transport/test_http1.py \
 	  tests/unit/protocols/magpie/test_attribution.py tests/unit/config/test_config.py
-	@for target in frames configuration; do \
+	@for target in frames answers configuration; do \
 	  echo "== atheris: $$target"; mkdir -p build/fuzz/$$target; \
 	  $(BIN)/python tests/fuzz/$$target.py build/fuzz/$$target tests/fuzz/corpus/$$target \
 	    -artifact_prefix=build/fuzz/$$target- -max_total_time=$(SECONDS) -verbosity=0 || exit 1; \

@@ -2,11 +2,11 @@
 
 Scripted servers in a process of their own log when they truly wrote each frame (`probe.reference.truth`). The probe
 measures them as its daemon does, with history, histograms, log and spans on, and scraped once a second; then a naive
-client measures the same servers. For each measure, measured less true in milliseconds. A run with an error over 20 ms
-must not count as valid.
+client measures the same servers, where they are those of the founding pair of protocols. For each measure, measured
+less true in milliseconds. A run with an error over 20 ms must not count as valid.
 
     make bench-accuracy
-    make bench-accuracy ARGS='--targets 1 --busy'
+    make bench-accuracy ARGS='--pair openai --targets 1 --busy'
 """
 
 import argparse
@@ -19,6 +19,7 @@ import secrets
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple
 from unittest.mock import patch
 
 from naive_client import NaiveChunk, converse
@@ -27,7 +28,7 @@ from scripted_servers import configured
 
 from probe import garbage
 from probe.accuracy import LIMIT_MS, Calibration, Truth, spread
-from probe.cli.calibrate import TruthServers, truth_servers
+from probe.cli.calibrate import truth_servers
 from probe.clock import AnchoredClock
 from probe.config import Config
 from probe.daemon.composition import build
@@ -40,6 +41,7 @@ from probe.measures import outcome
 from probe.record import RunRecord
 
 CHANCE = random.Random(1)  # noqa: S311 - only spreads the starts
+PAIRS = ("founding", "openai")
 CASES = ((1, False), (10, False), (50, False), (200, False), (1, True), (50, True))
 # The servers of so many targets answer in a second; those of more are slower by as much, so that as many runs end each
 # second and what differs is how many are going on.
@@ -47,6 +49,14 @@ TARGETS_PER_STRETCH = 10
 LEAST_CHUNKS = 200
 # Between two runs on a target, as there is time between two runs of a daemon.
 REST_S = 0.1
+
+
+class Case(NamedTuple):
+    """What is measured: the protocols, how many targets at once, and whether a core is kept busy meanwhile."""
+
+    pair: str
+    targets: int
+    busy: bool
 
 
 @contextlib.contextmanager
@@ -102,7 +112,7 @@ async def probe_all(config: Config, rounds: int, length_s: float, clock: Anchore
         return list(history.runs(limit=10**6))
 
 
-async def ask_all(servers: TruthServers, clients: int, rounds: int, length_s: float) -> dict[str, list[NaiveChunk]]:
+async def ask_all(urls: tuple[str, str], clients: int, rounds: int, length_s: float) -> dict[str, list[NaiveChunk]]:
     """The same with the naive client: trace id -> chunks."""
     found: dict[str, list[NaiveChunk]] = {}
 
@@ -110,7 +120,7 @@ async def ask_all(servers: TruthServers, clients: int, rounds: int, length_s: fl
         await asyncio.sleep(CHANCE.uniform(0, length_s))
         for _ in range(rounds):
             trace = secrets.token_hex(16)
-            found[trace] = await converse(servers.llm_url, servers.tts_url, trace)
+            found[trace] = await converse(*urls, trace)
 
     await asyncio.gather(*(ask() for _ in range(clients)))
     return found
@@ -133,7 +143,7 @@ def compare_naive(asked: dict[str, list[NaiveChunk]], truth: dict[str, Truth]) -
             if true.uncertain:
                 continue
             ends = {
-                "llm_ttft_ms": true.first_token - chunk.asked,
+                "llm_ttft_ms": true.tokens[0] - chunk.asked,
                 "llm_gen_time_ms": true.done - chunk.asked,
                 "tts_ttfb_ms": true.frames[0][0] - chunk.sent,
                 "tts_gen_time_ms": true.marker - chunk.sent,
@@ -145,13 +155,16 @@ def compare_naive(asked: dict[str, list[NaiveChunk]], truth: dict[str, Truth]) -
     return found
 
 
-def report(targets: int, found: Calibration, naive: dict[str, list[float]], *, busy: bool) -> None:
-    load = "one core busy" if busy else "idle machine"
-    print(f"\n{targets} target{'s'[: targets > 1]} at once, {load}: {found.valid} runs valid, {found.suspect} suspect, "
-          f"{found.untrue} valid with an error over {LIMIT_MS:g} ms")  # fmt: skip
+def report(case: Case, found: Calibration, naive: dict[str, list[float]]) -> None:
+    load = "one core busy" if case.busy else "no load of ours"
+    print(f"\n{case.pair}: {case.targets} target{'s'[: case.targets > 1]} at once, {load}: {found.valid} runs valid, "
+          f"{found.suspect} suspect, {found.untrue} valid with an error over {LIMIT_MS:g} ms")  # fmt: skip
+    loads = ", ".join(f"{each:.1f}" for each in os.getloadavg())
+    print(f"  {os.cpu_count()} cores; load averages with this bench included: {loads}")
     if found.uncertain:
         print(f"  {found.uncertain} chunks left out: the server itself was held up in the middle of a write")
-    print(f"  {'error in ms':27} {'n':>5}   {'p50':>7} {'p99':>7} {'max':>7}   naive: {'p50':>7} {'p99':>7} {'max':>7}")
+    beside = f"   naive: {'p50':>7} {'p99':>7} {'max':>7}" if naive else ""
+    print(f"  {'error in ms':27} {'n':>5}   {'p50':>7} {'p99':>7} {'max':>7}{beside}")
     for name, own in found.spreads().items():
         beside = ""
         if name in naive:
@@ -164,34 +177,44 @@ def report(targets: int, found: Calibration, naive: dict[str, list[float]], *, b
     sys.stdout.flush()
 
 
-def run_case(targets: int, least_chunks: int, *, busy: bool) -> None:
-    stretch = max(1.0, targets / TARGETS_PER_STRETCH)
+def run_case(case: Case, least_chunks: int) -> None:
+    stretch = max(1.0, case.targets / TARGETS_PER_STRETCH)
     clock = AnchoredClock.anchored_now()
-    rounds = max(1, round(least_chunks / 4 / targets))
+    rounds = max(1, round(least_chunks / 4 / case.targets))
+    asked: dict[str, list[NaiveChunk]] = {}
     with contextlib.ExitStack() as stack:
         servers = stack.enter_context(truth_servers(stretch))
-        config, _ = stack.enter_context(configured(targets, MORE, (servers.llm_url, servers.tts_url)))
-        stack.enter_context(burden(busy=busy))
+        urls = servers.urls[case.pair]
+        config, _ = stack.enter_context(configured(case.targets, MORE, urls))
+        stack.enter_context(burden(busy=case.busy))
         silence = stack.enter_context(Path(os.devnull).open("w"))
         with contextlib.redirect_stdout(silence):
             records = asyncio.run(probe_all(config, rounds, 1.2 * stretch, clock))
-        asked = asyncio.run(ask_all(servers, targets, rounds, 1.2 * stretch))
+        if case.pair == "founding":
+            asked = asyncio.run(ask_all(urls, case.targets, rounds, 1.2 * stretch))
         truth = servers.end()
-    report(targets, compare(records, clock, truth), compare_naive(asked, truth), busy=busy)
+    report(case, compare(records, clock, truth), compare_naive(asked, truth))
 
 
 MORE = "[courtesy]\nenabled = false"
 
 
+def chosen_cases(options: argparse.Namespace) -> Iterator[Case]:
+    for pair in PAIRS if options.pair is None else (options.pair,):
+        for case in CASES if options.targets is None else ((options.targets, options.busy),):
+            yield Case(pair, *case)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--pair", choices=PAIRS, help="one pair of protocols instead of both")
     parser.add_argument("--targets", type=int, help="one case instead of all")
     parser.add_argument("--busy", action="store_true", help="with one core busy (together with --targets)")
     parser.add_argument("--chunks", type=int, default=LEAST_CHUNKS, help="at the least, for each case")
     options = parser.parse_args()
     sys.setswitchinterval(SWITCH_INTERVAL_S)
-    for targets, busy in CASES if options.targets is None else ((options.targets, options.busy),):
-        run_case(targets, options.chunks, busy=busy)
+    for case in chosen_cases(options):
+        run_case(case, options.chunks)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,19 @@ from pathlib import Path
 
 from probe import config
 from probe.config import Config
-from probe.reference.faults import LlmScript, ScriptedLlm, ScriptedTts, TtsScript, TtsTurn, llm, tts
+from probe.reference.faults import SPEECH as HTTP_SPEECH
+from probe.reference.faults import (
+    HttpScript,
+    LlmScript,
+    ScriptedHttp,
+    ScriptedLlm,
+    ScriptedTts,
+    TtsScript,
+    TtsTurn,
+    llm,
+    speech,
+    tts,
+)
 
 # As a short answer of a real server: two chunks, 1.2 s of audio.
 TURN = (llm.chunk("Why did", " the unicorn"), llm.last_chunk(" cross", " the road?"))
@@ -25,6 +37,7 @@ class Addresses:
     llm_url: str
     tts_url: str
     collector_url: str
+    openai_url: str
 
 
 @contextmanager
@@ -64,12 +77,13 @@ async def _serve_until_killed(pipe: Connection) -> None:
     async with (
         ScriptedLlm(LlmScript(turns=(TURN,))) as llm_server,
         ScriptedTts(TtsScript(turns=(SPEECH,))) as tts_server,
+        ScriptedHttp(HttpScript(answers={HTTP_SPEECH: (speech.pcm(AUDIO_S * 1000),)})) as http_server,
     ):
-        pipe.send(Addresses(llm_server.url, tts_server.url, f"http://127.0.0.1:{port}"))
+        pipe.send(Addresses(llm_server.url, tts_server.url, f"http://127.0.0.1:{port}", http_server.url))
         while True:
             await asyncio.sleep(_FORGET_S)
-            llm_server.log.entries.clear()
-            tts_server.log.entries.clear()
+            for server in (llm_server, tts_server, http_server):
+                server.log.entries.clear()
 
 
 async def _collect(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -3,13 +3,14 @@
 The truth of a measure is the moment when the server wrote the frame that ends it, less the moment when the probe handed
 over the request that begins it, on the same machine's monotonic clock. So the way of that frame through the kernel is
 part of the error, and the way of the request is not. Reported beside the measures: how late the server read a request,
-and how long after the LLM's last word the probe had handed the text on, which is as much of the wait as a client's own.
+and how long after the LLM's last word, and the end of the speech before, the probe had handed the text on, which is as
+much of the wait as a client's own. `tts_wait_ms`, which begins with an arrival, is too short by its lateness.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import compress
-from statistics import quantiles
+from itertools import chain, compress, pairwise
+from statistics import median, quantiles
 from typing import Any
 
 from probe.clock import AnchoredClock
@@ -28,7 +29,12 @@ _ASIDE = (HANDED_ON, REQUEST)
 LATENCIES = (
     "llm_ttft_ms", "llm_gen_time_ms", "tts_ttfb_ms", "tts_gen_time_ms", "tts_stream_time_ms", "combined_ttfb_ms",
 )  # fmt: skip
-_STARTS = ("start_stream", "continue_stream")
+# What the servers of `probe.reference.truth` call what they read and wrote.
+_STARTS = ("start_stream", "continue_stream", "ask")
+_TOKENS = ("token", "reasoning", "last_token", "next_token")
+_ENDS = ("paused", "done", "last_token")
+_MARKERS = ("segment_complete", "end_of_speech")
+STALL = "llm_longest_stall_ms"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +50,12 @@ class Frame:
 
 @dataclass(slots=True)
 class TrueChunk:
-    """When things truly happened to one chunk."""
+    """When things truly happened to one chunk. `read` is None where it needed no request of its own."""
 
-    read: int
-    first_token: int = 0
+    read: int | None
+    tokens: list[int] = field(default_factory=list)
+    # The first token that is no reasoning.
+    first_answer: int = 0
     done: int = 0
     marker: int = 0
     frames: list[tuple[int, int]] = field(default_factory=list)
@@ -63,27 +71,40 @@ class Truth:
     tts: list[Frame] = field(default_factory=list)
 
     def chunks(self) -> Iterator[TrueChunk]:
-        """Put each chunk's frames together: a request begins one on the LLM, a marker ends one on the TTS server."""
-        chunks: list[TrueChunk] = []
-        for frame in self.llm:
-            if chunks:
-                chunks[-1].uncertain |= frame.took > UNCERTAIN_NS
-            if frame.what in _STARTS:
-                chunks.append(TrueChunk(frame.at))
-            elif chunks and frame.what == "token":
-                chunks[-1].first_token = chunks[-1].first_token or frame.at
-            elif chunks and frame.what in ("paused", "done"):
-                chunks[-1].done = chunks[-1].done or frame.at
-        spoken = iter(chunks)
+        """Put each chunk's frames together: a marker ends one on the TTS server, and on the LLM a request begins one.
+
+        An answer that runs freely is one request. Where it is to be cut, its server has marked: at the last token of a
+        chunk, or, where only what follows shows that one is complete, at the first token of the next.
+        """
+        spoken = self._written()
         chunk = next(spoken)
         for frame in self.tts:
             chunk.uncertain |= frame.took > UNCERTAIN_NS
             if frame.what == "audio":
                 chunk.frames.append((frame.at, frame.size))
-            elif frame.what == "segment_complete":
+            elif frame.what in _MARKERS:
                 chunk.marker = frame.at
                 yield chunk
                 chunk = next(spoken, chunk)
+
+    def _written(self) -> Iterator[TrueChunk]:
+        chunks: list[TrueChunk] = []
+        for frame in self.llm:
+            if chunks:
+                chunks[-1].uncertain |= frame.took > UNCERTAIN_NS
+            if frame.what == "next_token":
+                chunks[-1].done = frame.at
+            if frame.what in _STARTS:
+                chunks.append(TrueChunk(frame.at))
+            elif frame.what in _TOKENS and chunks[-1].done:
+                chunks.append(TrueChunk(None, uncertain=frame.took > UNCERTAIN_NS))
+            if frame.what in _TOKENS:
+                chunks[-1].tokens.append(frame.at)
+            if frame.what in _TOKENS and frame.what != "reasoning":
+                chunks[-1].first_answer = chunks[-1].first_answer or frame.at
+            if chunks and frame.what in _ENDS:
+                chunks[-1].done = chunks[-1].done or frame.at
+        yield from chunks
 
 
 def by_trace(documents: Iterable[Mapping[str, Any]]) -> dict[str, Truth]:
@@ -98,7 +119,10 @@ def by_trace(documents: Iterable[Mapping[str, Any]]) -> dict[str, Truth]:
 
 @dataclass(frozen=True, slots=True)
 class Spread:
-    """The distribution of one measure's errors, in milliseconds: measured less true."""
+    """The distribution of one measure's errors, in milliseconds: measured less true.
+
+    99 in 100 are no farther from 0 than `p99`, to either side.
+    """
 
     count: int
     p50: float
@@ -161,9 +185,18 @@ def errors(record: RunRecord, clock: AnchoredClock, truth: Truth) -> dict[str, l
             value = getattr(values, name)
             if value is not None and true_ms is not None:
                 found.setdefault(name, []).append(value - true_ms)
+    if measured.llm_longest_stall_ms is not None and not any(each.uncertain for each in chunks):
+        tokens = list(chain.from_iterable(each.tokens for each in chunks))
+        longest = max(after - before for before, after in pairwise(tokens))
+        found[STALL] = [measured.llm_longest_stall_ms - milliseconds(longest)]
+    free = 0
     for chunk, each in zip(turn.chunks, chunks, strict=True):
-        found.setdefault(HANDED_ON, []).append(milliseconds(_monotonic(chunk.tts_text_sent or 0, clock) - each.done))
-        found.setdefault(REQUEST, []).append(milliseconds(each.read - _monotonic(chunk.began, clock)))
+        # Of an answer that runs freely, a text waits for the end of the speech before.
+        handed_on = _monotonic(chunk.tts_text_sent or 0, clock) - max(each.done, free)
+        found.setdefault(HANDED_ON, []).append(milliseconds(handed_on))
+        if each.read is not None:
+            found.setdefault(REQUEST, []).append(milliseconds(each.read - _monotonic(chunk.began, clock)))
+        free = each.marker
     return found
 
 
@@ -174,8 +207,9 @@ def largest(found: Mapping[str, Sequence[float]]) -> float:
 
 def spread(found: Sequence[float]) -> Spread:
     """Fold errors into their distribution; `largest` is the one farthest from 0."""
-    cuts = quantiles(found, n=100, method="inclusive") if len(found) > 1 else [found[0]] * 99
-    return Spread(len(found), cuts[49], cuts[98], max(found, key=abs))
+    distances = sorted(abs(error) for error in found)
+    p99 = quantiles(distances, n=100, method="inclusive")[98] if len(found) > 1 else distances[0]
+    return Spread(len(found), median(found), p99, max(found, key=abs))
 
 
 def _latencies(found: Mapping[str, Sequence[float]]) -> list[float]:
@@ -193,8 +227,10 @@ def _true_measures(turn: Turn, chunks: Sequence[TrueChunk], clock: AnchoredClock
         spoken = true.marker
         gap, dry, played_until = _silences(true.frames, chunk.sample_rate or 1, played_until)
         times = {
-            "llm_ttft_ms": true.first_token - asked,
+            "llm_ttft_ms": true.tokens[0] - asked,
+            "llm_ttfat_ms": true.first_answer - asked,
             "llm_gen_time_ms": true.done - asked,
+            "tts_wait_ms": sent - true.done,
             "tts_ttfb_ms": true.frames[0][0] - sent,
             "tts_gen_time_ms": true.marker - sent,
             "tts_stream_time_ms": true.frames[-1][0] - sent,

@@ -2,7 +2,8 @@
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from probe.clock import AnchoredClock
 from probe.engine import runner
@@ -13,8 +14,7 @@ from probe.transport.connector import SocketConnector
 from probe.transport.framing.table import framing_named
 
 
-@dataclass(frozen=True, slots=True)
-class Measurement:
+class Measurement(Struct, frozen=True):
     """A run, and for how long the event loop or the garbage collector held it up at the most, in seconds."""
 
     record: RunRecord

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from itertools import pairwise
-from statistics import fmean
+from math import fsum
 
 from probe import audio, delays
 from probe.record import Chunk, Outcome, RunRecord, Turn
@@ -261,7 +261,8 @@ def average(measured: Iterable[ChunkMeasures]) -> ChunkMeasures:
     values = {
         f.name: [v for chunk in chunks if (v := getattr(chunk, f.name)) is not None] for f in fields(ChunkMeasures)
     }
-    return ChunkMeasures(**{name: fmean(present) if present else None for name, present in values.items()})
+    # Not `statistics`, which takes every start of the probe 2 ms.
+    return ChunkMeasures(**{name: fsum(each) / len(each) if each else None for name, each in values.items()})
 
 
 def outcome(record: RunRecord) -> Outcome:

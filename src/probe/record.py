@@ -4,16 +4,13 @@ Every timestamp is an integer of nanoseconds since the epoch on one monotonic ti
 exact, and a step of the wall clock during a run moves none of them. What did not happen is None, never 0.
 """
 
-import collections.abc
-import dataclasses
-import functools
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from types import NoneType, UnionType
-from typing import Any, Literal, Self, Union, get_args, get_origin, get_type_hints
+from typing import Any, Literal, Self
 
 from probe.legacy import record_as_today
+from probe.typed_json import plain, typed
 
 # What a server does: hear, think, speak, or all of it (speech to speech).
 Role = Literal["stt", "llm", "tts", "agent"]
@@ -262,57 +259,13 @@ class RunRecord:
 
     def to_json(self) -> str:
         """Return the record as one JSON document that `from_json` reads back, equal but for the PCM."""
-        return json.dumps(_plain(self), separators=(",", ":"), ensure_ascii=False)
+        return json.dumps(plain(self), separators=(",", ":"), ensure_ascii=False)
 
     @classmethod
     def from_json(cls, text: str) -> Self:
         """Read what `to_json` wrote. Raises ValueError where the text is not a record."""
         try:
-            record: Self = _typed(cls, record_as_today(json.loads(text)))
+            record: Self = typed(cls, record_as_today(json.loads(text)))
         except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError) as error:
             raise ValueError(f"not a run record: {error}") from error
         return record
-
-
-def _plain(value: Any) -> Any:
-    if dataclasses.is_dataclass(value):
-        stored = (f.name for f in dataclasses.fields(value) if f.metadata.get("json", True))
-        return {name: _plain(getattr(value, name)) for name in stored}
-    if isinstance(value, tuple):
-        return [_plain(item) for item in value]
-    if isinstance(value, Mapping):
-        return {key: _plain(item) for key, item in value.items()}
-    return value
-
-
-def _typed(kind: Any, value: Any) -> Any:
-    """Build `kind` (a dataclass, tuple, union, literal or plain type) from parsed JSON."""
-    if dataclasses.is_dataclass(kind) and isinstance(kind, type):
-        hints = _hints(kind)
-        return kind(**{name: _typed(hints[name], item) for name, item in _checked(dict, value).items()})
-    if kind is Any:
-        return value
-    if get_origin(kind) is collections.abc.Mapping:
-        keys, values = get_args(kind)
-        return {_typed(keys, key): _typed(values, item) for key, item in _checked(dict, value).items()}
-    if get_origin(kind) is tuple:
-        kinds, items = get_args(kind), _checked(list, value)
-        each = [kinds[0]] * len(items) if kinds[-1] is Ellipsis else kinds
-        return tuple(_typed(one, item) for one, item in zip(each, items, strict=True))
-    if get_origin(kind) in (Union, UnionType):  # typing's own where a Literal is in it
-        inner = [each for each in get_args(kind) if each is not NoneType]
-        return None if value is None else _typed(inner[0], value)
-    if get_origin(kind) is Literal:
-        if value not in get_args(kind):
-            raise ValueError(f"none of {', '.join(get_args(kind))}")
-        return value
-    return float(_checked((int, float), value)) if kind is float else _checked(kind, value)
-
-
-_hints = functools.cache(get_type_hints)
-
-
-def _checked(kind: Any, value: Any) -> Any:
-    if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
-        raise ValueError(f"{type(value).__name__} where {kind} belongs")
-    return value

@@ -9,8 +9,8 @@ import atheris
 
 with atheris.instrument_imports(include=["probe"]):
     from probe.protocols.llama_chunked import codec as chunked
-    from probe.protocols.llama_chunked import llama_server
     from probe.protocols.llama_chunked.codec import LlamaChunked
+    from probe.protocols.llama_slots import slots_at_work
     from probe.protocols.magpie import codec as magpie
     from probe.protocols.magpie.codec import MagpieTts
 
@@ -26,7 +26,7 @@ def one_frame(data: bytes) -> None:
             text = getattr(event, name, None)
             if text is not None:
                 text.encode()
-    for number in (chunked.users(frame), llama_server.users(frame)):
+    for number in (chunked.users(frame), slots_at_work(frame)):
         if number is not None and number < 0:
             raise AssertionError(f"{number} users")
     for voice in magpie.voices(frame) or ():

@@ -4,7 +4,7 @@ import asyncio
 import json
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Any
@@ -58,11 +58,13 @@ Exit codes:
 
 
 class TruthServers:
-    """Scripted servers in another process, which tell in the end what they wrote and when."""
+    """Scripted servers in another process, which tell in the end what they wrote and when.
 
-    def __init__(self, process: subprocess.Popen[str], llm_url: str, tts_url: str) -> None:
-        self.llm_url = llm_url
-        self.tts_url = tts_url
+    `urls` are those of the LLM and the TTS server of each pair: `founding` and `openai`.
+    """
+
+    def __init__(self, process: subprocess.Popen[str], urls: Mapping[str, tuple[str, str]]) -> None:
+        self.urls = urls
         self._process = process
 
     def end(self) -> dict[str, Truth]:
@@ -82,8 +84,7 @@ def truth_servers(stretch: float = 1.0) -> Iterator[TruthServers]:
         line = process.stdout.readline() if process.stdout else ""
         if not line:
             raise click.ClickException("the scripted servers did not start")
-        urls = json.loads(line)
-        yield TruthServers(process, urls["llm_url"], urls["tts_url"])
+        yield TruthServers(process, {pair: (llm, tts) for pair, (llm, tts) in json.loads(line).items()})
     finally:
         process.kill()
         process.wait()
@@ -91,7 +92,8 @@ def truth_servers(stretch: float = 1.0) -> Iterator[TruthServers]:
 
 def _measure(servers: TruthServers, runs: int, clock: AnchoredClock) -> list[RunRecord]:
     max_lag_ms = SelfCheckConfig().max_lag_ms
-    target = TargetConfig.of(llm_url=servers.llm_url, tts_url=servers.tts_url).record("calibration")
+    llm_url, tts_url = servers.urls["founding"]
+    target = TargetConfig.of(llm_url=llm_url, tts_url=tts_url).record("calibration")
     scenario = ScenarioConfig().record("calibration")
 
     async def go() -> list[RunRecord]:

@@ -1,7 +1,11 @@
 """Cuts a streamed answer into chunks, by the rule that a pausing server would follow: so many tokens, or a sentence.
 
-Pure: text in, a position out. docs/measures.md has the table of what ends a sentence and what does not.
+Pure: text in, a position out. It is asked after each token, so what has been decided of a text is not looked at again.
+docs/measures.md has the table of what ends a sentence and what does not.
 """
+
+import re
+from collections.abc import Sequence
 
 from probe.record import Pause
 
@@ -16,22 +20,36 @@ _OPENING = "\"'“‘«([{"  # noqa: RUF001 - meant
 _ABBREVIATIONS = frozenset(
     ("mr", "mrs", "ms", "dr", "prof", "st", "vs", "etc", "e.g", "i.e", "vol", "jr", "sr", "approx")
 )
+_MAY_END = re.compile(rf"[{_ALWAYS}]|[{_BEFORE_SPACE}][{re.escape(_CLOSING)}]*\s")
 
 
-def cut(text: str, tokens: int, pause: Pause) -> int | None:
-    """How many characters of `text`, made of so many tokens, are a whole chunk; None where it goes on."""
+def cut(tokens: Sequence[str], undecided: str, pause: Pause) -> int | None:
+    """How many characters of a text, made of these tokens, are a whole chunk; None where it goes on.
+
+    `undecided` is what was so of the text without its last token.
+    """
     if pause.max_tokens is not None:
-        return len(text) if tokens >= pause.max_tokens else None
-    return sentence_end(text) if pause.sentence_boundary else None
+        return sum(map(len, tokens)) if len(tokens) >= pause.max_tokens else None
+    tail = undecided + tokens[-1]
+    if not pause.sentence_boundary or not _MAY_END.search(tail):
+        return None
+    text = "".join(tokens)
+    return sentence_end(text, len(text) - len(tail))
 
 
-def sentence_end(text: str) -> int | None:
+def undecided(tail: str) -> str:
+    """What at the end of a text may turn out to be the end of a sentence, by what follows."""
+    return tail[len(tail.rstrip(_BEFORE_SPACE + _CLOSING)) :]
+
+
+def sentence_end(text: str, since: int = 0) -> int | None:
     """Where the first sentence of a text ends that may still grow; None where no one can know yet.
 
-    White space before the first word does not count: a text that begins with a new line is no sentence of its own.
+    No mark before `since` ends one. White space before the first word does not count: a text that begins with a new
+    line is no sentence of its own.
     """
     begun = len(text) - len(text.lstrip())
-    for at in range(begun, len(text)):
+    for at in range(max(begun, since), len(text)):
         mark = text[at]
         if mark in _ALWAYS:
             return _after_closing(text, at + 1)
@@ -50,7 +68,8 @@ def _after_closing(text: str, at: int) -> int:
 
 def _goes_on(before: str) -> bool:
     """Whether a full stop behind this is none: of a number ("1."), of an initial ("J."), of an abbreviation ("Dr.")."""
-    word = before.rsplit(maxsplit=1)[-1].lstrip(_OPENING) if before.split() else ""
+    words = before.rsplit(maxsplit=1)
+    word = words[-1].lstrip(_OPENING) if words else ""
     if word.isdigit() or (len(word) == 1 and word.isalpha() and word.isupper() and word != "I"):
         return True
     return word.lower() in _ABBREVIATIONS

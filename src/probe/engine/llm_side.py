@@ -6,7 +6,7 @@ from contextlib import suppress
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from probe.engine.cutter import cut
+from probe.engine.cutter import cut, undecided
 from probe.engine.faults import Busy, Fault
 from probe.engine.session import Session
 from probe.protocols.base import (
@@ -35,6 +35,8 @@ class LlmChunk(Struct):
     chunk_num: int
     inference_start: int | None
     tokens: list[str] = field(default_factory=list)
+    # The end of its text by which the next token may show that a sentence has ended.
+    undecided: str = ""
     token_count: int = 0
     first_token: int | None = None
     first_answer_token: int | None = None
@@ -198,10 +200,11 @@ class LlmSide:
         """End the chunk where its pause says, and begin the next one with what is left of its last token."""
         scenario = self._session.plan.scenario
         pause = scenario.first_pause if chunk.chunk_num == 1 else scenario.next_pause
-        text = chunk.text
-        size = cut(text, len(chunk.tokens), pause)
+        size = cut(chunk.tokens, chunk.undecided, pause)
         if size is None:
+            chunk.undecided = undecided(chunk.undecided + last)
             return
+        text = chunk.text
         rest = text[size:]
         following = LlmChunk(chunk.chunk_num + 1, None)
         if rest:

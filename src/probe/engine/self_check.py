@@ -6,9 +6,11 @@ not stamp what arrives, it is in every latency too.
 
 import asyncio
 import gc
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self
+
+from msgspec import Struct
 
 from probe.clock import Clock
 from probe.record import RunRecord
@@ -20,8 +22,7 @@ TICK_S = 0.002
 NOTED_MS = 2.0
 
 
-@dataclass(frozen=True, slots=True)
-class Stall:
+class Stall(Struct, frozen=True):
     """A time in which nothing could be read or answered, in nanoseconds of its lookout's clock."""
 
     what: str

@@ -5,10 +5,9 @@ and times come in, events and actions come out; it never raises on what a server
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any, ClassVar, Generic, Literal, TypeVar
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from probe.protocols.segments import Attribution, InOrder
 from probe.record import Pause, ServerIdentity, ServerPlan
@@ -248,8 +247,7 @@ C_co = TypeVar("C_co", bound=Conversation, covariant=True)
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
-class Inquiry(Generic[T]):
+class Inquiry(Struct, Generic[T], frozen=True):
     """Something to ask a server over HTTP, outside of every measure: where, and how to read the body of its answer.
 
     `headers` go with it: the conversation's own where it is the same server, since they may hold its credentials.
@@ -258,8 +256,12 @@ class Inquiry(Generic[T]):
 
     url: str
     read: Callable[[bytes], T]
-    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    headers: Mapping[str, str] = field(default_factory=dict)
     statuses: tuple[int, ...] = (200,)
+
+    def __repr__(self) -> str:
+        """Without the headers, which may hold secrets."""
+        return f"Inquiry(url={self.url!r}, read={self.read!r}, statuses={self.statuses!r})"
 
 
 # Questions about the same thing: the first answer that says something counts.

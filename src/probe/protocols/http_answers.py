@@ -1,15 +1,20 @@
 """HTTP answers that are failures, from whatever server: the status as a reason, the words in the body as a message."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from http import HTTPStatus
-from typing import Any
+from typing import Any, TypeVar
+from urllib.parse import parse_qsl, unquote, urlsplit
 
-from probe.protocols.base import Refused
+from msgspec.structs import replace
+
+from probe.protocols.base import Malformed, Refused
 from probe.protocols.fields import one_line, shown
+from probe.record import ServerPlan
 from probe.transport.framing.base import Response
 from probe.urls import without_secrets
 
+Said = TypeVar("Said")
 # More of a body is not read for the message in it.
 MAX_BODY_BYTES = 2**16
 # A server that has failed may stall in the middle of explaining: so long is its body waited for.
@@ -23,6 +28,12 @@ _WORDS = ("message", "msg", "error", "errors", "detail", "details", "error_descr
 # The status says that the server can't answer now; its words say whether it is about to.
 _LOADING = ("loading", "warming up", "not ready", "still starting")
 _CROWDED = ("busy", "too many", "queue is full", "queue full", "pending requests")
+# What servers write where nothing went wrong.
+_NO_ERROR = (None, False, "")
+# What an answer or an event of one has, and a document that is an error has not.
+_ANSWERS = frozenset(("choices", "type"))
+# A shorter part of a header is a word, such as "Bearer", and no secret.
+_SHORTEST_SECRET = 8
 _REASONS: Mapping[int, str] = {
     HTTPStatus.UNAUTHORIZED: "unauthorized",
     HTTPStatus.FORBIDDEN: "unauthorized",
@@ -34,23 +45,28 @@ _REASONS: Mapping[int, str] = {
 
 
 class FailedAnswer:
-    """An answer with a status that is no success, while its body comes in. Holds `MAX_BODY_BYTES` at the most."""
+    """An answer with a status that is no success, while its body comes in. Holds `MAX_BODY_BYTES` at the most.
 
-    def __init__(self, response: Response) -> None:
+    `path` is what was asked for. Whatever comes, it is one Refused.
+    """
+
+    def __init__(self, response: Response, path: str) -> None:
         self._response = response
+        self._path = path
         self._body = bytearray()
+        self._said = False
 
-    @property
-    def full(self) -> bool:
-        """Whether no more of the body will be looked at."""
-        return len(self._body) >= MAX_BODY_BYTES
-
-    def feed(self, data: bytes) -> None:
+    def feed(self, data: bytes) -> Iterator[Refused]:
+        """Take a piece of the body. No more of one that is full is waited for."""
         self._body += data[: MAX_BODY_BYTES - len(self._body)]
+        if len(self._body) >= MAX_BODY_BYTES:
+            yield from self.end()
 
-    def refused(self) -> Refused:
-        """What the status and as much of the body as has come say."""
-        return refusal(self._response, bytes(self._body))
+    def end(self) -> Iterator[Refused]:
+        """What the status and as much of the body as has come say. Nothing more is waited for."""
+        if not self._said:
+            self._said = True
+            yield refusal(self._response, self._path, bytes(self._body))
 
 
 def succeeded(response: Response) -> bool:
@@ -58,14 +74,15 @@ def succeeded(response: Response) -> bool:
     return HTTPStatus.OK <= response.status < HTTPStatus.MULTIPLE_CHOICES
 
 
-def refusal(response: Response, body: bytes) -> Refused:
+def refusal(response: Response, path: str, body: bytes) -> Refused:
     """A failed answer as one of the reasons of both stages, `llm` and `tts`, or as a server that is busy."""
     status, words = response.status, words_in(body)
+    what = f"HTTP {status} for {path}"
     if HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.BAD_REQUEST:
         where = one_line(without_secrets(response.headers.get("location", "")))
         advice = f"it redirects to {where}: enter the address that it is at" if where else "a redirect to nowhere"
-        return Refused(one_line(f"HTTP {status}: {advice}"), reason="not_found")
-    message = one_line(f"HTTP {status}: {words}" if words else f"HTTP {status}")
+        return Refused(one_line(f"{what}: {advice}"), reason="not_found")
+    message = one_line(f"{what}: {words}" if words else what)
     if status == HTTPStatus.TOO_MANY_REQUESTS:
         return Refused(message, busy=True)
     if status == HTTPStatus.SERVICE_UNAVAILABLE and _says(words, _CROWDED):
@@ -76,11 +93,15 @@ def refusal(response: Response, body: bytes) -> Refused:
 
 
 def words_in(body: bytes) -> str:
-    """What a body says to a person, on one line of 300 characters; empty where it says nothing."""
+    """What a body says to a person, on one line of 300 characters.
+
+    Empty where it says nothing, and for a page: that is markup, and its status says as much.
+    """
     try:
         document = json.loads(body)
     except (ValueError, RecursionError):
-        return one_line(body[:MAX_BODY_BYTES].decode("utf-8", "replace"))
+        line = one_line(body[:MAX_BODY_BYTES].decode("utf-8", "replace"))
+        return "" if line.startswith("<") else line
     return words_of(document) or shown(body)
 
 
@@ -90,6 +111,43 @@ def words_of(document: Any) -> str:
     `{"error": {"message": "…"}}`, `{"error": "…"}`, and FastAPI's `{"detail": …}` with a text, an object or a list.
     """
     return one_line("; ".join(_words(document, _MAX_DEPTH)))
+
+
+def complaint(document: Mapping[str, Any]) -> str | None:
+    """The message of a document that is an error; None for any other, and empty where it has no words.
+
+    Beside an answer, `error` may be there and empty, and `detail` is none of an error.
+    """
+    stated = document.get("error") not in _NO_ERROR
+    detailed = document.get("detail") is not None and not _ANSWERS.intersection(document)
+    return words_of(document) if stated or detailed or document.get("object") == "error" else None
+
+
+def discreet(said: Said, secrets: Collection[str]) -> Said | Refused | Malformed:
+    """What a server says, without our credentials, should it quote them."""
+    match said:
+        case Refused(message):
+            return replace(said, message=_without(message, secrets))
+        case Malformed(detail):
+            return Malformed(_without(detail, secrets))
+    return said
+
+
+def secrets_of(server: ServerPlan) -> tuple[str, ...]:
+    """What must not be quoted of what is sent with each request: of its headers, and of its URL."""
+    parts = urlsplit(server.url)
+    values = [*server.headers.values(), unquote(parts.password or ""), *(value for _, value in parse_qsl(parts.query))]
+    return tuple(word for value in values for word in value.split() if len(word) >= _SHORTEST_SECRET)
+
+
+def _without(message: str, secrets: Collection[str]) -> str:
+    for secret in sorted(secrets, key=len, reverse=True):
+        message = message.replace(secret, "…")
+        # The end of a message that is cut may have cut one, too.
+        sizes = range(len(secret) - 1, _SHORTEST_SECRET - 1, -1)
+        for start in (f"{secret[:size]}…" for size in sizes):
+            message = f"{message.removesuffix(start)}…" if message.endswith(start) else message
+    return message
 
 
 def _words(value: Any, depth: int) -> Iterator[str]:

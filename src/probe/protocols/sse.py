@@ -4,15 +4,15 @@ Pure, and bounded: what is kept is the start of one line.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 # A server sends a few hundred bytes.
 MAX_LINE_BYTES = 2**16
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
-@dataclass(frozen=True, slots=True)
-class Field:
+class Field(Struct, frozen=True):
     """One line: a field and its value. No name: the empty line that ends an event."""
 
     name: str

@@ -2,13 +2,14 @@
 
     python -m probe.reference.truth --stretch 1
 
-The first line on stdout is JSON with both URLs. When stdin ends, one line of JSON follows for each WebSocket
-connection: its server, the trace id that its handshake carried, and its frames as [time.monotonic_ns(), "in" or "out",
-what, bytes, nanoseconds]; the time is taken just before the write of what went out and just after the read of what came
-in, and the nanoseconds are how long the write took: the frame left somewhere in them.
+The first line on stdout is JSON: the URLs of the LLM and the TTS server of each pair, `founding` and `openai`. When
+stdin ends, one line of JSON follows for each connection: its server, the trace id that its first request carried, and
+its frames as [time.monotonic_ns(), "in" or "out", what, bytes, nanoseconds]; the time is taken just before the write of
+what went out and just after the read of what came in, and the nanoseconds are how long the write took: the frame left
+somewhere in them. Of an HTTP body, a frame is one chunk, an event of the answer or a piece of the audio.
 
-Each run of it is one turn of `CHUNKS` chunks, heard with a gap between any two; `--stretch` makes every wait so many
-times as long.
+Each run of it is one turn of `CHUNKS` chunks; `--stretch` makes every wait so many times as long. The chat server
+writes its whole answer without a pause, `FIRST_CHUNK` and then sentences, and the default scenario cuts it just there.
 """
 
 import argparse
@@ -16,10 +17,30 @@ import asyncio
 import gc
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import chain
 from typing import Any
 
-from probe.reference.faults import Entry, LlmScript, Log, ScriptedLlm, ScriptedTts, TtsScript, TtsTurn, llm, tts
+from probe.reference.faults import (
+    CHAT,
+    SPEECH,
+    Entry,
+    HttpScript,
+    LlmScript,
+    Log,
+    ScriptedHttp,
+    ScriptedLlm,
+    ScriptedTts,
+    TtsScript,
+    TtsTurn,
+    Wait,
+    chat,
+    llm,
+    tts,
+    wire,
+)
+from probe.reference.faults import speech as http_speech
+from probe.reference.faults.connection import Step, Steps
 
 CHUNKS = 4
 TOKENS = (" Why", " did", " the", " unicorn", " cross.")
@@ -28,6 +49,12 @@ FIRST_AUDIO_S, FRAME_S = 0.08, 0.015
 LONGEST_FRAME_S = 0.09
 AUDIO_MS = 250.0
 LEADING_SILENCE_MS = 20.0
+# Of each sentence of an answer without pauses: a gap is heard before the first, the others wait for the speech before.
+SENTENCE_TOKENS_S = (0.06, 0.02, 0.02)
+FIRST_CHUNK = (" So", " here", " is", " one", " about", " a", " horse", " with", " a", " horn")
+REASONING = "Something funny."
+# The answers of all runs are asked for in one order.
+MANY = 100_000
 
 
 def turn(stretch: float) -> llm.LlmTurn:
@@ -49,40 +76,86 @@ def speech(stretch: float) -> TtsTurn:
     )
 
 
+def chat_answer(stretch: float) -> Steps:
+    """Make the chat server's answer: reasoning, then text. Each token is marked with what it is to the chunks."""
+    tokens = [("token", text, TOKEN_S) for text in FIRST_CHUNK[:-1]]
+    tokens.append(("last_token", FIRST_CHUNK[-1], TOKEN_S))
+    for number, gap in enumerate(SENTENCE_TOKENS_S):
+        tokens.append(("next_token" if number else "token", TOKENS[0], gap))
+        tokens += [("token", text, gap) for text in TOKENS[1:]]
+    steps: list[Step] = [chat.HEAD, chat.role(), Wait(FIRST_TOKEN_S * stretch)]
+    steps.append(chat.delta({"reasoning_content": REASONING}, part="reasoning"))
+    for part, text, gap in tokens:
+        steps += [Wait(gap * stretch), chat.delta({"content": text}, part=part)]
+    return *steps, chat.finish(part="done"), chat.usage(1 + len(tokens)), *chat.END
+
+
+def speech_answers(stretch: float) -> Sequence[Steps]:
+    """Make the speech server's: piece by piece, all at once, and both as a WAV file whose header comes long before."""
+    first = FIRST_AUDIO_S * stretch
+    return [
+        kind(AUDIO_MS, leading_silence_ms=LEADING_SILENCE_MS, first=first, gap=gap)
+        for kind in (http_speech.pcm, http_speech.wav)
+        for gap in (FRAME_S * stretch, 0.0)
+    ]
+
+
 async def serve(stretch: float) -> None:
     """Serve until stdin ends, then tell."""
+    answers = {CHAT: (chat_answer(stretch),), SPEECH: (*speech_answers(stretch),) * MANY}
     async with (
         ScriptedLlm(LlmScript(turns=(turn(stretch),), slots=sys.maxsize)) as llm_server,
         ScriptedTts(TtsScript(turns=(speech(stretch),))) as tts_server,
+        ScriptedHttp(HttpScript(answers=answers)) as http_server,
     ):
-        _print_line({"llm_url": llm_server.url, "tts_url": tts_server.url})
+        _print_line({"founding": [llm_server.url, tts_server.url], "openai": [http_server.url] * 2})
         await asyncio.to_thread(sys.stdin.read)
-    for name, server in (("llm", llm_server), ("tts", tts_server)):
-        for line in _connections(name, server.log):
-            _print_line(line)
+    lines = (
+        _connections(llm_server.log, {llm_server.path: "llm"}, _what),
+        _connections(tts_server.log, {tts_server.path: "tts"}, _what),
+        _connections(http_server.log, {CHAT: "llm", SPEECH: "tts"}, _what_of_http),
+    )
+    for line in chain.from_iterable(lines):
+        _print_line(line)
 
 
-def _connections(name: str, log: Log) -> Iterator[dict[str, Any]]:
+def _connections(log: Log, names: Mapping[str, str], what: Callable[[Entry], str | None]) -> Iterator[dict[str, Any]]:
+    """What was said on each connection to a server, which the path of its first request names."""
     frames: dict[int, list[Entry]] = {}
     for entry in log.entries:
         frames.setdefault(entry.connection, []).append(entry)
     for entries in frames.values():
-        handshake = next((entry for entry in entries if entry.kind == "http"), None)
-        if handshake is not None:
-            trace = handshake.headers.get("traceparent", "--").split("-")[1]
+        first = next((entry for entry in entries if entry.kind == "http"), None)
+        name = None if first is None else names.get(wire.request_path(first.data))
+        if first is not None and name is not None:
+            trace = first.headers.get("traceparent", "--").split("-")[1]
             events = [
-                [each.at_ns, each.direction, _what(each), len(each.data), each.until_ns - each.at_ns]
+                [each.at_ns, each.direction, said, len(each.data), each.until_ns - each.at_ns]
                 for each in entries
-                if each.kind in ("text", "binary")
+                if (said := what(each)) is not None
             ]
             yield {"server": name, "trace_id": trace, "frames": events}
 
 
-def _what(entry: Entry) -> str:
+def _what(entry: Entry) -> str | None:
     if entry.kind == "binary":
         return "audio"
+    if entry.kind != "text":
+        return None
     message = entry.json
     return str(message.get("type") or message.get("action") or message.get("status"))
+
+
+def _what_of_http(entry: Entry) -> str | None:
+    """What a part of a request or a response is; None where it is nothing that is measured, as a WAV file's header."""
+    if entry.kind == "body":
+        return "ask" if "messages" in entry.json else "text"
+    if entry.kind != "chunk" or entry.data.startswith(b"RIFF"):
+        return None
+    if entry.data.startswith(b"data: "):
+        event = entry.data.removeprefix(b"data: ")
+        return json.loads(event).get("part") if event.startswith(b"{") else None
+    return "audio" if entry.data else "end_of_speech"
 
 
 def _print_line(line: object) -> None:

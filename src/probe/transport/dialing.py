@@ -22,13 +22,17 @@ _Attempt = asyncio.Task[StampedSocket]
 
 async def resolved(host: str, port: int) -> Sequence[Address]:
     """The addresses of a host, the preferred one first. Raises OSError."""
-    # As text it would be encoded as an international name: importing how takes 7 ms, and few hosts have such a name.
-    name = host.encode() if host.isascii() else host
-    look_up = partial(socket.getaddrinfo, name, port, type=socket.SOCK_STREAM)
-    # An address needs no thread to look it up.
-    with suppress(socket.gaierror):
-        return look_up(flags=socket.AI_NUMERICHOST)
-    return await in_own_thread(look_up)
+    # An address needs no thread to look it up, and as bytes no 7 ms for importing how international names are encoded.
+    with suppress(UnicodeError, socket.gaierror):
+        return socket.getaddrinfo(host.encode("ascii"), port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
+    return await in_own_thread(partial(_looked_up, host, port))
+
+
+def _looked_up(host: str, port: int) -> Sequence[Address]:
+    try:
+        return socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except UnicodeError as error:
+        raise socket.gaierror(socket.EAI_NONAME, f"no host has such a name ({error})") from error
 
 
 async def connected(

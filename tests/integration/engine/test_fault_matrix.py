@@ -23,7 +23,9 @@ async def test_row(row: Row, tmp_path: Path) -> None:
     played = await play(row, tmp_path)
     assert played.faulty is not None
     _came_out(row, played.faulty)
-    assert _existing(played.faulty) == row.measures
+    found = _existing(played.faulty)
+    assert {*found} == row.measures
+    assert {name: found[name] for name, least in row.at_least.items() if min(found[name]) < least} == {}
     assert played.took_s < row.longest_s + PATIENCE_S
     _was_counted(row, played.page)
     assert (played.streams != []) == row.slot_kept
@@ -39,11 +41,14 @@ def _came_out(row: Row, record: RunRecord) -> None:
     assert row.say in " ".join([told[2], *record.doubts, record.skipped or ""])
 
 
-def _existing(record: RunRecord) -> set[str]:
-    """The measures that some chunk of the run has."""
+def _existing(record: RunRecord) -> dict[str, list[float]]:
+    """The measures that some chunk of the run has, and their values."""
     chunks = [chunk for turn in measure_run(record) for chunk in turn.chunks]
-    names = ChunkMeasures.__dataclass_fields__
-    return {name for name in names if any(getattr(chunk, name) is not None for chunk in chunks)}
+    values = {
+        name: [value for chunk in chunks if (value := getattr(chunk, name)) is not None]
+        for name in ChunkMeasures.__dataclass_fields__
+    }
+    return {name: found for name, found in values.items() if found}
 
 
 def _was_counted(row: Row, page: str) -> None:

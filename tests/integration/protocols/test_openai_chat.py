@@ -38,7 +38,7 @@ def entry(
         f'[targets.t]\nlimits = {{ {shown} }}\n[targets.t.llm]\nurl = "{llm_url}"\nmodel = "m"\n'
         f'headers = {{ authorization = "{KEY}" }}\n[targets.t.tts]\nurl = "{tts_url}"\n'
         f"[scenarios.s]\nturns = {turns}\nturn_pause_s = 0.0\nfirst_pause = {{ sentence_boundary = true }}\n"
-        "[courtesy]\nmax_wait_s = 0.0\n"
+        "[courtesy]\nmax_wait_s = 0.0\n[self_check]\nmax_lag_ms = 10000\n"
     )
     settings = config.load(path)
     (found,) = entries(settings)
@@ -116,7 +116,7 @@ REFUSALS = [
     (500, b"oops", "server_error"),
     (503, b'{"error": {"message": "Loading model"}}', "loading"),
     (503, b"", "unavailable"),
-    (307, b"", "server_error"),
+    (307, b"", "not_found"),
 ]
 
 

@@ -168,14 +168,19 @@ BROKEN = {"error": {"message": "out of memory", "type": "server_error"}}
 @pytest.mark.parametrize(
     ("status", "body", "reason", "said"),
     [
-        (401, {"error": {"message": "Invalid API Key"}}, "unauthorized", "HTTP 401: Invalid API Key"),
-        (403, {}, "unauthorized", "HTTP 403"),
-        (404, {"detail": "Not Found"}, "not_found", "HTTP 404: Not Found"),
-        (400, {"detail": {"message": "Voice 'x' not found"}}, "unknown_voice", "HTTP 400: Voice 'x' not found"),
-        (500, BROKEN, "server_error", "HTTP 500: out of memory"),
-        (502, {}, "unavailable", "HTTP 502"),
-        (503, {"error": "Loading model"}, "loading", "HTTP 503: Loading model"),
-        (503, {}, "unavailable", "HTTP 503"),
+        (401, {"error": {"message": "Invalid API Key"}}, "unauthorized", "for /v1/audio/speech: Invalid API Key"),
+        (403, {}, "unauthorized", "for /v1/audio/speech"),
+        (404, {"detail": "Not Found"}, "not_found", "for /v1/audio/speech: Not Found"),
+        (
+            400,
+            {"detail": {"message": "Voice 'x' not found"}},
+            "unknown_voice",
+            "for /v1/audio/speech: Voice 'x' not found",
+        ),
+        (500, BROKEN, "server_error", "for /v1/audio/speech: out of memory"),
+        (502, {}, "unavailable", "for /v1/audio/speech"),
+        (503, {"error": "Loading model"}, "loading", "for /v1/audio/speech: Loading model"),
+        (503, {}, "unavailable", "for /v1/audio/speech"),
         (200, BROKEN, "wrong_format", "JSON instead of 16-bit mono PCM: out of memory"),
     ],
 )
@@ -191,7 +196,7 @@ async def test_what_a_server_answers_is_why_the_run_failed(
 async def test_a_busy_server_belongs_to_its_users(tmp_path: Path) -> None:
     async with speech_server([whole(b'{"detail": "busy"}', "application/json", 429)]) as server:
         record = await run(tmp_path, server)
-    assert (record.failure, record.skipped) == (None, "HTTP 429: busy")
+    assert (record.failure, record.skipped) == (None, "HTTP 429 for /v1/audio/speech: busy")
 
 
 async def test_a_redirect_names_where_to(tmp_path: Path) -> None:

@@ -132,10 +132,8 @@ async def test_a_host_without_an_address_is_an_error() -> None:
         await connected("none.invalid", 1, addresses())
 
 
-@pytest.mark.parametrize(("host", "name"), [("spark.invalid", b"spark.invalid"), ("bücher.invalid", "bücher.invalid")])
-async def test_only_an_international_name_is_encoded_as_one(
-    host: str, name: bytes | str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.parametrize("host", ["spark.invalid", "bücher.invalid"])
+async def test_a_name_is_looked_up_as_it_is_written(host: str, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = []
 
     def look_up(name: bytes | str, *_: object, flags: int = 0, **_more: object) -> None:
@@ -145,10 +143,11 @@ async def test_only_an_international_name_is_encoded_as_one(
     monkeypatch.setattr(socket, "getaddrinfo", look_up)
     with pytest.raises(socket.gaierror):
         await resolved(host, 80)
-    assert asked == [(name, socket.AI_NUMERICHOST), (name, 0)]
+    assert asked[-1] == (host, 0)
+    assert all(flags == socket.AI_NUMERICHOST for _, flags in asked[:-1])
 
 
-@pytest.mark.parametrize("host", ["a..invalid", f"{'a' * 64}.invalid"])
+@pytest.mark.parametrize("host", ["a..invalid", f"{'a' * 64}.invalid", "ü..invalid"])
 async def test_what_can_be_no_name_is_not_found(host: str) -> None:
     with pytest.raises(socket.gaierror):
         await resolved(host, 80)

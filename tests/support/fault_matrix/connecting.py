@@ -63,8 +63,8 @@ async def hanging_lookup(_stage: Stage) -> AsyncIterator[str]:
     """A name server that does not answer."""
     real, over = socket.getaddrinfo, threading.Event()
 
-    def look_up(host: bytes, *arguments: Any, **more: Any) -> Any:
-        if host == b"hangs.invalid" and not more.get("flags"):
+    def look_up(host: str | bytes, *arguments: Any, **more: Any) -> Any:
+        if host == "hangs.invalid" and not more.get("flags"):
             over.wait()
         return real(host, *arguments, **more)
 

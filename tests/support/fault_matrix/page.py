@@ -29,7 +29,13 @@ that ends a row's silence is short ({waited_out}); all others are long
 {reached}
 """
 COLUMNS = "| fault | what is injected | outcome | stage, reason | longest | measures |\n|---|---|---|---|---|---|"
-TITLES = {"LLM": "The LLM server", "TTS": "The TTS server", "probe": "The probe's own machine"}
+TITLES = {
+    "LLM": "The LLM server",
+    "TTS": "The TTS server",
+    "LLM over HTTP": "The LLM server, where it is OpenAI-compatible",
+    "TTS over HTTP": "The TTS server, where it is OpenAI-compatible",
+    "probe": "The probe's own machine",
+}
 
 
 def page() -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from probe.reference.faults import LlmScript, ScriptedLlm, ScriptedTts, TtsScript, TtsTurn, llm
+from probe.reference.faults import LlmScript, ScriptedHttp, ScriptedLlm, ScriptedTts, TtsScript, TtsTurn, llm
 from probe.reference.faults.connection import Steps
 
 # Every deadline that a row does not run into only bounds a hang: no machine is so slow that it passes.
@@ -47,6 +47,7 @@ class Stage:
     tts: ScriptedTts
     folder: Path
     stop: asyncio.Event
+    http: list[ScriptedHttp] = field(default_factory=list)
 
 
 # Instead of the scripted server's own.
@@ -60,19 +61,21 @@ class Row:
 
     stage, or_stage: where the failure is; the second where it depends on which server was waited for at a deadline.
     longest_s: on a machine that has time, the giving back of the slot included. say: words of the failure, the doubt
-    or the skip. without: measures that do not exist in spite of what was reached. limits: the deadlines that are not
+    or the skip. without: measures that do not exist in spite of what was reached. at_least: what a measure must be in
+    every chunk that has it, in milliseconds. limits: the deadlines that are not
     those of `PATIENT` and `WAITED_OUT`.
     """
 
     name: str
     injected: str
-    where: Literal["LLM", "TTS", "probe"]
+    where: Literal["LLM", "TTS", "LLM over HTTP", "TTS over HTTP", "probe"]
     outcome: Literal["ok", "failed", "suspect", "skipped"] = "failed"
     stage: Literal["connect", "llm", "tts", "audio", "internal", ""] = ""
     or_stage: Literal["tts", ""] = ""
     reason: str = ""
     reached: Reached
     without: tuple[str, ...] = ()
+    at_least: Mapping[str, float] = field(default_factory=dict)
     longest_s: float = 2.0
     say: str = ""
     slot_kept: bool = False  # by a server that does not do what it is asked for
@@ -95,7 +98,9 @@ class Row:
     def deadlines(self) -> Mapping[str, float]:
         """All limits of the target."""
         waited_out = WAITED_OUT[self.stage] if self.reason in SILENCES else {}
-        return PATIENT | waited_out | dict(self.limits)
+        found = PATIENT | waited_out | dict(self.limits)
+        # Of a protocol that holds a text back; one over HTTP does not.
+        return {name: value for name, value in found.items() if name != "hold_s" or "HTTP" not in self.where}
 
 
 def llm_says(*chunks: Steps, **script: Any) -> LlmScript:

@@ -115,6 +115,11 @@ async def _measure(row: Row, stage: Stage, parts: Parts, settings: config.Config
         async with row.sabotage(stage):
             await _run(faulty, parts, settings, stage.stop)
     played.took_s = time.monotonic() - began
+    deadline = time.monotonic() + PATIENCE_S
+    while any(server.answering.total() for server in stage.http):
+        # A server sees the end of a connection when its turn comes.
+        assert time.monotonic() < deadline, "a connection on which an answer goes on is still open"
+        await asyncio.sleep(0.01)
     played.streams = [*stage.llm.active_streams]
     await _run(healthy, parts, settings, asyncio.Event())
     with reading(stage.folder / "state") as history:

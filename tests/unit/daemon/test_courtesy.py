@@ -8,7 +8,7 @@ import pytest
 
 from probe.daemon.courtesy import Finding, wait_for_certainty, wait_for_users
 from probe.protocols.base import Inquiries, Inquiry
-from probe.protocols.llama_chunked import PROTOCOL, codec, llama_server
+from probe.protocols.llama_chunked import PROTOCOL, codec
 from probe.record import ServerPlan
 
 URL = "ws://user:secret@spark:8002/ws"
@@ -111,22 +111,6 @@ def test_the_end_of_the_daemon_ends_the_wait(virtual: Any) -> None:
     server = Server(virtual.loop, {"active_streams": 2})
     assert ask(virtual, server, stop_after=1.5).reason is not None
     assert virtual.loop.time() == pytest.approx(1.5)
-
-
-@pytest.mark.parametrize(
-    ("slots", "users"),
-    [
-        (b'[{"id": 0, "is_processing": false}]', 0),
-        (b'[{"id": 0, "is_processing": true}, {"id": 1, "is_processing": false}]', 1),
-        (b"[]", 0),
-        (b'{"error": {"message": "This server does not support slots endpoint."}}', None),
-        (b"[1]", None),
-        (b"not json", None),
-        (b"", None),
-    ],
-)
-def test_the_slots_of_llama_cpp(slots: bytes, users: int | None) -> None:
-    assert llama_server.users(slots) == users
 
 
 @pytest.mark.parametrize(

@@ -114,7 +114,8 @@ async def test_a_sink_that_blocks_delays_nobody() -> None:
     for number in range(20):
         await asyncio.wait_for(dispatched.submit(record(number)), PATIENCE_S)
     assert await other.has(20)
-    assert blocking.entered.is_set() and blocking.got == []
+    assert await asyncio.to_thread(blocking.entered.wait, PATIENCE_S)
+    assert blocking.got == []
     blocking.let_go.set()
     await dispatched.drain(PATIENCE_S)
     assert blocking.got == other.got == [record(number) for number in range(20)]

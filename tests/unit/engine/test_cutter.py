@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from probe.engine.cutter import cut, sentence_end
+from probe.engine import cutter
+from probe.engine.cutter import cut, sentence_end, undecided
 from probe.record import Pause
 
 SENTENCE = Pause(sentence_boundary=True)
@@ -44,12 +45,41 @@ def test_nobody_knows_yet_where_the_first_sentence_ends_of(text: str) -> None:
 
 
 def test_so_many_tokens_are_a_chunk() -> None:
-    assert cut("one two", 2, Pause(max_tokens=2)) == len("one two")
-    assert cut("one", 1, Pause(max_tokens=2)) is None
+    assert cut(["one", " two"], "", Pause(max_tokens=2)) == len("one two")
+    assert cut(["one"], "", Pause(max_tokens=2)) is None
 
 
 def test_without_a_pause_the_answer_is_one_chunk() -> None:
-    assert cut("One. Two. Three.", 9, Pause()) is None
+    assert cut(["One. Two.", " Three."], "", Pause()) is None
+
+
+def first_cut(tokens: list[str]) -> tuple[int, int] | None:
+    """After which token the first chunk of an answer is cut, and where."""
+    open_end = ""
+    for number, token in enumerate(tokens):
+        size = cut(tokens[: number + 1], open_end, SENTENCE)
+        if size is not None:
+            return number, size
+        open_end = undecided(open_end + token)
+    return None
+
+
+@given(st.lists(st.text(alphabet='ab .!?\n"1。', max_size=4), max_size=12))
+def test_what_has_been_decided_need_not_be_looked_at_again(tokens: list[str]) -> None:
+    texts = ["".join(tokens[: number + 1]) for number in range(len(tokens))]
+    ends = [(number, size) for number, text in enumerate(texts) if (size := sentence_end(text)) is not None]
+    assert first_cut(tokens) == next(iter(ends), None)
+
+
+def test_a_token_that_ends_nothing_has_no_text_put_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However long an answer without an end is, its next token costs no more."""
+    looked_at: list[int] = []
+    monkeypatch.setattr(cutter, "sentence_end", lambda text, since: looked_at.append(len(text) - since))
+    assert first_cut([" word", ",", " 3", ".", "5"] * 200) is None
+    assert looked_at == []
+    assert first_cut([" word", " 3.", " five"] * 200) is None
+    # From the mark before the token on.
+    assert looked_at == [len(". five")] * 200
 
 
 @given(st.text(alphabet='ab .!?\n"1。', max_size=30))

@@ -6,7 +6,7 @@ import pytest
 from msgspec import Struct
 
 from probe.protocols import base as seam
-from probe.protocols.base import Send, Token
+from probe.protocols.base import Inquiry, Send, Token
 from probe.transport.framing import base as frames
 from probe.transport.framing.base import Request
 
@@ -26,6 +26,10 @@ def test_equal_values_are_equal_and_say_what_they_are() -> None:
     assert repr(Token("a")) == "Token(text='a', kind='answer')"
 
 
-def test_a_request_is_shown_without_its_headers() -> None:
-    shown = repr(Send(Request("POST", "/v1?x=1", {"authorization": "Bearer abc"}, b"{}")))
+def test_what_has_headers_is_shown_without_them() -> None:
+    headers = {"authorization": "Bearer abc"}
+    shown = repr(Send(Request("POST", "/v1?x=1", headers, b"{}")))
     assert shown == "Send(frame=Request(method='POST', target='/v1?x=1', body=b'{}'))"
+    assert repr(Inquiry("http://spark/v1", len, headers)) == (
+        "Inquiry(url='http://spark/v1', read=<built-in function len>, statuses=(200,))"
+    )

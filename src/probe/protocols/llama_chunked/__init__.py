@@ -6,6 +6,7 @@ from probe.protocols.base import Inquiries, Inquiry, ServerProtocol
 from probe.protocols.llama_chunked import codec, llama_server
 from probe.protocols.llama_chunked.conversation import ChunkedConversation
 from probe.protocols.llama_chunked.options import ChunkedOptions
+from probe.protocols.llama_slots import slots_at_work
 from probe.record import ServerIdentity, ServerPlan
 
 
@@ -13,7 +14,7 @@ def _users(server: ServerPlan) -> Sequence[Inquiries[int | None]]:
     """llama.cpp is asked as well: it has users that this server does not know."""
     own = (Inquiry(codec.health_url(server.url), codec.users, server.headers),)
     llama_url = server.options.get("llama_url")
-    return (own,) if llama_url is None else (own, (Inquiry(llama_server.slots_url(llama_url), llama_server.users),))
+    return (own,) if llama_url is None else (own, (Inquiry(llama_server.slots_url(llama_url), slots_at_work),))
 
 
 def _identity(server: ServerPlan) -> Inquiries[ServerIdentity]:

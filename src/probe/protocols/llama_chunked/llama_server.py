@@ -1,6 +1,5 @@
 """llama.cpp's own HTTP server, as far as it is asked: are its slots in use, and what does it serve?"""
 
-import json
 from pathlib import PurePath
 from typing import Any
 
@@ -10,23 +9,12 @@ from probe.record import ServerIdentity
 
 
 def slots_url(url: str) -> str:
-    """Where a llama.cpp server at this address tells of its slots."""
+    """Where a llama.cpp server at this address reports its slots."""
     return f"{url.rstrip('/')}/slots"
 
 
-def users(document: bytes) -> int | None:
-    """How many slots are at work; None where the document is no list of slots (llama.cpp can be told to show none)."""
-    try:
-        slots = json.loads(document)
-    except (ValueError, RecursionError):
-        return None
-    if not isinstance(slots, list) or not all(isinstance(slot, dict) for slot in slots):
-        return None
-    return sum(slot.get("is_processing") is True for slot in slots)
-
-
 def props_url(url: str) -> str:
-    """Where a llama.cpp server at this address tells what it serves."""
+    """Where a llama.cpp server at this address says what it serves."""
     return f"{url.rstrip('/')}/props"
 
 

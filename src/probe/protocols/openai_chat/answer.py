@@ -5,7 +5,7 @@ from typing import Any
 
 from probe.protocols.base import Done, Event, Malformed, Refused, ServerTimes, Token, Usage
 from probe.protocols.fields import count_or_none, one_line, parse_object, shown, time_or_none
-from probe.protocols.openai_chat import refusals
+from probe.protocols.http_answers import FailedAnswer, complaint, words_in
 from probe.protocols.openai_chat.thinking import Thinking
 from probe.protocols.sse import MAX_LINE_BYTES, Field, Fields
 from probe.text import storable
@@ -32,8 +32,8 @@ class Answer:
 
     def document(self, document: dict[str, Any], data: bytes) -> Iterator[Event]:
         """Take one of the stream's documents, or the whole answer in one."""
-        if (complaint := refusals.complaint(document)) is not None:
-            yield Refused(complaint or shown(data))
+        if (message := complaint(document)) is not None:
+            yield Refused(message or shown(data))
             return
         choice = _choice(document)
         piece = choice.get("delta") or choice.get("message")
@@ -118,8 +118,9 @@ class Streamed:
                 yield from self._field(each)
         data = b"\n".join(self._data)
         self._data.clear()
-        if _is_whole(data):
-            yield from self._event(data, self._kind)
+        document = _read(data)
+        if not isinstance(document, Malformed):
+            yield from self._event(document, data, self._kind)
 
     def _field(self, field: Field) -> Iterator[Event]:
         match field.name:
@@ -129,18 +130,18 @@ class Streamed:
                 self._kind = field.value.strip()
             case "error":
                 # Of older llama.cpp servers.
-                yield Refused(refusals.words(field.value) or shown(field.value))
+                yield Refused(words_in(field.value) or shown(field.value))
             case "":
                 data, self._kind, kind = b"\n".join(self._data), b"", self._kind
                 self._data.clear()
                 self._data_size = 0
                 if data.strip():
-                    yield from self._event(data, kind)
+                    yield from self._event(_read(data), data, kind)
 
     def _line(self, value: bytes) -> Iterator[Event]:
         """An event need not wait for the empty line behind it, which some servers forget, where its line is whole."""
-        if not self._data and _is_whole(value):
-            yield from self._event(value, self._kind)
+        if not self._data and not isinstance(document := _read(value), Malformed):
+            yield from self._event(document, value, self._kind)
             return
         self._data.append(value)
         self._data_size += len(value) + 1
@@ -148,18 +149,16 @@ class Streamed:
             self._data.clear()
             yield Refused(f"an event of the answer is longer than {MAX_LINE_BYTES} bytes", reason="flood")
 
-    def _event(self, data: bytes, kind: bytes) -> Iterator[Event]:
+    def _event(self, document: dict[str, Any] | Malformed | None, data: bytes, kind: bytes) -> Iterator[Event]:
         if self._ended:
             return
-        if data.strip() == _END:
+        if document is None:
             self._ended = True
             yield from self._answer.finish(None)
-            return
-        document = parse_object(data)
-        if isinstance(document, Malformed):
+        elif isinstance(document, Malformed):
             yield document
         elif kind == b"error":
-            yield Refused(refusals.words(data) or shown(data))
+            yield Refused(words_in(data) or shown(data))
         else:
             yield from self._answer.document(document, data)
 
@@ -187,7 +186,7 @@ class Whole:
         answer = Answer()
         yield from answer.document(document, data)
         if not isinstance(_choice(document).get("message"), dict):
-            if refusals.complaint(document) is None:
+            if complaint(document) is None:
                 yield Malformed(f"JSON that is no answer: {shown(data)}")
         else:
             yield from answer.finish(None)
@@ -196,8 +195,18 @@ class Whole:
         yield from ()
 
 
-def _is_whole(data: bytes) -> bool:
-    return data.strip() == _END or not isinstance(parse_object(data), Malformed)
+class Failed(FailedAnswer):
+    """An answer whose status is a failure."""
+
+    owes_rest = False
+
+    def cut(self) -> Iterator[Event]:
+        yield from self.end()
+
+
+def _read(data: bytes) -> dict[str, Any] | Malformed | None:
+    """The document of an event; None for the word that ends the stream."""
+    return None if data.strip() == _END else parse_object(data)
 
 
 def _choice(document: dict[str, Any]) -> dict[str, Any]:

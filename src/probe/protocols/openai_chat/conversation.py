@@ -2,11 +2,8 @@
 
 import json
 from collections.abc import Iterable, Iterator
-from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlsplit
-
-from msgspec.structs import replace
 
 from probe.protocols.base import (
     Connect,
@@ -15,22 +12,19 @@ from probe.protocols.base import (
     LlmConversation,
     Malformed,
     Question,
-    Refused,
     Send,
     Step,
     Terms,
 )
 from probe.protocols.fields import one_line
-from probe.protocols.openai_chat import refusals
-from probe.protocols.openai_chat.answer import Streamed, Whole
-from probe.protocols.openai_chat.refusals import Refusing
+from probe.protocols.http_answers import BODY_PATIENCE_S, discreet, secrets_of, succeeded
+from probe.protocols.kept_alive import too_idle
+from probe.protocols.openai_chat.answer import Failed, Streamed, Whole
 from probe.timestamps import NS_PER_S
 from probe.transport.framing.base import Body, BodyEnd, Ended, Incoming, Request, Response
 
-# For the body of an error, whose status says most.
-ERROR_PATIENCE_S = 1.0
 _HEADERS = {"content-type": "application/json", "accept": "text/event-stream"}
-Reader = Streamed | Whole | Refusing
+Reader = Streamed | Whole | Failed
 
 
 class ChatConversation(LlmConversation):
@@ -41,24 +35,23 @@ class ChatConversation(LlmConversation):
         self._path = f"{parts.path.rstrip('/')}/chat/completions"
         self._target = f"{self._path}?{parts.query}" if parts.query else self._path
         self._options = terms.server.options
-        self._secrets = refusals.secrets_of(terms.server.headers)
+        self._secrets = secrets_of(terms.server)
         self._request: Send | None = None
         # Whether a response is owed, or has begun and not ended.
         self._open = False
         self._reader: Reader | None = None
         self._gives_up_at: int | None = None
-        # Whether the connection has carried a response: one that was kept open may be closed just as we ask again.
-        self._kept = False
+        # Since when the connection, which has carried a response, is kept open: it may be closed just as we ask again.
+        self._kept_since: int | None = None
 
     @property
     def holds(self) -> bool:
         return self._open and self._reader is not None and self._reader.owes_rest
 
     def ask(self, question: Question, now: int) -> Iterable[Step]:
-        del now
         # What is left of the answer before is in the way.
-        left = (Drop(),) if self._open else ()
-        self._kept = self._kept and not left
+        left = (Drop(),) if self._open or too_idle(self._kept_since, now) else ()
+        self._kept_since = None if left else self._kept_since
         body = json.dumps(self._body(question)).encode()
         self._request = Send(Request("POST", self._target, _HEADERS, body))
         return *left, *self._asked()
@@ -85,14 +78,14 @@ class ChatConversation(LlmConversation):
             case Body(data) if self._reader is not None:
                 yield from self._checked(self._reader.feed(data))
             case BodyEnd():
-                reader, self._open, self._kept, self._gives_up_at = self._reader, False, True, None
+                reader, self._open, self._kept_since, self._gives_up_at = self._reader, False, at, None
                 yield from self._checked(() if reader is None else reader.end())
             case Ended():
                 yield from self._gone(frame)
 
     def _gone(self, ended: Ended) -> Iterator[Step]:
-        reader, asked, kept = self._reader, self._open, self._kept
-        self._open, self._kept, self._gives_up_at = False, False, None
+        reader, asked, kept = self._reader, self._open, self._kept_since is not None
+        self._open, self._kept_since, self._gives_up_at = False, None, None
         if not asked:
             return
         if reader is not None:
@@ -109,9 +102,9 @@ class ChatConversation(LlmConversation):
     def _begins(self, response: Response, at: int) -> Iterator[Event]:
         kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
         packed = response.headers.get("content-encoding", "identity").strip().lower()
-        if response.status != HTTPStatus.OK:
-            self._reader = Refusing(response.status, response.headers, self._path)
-            self._gives_up_at = at + round(ERROR_PATIENCE_S * NS_PER_S)
+        if not succeeded(response):
+            self._reader = Failed(response, self._path)
+            self._gives_up_at = at + round(BODY_PATIENCE_S * NS_PER_S)
         elif packed not in ("identity", ""):
             yield Malformed(f"a response packed with {one_line(packed)}, which was not asked for")
         elif kind in ("text/event-stream", ""):
@@ -119,18 +112,12 @@ class ChatConversation(LlmConversation):
         elif kind == "application/json":
             self._reader = Whole()
         else:
-            yield Malformed(f"HTTP 200 with {one_line(kind)} instead of text/event-stream")
+            yield Malformed(f"HTTP {response.status} with {one_line(kind)} instead of text/event-stream")
 
     def _checked(self, events: Iterable[Event]) -> Iterator[Event]:
         """What the server says, without the credentials that it may quote."""
         for event in events:
-            match event:
-                case Refused(message):
-                    yield replace(event, message=refusals.without(message, self._secrets))
-                case Malformed(detail):
-                    yield Malformed(refusals.without(detail, self._secrets))
-                case _:
-                    yield event
+            yield discreet(event, self._secrets)
 
     def _body(self, question: Question) -> dict[str, Any]:
         options = self._options

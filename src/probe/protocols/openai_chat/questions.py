@@ -3,7 +3,6 @@
 No two servers say it alike, and none says what it is: each is asked at the addresses that any of them has.
 """
 
-import json
 import math
 from collections.abc import Sequence
 from http import HTTPStatus
@@ -13,6 +12,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 from probe.protocols.base import Inquiries, Inquiry, Malformed
 from probe.protocols.fields import MOST, one_line, parse_object
+from probe.protocols.llama_slots import slots_at_work
 from probe.record import ServerIdentity, ServerPlan
 
 # Requests that are being answered, and those that wait: of llama.cpp, of vLLM and, without a prefix, NIM, of SGLang.
@@ -54,17 +54,6 @@ def cold(server: ServerPlan) -> Inquiries[bool | None]:
         Inquiry(_beside(server, "/api/ps"), lambda document: not_loaded(document, wanted), server.headers),
         Inquiry(_beside(server, "/health"), still_loading, server.headers, statuses),
     )
-
-
-def slots_at_work(document: bytes) -> int | None:
-    """How many slots are at work; None where this is no list of slots."""
-    try:
-        slots = json.loads(document)
-    except (ValueError, RecursionError):
-        return None
-    if not isinstance(slots, list) or not slots or not all(isinstance(slot, dict) for slot in slots):
-        return None
-    return sum(slot.get("is_processing") is True for slot in slots)
 
 
 def requests_at_work(document: bytes) -> int | None:

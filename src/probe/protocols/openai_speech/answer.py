@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable, Iterator
 
+from msgspec.structs import replace
+
 from probe.protocols.base import Refused
 from probe.protocols.fields import one_line
 from probe.protocols.http_answers import FailedAnswer, succeeded
@@ -15,11 +17,11 @@ from probe.transport.framing.base import Response
 _REFUSING = (400, 404, 422)
 
 
-def reading_of(response: Response, configured_rate: int) -> Reading:
-    """The reading of an answer with this head. Raw samples have the rate that it states, else the configured one."""
+def reading_of(response: Response, path: str, configured_rate: int) -> Reading:
+    """How `path` is answered. Raw samples have the rate that the head states, else the configured one."""
     headers = response.headers
     if not succeeded(response):
-        return Failed(response)
+        return Failed(response, path)
     encoding = one_line(headers.get("content-encoding", "")) or "identity"
     if encoding.lower() != "identity":
         return Encoded(encoding)
@@ -28,25 +30,20 @@ def reading_of(response: Response, configured_rate: int) -> Reading:
     return EventBody(rate) if declared.kind == "events" else Body(declared, rate)
 
 
-class Failed:
+class Failed(FailedAnswer):
     """An answer whose status is a failure."""
 
     complaint = True
     empty = ""
 
-    def __init__(self, response: Response) -> None:
-        self._status = response.status
-        self._answer = FailedAnswer(response)
-
-    def feed(self, data: bytes) -> Iterator[Refused]:
-        self._answer.feed(data)
-        if self._answer.full:
-            yield from self.end()
+    def __init__(self, response: Response, path: str) -> None:
+        super().__init__(response, path)
+        self._refuses = response.status in _REFUSING
 
     def end(self) -> Iterator[Refused]:
-        refused = self._answer.refused()
-        unknown = self._status in _REFUSING and "voice" in refused.message.lower()
-        yield Refused(refused.message, reason="unknown_voice") if unknown else refused
+        for refused in super().end():
+            unknown = self._refuses and "voice" in refused.message.lower()
+            yield replace(refused, reason="unknown_voice") if unknown else refused
 
 
 class Encoded:

@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Iterator
 from typing import Protocol
 
+from msgspec.structs import replace
+
 from probe.protocols.base import Audio, AudioFormat, Malformed, Refused
 from probe.protocols.http_answers import MAX_BODY_BYTES, words_in
 from probe.protocols.openai_speech.content_type import ContentType
@@ -47,8 +49,8 @@ class Document:
             yield from self.end()
 
     def end(self) -> Iterator[Refused]:
-        refused = wrong(self._name)
-        yield Refused(f"{refused.message}: {words_in(bytes(self._body))}", reason=refused.reason)
+        refused, words = wrong(self._name), words_in(bytes(self._body))
+        yield replace(refused, message=f"{refused.message}: {words}") if words else refused
 
 
 class Raw:

@@ -1,8 +1,9 @@
 """What an answer's Content-Type says of its body."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Literal
+
+from msgspec import Struct
 
 from probe.protocols.fields import one_line
 from probe.protocols.openai_speech.samples import RATES
@@ -16,8 +17,7 @@ _NAMED = 80
 _MOST_DIGITS = 10
 
 
-@dataclass(frozen=True, slots=True)
-class ContentType:
+class ContentType(Struct, frozen=True):
     """`kind` `other` is a body that can't be audio unless its bytes say so. `name` is for a person."""
 
     kind: Literal["events", "raw", "text", "other"]

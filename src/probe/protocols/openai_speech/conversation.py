@@ -1,6 +1,7 @@
 """A run's talk with a server of `/v1/audio/speech`: a request for each text, on one connection while it is open."""
 
 from collections.abc import Iterable, Iterator
+from urllib.parse import urlsplit
 
 from probe.audio import speakable
 from probe.protocols.base import (
@@ -18,7 +19,8 @@ from probe.protocols.base import (
     TtsConversation,
     Unknown,
 )
-from probe.protocols.http_answers import BODY_PATIENCE_S
+from probe.protocols.http_answers import BODY_PATIENCE_S, discreet, secrets_of
+from probe.protocols.kept_alive import too_idle
 from probe.protocols.openai_speech import request
 from probe.protocols.openai_speech.answer import reading_of
 from probe.protocols.openai_speech.body import Reading, Said
@@ -35,6 +37,8 @@ class SpeechConversation(TtsConversation):
 
     def __init__(self, terms: Terms) -> None:
         self._server = terms.server
+        self._secrets = secrets_of(terms.server)
+        self._path = urlsplit(request.target(terms.server)).path
         self._text = ""
         # Whether a text waits for the end of its answer, and its body as far as it has come.
         self._pending = False
@@ -44,6 +48,8 @@ class SpeechConversation(TtsConversation):
         self._connected = False
         # Whether the server may have closed the connection before it saw the request.
         self._stale = False
+        # Since when it is kept open without a request.
+        self._kept_since: int | None = None
         self._complains_since: int | None = None
 
     @property
@@ -52,17 +58,17 @@ class SpeechConversation(TtsConversation):
         return rate
 
     def open(self, now: int) -> Iterable[Step]:
-        del now
         self._closed = self._pending = False
+        left = self._left(now)
         self._connected = True
-        return Connect(), Ready()
+        return *left, Connect(), Ready()
 
     def speak(self, text: str, now: int) -> Iterable[Step]:
-        del now
         self._text, self._pending = text, True
         self._reading, self._heard, self._complains_since = None, False, None
-        self._stale, self._connected = self._connected, True
-        return self._ask()
+        left = self._left(now)
+        self._stale, self._connected, self._kept_since = self._connected, True, None
+        return *left, *self._ask()
 
     def close(self, now: int) -> Iterable[Step]:
         del now
@@ -89,11 +95,12 @@ class SpeechConversation(TtsConversation):
         reading = self._reading
         match frame:
             case Response():
-                self._reading = reading = reading_of(frame, self.sample_rate)
+                self._reading = reading = reading_of(frame, self._path, self.sample_rate)
             case Body(data) if reading is not None:
                 yield from self._passed_on(reading.feed(data))
             case BodyEnd() if reading is not None:
                 yield from self._passed_on(reading.end())
+                self._kept_since = at
                 if self._pending:
                     yield from self._complete(reading)
         if self._pending and reading is not None and reading.complaint and self._complains_since is None:
@@ -105,7 +112,7 @@ class SpeechConversation(TtsConversation):
             self._heard = self._heard or isinstance(each, Audio)
             if isinstance(each, Refused | Malformed):
                 self._over()
-                yield each
+                yield discreet(each, self._secrets)
                 return
             yield each
 
@@ -121,7 +128,7 @@ class SpeechConversation(TtsConversation):
             yield Done()
 
     def _ended(self, frame: Ended) -> Iterable[Step]:
-        self._connected = False
+        self._connected, self._kept_since = False, None
         if not self._pending:
             # Between two texts a server may close: nothing is owed, and the next text opens a connection.
             return (Drop(),)
@@ -130,6 +137,13 @@ class SpeechConversation(TtsConversation):
             self._stale, self._connected = False, True
             return self._ask()
         return self._passed_on(reading.end()) if reading is not None and reading.complaint else ()
+
+    def _left(self, now: int) -> Iterable[Step]:
+        """Leave a connection that its server may be about to close."""
+        if not too_idle(self._kept_since, now):
+            return ()
+        self._connected, self._kept_since = False, None
+        return (Drop(),)
 
     def _ask(self) -> Iterable[Step]:
         return Connect(), Send(request.speech(self._server, self._text))

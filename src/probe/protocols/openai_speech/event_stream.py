@@ -1,7 +1,8 @@
 """The events of a stream: a name, and data as base64 makes it long."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from probe.protocols.sse import Field, Fields
 
@@ -9,8 +10,7 @@ from probe.protocols.sse import Field, Fields
 MAX_EVENT_BYTES = 2**21
 
 
-@dataclass(frozen=True, slots=True)
-class ServerSent:
+class ServerSent(Struct, frozen=True):
     """One event: its name, empty where the server gives none, and the lines of its data, joined."""
 
     name: str

@@ -6,7 +6,7 @@ from typing import Any
 
 from probe.protocols.base import Audio, AudioFormat, Malformed, Refused
 from probe.protocols.fields import parse_object, shown
-from probe.protocols.http_answers import words_of
+from probe.protocols.http_answers import complaint, words_of
 from probe.protocols.openai_speech.body import Body, Said
 from probe.protocols.openai_speech.content_type import content_type
 from probe.protocols.openai_speech.event_stream import MAX_EVENT_BYTES, EventStream, ServerSent
@@ -51,7 +51,7 @@ class EventBody:
             return
         kind = event.get("type")
         kind = kind if isinstance(kind, str) else sent.name
-        if event.get("error") or kind.endswith("error"):
+        if complaint(event) is not None or kind.endswith("error"):
             yield Refused(words_of(event) or shown(sent.data))
         elif audio := _audio_in(event):
             yield from self._audio(audio, event)

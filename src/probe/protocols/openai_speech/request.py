@@ -22,16 +22,20 @@ _FIELDS = ("model", "voice", "language", "response_format", "stream_format", "sp
 
 
 def speech(server: ServerPlan, text: str) -> Request:
-    """Have a text spoken. A URL that names the whole path is taken as it is, others as the base of it."""
+    """Have a text spoken."""
     options = server.options
     body: dict[str, Any] = {name: options[name] for name in _FIELDS if options.get(name) is not None}
     if body.get("stream_format") == "none":
         del body["stream_format"]
     body |= {"input": text, **options.get("extra_body", {})}
+    return Request("POST", target(server), {"content-type": "application/json"}, json.dumps(body).encode())
+
+
+def target(server: ServerPlan) -> str:
+    """Path and query. A URL that names the whole path is taken as it is, others as the base of it."""
     parts = urlsplit(server.url)
     path = parts.path if _SPEECH in parts.path else parts.path.rstrip("/") + _SPEECH
-    target = f"{path}?{parts.query}" if parts.query else path
-    return Request("POST", target, {"content-type": "application/json"}, json.dumps(body).encode())
+    return f"{path}?{parts.query}" if parts.query else path
 
 
 def voices_url(url: str) -> str:

@@ -25,8 +25,10 @@ from probe.protocols.base import (
     Token,
     Usage,
 )
+from probe.protocols.http_answers import BODY_PATIENCE_S, MAX_BODY_BYTES
+from probe.protocols.kept_alive import MAX_IDLE_S
 from probe.protocols.openai_chat import PROTOCOL
-from probe.protocols.openai_chat.conversation import ERROR_PATIENCE_S, ChatConversation
+from probe.protocols.openai_chat.conversation import ChatConversation
 from probe.record import REASONS, Pause, ServerPlan
 from probe.timestamps import NS_PER_S
 from probe.transport.framing.base import Body, BodyEnd, Ended, Incoming, Request, Response
@@ -43,9 +45,9 @@ def conversation(url: str = "http://spark:8000/v1", **options: Any) -> ChatConve
     return ChatConversation(Terms(ServerPlan("openai_chat", url, options, headers), "run", 10.0))
 
 
-def asked(talk: ChatConversation) -> tuple[list[Step], Request]:
+def asked(talk: ChatConversation, now: int = 0) -> tuple[list[Step], Request]:
     """The steps of asking, and the request at their end."""
-    *steps, last = talk.ask(QUESTION, 0)
+    *steps, last = talk.ask(QUESTION, now)
     assert isinstance(last, Send) and isinstance(last.frame, Request)
     return steps, last.frame
 
@@ -214,7 +216,13 @@ def test_a_200_that_is_an_error() -> None:
         (403, b"", "unauthorized", False, ""),
         (404, b'{"detail": "Not Found"}', "not_found", False, ": Not Found"),
         (404, b'{"object": "error", "message": "no model q"}', "not_found", False, ": no model q"),
-        (422, b'{"detail": [{"loc": ["body"], "msg": "field required"}]}', "server_error", False, ": field required"),
+        (
+            422,
+            b'{"detail": [{"loc": ["body"], "msg": "field required"}]}',
+            "server_error",
+            False,
+            ": body: field required",
+        ),
         (429, b'{"error": "busy"}', "server_error", True, ": busy"),
         (500, b"oh\nno", "server_error", False, ": oh no"),
         (503, b'{"error": {"message": "Loading model"}}', "loading", False, ": Loading model"),
@@ -232,7 +240,7 @@ def test_a_status_and_its_words(status: int, data: bytes, reason: str, busy: boo
 
 def test_a_redirect_is_named_without_its_secrets() -> None:
     found = refusal(307, headers={"location": "http://me:secret@other/v1?key=secret"})
-    assert "a redirect to http://other/v1, which is not followed" in found.message
+    assert found.reason == "not_found" and "redirects to http://other/v1: " in found.message
     assert "secret" not in found.message
 
 
@@ -246,15 +254,15 @@ def test_an_errors_body_is_waited_for_only_so_long_and_read_only_so_far() -> Non
     talk = conversation()
     asked(talk)
     assert list(talk.received(Response(500, JSON), 1)) == []
-    assert talk.wakes_at() == 1 + ERROR_PATIENCE_S * NS_PER_S
+    assert talk.wakes_at() == 1 + BODY_PATIENCE_S * NS_PER_S
     assert list(bodies(talk, [b"went wr"])) == []
     (found,) = talk.wake(talk.wakes_at() or 0)
     assert isinstance(found, Refused) and found.message.endswith("went wr")
     assert talk.wakes_at() is None
-    (flooded,) = answered([b"x" * 1000] * 10, JSON, 500)
+    (flooded,) = answered([b"x" * 2**13] * 10, JSON, 500)
     assert isinstance(flooded, Refused) and len(flooded.message) < 400
     # What is beyond the limit is not there.
-    (late,) = answered([b'{"pad": "%s", "error": "late"}' % (b"x" * 5000)], JSON, 500)
+    (late,) = answered([b'{"pad": "%s", "error": "late"}' % (b"x" * MAX_BODY_BYTES)], JSON, 500)
     assert isinstance(late, Refused) and "late" not in late.message
 
 
@@ -317,6 +325,18 @@ def test_a_connection_that_was_kept_and_is_closed_while_we_ask_is_no_fault() -> 
     assert list(talk.received(ended, 1)) == [Connect(), Send(request)]
     # A new one that is closed is.
     assert list(talk.received(ended, 1)) == []
+
+
+def test_a_connection_that_was_idle_for_long_is_not_used_again() -> None:
+    """Its server may be about to close it, and a request that is sent twice is measured from the first time."""
+    limit = round(MAX_IDLE_S * NS_PER_S)
+    for now, expected in ((1 + limit, [Connect()]), (2 + limit, [Drop(), Connect()])):
+        talk = conversation()
+        answered([said("Hi") + FINISH], talk=talk)
+        steps, _ = asked(talk, now)
+        assert steps == expected
+    # Of a new one, its end is the server's answer.
+    assert list(talk.received(Ended("closed", "before its response"), 1)) == []
 
 
 def test_a_connection_that_is_closed_between_two_answers_is_no_event() -> None:

@@ -27,21 +27,6 @@ def test_questions_go_where_the_conversation_goes_with_its_credentials() -> None
 
 
 @pytest.mark.parametrize(
-    ("slots", "users"),
-    [
-        (b'[{"id": 0, "is_processing": false}]', 0),
-        (b'[{"is_processing": true}, {"is_processing": false}, {"is_processing": true}]', 2),
-        (b"[]", None),
-        (b'{"error": {"message": "This server does not support slots endpoint."}}', None),
-        (b"[1]", None),
-        (b"<html>", None),
-    ],
-)
-def test_slots(slots: bytes, users: int | None) -> None:
-    assert questions.slots_at_work(slots) == users
-
-
-@pytest.mark.parametrize(
     ("page", "users"),
     [
         (b"# HELP llamacpp:requests_processing x\nllamacpp:requests_processing 1\nllamacpp:requests_deferred 2\n", 3),

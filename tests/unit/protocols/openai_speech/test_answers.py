@@ -153,7 +153,7 @@ def instead(what: str) -> list[Step]:
             refused("JSON instead of 16-bit mono PCM: no such voice"),
         ),
         ({}, b'{"detail": "model not loaded"}', refused("JSON instead of 16-bit mono PCM: model not loaded")),
-        (AS_PCM, b"<html><body>502", refused("HTML instead of 16-bit mono PCM: <html><body>502")),
+        (AS_PCM, b"<html><body>502", instead("HTML")),
         ({"content-type": "text/plain"}, b"no", refused("text/plain instead of 16-bit mono PCM: no")),
         (AS_PCM, b"{}", refused("JSON instead of 16-bit mono PCM: {}")),
         # Errors amid a stream.

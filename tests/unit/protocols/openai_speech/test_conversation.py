@@ -19,6 +19,7 @@ from probe.protocols.base import (
     Step,
     Unknown,
 )
+from probe.protocols.kept_alive import MAX_IDLE_S
 from probe.protocols.openai_speech import PROTOCOL, request
 from probe.protocols.openai_speech.conversation import SpeechConversation
 from probe.protocols.segments import InOrder
@@ -84,8 +85,8 @@ def test_any_text_can_be_asked_for() -> None:
 )
 def test_where_it_is_asked_for(url: str, target: str, voices: str) -> None:
     assert asked(opened(url=url)).target == target
-    plan = ServerPlan("openai_speech", url, {"voice": "af_heart"})
-    assert [each.url for each in PROTOCOL.voices(plan)] == [voices]
+    plan = ServerPlan("openai_speech", url, {"voice": "af_heart"}, {"authorization": "Bearer sk-12345678"})
+    assert [(each.url, each.headers) for each in PROTOCOL.voices(plan)] == [(voices, plan.headers)]
 
 
 def test_no_list_of_voices_says_anything_of_openais_names() -> None:
@@ -159,6 +160,28 @@ def test_a_request_that_met_the_end_of_its_connection_is_sent_once_more() -> Non
     assert answered(talk) == AUDIO
 
 
+@pytest.mark.parametrize("begin", [SpeechConversation.open, lambda talk, now: talk.speak(TEXT, now)])
+def test_a_connection_that_was_idle_for_long_is_not_used_again(begin: Any) -> None:
+    """Its server may be about to close it, and a request that is sent twice is measured from the first time."""
+    limit = round(MAX_IDLE_S * NS_PER_S)
+    for now, expected in ((6 + limit, [Connect()]), (7 + limit, [Drop(), Connect()])):
+        talk = opened()
+        asked(talk)
+        answered(talk)
+        assert [*begin(talk, now)][: len(expected)] == expected
+    # It is new now, and nothing was idle.
+    assert isinstance(asked(talk), Request)
+
+
+def test_credentials_that_a_server_quotes_are_left_out() -> None:
+    talk = conversation("http://h/v1?key=query-secret")
+    talk.open(0)
+    asked(talk)
+    frames = (Response(401, {}), Body(b"no such key: query-secret"), BodyEnd())
+    (found,) = [step for frame in frames for step in talk.received(frame, 6)]
+    assert found == Refused("HTTP 401 for /v1/audio/speech: no such key: …", reason="unauthorized")
+
+
 @pytest.mark.parametrize("how", ["malformed", "flood"])
 def test_a_server_that_breaks_http_is_not_asked_again(how: Any) -> None:
     talk = opened()
@@ -181,13 +204,13 @@ def test_a_server_that_stalls_in_its_complaint_has_complained() -> None:
     assert talk.wakes_at() is None
     assert [*talk.received(Response(500, {}), 10), *talk.received(Body(b'"out of memory'), 20)] == []
     assert talk.wakes_at() == 10 + NS_PER_S
-    assert [*talk.wake(10 + NS_PER_S)] == [Refused('HTTP 500: "out of memory')]
+    assert [*talk.wake(10 + NS_PER_S)] == [Refused('HTTP 500 for /v1/audio/speech: "out of memory')]
     assert talk.wakes_at() is None and [*talk.received(BodyEnd(), 30)] == [Unknown()]
 
 
 def test_a_complaint_that_is_cut_short_is_one() -> None:
     cut = heard({}, [b"no memory"], 500, ended=Ended("closed", "in the middle of its response"))
-    assert cut == [Refused("HTTP 500: no memory")]
+    assert cut == [Refused("HTTP 500 for /v1/audio/speech: no memory")]
 
 
 @pytest.mark.parametrize(
