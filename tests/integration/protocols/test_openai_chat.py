@@ -38,7 +38,7 @@ def entry(
         f'[targets.t]\nlimits = {{ {shown} }}\n[targets.t.llm]\nurl = "{llm_url}"\nmodel = "m"\n'
         f'headers = {{ authorization = "{KEY}" }}\n[targets.t.tts]\nurl = "{tts_url}"\n'
         f"[scenarios.s]\nturns = {turns}\nturn_pause_s = 0.0\nfirst_pause = {{ sentence_boundary = true }}\n"
-        "[courtesy]\nmax_wait_s = 0.0\n"
+        "[courtesy]\nmax_wait_s = 0.0\n[self_check]\nmax_lag_ms = 10000\n"
     )
     settings = config.load(path)
     (found,) = entries(settings)
