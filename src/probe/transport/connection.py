@@ -8,9 +8,10 @@ import asyncio
 import functools
 import ssl
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, cast
 from urllib.parse import urlsplit
+
+from msgspec import Struct, field
 
 from probe.clock import Clock
 from probe.transport import dialing
@@ -51,8 +52,7 @@ class SendError(Exception):
         self.reason: Literal["closed", "timeout"] = reason
 
 
-@dataclass(frozen=True, slots=True)
-class Endpoint:
+class Endpoint(Struct, frozen=True):
     """Where a connection goes to. `url` is ws, wss, http, https or tcp; `framing` is a name in the table of framings.
 
     `headers` go with the handshake, or with each HTTP request. They may hold secrets: they are not shown.
@@ -60,7 +60,10 @@ class Endpoint:
 
     url: str
     framing: str
-    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        return f"Endpoint(url={self.url!r}, framing={self.framing!r})"
 
 
 # Called with each frame and the moment its last byte came in (clock nanoseconds); must return at once.
