@@ -6,7 +6,8 @@ Nanoseconds; never negative.
 """
 
 from collections.abc import Iterable, Sequence
-from itertools import pairwise
+from itertools import accumulate, pairwise
+from operator import add
 
 from probe.record import Chunk
 
@@ -40,10 +41,17 @@ def of_request(before: Chunk, chunk: Chunk) -> int:
     return _since(before.llm_done, [spoken_at(before)], chunk.inference_start)
 
 
+def before_each_audio(chunks: Sequence[Chunk]) -> list[int]:
+    """All that the probe took between the request for the first chunk and the first audio of each."""
+    texts = (of_text(chunks[:n], chunk) for n, chunk in enumerate(chunks))
+    requests = (0, *(of_request(before, chunk) for before, chunk in pairwise(chunks)))
+    # One sum for all: a model may make hundreds of chunks, one for each line of a list.
+    return list(accumulate(map(add, texts, requests)))
+
+
 def before_audio(chunks: Sequence[Chunk]) -> int:
-    """All that the probe took between the request for the first of these chunks and the first audio of the last."""
-    texts = sum(of_text(chunks[:n], chunk) for n, chunk in enumerate(chunks))
-    return texts + sum(of_request(before, chunk) for before, chunk in pairwise(chunks))
+    """The same of the last of these chunks alone."""
+    return before_each_audio(chunks)[-1] if chunks else 0
 
 
 def slowness(chunks: Sequence[Chunk]) -> int:

@@ -89,9 +89,10 @@ def measure_turn(turn: Turn) -> TurnMeasures:
     played_until: float | None = None
     asked = turn.chunks[0].inference_start if turn.chunks else None
     ttfa: float | None = None
+    held_up = delays.before_each_audio(turn.chunks)
     for n, chunk in enumerate(turn.chunks):
         # As it would have been had the probe held up nothing.
-        zero = (asked or 0) + delays.before_audio(turn.chunks[: n + 1])
+        zero = (asked or 0) + held_up[n]
         frames = [(arrival - zero, size) for arrival, size in chunk.frames]
         gap = None if not frames or played_until is None else max(0.0, milliseconds(frames[0][0] - played_until))
         heard = list(audio.playout(frames, chunk.sample_rate, played_until)) if chunk.sample_rate else []

@@ -80,3 +80,19 @@ def test_a_gap_that_a_listener_hears_is_without_what_the_probe_took() -> None:
         return measured.response_ttfb_ms, measured.response_ttfa_ms, figures
 
     assert played(40) == played(0) == (300, 320, [(300, 320, None), (290, 290, 200)])
+
+
+def test_a_turn_of_many_chunks_is_measured_in_one_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Twice as many cost four times as much, and not eight times: a model may answer with a list of 500 lines."""
+    looked_at = 0
+    known = delays.spoken_at
+
+    def counting(each: Any) -> int | None:
+        nonlocal looked_at
+        looked_at += 1
+        return known(each)
+
+    monkeypatch.setattr(delays, "spoken_at", counting)
+    sent = [chunk(n, n * 100, llm_done=n * 100 + 50, tts_text_sent=n * 100 + 53) for n in range(1, 101)]
+    measure_turn(turn(*sent))
+    assert looked_at < 3 * 100**2
