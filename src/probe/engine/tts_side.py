@@ -104,13 +104,14 @@ class TtsSide:
         match event:
             case Audio(pcm):
                 self._audio(pcm, at)
-            case Ready():
+            # Between two turns a server may have something left to say of the one before.
+            case Ready() if self._opened:
                 self._ready = True
             case AudioFormat(rate):
                 self.segments.format(rate)
             case SegmentEnd(audio_ms, how):
                 self._report_end(self.segments.marker(at, audio_ms, how), at)
-            case Done(segments=generated) if self.segments.done is None:
+            case Done(segments=generated) if self._ready and self.segments.done is None:
                 last = self.segments.pending()
                 self.segments.finish(at, generated)
                 self._report_end(last, at)

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Iterable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import pytest
@@ -275,6 +276,46 @@ def test_an_older_server_that_ignores_a_second_init_gets_a_new_connection(virtua
     record = go(virtual, network, turns(2))
     assert record.failure is None
     assert [c.server for c in record.connects] == ["llm", "tts", "tts"]
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        [{"type": "error", "message": "one stream per connection"}],
+        [{"type": "error", "message": "one stream per connection", "fatal": True}, DROP],
+        ["no JSON"],
+    ],
+)
+@pytest.mark.parametrize("make", [newer_tts, partial(older_tts, drops=False)])
+def test_a_server_that_refuses_a_second_init_gets_a_new_connection(virtual: Any, make: Any, refusal: list[Any]) -> None:
+    def refusing() -> Any:
+        peer, inits = make(spoken(300), spoken(300))(), 0
+
+        def answer(request: dict[str, Any]) -> Any:
+            nonlocal inits
+            inits += request["type"] == "init"
+            return refusal if request["type"] == "init" and inits > 1 else peer(request)
+
+        return answer
+
+    network = FakeNetwork(llm(say("A chunk.", done=True), say("A chunk.", done=True)), refusing)
+    record = go(virtual, network, plan=turns(2))
+    assert outcome(record) == "ok", record.failure
+    assert len([link for link in network.links if link.server == "tts"]) == 2
+
+
+@pytest.mark.parametrize("late", [{"type": "done", "segments_generated": 1}, {"type": "stream_created"}])
+def test_what_a_server_still_says_between_two_turns_is_not_of_the_next(virtual: Any, late: dict[str, Any]) -> None:
+    peer = newer_tts(spoken(300), spoken(300))()
+    network = FakeNetwork(
+        llm(say("A chunk.", done=True), say("A chunk.", done=True)),
+        lambda: lambda request: [*peer(request), *([0.03, late] if request["type"] == "close" else [])],
+    )
+    plan = turns(2)
+    record = go(virtual, network, plan=replace(plan, scenario=replace(plan.scenario, turn_pause_s=0.2)))
+    assert outcome(record) == "ok", record.failure
+    created = [at for server, at, request in network.requests if server == "tts" and request["type"] == "init"][1]
+    assert (record.turns[1].chunks[0].inference_start or 0) >= created + 2_000_000, "it waits for its own stream"
 
 
 def test_the_newer_server_keeps_its_connection_over_turns(virtual: Any) -> None:

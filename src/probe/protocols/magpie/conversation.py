@@ -7,7 +7,9 @@ from probe.protocols.base import (
     Close,
     Connect,
     Done,
+    Malformed,
     Ready,
+    Refused,
     SegmentEnd,
     Send,
     Step,
@@ -110,6 +112,11 @@ class MagpieConversation(TtsConversation):
             # What comes before the stream was created belongs to none of ours.
             case Done() if not self._created:
                 return ()
+            # A second stream is not for this connection: no failure before a new one has refused it too.
+            case Refused(message, fatal=True) if self._gives_up_at is not None:
+                return Refused(message, fatal=False), *self._open_anew()
+            case Malformed() if self._gives_up_at is not None:
+                return self._open_anew()
         return (event,)
 
     def _open_anew(self) -> Iterable[Step]:
