@@ -37,10 +37,13 @@ class Dialogue:
             messages.append({"role": "assistant", "content": turn.answer()})
 
     def failure(self, fault: Fault, at: int) -> Failure:
-        turn = self.turns[-1] if self.turns else None
-        chunk_num = len(turn.llm.chunks) or None if turn is not None else None
-        turn_num = None if turn is None else turn.turn_num
-        return Failure(fault.stage, fault.reason, str(fault), at, turn_num, chunk_num)
+        if not self.turns:
+            return Failure(fault.stage, fault.reason, str(fault), at)
+        turn = self.turns[-1]
+        # Where the LLM goes on meanwhile, the text that is being spoken is not the last that there is.
+        spoken = turn.tts.segments.pending() if fault.stage == "tts" else None
+        chunk_num = len(turn.llm.chunks) or None if spoken is None else spoken.chunk_num
+        return Failure(fault.stage, fault.reason, str(fault), at, turn.turn_num, chunk_num)
 
     async def diagnose(self, fault: Fault) -> Fault:
         """Servers answer a voice that they don't have with silence: ask whether this was one."""

@@ -188,7 +188,9 @@ class LlmSide:
             self._session.report("llm_first_token", at, chunk.chunk())
         self._session.report("llm_token", at, text=f"{'token' if kind == 'answer' else kind} {content!r}")
         if not self.pausing and kind == "answer":
-            self._cut(chunk, content, at)
+            piece: str | None = content
+            while piece and self._reading is not None:
+                piece = self._cut(self._reading, piece, at)
 
     def _last_token_of(self, chunk: LlmChunk) -> int | None:
         """The token before this one, of the same request: a chunk that needed none goes on where the last was cut."""
@@ -196,14 +198,17 @@ class LlmSide:
             return chunk.last_token
         return self.chunks[-2].last_token
 
-    def _cut(self, chunk: LlmChunk, last: str, at: int) -> None:
-        """End the chunk where its pause says, and begin the next one with what is left of its last token."""
+    def _cut(self, chunk: LlmChunk, last: str, at: int) -> str | None:
+        """End the chunk where its pause says, and begin the next one with what is left of its last token: returned.
+
+        None where the chunk goes on.
+        """
         scenario = self._session.plan.scenario
         pause = scenario.first_pause if chunk.chunk_num == 1 else scenario.next_pause
         size = cut(chunk.tokens, chunk.undecided, pause)
         if size is None:
             chunk.undecided = undecided(chunk.undecided + last)
-            return
+            return None
         text = chunk.text
         rest = text[size:]
         following = LlmChunk(chunk.chunk_num + 1, None)
@@ -217,8 +222,7 @@ class LlmSide:
         self._end_chunk(chunk, ChunkEnd(final=False, reason=reason, text=text[:size]), at)
         self._reading = following
         self.chunks.append(following)
-        if rest:
-            self._cut(following, rest, at)
+        return rest
 
     def _end_answer(self, chunk: LlmChunk, end: ChunkEnd, at: int) -> None:
         """The server that goes on by itself is done. What was begun behind the last cut may have come to nothing."""

@@ -19,9 +19,9 @@ def spoken(ms: float, ttfb: float = 0.2) -> list[Any]:
     return [ttfb, *frames(tone(ms))]
 
 
-def go(virtual: Any, *steps: Any, texts: int) -> RunRecord:
+def go(virtual: Any, *steps: Any, texts: int, ttfb: float = 0.2) -> RunRecord:
     plan = speaking(replace(PLAN, scenario=replace(PLAN.scenario, first_pause=SENTENCES, next_pause=SENTENCES)))
-    network = FakeNetwork(answering(*steps), newer_tts(*(spoken(300) for _ in range(texts))))
+    network = FakeNetwork(answering(*steps), newer_tts(*(spoken(300, ttfb) for _ in range(texts))))
     record: RunRecord = virtual.run(runner.run(plan, protocols(), network(virtual.clock), virtual.clock))
     assert outcome(record) == "ok", record.failure
     return record
@@ -49,3 +49,15 @@ def test_the_wait_behind_a_token_with_several_sentences_is_a_stall(virtual: Any)
     assert [chunk.text for chunk in record.turns[0].chunks] == ["One.", " Two.", " Three."]
     assert measure_run(record)[0].llm_longest_stall_ms == pytest.approx(500)
     assert measure_run(record)[0].llm_tokens_per_second == pytest.approx(2)
+
+
+def test_a_token_may_hold_more_sentences_than_functions_may_be_nested(virtual: Any) -> None:
+    record = go(virtual, 0.2, {"answer": "Go on. " * 1200}, texts=1200, ttfb=0.01)
+    assert len(record.turns[0].chunks) == 1201, "and the space behind the last one"
+
+
+def test_a_text_that_is_not_spoken_is_named_however_far_the_answer_is(virtual: Any) -> None:
+    plan = speaking(replace(PLAN, scenario=replace(PLAN.scenario, first_pause=SENTENCES, next_pause=SENTENCES)))
+    network = FakeNetwork(answering(0.2, {"answer": "One. Two. Three."}), newer_tts(spoken(300), []))
+    record = virtual.run(runner.run(plan, protocols(), network(virtual.clock), virtual.clock))
+    assert (record.failure.reason, record.failure.chunk_num) == ("no_audio", 2)
