@@ -27,6 +27,8 @@ from probe.timestamps import NEVER, NS_PER_S
 
 # No server that pauses makes chunks of more than 500 tokens.
 MAX_TOKENS = 5000
+# Pieces that a free-running answer is cut into. Nobody listens to so many, and measuring them takes their square.
+MAX_CHUNKS = 1500
 
 
 class LlmChunk(Struct):
@@ -209,6 +211,8 @@ class LlmSide:
         if size is None:
             chunk.undecided = undecided(chunk.undecided + last)
             return None
+        if chunk.chunk_num >= MAX_CHUNKS:
+            raise Fault("llm", "flood", f"the answer has more than {MAX_CHUNKS} chunks")
         text = chunk.text
         rest = text[size:]
         following = LlmChunk(chunk.chunk_num + 1, None)

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from probe import config
 from probe.config import ConfigError, ScenarioConfig, TargetConfig
 from probe.plan import choose, new_plan
+from probe.protocols import registry
 from probe.record import Pause
 from probe.urls import checked_url
 
@@ -129,11 +130,11 @@ def test_a_file_says_what_differs(path: Path) -> None:
         # One of a list.
         (
             "[targets.a]\nllm_protocol = 'grpc'",
-            ["targets.a.llm_protocol: 'grpc' is unknown; one of: chunked, openai_chat"],
+            [f"targets.a.llm_protocol: 'grpc' is unknown; one of: {', '.join(registry.LLM)}"],
         ),
         (
             "[targets.a]\ntts_protocol = 'grpc'",
-            ["targets.a.tts_protocol: 'grpc' is unknown; one of: magpie, openai_speech"],
+            [f"targets.a.tts_protocol: 'grpc' is unknown; one of: {', '.join(registry.TTS)}"],
         ),
         ("[targets.a]\ntts_mode = 'fast'", ["targets.a.tts_mode: should be 'batch' or 'stream' (got 'fast')"]),
         (
