@@ -58,7 +58,7 @@ Exit codes:
 
 
 class TruthServers:
-    """Scripted servers in another process, which tell in the end what they wrote and when.
+    """Scripted servers in another process, which report in the end what they wrote and when.
 
     `urls` are those of the LLM and the TTS server of each pair: `founding` and `openai`.
     """

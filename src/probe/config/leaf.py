@@ -33,7 +33,7 @@ class WrongValueError(Exception):
 
 
 class Secret:
-    """Text that is shown nowhere: `reveal` is for whoever sends it."""
+    """Text that is shown nowhere: only the code that sends it calls `reveal`."""
 
     __slots__ = ("_text",)
 

@@ -1,4 +1,4 @@
-"""What the servers of a target say of themselves, outside of every measure: who uses them, what serves, is it loaded"""
+"""What a target's servers say of themselves, outside of every measure: their users, their model, is it loaded?"""
 
 import time
 from collections.abc import AsyncIterator, Iterator, Sequence

@@ -71,7 +71,7 @@ class Session:
         self._to_do: deque[tuple[Role, Action]] = deque()
 
     def report(self, kind: EventKind, at: int, chunk: Chunk | None = None, text: str = "") -> None:
-        """Let whoever watches know."""
+        """Pass an event on to the one who watches this run, if anyone does."""
         self._observe(ProgressEvent(at, kind, self.turn_num, chunk, text))
 
     def connected(self, role: Role) -> bool:

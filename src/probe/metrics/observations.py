@@ -29,8 +29,8 @@ _OF_THE_TURN = {"combined_ttfb": "response_ttfb_ms", "combined_ttfa": "response_
 # A histogram and a position: one that a target can fill, or not.
 Series = Collection[tuple[str, Position]]
 EVERY: Series = frozenset((name, position) for name in MEASURES for position in POSITIONS)
-# How a target's LLM server answers. One that stops after each chunk does not tell reasoning from answer; where it
-# runs freely, no chunk but the first is asked for.
+# How a target's LLM server answers. One that stops after each chunk does not mark reasoning; where it runs
+# freely, no chunk but the first is asked for.
 _FROM_A_REQUEST = ("combined_ttfb", "combined_ttfa", "llm_ttft", "llm_ttfat", "llm_generation")
 SERIES: Mapping[Literal["pausing", "free_running"], Series] = {
     "pausing": frozenset((name, position) for name, position in EVERY if name != "llm_ttfat"),
