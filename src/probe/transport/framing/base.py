@@ -75,11 +75,15 @@ Outgoing = Text | Binary | Request | Raw
 
 
 class FramingError(Exception):
-    """The peer broke the framing. The message is ours; `said` may quote the peer, on one printable line."""
+    """The peer broke the framing. The message is ours; `said` may quote the peer, on one printable line.
 
-    def __init__(self, message: str, said: str = "") -> None:
+    `how`: as of `Ended`, which comes of it.
+    """
+
+    def __init__(self, message: str, said: str = "", how: Literal["malformed", "flood"] = "malformed") -> None:
         super().__init__(message)
         self.said = said
+        self.how: Literal["malformed", "flood"] = how
 
 
 class Refusal(Struct, frozen=True):
