@@ -67,7 +67,7 @@ def _with_words_apart(record: dict[str, Any]) -> dict[str, Any]:
     ours = skipped is None or skipped.endswith(_OUR_SKIPS) or any(each in skipped for each in _OUR_SKIPS)
     return record | {
         "failure": failure | {"detail": ""} if failure else failure,
-        "skipped": skipped if ours else "no slots available",
+        "skipped": skipped if ours else "all its slots are taken",
         "doubts": [each.partition(_QUOTED)[0] for each in doubts],
         "said": said if ours else [*said, skipped],
     }
