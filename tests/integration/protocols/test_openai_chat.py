@@ -19,6 +19,7 @@ from probe.daemon.schedule import Entry
 from probe.measurement import measure
 from probe.measures import outcome
 from probe.plan import new_plan
+from probe.protocols.http_answers import words_in
 from probe.record import RunRecord
 from probe.reference.faults import ScriptedTts
 
@@ -126,13 +127,14 @@ async def test_a_status(tmp_path: Path, status: int, body: bytes, reason: str) -
         record = await run(tmp_path, server)
     assert ended(record) == ("llm", reason)
     assert record.failure is not None and f"HTTP {status}" in record.failure.detail
+    assert record.said == tuple(f"LLM server: {words}" for words in [words_in(body)] if words)
 
 
 async def test_too_many_requests_is_busy(tmp_path: Path) -> None:
     async with serving((response(429, b'{"error": "queue full"}'),)) as server:
         record = await run(tmp_path, server)
     assert record.failure is None
-    assert record.skipped is not None and "queue full" in record.skipped
+    assert (record.skipped, record.said) == ("HTTP 429 for /v1/chat/completions", ("LLM server: queue full",))
 
 
 SHORT = PATIENT | {"llm_s": 1.0}
