@@ -21,7 +21,7 @@ from probe.measures import outcome
 from probe.plan import new_plan
 from probe.protocols.http_answers import words_in
 from probe.record import RunRecord
-from probe.reference.faults import ScriptedTts
+from probe.reference.faults import Drop, Raw, ScriptedTts, TtsScript
 
 KEY = "Bearer sk-0123456789"
 # Only bounds a hang.
@@ -261,6 +261,16 @@ async def test_check_config_shows_what_is_unknown(tmp_path: Path) -> None:
         code, lines = await _check_config(tmp_path)
     assert code == 0
     assert "ms; users: unknown; cold: unknown" in lines.splitlines()[1]
+
+
+async def test_check_config_shows_where_a_server_redirects_to(tmp_path: Path) -> None:
+    answer = b"HTTP/1.1 302 Found\r\nLocation: ws://me:secret@elsewhere/ws?key=secret\r\nContent-Length: 0\r\n\r\n"
+    async with serving(GOOD) as server, ScriptedTts(TtsScript(on_handshake=(Raw(answer), Drop()))) as tts:
+        entry(tmp_path, server.url, tts.url)
+        code, lines = await _check_config(tmp_path)
+    assert code == 1
+    assert "enter the address that it is at; it redirects to ws://elsewhere/ws\n" in lines
+    assert "secret" not in lines
 
 
 async def _check_config(tmp_path: Path, *more: str) -> tuple[int, str]:
