@@ -3,6 +3,7 @@
 Standard library only: the record reads its own past with it.
 """
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -18,8 +19,11 @@ KEYS: Mapping[str, tuple[str, str]] = {
     "sample_rate": ("tts", "sample_rate"),
     "tts_mode": ("tts", "mode"),
 }
-# How a reason to skip a run begins or ends that is ours, and what came before the quotation in a doubt.
-_OUR_SKIPS = ("in use, still so after", "say whether it is in use", "still goes on")
+# Each reason to skip a run that is ours, and what came before the quotation in a doubt.
+_OUR_SKIPS = re.compile(
+    r"the previous run is still going"
+    r"|(\d{1,10} streams? in use|a server does not say whether it is in use)(, still so after [\d.e+]{1,16} s)?"
+)
 _QUOTED = ", beginning with "
 # Where something was only asked, beside every measure: it moved no latency.
 ASKED_BESIDE = ("llama_url",)
@@ -64,10 +68,10 @@ def _with_words_apart(record: dict[str, Any]) -> dict[str, Any]:
     """Messages used to quote what servers said: those of before are all treated as a server's words."""
     failure, skipped, doubts = record.get("failure"), record.get("skipped"), record.get("doubts") or ()
     said = [failure["detail"]] if failure else []
-    ours = skipped is None or skipped.endswith(_OUR_SKIPS) or any(each in skipped for each in _OUR_SKIPS)
+    ours = skipped is None or _OUR_SKIPS.fullmatch(skipped)
     return record | {
         "failure": failure | {"detail": ""} if failure else failure,
-        "skipped": skipped if ours else "no slots available",
+        "skipped": skipped if ours else "all its slots are taken",
         "doubts": [each.partition(_QUOTED)[0] for each in doubts],
         "said": said if ours else [*said, skipped],
     }

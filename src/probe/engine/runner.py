@@ -14,11 +14,7 @@ from probe.engine.session import Session
 from probe.protocols.base import Terms
 from probe.protocols.choice import Protocols
 from probe.record import Event, Plan, Role, RunRecord
-from probe.text import cut, one_line
 from probe.transport.connector import Connector
-
-# Of what an error of our own says so many characters are kept.
-MAX_ERROR_TEXT = 300
 
 
 def ignore(_event: Event) -> None:
@@ -52,7 +48,7 @@ async def run(
     except TimeoutError:
         fault = _overdue(dialogue.session, plan.target.limits.run_s)
     except Exception as error:  # noqa: BLE001 - a mistake of ours is a failure of the run, not the end of the probe
-        dialogue.session.said.append(f"voice-probe: {cut(one_line(str(error)), MAX_ERROR_TEXT)}")
+        dialogue.session.quote_error(error)
         fault = Fault("internal", "error", f"{type(error).__name__} in {_where(error)}")
     finally:
         ended = clock.now()

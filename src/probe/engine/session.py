@@ -12,6 +12,7 @@ from probe.protocols.base import Action, Close, Connect, Conversation, Drop, Eve
 from probe.record import REASONS, Chunk, EventKind, Plan, Role, Stage
 from probe.record import Connect as ConnectRecord
 from probe.record import Event as ProgressEvent
+from probe.text import cut, one_line
 from probe.timestamps import NEVER, NS_PER_S
 from probe.transport.connection import ConnectError, Endpoint, Link, SendError
 from probe.transport.connector import Connector
@@ -24,6 +25,8 @@ T = TypeVar("T")
 INQUIRY_TIMEOUT_S = 2.0
 # Of what servers say beside their answers so many sentences are kept; each was cut where it came in.
 MAX_QUOTES = 16
+# Of what an error of our own says so many characters are kept.
+MAX_ERROR_TEXT = 300
 # As a person reads it, and the stage in which it fails.
 _NAMES: Mapping[Role, str] = {"llm": "LLM", "tts": "TTS"}
 _STAGES: Mapping[Role, Stage] = {"llm": "llm", "tts": "tts"}
@@ -82,8 +85,16 @@ class Session:
 
     def quote(self, role: Role, words: str) -> None:
         """Keep a server's own words for the one who reads the history; nobody else may read them."""
-        quoted = f"{_NAMES[role]} server: {without(words, self._secrets[role])}"
-        if words and quoted not in self.said and len(self.said) < MAX_QUOTES:
+        if words:
+            self._keep(f"{_NAMES[role]} server: {without(words, self._secrets[role])}")
+
+    def quote_error(self, error: Exception) -> None:
+        """Keep what an error of our own says, which may quote anything, in the same place."""
+        words = cut(one_line(str(error)), MAX_ERROR_TEXT)
+        self._keep(f"voice-probe: {without(words, [each for some in self._secrets.values() for each in some])}")
+
+    def _keep(self, quoted: str) -> None:
+        if quoted not in self.said and len(self.said) < MAX_QUOTES:
             self.said.append(quoted)
 
     def connected(self, role: Role) -> bool:
@@ -213,6 +224,8 @@ class Session:
         if arrival.connection != self._numbers[role]:
             return
         self._heard[role] = arrival.at
+        if isinstance(frame, Ended):
+            self.quote(role, frame.said)
         wants = len(self._to_do)
         for step in self._conversations[role].received(frame, arrival.at):
             if isinstance(step, Action):
@@ -222,7 +235,6 @@ class Session:
         if isinstance(frame, Ended):
             self._links.pop(role, None)
             self._endings[role] = frame.detail
-            self.quote(role, frame.said)
             side = self.sides.get(role)
             if side is not None and side.owes and len(self._to_do) == wants:
                 raise self._ended(role, frame.how)

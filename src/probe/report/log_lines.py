@@ -28,7 +28,7 @@ class Logger(Protocol):
 
 
 class LogSink:
-    """The sink that logs. `log_texts`: whether prompts and responses may be in the log."""
+    """The sink that logs. `log_texts`: whether prompts, responses and servers' own words may be in the log."""
 
     name = "log"
 

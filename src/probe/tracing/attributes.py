@@ -8,6 +8,7 @@ from probe.measures import ChunkMeasures, TurnMeasures, outcome, runs_freely
 from probe.record import Chunk, Connect, Pause, RunRecord, Target, Turn
 from probe.tracing import genai
 from probe.tracing.span import Value
+from probe.urls import without_secrets
 
 _PORTS = {"ws": 80, "wss": 443, "http": 80, "https": 443}
 
@@ -24,7 +25,7 @@ def of_run(record: RunRecord) -> dict[str, Value]:
             "probe.objective_ms": plan.target.objective_ms,
             "probe.outcome": outcome(record),
             "probe.cold": record.cold,
-            "probe.skipped": record.skipped,
+            "probe.skipped": None if record.skipped is None else without_secrets(record.skipped),
             "probe.doubts": record.doubts or None,
             "probe.failure.stage": None if failure is None else failure.stage,
         }

@@ -17,6 +17,7 @@ from probe.record import Chunk, Connect, Failure, RunRecord, Stage, Turn
 from probe.timestamps import NS_PER_MS
 from probe.tracing import attributes, genai
 from probe.tracing.span import Span, SpanError, SpanEvent
+from probe.urls import without_secrets
 
 # The convention's word where nothing better is known.
 _OTHER = "_OTHER"
@@ -195,7 +196,7 @@ def _failure_at(record: RunRecord, turn_num: int) -> Failure | None:
 
 
 def _error(failure: Failure) -> SpanError:
-    return SpanError(failure.reason, failure.detail)
+    return SpanError(failure.reason, without_secrets(failure.detail))
 
 
 def _latest(chunk: Chunk) -> int:

@@ -5,8 +5,7 @@ import socket
 import ssl
 from urllib.parse import urlsplit
 
-from probe.text import one_line
-from probe.transport.framing.base import FramingError, Refusal
+from probe.transport.framing.base import FramingError, Refusal, printable
 from probe.urls import without_secrets
 
 # Answers of an HTTP server that has no WebSocket at this path.
@@ -54,7 +53,7 @@ def said_in(error: BaseException) -> str:
             return error.said
         case HandshakeRefusedError():
             location = error.refusal.headers.get("location", "")
-            return one_line(f"it redirects to {without_secrets(location)}") if location else ""
+            return printable(f"it redirects to {without_secrets(location)}") if location else ""
     return ""
 
 

@@ -40,7 +40,10 @@ def _came_out(row: Row, record: RunRecord) -> None:
     told = ("", "", "") if failure is None else (failure.stage, failure.reason, failure.detail)
     stage = row.or_stage if told[0] == row.or_stage else row.stage
     assert (outcome(record), *told[:2]) == (row.outcome, stage, row.reason), (record.failure, record.doubts)
-    assert row.say in " ".join([told[2], *record.doubts, record.skipped or ""])
+    ours = " ".join([told[2], *record.doubts, record.skipped or ""])
+    assert row.say in ours
+    assert row.said in " ".join(record.said)
+    assert not row.said or row.said not in ours
 
 
 def _nothing_said_got_out(played: Played, log: str) -> None:

@@ -65,7 +65,7 @@ class LlamaChunked:
         if reply.get("error") is not None:
             said = complaint(reply["error"], data)
             busy = _BUSY in said.lower()
-            return Refused("no slots available" if busy else REPORTED, said, busy=busy)
+            return Refused("all its slots are taken" if busy else REPORTED, said, busy=busy)
         match reply.get("type"):
             case "token":
                 content = reply.get("content", "")

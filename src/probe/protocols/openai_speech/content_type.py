@@ -8,6 +8,7 @@ from msgspec import Struct
 from probe.protocols.fields import one_line
 from probe.protocols.http_answers import media_type
 from probe.protocols.openai_speech.samples import RATES
+from probe.text import cut
 
 # What servers call raw 16-bit samples, or give no name at all.
 _RAW = ("", "audio/pcm", "audio/l16", "audio/x-pcm", "audio/x-raw", "audio/raw", "audio/s16le", "audio/x-l16")
@@ -34,7 +35,7 @@ def content_type(value: str) -> ContentType:
     """Read the header's value; an answer without the header has an empty one."""
     mime, *rest = (part.strip().lower() for part in value.split(";"))
     parameters = dict(_pair(part) for part in rest)
-    name, said = media_type(mime), one_line(value)[:_NAMED]
+    name, said = media_type(mime), cut(one_line(value), _NAMED)
     if mime == "text/event-stream":
         return ContentType("events", name, said)
     if "json" in mime:

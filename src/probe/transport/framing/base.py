@@ -9,6 +9,11 @@ from typing import Literal, Protocol
 
 from msgspec import Struct, field
 
+from probe import text
+
+# Of a peer's own words so many characters are kept.
+MAX_SAID = 300
+
 
 class Text(Struct, frozen=True):
     """A whole WebSocket text message, its UTF-8 undecoded."""
@@ -74,15 +79,20 @@ Incoming = Text | Binary | Response | Body | BodyEnd | Raw | Ended
 Outgoing = Text | Binary | Request | Raw
 
 
+def printable(words: str) -> str:
+    """A peer's own words, for a person: one printable line, and no longer than anyone reads."""
+    return text.cut(text.one_line(words), MAX_SAID)
+
+
 class FramingError(Exception):
-    """The peer broke the framing. The message is ours; `said` may quote the peer, on one printable line.
+    """The peer broke the framing. The message is ours; `said` may quote the peer: one printable line, not too long.
 
     `how`: as of `Ended`, which comes of it.
     """
 
     def __init__(self, message: str, said: str = "", how: Literal["malformed", "flood"] = "malformed") -> None:
         super().__init__(message)
-        self.said = said
+        self.said = printable(said)
         self.how: Literal["malformed", "flood"] = how
 
 

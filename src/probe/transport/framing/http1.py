@@ -8,7 +8,6 @@ from urllib.parse import quote, unquote, urlsplit
 
 import h11
 
-from probe.text import one_line
 from probe.transport.framing.base import (
     Body,
     BodyEnd,
@@ -118,7 +117,7 @@ class Http1:
             event = self._http.next_event()
         except h11.RemoteProtocolError as error:
             # The library quotes what it can't read.
-            return FramingError("the server broke HTTP", one_line(str(error)))
+            return FramingError("the server broke HTTP", str(error))
         self.parsed += 1
         return event
 

@@ -9,8 +9,7 @@ from websockets.frames import Close, Frame, Opcode
 from websockets.protocol import State
 from websockets.uri import WebSocketURI, parse_uri
 
-from probe.text import one_line
-from probe.transport.framing.base import Binary, Ended, FramingError, Incoming, Outgoing, Refusal, Text
+from probe.transport.framing.base import Binary, Ended, FramingError, Incoming, Outgoing, Refusal, Text, printable
 
 # A server may send a segment in one message: a minute and a half at the usual rate.
 MAX_MESSAGE_BYTES = 4 * 2**20
@@ -65,7 +64,7 @@ class WebSocket:
         if isinstance(broken, PayloadTooBig):
             raise FramingError(f"a message of more than {MAX_MESSAGE_BYTES // 2**20} MiB", how="flood")
         if broken is not None and not isinstance(broken, EOFError):
-            raise FramingError("the server broke the WebSocket protocol", one_line(str(broken)))
+            raise FramingError("the server broke the WebSocket protocol", str(broken))
 
     def receive_eof(self) -> Iterator[Incoming]:
         """No frame is completed by the end; the refusal of a handshake may be."""
@@ -97,7 +96,7 @@ class WebSocket:
         frame = self._protocol.close_rcvd
         if frame is None:
             return Ended("closed", "without a close frame")
-        return Ended("closed", f"close frame {Close(frame.code, '')}", one_line(frame.reason))
+        return Ended("closed", f"close frame {Close(frame.code, '')}", printable(frame.reason))
 
     def _look_at_handshake(self) -> None:
         failure = self._protocol.handshake_exc
@@ -109,7 +108,7 @@ class WebSocket:
             headers = {name.lower(): value for name, value in reversed(list(answer.headers.raw_items()))}
             self.refusal = Refusal(answer.status_code, headers, bytes(answer.body[:_REFUSAL_BYTES]))
         else:
-            raise FramingError("the answer to the handshake is none", one_line(str(failure)))
+            raise FramingError("the answer to the handshake is none", str(failure))
 
     def _other(self, frame: Frame) -> Iterator[Incoming]:
         """What is not a whole message."""
