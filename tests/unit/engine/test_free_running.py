@@ -69,8 +69,9 @@ def test_an_answer_of_more_chunks_than_anyone_listens_to_is_a_flood(virtual: Any
 
 
 def test_a_chunk_of_more_text_than_anyone_listens_to_is_a_flood(virtual: Any) -> None:
+    plan = speaking(replace(PLAN, scenario=replace(PLAN.scenario, first_pause=SENTENCES, next_pause=SENTENCES)))
     network = FakeNetwork(answering(0.2, *[{"answer": "a" * 2**10}] * 65), newer_tts(spoken(300)))
-    record = virtual.run(runner.run(speaking(PLAN), protocols(), network(virtual.clock), virtual.clock))
+    record = virtual.run(runner.run(plan, protocols(), network(virtual.clock), virtual.clock))
     assert (record.failure.stage, record.failure.reason) == ("llm", "flood")
     assert "65536 characters" in record.failure.detail
 
