@@ -90,11 +90,13 @@ class Session:
 
     def quote_error(self, error: Exception) -> None:
         """Keep what an error of our own says, which may quote anything, in the same place."""
-        words = cut(one_line(str(error)), MAX_ERROR_TEXT)
-        self._keep(f"voice-probe: {without(words, [each for some in self._secrets.values() for each in some])}")
+        if words := cut(one_line(str(error)), MAX_ERROR_TEXT):
+            self._keep(f"voice-probe: {without(words, [each for some in self._secrets.values() for each in some])}")
 
     def _keep(self, quoted: str) -> None:
-        if quoted not in self.said and len(self.said) < MAX_QUOTES:
+        if quoted not in self.said:
+            # Where there is no room the last gives way: what comes at the end may be why the run fails.
+            del self.said[MAX_QUOTES - 1 :]
             self.said.append(quoted)
 
     def connected(self, role: Role) -> bool:

@@ -104,7 +104,9 @@ def test_a_server_that_complains_all_the_time_is_quoted_only_so_often(virtual: A
         session.quote("llm", f"complaint {number}")
         session.quote("llm", f"complaint {number}")
     session.quote("tts", "")
-    assert session.said == [f"LLM server: complaint {number}" for number in range(MAX_QUOTES)]
+    session.quote_error(ZeroDivisionError())
+    # The first ones, and the last.
+    assert session.said == [f"LLM server: complaint {number}" for number in (*range(MAX_QUOTES - 1), 99)]
 
 
 def test_a_complaint_that_is_no_failure_is_kept_and_shown_as_it_happens(virtual: Any) -> None:
