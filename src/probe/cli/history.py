@@ -23,9 +23,10 @@ _LIMIT = 30
 def history(
     since: int | None, target: str | None, scenario: str | None, limit: int | None, state_dir: Path, *, as_json: bool
 ) -> None:
-    """List recorded runs, oldest first, and how long each target kept a person waiting.
+    """List recorded runs in the order of their start, and how long each target kept a person waiting.
 
-    In the sparkline ✗ is a failed run, · one that was skipped or can't be trusted.
+    Run is the end of a run's id, as `probe show` takes it. In the sparkline ✗ is a failed run, · one that was skipped
+    or can't be trusted.
     """
     if limit is None and since is None:
         limit = _LIMIT
@@ -34,7 +35,7 @@ def history(
     if as_json:
         click.echo(json.dumps(runs.document(entries), indent=2))
     elif entries:
-        for line in runs.overview(entries, terminal_width(140)):
+        for line in runs.overview(entries, terminal_width()):
             say(line)
     else:
         say(f"No such run in {state_dir}.", err=True)

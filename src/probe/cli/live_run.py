@@ -33,7 +33,8 @@ def planned(config_path: Path | None, wav: Path | None, **options: Any) -> tuple
 
 
 def printing_json(plan: Plan, max_lag_ms: float, *, verbose: bool) -> RunRecord:
-    timeline_on_stderr = Live(functools.partial(timeline.lines, plan=plan), functools.partial(say, err=True))
+    render = functools.partial(timeline.lines, plan=plan, width=report_width())
+    timeline_on_stderr = Live(render, functools.partial(say, err=True))
     record = _execute(plan, max_lag_ms, timeline_on_stderr if verbose else None)
     # As bytes: JSON is UTF-8, whatever the terminal is. Half a character in an argument becomes a JSON escape.
     text = json.dumps(document.document(record), ensure_ascii=False, indent=2)
@@ -47,7 +48,8 @@ def reported(plan: Plan, max_lag_ms: float, *, verbose: bool) -> RunRecord:
     for line in terminal.header(plan, width):
         say(line)
     unseen = frozenset() if verbose else timeline.FRAMES
-    record = _execute(plan, max_lag_ms, Live(functools.partial(timeline.lines, plan=plan), say, unseen))
+    render = functools.partial(timeline.lines, plan=plan, width=width)
+    record = _execute(plan, max_lag_ms, Live(render, say, unseen))
     for line in terminal.report(record, width):
         say(line)
     if verbose:

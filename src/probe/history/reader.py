@@ -91,17 +91,20 @@ class HistoryReader:
         return decode_serving(last[0]), since
 
     def get(self, run_id: str) -> RunRecord:
-        """One run by its id, or by the beginning of it where only one has that. Raises UnknownRunError."""
+        """One run by its id, or by the beginning or end of it where only one has that. Raises UnknownRunError."""
         with explained(self.path):
             rows = self._db.execute(
-                "SELECT run_id, record FROM runs WHERE substr(run_id, 1, length(?1)) = ?1"
+                "SELECT run_id, record FROM runs"
+                " WHERE ?1 IN (substr(run_id, 1, length(?1)), substr(run_id, -length(?1)))"
                 " ORDER BY run_id = ?1 DESC, seq LIMIT 3",
                 (run_id,),
             ).fetchall()
         if not rows:
             raise UnknownRunError(f"no run {run_id!r} in {self.path}; `probe history` lists what is there")
         if len(rows) > 1 and rows[0][0] != run_id:
-            raise UnknownRunError(f"more than one run begins with {run_id!r}: {', '.join(row[0] for row in rows)}, ...")
+            raise UnknownRunError(
+                f"more than one run begins or ends with {run_id!r}: {', '.join(row[0] for row in rows)}, ..."
+            )
         return decode(rows[0][1])
 
     def close(self) -> None:

@@ -8,7 +8,7 @@ from probe.audio import decibels, duration_ns
 from probe.measures import ChunkMeasures, Summary, TurnMeasures, measure_run, outcome, reasoned, summarise
 from probe.record import Chunk, Outcome, Plan, RunRecord, Target, Turn
 from probe.report.document import TIMESTAMPS, explained
-from probe.report.format import MISSING, ms, number, shortened, table, wrapped
+from probe.report.format import MISSING, ms, number, shortened, table, without_empty, wrapped, wrapped_as_it_is
 from probe.report.timeline import describe_pause, stamp
 from probe.text import one_line
 from probe.timestamps import epoch_seconds, local, milliseconds
@@ -23,6 +23,8 @@ _AT_ONCE_MS = 5.0
 # Latencies of each chunk, as the starting document has them, and what a listener makes of them.
 _STAGES = ("#", "Tokens", "LLM TTFT", "LLM Gen", "Wait", "TTS TTFB", "TTS Gen", "Audio", "Combined", "Text")
 _LISTENER = ("#", "Silence", "Audible", "Gap", "Dry", "Stream", "RTF", "Level", "Peak", "End", "Late")
+# Left out, the first ones first, where there is no room for all.
+_SPARE = ("TTS Gen", "Tokens", "Audio", "Peak", "Stream", "Silence", "Level")
 
 
 def header(plan: Plan, width: int) -> Iterator[str]:
@@ -37,7 +39,7 @@ def header(plan: Plan, width: int) -> Iterator[str]:
     yield from wrapped(shortened(scenario.system_prompt, _PROMPT_WIDTH), width, "System:   ")
     for text in scenario.user_turns:
         yield from wrapped(shortened(text, _PROMPT_WIDTH), width, "User:     ")
-    yield f"Strategy: {first} (first), {further} (subsequent)"
+    yield from wrapped(f"{first} (first), {further} (subsequent)", width, "Strategy: ")
     yield ""
     yield from _title("TIMELINE", width, "-")
 
@@ -139,7 +141,8 @@ def _tables(record: RunRecord, turn: Turn, measured: TurnMeasures, width: int) -
     yield from _stage_table(pairs, width)
     yield ""
     yield f"WHAT A LISTENER HEARS{of_turn} (ms, dB of full scale):"
-    yield from table(_LISTENER, [_listener_row(chunk, each) for chunk, each in pairs])
+    listener, rows = without_empty(_LISTENER, [_listener_row(chunk, each) for chunk, each in pairs])
+    yield from table(listener, rows, width, _SPARE)
 
 
 def _stage_table(pairs: Sequence[tuple[Chunk, ChunkMeasures]], width: int) -> Iterator[str]:
@@ -149,7 +152,8 @@ def _stage_table(pairs: Sequence[tuple[Chunk, ChunkMeasures]], width: int) -> It
         hidden = {"Combined"} if all(measured.combined_ttfb_ms is None for _, measured in pairs[1:]) else set()
     shown = [place for place, name in enumerate(_STAGES) if name not in hidden]
     rows = [_stage_row(chunk, measured) for chunk, measured in pairs]
-    yield from table([_STAGES[place] for place in shown], [[row[place] for place in shown] for row in rows], width)
+    columns = [_STAGES[place] for place in shown]
+    yield from table(columns, [[row[place] for place in shown] for row in rows], width, _SPARE)
 
 
 def _waited(measured: ChunkMeasures) -> bool:
@@ -194,7 +198,9 @@ def _verdict(record: RunRecord, width: int) -> Iterator[str]:
     for line in wrapped(_verdict_text(record, how), width):
         yield click.style(line, fg=_COLOURS[how], bold=True)
     started = local(record.started)
-    yield f"run   {record.plan.run_id}  started {started:%Y-%m-%d %H:%M:%S%z}"
+    yield from wrapped_as_it_is(
+        f"run   {record.plan.run_id}  started {started:%Y-%m-%d %H:%M:%S%z}", width, " " * len("run   ")
+    )
     yield f"trace {record.plan.trace_id}"
 
 

@@ -17,8 +17,9 @@ import pytest
 from click.testing import CliRunner, Result
 from records import chunk, failure, heard, record, turn
 
-from probe.cli import main
+from probe.cli import COMMANDS, main
 from probe.cli.interrupt import Interrupt
+from probe.cli.serve import SERVERS
 from probe.record import Plan, RunRecord, Scenario, Target
 from probe.report import audio_file
 
@@ -54,7 +55,7 @@ CODES = {"ok": 0, "failed": 1, "slow": 3, "suspect": 4, "skipped": 5}
 @pytest.fixture(autouse=True)
 def empty_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in os.environ:
-        if name.startswith("PROBE_") or name in ("NO_COLOR", "COLUMNS"):
+        if name.startswith("PROBE_") or name in ("NO_COLOR", "FORCE_COLOR", "TERM", "COLUMNS"):
             monkeypatch.delenv(name)
 
 
@@ -309,16 +310,22 @@ def test_colours_are_for_terminals_that_want_them(plans: list[Plan], monkeypatch
     assert probe("run", color=True).stdout == in_a_pipe.stdout
     monkeypatch.setenv("NO_COLOR", "")
     assert "\x1b[" in probe("run", color=True).stdout, "no-color.org: an empty value does not count"
-    assert len(plans) == 4
+    monkeypatch.setenv("TERM", "dumb")
+    assert probe("run", color=True).stdout == in_a_pipe.stdout
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    assert probe("run").stdout == on_a_terminal.stdout
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert probe("run", color=True).stdout == in_a_pipe.stdout
+    assert len(plans) == 7
 
 
 def test_the_report_is_as_wide_as_the_terminal_and_no_wider_than_anyone_reads(
     plans: list[Plan], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for columns, width in (("80", 80), ("300", 110)):
+    for columns, width in (("60", 60), ("80", 80), ("300", 110)):
         monkeypatch.setenv("COLUMNS", columns)
         assert max(map(len, probe("run").stdout.splitlines())) == width
-    assert len(plans) == 2
+    assert len(plans) == 3
 
 
 def test_verbose_adds_every_timestamp(plans: list[Plan]) -> None:
@@ -361,6 +368,13 @@ def test_help_lists_every_command_and_every_exit_code() -> None:
     assert all(f"  {code}  {outcome} " in described for outcome, code in (*CODES.items(), ("usage", 2)))
 
 
+@pytest.mark.parametrize("arguments", [[name] for name in COMMANDS] + [["serve", name] for name in SERVERS])
+def test_help_fits_80_columns_its_examples_included(arguments: list[str]) -> None:
+    text = probe(*arguments, "--help").stdout
+    assert max(map(len, text.splitlines())) <= 80
+    assert "\\b" not in text
+
+
 @pytest.mark.parametrize("arguments", [[], ["serve"]])
 def test_no_command_shows_the_help_and_is_bad_usage(arguments: list[str]) -> None:
     result = probe(*arguments)
@@ -372,7 +386,7 @@ def test_no_command_shows_the_help_and_is_bad_usage(arguments: list[str]) -> Non
 def test_what_measures_nothing_imports_nothing_heavy(arguments: list[str]) -> None:
     code = f"""
 import sys
-from probe.cli import main
+from probe.cli import COMMANDS, main
 try:
     main({arguments!r})
 finally:

@@ -1,6 +1,7 @@
 """The commands that read the history."""
 
 import json
+import re
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
@@ -49,10 +50,26 @@ def listed(state_dir: Path, *arguments: str) -> list[dict[str, Any]]:
 def test_history_lists_runs_and_draws_them(state_dir: Path) -> None:
     result = probe(state_dir, "history")
     assert result.exit_code == 0
-    assert result.stdout.count("20231114T221320Z-") == 11
+    started = ["00000a", "00000b", *(f"{number:06x}" for number in range(1, 10))]
+    assert re.findall(r"^\d\d-\d\d \d\d:\d\d:\d\d  (\w{6})  ", result.stdout, re.MULTILINE) == started
     assert "tts, no_audio: no audio" in result.stdout
     assert "spark, default: 4 ok\n  ▁▃▆█\n  first byte: lowest 100ms, median 400ms, highest 700ms" in result.stdout
-    assert "local, default: 4 ok, 1 failed, 1 suspect, 1 skipped\n  ▁▃▆█✗··\n" in result.stdout
+    assert "local, default: 4 ok, 1 failed, 1 suspect, 1 skipped\n  ··▁▃▆█✗\n" in result.stdout
+
+
+@pytest.mark.parametrize("columns", [60, 80, 100, 140])
+def test_history_is_as_wide_as_the_terminal_and_says_the_whole_reason(state_dir: Path, columns: int) -> None:
+    result = CliRunner(env={"COLUMNS": str(columns)}).invoke(main, ["history", "--state-dir", str(state_dir)])
+    assert max(map(len, result.stdout.splitlines())) <= columns
+    reason = (
+        "tts, no_audio: no audio for a text of 15 characters: nothing for 10 s; TTS server: can't say 'cross the road?'"
+    )
+    assert reason in " ".join(result.stdout.split())
+    assert "the event loop was late by 31 ms" in result.stdout
+
+
+def test_the_end_of_an_id_is_enough(state_dir: Path) -> None:
+    assert "20231114T221320Z-000009" in probe(state_dir, "show", "000009").stdout
 
 
 def test_history_as_json_is_one_document_with_every_outcome(state_dir: Path) -> None:
@@ -102,7 +119,7 @@ def test_show_json_is_the_document_of_the_run(state_dir: Path) -> None:
     ("arguments", "complaint"),
     [
         (("show", "nobody"), "no run 'nobody' in"),
-        (("show", "2023"), "more than one run begins with '2023'"),
+        (("show", "2023"), "more than one run begins or ends with '2023'"),
         (("history", "--since", "soon"), "'soon' is neither an age such as 24h or 7d nor a date"),
         (("backfill", "--label", "job"), "'job' is not NAME=VALUE"),
         (("backfill", "--label", "target=x"), "the series have a label of that name already"),

@@ -22,7 +22,7 @@ from probe.protocols.registry import chosen
 from probe.record import Chunk, Event, Failure, Plan, RunRecord
 from probe.report import document, terminal, timeline
 
-WIDTHS = (80, 110)
+WIDTHS = (60, 80, 100, 110)
 CHRISTMAS_EVE = 1_766_579_696_789_000_000
 LIMITS = {"llm_s": 10, "tts_s": 10, "gap_ms": 150, "hold_s": 2, "flush_ms": 500}
 
@@ -154,7 +154,7 @@ def watched(virtual: Any) -> Watched:
 
 def printed(record: RunRecord, seen: list[Event], width: int) -> str:
     shown = [event for event in seen if event.kind not in timeline.FRAMES]
-    live = [line for event in shown for line in timeline.lines(event, record.plan)]
+    live = [line for event in shown for line in timeline.lines(event, record.plan, width)]
     return "\n".join([*terminal.header(record.plan, width), *live, *terminal.report(record, width), ""])
 
 
@@ -174,7 +174,7 @@ def test_the_json(watched: Watched) -> None:
 
 def test_verbose_shows_every_frame_and_every_timestamp(watched: Watched) -> None:
     record, seen = watched("failed")
-    lines = [click.unstyle(line) for event in seen for line in timeline.lines(event, record.plan)]
+    lines = [click.unstyle(line) for event in seen for line in timeline.lines(event, record.plan, 110)]
     assert "[12:34:57.042]   ·  token 'Why '" in lines
     assert sum("  ·  " in line for line in lines) == 12 + len(frames(tone(1722))) + 1
     stamps = list(terminal.timestamps(record))
@@ -230,7 +230,7 @@ def test_waits_are_shown_beside_what_every_chunk_has(watched: Watched) -> None:
     first, second, third = good.turns[0].chunks
     late = replace(second, llm_done=(second.tts_text_sent or 0) - 80_000_000)
     waited = replace(good, turns=(replace(good.turns[0], chunks=(first, late, third)),))
-    for width in WIDTHS:
+    for width in WIDTHS[1:]:
         lines = list(terminal.report(waited, width))
         (heading,) = (line for line in lines if line.startswith("#  Tokens"))
         assert heading.split("  ") == ["#", "Tokens", "LLM TTFT", "LLM Gen", "Wait", "TTS TTFB", "TTS Gen", "Audio",
@@ -257,11 +257,11 @@ def test_what_a_server_says_can_not_break_the_layout(watched: Watched) -> None:
     ],
 )
 def test_what_belongs_to_no_chunk_is_a_line_too(kind: Any, text: str, expected: str) -> None:
-    (line,) = timeline.lines(Event(CHRISTMAS_EVE, kind, 1, None, text), plan("Hello?"))
+    (line,) = timeline.lines(Event(CHRISTMAS_EVE, kind, 1, None, text), plan("Hello?"), 110)
     assert click.unstyle(line) == expected
 
 
 def test_an_end_without_a_reason_says_none() -> None:
     ended = Chunk(1, CHRISTMAS_EVE, token_count=1, llm_done=CHRISTMAS_EVE + 5_000_000, final=True)
-    (line,) = timeline.lines(Event(CHRISTMAS_EVE, "llm_chunk_end", 1, ended), plan("Hello?"))
+    (line,) = timeline.lines(Event(CHRISTMAS_EVE, "llm_chunk_end", 1, ended), plan("Hello?"), 110)
     assert line == "[12:34:56.789]  └─ Done: 1 token, 5ms"
