@@ -22,7 +22,8 @@ from probe.engine.cutter import sentence_end
 from probe.measures import ChunkMeasures, TurnMeasures
 from probe.metrics.registry import Metrics
 from probe.protocols.registry import PROTOCOLS
-from probe.record import REASONS
+from probe.record import REASONS, Failure
+from probe.report.advice import advice
 
 ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "deploy" / "probe.example.toml"
@@ -58,6 +59,14 @@ def test_the_docs_explain_every_failure() -> None:
     for stage, reasons in REASONS.items():
         for reason in reasons:
             assert f"| {stage} | `{reason}` |" in text
+
+
+def test_the_docs_advise_what_a_report_does() -> None:
+    text = (ROOT / "docs" / "failures.md").read_text("utf-8").replace("`", "")
+    rows = re.findall(r"^\| (\w+) \| (\w+) \| .* \| (.*) \|$", text, re.MULTILINE)
+    assert len(rows) > sum(map(len, REASONS.values()))
+    for stage, reason, todo in rows[1:]:
+        assert advice(Failure(stage, reason, "", 0)) == todo
 
 
 def test_the_docs_explain_every_metric() -> None:

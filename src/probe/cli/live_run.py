@@ -3,7 +3,9 @@
 import asyncio
 import functools
 import json
+import os
 import signal
+import sys
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -39,6 +41,7 @@ def printing_json(plan: Plan, max_lag_ms: float, *, verbose: bool) -> RunRecord:
     # As bytes: JSON is UTF-8, whatever the terminal is. Half a character in an argument becomes a JSON escape.
     text = json.dumps(document.document(record), ensure_ascii=False, indent=2)
     click.echo(text.encode("utf-8", "backslashreplace"))
+    _complain(record)
     return record
 
 
@@ -50,11 +53,13 @@ def reported(plan: Plan, max_lag_ms: float, *, verbose: bool) -> RunRecord:
     unseen = frozenset() if verbose else timeline.FRAMES
     render = functools.partial(timeline.lines, plan=plan, width=width)
     record = _execute(plan, max_lag_ms, Live(render, say, unseen))
-    for line in terminal.report(record, width):
+    for line in terminal.report(record, width, _hint(record)):
         say(line)
     if verbose:
         for line in terminal.timestamps(record):
             say(line)
+    if not _same_place():
+        _complain(record)
     return record
 
 
@@ -82,6 +87,15 @@ def _unwritable(wav: Path) -> tuple[str, ...]:
     return ()
 
 
+def _hint(record: RunRecord) -> str | None:
+    """What to try after a failure, where its reason alone does not say."""
+    if record.failure is None:
+        return None
+    from probe.cli import swapped  # noqa: PLC0415 - asks the servers, which only a failure wants
+
+    return swapped.hint(record)
+
+
 def save_audio(record: RunRecord, wav: Path) -> None:
     """Write the run's audio and say where it is."""
     try:
@@ -93,11 +107,23 @@ def save_audio(record: RunRecord, wav: Path) -> None:
 
 
 def conclude(record: RunRecord) -> int:
-    """Say on stderr what went wrong, if anything, and return the exit code."""
+    """Return the exit code."""
+    return EXIT_CODES[outcome(record)]
+
+
+def _same_place() -> bool:
+    """Whether stdout and stderr are one file, such as a terminal: one text is enough there."""
+    try:
+        return os.path.sameopenfile(sys.stdout.fileno(), sys.stderr.fileno())
+    except (OSError, ValueError):
+        return False
+
+
+def _complain(record: RunRecord) -> None:
+    """Say on stderr what went wrong, if anything."""
     if record.failure is not None:
         detail = document.explained(record, record.failure.detail)
         say(f"probe run: failed ({record.failure.stage}, {record.failure.reason}): {detail}", err=True)
     elif record.skipped is not None:
         why = document.explained(record, record.skipped)
         say(f"probe run: skipped: {why}; try again when the server's users are done", err=True)
-    return EXIT_CODES[outcome(record)]

@@ -275,6 +275,16 @@ def test_the_exit_code_says_how_the_run_ended(monkeypatch: pytest.MonkeyPatch, o
     assert result.stderr == reason.get(outcome, "")
 
 
+def test_a_failure_is_told_once_where_stdout_and_stderr_are_one_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    executing(monkeypatch, RECORDS["failed"])
+    monkeypatch.setattr(os.path, "sameopenfile", lambda *_: True)
+    monkeypatch.setattr("probe.cli.live_run.sys", SimpleNamespace(stdout=sys.__stdout__, stderr=sys.__stderr__))
+    result = probe("run")
+    assert (result.exit_code, result.stderr) == (1, "")
+    assert result.stdout.count("nothing from the TTS server for 10 s") == 1
+    assert probe("run", "--json").stderr.startswith("probe run: failed"), "a document is no report"
+
+
 @pytest.mark.parametrize("outcome", CODES)
 @pytest.mark.parametrize("verbose", [(), ("--verbose",)])
 def test_json_is_one_document_and_nothing_else(

@@ -19,8 +19,9 @@ import golden
 from probe.config import ScenarioConfig, TargetConfig
 from probe.engine import runner
 from probe.protocols.registry import chosen
-from probe.record import Chunk, Event, Failure, Plan, RunRecord
+from probe.record import REASONS, Chunk, Event, Failure, Plan, RunRecord
 from probe.report import document, terminal, timeline
+from probe.report.advice import advice
 
 WIDTHS = (60, 80, 100, 110)
 CHRISTMAS_EVE = 1_766_579_696_789_000_000
@@ -192,12 +193,12 @@ def test_times_are_those_of_the_readers_clock(watched: Watched, monkeypatch: pyt
 
 
 def verdict(record: RunRecord) -> str:
-    return " ".join(click.unstyle(line) for line in list(terminal.report(record, 80))[:-2]).rpartition("  ")[2]
+    return " ".join(click.unstyle(line) for line in terminal.report(record, 80))
 
 
 def test_the_verdict_says_what_came_of_it(watched: Watched) -> None:
     good, _ = watched("good")
-    assert verdict(good).endswith("OK: within the objective of 1000ms")
+    assert "  OK: within the objective of 1000ms run " in verdict(good)
     doubted = replace(good, doubts=("the event loop stood still for 60 ms", "a GC pause of 40 ms"))
     assert "SUSPECT: the event loop stood still for 60 ms; a GC pause of 40 ms" in verdict(doubted)
     broken = replace(
@@ -206,6 +207,36 @@ def test_the_verdict_says_what_came_of_it(watched: Watched) -> None:
         failure=Failure("audio", "noise", "the TTS server sent noise at full scale", good.ended, 2, 1),
     )
     assert "FAILED in turn 2, chunk 1, stage audio, noise: the TTS server sent noise at full scale" in verdict(broken)
+
+
+def test_a_failure_says_why_before_any_figure_and_what_to_try(watched: Watched) -> None:
+    record, _ = watched("failed")
+    _, first, *lines = list(terminal.report(record, 110))
+    assert click.unstyle(first).startswith("FAILED in chunk 2, stage tts, timeout: ")
+    assert lines[1] == "Try:    look at the TTS server's log: its engine hangs"
+    assert "Try:    another thing" in list(terminal.report(record, 110, "another thing"))
+    assert sum("FAILED" in line for line in lines) == 0
+
+
+def test_what_was_not_measured_is_not_shown(watched: Watched) -> None:
+    """The LLM server's first token was the last that came of the run."""
+    record, _ = watched("failed")
+    first = record.turns[0].chunks[0]
+    nothing = Chunk(1, first.inference_start)
+    token = Chunk(1, first.inference_start, token_count=1, llm_first_token=first.llm_first_token)
+    for chunk, expected in ((nothing, set()), (token, {"SUMMARY", "CHUNK BREAKDOWN (ms):"})):
+        cut = replace(record, turns=(replace(record.turns[0], chunks=(chunk,)),))
+        lines = [click.unstyle(line) for line in terminal.report(cut, 80)]
+        assert {line for line in lines if line.isupper() or line.endswith("(ms):")} == expected
+        assert not any(line.endswith(" -") and "LLM TTFT" in line for line in lines)
+        assert not any("Silences" in line or "TTS TTFB:" in line for line in lines)
+
+
+def test_there_is_advice_for_every_failure() -> None:
+    for stage, reasons in REASONS.items():
+        for reason in reasons:
+            assert advice(Failure(stage, reason, "", 0)), (stage, reason)
+    assert advice(Failure("tts", "of another version", "", 0)) is None
 
 
 def test_audio_of_no_chunk_is_reported(watched: Watched) -> None:
