@@ -12,6 +12,7 @@ from probe.report.chunk_tables import playing_ms, tables, waited
 from probe.report.document import TIMESTAMPS, explained
 from probe.report.format import MISSING, ms, number, shortened, wrapped, wrapped_as_it_is
 from probe.report.timeline import describe_pause, stamp
+from probe.report.waterfall import waterfall
 from probe.text import one_line
 from probe.timestamps import epoch_seconds, local
 
@@ -58,6 +59,7 @@ def _measured(record: RunRecord, width: int) -> Iterator[str]:
     summary = summarise(record)
     if record.skipped is not None or all(value is None for value in astuple(summary.average)):
         return
+    yield from waterfall(record, width)
     yield ""
     yield from _title("SUMMARY", width, "=")
     yield from _summary(record, summary, width)

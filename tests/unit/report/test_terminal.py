@@ -224,7 +224,7 @@ def test_what_was_not_measured_is_not_shown(watched: Watched) -> None:
     first = record.turns[0].chunks[0]
     nothing = Chunk(1, first.inference_start)
     token = Chunk(1, first.inference_start, token_count=1, llm_first_token=first.llm_first_token)
-    for chunk, expected in ((nothing, set()), (token, {"SUMMARY", "CHUNK BREAKDOWN (ms):"})):
+    for chunk, expected in ((nothing, set()), (token, {"WATERFALL:", "SUMMARY", "CHUNK BREAKDOWN (ms):"})):
         cut = replace(record, turns=(replace(record.turns[0], chunks=(chunk,)),))
         lines = [click.unstyle(line) for line in terminal.report(cut, 80)]
         assert {line for line in lines if line.isupper() or line.endswith("(ms):")} == expected
