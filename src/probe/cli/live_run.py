@@ -18,10 +18,12 @@ from probe.cli.options import plan_from_options
 from probe.cli.output import report_width, say
 from probe.engine.runner import ignore
 from probe.measurement import measure, prepare
-from probe.measures import outcome
+from probe.measures import TRUSTED, outcome
 from probe.record import Plan, RunRecord
 from probe.report import audio_file, document, terminal, timeline
 from probe.report.timeline_printer import Live
+
+_ONE_OF_MANY = "One run is no measurement: --runs 20 gives p50 and p95."
 
 
 def planned(config_path: Path | None, wav: Path | None, **options: Any) -> tuple[Plan, float]:
@@ -58,6 +60,8 @@ def reported(plan: Plan, max_lag_ms: float, *, verbose: bool) -> RunRecord:
     if verbose:
         for line in terminal.timestamps(record):
             say(line)
+    if outcome(record) in TRUSTED:
+        say(_ONE_OF_MANY)
     if not _same_place():
         _complain(record)
     return record

@@ -1,10 +1,11 @@
 """`probe run`: one run, watched live, then reported."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 
+from probe.cli.time_option import DURATION
 from probe.garbage import without_collections
 
 
@@ -38,10 +39,31 @@ from probe.garbage import without_collections
     "nowhere, but others on this machine can read a command line: a configuration file hides it.",
 )  # fmt: skip
 @click.option("--tts-header", multiple=True, metavar="NAME=VALUE", help="The same for the TTS server.")
+@click.option(
+    "--runs", type=click.IntRange(1, 10_000), metavar="N",
+    help="So many runs, one after the other: p50, p95 and spread of each measure.",
+)  # fmt: skip
+@click.option(
+    "--for", "duration_s", type=DURATION, metavar="TIME",
+    help="As many runs as begin within this time, such as 5m; with --runs, whichever is reached first.",
+)  # fmt: skip
 @click.option("--save-audio", "wav", type=click.Path(path_type=Path), metavar="FILE.wav", help="Keep what was heard.")
 @click.option("--verbose", is_flag=True, help="Show every frame and every timestamp.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document on stdout and nothing else.")
-def run(config_path: Path | None, wav: Path | None, *, verbose: bool, as_json: bool, **options: Any) -> None:
+def run(
+    config_path: Path | None,
+    runs: int | None,
+    duration_s: float | None,
+    wav: Path | None,
+    *,
+    verbose: bool,
+    as_json: bool,
+    **options: Any,
+) -> None:
+    if (runs or 1) > 1 or duration_s is not None:
+        if wav is not None or verbose:
+            raise click.UsageError("--save-audio and --verbose are of one run: leave them out, or --runs and --for")
+        _several(config_path, runs, duration_s, options, as_json=as_json)
     with without_collections():
         from probe.cli import live_run  # noqa: PLC0415 - 80 ms that `probe run --help` need not take
 
@@ -52,6 +74,17 @@ def run(config_path: Path | None, wav: Path | None, *, verbose: bool, as_json: b
     if wav is not None:
         live_run.save_audio(record, wav)
     raise SystemExit(live_run.conclude(record))
+
+
+def _several(
+    config_path: Path | None, runs: int | None, duration_s: float | None, options: dict[str, Any], *, as_json: bool
+) -> NoReturn:
+    with without_collections():
+        from probe.cli import live_run, several  # noqa: PLC0415 - as above
+
+        plan, max_lag_ms = live_run.planned(config_path, None, **options)
+    amount = several.Amount(runs, duration_s)
+    raise SystemExit(several.measured(plan, max_lag_ms, amount, as_json=as_json))
 
 
 run.help = """Measure one run: ask the LLM server, have the TTS server speak, report every stage.
@@ -65,6 +98,9 @@ Exit codes:
   4  suspect    complete, but not to be trusted
   5  skipped    the LLM server is busy: its users come first
 
+With --runs and --for it is the code of the worst outcome. 130 is
+an interruption by Ctrl-C.
+
 \b
 Examples:
   probe run --llm-url http://localhost:8080/v1 \\
@@ -75,4 +111,5 @@ Examples:
             --tts-url ws://spark:8001/ws/tts/stream
   probe run --prompt "Tell me a joke." --save-audio joke.wav
   probe run --json | jq .summary
+  probe run --runs 20
 """

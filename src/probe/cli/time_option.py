@@ -1,4 +1,4 @@
-"""A moment on the command line: so long ago, or a date."""
+"""Time on the command line: a moment, so long ago or a date, and how long something lasts."""
 
 import re
 from datetime import datetime, timedelta
@@ -30,4 +30,23 @@ class Moment(click.ParamType[int]):
             self.fail(f"{value!r} is neither an age such as 24h or 7d nor a date such as 2026-11-30T14:00", param, ctx)
 
 
+class Duration(click.ParamType[float]):
+    """`90s`, `5m`, `2h`; seconds."""
+
+    name = "duration"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        if isinstance(value, float):
+            return value
+        found = _AGO.fullmatch(value)
+        try:
+            seconds = timedelta(**{_UNITS[found[2]]: float(found[1])}).total_seconds() if found is not None else 0.0
+        except OverflowError:
+            seconds = 0.0
+        if not seconds:
+            self.fail(f"{value!r} is no duration such as 90s, 5m or 2h", param, ctx)
+        return seconds
+
+
 MOMENT = Moment()
+DURATION = Duration()

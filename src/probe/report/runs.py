@@ -48,7 +48,7 @@ def document(entries: Iterable[Entry]) -> dict[str, Any]:
 def overview(entries: Sequence[Entry], width: int) -> Iterator[str]:
     """The runs in the order in which they started, each with why where it was not well, and how long targets took."""
     ordered = sorted(entries, key=lambda each: each.record.started)
-    notes = [_why(each.record) for each in ordered]
+    notes = [why(each.record) for each in ordered]
     heading, *rows = annotated(_COLUMNS, [_row(each) for each in ordered], notes, width, _SPARE)
     yield from heading
     for each, row in zip(ordered, rows, strict=True):
@@ -110,7 +110,7 @@ def short_id(record: RunRecord) -> str:
     return record.plan.run_id.rpartition("-")[2]
 
 
-def _why(record: RunRecord) -> str:
+def why(record: RunRecord) -> str:
     """What there is to say of a run that did not go well."""
     if record.failure is not None:
         return f"{record.failure.stage}, {record.failure.reason}: {explained(record, record.failure.detail)}"

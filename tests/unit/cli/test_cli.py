@@ -359,7 +359,7 @@ async def test_an_interrupt_ends_the_run_and_a_second_one_the_process(monkeypatc
     assert left == [], "make and its child both pass on one Ctrl-C"
     now[0] += 1.0
     interrupt()
-    assert left == [1]
+    assert left == [130]
 
 
 def test_an_interrupt_outside_of_a_run_is_no_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
