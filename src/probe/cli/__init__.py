@@ -16,6 +16,7 @@ COMMANDS = {
     "check-config": ("probe.cli.check_config:check_config", "Report everything that is wrong with a configuration."),
     "history": ("probe.cli.history:history", "List the runs that the daemon has recorded."),
     "show": ("probe.cli.show:show", "Report a recorded run again."),
+    "compare": ("probe.cli.compare:compare", "Is B slower than A? Two targets, runs or spans of time."),
     "drift": ("probe.cli.drift:drift", "Has it become slower, which stage, and since when?"),
     "backfill": ("probe.cli.backfill:backfill", "Recorded runs as OpenMetrics, for promtool's block builder."),
     "demo": ("probe.cli.demo:demo", "Start the reference servers and let the daemon measure each pair three times."),

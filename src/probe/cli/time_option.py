@@ -48,5 +48,24 @@ class Duration(click.ParamType[float]):
         return seconds
 
 
+# One for each of two sides; None is no limit.
+Moments = tuple[int | None, int | None]
+
+
+class MomentPair(click.ParamType[Moments]):
+    """A moment for both sides, or `A..B` for one each; either may be left out."""
+
+    name = "moments"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Moments:
+        if isinstance(value, tuple):
+            return value
+        one, apart, other = value.partition("..")
+        first = MOMENT.convert(one, param, ctx) if one or not apart else None
+        second = first if not apart else MOMENT.convert(other, param, ctx) if other else None
+        return first, second
+
+
 MOMENT = Moment()
+MOMENTS = MomentPair()
 DURATION = Duration()
