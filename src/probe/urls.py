@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Collection
 from typing import Annotated
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 _USERINFO = re.compile(r"(?<=://)[^/\s]*@")
 # Up to where the address ends in a sentence.
@@ -24,6 +24,12 @@ def without_secrets(text: str) -> str:
 def shown(text: str) -> str:
     """What was meant as a URL, as it may be shown; a fragment, which is no secret, is left where it stands alone."""
     return without_secrets(text) if "@" in text or "?" in text else text
+
+
+def host_of(parts: SplitResult) -> str | None:
+    """The host as it is connected to: a URL has the zone of an address behind %25, an address behind %."""
+    host = parts.hostname
+    return host if host is None or ":" not in host else host.replace("%25", "%", 1)
 
 
 def url_of(*schemes: str) -> Callable[[str], str]:

@@ -202,7 +202,7 @@ RULES = [
     ),
     Rule(
         "one module reads the configuration file",
-        of=f"{CLIENT} !probe.config.sources",
+        of=f"{CLIENT} !probe.config.sources !probe.config.lines",
         never="tomllib",
         broken_by=("probe.daemon", "import tomllib"),
     ),

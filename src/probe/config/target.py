@@ -84,7 +84,7 @@ class TargetConfig(_OfEveryTarget, frozen=True, kw_only=True):
     def read(cls, value: Any, key: Key, found: list[Problem]) -> Any:
         given = cls.as_today(as_table(value), key, found)
         servers = {role: _read_server(role, given.pop(role, {}), (*key, role), found) for role in PROTOCOLS}
-        rest = read_struct(_OfEveryTarget, given, key, found)
+        rest = read_struct(_OfEveryTarget, given, key, found, beside=(*PROTOCOLS, *legacy.KEYS))
         if rest is WRONG or any(server is WRONG for server in servers.values()):
             return WRONG
         return cls(servers=servers, objective_ms=rest.objective_ms, limits=rest.limits)
@@ -154,7 +154,7 @@ def _read_server(role: Role, value: Any, key: Key, found: list[Problem]) -> Any:
         read_struct(likely.options, {name: own[name] for name in names if name in own}, key, found)
         return WRONG
     takes = f"unknown key; {protocol.name} takes: {', '.join((*_COMMON, *names))}"
-    options = read_struct(protocol.options, own, key, found, takes)
+    options = read_struct(protocol.options, own, key, found, takes, _COMMON)
     parts = {"url": url, "headers": headers, "options": options}
     return WRONG if any(part is WRONG for part in parts.values()) else ServerConfig(protocol=protocol, **parts)
 

@@ -19,7 +19,7 @@ from probe.transport.failures import HandshakeRefusedError, said_in, why_not
 from probe.transport.framing.base import Ended, Framing, FramingError, Incoming, Outgoing, Refusal
 from probe.transport.framing.table import framing_named
 from probe.transport.stamped_socket import StampedSocket
-from probe.urls import without_secrets
+from probe.urls import host_of, without_secrets
 
 CLOSE_TIMEOUT_S = 1.0
 MAX_CONNECTION_BYTES = 64 * 2**20
@@ -251,7 +251,7 @@ async def connect(clock: Clock, endpoint: Endpoint, deliver: Deliver, timeout_s:
 async def _connected(clock: Clock, endpoint: Endpoint, deliver: Deliver) -> Connection:
     framing = framing_named(endpoint.framing)(endpoint.url, endpoint.headers)
     where = urlsplit(endpoint.url)
-    host, port = where.hostname, where.port or _DEFAULT_PORTS.get(where.scheme)
+    host, port = host_of(where), where.port or _DEFAULT_PORTS.get(where.scheme)
     if host is None or port is None:
         raise ValueError("the URL has no host, or no port")
     stamped = await dialing.connected(host, port)

@@ -95,7 +95,9 @@ def refused(*arguments: str) -> list[str]:
 @pytest.mark.parametrize(
     ("arguments", "line"),
     [
-        (["rnu"], "probe: No such command 'rnu'. Try `probe --help`."),
+        (["rnu"], "probe: No such command 'rnu'. Did you mean 'run'? Try `probe --help`."),
+        (["xyzzy"], "probe: No such command 'xyzzy'. Try `probe --help`."),
+        (["serve", "ttl"], "probe serve: No such command 'ttl'. Did you mean 'tts'? Try `probe serve --help`."),
         (["--nope"], "probe: No such option '--nope'. Try `probe --help`."),
         (["run", "--xyz"], "probe run: No such option '--xyz'. Try `probe run --help`."),
         (["run", "--voice"], "probe run: Option '--voice' requires an argument. Try `probe run --help`."),
@@ -159,8 +161,8 @@ def test_a_bad_configuration_does_not_hide_bad_options(plans: list[Plan], tmp_pa
     path = tmp_path / "probe.toml"
     path.write_text("[targets.spark]\nvoice = ''\nnope = 1")
     assert refused("run", "--config", str(path), "--target", "spark", "--turns", "0") == [
-        f"probe: {path}: targets.spark.voice: should not be empty (got '')",
-        f"probe: {path}: targets.spark.nope: unknown key",
+        f"probe: {path}:2: targets.spark.voice: should not be empty (got '')",
+        f"probe: {path}:3: targets.spark.nope: unknown key",
         "probe: --turns: should be greater than or equal to 1 (got 0)",
     ]
     assert plans == []

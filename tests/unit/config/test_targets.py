@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
@@ -65,7 +66,8 @@ def chat(monkeypatch: pytest.MonkeyPatch) -> None:
 def errors(path: Path | None) -> dict[str, str]:
     with pytest.raises(ConfigError) as caught:
         config.load(path)
-    return dict(line.removeprefix(f"{path}: ").split(": ", 1) for line in str(caught.value).splitlines())
+    lines = str(caught.value).splitlines()
+    return dict(re.sub(rf"^{re.escape(str(path))}(:\d+)?: ", "", line).split(": ", 1) for line in lines)
 
 
 def server(path: Path | None, role: Any = "llm") -> ServerPlan:
