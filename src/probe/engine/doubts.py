@@ -1,11 +1,13 @@
-"""What makes the audio of a stream doubtful: its own bytes, when they came, what the server says of them. Pure."""
+"""What makes a turn doubtful: its audio (its bytes, when they came, what the server says of them), its order. Pure."""
 
 import math
 import string
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 
 from probe.audio import duration_ns
 from probe.protocols.segments import Attribution, Segment
+from probe.record import Turn
 from probe.timestamps import milliseconds
 
 # How a WAV file begins: 44 bytes that are no samples, and would be taken for the first sound.
@@ -22,6 +24,23 @@ def of_audio(attribution: Attribution) -> list[str]:
     segments = attribution.all
     found = [*attribution.doubts(), *_of_durations(segments), *_of_formats(segments)]
     return list(dict.fromkeys(found))
+
+
+def of_order(turn: Turn) -> Iterator[str]:
+    """What came of something came after it. Where the timestamps say otherwise, one of them is wrong."""
+    for chunk in turn.chunks:
+        moments = (
+            chunk.inference_start,
+            chunk.llm_first_token,
+            chunk.llm_first_answer_token,
+            chunk.llm_done,
+            chunk.tts_text_sent,
+            chunk.tts_first_audio,
+            chunk.tts_last_audio,
+        )
+        known = [at for at in moments if at is not None]
+        if any(before > after for before, after in pairwise(known)):
+            yield f"chunk {chunk.chunk_num}: its timestamps are out of order"
 
 
 def _of_durations(segments: Sequence[Segment]) -> Iterator[str]:

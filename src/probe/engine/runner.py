@@ -1,17 +1,19 @@
 """One run: drives a scenario through a target and returns the record of what happened. Knows no sink."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
 from typing import Any
 
 from probe.clock import Clock
-from probe.engine import doubts, judge
+from probe.engine import doubts, judge, uncertainty
 from probe.engine.dialogue import Dialogue
 from probe.engine.faults import Busy, Fault
 from probe.engine.session import Session
+from probe.engine.turn import TurnInProgress
+from probe.engine.uncertainty import Earliest
 from probe.protocols.base import Terms
 from probe.protocols.choice import Protocols
-from probe.record import Event, Plan, Role, RunRecord
+from probe.record import Event, Plan, Role, RunRecord, Turn
 from probe.transport.connector import Connector
 
 
@@ -56,10 +58,24 @@ async def run(
     if fault is not None:
         whole = dialogue.failure(await dialogue.diagnose(fault), ended)
         failure = judge.with_what_was_before(whole, unheard)
+    earliest = dialogue.session.stamps.vague()
     found = tuple(
-        f"turn {turn.turn_num}, {doubt}" for turn in dialogue.turns for doubt in doubts.of_audio(turn.tts.segments)
+        f"turn {turn.turn_num}, {doubt}"
+        for progress, turn in zip(dialogue.turns, turns, strict=True)
+        for doubt in _doubts(progress, turn, earliest)
     )
-    return RunRecord(plan, started, ended, tuple(dialogue.session.connects), turns, failure, skipped, found)
+    connects, unstamped = tuple(dialogue.session.connects), dialogue.session.stamps.unstamped()
+    return RunRecord(plan, started, ended, connects, turns, failure, skipped, found, unstamped=unstamped)
+
+
+def _doubts(progress: TurnInProgress, turn: Turn, earliest: Earliest) -> Iterator[str]:
+    yield from doubts.of_audio(progress.tts.segments)
+    yield from doubts.of_order(turn)
+    of_times = (
+        uncertainty.of_arrivals(turn, earliest),
+        uncertainty.of_stall(turn, progress.llm.stall_least, progress.llm.stall_most),
+    )
+    yield from (each for each in of_times if each is not None)
 
 
 def _dialogue(

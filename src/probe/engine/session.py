@@ -7,7 +7,19 @@ from typing import Protocol, TypeVar
 from probe.clock import Clock
 from probe.engine.faults import Fault
 from probe.engine.inquiry import inquire
-from probe.protocols.base import Action, Close, Connect, Conversation, Drop, Event, Inquiry, Send, Step
+from probe.protocols.base import (
+    Action,
+    Audio,
+    Close,
+    Connect,
+    Conversation,
+    Drop,
+    Event,
+    Inquiry,
+    Send,
+    Step,
+    Token,
+)
 from probe.record import REASONS, Chunk, EventKind, Plan, Role, Stage
 from probe.record import Connect as ConnectRecord
 from probe.record import Event as ProgressEvent
@@ -16,11 +28,14 @@ from probe.transport.connection import ConnectError, Endpoint, Link, SendError
 from probe.transport.connector import Connector
 from probe.transport.framing.base import Ended, Incoming, Outgoing
 from probe.transport.inbox import Arrival, Inbox
+from probe.transport.stamps import StampsOfRun
 from probe.urls import without_secrets
 
 T = TypeVar("T")
 # Only asked once a run has failed; it must not hold up the end of the run for long.
 INQUIRY_TIMEOUT_S = 2.0
+# What of a frame figures are made of.
+_HAVE_A_TIME = (Token, Audio)
 # As a person reads it, and the stage in which it fails.
 _NAMES: Mapping[Role, str] = {"llm": "LLM", "tts": "TTS"}
 _STAGES: Mapping[Role, Stage] = {"llm": "llm", "tts": "tts"}
@@ -35,6 +50,9 @@ class Side(Protocol):
 
     def on_event(self, event: Event, at: int) -> None:
         """Take what the server said. May raise Fault and Busy."""
+
+    def on_written(self, at: int) -> None:
+        """A request was written later than it was asked for, or again: where nothing has answered it, it was then."""
 
 
 class Session:
@@ -52,6 +70,7 @@ class Session:
         self.plan = plan
         self.clock = clock
         self.connects: list[ConnectRecord] = []
+        self.stamps = StampsOfRun()
         # Who listens, in the turn that goes on.
         self.sides: dict[Role, Side] = {}
         self.stage: Stage = "connect"
@@ -85,7 +104,8 @@ class Session:
         start = self.clock.now()
         end = None
         try:
-            self._links[role] = await self._opened(role)
+            self._links[role] = link = await self._opened(role)
+            self.stamps.add(role, link.stamps)
             end = self.clock.now()
         except ConnectError as error:
             stage: Stage = "connect" if error.reason in REASONS["connect"] else "internal"
@@ -95,12 +115,17 @@ class Session:
         self.stage = before
         self.report("connected", end, text=f"{_NAMES[role]} {without_secrets(self.plan.target.servers[role].url)}")
 
-    async def perform(self, role: Role, steps: Iterable[Step]) -> int:
-        """Do what a conversation wants done, in order; returns the moment of its last write, 0 without. Raises Fault.
+    async def perform(self, role: Role, steps: Iterable[Step]) -> int | None:
+        """Have a server asked for something: do what its conversation wants done for that, in order. Raises Fault.
 
-        A request that can't be written is the end of its connection; the conversation may know another way.
+        Returns the moment of the last write. None without one: the conversation writes later, which its side is told.
         """
-        written = 0
+        self._heard[role] = self.clock.now()
+        return await self._do(role, steps)
+
+    async def _do(self, role: Role, steps: Iterable[Step]) -> int | None:
+        """A request that can't be written is the end of its connection; the conversation may know another way."""
+        written = None
         for step in steps:
             match step:
                 case Connect():
@@ -114,7 +139,7 @@ class Session:
                         instead = [*self._conversations[role].received(ended, self.clock.now())]
                         if not instead:
                             raise
-                        return await self.perform(role, instead)
+                        return await self._do(role, instead)
                 case Close():
                     await self.drop(role)
                 case Drop():
@@ -137,7 +162,7 @@ class Session:
         # What was due before it: a server that never stops talking must not put it off for ever.
         due = [role for at, role in wakes if at <= (first if arrival is None else arrival.at)]
         for role in due:
-            await self.perform(role, self._conversations[role].wake(self.clock.now()))
+            await self._do_late(role, self._conversations[role].wake(self.clock.now()))
         if arrival is not None:
             self._dispatch(arrival)
             await self._perform_pending()
@@ -152,9 +177,8 @@ class Session:
     async def rest(self, seconds: float) -> None:
         """Let time pass; the sides go on reading."""
         until = self.clock.now() + round(seconds * NS_PER_S)
-        while (arrival := await self._inbox.get(until)) is not None:
-            self._dispatch(arrival)
-            await self._perform_pending()
+        while await self.pump(until):
+            pass
 
     async def inquire(self, inquiry: Inquiry[T]) -> T | None:
         """Ask a server over HTTP what it says of itself; None where it does not answer."""
@@ -202,7 +226,11 @@ class Session:
         self._heard[role] = arrival.at
         side = self.sides.get(role)
         wants = len(self._to_do)
-        for step in self._conversations[role].received(frame, arrival.at):
+        steps = [*self._conversations[role].received(frame, arrival.at)]
+        if sum(isinstance(step, _HAVE_A_TIME) for step in steps) > 1:
+            # They have one moment, that of the last.
+            self.stamps.doubt(role, arrival.at)
+        for step in steps:
             if isinstance(step, Action):
                 self._to_do.append((role, step))
             elif side is not None:
@@ -220,7 +248,18 @@ class Session:
     async def _perform_pending(self) -> None:
         while self._to_do:
             role, action = self._to_do.popleft()
-            await self.perform(role, (action,))
+            try:
+                await self._do_late(role, (action,))
+            except Fault:
+                # What else was to be done there is not to be done to what comes after.
+                self._to_do = deque(each for each in self._to_do if each[0] != role)
+                raise
+
+    async def _do_late(self, role: Role, steps: Iterable[Step]) -> None:
+        """Do what nobody asked for just now. Of a request that waited, or is written again, this is the moment."""
+        written = await self._do(role, steps)
+        if written is not None and (side := self.sides.get(role)) is not None:
+            side.on_written(written)
 
     def _patience_s(self, role: Role) -> float:
         limits = self.plan.target.limits

@@ -62,7 +62,9 @@ class TtsSide:
         now = self._session.clock.now()
         # The segment is there before the write: audio may arrive while the write still waits.
         segment = self.segments.speak(chunk_num, text, now)
-        segment.sent = await self._session.perform("tts", self._conversation.speak(text, now))
+        written = await self._session.perform("tts", self._conversation.speak(text, now))
+        if written is not None:
+            segment.sent = written
         return segment
 
     async def settle(self) -> None:
@@ -119,6 +121,11 @@ class TtsSide:
                 self._refused(event, at)
             case Malformed(detail) if self.owes:
                 raise Fault("tts", "malformed", f"TTS server sent a frame that is not its protocol: {detail}")
+
+    def on_written(self, at: int) -> None:
+        segment = self.segments.pending()
+        if segment is not None and not segment.frames:
+            segment.sent = at
 
     def complaint_as_ending(self) -> str:
         """What the server complained of, as the end of a sentence."""
