@@ -27,7 +27,7 @@ _SPACE = socket.CMSG_SPACE(_TIMESPEC.size)
 # The kernel's stamps are of the wall clock: where that was set since the read before, they say nothing.
 _STEP_NS = 1_000_000
 # What came within so long is read at once, so that a flood takes no more reads than these, whatever it is made of.
-_TOGETHER_NS = 250_000
+_TOGETHER_NS = 500_000
 # As much is looked through for the first that came later.
 _LOOKED_THROUGH = memoryview(bytearray(2**16))
 # With MSG_TRUNC, TCP counts bytes and copies none (tcp(7)).

@@ -165,7 +165,7 @@ def test_what_came_apart_is_read_apart(opened: Open) -> None:
 
 
 def test_what_came_together_is_read_together(opened: Open) -> None:
-    """A flood of small frames takes no more reads than a quarter of a millisecond has."""
+    """A flood of small frames takes no more reads than it lasts half milliseconds."""
     it = opened()
     for _ in range(1000):
         it.machine.passes(1000)
@@ -174,7 +174,7 @@ def test_what_came_together_is_read_together(opened: Open) -> None:
     while it.machine.waiting:
         it.read()
         reads += 1
-    assert reads <= 5
+    assert reads <= 3
     assert it.machine.peeks <= reads * 20
 
 
