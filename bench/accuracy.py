@@ -36,10 +36,10 @@ from probe.daemon.plans import entries, state_dir
 from probe.daemon.runs import Runs
 from probe.daemon.schedule import Entry
 from probe.daemon.service import SWITCH_INTERVAL_S
-from probe.engine.uncertainty import PUBLISHED_MS
 from probe.history.reader import reading
 from probe.measures import outcome
 from probe.record import RunRecord
+from probe.tolerance import PUBLISHED_MS
 
 CHANCE = random.Random(1)  # noqa: S311 - only spreads the starts
 PAIRS = ("founding", "openai")

@@ -43,6 +43,8 @@ async def measure(
     prepare(plan)
     clock = clock or AnchoredClock.anchored_now()
     with Watch(clock, tolerance) as watch:
-        record = await runner.run(plan, chosen(plan.target), SocketConnector(clock), clock, observe, stop)
+        record = await runner.run(
+            plan, chosen(plan.target), SocketConnector(clock), clock, observe, stop, tolerance.max_error_ms
+        )
     lag_ms = max(watch.longest_ms(record).values(), default=0.0)
     return Measurement(watch.judge(record), lag_ms / 1000)

@@ -10,7 +10,7 @@ from msgspec import Meta, field
 from probe.config.base import Text
 from probe.config.leaf import Secret
 from probe.config.section import Section
-from probe.tolerance import Tolerance
+from probe.tolerance import PUBLISHED_MS, Tolerance
 from probe.urls import HttpUrl
 
 OTLP_PORTS = {"http": 4318, "grpc": 4317}
@@ -148,7 +148,10 @@ class SelfCheckConfig(Section, frozen=True, kw_only=True):
     max_delay_ms: Annotated[
         float, Meta(gt=0, le=60_000, description="too long a wait for the probe itself before a sound")
     ] = 100.0
+    max_error_ms: Annotated[
+        float, Meta(gt=0, le=60_000, description="what a figure may be wrong by, as arrivals are not known better")
+    ] = PUBLISHED_MS
 
     def tolerance(self) -> Tolerance:
         """As the measurement takes them."""
-        return Tolerance(self.max_lag_ms, self.max_delay_ms)
+        return Tolerance(self.max_lag_ms, self.max_delay_ms, self.max_error_ms)

@@ -14,6 +14,7 @@ from probe.engine.uncertainty import Earliest
 from probe.protocols.base import Terms
 from probe.protocols.choice import Protocols
 from probe.record import Event, Plan, Role, RunRecord, Turn
+from probe.tolerance import PUBLISHED_MS
 from probe.transport.connector import Connector
 
 
@@ -28,12 +29,14 @@ async def run(
     clock: Clock,
     observe: Callable[[Event], None] = ignore,
     stop: asyncio.Event | None = None,
+    max_error_ms: float = PUBLISHED_MS,
 ) -> RunRecord:
     """Run a plan to its end and return the record, a partial one where a server failed or `stop` was set.
 
     What it started on the servers it ends, whatever happened; that takes `limits.release_s` and the closing of two
     connections at the most. Raises nothing but CancelledError, and that after giving back the LLM's slot.
-    `observe` is called from within the run: it must return at once.
+    `observe` is called from within the run: it must return at once. Where a figure may be wrong by more than
+    `max_error_ms`, because of what is not known of an arrival, the record says so.
     """
     started = clock.now()
     dialogue = _dialogue(plan, protocols, connector, clock, observe)
@@ -62,18 +65,18 @@ async def run(
     found = tuple(
         f"turn {turn.turn_num}, {doubt}"
         for progress, turn in zip(dialogue.turns, turns, strict=True)
-        for doubt in _doubts(progress, turn, earliest)
+        for doubt in _doubts(progress, turn, earliest, max_error_ms)
     )
     connects, unstamped = tuple(dialogue.session.connects), dialogue.session.stamps.unstamped()
     return RunRecord(plan, started, ended, connects, turns, failure, skipped, found, unstamped=unstamped)
 
 
-def _doubts(progress: TurnInProgress, turn: Turn, earliest: Earliest) -> Iterator[str]:
+def _doubts(progress: TurnInProgress, turn: Turn, earliest: Earliest, limit_ms: float) -> Iterator[str]:
     yield from doubts.of_audio(progress.tts.segments)
     yield from doubts.of_order(turn)
     of_times = (
-        uncertainty.of_arrivals(turn, earliest),
-        uncertainty.of_stall(turn, progress.llm.stall_least, progress.llm.stall_most),
+        uncertainty.of_arrivals(turn, earliest, limit_ms),
+        uncertainty.of_stall(turn, progress.llm.stall_least, progress.llm.stall_most, limit_ms),
     )
     yield from (each for each in of_times if each is not None)
 

@@ -11,8 +11,6 @@ from probe.measures import ChunkMeasures, TurnMeasures, measure_turn, runs_freel
 from probe.record import Chunk, Role, Turn
 from probe.timestamps import milliseconds
 
-# The published error (docs/accuracy.md): a figure that may be wrong by more is not to be trusted.
-PUBLISHED_MS = 5.0
 # So many reads are looked at, those first of which least is known; each costs as much as measuring the turn.
 _MOST_READS = 16
 # Frames of one read have moments that are a nanosecond apart.
@@ -25,8 +23,8 @@ _CHUNK_MS = tuple(each.name for each in fields(ChunkMeasures) if each.name.endsw
 _TURN_MS = tuple(each.name for each in fields(TurnMeasures) if each.name.endswith("_ms"))
 
 
-def of_arrivals(turn: Turn, earliest: Earliest) -> str | None:
-    """The figure that is most uncertain, as a sentence; None where all are within the published error."""
+def of_arrivals(turn: Turn, earliest: Earliest, limit_ms: float) -> str | None:
+    """The figure that is most uncertain, as a sentence; None where all are within the limit."""
     used = _used(turn)
     wide = {role: {at: since for at, since in each.items() if at in used} for role, each in earliest.items()}
     if not any(wide.values()):
@@ -34,18 +32,18 @@ def of_arrivals(turn: Turn, earliest: Earliest) -> str | None:
     measured = measure_turn(turn)
     errors = (each for shifted in _variants(turn, wide) for each in _differences(measured, measure_turn(shifted)))
     error, name = max(errors, default=(0.0, ""))
-    return _sentence(name, error) if error > PUBLISHED_MS else None
+    return _sentence(name, error, limit_ms) if error > limit_ms else None
 
 
-def of_stall(turn: Turn, least: int, most: int) -> str | None:
+def of_stall(turn: Turn, least: int, most: int, limit_ms: float) -> str | None:
     """The same of the longest wait between two tokens, which is between these, in nanoseconds."""
     longest = max((chunk.llm_longest_stall or 0 for chunk in turn.chunks), default=0)
     error = milliseconds(max(most - longest, longest - least))
-    return _sentence("llm_longest_stall_ms", error) if runs_freely(turn) and error > PUBLISHED_MS else None
+    return _sentence("llm_longest_stall_ms", error, limit_ms) if runs_freely(turn) and error > limit_ms else None
 
 
-def _sentence(name: str, error_ms: float) -> str:
-    return f"{name} may be wrong by {error_ms:.0f} ms: what came together has one time (limit {PUBLISHED_MS:g} ms)"
+def _sentence(name: str, error_ms: float, limit_ms: float) -> str:
+    return f"{name} may be wrong by {error_ms:.0f} ms: what came together has one time (limit {limit_ms:g} ms)"
 
 
 def _used(turn: Turn) -> set[int]:

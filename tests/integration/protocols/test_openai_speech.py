@@ -57,7 +57,7 @@ async def run(
         )
         (entry,) = entries(config.load(path))
         planned = new_plan(entry.target, entry.scenario)
-        done = await measure(planned, tolerance=Tolerance(60_000, 60_000), clock=clock, stop=stop)
+        done = await measure(planned, tolerance=Tolerance(60_000, 60_000, 60_000), clock=clock, stop=stop)
     return RunRecord.from_json(done.record.to_json())
 
 

@@ -49,7 +49,7 @@ async def run(url: str, turn: LlmTurn = HEALTHY_TURN, **options: Any) -> RunReco
             objective_ms=100_000,
         )
         planned = new_plan(target.record("others"), ScenarioConfig.of().record("default"))
-        return (await measure(planned, tolerance=Tolerance(60_000, 60_000))).record
+        return (await measure(planned, tolerance=Tolerance(60_000, 60_000, 60_000))).record
 
 
 @pytest.mark.parametrize(

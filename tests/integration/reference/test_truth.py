@@ -27,7 +27,7 @@ async def measured(pair: str, clock: AnchoredClock) -> tuple[RunRecord, Truth]:
         llm_url, tts_url = servers.urls[pair]
         target = TargetConfig.of(llm_url=llm_url, tts_url=tts_url).record(pair)
         done = await measure(
-            new_plan(target, ScenarioConfig().record("default")), Tolerance(60_000, 60_000), clock=clock
+            new_plan(target, ScenarioConfig().record("default")), Tolerance(60_000, 60_000, 60_000), clock=clock
         )
         truth = servers.end()[done.record.plan.trace_id]
     assert done.record.failure is None

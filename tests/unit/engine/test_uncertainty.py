@@ -8,6 +8,7 @@ from runs import MS, START, chunk, free_running, record
 from probe.engine.doubts import of_order
 from probe.engine.uncertainty import of_arrivals, of_stall
 from probe.record import Role, Turn
+from probe.tolerance import PUBLISHED_MS
 
 TURN = record().turns[0]
 FIRST, SECOND = TURN.chunks[:2]
@@ -15,12 +16,12 @@ FIRST, SECOND = TURN.chunks[:2]
 
 def doubt(role: Role, at: int | None, earlier_ms: float, turn: Turn = TURN) -> str | None:
     assert at is not None
-    return of_arrivals(turn, {role: {at: at - round(earlier_ms * MS)}})
+    return of_arrivals(turn, {role: {at: at - round(earlier_ms * MS)}}, PUBLISHED_MS)
 
 
 def test_where_all_is_known_nothing_is_doubted() -> None:
-    assert of_arrivals(TURN, {}) is None
-    assert of_arrivals(TURN, {"llm": {}, "tts": {}}) is None
+    assert of_arrivals(TURN, {}, PUBLISHED_MS) is None
+    assert of_arrivals(TURN, {"llm": {}, "tts": {}}, PUBLISHED_MS) is None
 
 
 def test_a_first_token_that_may_have_come_earlier_is_in_a_figure() -> None:
@@ -61,8 +62,8 @@ def test_several_small_uncertainties_add_up() -> None:
     at = FIRST.tts_first_audio
     assert at is not None and FIRST.llm_done is not None
     both = {"llm": {FIRST.llm_done: FIRST.llm_done - 4 * MS}, "tts": {at: at - 4 * MS}}
-    assert of_arrivals(TURN, {"tts": both["tts"]}) is None
-    found = of_arrivals(TURN, {"llm": both["llm"], "tts": both["tts"]})
+    assert of_arrivals(TURN, {"tts": both["tts"]}, PUBLISHED_MS) is None
+    found = of_arrivals(TURN, {"llm": both["llm"], "tts": both["tts"]}, PUBLISHED_MS)
     assert found is not None and "by 8 ms" in found
 
 
@@ -84,11 +85,11 @@ def test_the_last_audio_has_the_time_of_the_end_that_came_with_it() -> None:
 def test_the_longest_wait_between_tokens_is_between_two_bounds() -> None:
     turn = free_running().turns[0]
     longest = max(each.llm_longest_stall or 0 for each in turn.chunks)
-    assert of_stall(turn, longest - 2 * MS, longest + 2 * MS) is None
+    assert of_stall(turn, longest - 2 * MS, longest + 2 * MS, PUBLISHED_MS) is None
     for least, most in ((longest - 9 * MS, longest), (longest, longest + 9 * MS)):
-        found = of_stall(turn, least, most)
+        found = of_stall(turn, least, most, PUBLISHED_MS)
         assert found is not None and found.startswith("llm_longest_stall_ms may be wrong by 9 ms")
-    assert of_stall(TURN, 0, 10**9) is None, "no such figure where the server paused"
+    assert of_stall(TURN, 0, 10**9, PUBLISHED_MS) is None, "no such figure where the server paused"
 
 
 @pytest.mark.parametrize("name", ["llm_first_token", "llm_done", "tts_text_sent", "tts_first_audio"])
