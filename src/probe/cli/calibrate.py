@@ -11,6 +11,7 @@ from typing import Any
 
 import click
 
+from probe import priority
 from probe.accuracy import Calibration, Truth, by_trace
 from probe.cli.exit_codes import EXIT_CODES
 from probe.clock import AnchoredClock
@@ -105,6 +106,7 @@ def _measure(servers: TruthServers, runs: int, clock: AnchoredClock) -> list[Run
         return records
 
     freeze()
+    priority.take()
     return asyncio.run(go())
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from probe import priority
 from probe.cli.exit_codes import EXIT_CODES
 from probe.cli.interrupt import INTERRUPTS, Interrupt
 from probe.cli.options import plan_from_options
@@ -69,6 +70,7 @@ def _execute(plan: Plan, tolerance: Tolerance, live: Live | None) -> RunRecord:
         observe = ignore if live is None else live.observe
         return (await measure(plan, tolerance, observe, stop)).record
 
+    priority.take()
     with live or nullcontext():
         return asyncio.run(go())
 

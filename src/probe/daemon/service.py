@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from probe import config as configuration
-from probe import garbage
+from probe import garbage, priority
 from probe.config import Config, ConfigError
 from probe.daemon.composition import Parts, build, expect
 from probe.daemon.lifecycle import heartbeat, on_signals
@@ -36,6 +36,7 @@ class Supervisor:
 def serve(path: Path, config: Config, supervisor: Supervisor) -> None:
     """Run until SIGTERM or SIGINT. Raises StartError and HistoryError where it can't start."""
     sys.setswitchinterval(SWITCH_INTERVAL_S)
+    priority.take()
     parts = build(config)
     parts.http.start()
     garbage.freeze()
