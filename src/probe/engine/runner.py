@@ -50,16 +50,19 @@ async def run(
     finally:
         ended = clock.now()
         await dialogue.release()
-    turns = tuple([await judge.finished(turn) for turn in dialogue.turns])
-    unheard = judge.audio_failure(turns, [turn.tts.complaint_as_ending() for turn in dialogue.turns])
+    audible_dbfs = plan.target.audible_dbfs
+    turns = tuple([await judge.finished(turn, audible_dbfs) for turn in dialogue.turns])
+    complaints = [turn.tts.complaint_as_ending() for turn in dialogue.turns]
+    unheard = judge.audio_failure(turns, complaints, audible_dbfs)
     failure = unheard if skipped is None else None
     if fault is not None:
         whole = dialogue.failure(await dialogue.diagnose(fault), ended)
         failure = judge.with_what_was_before(whole, unheard)
-    found = tuple(
+    found = [
         f"turn {turn.turn_num}, {doubt}" for turn in dialogue.turns for doubt in doubts.of_audio(turn.tts.segments)
-    )
-    return RunRecord(plan, started, ended, tuple(dialogue.session.connects), turns, failure, skipped, found)
+    ]
+    found += judge.audio_doubts(turns, audible_dbfs)
+    return RunRecord(plan, started, ended, tuple(dialogue.session.connects), turns, failure, skipped, tuple(found))
 
 
 def _dialogue(
