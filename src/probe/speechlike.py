@@ -36,8 +36,8 @@ STEADY_HISS_MS = 250.0
 HUM_HZ = 180.0
 # A note that is held without a tremor: one may be sung, but not for long.
 NOTE_DB, NOTE_HZ, NOTE_MS = 0.8, 1500.0, 3000.0
-# A peak so far above the audible level, where nothing lasts above it: speech has no such peaks.
-CLICK_DB = 20.0
+# A peak so far above the audible level, where nothing lasts above it. The worst of a very quiet voice has 24 dB.
+CLICK_DB = 30.0
 # No word is shorter. The fastest voices need 7 ms for a letter, and 25 ms where one can still follow.
 LEAST_MS = 30.0
 HURRIED_MS_A_LETTER = 6.0
