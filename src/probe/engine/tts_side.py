@@ -34,6 +34,9 @@ class TtsSide:
         self._report = report
         self._opened = False
         self._ready = False
+        self._closing = False
+        # Whether the server ended its stream with a text unspoken.
+        self._broke_off = False
         self._cancelled = False
 
     @property
@@ -59,6 +62,11 @@ class TtsSide:
     async def speak(self, chunk_num: int, text: str) -> Segment:
         """Hand a text to the server."""
         self.require_open()
+        if self.segments.done is not None:
+            # Servers end a stream that was idle, or has lasted long enough: the next text has another.
+            self._ready = False
+            self.segments.reopen()
+            await self.open()
         now = self._session.clock.now()
         # The segment is there before the write: audio may arrive while the write still waits.
         segment = self.segments.speak(chunk_num, text, now)
@@ -73,8 +81,10 @@ class TtsSide:
 
     async def close(self) -> None:
         """Say that no more text comes."""
+        self._closing = True
         self.segments.close()
-        await self._session.perform("tts", self._conversation.close(self._session.clock.now()))
+        if self.segments.done is None:
+            await self._session.perform("tts", self._conversation.close(self._session.clock.now()))
 
     async def finish(self) -> None:
         """Wait until the server has said that all audio is sent."""
@@ -96,7 +106,11 @@ class TtsSide:
                 now = self._session.clock.now()
                 self._report_end(self.segments.expire(now), now)
         except Fault as fault:
-            raise self._of_silence(fault) from fault
+            silent = fault.stage == "tts" and fault.reason == "timeout"
+            now = self._session.clock.now()
+            if not silent or (over := self.segments.give_up(now)) is None:
+                raise self._of_silence(fault) from fault
+            self._report_end(over, now)
 
     def on_event(self, event: Event, at: int) -> None:
         if self._cancelled:
@@ -112,9 +126,7 @@ class TtsSide:
             case SegmentEnd(audio_ms, how):
                 self._report_end(self.segments.marker(at, audio_ms, how), at)
             case Done(segments=generated) if self._ready and self.segments.done is None:
-                last = self.segments.pending()
-                self.segments.finish(at, generated)
-                self._report_end(last, at)
+                self._done(generated, at)
             case Refused():
                 self._refused(event, at)
             case Malformed(detail) if self.owes:
@@ -123,6 +135,15 @@ class TtsSide:
     def complaint_as_ending(self) -> str:
         """What the server complained of, as the end of a sentence."""
         return f"; it said: {self.complaint}" if self.complaint else ""
+
+    def _done(self, generated: int | None, at: int) -> None:
+        # A wait that was over by then, however late we read.
+        self._report_end(self.segments.expire(at), at)
+        last = self.segments.pending()
+        self.segments.finish(at, generated)
+        self._report_end(last, at)
+        unspoken = last is not None or any(each.end is None for each in self.segments.all)
+        self._broke_off = unspoken and not self._closing
 
     def _audio(self, pcm: bytes, at: int) -> None:
         segment = self.segments.audio(pcm, at) if self._ready else None
@@ -145,8 +166,8 @@ class TtsSide:
         self._session.report("warning", at, text=f"TTS server: {refusal.message}")
 
     def require_open(self) -> None:
-        """Raise Fault where the server has ended the turn's stream by itself."""
-        if self.segments.done is not None:
+        """Raise Fault where the server has ended the turn's stream by itself, with a text unspoken."""
+        if self._broke_off:
             raise Fault("tts", "ended_early", "TTS server said done before it was asked to close")
 
     def _of_silence(self, fault: Fault) -> Fault:

@@ -29,7 +29,7 @@ class TurnInProgress:
         self.llm = LlmSide(session, llm)
         self.tts = TtsSide(session, tts, self.report_segment)
         self._session = session
-        # Text that goes with the next chunk's: white space alone is not worth a request, but may part two words.
+        # Text that goes with the next chunk's: nobody hears it by itself, but it may part two words, or shape the next.
         self._unsent = ""
 
     def answer(self) -> str:
@@ -84,9 +84,9 @@ class TurnInProgress:
                 self.tts.require_open()
 
     async def _speak(self, chunk: LlmChunk) -> None:
-        """Hand a chunk's text over, once the server is free for it."""
+        """Hand a chunk's text over, once the server is free for it. Without a word there is nothing to be spoken."""
         text = self._unsent + chunk.text
-        if not text.strip():
+        if not speakable(text):
             self._unsent = text
             return
         self._unsent = ""
@@ -120,5 +120,5 @@ def with_segment(chunk: Chunk, segment: Segment) -> Chunk:
 
 def _require_progress(chunks: list[LlmChunk]) -> None:
     last = chunks[-MAX_EMPTY_CHUNKS:]
-    if len(last) == MAX_EMPTY_CHUNKS and not any(chunk.text.strip() for chunk in last):
+    if len(last) == MAX_EMPTY_CHUNKS and not any(speakable(chunk.text) for chunk in last):
         raise Fault("llm", "no_progress", f"{MAX_EMPTY_CHUNKS} chunks in a row without a word")

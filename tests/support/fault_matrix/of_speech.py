@@ -3,7 +3,7 @@
 import struct
 from typing import Any
 
-from fault_matrix.over_http import ANSWER, CUTS, HARMLESS, REFUSALS, serving
+from fault_matrix.over_http import ANSWER, CUTS, FIRST, HARMLESS, REFUSALS, serving
 from fault_matrix.row import Row
 from probe.reference.faults import (
     CHAT,
@@ -109,6 +109,9 @@ ROWS = (
     _harmless("events", "an event stream", speech.sse()),
     _harmless("wav", "a WAV file without a size", speech.wav()),
     _harmless("other-rate", "another rate than the configured one", speech.pcm(rate=22_050)),
+    _harmless("text-without-word", "a text without a word, which the server refuses",
+              speech.pcm(), speech.pcm(), (Reply(500, chat.problem("nothing to speak")),),
+              llm_url=serving(CHAT, chat.answer(*FIRST, " How", " are", " you?", " \U0001f60a"))),
     _harmless("until-close", "a body that ends with its connection",
               (Head(200, {"Content-Type": "audio/pcm;rate=24000"}), Body(SAMPLES), Drop())),
     _harmless("closes-after-each", "closed after each answer without a word", (*speech.pcm(), Drop()), turns=2,
