@@ -4,7 +4,8 @@ import string
 from collections.abc import Iterator, Sequence
 
 from probe.audio import duration_ns, same_duration
-from probe.protocols.segments import Attribution, Segment
+from probe.engine.speech import Heard
+from probe.protocols.segments import Segment
 from probe.timestamps import milliseconds
 
 # How a WAV file begins: 44 bytes that are no samples, and would be taken for the first sound.
@@ -16,10 +17,10 @@ _NO_CHANCE, _ENOUGH = 64, 1024
 _SHOWN = 40
 
 
-def of_audio(attribution: Attribution) -> list[str]:
+def of_audio(heard: Heard) -> list[str]:
     """Look at a turn's audio that is over, or has failed; returns a sentence for each doubt, none of them twice."""
-    segments = attribution.all
-    found = [*attribution.doubts(), *_of_durations(segments), *_of_formats(segments)]
+    segments = heard.all
+    found = [*heard.doubts(), *_of_durations(segments), *_of_formats(segments)]
     return list(dict.fromkeys(found))
 
 

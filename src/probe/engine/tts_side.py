@@ -1,8 +1,9 @@
-"""The TTS server's side of a turn: text after text, and whose the audio is that comes."""
+"""A conversation with the TTS server in a turn: text after text, and whose the audio is that comes."""
 
 from collections.abc import Callable
 
 from probe.engine.faults import Busy, Fault
+from probe.engine.lines import Line
 from probe.engine.session import Session
 from probe.protocols.base import (
     Audio,
@@ -16,20 +17,21 @@ from probe.protocols.base import (
     TtsConversation,
 )
 from probe.protocols.segments import Segment
-from probe.record import EventKind, Role
+from probe.record import EventKind
 from probe.timestamps import NEVER
 
 Report = Callable[[EventKind, int, Segment], None]
 
 
 class TtsSide:
-    """The speech of one turn."""
+    """The speech of one turn, as far as it is asked for on this line."""
 
-    def __init__(self, session: Session, conversation: TtsConversation, report: Report) -> None:
+    def __init__(self, session: Session, line: Line, conversation: TtsConversation, report: Report) -> None:
         self.segments = conversation.attribution()
         # The last thing that the server said without giving up.
         self.complaint = ""
         self._session = session
+        self._line = line
         self._conversation = conversation
         self._report = report
         self._opened = False
@@ -53,9 +55,9 @@ class TtsSide:
         self._opened = True
         self._session.stage = "tts"
         try:
-            await self._session.perform("tts", self._conversation.open(self._session.clock.now()))
+            await self._session.perform(self._line, self._conversation.open(self._session.clock.now()))
             while not self._ready:
-                await self._session.pump(NEVER, "tts")
+                await self._session.pump(NEVER, self._line)
         except Fault as fault:
             raise self._explained(fault, "no_stream", "it did not get ready") from fault
 
@@ -70,47 +72,34 @@ class TtsSide:
         now = self._session.clock.now()
         # The segment is there before the write: audio may arrive while the write still waits.
         segment = self.segments.speak(chunk_num, text, now)
-        segment.sent = await self._session.perform("tts", self._conversation.speak(text, now))
+        segment.sent = await self._session.perform(self._line, self._conversation.speak(text, now))
         return segment
-
-    async def settle(self) -> None:
-        """Wait until every text sent has been spoken, or is held back by the server until more text comes."""
-        while not self.settled:
-            await self.step("tts")
-            self.require_open()
 
     async def close(self) -> None:
         """Say that no more text comes."""
         self._closing = True
         self.segments.close()
         if self.segments.done is None:
-            await self._session.perform("tts", self._conversation.close(self._session.clock.now()))
-
-    async def finish(self) -> None:
-        """Wait until the server has said that all audio is sent."""
-        while self.segments.done is None:
-            await self.step("tts")
+            await self._session.perform(self._line, self._conversation.close(self._session.clock.now()))
 
     async def cancel(self) -> None:
         """Stop whatever is being spoken, and read no more of it; nothing to do for a stream that is over."""
         self._cancelled = True
-        if self.owes and self._session.connected("tts"):
+        if self.owes and self._session.connected(self._line):
             self._opened = False
-            await self._session.perform("tts", self._conversation.cancel())
+            await self._session.perform(self._line, self._conversation.cancel())
 
-    async def step(self, *waited: Role) -> None:
-        """Let one thing happen while these servers owe something; a wait of the attribution's may be what is over."""
-        wakes_at = self.segments.wakes_at()
-        try:
-            if not await self._session.pump(NEVER if wakes_at is None else wakes_at, *waited):
-                now = self._session.clock.now()
-                self._report_end(self.segments.expire(now), now)
-        except Fault as fault:
-            silent = fault.stage == "tts" and fault.reason == "timeout"
-            now = self._session.clock.now()
-            if not silent or (over := self.segments.give_up(now)) is None:
-                raise self._of_silence(fault) from fault
-            self._report_end(over, now)
+    def expire(self, now: int) -> None:
+        """Act on a wait of the attribution's, if it is over."""
+        self._report_end(self.segments.expire(now), now)
+
+    def was_silent(self, fault: Fault) -> None:
+        """The server has been silent for as long as it may. Raises Fault, unless it owed nothing but its word."""
+        now = self._session.clock.now()
+        over = self.segments.give_up(now)
+        if over is None:
+            raise self._of_silence(fault) from fault
+        self._report_end(over, now)
 
     def on_event(self, event: Event, at: int) -> None:
         if self._cancelled:
@@ -130,7 +119,7 @@ class TtsSide:
             case Refused():
                 self._refused(event, at)
             case Malformed(detail) if self.owes:
-                raise Fault("tts", "malformed", f"TTS server sent a frame that is not its protocol: {detail}")
+                raise self._fault("malformed", f"TTS server sent a frame that is not its protocol: {detail}")
 
     def complaint_as_ending(self) -> str:
         """What the server complained of, as the end of a sentence."""
@@ -138,7 +127,7 @@ class TtsSide:
 
     def _done(self, generated: int | None, at: int) -> None:
         # A wait that was over by then, however late we read.
-        self._report_end(self.segments.expire(at), at)
+        self.expire(at)
         last = self.segments.pending()
         self.segments.finish(at, generated)
         self._report_end(last, at)
@@ -158,17 +147,22 @@ class TtsSide:
             self._report("tts_late_audio", at, segment)
 
     def _refused(self, refusal: Refused, at: int) -> None:
-        if self.owes and refusal.busy and not any(each.frames for each in self.segments.all):
+        # Where we ask for several texts at once, it may be our own requests that it is busy with.
+        alone = self._line.number == 1 and not any(each.frames for each in self.segments.all)
+        if self.owes and refusal.busy and alone:
             raise Busy(refusal.message)
         if self.owes and refusal.fatal:
-            raise Fault("tts", refusal.reason, f"TTS server: {refusal.message}")
+            raise self._fault(refusal.reason, f"TTS server: {refusal.message}")
         self.complaint = refusal.message
         self._session.report("warning", at, text=f"TTS server: {refusal.message}")
 
     def require_open(self) -> None:
         """Raise Fault where the server has ended the turn's stream by itself, with a text unspoken."""
         if self._broke_off:
-            raise Fault("tts", "ended_early", "TTS server said done before it was asked to close")
+            raise self._fault("ended_early", "TTS server said done before it was asked to close")
+
+    def _fault(self, reason: str, detail: str) -> Fault:
+        return Fault("tts", reason, detail, self._line)
 
     def _of_silence(self, fault: Fault) -> Fault:
         """What was waited for when nothing came."""
@@ -184,7 +178,7 @@ class TtsSide:
         """Say of a silence what was missing, and what the server said before it."""
         if fault.stage != "tts" or fault.reason != "timeout":
             return fault
-        return Fault("tts", reason, f"{what}: {fault}{self.complaint_as_ending()}")
+        return self._fault(reason, f"{what}: {fault}{self.complaint_as_ending()}")
 
     def _report_end(self, segment: Segment | None, at: int) -> None:
         if segment is None:
