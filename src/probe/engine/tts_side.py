@@ -18,7 +18,10 @@ from probe.protocols.base import (
 )
 from probe.protocols.segments import Segment
 from probe.record import EventKind
-from probe.timestamps import NEVER
+from probe.timestamps import NEVER, NS_PER_S
+
+# What a server says of all texts, so soon after one was sent, it may have said before it had that.
+CROSSING_S = 1.0
 
 Report = Callable[[EventKind, int, Segment], None]
 
@@ -39,6 +42,8 @@ class TtsSide:
         self._closing = False
         # Whether the server ended its stream with a text unspoken.
         self._broke_off = False
+        # The text that was on its way when the server ended its stream: it may begin another for it.
+        self._crossed: Segment | None = None
         self._cancelled = False
 
     @property
@@ -97,9 +102,15 @@ class TtsSide:
         """The server has been silent for as long as it may. Raises Fault, unless it owed nothing but its word."""
         now = self._session.clock.now()
         over = self.segments.give_up(now)
-        if over is None:
+        if over is not None:
+            self._report_end(over, now)
+        elif self._crossed is None or self._crossed is not self.segments.pending():
             raise self._of_silence(fault) from fault
-        self._report_end(over, now)
+        elif self._closing:
+            # It was the answer after all: nothing for the last text.
+            self.segments.finish(now)
+        else:
+            raise self._ended_early()
 
     def on_event(self, event: Event, at: int) -> None:
         if self._cancelled:
@@ -131,8 +142,15 @@ class TtsSide:
         last = self.segments.pending()
         self.segments.finish(at, generated)
         self._report_end(last, at)
-        unspoken = last is not None or any(each.end is None for each in self.segments.all)
-        self._broke_off = unspoken and not self._closing
+        unspoken = [each for each in self.segments.all if each.end is None]
+        if last is not None and unspoken == [last] and self._crosses(last, at):
+            self._crossed = last
+            self.segments.reopen()
+            return
+        self._broke_off = (last is not None or unspoken != []) and not self._closing
+
+    def _crosses(self, segment: Segment, at: int) -> bool:
+        return segment is not self._crossed and at - segment.sent < CROSSING_S * NS_PER_S
 
     def _audio(self, pcm: bytes, at: int) -> None:
         segment = self.segments.audio(pcm, at) if self._ready else None
@@ -160,7 +178,10 @@ class TtsSide:
     def require_open(self) -> None:
         """Raise Fault where the server has ended the turn's stream by itself, with a text unspoken."""
         if self._broke_off:
-            raise self._fault("ended_early", "TTS server said done before it was asked to close")
+            raise self._ended_early()
+
+    def _ended_early(self) -> Fault:
+        return self._fault("ended_early", "TTS server said done before it was asked to close")
 
     def _fault(self, reason: str, detail: str) -> Fault:
         return Fault("tts", reason, detail, self._line)

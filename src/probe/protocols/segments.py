@@ -76,7 +76,7 @@ class Attribution(Protocol):
         """
 
     def reopen(self) -> None:
-        """Note that the server has ended its stream between two texts, and that the next text has a new one."""
+        """Note that the server has ended its stream: a text that was on its way to it, and the next, have another."""
 
     def doubts(self) -> Sequence[str]:
         """What can't be known for sure, in sentences for a person."""

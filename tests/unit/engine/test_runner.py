@@ -26,6 +26,10 @@ PLAN = Plan(
 )
 
 
+# What no server keeps back.
+TEN_WORDS = "Why did the unicorn cross the wide road last night"
+
+
 def turns(count: int, plan: Plan = PLAN) -> Plan:
     return replace(plan, scenario=replace(plan.scenario, user_turns=("Hello?",) * count))
 
@@ -393,11 +397,12 @@ def test_an_llm_that_fails(virtual: Any, chunk: list[Any], stage: str, reason: s
         ([0.1, {"type": "error", "message": "out of memory", "fatal": True}], "server_error"),
         ([0.1, {"type": "error", "message": "out of memory", "fatal": False}, 20.0], "no_audio"),
         ([20.0], "no_audio"),
-        ([0.1, {"type": "done"}], "ended_early"),
+        ([0.1, {"type": "done"}, 20.0], "ended_early"),
+        ([1.1, {"type": "done"}], "ended_early"),
     ],
 )
 def test_a_tts_that_fails(virtual: Any, segment: list[Any], reason: str) -> None:
-    network = FakeNetwork(llm(say("Why did the unicorn"), say("cross", done=True)), newer_tts(segment, []))
+    network = FakeNetwork(llm(say(TEN_WORDS), say("cross", done=True)), newer_tts(segment, []))
     record = go(virtual, network)
     assert record.failure is not None
     assert (record.failure.stage, record.failure.reason) == ("tts", reason)
@@ -538,6 +543,33 @@ def test_a_stream_that_ends_between_two_texts_is_followed_by_another(
     assert [first.tts_ttfb_ms, second.tts_ttfb_ms] == pytest.approx([200, 200])
     assert second.combined_ttfb_ms == pytest.approx(900 + 30 + 200), "the time that the new stream took is no latency"
     assert record.turns[0].chunks[1].audio_bytes == len(tone(400))
+
+
+CREATED = {"type": "stream_created", "stream_id": "s"}
+
+
+@pytest.mark.parametrize("created", [[CREATED], []])
+def test_a_text_that_crosses_the_end_of_a_stream_is_spoken_in_the_next(virtual: Any, created: list[Any]) -> None:
+    """The server said `done` before it had the text, and begins a stream for it by itself; each text is sent once."""
+    chunks = [say("Hello there."), say(" How are you?"), say(" I am fine.", done=True)]
+    segments = [
+        [*marked(300), 0.15, DONE],
+        [*created, *marked(400), 0.15, DONE],
+        [*created, *marked(500)],
+    ]
+    network = FakeNetwork(llm(*chunks), newer_tts_of(segments))
+    record = go(virtual, network)
+    assert (record.failure, record.doubts, outcome(record)) == (None, (), "ok")
+    assert [m["type"] for m in network.sent_to("tts")] == ["init", "text", "text", "text", "close"]
+    assert [c.segment_end for c in record.turns[0].chunks] == ["marker"] * 3
+    assert [c.audio_bytes for c in record.turns[0].chunks] == [len(tone(ms)) for ms in (300, 400, 500)]
+
+
+def test_a_last_text_for_which_a_server_says_done_alone_has_no_audio(virtual: Any) -> None:
+    network = FakeNetwork(llm(say("Hello there.", done=True)), newer_tts_of([[]]))
+    record = go(virtual, network)
+    assert record.failure is not None
+    assert (record.failure.stage, record.failure.reason) == ("audio", "missing")
 
 
 def test_a_stream_that_has_ended_after_the_last_text_is_over(virtual: Any) -> None:

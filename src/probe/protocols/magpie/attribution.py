@@ -61,10 +61,10 @@ class Guessed:
             segment.held = segment.held and segment is not self._stream[-1]
 
     def reopen(self) -> None:
-        """Note that the next text has a stream of its own: the server has ended this one, and all of it was spoken."""
+        """Note that the server has ended this stream: what it has not spoken, and the next text, have another."""
         self.done = self._disturbed = None
         self._held_back = False
-        self._stream = []
+        self._stream = [segment for segment in self._stream if segment.end is None and not segment.held]
 
     def audio(self, pcm: bytes, at: int) -> Segment | None:
         """Give a frame to its segment and return it; None where the audio belongs to no text."""
