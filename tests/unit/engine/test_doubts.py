@@ -4,6 +4,7 @@ import pytest
 from fakes import tone
 
 from probe.engine.doubts import of_audio, spoken_markup
+from probe.engine.speech import Heard
 from probe.protocols.segments import InOrder
 
 RIFF = b"RIFF\x24\0\0\0WAVEfmt " + bytes(28)
@@ -14,7 +15,7 @@ def doubts(pcm: bytes, text: str = "Hello there.") -> list[str]:
     segments = InOrder(22_000)
     segments.speak(1, text, 0)
     segments.audio(pcm, 1)
-    return of_audio(segments)
+    return of_audio(Heard([segments]))
 
 
 @pytest.mark.parametrize(
