@@ -40,7 +40,7 @@ NOTE_DB, NOTE_HZ, NOTE_MS = 0.8, 1500.0, 3000.0
 CLICK_DB = 30.0
 # No word is shorter. The fastest voices need 7 ms for a letter, and 25 ms where one can still follow.
 LEAST_MS = 30.0
-HURRIED_MS_A_LETTER = 6.0
+HURRIED_MS_A_LETTER = 5.0
 # Nobody needs longer for a text, pauses included: doubtful; and as many times as long is no answer to it.
 AT_EASE_MS, SLOW_MS_A_LETTER = 6000.0, 350.0
 ENDLESS = 2.5
