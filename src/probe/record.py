@@ -26,7 +26,10 @@ SegmentEnd = Literal["marker", "end", "gap", "done", "merged"]
 
 # The closed list of why a run failed, by stage. Metrics have a series for each, from the start.
 REASONS: dict[Stage, tuple[str, ...]] = {
-    "connect": ("dns", "refused", "timeout", "tls", "not_websocket", "closed", "unreachable"),
+    "connect": (
+        "dns", "refused", "timeout", "tls", "not_websocket", "closed", "unreachable",
+        "unauthorized", "not_found", "loading", "unavailable", "server_error",
+    ),
     "llm": (
         "timeout", "closed", "malformed", "server_error", "connection_error", "empty_response", "no_progress", "flood",
         "run_deadline", "unauthorized", "not_found", "loading", "unavailable", "no_answer",

@@ -24,6 +24,7 @@ from probe.protocols.base import (
     Usage,
 )
 from probe.protocols.choice import Protocols
+from probe.protocols.http_answers import refused_handshake
 from probe.protocols.registry import TTS
 from probe.record import Plan, ServerPlan
 from probe.transport.framing.base import Incoming, Text
@@ -74,7 +75,7 @@ def speaking(plan: Plan, url: str = PROTOCOL.default_url, **options: Any) -> Pla
 
 def protocols() -> Protocols:
     """Such an LLM server beside a Magpie server."""
-    return Protocols(PROTOCOL, TTS["magpie"])
+    return Protocols(PROTOCOL, TTS["magpie"], refused_handshake)
 
 
 def words(text: str, kind: str = "answer", *, first: float = 0.0, token: float = 0.02) -> list[Played]:

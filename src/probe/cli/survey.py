@@ -8,6 +8,7 @@ from probe.clock import AnchoredClock
 from probe.config import Config
 from probe.daemon import questions
 from probe.protocols.base import Inquiries, Inquiry, ServerProtocol
+from probe.protocols.http_answers import refused_handshake
 from probe.record import Role, ServerPlan, Target
 from probe.timestamps import milliseconds
 from probe.transport.connection import ConnectError, Endpoint
@@ -62,7 +63,7 @@ async def _found(target: Target, role: Role, server: ServerPlan, protocol: Serve
     try:
         connected_ms = await _connect(server, protocol, target.limits.connect_s)
     except ConnectError as error:
-        return replace(found, error=without_secrets(str(error)))
+        return replace(found, error=without_secrets(_why(error, server)))
     serving = await questions.identity(protocol.identity(server))
     return replace(
         found,
@@ -98,6 +99,13 @@ async def _connect(server: ServerPlan, protocol: ServerProtocol[Any], timeout_s:
     took = milliseconds(clock.now() - start)
     await link.close()
     return took
+
+
+def _why(error: ConnectError, server: ServerPlan) -> str:
+    """Why there is no connection, with what a server says that refused the handshake."""
+    if error.refusal is None:
+        return str(error)
+    return f"{without_secrets(server.url)}: {refused_handshake(error.refusal, server).message}"
 
 
 def _ignored(_at: int, _frame: Incoming) -> None:

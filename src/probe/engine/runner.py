@@ -11,7 +11,7 @@ from probe.engine.faults import Busy, Fault
 from probe.engine.session import Session
 from probe.protocols.base import Terms
 from probe.protocols.choice import Protocols
-from probe.record import Event, Plan, Role, RunRecord
+from probe.record import Event, Plan, RunRecord
 from probe.transport.connector import Connector
 
 
@@ -68,8 +68,7 @@ def _dialogue(
     servers, limits = plan.target.servers, plan.target.limits
     llm = protocols.llm.converse(Terms(servers["llm"], plan.run_id, limits.llm_s))
     tts = protocols.tts.converse(Terms(servers["tts"], plan.run_id, limits.tts_s))
-    framings: dict[Role, str] = {"llm": protocols.llm.framing, "tts": protocols.tts.framing}
-    session = Session(plan, framings, {"llm": llm, "tts": tts}, connector, clock, observe)
+    session = Session(plan, protocols, {"llm": llm, "tts": tts}, connector, clock, observe)
     return Dialogue(session, protocols, llm, tts)
 
 

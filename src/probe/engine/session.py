@@ -5,9 +5,10 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Protocol, TypeVar
 
 from probe.clock import Clock
-from probe.engine.faults import Fault
+from probe.engine.faults import Busy, Fault
 from probe.engine.inquiry import inquire
 from probe.protocols.base import Action, Close, Connect, Conversation, Drop, Event, Inquiry, Send, Step
+from probe.protocols.choice import Protocols
 from probe.record import REASONS, Chunk, EventKind, Plan, Role, Stage
 from probe.record import Connect as ConnectRecord
 from probe.record import Event as ProgressEvent
@@ -43,7 +44,7 @@ class Session:
     def __init__(
         self,
         plan: Plan,
-        framings: Mapping[Role, str],
+        protocols: Protocols,
         conversations: Mapping[Role, Conversation],
         connector: Connector,
         clock: Clock,
@@ -56,7 +57,8 @@ class Session:
         self.sides: dict[Role, Side] = {}
         self.stage: Stage = "connect"
         self.turn_num = 0
-        self._framings = framings
+        self._framings: Mapping[Role, str] = {"llm": protocols.llm.framing, "tts": protocols.tts.framing}
+        self._refused_handshake = protocols.refused_handshake
         self._conversations = conversations
         self._connector = connector
         self._inbox = Inbox(clock)
@@ -78,7 +80,7 @@ class Session:
         return role in self._links
 
     async def connect(self, role: Role) -> None:
-        """Open a connection where there is none. Raises Fault of stage connect."""
+        """Open a connection where there is none. Raises Fault of stage connect, and Busy."""
         if role in self._links:
             return
         before, self.stage = self.stage, "connect"
@@ -88,8 +90,7 @@ class Session:
             self._links[role] = await self._opened(role)
             end = self.clock.now()
         except ConnectError as error:
-            stage: Stage = "connect" if error.reason in REASONS["connect"] else "internal"
-            raise Fault(stage, error.reason, str(error)) from error
+            raise self._unopened(role, error) from error
         finally:
             self.connects.append(ConnectRecord(role, start, end))
         self.stage = before
@@ -185,6 +186,15 @@ class Session:
         headers = {"traceparent": f"00-{self.plan.trace_id}-{self.plan.span_id}-01", **server.headers}
         endpoint = Endpoint(server.url, self._framings[role], headers)
         return await self._connector.open(endpoint, deliver, self.plan.target.limits.connect_s)
+
+    def _unopened(self, role: Role, error: ConnectError) -> Fault | Busy:
+        if error.refusal is not None:
+            server = self.plan.target.servers[role]
+            refused = self._refused_handshake(error.refusal, server)
+            detail = f"{without_secrets(server.url)}: {refused.message}"
+            return Busy(detail) if refused.busy else Fault("connect", refused.reason, detail)
+        stage: Stage = "connect" if error.reason in REASONS["connect"] else "internal"
+        return Fault(stage, error.reason, str(error))
 
     async def _send(self, role: Role, frame: Outgoing) -> int:
         if role not in self._links:

@@ -1,4 +1,7 @@
-"""HTTP answers that are failures, from whatever server: the status as a reason, the words in the body as a message."""
+"""HTTP answers that are failures, from whatever server: the status as a reason, the words in the body as a message.
+
+Those to a request, and those to a WebSocket handshake, which opened nothing then.
+"""
 
 import json
 from collections.abc import Collection, Iterator, Mapping
@@ -11,7 +14,7 @@ from msgspec.structs import replace
 from probe.protocols.base import Malformed, Refused
 from probe.protocols.fields import one_line, shown
 from probe.record import ServerPlan
-from probe.transport.framing.base import Response
+from probe.transport.framing.base import Refusal, Response
 from probe.urls import without_secrets
 
 Said = TypeVar("Said")
@@ -34,6 +37,10 @@ _NO_ERROR = (None, False, "")
 _ANSWERS = frozenset(("choices", "type"))
 # A shorter part of a header is a word, such as "Bearer", and no secret.
 _SHORTEST_SECRET = 8
+# What the probe adds to the URL of an OpenAI-compatible server.
+_ENDPOINTS = ("/chat/completions", "/audio/speech")
+# HTTP's own names for statuses.
+_STATUSES = frozenset(HTTPStatus)
 _REASONS: Mapping[int, str] = {
     HTTPStatus.UNAUTHORIZED: "unauthorized",
     HTTPStatus.FORBIDDEN: "unauthorized",
@@ -76,20 +83,76 @@ def succeeded(response: Response) -> bool:
 
 def refusal(response: Response, path: str, body: bytes) -> Refused:
     """A failed answer as one of the reasons of both stages, `llm` and `tts`, or as a server that is busy."""
-    status, words = response.status, words_in(body)
+    status = response.status
+    hint = about_base_url(path) if status == HTTPStatus.NOT_FOUND else None
     what = f"HTTP {status} for {path}"
+    return _refused(what if hint is None else f"{what} ({hint})", status, response.headers, body)
+
+
+def about_base_url(path: str) -> str | None:
+    """What is likely to be wrong with the URL of an OpenAI-compatible server that has nothing at this path."""
+    for endpoint in _ENDPOINTS:
+        base = path.removesuffix(endpoint)
+        if base != path and endpoint in base:
+            return f"leave {endpoint} out of the URL"
+        if base != path and not base.endswith("/v1"):
+            return "the URL of most servers ends in /v1"
+    return None
+
+
+def refused_handshake(answer: Refusal, server: ServerPlan) -> Refused:
+    """The answer to a handshake as one of the reasons of the stage `connect`, or as a server that is busy.
+
+    A status that is about the request, and none of the others, says that there is no WebSocket at this path.
+    """
+    status = answer.status
+    what = f"HTTP {status} instead of a WebSocket"
+    if status < HTTPStatus.MULTIPLE_CHOICES or (_is_refused_request(status) and status not in _REASONS):
+        return Refused(f"{what}; check the path", reason="not_websocket")
+    if status == HTTPStatus.NOT_FOUND:
+        what = f"{what}; check the path"
+    said = with_advice(_refused(what, status, answer.headers, answer.body), server)
+    return replace(said, message=_without(said.message, secrets_of(server)))
+
+
+def with_advice(said: Said, server: ServerPlan) -> Said | Refused:
+    """What a server says; where it wants credentials, also whether it was given any."""
+    if not isinstance(said, Refused) or said.reason != "unauthorized":
+        return said
+    given = bool(server.headers) or urlsplit(server.url).username is not None or bool(urlsplit(server.url).query)
+    advice = "it does not accept the credentials that it was sent" if given else "no credentials were sent: set headers"
+    return replace(said, message=f"{said.message}; {advice}")
+
+
+def _is_refused_request(status: int) -> bool:
+    refused = HTTPStatus.BAD_REQUEST <= status < HTTPStatus.INTERNAL_SERVER_ERROR
+    return refused and status != HTTPStatus.TOO_MANY_REQUESTS
+
+
+def _refused(what: str, status: int, headers: Mapping[str, str], body: bytes) -> Refused:
     if HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.BAD_REQUEST:
-        where = one_line(without_secrets(response.headers.get("location", "")))
+        where = one_line(without_secrets(headers.get("location", "")))
         advice = f"it redirects to {where}: enter the address that it is at" if where else "a redirect to nowhere"
         return Refused(one_line(f"{what}: {advice}"), reason="not_found")
-    message = one_line(f"{what}: {words}" if words else what)
+    words = words_in(body)
+    message = one_line(f"{what}: {words or _name(status)}")
     if status == HTTPStatus.TOO_MANY_REQUESTS:
         return Refused(message, busy=True)
     if status == HTTPStatus.SERVICE_UNAVAILABLE and _says(words, _CROWDED):
         return Refused(message, busy=True, reason="unavailable")
-    if status == HTTPStatus.SERVICE_UNAVAILABLE and _says(words, _LOADING):
+    if status == HTTPStatus.SERVICE_UNAVAILABLE and says_loading(words):
         return Refused(message, reason="loading")
     return Refused(message, reason=_REASONS.get(status, "server_error"))
+
+
+def _name(status: int) -> str:
+    """What HTTP calls a status, for an answer without words."""
+    return HTTPStatus(status).phrase if status in _STATUSES else "an unknown status"
+
+
+def says_loading(words: str) -> bool:
+    """Whether a server's words are that it can't answer yet, because its model is being loaded."""
+    return _says(words, _LOADING)
 
 
 def words_in(body: bytes) -> str:

@@ -131,10 +131,13 @@ def _on_handshake(*steps: Any) -> LlmScript:
     return LlmScript(on_handshake=steps)
 
 
-def _http(status: int, say: str = "") -> Row:
-    injected = f"HTTP {status} instead of an upgrade"
-    script = _on_handshake(Http(status, {"detail": "scripted"}))
-    return _row(f"http-{status}", injected, "not_websocket", say or f"HTTP {status}", llm=script)
+def _http(status: int, reason: str, say: str, words: str = "scripted", **parts: Any) -> Row:
+    name = "-".join((f"http-{status}", *(words.lower().split() if words != "scripted" else ())))
+    injected = f"HTTP {status} instead of an upgrade" + ("" if words == "scripted" else f', "{words}"')
+    return _row(name, injected, reason, say, llm=_on_handshake(Http(status, {"detail": words})), **parts)
+
+
+SKIPPED = {"outcome": "skipped", "stage": ""}
 
 
 ROWS = (
@@ -162,19 +165,33 @@ ROWS = (
         "half-handshake", "half of the handshake, then nothing", "timeout",
         llm=_on_handshake(Raw(b"HTTP/1.1 101 Switching"), Stall()),
     ),
-    _http(200, "check the path"),
-    _http(403),
-    _http(404, "check the path"),
-    _http(500),
-    _http(503),
-    _row("wrong-path", "the URL's path is not the WebSocket's", "not_websocket", "check the path", llm_url=wrong_path),
-    _row("redirects", "a redirect to itself", "not_websocket", "redirects to /ws", llm=_on_handshake(REDIRECT, Drop())),
+    _http(200, "not_websocket", "check the path"),
+    _http(400, "not_websocket", "check the path"),
+    _http(401, "unauthorized", "no credentials were sent"),
     _row(
-        "redirects-elsewhere", "a redirect to a working server", "not_websocket", "redirects to ws:",
+        "http-401-tts", "HTTP 401 to the wrong credentials", "unauthorized", "does not accept the credentials",
+        where="TTS", tts=TtsScript(on_handshake=(Http(401, {"error": {"message": "wrong key"}}),)),
+        target='tts = { headers = { authorization = "Bearer wrong" } }',
+    ),
+    _http(403, "unauthorized", "HTTP 403"),
+    _http(404, "not_found", "check the path"),
+    _http(426, "not_websocket", "check the path"),
+    _http(429, "", "HTTP 429", **SKIPPED),
+    _http(500, "server_error", "scripted"),
+    _http(501, "server_error", "HTTP 501"),
+    _http(502, "unavailable", "HTTP 502"),
+    _http(503, "unavailable", "HTTP 503"),
+    _http(503, "loading", "Loading model", "Loading model"),
+    _http(503, "", "too many connections", "too many connections", **SKIPPED),
+    _http(504, "unavailable", "HTTP 504"),
+    _row("wrong-path", "the URL's path is not the WebSocket's", "not_found", "check the path", llm_url=wrong_path),
+    _row("redirects", "a redirect to itself", "not_found", "redirects to /ws", llm=_on_handshake(REDIRECT, Drop())),
+    _row(
+        "redirects-elsewhere", "a redirect to a working server", "not_found", "redirects to ws:",
         llm_url=elsewhere,
     ),
     _row(
-        "redirects-twice", "an answer that redirects to two places", "not_websocket", "HTTP 302",
+        "redirects-twice", "an answer that redirects to two places", "not_found", "HTTP 302",
         llm=_on_handshake(TWO_PLACES, Drop()),
     ),
     _row("another-protocol", "an SSH server answers", "not_websocket", llm=_on_accept(SSH_BANNER, Stall())),

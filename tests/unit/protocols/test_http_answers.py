@@ -14,25 +14,29 @@ from probe.protocols.http_answers import (
     complaint,
     discreet,
     refusal,
+    refused_handshake,
     secrets_of,
     succeeded,
+    with_advice,
     words_in,
 )
 from probe.record import REASONS, ServerPlan
-from probe.transport.framing.base import Response
+from probe.transport.framing.base import Refusal, Response
 
 
 @pytest.mark.parametrize(
     ("status", "body", "expected"),
     [
         (401, "Invalid API Key", Refused("HTTP 401 for /v1: Invalid API Key", reason="unauthorized")),
-        (403, "", Refused("HTTP 403 for /v1", reason="unauthorized")),
-        (404, "", Refused("HTTP 404 for /v1", reason="not_found")),
+        (403, "", Refused("HTTP 403 for /v1: Forbidden", reason="unauthorized")),
+        (404, "", Refused("HTTP 404 for /v1: Not Found", reason="not_found")),
         (429, "busy", Refused("HTTP 429 for /v1: busy", busy=True)),
-        (500, "", Refused("HTTP 500 for /v1")),
-        (400, "", Refused("HTTP 400 for /v1")),
-        (502, "", Refused("HTTP 502 for /v1", reason="unavailable")),
-        (504, "", Refused("HTTP 504 for /v1", reason="unavailable")),
+        (500, "", Refused("HTTP 500 for /v1: Internal Server Error")),
+        (501, "", Refused("HTTP 501 for /v1: Not Implemented")),
+        (599, "", Refused("HTTP 599 for /v1: an unknown status")),
+        (400, "", Refused("HTTP 400 for /v1: Bad Request")),
+        (502, "", Refused("HTTP 502 for /v1: Bad Gateway", reason="unavailable")),
+        (504, "", Refused("HTTP 504 for /v1: Gateway Timeout", reason="unavailable")),
         (503, "Service Unavailable", Refused("HTTP 503 for /v1: Service Unavailable", reason="unavailable")),
         (503, "Loading model", Refused("HTTP 503 for /v1: Loading model", reason="loading")),
         (503, "the server is overloaded", Refused("HTTP 503 for /v1: the server is overloaded", reason="unavailable")),
@@ -48,6 +52,52 @@ from probe.transport.framing.base import Response
 )
 def test_what_a_status_means(status: int, body: str, expected: Refused) -> None:
     assert refusal(Response(status, {}), "/v1", body.encode()) == expected
+
+
+SERVER = ServerPlan("x", "ws://h/ws")
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "reason", "said"),
+    [
+        (401, "?", "unauthorized", "HTTP 401 instead of a WebSocket: ?; no credentials were sent: set headers"),
+        (403, "", "unauthorized", "HTTP 403 instead of a WebSocket: Forbidden; no credentials were sent: set headers"),
+        (404, "", "not_found", "HTTP 404 instead of a WebSocket; check the path: Not Found"),
+        (200, "<html>", "not_websocket", "HTTP 200 instead of a WebSocket; check the path"),
+        (400, "?", "not_websocket", "HTTP 400 instead of a WebSocket; check the path"),
+        (426, "", "not_websocket", "HTTP 426 instead of a WebSocket; check the path"),
+        (500, "oops", "server_error", "HTTP 500 instead of a WebSocket: oops"),
+        (502, "<html>", "unavailable", "HTTP 502 instead of a WebSocket: Bad Gateway"),
+        (503, '{"error": {"message": "Loading model"}}', "loading", "HTTP 503 instead of a WebSocket: Loading model"),
+        (504, "", "unavailable", "HTTP 504 instead of a WebSocket: Gateway Timeout"),
+    ],
+)  # fmt: skip
+def test_what_the_answer_to_a_handshake_means(status: int, body: str, reason: str, said: str) -> None:
+    assert refused_handshake(Refusal(status, {}, body.encode()), SERVER) == Refused(said, reason=reason)
+    assert reason in REASONS["connect"]
+
+
+@pytest.mark.parametrize(("status", "words"), [(429, ""), (503, "too many connections")])
+def test_a_server_that_is_full_says_so_at_the_handshake(status: int, words: str) -> None:
+    assert refused_handshake(Refusal(status, {}, words.encode()), SERVER).busy
+
+
+def test_a_handshake_that_is_redirected_names_where_to_without_a_password() -> None:
+    found = refused_handshake(Refusal(302, {"location": "wss://u:p@h/ws?key=1"}, b""), SERVER)
+    where = "it redirects to wss://h/ws: enter the address that it is at"
+    assert found == Refused(f"HTTP 302 instead of a WebSocket: {where}", reason="not_found")
+
+
+def test_credentials_that_are_refused_are_told_from_none_and_not_quoted() -> None:
+    server = ServerPlan("x", "ws://h/ws", {}, {"authorization": "Bearer sk-12345678"})
+    found = refused_handshake(Refusal(401, {}, b"bad key sk-12345678"), server)
+    assert found.message == (
+        "HTTP 401 instead of a WebSocket: bad key …; it does not accept the credentials that it was sent"
+    )
+    assert with_advice(Refused("x", reason="unauthorized"), ServerPlan("x", "http://u:p@h/v1")) == Refused(
+        "x; it does not accept the credentials that it was sent", reason="unauthorized"
+    )
+    assert with_advice(Ready(), server) == Ready()
 
 
 def test_a_redirect_names_where_to() -> None:
@@ -149,6 +199,8 @@ nested = st.recursive(
     st.one_of(st.binary(), nested.map(lambda each: json.dumps(each).encode())),
 )
 def test_any_answer_is_a_reason_of_both_stages_and_one_line(status: int, headers: dict[str, str], body: bytes) -> None:
+    handshake = refused_handshake(Refusal(status, headers, body), SERVER)
+    assert handshake.reason in REASONS["connect"] and handshake.message.isprintable() and len(handshake.message) <= 350
     found = refusal(Response(status, headers), "/v1", body)
     assert found.reason in REASONS["llm"] and found.reason in REASONS["tts"]
     assert found.message.isprintable() and len(found.message) <= 301

@@ -17,7 +17,7 @@ from probe.protocols.base import (
     Terms,
 )
 from probe.protocols.fields import one_line
-from probe.protocols.http_answers import BODY_PATIENCE_S, discreet, secrets_of, succeeded
+from probe.protocols.http_answers import BODY_PATIENCE_S, discreet, secrets_of, succeeded, with_advice
 from probe.protocols.kept_alive import too_idle
 from probe.protocols.openai_chat.answer import Failed, Streamed, Whole
 from probe.timestamps import NS_PER_S
@@ -34,6 +34,7 @@ class ChatConversation(LlmConversation):
         parts = urlsplit(terms.server.url)
         self._path = f"{parts.path.rstrip('/')}/chat/completions"
         self._target = f"{self._path}?{parts.query}" if parts.query else self._path
+        self._server = terms.server
         self._options = terms.server.options
         self._secrets = secrets_of(terms.server)
         self._request: Send | None = None
@@ -117,7 +118,7 @@ class ChatConversation(LlmConversation):
     def _checked(self, events: Iterable[Event]) -> Iterator[Event]:
         """What the server says, without the credentials that it may quote."""
         for event in events:
-            yield discreet(event, self._secrets)
+            yield discreet(with_advice(event, self._server), self._secrets)
 
     def _body(self, question: Question) -> dict[str, Any]:
         options = self._options

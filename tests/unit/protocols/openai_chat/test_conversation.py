@@ -34,6 +34,7 @@ from probe.timestamps import NS_PER_S
 from probe.transport.framing.base import Body, BodyEnd, Ended, Incoming, Request, Response
 
 KEY = "sk-0123456789"
+NOT_ACCEPTED = "it does not accept the credentials that it was sent"
 SSE = {"content-type": "text/event-stream; charset=utf-8"}
 JSON = {"content-type": "application/json"}
 MESSAGES = ({"role": "system", "content": "Be brief."}, {"role": "user", "content": "Grüß dich."})
@@ -212,8 +213,14 @@ def test_a_200_that_is_an_error() -> None:
 @pytest.mark.parametrize(
     ("status", "data", "reason", "busy", "said"),
     [
-        (401, b'{"error": {"message": "Invalid API Key"}}', "unauthorized", False, ": Invalid API Key"),
-        (403, b"", "unauthorized", False, ""),
+        (
+            401,
+            b'{"error": {"message": "Invalid API Key"}}',
+            "unauthorized",
+            False,
+            f": Invalid API Key; {NOT_ACCEPTED}",
+        ),
+        (403, b"", "unauthorized", False, f": Forbidden; {NOT_ACCEPTED}"),
         (404, b'{"detail": "Not Found"}', "not_found", False, ": Not Found"),
         (404, b'{"object": "error", "message": "no model q"}', "not_found", False, ": no model q"),
         (
@@ -227,8 +234,8 @@ def test_a_200_that_is_an_error() -> None:
         (500, b"oh\nno", "server_error", False, ": oh no"),
         (503, b'{"error": {"message": "Loading model"}}', "loading", False, ": Loading model"),
         (503, b'{"error": {"message": "overloaded"}}', "unavailable", False, ": overloaded"),
-        (502, b"<html><h1>Bad gateway</h1>", "unavailable", False, ""),
-        (504, b"", "unavailable", False, ""),
+        (502, b"<html><h1>Bad gateway</h1>", "unavailable", False, ": Bad Gateway"),
+        (504, b"", "unavailable", False, ": Gateway Timeout"),
         (400, b'{"error": {"message": ""}}', "server_error", False, ': {"error": {"message": ""}}'),
     ],
 )
@@ -236,6 +243,22 @@ def test_a_status_and_its_words(status: int, data: bytes, reason: str, busy: boo
     found = refusal(status, data)
     assert (found.reason, found.busy, found.fatal) == (reason, busy, True)
     assert found.message == f"HTTP {status} for /v1/chat/completions{said}"
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("http://h", "HTTP 404 for /chat/completions (the URL of most servers ends in /v1): Not Found"),
+        ("http://h/", "HTTP 404 for /chat/completions (the URL of most servers ends in /v1): Not Found"),
+        (
+            "http://h/v1/chat/completions",
+            "HTTP 404 for /v1/chat/completions/chat/completions (leave /chat/completions out of the URL): Not Found",
+        ),
+        ("http://h/v1", "HTTP 404 for /v1/chat/completions: Not Found"),
+    ],
+)
+def test_a_path_that_is_not_there_says_what_is_wrong_with_the_url(url: str, said: str) -> None:
+    assert answered([], JSON, 404, conversation(url)) == [Refused(said, reason="not_found")]
 
 
 def test_a_redirect_is_named_without_its_secrets() -> None:

@@ -179,7 +179,8 @@ def test_credentials_that_a_server_quotes_are_left_out() -> None:
     asked(talk)
     frames = (Response(401, {}), Body(b"no such key: query-secret"), BodyEnd())
     (found,) = [step for frame in frames for step in talk.received(frame, 6)]
-    assert found == Refused("HTTP 401 for /v1/audio/speech: no such key: …", reason="unauthorized")
+    said = "no such key: …; it does not accept the credentials that it was sent"
+    assert found == Refused(f"HTTP 401 for /v1/audio/speech: {said}", reason="unauthorized")
 
 
 @pytest.mark.parametrize("how", ["malformed", "flood"])
