@@ -228,6 +228,8 @@ class Turn:
     done: int | None = None
     # Audio that belongs to no chunk: before the turn's first text, or after the stream was done.
     stray_audio_bytes: int = 0
+    # The model that answered, as the LLM server names it; it may be another than the one that was asked for.
+    model: str | None = None
     # How many tokens the LLM server counted in the whole answer, reasoning included.
     usage_tokens: int | None = None
     # How long its work took as the LLM server itself measured it: milliseconds, by its own names.

@@ -11,10 +11,13 @@ from fakes import Step as Played
 from msgspec import Struct
 
 from probe.protocols.base import (
+    Answering,
     Connect,
     Done,
+    Event,
     LlmConversation,
     Question,
+    Reasoned,
     Send,
     ServerProtocol,
     ServerTimes,
@@ -44,7 +47,17 @@ class FreeRunning(LlmConversation):
         del at
         if isinstance(frame, Text):
             ((what, value),) = json.loads(frame.data).items()
-            yield {"answer": Token, "usage": Usage, "times": ServerTimes, "done": Done}.get(what, _reasoning)(value)
+            yield _SAID.get(what, _reasoning)(value)
+
+
+_SAID: dict[str, Callable[[Any], Event]] = {
+    "answer": Token,
+    "usage": Usage,
+    "times": ServerTimes,
+    "done": Done,
+    "model": Answering,
+    "reasoned": lambda _: Reasoned(),
+}
 
 
 def _reasoning(text: str) -> Token:

@@ -35,6 +35,7 @@ class Found:
     users: int | str = NOT_ASKED
     cold: bool | str = NOT_ASKED
     voices: tuple[str, ...] | str = NOT_ASKED
+    advice: str | None = None
 
     def line(self) -> str:
         """All that is known of it, for a person."""
@@ -43,7 +44,7 @@ class Found:
             return f"{what}: {self.error}"
         voices = self.voices if isinstance(self.voices, str) else ", ".join(self.voices)
         asked = {"users": self.users, "cold": _yes_or_no(self.cold), "voices": voices}
-        said = {"model": self.model, "build": self.build, **asked}
+        said = {"model": self.model, "build": self.build, **asked, "advice": self.advice}
         parts = (f"{name}: {value}" for name, value in said.items() if value not in (None, NOT_ASKED))
         return "; ".join((f"{what}: connected in {self.connected_ms:.1f} ms", *parts))
 
@@ -73,6 +74,7 @@ async def _found(target: Target, role: Role, server: ServerPlan, protocol: Serve
         users=await _users(protocol.users(server)),
         cold=await _answer(protocol.cold(server)),
         voices=await _answer(protocol.voices(server)),
+        advice=await questions.first(protocol.advice(server)),
     )
 
 

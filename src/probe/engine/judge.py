@@ -33,6 +33,7 @@ async def finished(turn: TurnInProgress) -> Turn:
         chunks=tuple(chunks),
         done=turn.tts.segments.done,
         stray_audio_bytes=turn.tts.segments.stray_bytes,
+        model=turn.llm.model,
         usage_tokens=turn.llm.usage_tokens,
         server_times=turn.llm.server_times,
     )

@@ -94,6 +94,10 @@ def test_the_founding_protocols_are_the_defaults() -> None:
         ({"error": "stream_id required"}, Refused("stream_id required")),
         ({"stream_id": STREAM, "error": "Stream not found"}, Refused("Stream not found")),
         (
+            {"stream_id": STREAM, "error": "llama.cpp answers HTTP 503: Loading model"},
+            Refused("llama.cpp answers HTTP 503: Loading model", reason="loading"),
+        ),
+        (
             {"stream_id": STREAM, "error": "No slots available (max 1)"},
             Refused("No slots available (max 1)", busy=True),
         ),

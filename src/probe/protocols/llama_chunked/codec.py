@@ -15,6 +15,7 @@ from probe.protocols.fields import (
     shown,
     time_or_none,
 )
+from probe.protocols.http_answers import says_loading
 from probe.record import Pause
 from probe.text import storable
 
@@ -63,7 +64,7 @@ class LlamaChunked:
             return Unknown()
         if reply.get("error") is not None:
             message = complaint(reply["error"], data)
-            return Refused(message, busy=_BUSY in message.lower())
+            return Refused(message, busy=_BUSY in message.lower(), reason=_reason(message))
         match reply.get("type"):
             case "token":
                 content = reply.get("content", "")
@@ -79,6 +80,11 @@ class LlamaChunked:
             case None:
                 return _untyped(reply)
         return Unknown()
+
+
+def _reason(message: str) -> str:
+    """The llama.cpp behind it may still be loading its model; it says nothing else that we could tell apart."""
+    return "loading" if says_loading(message) else "server_error"
 
 
 def _untyped(reply: dict[str, Any]) -> Reply:

@@ -37,6 +37,7 @@ class ChatConversation(LlmConversation):
         self._server = terms.server
         self._options = terms.server.options
         self._secrets = secrets_of(terms.server)
+        self._opened = bool(self._options.get("opens_reasoning"))
         self._request: Send | None = None
         # Whether a response is owed, or has begun and not ended.
         self._open = False
@@ -109,9 +110,9 @@ class ChatConversation(LlmConversation):
         elif packed not in ("identity", ""):
             yield Malformed(f"a response packed with {one_line(packed)}, which was not asked for")
         elif kind in ("text/event-stream", ""):
-            self._reader = Streamed()
+            self._reader = Streamed(opened=self._opened)
         elif kind == "application/json":
-            self._reader = Whole()
+            self._reader = Whole(opened=self._opened)
         else:
             yield Malformed(f"HTTP {response.status} with {one_line(kind)} instead of text/event-stream")
 

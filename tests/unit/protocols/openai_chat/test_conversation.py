@@ -78,6 +78,20 @@ def refusal(status: int, data: bytes = b"", headers: Mapping[str, str] = JSON) -
     return found
 
 
+def test_a_template_that_opens_the_reasoning_itself() -> None:
+    pieces = [said("Hm. ", "So.", "</think>", "\\n", "Hi") + FINISH]
+    assert answered(pieces, talk=conversation(opens_reasoning=True)) == [
+        Token("Hm. ", "reasoning"),
+        Token("So.", "reasoning"),
+        Token("</think>", "reasoning"),
+        Token("\n", "reasoning"),
+        Token("Hi"),
+        Done("stop"),
+    ]
+    whole = json.dumps({"choices": [{"message": {"content": "Hm.</think>Hi"}, "finish_reason": "stop"}]}).encode()
+    assert Token("Hi") in answered([whole], JSON, talk=conversation(opens_reasoning=True))
+
+
 # What is asked
 
 
