@@ -30,7 +30,9 @@ _MAX_DEPTH = 5
 _WORDS = ("message", "msg", "error", "errors", "detail", "details", "error_description", "title")
 # The status says that the server can't answer now; its words say whether it is about to.
 _LOADING = ("loading", "warming up", "not ready", "still starting")
-_CROWDED = ("busy", "too many", "queue is full", "queue full", "pending requests")
+_CROWDED = (
+    "busy", "too many", "queue is full", "queue full", "pending requests", "at capacity", "server is full", "no slot",
+)  # fmt: skip
 # What servers write where nothing went wrong.
 _NO_ERROR = (None, False, "")
 # What an answer or an event of one has, and a document that is an error has not.

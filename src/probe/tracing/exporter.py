@@ -160,7 +160,7 @@ class SpanSink:
         if rejected > 0:
             self._on_dropped(rejected)
             why = self._collector.reason(response.partial_success.error_message)
-            self._complain(why, f"the collector rejected {rejected} spans: {why}")
+            self._complain(why, f"the collector rejected {rejected} spans: {why or 'it does not say why'}")
         else:
             self._reason = None
         return True

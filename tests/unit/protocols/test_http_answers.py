@@ -77,7 +77,7 @@ def test_what_the_answer_to_a_handshake_means(status: int, body: str, reason: st
     assert reason in REASONS["connect"]
 
 
-@pytest.mark.parametrize(("status", "words"), [(429, ""), (503, "too many connections")])
+@pytest.mark.parametrize(("status", "words"), [(429, ""), (503, "too many connections"), (503, "Server is full")])
 def test_a_server_that_is_full_says_so_at_the_handshake(status: int, words: str) -> None:
     assert refused_handshake(Refusal(status, {}, words.encode()), SERVER).busy
 
