@@ -11,6 +11,7 @@ from typing import Any, Literal, Self
 
 from probe.legacy import record_as_today
 from probe.typed_json import plain, typed
+from probe.urls import without_secrets
 
 # What a server does: hear, think, speak, or all of it (speech to speech).
 Role = Literal["stt", "llm", "tts", "agent"]
@@ -67,11 +68,11 @@ class ServerPlan:
     """One network service: where it is, and the protocol that it speaks with what that protocol takes.
 
     `options` hold JSON values, the protocol's defaults included, and none that is None. `headers` are secrets, and
-    not part of the record.
+    not part of the record; of `url` that is what may be shown of it: a user, a password and a query may be secrets.
     """
 
     protocol: str
-    url: str
+    url: str = field(metadata={"json": without_secrets})
     options: Mapping[str, Any] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict, repr=False, metadata={"json": False})
 
@@ -120,7 +121,10 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Why a run ended early: a stage, a reason from REASONS, and a sentence for a person."""
+    """Why a run ended early: a stage, a reason from REASONS, and a sentence for a person, in our words.
+
+    What a server said of it is in the record's `said`.
+    """
 
     stage: Stage
     reason: str
@@ -258,6 +262,9 @@ class RunRecord:
     skipped: str | None = None
     # Reasons to distrust our own measurement, for a person to read.
     doubts: tuple[str, ...] = ()
+    # What servers said beside their answers, in their own words: these may quote what was asked or answered. Only the
+    # history and what shows a run to its owner read them; failures, doubts and `skipped` have none of them.
+    said: tuple[str, ...] = ()
     served: ServerIdentity = ServerIdentity()
     # Whether a server had to load its model for this run; None where nobody knows.
     cold: bool | None = None

@@ -11,13 +11,11 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from runs import failed
 
 from probe.audio import speakable
 from probe.engine.cutter import cut, sentence_end, undecided
-from probe.privacy import without_texts
+from probe.engine.discretion import secrets_of, without
 from probe.protocols import fields, http_answers
-from probe.protocols.base import Refused
 from probe.protocols.llama_chunked.codec import LlamaChunked
 from probe.protocols.magpie.codec import MagpieTts
 from probe.protocols.openai_chat.answer import Streamed, Whole
@@ -47,7 +45,6 @@ ALPHABETS = (
 )  # fmt: skip
 KEY = "sk-1234567890-1234567890"
 SERVER = ServerPlan("x", "http://h/v1", {}, {"authorization": f"Bearer {KEY}"})
-RUN = failed()
 
 
 def tokens(text: str, size: int = 8) -> Iterator[str]:
@@ -108,7 +105,6 @@ READERS: dict[str, Callable[[str], Any]] = {
     "text.one_line": one_line,
     "text.cut": lambda text: cut_text(text, 100),
     "text.storable": storable,
-    "privacy.without_texts": lambda text: without_texts(text, RUN),
     "audio.speakable": speakable,
     "cutter.sentence_end": sentence_end,
     "cutter.cut": cut_up,
@@ -124,7 +120,7 @@ READERS: dict[str, Callable[[str], Any]] = {
     "http_answers.refused_handshake": lambda text: http_answers.refused_handshake(
         Refusal(401, {"location": text}, as_bytes(text)), SERVER
     ),
-    "http_answers.discreet": lambda text: http_answers.discreet(Refused(text), http_answers.secrets_of(SERVER)),
+    "discretion.without": lambda text: without(text, secrets_of(SERVER)),
     "openai_chat.thinking": think,
     "openai_chat.Streamed": stream,
     "openai_chat.Whole": whole,

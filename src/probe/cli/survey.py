@@ -7,6 +7,7 @@ from typing import Any
 from probe.clock import AnchoredClock
 from probe.config import Config
 from probe.daemon import questions
+from probe.engine.discretion import secrets_of, without
 from probe.protocols.base import Inquiries, Inquiry, ServerProtocol
 from probe.protocols.http_answers import refused_handshake
 from probe.record import Role, ServerPlan, Target
@@ -64,7 +65,9 @@ async def _found(target: Target, role: Role, server: ServerPlan, protocol: Serve
     try:
         connected_ms = await _connect(server, protocol, target.limits.connect_s)
     except ConnectError as error:
-        return replace(found, error=without_secrets(_why(error, server)))
+        why, said = _why(error, server)
+        said = without(said, secrets_of(server))
+        return replace(found, error=without_secrets(f"{why}; {said}" if said else why))
     serving = await questions.identity(protocol.identity(server))
     return replace(
         found,
@@ -103,11 +106,12 @@ async def _connect(server: ServerPlan, protocol: ServerProtocol[Any], timeout_s:
     return took
 
 
-def _why(error: ConnectError, server: ServerPlan) -> str:
-    """Why there is no connection, with what a server says that refused the handshake."""
+def _why(error: ConnectError, server: ServerPlan) -> tuple[str, str]:
+    """Why there is no connection, and the server's own words about it."""
     if error.refusal is None:
-        return str(error)
-    return f"{without_secrets(server.url)}: {refused_handshake(error.refusal, server).message}"
+        return str(error), error.said
+    refused = refused_handshake(error.refusal, server)
+    return f"{without_secrets(server.url)}: {refused.message}", refused.said
 
 
 def _ignored(_at: int, _frame: Incoming) -> None:

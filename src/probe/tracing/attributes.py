@@ -75,7 +75,6 @@ def of_chat(record: RunRecord, turn: Turn, chunk: Chunk, measured: ChunkMeasures
             genai.OPERATION_NAME: genai.CHAT,
             genai.PROVIDER_NAME: target.servers["llm"].protocol,
             genai.REQUEST_MODEL: llm_model(record),
-            genai.RESPONSE_MODEL: turn.model,
             genai.OUTPUT_TYPE: "text",
             genai.REQUEST_STREAM: True,
             genai.REQUEST_TEMPERATURE: scenario.temperature,

@@ -5,7 +5,7 @@ import socket
 import ssl
 from urllib.parse import urlsplit
 
-from probe.transport.framing.base import Refusal
+from probe.transport.framing.base import FramingError, Refusal
 
 # What an address with TLS would be without, and the other way round.
 _PLAIN = {"wss": "ws", "https": "http"}
@@ -41,6 +41,14 @@ def why_not(error: BaseException, url: str, timeout_s: float) -> tuple[str, str]
         case OSError():
             return "unreachable", f"{url}: {error.strerror or error}"
     return "not_websocket", f"{url}: no {_what(url)} server answers there ({error})"
+
+
+def said_in(error: BaseException) -> str:
+    """What the server itself said of it, on one line; empty where it said nothing. For the history alone."""
+    match error:
+        case FramingError():
+            return error.said
+    return ""
 
 
 def _what(url: str) -> str:

@@ -108,7 +108,8 @@ async def plain_asked_for_tls(stage: Stage) -> AsyncIterator[str]:
 @asynccontextmanager
 async def elsewhere(stage: Stage) -> AsyncIterator[str]:
     """A server whose only word is where the real one is."""
-    answer = f"HTTP/1.1 307 Temporary Redirect\r\nLocation: {stage.llm.url}\r\nContent-Length: 0\r\n\r\n"
+    where = stage.llm.url.replace("127.0.0.1", "localhost")
+    answer = f"HTTP/1.1 307 Temporary Redirect\r\nLocation: {where}\r\nContent-Length: 0\r\n\r\n"
     async with ScriptedLlm(_on_handshake(Raw(answer.encode()), Drop())) as server:
         yield server.url
 
@@ -131,10 +132,11 @@ def _on_handshake(*steps: Any) -> LlmScript:
     return LlmScript(on_handshake=steps)
 
 
-def _http(status: int, reason: str, say: str, words: str = "scripted", **parts: Any) -> Row:
+def _http(status: int, reason: str, say: str = "", words: str = "scripted", **parts: Any) -> Row:
     name = "-".join((f"http-{status}", *(words.lower().split() if words != "scripted" else ())))
     injected = f"HTTP {status} instead of an upgrade" + ("" if words == "scripted" else f', "{words}"')
-    return _row(name, injected, reason, say, llm=_on_handshake(Http(status, {"detail": words})), **parts)
+    script = _on_handshake(Http(status, {"detail": words}))
+    return _row(name, injected, reason, say or f"HTTP {status}", said=words, llm=script, **parts)
 
 
 SKIPPED = {"outcome": "skipped", "stage": ""}
@@ -170,29 +172,32 @@ ROWS = (
     _http(401, "unauthorized", "no credentials were sent"),
     _row(
         "http-401-tts", "HTTP 401 to the wrong credentials", "unauthorized", "does not accept the credentials",
-        where="TTS", tts=TtsScript(on_handshake=(Http(401, {"error": {"message": "wrong key"}}),)),
+        said="wrong key", where="TTS", tts=TtsScript(on_handshake=(Http(401, {"error": {"message": "wrong key"}}),)),
         target='tts = { headers = { authorization = "Bearer wrong" } }',
     ),
-    _http(403, "unauthorized", "HTTP 403"),
+    _http(403, "unauthorized"),
     _http(404, "not_found", "check the path"),
     _http(426, "not_websocket", "check the path"),
-    _http(429, "", "HTTP 429", **SKIPPED),
-    _http(500, "server_error", "scripted"),
-    _http(501, "server_error", "HTTP 501"),
-    _http(502, "unavailable", "HTTP 502"),
-    _http(503, "unavailable", "HTTP 503"),
-    _http(503, "loading", "Loading model", "Loading model"),
-    _http(503, "", "too many connections", "too many connections", **SKIPPED),
-    _http(504, "unavailable", "HTTP 504"),
+    _http(429, "", **SKIPPED),
+    _http(500, "server_error"),
+    _http(501, "server_error"),
+    _http(502, "unavailable"),
+    _http(503, "unavailable"),
+    _http(503, "loading", words="Loading model"),
+    _http(503, "", words="too many connections", **SKIPPED),
+    _http(504, "unavailable"),
     _row("wrong-path", "the URL's path is not the WebSocket's", "not_found", "check the path", llm_url=wrong_path),
-    _row("redirects", "a redirect to itself", "not_found", "redirects to /ws", llm=_on_handshake(REDIRECT, Drop())),
     _row(
-        "redirects-elsewhere", "a redirect to a working server", "not_found", "redirects to ws:",
-        llm_url=elsewhere,
+        "redirects", "a redirect to itself", "not_found", "it redirects",
+        said="it redirects to /ws", llm=_on_handshake(REDIRECT, Drop()),
+    ),
+    _row(
+        "redirects-elsewhere", "a redirect to a working server", "not_found", "it redirects",
+        said="it redirects to ws://localhost:", llm_url=elsewhere,
     ),
     _row(
         "redirects-twice", "an answer that redirects to two places", "not_found", "HTTP 302",
-        llm=_on_handshake(TWO_PLACES, Drop()),
+        said="it redirects to /ws", llm=_on_handshake(TWO_PLACES, Drop()),
     ),
     _row("another-protocol", "an SSH server answers", "not_websocket", llm=_on_accept(SSH_BANNER, Stall())),
     _row("wrong-accept-key", "a handshake that does not fit ours", "not_websocket", llm=_on_handshake(WRONG_KEY)),

@@ -7,15 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from probe.protocols.base import Malformed, Ready, Refused
+from probe.protocols.base import Ready, Refused
 from probe.protocols.http_answers import (
     MAX_BODY_BYTES,
     FailedAnswer,
     complaint,
-    discreet,
+    media_type,
     refusal,
     refused_handshake,
-    secrets_of,
     succeeded,
     with_advice,
     words_in,
@@ -27,24 +26,28 @@ from probe.transport.framing.base import Refusal, Response
 @pytest.mark.parametrize(
     ("status", "body", "expected"),
     [
-        (401, "Invalid API Key", Refused("HTTP 401 for /v1: Invalid API Key", reason="unauthorized")),
+        (401, "Invalid API Key", Refused("HTTP 401 for /v1", "Invalid API Key", reason="unauthorized")),
         (403, "", Refused("HTTP 403 for /v1: Forbidden", reason="unauthorized")),
         (404, "", Refused("HTTP 404 for /v1: Not Found", reason="not_found")),
-        (429, "busy", Refused("HTTP 429 for /v1: busy", busy=True)),
+        (429, "busy", Refused("HTTP 429 for /v1", "busy", busy=True)),
         (500, "", Refused("HTTP 500 for /v1: Internal Server Error")),
         (501, "", Refused("HTTP 501 for /v1: Not Implemented")),
         (599, "", Refused("HTTP 599 for /v1: an unknown status")),
         (400, "", Refused("HTTP 400 for /v1: Bad Request")),
         (502, "", Refused("HTTP 502 for /v1: Bad Gateway", reason="unavailable")),
         (504, "", Refused("HTTP 504 for /v1: Gateway Timeout", reason="unavailable")),
-        (503, "Service Unavailable", Refused("HTTP 503 for /v1: Service Unavailable", reason="unavailable")),
-        (503, "Loading model", Refused("HTTP 503 for /v1: Loading model", reason="loading")),
-        (503, "the server is overloaded", Refused("HTTP 503 for /v1: the server is overloaded", reason="unavailable")),
+        (503, "Service Unavailable", Refused("HTTP 503 for /v1", "Service Unavailable", reason="unavailable")),
+        (503, "Loading model", Refused("HTTP 503 for /v1", "Loading model", reason="loading")),
+        (
+            503,
+            "the server is overloaded",
+            Refused("HTTP 503 for /v1", "the server is overloaded", reason="unavailable"),
+        ),
         (
             503,
             "server busy, maximum pending requests exceeded",
             Refused(
-                "HTTP 503 for /v1: server busy, maximum pending requests exceeded", busy=True, reason="unavailable"
+                "HTTP 503 for /v1", "server busy, maximum pending requests exceeded", busy=True, reason="unavailable"
             ),
         ),
         (304, "", Refused("HTTP 304 for /v1: a redirect to nowhere", reason="not_found")),
@@ -55,25 +58,27 @@ def test_what_a_status_means(status: int, body: str, expected: Refused) -> None:
 
 
 SERVER = ServerPlan("x", "ws://h/ws")
+NONE_SENT = "no credentials were sent: set headers"
 
 
 @pytest.mark.parametrize(
-    ("status", "body", "reason", "said"),
+    ("status", "body", "reason", "what", "said"),
     [
-        (401, "?", "unauthorized", "HTTP 401 instead of a WebSocket: ?; no credentials were sent: set headers"),
-        (403, "", "unauthorized", "HTTP 403 instead of a WebSocket: Forbidden; no credentials were sent: set headers"),
-        (404, "", "not_found", "HTTP 404 instead of a WebSocket; check the path: Not Found"),
-        (200, "<html>", "not_websocket", "HTTP 200 instead of a WebSocket; check the path"),
-        (400, "?", "not_websocket", "HTTP 400 instead of a WebSocket; check the path"),
-        (426, "", "not_websocket", "HTTP 426 instead of a WebSocket; check the path"),
-        (500, "oops", "server_error", "HTTP 500 instead of a WebSocket: oops"),
-        (502, "<html>", "unavailable", "HTTP 502 instead of a WebSocket: Bad Gateway"),
-        (503, '{"error": {"message": "Loading model"}}', "loading", "HTTP 503 instead of a WebSocket: Loading model"),
-        (504, "", "unavailable", "HTTP 504 instead of a WebSocket: Gateway Timeout"),
+        (401, "no key", "unauthorized", f"; {NONE_SENT}", "no key"),
+        (403, "", "unauthorized", f": Forbidden; {NONE_SENT}", ""),
+        (404, "", "not_found", "; check the path: Not Found", ""),
+        (200, "<html>", "not_websocket", "; check the path", ""),
+        (400, "?", "not_websocket", "; check the path", "?"),
+        (426, "", "not_websocket", "; check the path", ""),
+        (500, "oops", "server_error", "", "oops"),
+        (502, "<html>", "unavailable", ": Bad Gateway", ""),
+        (503, '{"error": {"message": "Loading model"}}', "loading", "", "Loading model"),
+        (504, "", "unavailable", ": Gateway Timeout", ""),
     ],
-)  # fmt: skip
-def test_what_the_answer_to_a_handshake_means(status: int, body: str, reason: str, said: str) -> None:
-    assert refused_handshake(Refusal(status, {}, body.encode()), SERVER) == Refused(said, reason=reason)
+)
+def test_what_the_answer_to_a_handshake_means(status: int, body: str, reason: str, what: str, said: str) -> None:
+    found = refused_handshake(Refusal(status, {}, body.encode()), SERVER)
+    assert found == Refused(f"HTTP {status} instead of a WebSocket{what}", said, reason=reason)
     assert reason in REASONS["connect"]
 
 
@@ -84,18 +89,23 @@ def test_a_server_that_is_full_says_so_at_the_handshake(status: int, words: str)
 
 def test_a_handshake_that_is_redirected_names_where_to_without_a_password() -> None:
     found = refused_handshake(Refusal(302, {"location": "wss://u:p@h/ws?key=1"}, b""), SERVER)
-    where = "it redirects to wss://h/ws: enter the address that it is at"
-    assert found == Refused(f"HTTP 302 instead of a WebSocket: {where}", reason="not_found")
+    what = "HTTP 302 instead of a WebSocket: it redirects: enter the address that it is at"
+    assert found == Refused(what, "it redirects to wss://h/ws", reason="not_found")
 
 
-def test_credentials_that_are_refused_are_told_from_none_and_not_quoted() -> None:
-    server = ServerPlan("x", "ws://h/ws", {}, {"authorization": "Bearer sk-12345678"})
-    found = refused_handshake(Refusal(401, {}, b"bad key sk-12345678"), server)
-    assert found.message == (
-        "HTTP 401 instead of a WebSocket: bad key …; it does not accept the credentials that it was sent"
-    )
-    assert with_advice(Refused("x", reason="unauthorized"), ServerPlan("x", "http://u:p@h/v1")) == Refused(
-        "x; it does not accept the credentials that it was sent", reason="unauthorized"
+@pytest.mark.parametrize(
+    ("url", "headers", "advice"),
+    [
+        ("ws://h/ws", {}, NONE_SENT),
+        ("ws://h/ws", {"authorization": "Bearer x"}, "it does not accept the credentials that it was sent"),
+        ("ws://u:p@h/ws", {}, "it does not accept the credentials that it was sent"),
+        ("ws://h/ws?token=1", {}, "it does not accept the credentials that it was sent"),
+    ],
+)
+def test_wrong_credentials_are_told_from_none(url: str, headers: dict[str, str], advice: str) -> None:
+    server = ServerPlan("x", url, {}, headers)
+    assert with_advice(Refused("a", "b", reason="unauthorized"), server) == Refused(
+        f"a; {advice}", "b", reason="unauthorized"
     )
     assert with_advice(Ready(), server) == Ready()
 
@@ -103,7 +113,8 @@ def test_credentials_that_are_refused_are_told_from_none_and_not_quoted() -> Non
 def test_a_redirect_names_where_to() -> None:
     found = refusal(Response(307, {"location": "http://u:p@h/v1/audio/speech/?key=1"}), "/v1", b"")
     assert found == Refused(
-        "HTTP 307 for /v1: it redirects to http://h/v1/audio/speech/: enter the address that it is at",
+        "HTTP 307 for /v1: it redirects: enter the address that it is at",
+        "it redirects to http://h/v1/audio/speech/",
         reason="not_found",
     )
 
@@ -163,26 +174,25 @@ def test_which_document_is_an_error(document: dict[str, Any], expected: str | No
 def test_no_more_is_kept_than_is_read() -> None:
     answer = FailedAnswer(Response(500, {}), "/v1")
     found = [each for _ in range(100) for each in answer.feed(b"x" * 2**12)]
-    assert len(found) == 1 and len(found[0].message) < 310 and len(answer._body) == MAX_BODY_BYTES
+    assert len(found) == 1 and 250 < len(found[0].said) < 310 and len(answer._body) == MAX_BODY_BYTES
     assert [*answer.end()] == []
 
 
-def test_credentials_that_a_server_quotes_are_left_out() -> None:
-    secrets = secrets_of(
-        ServerPlan(
-            "x", "http://me:pass%20and%40word@h/v1?key=query-secret&n=1", {}, {"authorization": "Bearer sk-12345678"}
-        )
-    )
-    assert secrets == ("sk-12345678", "and@word", "query-secret")
-    quoted = "bad sk-12345678, and@word or query-secret"
-    assert discreet(Refused(quoted, busy=True, reason="loading"), secrets) == Refused(
-        "bad …, … or …", busy=True, reason="loading"
-    )
-    assert discreet(Malformed(quoted), secrets) == Malformed("bad …, … or …")
-    assert discreet(Ready(), secrets) == Ready()
-    # What is cut for a person's sake may cut a secret, too.
-    assert discreet(Refused("bad sk-123456…"), secrets) == Refused("bad …")
-    assert discreet(Refused("bad sk-1…"), secrets) == Refused("bad sk-1…")
+@pytest.mark.parametrize(
+    ("header", "name"),
+    [
+        ("text/event-stream; charset=utf-8", "text/event-stream"),
+        ("Application/JSON", "JSON"),
+        ("text/html", "HTML"),
+        ("audio/MPEG ;x=1", "audio/mpeg"),
+        ("tell/me-a-joke", "another type"),
+        ("text/plain2", "another type"),
+        ("", "no type"),
+        (" ", "no type"),
+    ],
+)
+def test_a_type_is_named_in_words_of_ours(header: str, name: str) -> None:
+    assert media_type(header) == name
 
 
 nested = st.recursive(
@@ -200,7 +210,8 @@ nested = st.recursive(
 )
 def test_any_answer_is_a_reason_of_both_stages_and_one_line(status: int, headers: dict[str, str], body: bytes) -> None:
     handshake = refused_handshake(Refusal(status, headers, body), SERVER)
-    assert handshake.reason in REASONS["connect"] and handshake.message.isprintable() and len(handshake.message) <= 350
+    assert handshake.reason in REASONS["connect"] and handshake.message.isprintable() and len(handshake.message) <= 120
     found = refusal(Response(status, headers), "/v1", body)
     assert found.reason in REASONS["llm"] and found.reason in REASONS["tts"]
-    assert found.message.isprintable() and len(found.message) <= 301
+    assert found.said.isprintable() and len(found.said) <= 330
+    assert found.message.isprintable() and len(found.message) <= 120

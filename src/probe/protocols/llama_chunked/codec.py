@@ -7,10 +7,11 @@ from msgspec import Struct
 
 from probe.protocols.base import ChunkEnd, Malformed, Messages, Refused, Token, Unknown
 from probe.protocols.fields import (
+    REPORTED,
     complaint,
     count_or_none,
+    finish_reason,
     http_url,
-    one_line,
     parse_object,
     shown,
     time_or_none,
@@ -63,28 +64,27 @@ class LlamaChunked:
         if reply.get("stream_id") not in (None, stream_id):
             return Unknown()
         if reply.get("error") is not None:
-            message = complaint(reply["error"], data)
-            return Refused(message, busy=_BUSY in message.lower(), reason=_reason(message))
+            said = complaint(reply["error"], data)
+            if _BUSY in said.lower():
+                return Refused("all its slots are taken", said, busy=True)
+            if says_loading(said):
+                return Refused("the model behind the LLM server is still being loaded", said, reason="loading")
+            return Refused(REPORTED, said)
         match reply.get("type"):
             case "token":
                 content = reply.get("content", "")
                 return (
                     Token(storable(content))
                     if isinstance(content, str)
-                    else Malformed(f"content is no text: {shown(data)}")
+                    else Malformed("content is no text", shown(data))
                 )
             case "paused" | "done" as kind:
                 return _chunk_end(reply, done=kind == "done")
             case "error":
-                return Refused(complaint(reply.get("message"), data))
+                return Refused(REPORTED, complaint(reply.get("message"), data))
             case None:
                 return _untyped(reply)
         return Unknown()
-
-
-def _reason(message: str) -> str:
-    """The llama.cpp behind it may still be loading its model; it says nothing else that we could tell apart."""
-    return "loading" if says_loading(message) else "server_error"
 
 
 def _untyped(reply: dict[str, Any]) -> Reply:
@@ -98,7 +98,7 @@ def _untyped(reply: dict[str, Any]) -> Reply:
 
 def _chunk_end(reply: dict[str, Any], *, done: bool) -> ChunkEnd:
     given, text = reply.get("reason"), reply.get("text")
-    reason = one_line(given) if isinstance(given, str) else None
+    reason = finish_reason(given)
     broken = reason in _DEAD_BACKEND
     return ChunkEnd(
         final=done,

@@ -4,11 +4,13 @@ from collections.abc import Iterator
 from typing import Any
 
 from probe.protocols.base import Answering, Done, Event, Malformed, Reasoned, Refused, ServerTimes, Token, Usage
-from probe.protocols.fields import count_or_none, one_line, parse_object, shown, time_or_none
-from probe.protocols.http_answers import FailedAnswer, complaint, words_in
+from probe.protocols.fields import REPORTED, count_or_none, finish_reason, one_line, parse_object, shown, time_or_none
+from probe.protocols.http_answers import FailedAnswer, complaint, with_advice, words_in
 from probe.protocols.openai_chat.thinking import Thinking
 from probe.protocols.sse import MAX_LINE_BYTES, Field, Fields
+from probe.record import ServerPlan
 from probe.text import storable
+from probe.transport.framing.base import Response
 
 # Of one answer, in characters: nobody listens to so much.
 MAX_TEXT = 2**18
@@ -34,7 +36,7 @@ class Answer:
     def document(self, document: dict[str, Any], data: bytes) -> Iterator[Event]:
         """Take one of the stream's documents, or the whole answer in one."""
         if (message := complaint(document)) is not None:
-            yield Refused(message or shown(data))
+            yield Refused(REPORTED, message or shown(data))
             return
         yield from self._answering(document.get("model"))
         choice = _choice(document)
@@ -48,7 +50,7 @@ class Answer:
             yield Usage(tokens)
         reason = choice.get("finish_reason")
         if isinstance(reason, str) and reason:
-            yield from self.finish(one_line(reason))
+            yield from self.finish(finish_reason(reason))
 
     def finish(self, reason: str | None) -> Iterator[Event]:
         """The answer is complete, or so the server says."""
@@ -136,7 +138,7 @@ class Streamed:
                 self._kind = field.value.strip()
             case "error":
                 # Of older llama.cpp servers.
-                yield Refused(words_in(field.value) or shown(field.value))
+                yield Refused(REPORTED, words_in(field.value) or shown(field.value))
             case "":
                 data, self._kind, kind = b"\n".join(self._data), b"", self._kind
                 self._data.clear()
@@ -164,7 +166,7 @@ class Streamed:
         elif isinstance(document, Malformed):
             yield document
         elif kind == b"error":
-            yield Refused(words_in(data) or shown(data))
+            yield Refused(REPORTED, words_in(data) or shown(data))
         else:
             yield from self._answer.document(document, data)
 
@@ -194,7 +196,7 @@ class Whole:
         yield from answer.document(document, data)
         if not isinstance(_choice(document).get("message"), dict):
             if complaint(document) is None:
-                yield Malformed(f"JSON that is no answer: {shown(data)}")
+                yield Malformed("JSON that is no answer", shown(data))
         else:
             yield from answer.finish(None)
 
@@ -206,6 +208,13 @@ class Failed(FailedAnswer):
     """An answer whose status is a failure."""
 
     owes_rest = False
+
+    def __init__(self, response: Response, path: str, server: ServerPlan) -> None:
+        super().__init__(response, path)
+        self._server = server
+
+    def end(self) -> Iterator[Refused]:
+        return (with_advice(each, self._server) for each in super().end())
 
     def cut(self) -> Iterator[Event]:
         yield from self.end()

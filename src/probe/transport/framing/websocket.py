@@ -4,15 +4,17 @@ import logging
 from collections.abc import Iterator, Mapping
 
 from websockets.client import ClientProtocol
-from websockets.exceptions import InvalidStatus, InvalidURI
-from websockets.frames import Frame, Opcode
+from websockets.exceptions import InvalidStatus, InvalidURI, PayloadTooBig
+from websockets.frames import Close, Frame, Opcode
 from websockets.protocol import State
 from websockets.uri import WebSocketURI, parse_uri
 
-from probe.text import one_line
-from probe.transport.framing.base import Binary, Ended, FramingError, Incoming, Outgoing, Refusal, Text
+from probe.transport.framing.base import Binary, Ended, FramingError, Incoming, Outgoing, Refusal, Text, printable
 
-MAX_MESSAGE_BYTES = 16 * 2**20
+# A server may send a segment in one message: a minute and a half at the usual rate.
+MAX_MESSAGE_BYTES = 4 * 2**20
+# A text message is JSON. No reply is longer, and what is parsed here holds up the other runs.
+MAX_TEXT_BYTES = 2**16
 USER_AGENT = "voice-probe"
 # How much of the body of an answer that opened nothing is kept.
 _REFUSAL_BYTES = 2**10
@@ -55,12 +57,14 @@ class WebSocket:
                 if event.opcode is Opcode.BINARY and event.fin:
                     yield Binary(bytes(event.data))
                 elif event.opcode is Opcode.TEXT and event.fin:
-                    yield Text(bytes(event.data))
+                    yield _text(bytes(event.data))
                 else:
                     yield from self._other(event)
         broken = protocol.parser_exc
+        if isinstance(broken, PayloadTooBig):
+            raise FramingError(f"a message of more than {MAX_MESSAGE_BYTES // 2**20} MiB", how="flood")
         if broken is not None and not isinstance(broken, EOFError):
-            raise FramingError(f"the server broke the WebSocket protocol: {one_line(str(broken))}")
+            raise FramingError("the server broke the WebSocket protocol", str(broken))
 
     def receive_eof(self) -> Iterator[Incoming]:
         """No frame is completed by the end; the refusal of a handshake may be."""
@@ -88,9 +92,11 @@ class WebSocket:
             self._protocol.send_close(_NORMAL_CLOSURE)
         return self.reply()
 
-    def how_closed(self) -> str:
+    def how_closed(self) -> Ended:
         frame = self._protocol.close_rcvd
-        return "without a close frame" if frame is None else one_line(f"close frame {frame}")
+        if frame is None:
+            return Ended("closed", "without a close frame")
+        return Ended("closed", f"close frame {Close(frame.code, '')}", printable(frame.reason))
 
     def _look_at_handshake(self) -> None:
         failure = self._protocol.handshake_exc
@@ -102,21 +108,27 @@ class WebSocket:
             headers = {name.lower(): value for name, value in reversed(list(answer.headers.raw_items()))}
             self.refusal = Refusal(answer.status_code, headers, bytes(answer.body[:_REFUSAL_BYTES]))
         else:
-            raise FramingError(one_line(str(failure)))
+            raise FramingError("the answer to the handshake is none", str(failure))
 
     def _other(self, frame: Frame) -> Iterator[Incoming]:
         """What is not a whole message."""
         match frame.opcode:
             case Opcode.CLOSE:
-                yield Ended("closed", self.how_closed())
+                yield self.how_closed()
             case Opcode.TEXT | Opcode.BINARY:
                 self._message = Text if frame.opcode is Opcode.TEXT else Binary
                 self._parts = [bytes(frame.data)]
             case Opcode.CONT:
                 self._parts.append(bytes(frame.data))
                 if frame.fin:
-                    yield self._message(b"".join(self._parts))
-                    self._parts = []
+                    whole, self._parts = b"".join(self._parts), []
+                    yield Binary(whole) if self._message is Binary else _text(whole)
+
+
+def _text(data: bytes) -> Text:
+    if len(data) > MAX_TEXT_BYTES:
+        raise FramingError(f"a text message of more than {MAX_TEXT_BYTES // 2**10} KiB", how="flood")
+    return Text(data)
 
 
 def _parsed(url: str) -> WebSocketURI:
