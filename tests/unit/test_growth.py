@@ -47,7 +47,7 @@ KEY = "sk-1234567890-1234567890"
 SERVER = ServerPlan("x", "http://h/v1", {}, {"authorization": f"Bearer {KEY}"})
 
 
-def tokens(text: str, size: int = 8) -> Iterator[str]:
+def tokens(text: str, size: int = 64) -> Iterator[str]:
     return (text[start : start + size] for start in range(0, len(text), size))
 
 
@@ -61,7 +61,7 @@ def as_bytes(text: str) -> bytes:
 
 def think(text: str) -> None:
     thinking = Thinking()
-    for token in tokens(text, 32):
+    for token in tokens(text):
         list(thinking.content(token))
     list(thinking.rest())
 
