@@ -16,6 +16,7 @@ from probe.daemon.health import Health
 from probe.daemon.history_drift import WatchedHistory
 from probe.daemon.http_server import Answer, HttpServer, Page, plain
 from probe.daemon.log import Logger, make_logger
+from probe.daemon.log_queue import QueuedLines
 from probe.daemon.plans import entries, state_dir
 from probe.drift import Monitor
 from probe.history.file import HistoryError
@@ -50,6 +51,7 @@ class Parts:
     """What lives as long as the daemon."""
 
     log: Logger
+    lines: QueuedLines
     health: Health
     metrics: Metrics
     dispatch: Dispatch
@@ -67,7 +69,8 @@ def build(config: Config) -> Parts:
     metrics = Metrics(
         VERSION, [HISTORY, *(sink.name for sink in (Metrics, DriftSink, SpanSink, LogSink, AudioArchive))]
     )
-    log = make_logger(sys.stdout, config.log.format, lambda: metrics.daemon.count_sink_error(LogSink.name))
+    lines = QueuedLines(sys.stdout, lambda: metrics.daemon.count_sink_error(LogSink.name))
+    log = make_logger(lines, config.log.format)
     http = _listen(config, metrics, health)
     counting = spans.count if config.otlp.url else _no_spans
     retention = Retention(config.history.keep_days, config.history.keep_megabytes)
@@ -109,7 +112,7 @@ def build(config: Config) -> Parts:
         log.warning("the gauges of the last runs begin anew", error=str(error))
         last = []
     _restore_drift(drift, config, on_error)
-    return Parts(log, health, metrics, dispatch, http, last)
+    return Parts(log, lines, health, metrics, dispatch, http, last)
 
 
 def expect(metrics: Metrics, config: Config) -> None:
