@@ -35,7 +35,9 @@ class Supervisor:
 
 
 def serve(path: Path, config: Config, supervisor: Supervisor) -> None:
-    """Run until SIGTERM or SIGINT. Raises StartError and HistoryError where it can't start."""
+    """Run until SIGTERM or SIGINT. Raises StartError, TakenError and HistoryError where it can't start."""
+    # What was said is for its owner alone.
+    os.umask(0o077)
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     parts = build(config)
     parts.http.start()
