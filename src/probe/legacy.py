@@ -3,6 +3,7 @@
 Standard library only: the record reads its own past with it.
 """
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -18,6 +19,12 @@ KEYS: Mapping[str, tuple[str, str]] = {
     "sample_rate": ("tts", "sample_rate"),
     "tts_mode": ("tts", "mode"),
 }
+# Each reason to skip a run that is ours, and what came before the quotation in a doubt.
+_OUR_SKIPS = re.compile(
+    r"the previous run is still going"
+    r"|(\d{1,10} streams? in use|a server does not say whether it is in use)(, still so after [\d.e+]{1,16} s)?"
+)
+_QUOTED = ", beginning with "
 # Where something was only asked, beside every measure: it moved no latency.
 ASKED_BESIDE = ("llama_url",)
 # The same as KEYS, for those of its `limits`.
@@ -35,10 +42,11 @@ def is_flat(target: Mapping[str, Any]) -> bool:
 
 
 def record_as_today(record: dict[str, Any]) -> dict[str, Any]:
-    """A record's JSON object as today's version writes it; what is not of version 0.1 stays as it is.
+    """A record's JSON object as today's version writes it; what is written so already stays as it is.
 
     Raises KeyError, TypeError and AttributeError for what is no record at all.
     """
+    record = record if "said" in record else _with_words_apart(record)
     target = record["plan"]["target"]
     if not is_flat(target):
         return record
@@ -54,6 +62,19 @@ def record_as_today(record: dict[str, Any]) -> dict[str, Any]:
     plan = record["plan"] | {"target": kept | {"limits": limits, "servers": servers}}
     turns = [turn | {"chunks": [_with_rate(each, rate) for each in turn["chunks"]]} for turn in record["turns"]]
     return record | {"plan": plan, "turns": turns}
+
+
+def _with_words_apart(record: dict[str, Any]) -> dict[str, Any]:
+    """Messages used to quote what servers said: those of before are all treated as a server's words."""
+    failure, skipped, doubts = record.get("failure"), record.get("skipped"), record.get("doubts") or ()
+    said = [failure["detail"]] if failure else []
+    ours = skipped is None or _OUR_SKIPS.fullmatch(skipped)
+    return record | {
+        "failure": failure | {"detail": ""} if failure else failure,
+        "skipped": skipped if ours else "all its slots are taken",
+        "doubts": [each.partition(_QUOTED)[0] for each in doubts],
+        "said": said if ours else [*said, skipped],
+    }
 
 
 def _with_rate(chunk: dict[str, Any], rate: int) -> dict[str, Any]:

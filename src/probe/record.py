@@ -117,7 +117,10 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Why a run ended early: a stage, a reason from REASONS, and a sentence for a person."""
+    """Why a run ended early: a stage, a reason from REASONS, and a sentence for a person, in our words.
+
+    What a server said of it is in the record's `said`.
+    """
 
     stage: Stage
     reason: str
@@ -253,6 +256,9 @@ class RunRecord:
     skipped: str | None = None
     # Reasons to distrust our own measurement, for a person to read.
     doubts: tuple[str, ...] = ()
+    # What servers said beside their answers, in their own words: these may quote what was asked or answered. Only the
+    # history and what shows a run to its owner read them; failures, doubts and `skipped` have none of them.
+    said: tuple[str, ...] = ()
     served: ServerIdentity = ServerIdentity()
     # Whether a server had to load its model for this run; None where nobody knows.
     cold: bool | None = None

@@ -98,11 +98,11 @@ def check(steps: Iterable[Step], size: int) -> None:
         match step:
             case Audio(pcm):
                 heard += len(pcm)
-            case Refused(message, reason=reason):
-                good = message.isprintable() and reason in {*REASONS["llm"], *REASONS["tts"]}
+            case Refused(message, said, reason=reason):
+                good = f"{message}{said}".isprintable() and reason in {*REASONS["llm"], *REASONS["tts"]}
                 if not good:
                     raise AssertionError(f"not for a record: {step!r}")
-            case Malformed(detail) if not detail.isprintable():
+            case Malformed(detail, said) if not f"{detail}{said}".isprintable():
                 raise AssertionError(f"not printable: {step!r}")
     if heard > size:
         raise AssertionError(f"{heard} bytes of audio in {size}")

@@ -22,7 +22,7 @@ def one_frame(data: bytes) -> None:
     """The first byte says how the frame came."""
     binary, frame = data[:1] == b"\x01", data[1:]
     for event in (LLM.decode(frame, binary=binary, stream_id=STREAM), TTS.decode(frame, binary=binary)):
-        for name in ("content", "text", "reason", "message", "detail"):
+        for name in ("content", "text", "reason", "message", "detail", "said"):
             text = getattr(event, name, None)
             if text is not None:
                 text.encode()

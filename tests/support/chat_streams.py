@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 from probe.protocols.base import Done, Event, Malformed, Refused, ServerTimes, Token, Usage
 
+REPORTED = "it reported an error"
+
 
 @dataclass(frozen=True)
 class Stream:
@@ -101,19 +103,20 @@ IN_SEVERAL_LINES = Stream(
 ONLY_DONE = Stream(said("Hi.") + b"data: [DONE]\n\n", (Token("Hi."), Done(None)))
 ERROR_BEFORE_DONE = Stream(
     said("Hi") + b'data: {"error":{"message":"engine\\n died","type":"x","code":500}}\n\ndata: [DONE]\n\n',
-    (Token("Hi"), Refused("engine died"), Done(None)),
+    (Token("Hi"), Refused(REPORTED, "engine died"), Done(None)),
 )
 ERROR_FIELD = Stream(
     said("Hi") + b'error: {"code":500,"message":"out of memory","type":"server_error"}\n\n',
-    (Token("Hi"), Refused("out of memory"), Refused(
+    (Token("Hi"), Refused(REPORTED, "out of memory"), Refused(
         "the LLM server ended its response before its answer had an end", reason="closed"
     )),
 )  # fmt: skip
 ERROR_EVENT = Stream(
-    b'event: error\ndata: {"message":"no room","code":1}\n\n' + FINISH, (Refused("no room"), Done("stop"))
+    b'event: error\ndata: {"message":"no room","code":1}\n\n' + FINISH, (Refused(REPORTED, "no room"), Done("stop"))
 )
 FLAT_ERROR = Stream(
-    b'data: {"object":"error","message":"too long","code":400}\n\n' + FINISH, (Refused("too long"), Done("stop"))
+    b'data: {"object":"error","message":"too long","code":400}\n\n' + FINISH,
+    (Refused(REPORTED, "too long"), Done("stop")),
 )
 NO_END = Stream(
     said("Hi"),
@@ -142,6 +145,6 @@ UNOPENED = Stream(
 CLOSED_FIRST = Stream(
     said("</think>", "\\n", "Hi") + FINISH, (thought("</think>"), thought("\n"), Token("Hi"), Done("stop"))
 )
-NOT_JSON = Stream(b"data: {oops\n\n" + FINISH, (Malformed("not JSON: {oops"), Done("stop")))
+NOT_JSON = Stream(b"data: {oops\n\n" + FINISH, (Malformed("not JSON", "{oops"), Done("stop")))
 
 STREAMS = {name: value for name, value in globals().items() if isinstance(value, Stream)}

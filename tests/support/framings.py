@@ -44,12 +44,11 @@ def outcome(framing: Framing, pieces: Iterable[bytes], *, eof: bool = False) -> 
         try:
             yield from _all(framing, pieces, eof=eof)
         except FramingError as error:
-            message = str(error)
-            assert message.isprintable()
-            broken.append(message)
+            broken.append(f"{error}: {error.said}")
 
     broken: list[str] = []
     found += _joined(read())
+    assert all(each.isprintable() for each in broken)
     return found + broken
 
 

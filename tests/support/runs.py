@@ -85,9 +85,11 @@ def failed(number: int = 1, *, target: str = "local", started: int = START) -> R
         tts_text_sent=second.tts_text_sent,
     )
     at = (cut.tts_text_sent or 0) + 10_000 * MS
-    failure = Failure("tts", "no_audio", f"no audio for {cut.text.strip()!r}: nothing for 10 s", at, 1, 2)
+    detail = f"no audio for a text of {len(cut.text.strip())} characters: nothing for 10 s"
+    failure = Failure("tts", "no_audio", detail, at, 1, 2)
     turn = replace(whole.turns[0], chunks=(first, cut), done=None)
-    return replace(whole, turns=(turn,), failure=failure, ended=at)
+    said = (f"TTS server: can't say {cut.text.strip()!r}",)
+    return replace(whole, turns=(turn,), failure=failure, ended=at, said=said)
 
 
 def refused(number: int = 1, *, target: str = "local") -> RunRecord:
@@ -103,7 +105,8 @@ def refused(number: int = 1, *, target: str = "local") -> RunRecord:
 
 
 def skipped(number: int = 1) -> RunRecord:
-    return RunRecord(plan(number), START, START + 5 * MS, skipped="No slots available (max 1)")
+    said = ("LLM server: No slots available (max 1)",)
+    return RunRecord(plan(number), START, START + 5 * MS, skipped="all its slots are taken", said=said)
 
 
 def suspect(number: int = 1) -> RunRecord:

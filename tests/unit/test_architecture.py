@@ -22,7 +22,7 @@ COMPOSING = "probe.__main__ probe.measurement " + " ".join(
     f"probe.{room} probe.{room}.*" for room in ("cli", "config", "daemon")
 )
 SINKS = " ".join(f"probe.{room} probe.{room}.*" for room in ("history", "metrics", "tracing", "report"))
-READING = f"{SINKS} probe.drift probe.drift.* probe.privacy"
+READING = f"{SINKS} probe.drift probe.drift.*"
 # They neither wait nor look at a clock.
 PURE = "probe.record probe.typed_json probe.legacy probe.timestamps probe.text"
 # What a protocol and the engine, and what a connection and a protocol, say to each other.
@@ -149,9 +149,9 @@ RULES = [
     Rule(
         "spans and the figures of the histograms are functions of the record",
         of="probe.tracing.span* probe.tracing.attributes probe.tracing.genai probe.metrics.observations "
-        "probe.report.replay probe.privacy",
+        "probe.report.replay",
         never="*",
-        but=f"stdlib {PURE} probe.measures probe.drift probe.drift.* probe.urls probe.privacy probe.tracing.span "
+        but=f"stdlib {PURE} probe.measures probe.drift probe.drift.* probe.urls probe.tracing.span "
         "probe.tracing.attributes probe.tracing.genai",
         broken_by=("probe.tracing.spans", "from probe.history.writer import History"),
     ),

@@ -20,6 +20,7 @@ from probe.garbage import freeze
 from probe.measurement import measure
 from probe.plan import new_plan
 from probe.record import RunRecord
+from probe.report import document
 
 RUNS = 20
 END_TIMEOUT_S = 20.0
@@ -112,7 +113,7 @@ def _compare(records: Sequence[RunRecord], clock: AnchoredClock, truth: dict[str
     found = Calibration()
     for record in records:
         if record.failure is not None:
-            raise click.ClickException(f"a run failed: {record.failure.detail}")
+            raise click.ClickException(f"a run failed: {document.explained(record, record.failure.detail)}")
         found.add(record, clock, truth[record.plan.trace_id])
     return found
 

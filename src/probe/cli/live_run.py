@@ -93,7 +93,9 @@ def save_audio(record: RunRecord, wav: Path) -> None:
 def conclude(record: RunRecord) -> int:
     """Say on stderr what went wrong, if anything, and return the exit code."""
     if record.failure is not None:
-        say(f"probe run: failed ({record.failure.stage}, {record.failure.reason}): {record.failure.detail}", err=True)
+        detail = document.explained(record, record.failure.detail)
+        say(f"probe run: failed ({record.failure.stage}, {record.failure.reason}): {detail}", err=True)
     elif record.skipped is not None:
-        say(f"probe run: skipped: {record.skipped}; try again when the server's users are done", err=True)
+        why = document.explained(record, record.skipped)
+        say(f"probe run: skipped: {why}; try again when the server's users are done", err=True)
     return EXIT_CODES[outcome(record)]

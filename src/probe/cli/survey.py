@@ -7,6 +7,7 @@ from typing import Any
 from probe.clock import AnchoredClock
 from probe.config import Config
 from probe.daemon import questions
+from probe.engine.discretion import secrets_of, without
 from probe.protocols.base import Inquiries, Inquiry, ServerProtocol
 from probe.record import Role, ServerPlan, Target
 from probe.timestamps import milliseconds
@@ -62,7 +63,8 @@ async def _found(target: Target, role: Role, server: ServerPlan, protocol: Serve
     try:
         connected_ms = await _connect(server, protocol, target.limits.connect_s)
     except ConnectError as error:
-        return replace(found, error=without_secrets(str(error)))
+        said = without(error.said, secrets_of(server))
+        return replace(found, error=without_secrets(f"{error}; {said}" if said else str(error)))
     serving = await questions.identity(protocol.identity(server))
     return replace(
         found,

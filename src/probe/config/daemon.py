@@ -106,7 +106,7 @@ class LogConfig(Section, frozen=True, kw_only=True):
     """The log on stdout."""
 
     format: Annotated[Literal["auto", "json", "console"], Meta(description="auto: json unless on a terminal")] = "auto"
-    texts: Annotated[bool, Meta(description="whether prompts and answers are logged")] = False
+    texts: Annotated[bool, Meta(description="whether prompts, answers and servers' own words are logged")] = False
 
 
 class HistoryConfig(Section, frozen=True, kw_only=True):

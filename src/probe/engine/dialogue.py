@@ -8,6 +8,10 @@ from probe.engine.turn import TurnInProgress, quietly
 from probe.protocols.base import LlmConversation, Question, TtsConversation
 from probe.protocols.choice import Protocols
 from probe.record import Failure, Plan
+from probe.text import cut
+
+# Of a list of voices so many characters are kept; a server may have thousands.
+MAX_VOICES_TEXT = 1000
 
 
 class Dialogue:
@@ -54,8 +58,8 @@ class Dialogue:
         for inquiry in self._protocols.tts.voices(target.servers["tts"]):
             voices = await self.session.inquire(inquiry)
             if voices is not None and voice not in voices:
-                detail = f"the TTS server has no voice {voice!r}; it has {', '.join(voices)}"
-                return Fault("tts", "unknown_voice", detail)
+                self.session.quote("tts", f"it has the voices {cut(', '.join(voices), MAX_VOICES_TEXT)}")
+                return Fault("tts", "unknown_voice", f"the TTS server has no voice {voice!r} among its {len(voices)}")
         return fault
 
     async def release(self) -> None:

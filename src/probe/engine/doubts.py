@@ -13,8 +13,6 @@ _WAV = b"RIFF"
 _LETTERS = string.printable.encode()
 # So many bytes of samples are not all letters by chance; more need not be looked at.
 _NO_CHANCE, _ENOUGH = 64, 1024
-# How much of a text a doubt quotes.
-_SHOWN = 40
 
 
 def of_audio(attribution: Attribution) -> list[str]:
@@ -48,8 +46,4 @@ def _of_formats(segments: Sequence[Segment]) -> Iterator[str]:
             yield f"chunk {segment.chunk_num}: its audio begins with a WAV header, which is no sound"
         elif len(segment.pcm) > _NO_CHANCE and not segment.pcm[:_ENOUGH].translate(None, _LETTERS):
             # Base64, or a page that says what went wrong.
-            yield f"chunk {segment.chunk_num}: its audio is text, beginning with {_quoted(segment.pcm)}"
-
-
-def _quoted(pcm: bytearray) -> str:
-    return repr(pcm[:_SHOWN].decode("ascii"))
+            yield f"chunk {segment.chunk_num}: its audio is text"

@@ -8,8 +8,6 @@ from probe import audio
 from probe.engine.turn import TurnInProgress, with_segment
 from probe.record import AudioAnalysis, Chunk, Failure, Turn
 
-# How much of a text a failure quotes.
-_SHOWN = 60
 _AUDIO_FAULTS = {
     "missing": "no audio",
     "silent": "nothing but silence",
@@ -41,7 +39,7 @@ async def finished(turn: TurnInProgress) -> Turn:
 def audio_failure(turns: Sequence[Turn], complaints: Sequence[str]) -> Failure | None:
     """The first segment that is not speech: complete, and still no answer.
 
-    `complaints` is what the server said in each turn, without giving up.
+    `complaints` is what went wrong in each turn while the server went on.
     """
     for turn, complaint in zip(turns, complaints, strict=True):
         for chunk in turn.chunks:
@@ -49,7 +47,8 @@ def audio_failure(turns: Sequence[Turn], complaints: Sequence[str]) -> Failure |
             if reason is not None and chunk.tts_text_sent is not None:
                 at = chunk.tts_last_audio or turn.done or chunk.tts_text_sent
                 where = f"turn {turn.turn_num}, chunk {chunk.chunk_num}"
-                detail = f"{where}: the TTS server sent {_AUDIO_FAULTS[reason]} for {chunk.text.strip()[:_SHOWN]!r}"
+                size = len(chunk.text.strip())
+                detail = f"{where}: the TTS server sent {_AUDIO_FAULTS[reason]} for a text of {size} characters"
                 detail += complaint
                 return Failure("audio", reason, detail, at, turn.turn_num, chunk.chunk_num)
     return None

@@ -1,7 +1,9 @@
 """One run: drives a scenario through a target and returns the record of what happened. Knows no sink."""
 
 import asyncio
+import traceback
 from collections.abc import Callable, Coroutine
+from pathlib import PurePath
 from typing import Any
 
 from probe.clock import Clock
@@ -46,7 +48,8 @@ async def run(
     except TimeoutError:
         fault = _overdue(dialogue.session, plan.target.limits.run_s)
     except Exception as error:  # noqa: BLE001 - a mistake of ours is a failure of the run, not the end of the probe
-        fault = Fault("internal", "error", f"{type(error).__name__}: {error}")
+        dialogue.session.quote_error(error)
+        fault = Fault("internal", "error", f"{type(error).__name__} in {_where(error)}")
     finally:
         ended = clock.now()
         await dialogue.release()
@@ -59,7 +62,8 @@ async def run(
     found = tuple(
         f"turn {turn.turn_num}, {doubt}" for turn in dialogue.turns for doubt in doubts.of_audio(turn.tts.segments)
     )
-    return RunRecord(plan, started, ended, tuple(dialogue.session.connects), turns, failure, skipped, found)
+    connects, said = tuple(dialogue.session.connects), tuple(dialogue.session.said)
+    return RunRecord(plan, started, ended, connects, turns, failure, skipped, found, said)
 
 
 def _dialogue(
@@ -87,6 +91,12 @@ async def _until_stopped(work: Coroutine[Any, Any, None], limit_s: float, stop: 
         for task in (working, stopping):
             task.cancel()
         await asyncio.wait([working, stopping])
+
+
+def _where(error: Exception) -> str:
+    """The line of ours that raised it: what it says may quote what a server said."""
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{PurePath(frame.filename).name}, line {frame.lineno}"
 
 
 def _overdue(session: Session, limit_s: float) -> Fault:

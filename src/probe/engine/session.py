@@ -5,12 +5,14 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Protocol, TypeVar
 
 from probe.clock import Clock
+from probe.engine.discretion import discreet, secrets_of, without
 from probe.engine.faults import Fault
 from probe.engine.inquiry import inquire
-from probe.protocols.base import Action, Close, Connect, Conversation, Drop, Event, Inquiry, Send, Step
+from probe.protocols.base import Action, Close, Connect, Conversation, Drop, Event, Inquiry, Send, Step, words_of
 from probe.record import REASONS, Chunk, EventKind, Plan, Role, Stage
 from probe.record import Connect as ConnectRecord
 from probe.record import Event as ProgressEvent
+from probe.text import cut, one_line
 from probe.timestamps import NEVER, NS_PER_S
 from probe.transport.connection import ConnectError, Endpoint, Link, SendError
 from probe.transport.connector import Connector
@@ -21,6 +23,10 @@ from probe.urls import without_secrets
 T = TypeVar("T")
 # Only asked once a run has failed; it must not hold up the end of the run for long.
 INQUIRY_TIMEOUT_S = 2.0
+# Of what servers say beside their answers so many sentences are kept; each was cut where it came in.
+MAX_QUOTES = 16
+# Of what an error of our own says so many characters are kept.
+MAX_ERROR_TEXT = 300
 # As a person reads it, and the stage in which it fails.
 _NAMES: Mapping[Role, str] = {"llm": "LLM", "tts": "TTS"}
 _STAGES: Mapping[Role, Stage] = {"llm": "llm", "tts": "tts"}
@@ -52,6 +58,8 @@ class Session:
         self.plan = plan
         self.clock = clock
         self.connects: list[ConnectRecord] = []
+        # What servers said beside their answers, in their own words: errors, reasons, frames that are no protocol.
+        self.said: list[str] = []
         # Who listens, in the turn that goes on.
         self.sides: dict[Role, Side] = {}
         self.stage: Stage = "connect"
@@ -65,6 +73,7 @@ class Session:
         self._numbers: dict[Role, int] = dict.fromkeys(conversations, 0)
         # How each server's last connection ended, for a person.
         self._endings: dict[Role, str] = {}
+        self._secrets = {role: secrets_of(server) for role, server in plan.target.servers.items()}
         # Each server's last sign of life, or our last request to it.
         self._heard: dict[Role, int] = dict.fromkeys(conversations, 0)
         # What conversations want done about what they have read.
@@ -73,6 +82,22 @@ class Session:
     def report(self, kind: EventKind, at: int, chunk: Chunk | None = None, text: str = "") -> None:
         """Pass an event on to the one who watches this run, if anyone does."""
         self._observe(ProgressEvent(at, kind, self.turn_num, chunk, text))
+
+    def quote(self, role: Role, words: str) -> None:
+        """Keep a server's own words for the one who reads the history; nobody else may read them."""
+        if words:
+            self._keep(f"{_NAMES[role]} server: {without(words, self._secrets[role])}")
+
+    def quote_error(self, error: Exception) -> None:
+        """Keep what an error of our own says, which may quote anything, in the same place."""
+        if words := cut(one_line(str(error)), MAX_ERROR_TEXT):
+            self._keep(f"voice-probe: {without(words, [each for some in self._secrets.values() for each in some])}")
+
+    def _keep(self, quoted: str) -> None:
+        if quoted not in self.said:
+            # Where there is no room the last gives way: what comes at the end may be why the run fails.
+            del self.said[MAX_QUOTES - 1 :]
+            self.said.append(quoted)
 
     def connected(self, role: Role) -> bool:
         return role in self._links
@@ -88,6 +113,7 @@ class Session:
             self._links[role] = await self._opened(role)
             end = self.clock.now()
         except ConnectError as error:
+            self.quote(role, error.said)
             stage: Stage = "connect" if error.reason in REASONS["connect"] else "internal"
             raise Fault(stage, error.reason, str(error)) from error
         finally:
@@ -120,7 +146,7 @@ class Session:
                 case Drop():
                     self._abort(role)
                 case event:
-                    self.sides[role].on_event(event, self.clock.now())
+                    self._hear(role, event, self.clock.now())
         return written
 
     async def pump(self, until: int, *waited: Role) -> bool:
@@ -200,18 +226,26 @@ class Session:
         if arrival.connection != self._numbers[role]:
             return
         self._heard[role] = arrival.at
-        side = self.sides.get(role)
+        if isinstance(frame, Ended):
+            self.quote(role, frame.said)
         wants = len(self._to_do)
         for step in self._conversations[role].received(frame, arrival.at):
             if isinstance(step, Action):
                 self._to_do.append((role, step))
-            elif side is not None:
-                side.on_event(step, arrival.at)
+            else:
+                self._hear(role, step, arrival.at)
         if isinstance(frame, Ended):
             self._links.pop(role, None)
             self._endings[role] = frame.detail
+            side = self.sides.get(role)
             if side is not None and side.owes and len(self._to_do) == wants:
                 raise self._ended(role, frame.how)
+
+    def _hear(self, role: Role, event: Event, at: int) -> None:
+        event = discreet(event, self._secrets[role])
+        self.quote(role, words_of(event))
+        if (side := self.sides.get(role)) is not None:
+            side.on_event(event, at)
 
     def _ended(self, role: Role, how: str) -> Fault:
         detail = f"{_NAMES[role]} server ended the connection: {self._endings.get(role)}"

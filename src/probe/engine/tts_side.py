@@ -121,8 +121,8 @@ class TtsSide:
                 raise Fault("tts", "malformed", f"TTS server sent a frame that is not its protocol: {detail}")
 
     def complaint_as_ending(self) -> str:
-        """What the server complained of, as the end of a sentence."""
-        return f"; it said: {self.complaint}" if self.complaint else ""
+        """That the server complained, as the end of a sentence."""
+        return f"; before that: {self.complaint}" if self.complaint else ""
 
     def _audio(self, pcm: bytes, at: int) -> None:
         segment = self.segments.audio(pcm, at) if self._ready else None
@@ -142,7 +142,8 @@ class TtsSide:
         if self.owes and refusal.fatal:
             raise Fault("tts", refusal.reason, f"TTS server: {refusal.message}")
         self.complaint = refusal.message
-        self._session.report("warning", at, text=f"TTS server: {refusal.message}")
+        words = f": {refusal.said}" if refusal.said else ""
+        self._session.report("warning", at, text=f"TTS server: {refusal.message}{words}")
 
     def require_open(self) -> None:
         """Raise Fault where the server has ended the turn's stream by itself."""
@@ -154,10 +155,10 @@ class TtsSide:
         waiting = self.segments.pending()
         if waiting is None:
             return self._explained(fault, "timeout", "no done")
-        text = waiting.text.strip()
+        text = f"a text of {len(waiting.text.strip())} characters"
         if waiting.frames:
-            return self._explained(fault, "timeout", f"no end of {text!r}")
-        return self._explained(fault, "no_audio", f"no audio for {text!r}")
+            return self._explained(fault, "timeout", f"no end of the audio for {text}")
+        return self._explained(fault, "no_audio", f"no audio for {text}")
 
     def _explained(self, fault: Fault, reason: str, what: str) -> Fault:
         """Say of a silence what was missing, and what the server said before it."""

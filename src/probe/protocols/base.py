@@ -33,10 +33,13 @@ class Token(Struct, frozen=True):
 class Refused(Struct, frozen=True):
     """The server says what went wrong. `busy`: all its slots are taken, by others. Where not `fatal`, it goes on.
 
-    `reason` is one of the record's reasons for the server's stage.
+    `message` is ours, and goes to every sink: status codes, sizes, nothing that a server wrote. `said` is the server's
+    own words, which may quote what was asked: only the history keeps them. `reason` is one of the record's reasons for
+    the server's stage.
     """
 
     message: str
+    said: str = ""
     fatal: bool = True
     busy: bool = False
     reason: str = "server_error"
@@ -107,9 +110,10 @@ class Transcript(Struct, frozen=True):
 
 
 class Malformed(Struct, frozen=True):
-    """Not the protocol: what was wrong with the frame."""
+    """Not the protocol: what was wrong with the frame, in our words (`detail`); `said` is the start of the frame."""
 
     detail: str
+    said: str = ""
 
 
 class Unknown(Struct, frozen=True):
@@ -120,6 +124,16 @@ Event = (
     Ready | Token | ChunkEnd | Usage | ServerTimes | AudioFormat | Audio | SegmentEnd | Done | SpeechStopped
     | Transcript | Refused | Malformed | Unknown
 )  # fmt: skip
+
+
+def words_of(event: Event) -> str:
+    """What a server wrote, as far as an event quotes it; empty where it does not."""
+    match event:
+        case Refused() | Malformed():
+            return event.said
+        case ChunkEnd(refusal=Refused() as refusal):
+            return refusal.said
+    return ""
 
 
 # What a protocol wants done

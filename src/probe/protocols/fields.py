@@ -11,6 +11,17 @@ from probe.protocols.base import Malformed
 _SHOWN = 80
 _LINE = 300
 MOST = 2**31
+# Of an error that a server reports and that has no code of its own: its words are in what it `said`.
+REPORTED = "it reported an error"
+# Why an answer or a chunk ended, as servers have it. Anything else might be a text.
+_FINISH_REASONS = frozenset(
+    (
+        "stop", "length", "eos", "eos_token", "end_turn", "stop_sequence", "limit", "max_tokens", "sentence_boundary",
+        "sentence_boundary_eos", "stop_word", "already_done",
+        "load", "unload", "done", "complete", "completed", "tool_calls", "function_call", "content_filter", "abort",
+        "error", "cancelled", "interrupted", "repetition", "connection_error", "empty_response", "timeout",
+    )
+)  # fmt: skip
 
 
 def parse_object(data: bytes) -> dict[str, Any] | Malformed:
@@ -18,8 +29,8 @@ def parse_object(data: bytes) -> dict[str, Any] | Malformed:
     try:
         document = json.loads(data)
     except (ValueError, RecursionError):
-        return Malformed(f"not JSON: {shown(data)}")
-    return document if isinstance(document, dict) else Malformed(f"not a JSON object: {shown(data)}")
+        return Malformed("not JSON", shown(data))
+    return document if isinstance(document, dict) else Malformed("not a JSON object", shown(data))
 
 
 def shown(data: bytes) -> str:
@@ -37,6 +48,13 @@ def complaint(value: Any, frame: bytes) -> str:
     """An error's message; the frame itself where it has none."""
     line = one_line(value) if isinstance(value, str) else ""
     return line or shown(frame)
+
+
+def finish_reason(value: Any) -> str | None:
+    """Why the server says that it stopped, by one of the names that servers have for it, else `other`; None without."""
+    if not isinstance(value, str) or not value:
+        return None
+    return value if value in _FINISH_REASONS else "other"
 
 
 def count_or_none(value: Any) -> int | None:

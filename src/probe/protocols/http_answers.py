@@ -1,20 +1,15 @@
 """HTTP answers that are failures, from whatever server: the status as a reason, the words in the body as a message."""
 
 import json
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from http import HTTPStatus
-from typing import Any, TypeVar
-from urllib.parse import parse_qsl, unquote, urlsplit
+from typing import Any
 
-from msgspec.structs import replace
-
-from probe.protocols.base import Malformed, Refused
+from probe.protocols.base import Refused
 from probe.protocols.fields import one_line, shown
-from probe.record import ServerPlan
 from probe.transport.framing.base import Response
 from probe.urls import without_secrets
 
-Said = TypeVar("Said")
 # More of a body is not read for the message in it.
 MAX_BODY_BYTES = 2**16
 # A server that has failed may stall in the middle of explaining: so long is its body waited for.
@@ -32,8 +27,17 @@ _CROWDED = ("busy", "too many", "queue is full", "queue full", "pending requests
 _NO_ERROR = (None, False, "")
 # What an answer or an event of one has, and a document that is an error has not.
 _ANSWERS = frozenset(("choices", "type"))
-# A shorter part of a header is a word, such as "Bearer", and no secret.
-_SHORTEST_SECRET = 8
+# Types of bodies by the names that are ours to repeat. Anything else in a header might be a text.
+_MEDIA_TYPES: Mapping[str, str] = {"application/json": "JSON", "text/html": "HTML"} | {
+    name: name
+    for name in (
+        "text/plain", "text/event-stream", "text/xml", "application/xml", "application/octet-stream", "application/ogg",
+        "application/x-ndjson", "application/problem+json", "application/grpc", "audio/mpeg", "audio/mp3", "audio/mp4",
+        "audio/aac", "audio/ogg", "audio/opus", "audio/flac", "audio/webm", "audio/wav", "audio/x-wav", "audio/wave",
+        "audio/pcm", "audio/l16", "audio/l24", "audio/basic", "audio/x-pcm", "audio/x-raw", "audio/raw", "video/mp4",
+        "image/png",
+    )
+}  # fmt: skip
 _REASONS: Mapping[int, str] = {
     HTTPStatus.UNAUTHORIZED: "unauthorized",
     HTTPStatus.FORBIDDEN: "unauthorized",
@@ -80,16 +84,20 @@ def refusal(response: Response, path: str, body: bytes) -> Refused:
     what = f"HTTP {status} for {path}"
     if HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.BAD_REQUEST:
         where = one_line(without_secrets(response.headers.get("location", "")))
-        advice = f"it redirects to {where}: enter the address that it is at" if where else "a redirect to nowhere"
-        return Refused(one_line(f"{what}: {advice}"), reason="not_found")
-    message = one_line(f"{what}: {words}" if words else what)
+        advice = "it redirects: enter the address that it is at" if where else "a redirect to nowhere"
+        return Refused(f"{what}: {advice}", f"it redirects to {where}" if where else "", reason="not_found")
     if status == HTTPStatus.TOO_MANY_REQUESTS:
-        return Refused(message, busy=True)
+        return Refused(what, words, busy=True)
     if status == HTTPStatus.SERVICE_UNAVAILABLE and _says(words, _CROWDED):
-        return Refused(message, busy=True, reason="unavailable")
+        return Refused(what, words, busy=True, reason="unavailable")
     if status == HTTPStatus.SERVICE_UNAVAILABLE and _says(words, _LOADING):
-        return Refused(message, reason="loading")
-    return Refused(message, reason=_REASONS.get(status, "server_error"))
+        return Refused(what, words, reason="loading")
+    return Refused(what, words, reason=_REASONS.get(status, "server_error"))
+
+
+def media_type(header: str) -> str:
+    """What a Content-Type says, in a word that is ours: one of the usual types, or that it is another."""
+    return _MEDIA_TYPES.get(header.partition(";")[0].strip().lower(), "another type" if header.strip() else "no type")
 
 
 def words_in(body: bytes) -> str:
@@ -121,33 +129,6 @@ def complaint(document: Mapping[str, Any]) -> str | None:
     stated = document.get("error") not in _NO_ERROR
     detailed = document.get("detail") is not None and not _ANSWERS.intersection(document)
     return words_of(document) if stated or detailed or document.get("object") == "error" else None
-
-
-def discreet(said: Said, secrets: Collection[str]) -> Said | Refused | Malformed:
-    """What a server says, without our credentials, should it quote them."""
-    match said:
-        case Refused(message):
-            return replace(said, message=_without(message, secrets))
-        case Malformed(detail):
-            return Malformed(_without(detail, secrets))
-    return said
-
-
-def secrets_of(server: ServerPlan) -> tuple[str, ...]:
-    """What must not be quoted of what is sent with each request: of its headers, and of its URL."""
-    parts = urlsplit(server.url)
-    values = [*server.headers.values(), unquote(parts.password or ""), *(value for _, value in parse_qsl(parts.query))]
-    return tuple(word for value in values for word in value.split() if len(word) >= _SHORTEST_SECRET)
-
-
-def _without(message: str, secrets: Collection[str]) -> str:
-    for secret in sorted(secrets, key=len, reverse=True):
-        message = message.replace(secret, "…")
-        # The end of a message that is cut may have cut one, too.
-        sizes = range(len(secret) - 1, _SHORTEST_SECRET - 1, -1)
-        for start in (f"{secret[:size]}…" for size in sizes):
-            message = f"{message.removesuffix(start)}…" if message.endswith(start) else message
-    return message
 
 
 def _words(value: Any, depth: int) -> Iterator[str]:

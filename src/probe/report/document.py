@@ -35,6 +35,7 @@ def document(record: RunRecord) -> dict[str, Any]:
         "failure": None if record.failure is None else _failure(record.failure),
         "skipped": record.skipped,
         "doubts": list(record.doubts),
+        "said": list(record.said),
         **started(record),
         "ended_ts": epoch_seconds(record.ended),
         "llm_model": record.served.model,
@@ -49,6 +50,11 @@ def document(record: RunRecord) -> dict[str, Any]:
         "turns": [_turn(turn, measured) for turn, measured in zip(record.turns, measure_run(record), strict=True)],
         "summary": rounded(asdict(summarise(record))),
     }
+
+
+def explained(record: RunRecord, message: str) -> str:
+    """A message of ours, and what the servers said, in their own words: for the run's owner alone."""
+    return "; ".join(each for each in (message, *record.said) if each)
 
 
 def identity(record: RunRecord) -> dict[str, str]:

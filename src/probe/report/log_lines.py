@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from typing import Any, Literal, Protocol
 
 from probe.measures import outcome, summarise
-from probe.privacy import without_texts
 from probe.record import Outcome, RunRecord
 from probe.report.document import answer, identity, key_figures, rounded
 from probe.timestamps import milliseconds
@@ -29,7 +28,7 @@ class Logger(Protocol):
 
 
 class LogSink:
-    """The sink that logs. `log_texts`: whether prompts and responses may be in the log."""
+    """The sink that logs. `log_texts`: whether prompts, responses and servers' own words may be in the log."""
 
     name = "log"
 
@@ -38,8 +37,9 @@ class LogSink:
         self._log_texts = log_texts
 
     def write(self, record: RunRecord) -> None:
-        fields = {**_summary(record), **_trouble(record, log_texts=self._log_texts)}
+        fields = {**_summary(record), **_trouble(record)}
         if self._log_texts:
+            fields["said"] = list(record.said) or None
             fields["turns"] = [{"user": turn.user, "text": answer(turn)} for turn in record.turns]
         log = getattr(self._logger, _LEVELS[outcome(record)])
         log("run", **{key: value for key, value in fields.items() if value is not None})
@@ -64,7 +64,7 @@ def _summary(record: RunRecord) -> dict[str, Any]:
     }
 
 
-def _trouble(record: RunRecord, *, log_texts: bool) -> dict[str, Any]:
+def _trouble(record: RunRecord) -> dict[str, Any]:
     """What there is to say beyond the figures when a run is not simply good."""
     fields: dict[str, Any] = {"skipped": record.skipped, "doubts": list(record.doubts) or None}
     if outcome(record) == "slow":
@@ -74,7 +74,7 @@ def _trouble(record: RunRecord, *, log_texts: bool) -> dict[str, Any]:
         fields |= {
             "stage": failure.stage,
             "reason": failure.reason,
-            "detail": failure.detail if log_texts else without_texts(failure.detail, record),
+            "detail": failure.detail,
             "turn_num": failure.turn_num,
             "chunk_num": failure.chunk_num,
         }

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from probe.drift import Change
 from probe.drift.wording import plain
 from probe.measures import ChunkMeasures, TurnMeasures, measure_run, reasoned
-from probe.privacy import without_texts
 from probe.record import Chunk, Connect, Failure, RunRecord, Stage, Turn
 from probe.timestamps import NS_PER_MS
 from probe.tracing import attributes, genai
@@ -38,7 +37,7 @@ def count(record: RunRecord) -> int:
 
 def _run(record: RunRecord, found: Change | None) -> Span:
     failure = record.failure
-    error = None if failure is None else _error(record, failure)
+    error = None if failure is None else _error(failure)
     return Span(
         "probe.run",
         record.plan.span_id,
@@ -62,7 +61,7 @@ def _connects(record: RunRecord) -> Iterator[Span]:
         error = None
         if connect.end is None:
             blamed = failure is not None and failure.stage == "connect"
-            error = _error(record, failure) if failure is not None and blamed else SpanError(_OTHER, "did not open")
+            error = _error(failure) if failure is not None and blamed else SpanError(_OTHER, "did not open")
         yield Span(
             "connect",
             _span_id(record, f"connect/{number}"),
@@ -103,7 +102,7 @@ def _turn(record: RunRecord, turn: Turn, measured: TurnMeasures) -> Span:
         turn.chunks[0].began,
         max(ends),
         attributes.of_turn(turn, measured),
-        error=None if failure is None else _error(record, failure),
+        error=None if failure is None else _error(failure),
     )
 
 
@@ -185,7 +184,7 @@ class _Chunk:
         failure = self._failure()
         if failure is None or (stages and failure.stage not in stages):
             return None
-        return _error(self.record, failure)
+        return _error(failure)
 
     def _id(self, part: str = "") -> str:
         return _span_id(self.record, f"turn/{self.turn.turn_num}/chunk/{self.chunk.chunk_num}/{part}")
@@ -196,8 +195,8 @@ def _failure_at(record: RunRecord, turn_num: int) -> Failure | None:
     return failure if failure is not None and failure.turn_num == turn_num else None
 
 
-def _error(record: RunRecord, failure: Failure) -> SpanError:
-    return SpanError(failure.reason, without_texts(without_secrets(failure.detail), record))
+def _error(failure: Failure) -> SpanError:
+    return SpanError(failure.reason, without_secrets(failure.detail))
 
 
 def _latest(chunk: Chunk) -> int:

@@ -15,7 +15,7 @@ from msgspec import Struct, field
 
 from probe.clock import Clock
 from probe.transport import dialing
-from probe.transport.failures import HandshakeRefusedError, why_not
+from probe.transport.failures import HandshakeRefusedError, said_in, why_not
 from probe.transport.framing.base import Ended, Framing, FramingError, Incoming, Outgoing, Refusal
 from probe.transport.framing.table import framing_named
 from probe.transport.stamped_socket import StampedSocket
@@ -35,13 +35,14 @@ _BY_US = "by the probe"
 class ConnectError(Exception):
     """A connection that could not be opened: `reason` is one of the `connect` reasons, or `error` where it is ours.
 
-    `refusal` is what the server answered where it refused the handshake.
+    `refusal` is what the server answered where it refused the handshake, `said` what there is of its own words.
     """
 
-    def __init__(self, reason: str, detail: str, refusal: Refusal | None = None) -> None:
+    def __init__(self, reason: str, detail: str, refusal: Refusal | None = None, said: str = "") -> None:
         super().__init__(detail)
         self.reason = reason
         self.refusal = refusal
+        self.said = said
 
 
 class SendError(Exception):
@@ -155,7 +156,7 @@ class Connection(asyncio.Protocol):
                 if self._flooded() is None:
                     self._hand_over(self._framing.receive(data[start : start + SLICE_BYTES]))
         except FramingError as error:
-            self._end(Ended("malformed", str(error)))
+            self._end(Ended("malformed", str(error), error.said))
         if (flood := self._flooded()) is not None:
             self._end(Ended("flood", f"more than {flood} on one connection"))
         self._look_at_handshake()
@@ -173,7 +174,7 @@ class Connection(asyncio.Protocol):
         if not self._opened.done():
             # A refusal whose body ends with the connection is one, however that ended.
             self._hand_over(self._framing.receive_eof())
-        self._end(Ended("closed", self._framing.how_closed()))
+        self._end(self._framing.how_closed())
 
     def pause_writing(self) -> None:
         self._takes.clear()
@@ -192,8 +193,9 @@ class Connection(asyncio.Protocol):
         """Deliver the end, once, and see to it that it is one. Before the handshake is over it is a failure to open."""
         self._look_at_handshake()
         if not self._opened.done():
-            failure = ConnectionResetError if ended.how == "closed" else FramingError
-            self._opened.set_exception(failure(ended.detail))
+            closed = ended.how == "closed"
+            failure = ConnectionResetError(ended.detail) if closed else FramingError(ended.detail, ended.said)
+            self._opened.set_exception(failure)
         elif self._over is None:
             self._deliver(self._at, ended)
         self._over = self._over or ended.detail
@@ -242,7 +244,8 @@ async def connect(clock: Clock, endpoint: Endpoint, deliver: Deliver, timeout_s:
             return await _connected(clock, endpoint, deliver)
     except (OSError, FramingError, HandshakeRefusedError, ValueError) as error:
         refusal = error.refusal if isinstance(error, HandshakeRefusedError) else None
-        raise ConnectError(*why_not(error, without_secrets(endpoint.url), timeout_s), refusal) from error
+        reason, detail = why_not(error, without_secrets(endpoint.url), timeout_s)
+        raise ConnectError(reason, detail, refusal, said_in(error)) from error
 
 
 async def _connected(clock: Clock, endpoint: Endpoint, deliver: Deliver) -> Connection:

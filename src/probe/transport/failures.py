@@ -5,8 +5,7 @@ import socket
 import ssl
 from urllib.parse import urlsplit
 
-from probe.text import one_line
-from probe.transport.framing.base import Refusal
+from probe.transport.framing.base import FramingError, Refusal, printable
 from probe.urls import without_secrets
 
 # Answers of an HTTP server that has no WebSocket at this path.
@@ -47,6 +46,17 @@ def why_not(error: BaseException, url: str, timeout_s: float) -> tuple[str, str]
     return "not_websocket", f"{url}: no {_what(url)} server answers there ({error})"
 
 
+def said_in(error: BaseException) -> str:
+    """What the server itself said of it, on one line; empty where it said nothing. For the history alone."""
+    match error:
+        case FramingError():
+            return error.said
+        case HandshakeRefusedError():
+            location = error.refusal.headers.get("location", "")
+            return printable(f"it redirects to {without_secrets(location)}") if location else ""
+    return ""
+
+
 def _what(url: str) -> str:
     return {"ws": "WebSocket", "wss": "WebSocket", "tcp": "TCP"}.get(urlsplit(url).scheme, "HTTP")
 
@@ -57,8 +67,8 @@ def _too_late(url: str, timeout_s: float) -> str:
 
 
 def _where_else(answer: Refusal) -> str:
-    if location := answer.headers.get("location"):
-        return f"; it redirects to {one_line(without_secrets(location))}: enter the address that it is at"
+    if answer.headers.get("location"):
+        return "; it redirects: enter the address that it is at"
     return "; check the path" if answer.status in _WRONG_PATH else ""
 
 

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 from fault_matrix import ROWS
 from fault_matrix.row import Row
-from fault_matrix.stage import play
+from fault_matrix.stage import Played, play
+from taint import leaked
 
 from probe.measures import ChunkMeasures, measure_run, outcome
 from probe.record import RunRecord
@@ -19,7 +20,7 @@ pytestmark = pytest.mark.timeout(180)
 
 
 @pytest.mark.parametrize("row", ROWS, ids=[row.name for row in ROWS])
-async def test_row(row: Row, tmp_path: Path) -> None:
+async def test_row(row: Row, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     played = await play(row, tmp_path)
     assert played.faulty is not None
     _came_out(row, played.faulty)
@@ -28,6 +29,7 @@ async def test_row(row: Row, tmp_path: Path) -> None:
     assert {name: found[name] for name, least in row.at_least.items() if min(found[name]) < least} == {}
     assert played.took_s < row.longest_s + PATIENCE_S
     _was_counted(row, played.page)
+    _nothing_said_got_out(played, capsys.readouterr().out)
     assert (played.streams != []) == row.slot_kept
     assert played.left_over == []
     assert played.healthy is not None and outcome(played.healthy) == "ok"
@@ -38,7 +40,17 @@ def _came_out(row: Row, record: RunRecord) -> None:
     told = ("", "", "") if failure is None else (failure.stage, failure.reason, failure.detail)
     stage = row.or_stage if told[0] == row.or_stage else row.stage
     assert (outcome(record), *told[:2]) == (row.outcome, stage, row.reason), (record.failure, record.doubts)
-    assert row.say in " ".join([told[2], *record.doubts, record.skipped or ""])
+    ours = " ".join([told[2], *record.doubts, record.skipped or ""])
+    assert row.say in ours
+    assert row.said in " ".join(record.said)
+    assert not row.said or row.said not in ours
+
+
+def _nothing_said_got_out(played: Played, log: str) -> None:
+    """No eight characters of what was asked, answered or complained of are anywhere but in the history."""
+    for record in (played.faulty, played.healthy):
+        if record is not None:
+            assert leaked(record, (log, played.page)) == []
 
 
 def _existing(record: RunRecord) -> dict[str, list[float]]:

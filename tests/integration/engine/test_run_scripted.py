@@ -157,7 +157,8 @@ async def test_swapped_urls_say_what_the_server_said() -> None:
             record = await go(plan(tts_server.url, llm_server.url, limits=limits))
     assert record.failure is not None
     assert record.failure.stage == "tts"
-    assert "Unknown action" in record.failure.detail
+    assert record.failure.detail == "TTS server: it reported an error"
+    assert "Unknown action" in " ".join(record.said)
 
 
 async def test_the_measures_of_a_run_add_up() -> None:

@@ -78,7 +78,7 @@ async def test_without_the_key_it_refuses_the_run(guarded_url: str, settings: Se
     done = await attempted(settings(guarded_url, ""))
     assert done.record.failure is not None
     assert (done.record.failure.stage, done.record.failure.reason) == ("llm", "unauthorized")
-    assert "Invalid API Key" in done.record.failure.detail
+    assert "HTTP 401" in done.record.failure.detail and "Invalid API Key" in " ".join(done.record.said)
     assert done.unknown_users is True
 
 

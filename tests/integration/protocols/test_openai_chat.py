@@ -19,8 +19,9 @@ from probe.daemon.schedule import Entry
 from probe.measurement import measure
 from probe.measures import outcome
 from probe.plan import new_plan
+from probe.protocols.http_answers import words_in
 from probe.record import RunRecord
-from probe.reference.faults import ScriptedTts
+from probe.reference.faults import Drop, Raw, ScriptedTts, TtsScript
 
 KEY = "Bearer sk-0123456789"
 # Only bounds a hang.
@@ -126,13 +127,14 @@ async def test_a_status(tmp_path: Path, status: int, body: bytes, reason: str) -
         record = await run(tmp_path, server)
     assert ended(record) == ("llm", reason)
     assert record.failure is not None and f"HTTP {status}" in record.failure.detail
+    assert record.said == tuple(f"LLM server: {words}" for words in [words_in(body)] if words)
 
 
 async def test_too_many_requests_is_busy(tmp_path: Path) -> None:
     async with serving((response(429, b'{"error": "queue full"}'),)) as server:
         record = await run(tmp_path, server)
     assert record.failure is None
-    assert record.skipped is not None and "queue full" in record.skipped
+    assert (record.skipped, record.said) == ("HTTP 429 for /v1/chat/completions", ("LLM server: queue full",))
 
 
 SHORT = PATIENT | {"llm_s": 1.0}
@@ -259,6 +261,16 @@ async def test_check_config_shows_what_is_unknown(tmp_path: Path) -> None:
         code, lines = await _check_config(tmp_path)
     assert code == 0
     assert "ms; users: unknown; cold: unknown" in lines.splitlines()[1]
+
+
+async def test_check_config_shows_where_a_server_redirects_to(tmp_path: Path) -> None:
+    answer = b"HTTP/1.1 302 Found\r\nLocation: ws://me:secret@elsewhere/ws?key=secret\r\nContent-Length: 0\r\n\r\n"
+    async with serving(GOOD) as server, ScriptedTts(TtsScript(on_handshake=(Raw(answer), Drop()))) as tts:
+        entry(tmp_path, server.url, tts.url)
+        code, lines = await _check_config(tmp_path)
+    assert code == 1
+    assert "enter the address that it is at; it redirects to ws://elsewhere/ws\n" in lines
+    assert "secret" not in lines
 
 
 async def _check_config(tmp_path: Path, *more: str) -> tuple[int, str]:

@@ -151,4 +151,4 @@ async def test_refusals_of_the_real_server(llama_url: str, tmp_path: Path) -> No
         long = await measure(new_plan(entry.target, entry.scenario), 10_000)
     assert lost.record.failure is not None and lost.record.failure.reason == "not_found"
     assert long.record.failure is not None and long.record.failure.reason == "server_error"
-    assert "HTTP 400" in long.record.failure.detail and "exceed" in long.record.failure.detail
+    assert "HTTP 400" in long.record.failure.detail and "exceed" in " ".join(long.record.said)

@@ -166,44 +166,48 @@ BROKEN = {"error": {"message": "out of memory", "type": "server_error"}}
 
 
 @pytest.mark.parametrize(
-    ("status", "body", "reason", "said"),
+    ("status", "body", "reason", "detail", "said"),
     [
-        (401, {"error": {"message": "Invalid API Key"}}, "unauthorized", "for /v1/audio/speech: Invalid API Key"),
-        (403, {}, "unauthorized", "for /v1/audio/speech"),
-        (404, {"detail": "Not Found"}, "not_found", "for /v1/audio/speech: Not Found"),
+        (401, {"error": {"message": "Invalid API Key"}}, "unauthorized", "for /v1/audio/speech", "Invalid API Key"),
+        (403, {}, "unauthorized", "for /v1/audio/speech", "{}"),
+        (404, {"detail": "Not Found"}, "not_found", "for /v1/audio/speech", "Not Found"),
         (
             400,
             {"detail": {"message": "Voice 'x' not found"}},
             "unknown_voice",
-            "for /v1/audio/speech: Voice 'x' not found",
+            "for /v1/audio/speech",
+            "Voice 'x' not found",
         ),
-        (500, BROKEN, "server_error", "for /v1/audio/speech: out of memory"),
-        (502, {}, "unavailable", "for /v1/audio/speech"),
-        (503, {"error": "Loading model"}, "loading", "for /v1/audio/speech: Loading model"),
-        (503, {}, "unavailable", "for /v1/audio/speech"),
-        (200, BROKEN, "wrong_format", "JSON instead of 16-bit mono PCM: out of memory"),
+        (500, BROKEN, "server_error", "for /v1/audio/speech", "out of memory"),
+        (502, {}, "unavailable", "for /v1/audio/speech", "{}"),
+        (503, {"error": "Loading model"}, "loading", "for /v1/audio/speech", "Loading model"),
+        (503, {}, "unavailable", "for /v1/audio/speech", "{}"),
+        (200, BROKEN, "wrong_format", "JSON instead of 16-bit mono PCM", "out of memory"),
     ],
 )
 async def test_what_a_server_answers_is_why_the_run_failed(
-    tmp_path: Path, status: int, body: Any, reason: str, said: str
+    tmp_path: Path, status: int, body: Any, reason: str, detail: str, said: str
 ) -> None:
     async with speech_server([whole(json.dumps(body).encode(), "application/json", status)]) as server:
         record = await run(tmp_path, server)
     assert failed(record) == ("tts", reason)
-    assert record.failure and said in record.failure.detail
+    assert record.failure and record.failure.detail.endswith(detail)
+    assert record.said == (f"TTS server: {said}",)
 
 
 async def test_a_busy_server_belongs_to_its_users(tmp_path: Path) -> None:
     async with speech_server([whole(b'{"detail": "busy"}', "application/json", 429)]) as server:
         record = await run(tmp_path, server)
-    assert (record.failure, record.skipped) == (None, "HTTP 429 for /v1/audio/speech: busy")
+    assert (record.failure, record.skipped) == (None, "HTTP 429 for /v1/audio/speech")
+    assert record.said == ("TTS server: busy",)
 
 
 async def test_a_redirect_names_where_to(tmp_path: Path) -> None:
     async with speech_server([whole(b"", "text/plain", 307, "location: http://u:p@elsewhere/v1?key=k")]) as server:
         record = await run(tmp_path, server)
     assert failed(record) == ("tts", "not_found")
-    assert record.failure and "redirects to http://elsewhere/v1:" in record.failure.detail
+    assert record.failure and record.failure.detail.endswith(": it redirects: enter the address that it is at")
+    assert record.said == ("TTS server: it redirects to http://elsewhere/v1",)
 
 
 @pytest.mark.parametrize(
@@ -238,7 +242,8 @@ async def test_a_server_without_the_voice_may_answer_with_nothing(tmp_path: Path
     async with speech_server(pieces(), voices=voices) as server:
         record = await run(tmp_path, server, 'voice = "nobody"')
     assert failed(record) == ("tts", "unknown_voice")
-    assert record.failure and "it has af_heart, Heart, af_sky" in record.failure.detail
+    assert record.failure and record.failure.detail == "the TTS server has no voice 'nobody' among its 3"
+    assert record.said == ("TTS server: it has the voices af_heart, Heart, af_sky",)
     async with speech_server(pieces(), voices=voices) as server:
         record = await run(tmp_path, server, 'voice = "af_sky"')
     assert failed(record) == ("tts", "no_audio")

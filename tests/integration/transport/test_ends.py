@@ -30,23 +30,24 @@ from probe.transport.framing.base import Body, Ended, Request, Text
 
 
 @pytest.mark.parametrize(
-    ("step", "how", "detail"),
+    ("step", "how", "detail", "said"),
     [
-        (Drop(), "closed", "without a close frame"),
-        (Reset(), "closed", "without a close frame"),
-        (Close(1011, "out of memory"), "closed", "1011"),
-        (Close(1000, "", patience=30.0), "closed", "1000"),
-        (RESERVED_OPCODE, "malformed", "opcode"),
-        (ENDLESS_FRAME, "malformed", "exceeds"),
+        (Drop(), "closed", "without a close frame", ""),
+        (Reset(), "closed", "without a close frame", ""),
+        (Close(1011, "out of memory"), "closed", "close frame 1011 (internal error)", "out of memory"),
+        (Close(1000, "", patience=30.0), "closed", "close frame 1000 (OK)", ""),
+        (RESERVED_OPCODE, "malformed", "the server broke the WebSocket protocol", "opcode"),
+        (ENDLESS_FRAME, "malformed", "the server broke the WebSocket protocol", "exceeds"),
     ],
 )
-async def test_every_end_of_a_connection_is_told_once(step: Any, how: str, detail: str) -> None:
+async def test_every_end_of_a_connection_is_told_once(step: Any, how: str, detail: str, said: str) -> None:
     client = Client()
     async with ScriptedTts(script(SendText("hello"), step, Stall())) as server:
         link = await client.open(server.url)
         hello, end = await client.frames(2)
         assert hello == Text(b"hello")
-        assert isinstance(end, Ended) and (end.how, detail in end.detail) == (how, True)
+        assert isinstance(end, Ended) and (end.how, end.detail) == (how, detail)
+        assert said in end.said and bool(said) == bool(end.said)
         await link.close()
         assert await client.inbox.get(client.clock.now() + NS_PER_S // 5) is None
         with pytest.raises(SendError) as caught:

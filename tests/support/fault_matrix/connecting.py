@@ -108,7 +108,8 @@ async def plain_asked_for_tls(stage: Stage) -> AsyncIterator[str]:
 @asynccontextmanager
 async def elsewhere(stage: Stage) -> AsyncIterator[str]:
     """A server whose only word is where the real one is."""
-    answer = f"HTTP/1.1 307 Temporary Redirect\r\nLocation: {stage.llm.url}\r\nContent-Length: 0\r\n\r\n"
+    where = stage.llm.url.replace("127.0.0.1", "localhost")
+    answer = f"HTTP/1.1 307 Temporary Redirect\r\nLocation: {where}\r\nContent-Length: 0\r\n\r\n"
     async with ScriptedLlm(_on_handshake(Raw(answer.encode()), Drop())) as server:
         yield server.url
 
@@ -168,14 +169,17 @@ ROWS = (
     _http(500),
     _http(503),
     _row("wrong-path", "the URL's path is not the WebSocket's", "not_websocket", "check the path", llm_url=wrong_path),
-    _row("redirects", "a redirect to itself", "not_websocket", "redirects to /ws", llm=_on_handshake(REDIRECT, Drop())),
     _row(
-        "redirects-elsewhere", "a redirect to a working server", "not_websocket", "redirects to ws:",
-        llm_url=elsewhere,
+        "redirects", "a redirect to itself", "not_websocket", "it redirects",
+        said="it redirects to /ws", llm=_on_handshake(REDIRECT, Drop()),
+    ),
+    _row(
+        "redirects-elsewhere", "a redirect to a working server", "not_websocket", "it redirects",
+        said="it redirects to ws://localhost:", llm_url=elsewhere,
     ),
     _row(
         "redirects-twice", "an answer that redirects to two places", "not_websocket", "HTTP 302",
-        llm=_on_handshake(TWO_PLACES, Drop()),
+        said="it redirects to /ws", llm=_on_handshake(TWO_PLACES, Drop()),
     ),
     _row("another-protocol", "an SSH server answers", "not_websocket", llm=_on_accept(SSH_BANNER, Stall())),
     _row("wrong-accept-key", "a handshake that does not fit ours", "not_websocket", llm=_on_handshake(WRONG_KEY)),

@@ -45,10 +45,10 @@ def _in_the_middle(name: str, injected: str, reason: str, *steps: Any, **parts: 
     return _row(name, injected, reason, (*BEGUN, *steps), **({"reached": "audio"} | parts))
 
 
-def _instead(name: str, injected: str, kind: str, body: bytes, say: str) -> Row:
+def _instead(name: str, injected: str, kind: str, body: bytes, say: str, said: str = "") -> Row:
     """A whole answer that is no audio to be measured."""
     answer = (Reply(200, body, {"Content-Type": kind}),)
-    return _row(name, injected, "wrong_format", answer, say=f"{say} instead of 16-bit mono PCM")
+    return _row(name, injected, "wrong_format", answer, say=f"{say} instead of 16-bit mono PCM", said=said)
 
 
 def _wav(tag: int, channels: int, bits: int) -> bytes:
@@ -59,26 +59,27 @@ def _wav(tag: int, channels: int, bits: int) -> bytes:
 
 
 ROWS = (
-    *(_row(each.name, each.injected, each.reason, each.steps, say=each.say) for each in REFUSALS),
+    *(_row(each.name, each.injected, each.reason, each.steps, say=each.say, said=each.said) for each in REFUSALS),
     *(_in_the_middle(each.name, each.injected, each.reason, *each.steps, say=each.say) for each in CUTS),
     *(_harmless(each.name, each.injected, (*each.steps, *speech.pcm())) for each in HARMLESS),
     _row("http-429", "HTTP 429: too many requests", "", (Reply(429, chat.problem("queue full")),),
-         outcome="skipped", stage="", say="queue full"),
+         outcome="skipped", stage="", say="HTTP 429", said="queue full"),
     _row("unknown-voice", "HTTP 400: a voice that the server does not have", "unknown_voice",
-         (Reply(400, {"detail": "Voice 'alloy' not found"}),), say="Voice 'alloy' not found"),
+         (Reply(400, {"detail": "Voice 'alloy' not found"}),), say="HTTP 400", said="Voice 'alloy' not found"),
     _row("no-headers", "no answer at all", "no_audio", (Stall(),)),
     _row("no-body", "a head, and nothing behind it", "no_audio", (RAW, Stall())),
     _row("no-headers-of-second", "the second text gets no answer", "no_audio", speech.pcm(), (Stall(),),
          reached="segment"),
     _instead("html", "a page instead of audio", "text/html", b"<html><h1>Hello</h1></html>", "HTML"),
-    _instead("json", "JSON instead of audio", "application/json", b'{"status": "queued"}', "JSON"),
+    _instead("json", "JSON instead of audio", "application/json", b'{"status": "queued"}', "JSON", "queued"),
     _instead("mp3", "MP3 instead of PCM", "audio/mpeg", b"ID3\x04\0\0\0\0\0\0" + bytes(100), "MP3"),
     _instead("mp3-as-pcm", "MP3, called PCM", "audio/pcm", b"\xff\xfb\x90\xc4" + bytes(100), "MP3"),
     _instead("float-wav", "a WAV file of 32-bit floats", "audio/wav", _wav(3, 1, 32),
              "WAV with 32-bit float, 1 channel(s) at 24000 Hz"),
     _instead("stereo-wav", "a WAV file in stereo", "audio/wav", _wav(1, 2, 16),
              "WAV with 16-bit PCM, 2 channel(s) at 24000 Hz"),
-    _row("gzip", "audio in gzip, which nobody asked for", "wrong_format", gzipped(SAMPLES, "audio/pcm"), say="gzip"),
+    _row("gzip", "audio in gzip, which nobody asked for", "wrong_format", gzipped(SAMPLES, "audio/pcm"), say="packed",
+         said="gzip"),
     _row("endless-line", "an event without an end", "flood", ENDLESS_LINE, longest_s=5.0, say="an event"),
     _row("audio-flood", "more audio than anyone would listen to", "flood", (RAW, Repeat((Chunk(bytes(2**20)),))),
          reached="silent audio", longest_s=20.0),
@@ -88,11 +89,12 @@ ROWS = (
     _row("half-wav", "half the header of a WAV file", "wrong_format",
          (speech.head("audio/wav"), Chunk(speech.wav_header()[:30]), LastChunk()), say="ends before its samples"),
     _row("error-in-stream", "an error inside of an event stream, and [DONE] behind it", "server_error",
-         (*EVENTS, chat.error("CUDA out of memory"), *chat.END), reached="audio", say="CUDA out of memory"),
+         (*EVENTS, chat.error("CUDA out of memory"), *chat.END), reached="audio", say="it reported an error",
+         said="CUDA out of memory"),
     _row("no-base64", "an event whose audio is no base64", "malformed",
          (*EVENTS, chat.event({"type": "speech.audio.delta", "audio": "!"}), LastChunk()), reached="audio"),
     _row("event-garbage", "an event that is no JSON", "malformed",
-         (*EVENTS, Chunk(b"data: hello\n\n"), LastChunk()), reached="audio"),
+         (*EVENTS, Chunk(b"data: hello\n\n"), LastChunk()), reached="audio", say="not JSON", said="hello"),
     _row("short-body", "a body that is shorter than it says", "closed",
          (Head(200, {"Content-Type": "audio/pcm", "Content-Length": "100000"}), Body(SAMPLES), Drop()),
          reached="audio", say="in the middle of its response"),

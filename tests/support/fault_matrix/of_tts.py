@@ -59,8 +59,8 @@ def _harmless(name: str, injected: str, *segments: Steps, **parts: Any) -> Row:
     return _row(name, injected, "", *segments, **(values | parts))
 
 
-def _frame(name: str, injected: str, step: Any) -> Row:
-    return _row(name, injected, "malformed", (*SPEECH, step, Stall()), reached="audio")
+def _frame(name: str, injected: str, step: Any, **parts: Any) -> Row:
+    return _row(name, injected, "malformed", (*SPEECH, step, Stall()), reached="audio", **parts)
 
 
 def _sound(name: str, injected: str, reason: str, steps: Steps, **parts: Any) -> Row:
@@ -98,9 +98,11 @@ NEWER = (
     _row("no-stream-created", "init is not answered", "no_stream", on_init=(Stall(),), reached="nothing"),
     _row("drop-at-init", "closed in answer to init", "closed", on_init=(Drop(),), reached="nothing"),
     _row("error-at-init", "a fatal error in answer to init", "server_error",
-         on_init=(tts.error("model not loaded", fatal=True),), reached="nothing", say="model not loaded"),
+         on_init=(tts.error("model not loaded", fatal=True),), reached="nothing", say="it reported an error",
+         said="model not loaded"),
     _row("complaint-at-init", "an error that is not fatal, and no stream", "no_stream",
-         on_init=(tts.error("warming up", fatal=False), Stall()), reached="nothing", say="warming up"),
+         on_init=(tts.error("warming up", fatal=False), Stall()), reached="nothing",
+         say="before that: it reported an error", said="warming up"),
     _harmless("second-init-ignored", "the connection takes one init, and is dropped after done",
               generation="older", turns=2, reached="second segment", longest_s=6.0),
     _harmless("second-init-unanswered", "the connection takes one init, and stays open",
@@ -111,7 +113,7 @@ NEWER = (
     _row("no-audio", "a text gets no audio", "no_audio", (Stall(),)),
     _row("no-audio-of-second", "the second text gets no audio", "no_audio", SPEECH, (Stall(),), reached="segment"),
     _row("unknown-voice", "the server does not have the voice", "unknown_voice", target='voice = "nobody"',
-         say="aria"),
+         say="no voice 'nobody' among its", said="aria"),
     *(_stall(ms) for ms in (100, 149, 151, 400)),
     *(_unmarked_stall(ms) for ms in (100, 400)),
     _row("stall-for-ever", "silence in the middle of the first segment, and nothing after it", "no_audio",
@@ -168,16 +170,19 @@ NEWER = (
     _sound("marker-without-audio", "the end of a segment, and nothing before it", "missing", (),
            reached="text"),
     _sound("complaint-instead-of-audio", "an error that is not fatal, and the end of the segment", "missing",
-           (tts.error("phonemizer failed", fatal=False),), reached="text", say="phonemizer failed"),
+           (tts.error("phonemizer failed", fatal=False),), reached="text", say="before that: it reported an error",
+           said="phonemizer failed"),
     _harmless("complaint", "an error that is not fatal, and then the audio",
-              (tts.error("slow today", fatal=False), *SPEECH)),
+              (tts.error("slow today", fatal=False), *SPEECH), said="slow today"),
     _row("complaint-and-silence", "an error that is not fatal, and no audio", "no_audio",
-         (tts.error("CUDA out of memory", fatal=False), Stall()), say="CUDA out of memory"),
+         (tts.error("CUDA out of memory", fatal=False), Stall()), say="before that: it reported an error",
+         said="CUDA out of memory"),
     _row("fatal-error", "a fatal error in a segment", "server_error",
-         (*SPEECH, tts.error("CUDA out of memory", fatal=True)), reached="audio", say="CUDA out of memory"),
+         (*SPEECH, tts.error("CUDA out of memory", fatal=True)), reached="audio", say="it reported an error",
+         said="CUDA out of memory"),
     _row("error-without-fatal", "an error that does not say whether it is fatal", "server_error",
-         (Json({"type": "error", "message": "oops"}),), say="oops"),
-    _frame("tts-garbage", "a text frame that is no JSON", Text("garbage")),
+         (Json({"type": "error", "message": "oops"}),), say="it reported an error", said="oops"),
+    _frame("tts-garbage", "a text frame that is no JSON", Text("garbage"), say="not JSON", said="garbage"),
     _frame("tts-truncated-json", "JSON that was cut", Text('{"type": "segment_comp')),
     _frame("tts-bad-utf8", "text that is no UTF-8", BAD_UTF8),
     _frame("tts-reserved-opcode", "a frame that WebSocket does not know", RESERVED_OPCODE),
@@ -204,7 +209,7 @@ NEWER = (
     _row("tts-close-1000", "close 1000 in the middle of a segment", "closed", (*SPEECH, Close(1000)),
          reached="audio", say="1000"),
     _row("tts-close-1011", "close 1011 in the middle of a segment", "closed", (*SPEECH, Close(1011, "CUDA")),
-         reached="audio", say="CUDA"),
+         reached="audio", say="1011 (internal error)", said="CUDA"),
     _row("tts-half-open", "frozen: no frame, no pong, no answer to a close frame", "no_audio",
          tts=TtsScript(turns=(TtsTurn(segments=((Stall(),),)),), on_client_close=(Stall(),)), longest_s=4.0),
     _row("marker-missing-once", "one of three markers never comes", "timeout",
@@ -216,7 +221,7 @@ NEWER = (
               after_segment=(Json({"type": "segment_complete", "segment": 1, "audio_ms": 5000}),),
               say="sample_rate"),
     _harmless("base64", "base64 in binary frames", tts.pcm(base64.b64encode(audio.tone(300))), outcome="suspect",
-              say="its audio is text, beginning with"),
+              say="its audio is text"),
     _harmless("no-duration", "a marker without a duration", after_segment=(Json({"type": "segment_complete"}),)),
 )  # fmt: skip
 

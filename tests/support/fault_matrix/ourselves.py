@@ -172,7 +172,7 @@ ROWS = (
     _row("interrupted", "SIGTERM in the middle of a run", interrupted, **INTERNAL, reason="interrupted",
          reached="nothing"),
     _row("mistake", "a mistake of ours in the middle of a run", mistake_of_ours, **INTERNAL, reason="error",
-         reached="nothing", say="a mistake"),
+         reached="nothing", say="ZeroDivisionError in", said="a mistake"),
     _row("users-first", "users hold the LLM server's slot", users_hold_the_slot, outcome="skipped", reached="nothing",
          settings="[courtesy]\nenabled = true\nmax_wait_s = 0.2", say="1 stream in use"),
 )  # fmt: skip

@@ -52,11 +52,13 @@ class Answering(NamedTuple):
     reason: str
     steps: Steps
     say: str = ""
+    said: str = ""
 
 
-def _refusal(status: int, message: str, reason: str, say: str = "") -> Answering:
+def _refusal(status: int, message: str, reason: str) -> Answering:
     body = chat.problem(message)
-    return Answering(f"http-{status}", f"HTTP {status}: {message!r}", reason, (Reply(status, body),), say or message)
+    what = f"HTTP {status}"
+    return Answering(f"http-{status}", f"{what}: {message!r}", reason, (Reply(status, body),), what, message)
 
 
 # In place of an answer.
@@ -69,15 +71,17 @@ REFUSALS = (
     _refusal(502, "no backend", "unavailable"),
     _refusal(503, "overloaded", "unavailable"),
     Answering("loading", "HTTP 503 while the model is loaded", "loading",
-              (Reply(503, chat.problem("Loading model")),), "Loading model"),
+              (Reply(503, chat.problem("Loading model")),), "HTTP 503", "Loading model"),
     Answering("stalled-error", "HTTP 500, and half of the words in it", "server_error",
-              (Head(500, {"Content-Length": "100"}), Raw(b"out of mem"), Stall()), "out of mem"),
+              (Head(500, {"Content-Length": "100"}), Raw(b"out of mem"), Stall()), "HTTP 500", "out of mem"),
     Answering("html-error", "HTTP 502 with a page", "unavailable",
               (Reply(502, b"<html><h1>Bad Gateway</h1>", {"Content-Type": "text/html"}),), "HTTP 502"),
-    Answering("redirect", "a redirect", "not_found", (redirect("/elsewhere"),), "redirects to /elsewhere"),
+    Answering("redirect", "a redirect", "not_found", (redirect("/elsewhere"),), "it redirects",
+              "redirects to /elsewhere"),
     Answering("endless-headers", "headers without an end", "malformed", ENDLESS_HEADERS, "broke HTTP"),
     Answering("endless-header", "a header without an end", "malformed", ENDLESS_HEADER, "broke HTTP"),
-    Answering("no-http", "an answer that is no HTTP", "malformed", (Raw(b"+OK ready\r\n\r\n"),), "broke HTTP"),
+    Answering("no-http", "an answer that is no HTTP", "malformed", (Raw(b"+OK ready\r\n\r\n"),), "broke HTTP",
+              "OK ready"),
     Answering("drop-at-once", "closed instead of an answer", "closed", (Drop(),), "before its response"),
     Answering("reset-at-once", "reset (RST) instead of an answer", "closed", (Reset(),), "before its response"),
 )  # fmt: skip

@@ -61,9 +61,9 @@ class Row:
 
     stage, or_stage: where the failure is; the second where it depends on which server was waited for at a deadline.
     longest_s: on a machine that has time, the giving back of the slot included. say: words of the failure, the doubt
-    or the skip. without: measures that do not exist in spite of what was reached. at_least: what a measure must be in
-    every chunk that has it, in milliseconds. limits: the deadlines that are not
-    those of `PATIENT` and `WAITED_OUT`.
+    or the skip, which are ours. said: words of the server, which the record keeps apart. without: measures that do not
+    exist in spite of what was reached. at_least: what a measure must be in every chunk that has it, in milliseconds.
+    limits: the deadlines that are not those of `PATIENT` and `WAITED_OUT`.
     """
 
     name: str
@@ -78,6 +78,7 @@ class Row:
     at_least: Mapping[str, float] = field(default_factory=dict)
     longest_s: float = 2.0
     say: str = ""
+    said: str = ""
     slot_kept: bool = False  # by a server that does not do what it is asked for
     llm: LlmScript = field(default_factory=LlmScript)
     tts: TtsScript = field(default_factory=TtsScript)

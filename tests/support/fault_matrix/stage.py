@@ -35,6 +35,9 @@ objective_ms = 60_000
 [targets.healthy.limits]
 {healthy_limits}
 [scenarios.default]
+# Words that no message of ours has: whatever is found of them was quoted.
+system_prompt = "Zebulon Quartermaine takes Atorvastatin."
+user_turns = ["Where does Quartermaine live?"]
 turns = {turns}
 turn_pause_s = 0.05
 [schedules.faulty]

@@ -417,7 +417,8 @@ def test_no_slot_is_busy_and_nobodys_fault(virtual: Any) -> None:
     network = FakeNetwork(llm([0.01, error]), newer_tts())
     record = go(virtual, network)
     assert outcome(record) == "skipped"
-    assert record.skipped == "No slots available (max 1)"
+    assert record.skipped == "all its slots are taken"
+    assert record.said == ("LLM server: No slots available (max 1)",)
     assert network.sent("llm", "end_stream") and network.sent("tts", "cancel")
 
 

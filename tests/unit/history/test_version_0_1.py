@@ -18,6 +18,7 @@ from probe.cli import main
 from probe.drift.fingerprint import fingerprint
 from probe.history.reader import HistoryReader
 from probe.history.writer import History
+from probe.tracing.spans import spans
 
 KEPT = GOLDEN / "version_0_1"
 MINUTE = 60 * 10**9
@@ -30,7 +31,7 @@ def state_dir(tmp_path: Path) -> Path:
 
 
 def probe(state_dir: Path, *arguments: str) -> str:
-    done = CliRunner().invoke(main, [*arguments, "--state-dir", str(state_dir)])
+    done = CliRunner(env={"COLUMNS": "250"}).invoke(main, [*arguments, "--state-dir", str(state_dir)])
     assert done.exit_code in (0, 3), done.output
     return done.output
 
@@ -57,7 +58,38 @@ def missing(then: Any, now: Any, where: str = "") -> list[str]:
 )
 def test_what_it_says_is_what_it_said(state_dir: Path, command: tuple[str, ...], kept: str) -> None:
     then, now = json.loads((KEPT / kept).read_text("utf-8")), json.loads(probe(state_dir, *command))
+    for run in then["runs"] if kept == "history.json" else ():
+        words_apart(run)
     assert missing(then, now) == []
+
+
+def words_apart(run: dict[str, Any]) -> None:
+    """What may have been a server's own words has a field for them today."""
+    run["said"] = []
+    if run["failure"] is not None:
+        run["said"], run["failure"]["detail"] = [run["failure"]["detail"]], ""
+    if run["skipped"] is not None:
+        run["said"], run["skipped"] = [run["skipped"]], "all its slots are taken"
+
+
+def test_a_person_reads_the_same_words(state_dir: Path) -> None:
+    listed = " ".join(probe(state_dir, "history").split())
+    assert "tts, no_audio: no audio for 'cross the road?': nothing for 10 s" in listed
+    assert "all its slots are taken; No slots available (max 1)" in listed
+    runs = json.loads((KEPT / "history.json").read_text("utf-8"))["runs"]
+    for how, words in (
+        ("failed", "stage tts, no_audio: no audio for 'cross the road?': nothing for 10 s"),
+        ("skipped", "SKIPPED: the server is busy (all its slots are taken; No slots available (max 1))"),
+    ):
+        [run_id] = [run["run_id"] for run in runs if run["outcome"] == how]
+        assert words in " ".join(probe(state_dir, "show", run_id).split())
+
+
+def test_no_other_sink_reads_those_words(state_dir: Path) -> None:
+    with closing(HistoryReader(state_dir)) as reader:
+        for run in reader.runs():
+            read = [str((span.error, span.attributes)) for span in spans(run)]
+            assert not any("cross the road" in each or "No slots" in each for each in read)
 
 
 def test_each_sample_of_a_backfill_is_there_still(state_dir: Path) -> None:

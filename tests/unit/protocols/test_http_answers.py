@@ -7,40 +7,43 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from probe.protocols.base import Malformed, Ready, Refused
+from probe.protocols.base import Refused
 from probe.protocols.http_answers import (
     MAX_BODY_BYTES,
     FailedAnswer,
     complaint,
-    discreet,
+    media_type,
     refusal,
-    secrets_of,
     succeeded,
     words_in,
 )
-from probe.record import REASONS, ServerPlan
+from probe.record import REASONS
 from probe.transport.framing.base import Response
 
 
 @pytest.mark.parametrize(
     ("status", "body", "expected"),
     [
-        (401, "Invalid API Key", Refused("HTTP 401 for /v1: Invalid API Key", reason="unauthorized")),
+        (401, "Invalid API Key", Refused("HTTP 401 for /v1", "Invalid API Key", reason="unauthorized")),
         (403, "", Refused("HTTP 403 for /v1", reason="unauthorized")),
         (404, "", Refused("HTTP 404 for /v1", reason="not_found")),
-        (429, "busy", Refused("HTTP 429 for /v1: busy", busy=True)),
+        (429, "busy", Refused("HTTP 429 for /v1", "busy", busy=True)),
         (500, "", Refused("HTTP 500 for /v1")),
         (400, "", Refused("HTTP 400 for /v1")),
         (502, "", Refused("HTTP 502 for /v1", reason="unavailable")),
         (504, "", Refused("HTTP 504 for /v1", reason="unavailable")),
-        (503, "Service Unavailable", Refused("HTTP 503 for /v1: Service Unavailable", reason="unavailable")),
-        (503, "Loading model", Refused("HTTP 503 for /v1: Loading model", reason="loading")),
-        (503, "the server is overloaded", Refused("HTTP 503 for /v1: the server is overloaded", reason="unavailable")),
+        (503, "Service Unavailable", Refused("HTTP 503 for /v1", "Service Unavailable", reason="unavailable")),
+        (503, "Loading model", Refused("HTTP 503 for /v1", "Loading model", reason="loading")),
+        (
+            503,
+            "the server is overloaded",
+            Refused("HTTP 503 for /v1", "the server is overloaded", reason="unavailable"),
+        ),
         (
             503,
             "server busy, maximum pending requests exceeded",
             Refused(
-                "HTTP 503 for /v1: server busy, maximum pending requests exceeded", busy=True, reason="unavailable"
+                "HTTP 503 for /v1", "server busy, maximum pending requests exceeded", busy=True, reason="unavailable"
             ),
         ),
         (304, "", Refused("HTTP 304 for /v1: a redirect to nowhere", reason="not_found")),
@@ -53,7 +56,8 @@ def test_what_a_status_means(status: int, body: str, expected: Refused) -> None:
 def test_a_redirect_names_where_to() -> None:
     found = refusal(Response(307, {"location": "http://u:p@h/v1/audio/speech/?key=1"}), "/v1", b"")
     assert found == Refused(
-        "HTTP 307 for /v1: it redirects to http://h/v1/audio/speech/: enter the address that it is at",
+        "HTTP 307 for /v1: it redirects: enter the address that it is at",
+        "it redirects to http://h/v1/audio/speech/",
         reason="not_found",
     )
 
@@ -113,26 +117,25 @@ def test_which_document_is_an_error(document: dict[str, Any], expected: str | No
 def test_no_more_is_kept_than_is_read() -> None:
     answer = FailedAnswer(Response(500, {}), "/v1")
     found = [each for _ in range(100) for each in answer.feed(b"x" * 2**12)]
-    assert len(found) == 1 and len(found[0].message) < 310 and len(answer._body) == MAX_BODY_BYTES
+    assert len(found) == 1 and 250 < len(found[0].said) < 310 and len(answer._body) == MAX_BODY_BYTES
     assert [*answer.end()] == []
 
 
-def test_credentials_that_a_server_quotes_are_left_out() -> None:
-    secrets = secrets_of(
-        ServerPlan(
-            "x", "http://me:pass%20and%40word@h/v1?key=query-secret&n=1", {}, {"authorization": "Bearer sk-12345678"}
-        )
-    )
-    assert secrets == ("sk-12345678", "and@word", "query-secret")
-    quoted = "bad sk-12345678, and@word or query-secret"
-    assert discreet(Refused(quoted, busy=True, reason="loading"), secrets) == Refused(
-        "bad …, … or …", busy=True, reason="loading"
-    )
-    assert discreet(Malformed(quoted), secrets) == Malformed("bad …, … or …")
-    assert discreet(Ready(), secrets) == Ready()
-    # What is cut for a person's sake may cut a secret, too.
-    assert discreet(Refused("bad sk-123456…"), secrets) == Refused("bad …")
-    assert discreet(Refused("bad sk-1…"), secrets) == Refused("bad sk-1…")
+@pytest.mark.parametrize(
+    ("header", "name"),
+    [
+        ("text/event-stream; charset=utf-8", "text/event-stream"),
+        ("Application/JSON", "JSON"),
+        ("text/html", "HTML"),
+        ("audio/MPEG ;x=1", "audio/mpeg"),
+        ("tell/me-a-joke", "another type"),
+        ("text/plain2", "another type"),
+        ("", "no type"),
+        (" ", "no type"),
+    ],
+)
+def test_a_type_is_named_in_words_of_ours(header: str, name: str) -> None:
+    assert media_type(header) == name
 
 
 nested = st.recursive(
@@ -151,4 +154,5 @@ nested = st.recursive(
 def test_any_answer_is_a_reason_of_both_stages_and_one_line(status: int, headers: dict[str, str], body: bytes) -> None:
     found = refusal(Response(status, headers), "/v1", body)
     assert found.reason in REASONS["llm"] and found.reason in REASONS["tts"]
-    assert found.message.isprintable() and len(found.message) <= 301
+    assert found.said.isprintable() and len(found.said) <= 330
+    assert found.message.isprintable() and len(found.message) <= 80

@@ -23,10 +23,15 @@ from probe.protocols.llama_chunked.codec import LlamaChunked, StreamEnded
 from probe.protocols.magpie import codec as magpie
 from probe.protocols.magpie.codec import MagpieTts
 from probe.record import Pause
+from probe.reference.llm_stream import Reason
 
 LLM = LlamaChunked()
 TTS = MagpieTts()
 STREAM = "probe-r1-1"
+
+
+def reported(said: str, *, fatal: bool = True) -> Refused:
+    return Refused("it reported an error", said, fatal=fatal)
 
 
 def llm(frame: Any) -> Any:
@@ -91,17 +96,17 @@ def test_the_founding_protocols_are_the_defaults() -> None:
         ({"status": "pong"}, Unknown()),
         ({"stream_id": STREAM, "status": "started"}, Unknown()),
         # Errors.
-        ({"error": "stream_id required"}, Refused("stream_id required")),
-        ({"stream_id": STREAM, "error": "Stream not found"}, Refused("Stream not found")),
+        ({"error": "stream_id required"}, reported("stream_id required")),
+        ({"stream_id": STREAM, "error": "Stream not found"}, reported("Stream not found")),
         (
             {"stream_id": STREAM, "error": "No slots available (max 1)"},
-            Refused("No slots available (max 1)", busy=True),
+            Refused("all its slots are taken", "No slots available (max 1)", busy=True),
         ),
-        ({"error": "Unknown action: x"}, Refused("Unknown action: x")),
-        ({"error": {"code": 500}}, Refused('{"error": {"code": 500}}')),
-        ({"type": "error", "error": "out of memory"}, Refused("out of memory")),
-        ({"error": ""}, Refused('{"error": ""}')),
-        ({"error": "\x07"}, Refused(r'{"error": "\\u0007"}')),
+        ({"error": "Unknown action: x"}, reported("Unknown action: x")),
+        ({"error": {"code": 500}}, reported('{"error": {"code": 500}}')),
+        ({"type": "error", "error": "out of memory"}, reported("out of memory")),
+        ({"error": ""}, reported('{"error": ""}')),
+        ({"error": "\x07"}, reported(r'{"error": "\\u0007"}')),
         # What another stream, or a newer server, says.
         ({"stream_id": "probe-r0-1", "error": "Stream not found"}, Unknown()),
         ({"type": "token", "stream_id": "probe-r0-1", "content": "x"}, Unknown()),
@@ -128,11 +133,11 @@ def test_what_the_llm_server_says(frame: Any, event: Any) -> None:
         ({"type": "segment_complete", "segment": 1, "audio_ms": "long"}, SegmentEnd()),
         ({"type": "done", "total_audio_ms": 16600, "segments_generated": 6}, Done(segments=6)),
         ({"type": "done"}, Done()),
-        ({"type": "error", "message": "Unknown voice", "fatal": True}, Refused("Unknown voice", fatal=True)),
-        ({"type": "error", "message": "try again", "fatal": False}, Refused("try again", fatal=False)),
-        ({"type": "error", "message": "who knows"}, Refused("who knows", fatal=True)),
-        ({"type": "error", "message": "who knows", "fatal": 0}, Refused("who knows", fatal=True)),
-        ({"type": "error"}, Refused('{"type": "error"}')),
+        ({"type": "error", "message": "Unknown voice", "fatal": True}, reported("Unknown voice", fatal=True)),
+        ({"type": "error", "message": "try again", "fatal": False}, reported("try again", fatal=False)),
+        ({"type": "error", "message": "who knows"}, reported("who knows", fatal=True)),
+        ({"type": "error", "message": "who knows", "fatal": 0}, reported("who knows", fatal=True)),
+        ({"type": "error"}, reported('{"type": "error"}')),
         ({"type": "pong"}, Unknown()),
         ({"type": "visemes", "list": [1, 2]}, Unknown()),
         ({}, Unknown()),
@@ -149,23 +154,23 @@ def test_binary_is_audio_from_the_tts_server_and_nothing_from_the_llm_server(pcm
 
 
 @pytest.mark.parametrize(
-    ("frame", "detail"),
+    ("frame", "detail", "said"),
     [
-        (b"", "not JSON: "),
-        (b"<html>\n502</html>", r"not JSON: <html>\n502</html>"),
-        (b'{"type": "token", "content": "cut of', 'not JSON: {"type": "token", "content": "cut of'),
-        (b"\xff\xfe\xfa", r"not JSON: \ufffd\ufffd\ufffd"),
-        (b"[1, 2]", "not a JSON object: [1, 2]"),
-        (b'"done"', 'not a JSON object: "done"'),
-        (b"null", "not a JSON object: null"),
-        (b"[" * 100_000, "not JSON: " + "[" * 80 + "…"),
-        (b'{"tokens": ' + b"9" * 5000 + b"}", 'not JSON: {"tokens": ' + "9" * 69 + "…"),
-        (b"\x1b[31mred\x1b[0m", r"not JSON: \x1b[31mred\x1b[0m"),
+        (b"", "not JSON", ""),
+        (b"<html>\n502</html>", "not JSON", r"<html>\n502</html>"),
+        (b'{"type": "token", "content": "cut of', "not JSON", '{"type": "token", "content": "cut of'),
+        (b"\xff\xfe\xfa", "not JSON", r"\ufffd\ufffd\ufffd"),
+        (b"[1, 2]", "not a JSON object", "[1, 2]"),
+        (b'"done"', "not a JSON object", '"done"'),
+        (b"null", "not a JSON object", "null"),
+        (b"[" * 100_000, "not JSON", "[" * 80 + "…"),
+        (b'{"tokens": ' + b"9" * 5000 + b"}", "not JSON", '{"tokens": ' + "9" * 69 + "…"),
+        (b"\x1b[31mred\x1b[0m", "not JSON", r"\x1b[31mred\x1b[0m"),
     ],
 )
-def test_what_is_no_json_object_is_shown_in_one_printable_line(frame: bytes, detail: str) -> None:
-    assert llm(frame) == tts(frame) == Malformed(detail)
-    assert detail.isprintable()
+def test_what_is_no_json_object_is_shown_in_one_printable_line(frame: bytes, detail: str, said: str) -> None:
+    assert llm(frame) == tts(frame) == Malformed(detail, said)
+    assert said.isprintable()
 
 
 def test_a_token_whose_content_is_no_text_is_malformed() -> None:
@@ -191,15 +196,27 @@ def test_half_characters_can_be_stored_and_printed() -> None:
     assert llm(b'{"type": "token", "content": ' + half + b"}") == Token("a\N{REPLACEMENT CHARACTER}")
     end = llm(b'{"type": "done", "text": ' + half + b', "reason": ' + half + b"}")
     assert isinstance(end, ChunkEnd)
-    assert (end.text, end.reason) == ("a\N{REPLACEMENT CHARACTER}", "a")
+    assert (end.text, end.reason) == ("a\N{REPLACEMENT CHARACTER}", "other")
 
 
 def test_what_a_server_complains_of_is_one_printable_line() -> None:
     nasty = "\x1b[31mline one\r\nline two\ud83e \x07" + "!" * 1000
     for event in (llm({"error": nasty}), tts({"type": "error", "message": nasty})):
         assert isinstance(event, Refused)
-        assert event.message.startswith("[31mline one line two !!!") and event.message.endswith("!…")
-        assert event.message.isprintable() and len(event.message) <= 301
+        assert event.said.startswith("[31mline one line two !!!") and event.said.endswith("!…")
+        assert event.said.isprintable() and len(event.said) <= 301
+        assert event.message == "it reported an error"
+
+
+@pytest.mark.parametrize(
+    ("stated", "kept"),
+    [
+        *((name, name) for name in Reason),
+        ("stop", "stop"), ("Tell me a joke", "other"), ("EOS", "other"), ("", None), (None, None), (7, None),
+    ],
+)  # fmt: skip
+def test_why_a_chunk_ended_is_one_of_the_words_for_it(stated: Any, kept: str | None) -> None:
+    assert llm({"type": "done", "reason": stated}).reason == kept
 
 
 @pytest.mark.parametrize(
@@ -300,7 +317,7 @@ any_reply = st.fixed_dictionaries(
 def test_nothing_that_a_server_sends_raises(frame: Any, binary: bool) -> None:
     data = frame if isinstance(frame, bytes) else json.dumps(frame).encode()
     for event in (LLM.decode(data, binary=binary, stream_id=STREAM), TTS.decode(data, binary=binary)):
-        for text in (getattr(event, name, None) for name in ("content", "text", "reason", "message", "detail")):
+        for text in (getattr(event, name, None) for name in ("content", "text", "reason", "message", "detail", "said")):
             if text is not None:
                 assert isinstance(text, str)
                 text.encode()

@@ -55,13 +55,13 @@ def test_how_the_llm_wrote_and_a_cold_start_are_logged_where_they_are_known() ->
 def test_a_failure_says_why_and_where() -> None:
     line = logged(failed())
     assert (line["level"], line["stage"], line["reason"], line["chunk_num"]) == ("error", "tts", "no_audio", 2)
-    assert line["detail"] == "no audio for [text]: nothing for 10 s"
+    assert line["detail"] == "no audio for a text of 15 characters: nothing for 10 s"
     assert line["tts_url"] == "ws://localhost:8001/ws/tts/stream"
 
 
 @pytest.mark.parametrize(
     ("run", "key", "text"),
-    [(skipped(), "skipped", "No slots available (max 1)"), (suspect(), "doubts", ["the event loop was late by 31 ms"])],
+    [(skipped(), "skipped", "all its slots are taken"), (suspect(), "doubts", ["the event loop was late by 31 ms"])],
 )
 def test_a_run_that_measured_nothing_says_why(run: RunRecord, key: str, text: Any) -> None:
     assert logged(run)["level"] == "warning"
@@ -72,16 +72,17 @@ def test_a_slow_run_names_its_objective() -> None:
     assert logged(record(ttfb_ms=1500))["objective_ms"] == 1000.0
 
 
-@pytest.mark.parametrize("run", [record(), failed(), refused()])
+@pytest.mark.parametrize("run", [record(), failed(), refused(), skipped()])
 def test_neither_secrets_nor_what_was_said_is_logged(run: RunRecord) -> None:
     text = json.dumps(logged(run))
-    for secret in ("hunter", "unicorn", "cross the road", "Tell me", "Be brief"):
+    for secret in ("hunter", "unicorn", "cross the road", "Tell me", "Be brief", "can't say", "No slots", "said"):
         assert secret not in text
 
 
 def test_what_was_said_is_logged_where_that_is_asked_for_and_secrets_still_are_not() -> None:
     line = logged(failed(), log_texts=True)
-    assert line["detail"] == "no audio for 'cross the road?': nothing for 10 s"
+    assert line["detail"] == "no audio for a text of 15 characters: nothing for 10 s"
+    assert line["said"] == ["TTS server: can't say 'cross the road?'"]
     assert line["turns"] == [{"user": "Tell me a joke.", "text": " Why did the unicorn cross the road?"}]
     assert "hunter" not in json.dumps(logged(refused(), log_texts=True))
 

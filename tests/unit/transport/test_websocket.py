@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from probe.reference.faults import wire
-from probe.transport.framing.base import Binary, Ended, FramingError, Raw, Request, Text
+from probe.transport.framing.base import MAX_SAID, Binary, Ended, FramingError, Raw, Request, Text
 from probe.transport.framing.websocket import MAX_MESSAGE_BYTES, WebSocket
 
 FRAGMENTS = b"\x02\x02ab" + wire.frame(wire.PING, b"?") + b"\x00\x00" + b"\x80\x02cd"
@@ -18,7 +18,7 @@ SPOKEN = (
 )
 FRAMES = [Text(b"one"), Binary(b"abcd"), Binary(bytes(200)), Text(b"\xc3\x28")]
 GOODBYE = wire.frame(wire.CLOSE, wire.close_payload(1011, "out of\nmemory"))
-ENDED = Ended("closed", "close frame 1011 (internal error) out of memory")
+ENDED = Ended("closed", "close frame 1011 (internal error)", "out of memory")
 WRONG_KEY = (
     b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
     b"Sec-WebSocket-Accept: AAA=\r\n\r\n"
@@ -116,7 +116,7 @@ def test_a_close_frame_is_the_end_and_is_answered() -> None:
 def test_an_end_without_a_close_frame_is_named_so() -> None:
     framing = opened()
     assert fed(framing, [SPOKEN[:-1]], eof=True) == FRAMES[:-1]
-    assert framing.how_closed() == "without a close frame"
+    assert framing.how_closed() == Ended("closed", "without a close frame")
 
 
 def test_our_goodbye_is_a_close_frame_once() -> None:
@@ -172,8 +172,9 @@ def test_a_refusal_without_a_length_is_complete_at_the_end() -> None:
 @pytest.mark.parametrize("answer", [b"SSH-2.0-OpenSSH_9\r\n", WRONG_KEY, b"HTTP/1.1 101 " + b"x" * 20_000])
 def test_an_answer_that_is_no_websocket_breaks_the_framing(answer: bytes) -> None:
     framing, _ = websocket()
-    with pytest.raises(FramingError):
+    with pytest.raises(FramingError, match=r"^the answer to the handshake is none$") as caught:
         fed(framing, [answer])
+    assert 0 < len(caught.value.said) <= MAX_SAID + 1 and caught.value.said.isprintable()
     assert not framing.ready
 
 

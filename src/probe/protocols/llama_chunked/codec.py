@@ -7,10 +7,11 @@ from msgspec import Struct
 
 from probe.protocols.base import ChunkEnd, Malformed, Messages, Refused, Token, Unknown
 from probe.protocols.fields import (
+    REPORTED,
     complaint,
     count_or_none,
+    finish_reason,
     http_url,
-    one_line,
     parse_object,
     shown,
     time_or_none,
@@ -62,20 +63,21 @@ class LlamaChunked:
         if reply.get("stream_id") not in (None, stream_id):
             return Unknown()
         if reply.get("error") is not None:
-            message = complaint(reply["error"], data)
-            return Refused(message, busy=_BUSY in message.lower())
+            said = complaint(reply["error"], data)
+            busy = _BUSY in said.lower()
+            return Refused("all its slots are taken" if busy else REPORTED, said, busy=busy)
         match reply.get("type"):
             case "token":
                 content = reply.get("content", "")
                 return (
                     Token(storable(content))
                     if isinstance(content, str)
-                    else Malformed(f"content is no text: {shown(data)}")
+                    else Malformed("content is no text", shown(data))
                 )
             case "paused" | "done" as kind:
                 return _chunk_end(reply, done=kind == "done")
             case "error":
-                return Refused(complaint(reply.get("message"), data))
+                return Refused(REPORTED, complaint(reply.get("message"), data))
             case None:
                 return _untyped(reply)
         return Unknown()
@@ -92,7 +94,7 @@ def _untyped(reply: dict[str, Any]) -> Reply:
 
 def _chunk_end(reply: dict[str, Any], *, done: bool) -> ChunkEnd:
     given, text = reply.get("reason"), reply.get("text")
-    reason = one_line(given) if isinstance(given, str) else None
+    reason = finish_reason(given)
     broken = reason in _DEAD_BACKEND
     return ChunkEnd(
         final=done,

@@ -96,7 +96,7 @@ class ChunkedConversation(LlmConversation):
         self._over = isinstance(reply, ChunkEnd) and reply.final
         if isinstance(reply, Refused) and reply.busy and self._kept:
             message = f"{reply.message}; it has not given back the slot of turn {self._kept[-1]}"
-            return (Refused(message),)
+            return (Refused(message, reply.said),)
         return (reply,)
 
     def _once_more(self) -> Iterable[Step]:

@@ -11,7 +11,7 @@ from probe.protocols.base import (
     SegmentEnd,
     Unknown,
 )
-from probe.protocols.fields import complaint, count_or_none, http_url, number_or_none, one_line, parse_object
+from probe.protocols.fields import REPORTED, complaint, count_or_none, http_url, number_or_none, one_line, parse_object
 
 Reply = Audio | Ready | SegmentEnd | Done | Refused | Malformed | Unknown
 
@@ -50,9 +50,9 @@ class MagpieTts:
             case "done":
                 return Done(segments=count_or_none(reply.get("segments_generated")) or None)
             case "error":
-                return Refused(complaint(reply.get("message"), data), fatal=reply.get("fatal") is not False)
+                return Refused(REPORTED, complaint(reply.get("message"), data), fatal=reply.get("fatal") is not False)
             case None if "error" in reply:
-                return Refused(complaint(reply["error"], data))
+                return Refused(REPORTED, complaint(reply["error"], data))
         return Unknown()
 
 

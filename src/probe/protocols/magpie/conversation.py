@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable
 
+from msgspec.structs import replace
+
 from probe.protocols.base import (
     Audio,
     Close,
@@ -113,8 +115,8 @@ class MagpieConversation(TtsConversation):
             case Done() if not self._created:
                 return ()
             # A second stream is not for this connection: no failure before a new one has refused it too.
-            case Refused(message, fatal=True) if self._gives_up_at is not None:
-                return Refused(message, fatal=False), *self._open_anew()
+            case Refused(fatal=True) if self._gives_up_at is not None:
+                return replace(event, fatal=False), *self._open_anew()
             case Malformed() if self._gives_up_at is not None:
                 return self._open_anew()
         return (event,)

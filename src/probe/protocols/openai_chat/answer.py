@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from probe.protocols.base import Done, Event, Malformed, Refused, ServerTimes, Token, Usage
-from probe.protocols.fields import count_or_none, one_line, parse_object, shown, time_or_none
+from probe.protocols.fields import REPORTED, count_or_none, finish_reason, one_line, parse_object, shown, time_or_none
 from probe.protocols.http_answers import FailedAnswer, complaint, words_in
 from probe.protocols.openai_chat.thinking import Thinking
 from probe.protocols.sse import MAX_LINE_BYTES, Field, Fields
@@ -33,7 +33,7 @@ class Answer:
     def document(self, document: dict[str, Any], data: bytes) -> Iterator[Event]:
         """Take one of the stream's documents, or the whole answer in one."""
         if (message := complaint(document)) is not None:
-            yield Refused(message or shown(data))
+            yield Refused(REPORTED, message or shown(data))
             return
         choice = _choice(document)
         piece = choice.get("delta") or choice.get("message")
@@ -46,7 +46,7 @@ class Answer:
             yield Usage(tokens)
         reason = choice.get("finish_reason")
         if isinstance(reason, str) and reason:
-            yield from self.finish(one_line(reason))
+            yield from self.finish(finish_reason(reason))
 
     def finish(self, reason: str | None) -> Iterator[Event]:
         """The answer is complete, or so the server says."""
@@ -130,7 +130,7 @@ class Streamed:
                 self._kind = field.value.strip()
             case "error":
                 # Of older llama.cpp servers.
-                yield Refused(words_in(field.value) or shown(field.value))
+                yield Refused(REPORTED, words_in(field.value) or shown(field.value))
             case "":
                 data, self._kind, kind = b"\n".join(self._data), b"", self._kind
                 self._data.clear()
@@ -158,7 +158,7 @@ class Streamed:
         elif isinstance(document, Malformed):
             yield document
         elif kind == b"error":
-            yield Refused(words_in(data) or shown(data))
+            yield Refused(REPORTED, words_in(data) or shown(data))
         else:
             yield from self._answer.document(document, data)
 
@@ -187,7 +187,7 @@ class Whole:
         yield from answer.document(document, data)
         if not isinstance(_choice(document).get("message"), dict):
             if complaint(document) is None:
-                yield Malformed(f"JSON that is no answer: {shown(data)}")
+                yield Malformed("JSON that is no answer", shown(data))
         else:
             yield from answer.finish(None)
 

@@ -17,7 +17,7 @@ from probe.protocols.base import (
     Terms,
 )
 from probe.protocols.fields import one_line
-from probe.protocols.http_answers import BODY_PATIENCE_S, discreet, secrets_of, succeeded
+from probe.protocols.http_answers import BODY_PATIENCE_S, media_type, succeeded
 from probe.protocols.kept_alive import too_idle
 from probe.protocols.openai_chat.answer import Failed, Streamed, Whole
 from probe.timestamps import NS_PER_S
@@ -35,7 +35,6 @@ class ChatConversation(LlmConversation):
         self._path = f"{parts.path.rstrip('/')}/chat/completions"
         self._target = f"{self._path}?{parts.query}" if parts.query else self._path
         self._options = terms.server.options
-        self._secrets = secrets_of(terms.server)
         self._request: Send | None = None
         # Whether a response is owed, or has begun and not ended.
         self._open = False
@@ -69,17 +68,17 @@ class ChatConversation(LlmConversation):
     def wake(self, now: int) -> Iterable[Step]:
         del now
         self._gives_up_at = None
-        return self._checked(() if self._reader is None else self._reader.end())
+        return () if self._reader is None else self._reader.end()
 
     def received(self, frame: Incoming, at: int) -> Iterable[Step]:
         match frame:
             case Response():
                 yield from self._begins(frame, at)
             case Body(data) if self._reader is not None:
-                yield from self._checked(self._reader.feed(data))
+                yield from self._reader.feed(data)
             case BodyEnd():
                 reader, self._open, self._kept_since, self._gives_up_at = self._reader, False, at, None
-                yield from self._checked(() if reader is None else reader.end())
+                yield from () if reader is None else reader.end()
             case Ended():
                 yield from self._gone(frame)
 
@@ -89,7 +88,7 @@ class ChatConversation(LlmConversation):
         if not asked:
             return
         if reader is not None:
-            yield from self._checked(reader.cut())
+            yield from reader.cut()
         elif kept and ended.how == "closed":
             yield from self._asked()
 
@@ -106,18 +105,14 @@ class ChatConversation(LlmConversation):
             self._reader = Failed(response, self._path)
             self._gives_up_at = at + round(BODY_PATIENCE_S * NS_PER_S)
         elif packed not in ("identity", ""):
-            yield Malformed(f"a response packed with {one_line(packed)}, which was not asked for")
+            yield Malformed("a packed response, which was not asked for", f"content-encoding: {one_line(packed)}")
         elif kind in ("text/event-stream", ""):
             self._reader = Streamed()
         elif kind == "application/json":
             self._reader = Whole()
         else:
-            yield Malformed(f"HTTP {response.status} with {one_line(kind)} instead of text/event-stream")
-
-    def _checked(self, events: Iterable[Event]) -> Iterator[Event]:
-        """What the server says, without the credentials that it may quote."""
-        for event in events:
-            yield discreet(event, self._secrets)
+            what = media_type(kind)
+            yield Malformed(f"HTTP {response.status} with {what} instead of text/event-stream", one_line(kind))
 
     def _body(self, question: Question) -> dict[str, Any]:
         options = self._options

@@ -42,7 +42,7 @@ class Failed(FailedAnswer):
 
     def end(self) -> Iterator[Refused]:
         for refused in super().end():
-            unknown = self._refuses and "voice" in refused.message.lower()
+            unknown = self._refuses and "voice" in refused.said.lower()
             yield replace(refused, reason="unknown_voice") if unknown else refused
 
 
@@ -57,7 +57,7 @@ class Encoded:
 
     def feed(self, data: bytes) -> Iterator[Refused]:
         if data:
-            yield wrong(f"a body in {self._encoding}")
+            yield replace(wrong("a packed body"), said=f"content-encoding: {self._encoding}")
 
     def end(self) -> Iterable[Refused]:
         return ()

@@ -50,7 +50,7 @@ class Document:
 
     def end(self) -> Iterator[Refused]:
         refused, words = wrong(self._name), words_in(bytes(self._body))
-        yield replace(refused, message=f"{refused.message}: {words}") if words else refused
+        yield replace(refused, said=words)
 
 
 class Raw:
@@ -116,7 +116,7 @@ class Body:
         self._begin.clear()
         self._inner = self._of(kind, name)
         if self._inner is None:
-            yield wrong(self._declared.name)
+            yield replace(wrong(self._declared.name), said=f"content-type: {self._declared.said}")
         else:
             yield from self._inner.feed(begin)
 

@@ -6,7 +6,9 @@ from typing import Literal
 from msgspec import Struct
 
 from probe.protocols.fields import one_line
+from probe.protocols.http_answers import media_type
 from probe.protocols.openai_speech.samples import RATES
+from probe.text import cut
 
 # What servers call raw 16-bit samples, or give no name at all.
 _RAW = ("", "audio/pcm", "audio/l16", "audio/x-pcm", "audio/x-raw", "audio/raw", "audio/s16le", "audio/x-l16")
@@ -18,10 +20,14 @@ _MOST_DIGITS = 10
 
 
 class ContentType(Struct, frozen=True):
-    """`kind` `other` is a body that can't be audio unless its bytes say so. `name` is for a person."""
+    """`kind` `other` is a body that can't be audio unless its bytes say so. `name` is for a person.
+
+    `said`: the header as the server wrote it.
+    """
 
     kind: Literal["events", "raw", "text", "other"]
     name: str
+    said: str
     rate: int | None = None
 
 
@@ -29,17 +35,17 @@ def content_type(value: str) -> ContentType:
     """Read the header's value; an answer without the header has an empty one."""
     mime, *rest = (part.strip().lower() for part in value.split(";"))
     parameters = dict(_pair(part) for part in rest)
-    name = one_line(value)[:_NAMED]
+    name, said = media_type(mime), cut(one_line(value), _NAMED)
     if mime == "text/event-stream":
-        return ContentType("events", name)
+        return ContentType("events", name, said)
     if "json" in mime:
-        return ContentType("text", "JSON")
+        return ContentType("text", "JSON", said)
     if mime.startswith("text/"):
-        return ContentType("text", "HTML" if mime == "text/html" else name)
+        return ContentType("text", name, said)
     if mime in _RAW_BYTES or mime in _RAW or mime.startswith("audio/pcm_"):
         strange = any(each in value.lower() for each in _NOT_16_BIT) or parameters.get("channels", "1") != "1"
-        return ContentType("other" if strange else "raw", name, _rate(parameters))
-    return ContentType("other", name)
+        return ContentType("other" if strange else "raw", name, said, _rate(parameters))
+    return ContentType("other", name, said)
 
 
 def _pair(parameter: str) -> tuple[str, str]:

@@ -19,7 +19,7 @@ from probe.protocols.base import (
     TtsConversation,
     Unknown,
 )
-from probe.protocols.http_answers import BODY_PATIENCE_S, discreet, secrets_of
+from probe.protocols.http_answers import BODY_PATIENCE_S
 from probe.protocols.kept_alive import too_idle
 from probe.protocols.openai_speech import request
 from probe.protocols.openai_speech.answer import reading_of
@@ -37,7 +37,6 @@ class SpeechConversation(TtsConversation):
 
     def __init__(self, terms: Terms) -> None:
         self._server = terms.server
-        self._secrets = secrets_of(terms.server)
         self._path = urlsplit(request.target(terms.server)).path
         self._text = ""
         # Whether a text waits for the end of its answer, and its body as far as it has come.
@@ -112,7 +111,7 @@ class SpeechConversation(TtsConversation):
             self._heard = self._heard or isinstance(each, Audio)
             if isinstance(each, Refused | Malformed):
                 self._over()
-                yield discreet(each, self._secrets)
+                yield each
                 return
             yield each
 

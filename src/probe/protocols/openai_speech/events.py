@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from probe.protocols.base import Audio, AudioFormat, Malformed, Refused
-from probe.protocols.fields import parse_object, shown
+from probe.protocols.fields import REPORTED, parse_object, shown
 from probe.protocols.http_answers import complaint, words_of
 from probe.protocols.openai_speech.body import Body, Said
 from probe.protocols.openai_speech.content_type import content_type
@@ -52,7 +52,7 @@ class EventBody:
         kind = event.get("type")
         kind = kind if isinstance(kind, str) else sent.name
         if complaint(event) is not None or kind.endswith("error"):
-            yield Refused(words_of(event) or shown(sent.data))
+            yield Refused(REPORTED, words_of(event) or shown(sent.data))
         elif audio := _audio_in(event):
             yield from self._audio(audio, event)
 
@@ -61,7 +61,7 @@ class EventBody:
             # Some leave out the padding.
             data = binascii.a2b_base64(text + "=" * (-len(text) % 4), strict_mode=True)
         except ValueError:
-            yield Malformed(f"audio that is not base64: {shown(text.encode('utf-8', 'replace'))}")
+            yield Malformed("audio that is not base64", shown(text.encode("utf-8", "replace")))
             return
         if (rate := _rate_in(event)) is not None and rate != self._rate:
             self._rate = rate

@@ -9,6 +9,11 @@ from typing import Literal, Protocol
 
 from msgspec import Struct, field
 
+from probe import text
+
+# Of a peer's own words so many characters are kept.
+MAX_SAID = 300
+
 
 class Text(Struct, frozen=True):
     """A whole WebSocket text message, its UTF-8 undecoded."""
@@ -61,19 +66,30 @@ class Raw(Struct, frozen=True):
 class Ended(Struct, frozen=True):
     """The end of a connection; always its last frame, and there is always one unless we end it ourselves.
 
-    `malformed`: the peer broke the framing; `flood`: it sent more than anyone would read. `detail` is for a person.
+    `malformed`: the peer broke the framing; `flood`: it sent more than anyone would read. `detail` is for a person, in
+    our words; `said` is what the peer gave as its reason, or what it broke the framing with.
     """
 
     how: Literal["closed", "malformed", "flood"]
     detail: str
+    said: str = ""
 
 
 Incoming = Text | Binary | Response | Body | BodyEnd | Raw | Ended
 Outgoing = Text | Binary | Request | Raw
 
 
+def printable(words: str) -> str:
+    """A peer's own words, for a person: one printable line, and no longer than anyone reads."""
+    return text.cut(text.one_line(words), MAX_SAID)
+
+
 class FramingError(Exception):
-    """The peer broke the framing. The message says how, on one printable line."""
+    """The peer broke the framing. The message is ours; `said` may quote the peer: one printable line, not too long."""
+
+    def __init__(self, message: str, said: str = "") -> None:
+        super().__init__(message)
+        self.said = printable(said)
 
 
 class Refusal(Struct, frozen=True):
@@ -120,5 +136,5 @@ class Framing(Protocol):
     def goodbye(self) -> bytes:
         """What to write before closing politely; empty where there is no such thing."""
 
-    def how_closed(self) -> str:
-        """What the peer said when it closed the connection, for a person: `without a close frame` and the like."""
+    def how_closed(self) -> Ended:
+        """How the peer closed the connection, for a person: `without a close frame` and the like."""

@@ -8,7 +8,6 @@ from urllib.parse import quote, unquote, urlsplit
 
 import h11
 
-from probe.text import one_line
 from probe.transport.framing.base import (
     Body,
     BodyEnd,
@@ -75,10 +74,10 @@ class Http1:
     def goodbye(self) -> bytes:
         return b""
 
-    def how_closed(self) -> str:
+    def how_closed(self) -> Ended:
         if not self._asked:
-            return "between two requests"
-        return "in the middle of its response" if self._answering else "before its response"
+            return Ended("closed", "between two requests")
+        return Ended("closed", "in the middle of its response" if self._answering else "before its response")
 
     def _written(self, request: Request) -> bytes:
         headers = self._headers | {name.lower(): value for name, value in request.headers.items()}
@@ -117,7 +116,8 @@ class Http1:
         try:
             event = self._http.next_event()
         except h11.RemoteProtocolError as error:
-            return FramingError(f"the server broke HTTP: {one_line(str(error))}")
+            # The library quotes what it can't read.
+            return FramingError("the server broke HTTP", str(error))
         self.parsed += 1
         return event
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 
-from probe.transport.framing.base import Incoming, Outgoing, Raw, Refusal
+from probe.transport.framing.base import Ended, Incoming, Outgoing, Raw, Refusal
 
 
 class PlainTcp:
@@ -34,5 +34,5 @@ class PlainTcp:
     def goodbye(self) -> bytes:
         return b""
 
-    def how_closed(self) -> str:
-        return "by the server"
+    def how_closed(self) -> Ended:
+        return Ended("closed", "by the server")

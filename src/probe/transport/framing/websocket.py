@@ -5,12 +5,11 @@ from collections.abc import Iterator, Mapping
 
 from websockets.client import ClientProtocol
 from websockets.exceptions import InvalidStatus, InvalidURI
-from websockets.frames import Frame, Opcode
+from websockets.frames import Close, Frame, Opcode
 from websockets.protocol import State
 from websockets.uri import WebSocketURI, parse_uri
 
-from probe.text import one_line
-from probe.transport.framing.base import Binary, Ended, FramingError, Incoming, Outgoing, Refusal, Text
+from probe.transport.framing.base import Binary, Ended, FramingError, Incoming, Outgoing, Refusal, Text, printable
 
 MAX_MESSAGE_BYTES = 16 * 2**20
 USER_AGENT = "voice-probe"
@@ -60,7 +59,7 @@ class WebSocket:
                     yield from self._other(event)
         broken = protocol.parser_exc
         if broken is not None and not isinstance(broken, EOFError):
-            raise FramingError(f"the server broke the WebSocket protocol: {one_line(str(broken))}")
+            raise FramingError("the server broke the WebSocket protocol", str(broken))
 
     def receive_eof(self) -> Iterator[Incoming]:
         """No frame is completed by the end; the refusal of a handshake may be."""
@@ -88,9 +87,11 @@ class WebSocket:
             self._protocol.send_close(_NORMAL_CLOSURE)
         return self.reply()
 
-    def how_closed(self) -> str:
+    def how_closed(self) -> Ended:
         frame = self._protocol.close_rcvd
-        return "without a close frame" if frame is None else one_line(f"close frame {frame}")
+        if frame is None:
+            return Ended("closed", "without a close frame")
+        return Ended("closed", f"close frame {Close(frame.code, '')}", printable(frame.reason))
 
     def _look_at_handshake(self) -> None:
         failure = self._protocol.handshake_exc
@@ -102,13 +103,13 @@ class WebSocket:
             headers = {name.lower(): value for name, value in reversed(list(answer.headers.raw_items()))}
             self.refusal = Refusal(answer.status_code, headers, bytes(answer.body[:_REFUSAL_BYTES]))
         else:
-            raise FramingError(one_line(str(failure)))
+            raise FramingError("the answer to the handshake is none", str(failure))
 
     def _other(self, frame: Frame) -> Iterator[Incoming]:
         """What is not a whole message."""
         match frame.opcode:
             case Opcode.CLOSE:
-                yield Ended("closed", self.how_closed())
+                yield self.how_closed()
             case Opcode.TEXT | Opcode.BINARY:
                 self._message = Text if frame.opcode is Opcode.TEXT else Binary
                 self._parts = [bytes(frame.data)]

@@ -105,16 +105,20 @@ def test_a_file_in_each_event() -> None:
         assert heard(AS_EVENTS, pieces) == [form, Audio(PCM[:100]), form, Audio(PCM[100:]), END]
 
 
-def refused(message: str, reason: str = "wrong_format") -> list[Step]:
-    return [Refused(message, reason=reason)]
+def refused(message: str, reason: str = "wrong_format", said: str = "") -> list[Step]:
+    return [Refused(message, said, reason=reason)]
+
+
+def reported(said: str) -> Refused:
+    return Refused("it reported an error", said)
 
 
 def nothing(what: str) -> list[Step]:
     return refused(f"{what} for a text; does it have the voice 'af_heart'?", "no_audio")
 
 
-def instead(what: str) -> list[Step]:
-    return refused(f"{what} instead of 16-bit mono PCM")
+def instead(what: str, said: str = "") -> list[Step]:
+    return refused(f"{what} instead of 16-bit mono PCM", said=said)
 
 
 @pytest.mark.parametrize(
@@ -128,11 +132,15 @@ def instead(what: str) -> list[Step]:
         (AS_PCM, b"OggS\0\2\0\0", instead("Ogg (Opus or Vorbis)")),
         ({}, b'fLaC\0\0\0"', instead("FLAC")),
         ({"content-type": "audio/webm"}, b"\x1aE\xdf\xa3\x01", instead("WebM")),
-        ({"content-type": "audio/mpeg"}, PCM, instead("audio/mpeg")),
-        (AS_WAV, PCM, instead("audio/wav")),
-        ({"content-type": "audio/pcm;rate=24000;channels=2"}, PCM, instead("audio/pcm;rate=24000;channels=2")),
-        ({"content-type": "audio/pcm_f32le"}, PCM, instead("audio/pcm_f32le")),
-        (AS_PCM | {"content-encoding": "gzip"}, b"\x1f\x8b\x08", instead("a body in gzip")),
+        ({"content-type": "audio/mpeg"}, PCM, instead("audio/mpeg", "content-type: audio/mpeg")),
+        (AS_WAV, PCM, instead("audio/wav", "content-type: audio/wav")),
+        (
+            {"content-type": "audio/pcm;rate=24000;channels=2"},
+            PCM,
+            instead("audio/pcm", "content-type: audio/pcm;rate=24000;channels=2"),
+        ),
+        ({"content-type": "audio/pcm_f32le"}, PCM, instead("another type", "content-type: audio/pcm_f32le")),
+        (AS_PCM | {"content-encoding": "gzip"}, b"\x1f\x8b\x08", instead("a packed body", "content-encoding: gzip")),
         # WAV with something else in it.
         (AS_WAV, riff(fmt(3, bits=32), chunk(b"data", PCM)), instead(FLOAT)),
         (AS_WAV, riff(extensible(3, 32), chunk(b"data", PCM)), instead(FLOAT)),
@@ -150,22 +158,22 @@ def instead(what: str) -> list[Step]:
         (
             {"content-type": "application/json"},
             b'{"error": {"message": "no such voice"}}',
-            refused("JSON instead of 16-bit mono PCM: no such voice"),
+            instead("JSON", "no such voice"),
         ),
-        ({}, b'{"detail": "model not loaded"}', refused("JSON instead of 16-bit mono PCM: model not loaded")),
+        ({}, b'{"detail": "model not loaded"}', instead("JSON", "model not loaded")),
         (AS_PCM, b"<html><body>502", instead("HTML")),
-        ({"content-type": "text/plain"}, b"no", refused("text/plain instead of 16-bit mono PCM: no")),
-        (AS_PCM, b"{}", refused("JSON instead of 16-bit mono PCM: {}")),
+        ({"content-type": "text/plain"}, b"no", instead("text/plain", "no")),
+        (AS_PCM, b"{}", instead("JSON", "{}")),
         # Errors amid a stream.
         (
             AS_EVENTS,
             event({"type": "speech.audio.error", "error": {"message": "CUDA", "code": 500}}),
-            refused("CUDA", "server_error"),
+            [reported("CUDA")],
         ),
-        (AS_EVENTS, event({"message": "gone"}, "error"), refused("gone", "server_error")),
-        (AS_EVENTS, event({"error": "gone"}) + event("[DONE]"), refused("gone", "server_error")),
-        (AS_EVENTS, event("hello"), [Malformed("not JSON: hello")]),
-        (AS_EVENTS, event({"audio": "!"}), [Malformed("audio that is not base64: !")]),
+        (AS_EVENTS, event({"message": "gone"}, "error"), [reported("gone")]),
+        (AS_EVENTS, event({"error": "gone"}) + event("[DONE]"), [reported("gone")]),
+        (AS_EVENTS, event("hello"), [Malformed("not JSON", "hello")]),
+        (AS_EVENTS, event({"audio": "!"}), [Malformed("audio that is not base64", "!")]),
         # Nothing at all.
         (AS_PCM, b"", nothing("an empty body")),
         (AS_EVENTS, DONE, nothing("an event stream without audio")),
@@ -196,7 +204,7 @@ def test_a_header_alone_is_no_sound(body: bytes, expected: list[Step]) -> None:
 def test_audio_before_an_error_was_heard() -> None:
     body = delta(PCM) + event({"type": "speech.audio.error", "message": "CUDA"}) + delta(PCM)
     for pieces in cuts(body):
-        assert heard(AS_EVENTS, pieces) == [AudioFormat(RATE), Audio(PCM), Refused("CUDA")]
+        assert heard(AS_EVENTS, pieces) == [AudioFormat(RATE), Audio(PCM), reported("CUDA")]
 
 
 def test_a_text_without_a_word_may_have_no_sound() -> None:
@@ -221,4 +229,4 @@ def test_an_event_is_no_longer_than_anyone_would_read() -> None:
 def test_a_document_is_read_no_further_than_its_message_may_be() -> None:
     document: dict[str, Any] = {"error": "x" * 2**20}
     (found,) = heard({"content-type": "application/json"}, [json.dumps(document).encode()])
-    assert isinstance(found, Refused) and len(found.message) < 400
+    assert isinstance(found, Refused) and len(found.message) < 400 and 250 < len(found.said) < 400

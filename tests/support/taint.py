@@ -1,0 +1,42 @@
+"""What was said in a run, and whether any of it got out of the history."""
+
+from collections.abc import Iterable, Iterator
+from itertools import chain
+
+from probe.record import RunRecord
+from probe.tracing.spans import spans
+
+# So many characters of what was asked or answered, in whatever case, are a leak.
+PART = 8
+# Of what a server complains of; shorter parts of it ("internal error") may be our own words as well.
+LONG_PART = 16
+
+
+def leaked(record: RunRecord, outputs: Iterable[str]) -> list[str]:
+    """Each part of what was said in a run that is in an output, or in the spans of the run."""
+    everything = "\n".join(chain(outputs, _in_spans(record))).lower()
+    parts = chain(_parts(_talk(record), PART), _parts(_complaints(record), LONG_PART))
+    return [part for part in parts if part in everything]
+
+
+def _talk(record: RunRecord) -> Iterator[str]:
+    yield record.plan.scenario.system_prompt
+    for turn in record.turns:
+        yield turn.user
+        yield from (chunk.text for chunk in turn.chunks)
+
+
+def _complaints(record: RunRecord) -> Iterator[str]:
+    """Without the name of the server before each, which is ours."""
+    return (words.partition(": ")[2] for words in record.said)
+
+
+def _parts(texts: Iterable[str], size: int) -> Iterator[str]:
+    for text in texts:
+        yield from (text.lower()[at : at + size] for at in range(len(text) - size + 1))
+
+
+def _in_spans(record: RunRecord) -> Iterator[str]:
+    for span in spans(record):
+        yield from (span.name, "" if span.error is None else f"{span.error}")
+        yield from map(str, chain(span.attributes.keys(), span.attributes.values()))

@@ -1,0 +1,174 @@
+"""What a server writes is in the fields for it and in no other, whatever it writes and wherever it puts it."""
+
+import json
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+import msgspec
+import pytest
+from framings import opened
+from hypothesis import given
+from hypothesis import strategies as st
+
+from probe.protocols.base import Conversation, Event, Question, Terms
+from probe.protocols.llama_chunked.conversation import ChunkedConversation
+from probe.protocols.magpie.conversation import MagpieConversation
+from probe.protocols.openai_chat.conversation import ChatConversation
+from probe.protocols.openai_speech.conversation import SpeechConversation
+from probe.record import Pause, ServerPlan
+from probe.reference.faults import wire
+from probe.transport.framing.base import (
+    Binary,
+    Body,
+    BodyEnd,
+    Ended,
+    Framing,
+    FramingError,
+    Incoming,
+    Request,
+    Response,
+    Text,
+)
+from probe.transport.framing.http1 import Http1
+from probe.transport.framing.websocket import WebSocket
+
+CANARY = "Zebulon Quartermaine takes Atorvastatin"
+# Every part of it of this many characters is a leak.
+PART = 8
+# Where what a server wrote belongs: an answer's own text, and its other words.
+KEPT_APART = ("said", "text", "pcm")
+# Names that any of the protocols gives a meaning.
+KEYS = (
+    "type", "error", "message", "msg", "detail", "details", "title", "status", "reason", "content", "text", "fatal",
+    "choices", "delta", "finish_reason", "tool_calls", "usage", "timings", "object", "audio", "data", "format", "code",
+    "param", "loc", "stream_id", "voices", "model", "role", "id",
+)  # fmt: skip
+TYPES = ("token", "paused", "done", "error", "stream_created", "segment_complete", "speech.audio.delta", "error.x")
+
+words = st.sampled_from((CANARY, CANARY.lower(), CANARY[:PART], f"error near: {CANARY[9:30]}…", *TYPES))
+values = st.recursive(
+    words | st.none() | st.booleans() | st.integers(0, 600),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from((*KEYS, CANARY)), inner, max_size=4),
+    max_leaves=8,
+)
+documents = st.dictionaries(st.sampled_from(KEYS), values, max_size=6)
+statuses = st.sampled_from((200, 206, 301, 307, 400, 401, 404, 422, 429, 500, 503))
+types = st.sampled_from(
+    ("text/event-stream", "application/json", "audio/pcm", "text/plain", "text/html", CANARY, f"audio/{CANARY[:PART]}")
+)
+headers = st.fixed_dictionaries(
+    {"content-type": types},
+    optional={"location": st.just(f"http://h/{CANARY}"), "content-encoding": st.just(CANARY), CANARY: st.just(CANARY)},
+)
+
+
+def leaks(text: str) -> bool:
+    """Whether any eight characters of the canary are in it, in whatever case."""
+    return any(CANARY[at : at + PART].lower() in text.lower() for at in range(len(CANARY) - PART + 1))
+
+
+def ours(event: Any) -> str:
+    """All of an event's fields that every sink may read."""
+    fields = msgspec.to_builtins(event) if isinstance(event, Event) else {}
+    return json.dumps([value for _, value in _flat(fields)], ensure_ascii=False)
+
+
+def _flat(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:
+    if isinstance(value, dict):
+        for key, each in value.items():
+            if key not in KEPT_APART:
+                yield from _flat(each, key)
+    else:
+        yield name, str(value)
+
+
+def heard(talk: Conversation, frames: Iterable[Incoming]) -> list[str]:
+    return [ours(step) for at, frame in enumerate(frames, 10) for step in talk.received(frame, at)]
+
+
+def written() -> ChatConversation:
+    talk = ChatConversation(Terms(ServerPlan("openai_chat", "http://h/v1", {}), "run", 10.0))
+    list(talk.ask(Question(1, ({"role": "user", "content": CANARY},), Pause(10), 0.7), 1))
+    return talk
+
+
+def spoken() -> SpeechConversation:
+    options = {"voice": "x", "sample_rate": 24000}
+    talk = SpeechConversation(Terms(ServerPlan("openai_speech", "http://h/v1", options), "run", 10.0))
+    list(talk.open(0))
+    list(talk.speak(CANARY, 1))
+    return talk
+
+
+def chunked() -> ChunkedConversation:
+    talk = ChunkedConversation(Terms(ServerPlan("chunked", "ws://h/ws", {}), "run", 10.0))
+    list(talk.ask(Question(1, ({"role": "user", "content": CANARY},), Pause(10), 0.7), 1))
+    return talk
+
+
+def magpie() -> MagpieConversation:
+    options = {
+        "voice": "x", "language": "en", "mode": "batch", "sample_rate": 22000, "gap_ms": 100, "hold_s": 1.0,
+        "flush_ms": 0,
+    }  # fmt: skip
+    talk = MagpieConversation(Terms(ServerPlan("magpie", "ws://h/ws", options), "run", 10.0))
+    talk.attribution()
+    list(talk.open(0))
+    return talk
+
+
+@given(
+    statuses,
+    headers,
+    st.lists(documents, max_size=3),
+    st.sampled_from((b"data: %s\n\n", b"%s", b"error: %s\n", b"%s%s")),
+)
+def test_over_http(status: int, head: dict[str, str], said: list[dict[str, Any]], form: bytes) -> None:
+    bodies = [Body(form.replace(b"%s", json.dumps(each).encode())) for each in said]
+    for talk in (written(), spoken()):
+        found = heard(talk, [Response(status, head), *bodies, BodyEnd()])
+        assert not any(map(leaks, found)), found
+
+
+@given(st.lists(documents | words, max_size=3), st.integers(1, 200), st.booleans())
+def test_over_web_socket(said: list[Any], cut: int, whole: bool) -> None:
+    frames = [json.dumps(each, ensure_ascii=False).encode() for each in said]
+    for talk in (chunked(), magpie()):
+        found = heard(talk, [Text(each if whole else each[:cut]) for each in frames])
+        assert not any(map(leaks, found)), found
+    assert not any(map(leaks, heard(chunked(), [Binary(CANARY.encode())])))
+
+
+def test_the_reason_of_a_close_frame_is_what_the_server_said() -> None:
+    frame = wire.frame(wire.CLOSE, wire.close_payload(1011, CANARY))
+    assert [*opened().receive(frame)] == [Ended("closed", "close frame 1011 (internal error)", CANARY)]
+
+
+def _asked() -> Http1:
+    framing = Http1("http://h/v1", {})
+    framing.send(Request("GET", "/v1"))
+    return framing
+
+
+def _shaking_hands() -> WebSocket:
+    framing = WebSocket("ws://h/ws", {})
+    framing.hello()
+    return framing
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        f"{CANARY}\r\n\r\n",
+        f"HTTP/1.1 200 OK\r\n{CANARY}\r\n\r\n",
+        f"HTTP/1.1 200 OK\r\nContent-Length: {CANARY}\r\n\r\n",
+        f"HTTP/1.1 200 OK\r\nTransfer-Encoding: {CANARY}\r\n\r\n",
+        f"HTTP/1.1 101 {CANARY}\r\nUpgrade: {CANARY}\r\nConnection: {CANARY}\r\n\r\n",
+        f"HTTP/1.1 101 OK\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: {CANARY}\r\n\r\n",
+    ],
+)
+@pytest.mark.parametrize("begin", [_asked, _shaking_hands])
+def test_what_breaks_a_framing_is_what_the_server_said(begin: Callable[[], Framing], data: str) -> None:
+    with pytest.raises(FramingError) as raised:
+        list(begin().receive(data.encode()))
+    assert not leaks(str(raised.value))

@@ -1,0 +1,71 @@
+"""Records from before servers' words had a field of their own: what may quote a server is no message of ours."""
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from runs import failed, record, skipped
+
+from probe.record import RunRecord
+
+
+def as_before(run: RunRecord) -> dict[str, Any]:
+    document: dict[str, Any] = json.loads(run.to_json())
+    del document["said"]
+    return document
+
+
+def read(document: dict[str, Any]) -> RunRecord:
+    return RunRecord.from_json(json.dumps(document))
+
+
+def test_what_a_failure_said_is_kept_apart() -> None:
+    document = as_before(failed())
+    document["failure"]["detail"] = "LLM server: can't say 'cross the road?'"
+    found = read(document)
+    assert found.failure is not None and failed().failure is not None
+    assert found.failure == replace(found.failure, detail="")
+    assert (found.failure.stage, found.failure.reason) == ("tts", "no_audio")
+    assert found.said == ("LLM server: can't say 'cross the road?'",)
+
+
+@pytest.mark.parametrize(
+    "reason",
+    [
+        "the previous run is still going",
+        "1 stream in use",
+        "2 streams in use, still so after 60 s",
+        "a server does not say whether it is in use, still so after 0.5 s",
+    ],
+)
+def test_a_reason_to_skip_that_is_ours_stays(reason: str) -> None:
+    found = read(as_before(skipped()) | {"skipped": reason})
+    assert (found.skipped, found.said) == (reason, ())
+
+
+@pytest.mark.parametrize(
+    "reason",
+    [
+        "No slots available (max 1)",
+        "HTTP 429 for /v1/chat/completions: no room for 'Tell me a joke.'",
+        "Tell me a joke. 1 stream in use, still so after 60 s",
+        "1 stream in use: Tell me a joke.",
+    ],
+)
+def test_a_reason_to_skip_that_a_server_gave_is_kept_apart(reason: str) -> None:
+    found = read(as_before(skipped()) | {"skipped": reason})
+    assert (found.skipped, found.said) == ("all its slots are taken", (reason,))
+
+
+def test_a_doubt_quotes_nothing() -> None:
+    quoting = "turn 1, chunk 2: its audio is text, beginning with '<html>Tell me a joke.'"
+    ours = "the event loop was late by 31 ms"
+    found = read(as_before(record()) | {"doubts": [ours, quoting]})
+    assert found.doubts == (ours, "turn 1, chunk 2: its audio is text")
+    assert found.said == ()
+
+
+def test_a_record_of_today_stays_as_it_is() -> None:
+    for run in (record(), failed(), skipped()):
+        assert RunRecord.from_json(run.to_json()) == run
