@@ -37,7 +37,7 @@ def open_history(state_dir: Path) -> Iterator[HistoryReader]:
             if unreadable := [*reader.unreadable]:
                 more = ", ..." if len(unreadable) > _MOST_NAMED else ""
                 named = ", ".join(unreadable[:_MOST_NAMED])
-                say(f"probe: left out, because they can't be read: {len(unreadable)} runs ({named}{more})", err=True)
+                say(f"probe: runs that can't be read are left out: {len(unreadable)} ({named}{more})", err=True)
     except (NoHistoryError, UnknownRunError) as error:
         raise UsageProblem(str(error)) from error
     except HistoryError as error:

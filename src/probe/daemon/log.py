@@ -7,6 +7,7 @@ import structlog
 from structlog.typing import FilteringBoundLogger, Processor
 
 from probe.daemon.log_queue import LineStream
+from probe.text import shown
 from probe.urls import without_secrets
 
 Logger = FilteringBoundLogger
@@ -42,7 +43,8 @@ class _Lines:
         self._stream = stream
 
     def msg(self, message: str) -> None:
-        self._stream.write(f"{message}\n")
+        # JSON has escapes for them already.
+        self._stream.write(f"{shown(message)}\n")
         self._stream.flush()
 
     info = warning = error = critical = msg

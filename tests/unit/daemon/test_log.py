@@ -35,6 +35,13 @@ def test_a_terminal_gets_colours_and_no_json() -> None:
 
 
 @pytest.mark.parametrize("kind", [io.StringIO, Terminal])
+def test_no_line_moves_a_terminals_cursor(kind: type[io.StringIO]) -> None:
+    stream = kind()
+    make_logger(stream).warning("refused", why="\x9b2J")
+    assert "2J" in stream.getvalue() and "\x9b" not in stream.getvalue()
+
+
+@pytest.mark.parametrize("kind", [io.StringIO, Terminal])
 def test_a_traceback_has_no_secrets(kind: type[io.StringIO]) -> None:
     stream = kind()
     try:
