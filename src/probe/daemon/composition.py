@@ -86,7 +86,7 @@ def build(config: Config) -> Parts:
         log.error("sink failed", sink=sink, error=what)
 
     held = _hold(config, on_error)
-    http = _listen(config, metrics, health)
+    http = _listen(config, metrics, health, log)
     counting = spans.count if config.otlp.url else _no_spans
     retention = Retention(config.history.keep_days, config.history.keep_megabytes)
 
@@ -206,10 +206,10 @@ def _archive(folder: Path, keep: int) -> AudioArchive:
         raise StartError(f"daemon.audio_dir: {folder} can't be written: {error.strerror}") from error
 
 
-def _listen(config: Config, metrics: Metrics, health: Health) -> HttpServer:
+def _listen(config: Config, metrics: Metrics, health: Health, log: Logger) -> HttpServer:
     host, port = config.http.host, config.http.port
     try:
-        return HttpServer(host, port, pages(metrics, health))
+        return HttpServer(host, port, pages(metrics, health), lambda why: log.warning("http server", problem=why))
     except OSError as error:
         raise StartError(
             f"http.host {host!r}, http.port {port}: {error.strerror}; is another daemon running? Choose another port."

@@ -7,6 +7,7 @@ wait in a bounded queue, and a thread of their own writes them; what no longer f
 import os
 import threading
 from collections.abc import Callable
+from io import UnsupportedOperation
 from queue import SimpleQueue
 from typing import Protocol, TextIO
 
@@ -32,9 +33,7 @@ class QueuedLines:
     """
 
     def __init__(self, stream: TextIO, on_lost: Callable[[], None], most: int = MOST_LINES) -> None:
-        # Not through the stream: its lock is held while a write blocks, and Python would abort on it when it ends.
-        self._fd = stream.fileno()
-        self._encoding = stream.encoding
+        self._write = _writer(stream)
         self._terminal = stream.isatty()
         self._on_lost = on_lost
         self._most = most
@@ -64,11 +63,23 @@ class QueuedLines:
     def _work(self) -> None:
         while (text := self._queue.get()) is not None:
             try:
-                self._write(text.encode(self._encoding, "replace"))
+                self._write(text)
             except OSError:
                 # A full disk or a closed pipe is no reason to stop measuring.
                 self._on_lost()
 
-    def _write(self, left: bytes) -> None:
+
+def _writer(stream: TextIO) -> Callable[[str], object]:
+    """Not through the stream: its lock is held while a write blocks, and Python would abort on it when it ends."""
+    try:
+        fd, encoding = stream.fileno(), stream.encoding
+    except UnsupportedOperation:
+        # It is in memory, and blocks nobody.
+        return stream.write
+
+    def write(text: str) -> None:
+        left = text.encode(encoding, "replace")
         while left:
-            left = left[os.write(self._fd, left) :]
+            left = left[os.write(fd, left) :]
+
+    return write

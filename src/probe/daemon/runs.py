@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from probe.config import Config
-from probe.daemon.attempt import attempt, skipped
+from probe.daemon.attempt import attempt, broken, skipped
 from probe.daemon.dispatch import Dispatch
 from probe.daemon.health import Health
 from probe.daemon.keeper import without_audio
@@ -52,7 +52,11 @@ class Runs:
     async def due(self, entry: Entry, at: float) -> None:
         if self._stop.is_set():
             return
-        done = await attempt(entry, self.config, self._stop)
+        try:
+            done = await attempt(entry, self.config, self._stop)
+        except Exception as error:  # noqa: BLE001 - no mistake of ours may end an attempt without a record
+            self._log.exception("an attempt failed by a mistake of the probe", target=entry.target.name)
+            done = broken(entry, error)
         if done is None:
             return
         self.lags.append(done.lag_s)

@@ -156,6 +156,9 @@ async def _daemon(row: Row, folder: Path, urls: dict[str, str]) -> AsyncIterator
         yield parts, settings
     finally:
         parts.http.close()
+        parts.lines.close(PATIENCE_S)
+        if parts.held is not None:
+            parts.held.close()
 
 
 def _toml(limits: Mapping[str, float]) -> str:
@@ -176,5 +179,5 @@ def _open() -> list[str]:
             continue
         if target.startswith("socket:") or "/state/" in target:
             found.append(target)
-    threads = [thread.name for thread in threading.enumerate() if not thread.name.startswith("asyncio_")]
+    threads = [each.name for each in threading.enumerate() if not each.name.startswith(("asyncio_", "lookup-"))]
     return [*found, *threads]
