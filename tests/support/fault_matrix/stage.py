@@ -125,16 +125,23 @@ async def _measure(row: Row, stage: Stage, parts: Parts, settings: config.Config
         await asyncio.sleep(0.01)
     played.streams = [*stage.llm.active_streams]
     await _run(healthy, parts, settings, asyncio.Event())
-    with reading(stage.folder / "state") as history:
-        records = {record.plan.target.name: record for record in history.runs()}
-    played.faulty, played.healthy = records.get("faulty"), records.get("healthy")
     deadline = time.monotonic() + PATIENCE_S
+    # What the history refused comes a little later.
+    while len(records := _recorded(stage.folder / "state")) < len((faulty, healthy)):
+        assert time.monotonic() < deadline, f"a run was not recorded: {[*records]}"
+        await asyncio.sleep(0.02)
+    played.faulty, played.healthy = records["faulty"], records["healthy"]
     while len(COUNTED.findall(page := parts.metrics.render("text/plain")[0].decode())) < len(records):
         assert time.monotonic() < deadline, f"a run was not counted: {page}"
         await asyncio.sleep(0.01)
     played.page = page
     # The sinks that a row holds up are left behind: a second is what a daemon gives them.
     await parts.dispatch.drain(1.0)
+
+
+def _recorded(state_dir: Path) -> dict[str, RunRecord]:
+    with reading(state_dir) as history:
+        return {record.plan.target.name: record for record in history.runs()}
 
 
 async def _run(entry: Entry, parts: Parts, settings: config.Config, stop: asyncio.Event) -> None:
