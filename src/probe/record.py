@@ -11,6 +11,7 @@ from typing import Any, Literal, Self
 
 from probe.legacy import record_as_today
 from probe.typed_json import plain, typed
+from probe.urls import without_secrets
 
 # What a server does: hear, think, speak, or all of it (speech to speech).
 Role = Literal["stt", "llm", "tts", "agent"]
@@ -64,11 +65,11 @@ class ServerPlan:
     """One network service: where it is, and the protocol that it speaks with what that protocol takes.
 
     `options` hold JSON values, the protocol's defaults included, and none that is None. `headers` are secrets, and
-    not part of the record.
+    not part of the record; of `url` that is what may be shown of it: a user, a password and a query may be secrets.
     """
 
     protocol: str
-    url: str
+    url: str = field(metadata={"json": without_secrets})
     options: Mapping[str, Any] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict, repr=False, metadata={"json": False})
 

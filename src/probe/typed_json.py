@@ -9,10 +9,16 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 
 def plain(value: Any) -> Any:
-    """Return it as what JSON has, but for the fields whose metadata says `json: False`."""
+    """Return it as what JSON has.
+
+    A field whose metadata says `json: False` is left out; where that is a function, it makes what is stored.
+    """
     if dataclasses.is_dataclass(value):
-        stored = (f.name for f in dataclasses.fields(value) if f.metadata.get("json", True))
-        return {name: plain(getattr(value, name)) for name in stored}
+        return {
+            f.name: _stored(f, getattr(value, f.name))
+            for f in dataclasses.fields(value)
+            if f.metadata.get("json", True)
+        }
     if isinstance(value, tuple):
         return [plain(item) for item in value]
     if isinstance(value, Mapping):
@@ -48,6 +54,11 @@ def typed(kind: Any, value: Any) -> Any:
 
 
 _hints = functools.cache(get_type_hints)
+
+
+def _stored(field: "dataclasses.Field[Any]", value: Any) -> Any:
+    made = field.metadata.get("json")
+    return plain(made(value) if callable(made) else value)
 
 
 def _checked(kind: Any, value: Any) -> Any:

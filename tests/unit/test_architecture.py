@@ -55,7 +55,7 @@ RULES = [
         "the record, the clock, timestamps and text need nothing, so everything can use them",
         of=f"{PURE} probe.clock",
         never="*",
-        but="stdlib probe.legacy probe.typed_json",
+        but="stdlib probe.legacy probe.typed_json probe.urls",
         broken_by=("probe.record", "import pydantic"),
     ),
     Rule(

@@ -2,10 +2,11 @@
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 from probe import legacy
 from probe.record import RunRecord
+from probe.typed_json import plain
 
 # What a thing is called, where courtesy looks, and how patient we are: none of it moves a latency.
 _OF_NO_EFFECT = {
@@ -42,7 +43,8 @@ def fingerprint(record: RunRecord) -> Fingerprint:
 
 
 def _fingerprint(record: RunRecord) -> str:
-    target, scenario = legacy.flat_target(asdict(record.plan.target)), asdict(record.plan.scenario)
+    # As the history has it: a run is of the same configuration before it is stored, and after.
+    target, scenario = legacy.flat_target(plain(record.plan.target)), plain(record.plan.scenario)
     for part, name in ((target, "target"), (target["limits"], "limits"), (scenario, "scenario")):
         for key in _OF_NO_EFFECT[name]:
             part.pop(key, None)

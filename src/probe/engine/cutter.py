@@ -20,6 +20,8 @@ _OPENING = "\"'“‘«([{"  # noqa: RUF001 - meant
 _ABBREVIATIONS = frozenset(
     ("mr", "mrs", "ms", "dr", "prof", "st", "vs", "etc", "e.g", "i.e", "vol", "jr", "sr", "approx")
 )
+# No abbreviation is as long; looking at more than the last word of a long text for each mark in it takes its square.
+_WORD = 32
 _MAY_END = re.compile(rf"[{_ALWAYS}]|[{_BEFORE_SPACE}][{re.escape(_CLOSING)}]*\s")
 
 
@@ -55,7 +57,11 @@ def sentence_end(text: str, since: int = 0) -> int | None:
             return _after_closing(text, at + 1)
         if mark in _BEFORE_SPACE:
             end = _after_closing(text, at + 1)
-            if end < len(text) and text[end].isspace() and not (mark == "." and _goes_on(text[begun:at])):
+            if (
+                end < len(text)
+                and text[end].isspace()
+                and not (mark == "." and _goes_on(text[max(begun, at - _WORD) : at]))
+            ):
                 return end
     return None
 

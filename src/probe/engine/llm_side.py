@@ -27,8 +27,10 @@ from probe.timestamps import NEVER, NS_PER_S
 
 # No server that pauses makes chunks of more than 500 tokens.
 MAX_TOKENS = 5000
+# Characters of one chunk, reasoning included: more than an hour of speech.
+MAX_CHUNK_TEXT = 2**16
 # Pieces that a free-running answer is cut into. Nobody listens to so many, and measuring them takes their square.
-MAX_CHUNKS = 1500
+MAX_CHUNKS = 500
 
 
 class LlmChunk(Struct):
@@ -40,6 +42,8 @@ class LlmChunk(Struct):
     # The end of its text by which the next token may show that a sentence has ended.
     undecided: str = ""
     token_count: int = 0
+    # Characters so far.
+    size: int = 0
     first_token: int | None = None
     first_answer_token: int | None = None
     last_token: int | None = None
@@ -174,6 +178,7 @@ class LlmSide:
 
     def _token(self, chunk: LlmChunk, content: str, kind: str, at: int) -> None:
         chunk.token_count += 1
+        chunk.size += len(content)
         before = self._last_token_of(chunk)
         if before is not None:
             chunk.longest_stall = max(chunk.longest_stall or 0, at - before)
@@ -185,6 +190,8 @@ class LlmSide:
             self._reasoning_tokens += 1
         if chunk.token_count > MAX_TOKENS:
             raise Fault("llm", "flood", f"the LLM server sent more than {MAX_TOKENS} tokens in one chunk")
+        if chunk.size > MAX_CHUNK_TEXT:
+            raise Fault("llm", "flood", f"the LLM server sent more than {MAX_CHUNK_TEXT} characters in one chunk")
         if chunk.first_token is None:
             chunk.first_token = at
             self._session.report("llm_first_token", at, chunk.chunk())

@@ -10,6 +10,7 @@ from itertools import zip_longest
 
 from probe.record import Chunk, Event, RunRecord, Turn
 from probe.timestamps import NS_PER_S
+from probe.urls import without_secrets
 
 
 def timeline_events(record: RunRecord) -> list[Event]:
@@ -26,7 +27,7 @@ def _connections(record: RunRecord) -> Iterator[Event]:
                 connect.end,
                 "connected",
                 _turn_at(record, connect.start),
-                text=f"{connect.server.upper()} {target.servers[connect.server].url}",
+                text=f"{connect.server.upper()} {without_secrets(target.servers[connect.server].url)}",
             )
 
 

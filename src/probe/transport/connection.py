@@ -156,7 +156,7 @@ class Connection(asyncio.Protocol):
                 if self._flooded() is None:
                     self._hand_over(self._framing.receive(data[start : start + SLICE_BYTES]))
         except FramingError as error:
-            self._end(Ended("malformed", str(error), error.said))
+            self._end(Ended(error.how, str(error), error.said))
         if (flood := self._flooded()) is not None:
             self._end(Ended("flood", f"more than {flood} on one connection"))
         self._look_at_handshake()

@@ -37,7 +37,7 @@ from probe.transport.framing.base import Body, Ended, Request, Text
         (Close(1011, "out of memory"), "closed", "close frame 1011 (internal error)", "out of memory"),
         (Close(1000, "", patience=30.0), "closed", "close frame 1000 (OK)", ""),
         (RESERVED_OPCODE, "malformed", "the server broke the WebSocket protocol", "opcode"),
-        (ENDLESS_FRAME, "malformed", "the server broke the WebSocket protocol", "exceeds"),
+        (ENDLESS_FRAME, "flood", "a message of more than 4 MiB", ""),
     ],
 )
 async def test_every_end_of_a_connection_is_told_once(step: Any, how: str, detail: str, said: str) -> None:

@@ -46,6 +46,10 @@ def _frame(name: str, injected: str, step: Any, **parts: Any) -> Row:
     return _row(name, injected, "malformed", (*llm.tokens(" Hello"), step), **values)
 
 
+def _too_long(name: str, injected: str, step: Any, say: str) -> Row:
+    return _row(name, injected, "flood", (*llm.tokens(" Hello"), step), reached="first token", say=say)
+
+
 def _closing(code: int, meaning: str) -> Row:
     steps = (*llm.tokens(" Hello"), Close(code, meaning))
     return _row(f"llm-close-{code}", f"close {code} ({meaning}) in the middle", "closed", steps,
@@ -74,21 +78,28 @@ ROWS = (
     ),
     _row(
         "byte-flood", "unknown frames, more bytes than any answer has", "flood",
-        (Repeat((Raw(wire.frame(wire.TEXT, json.dumps({"type": "x", "pad": "x" * 2**20}).encode()) * 8),)),),
+        (Repeat((Raw(wire.frame(wire.TEXT, json.dumps({"type": "x", "pad": "x" * 2**15}).encode()) * 99),)),),
         longest_s=10.0,
     ),
     _frame("llm-garbage", "a text frame that is no JSON", Text("<html>502 Bad Gateway</html>"), say="not JSON",
            said="502 Bad Gateway"),
     _frame("truncated-json", "JSON that was cut", Text('{"type": "token", "content": " the')),
     _frame("json-array", "JSON, and no object", Json([1, 2]), say="not a JSON object", said="[1,"),
-    _frame("nested-json", "JSON nested 100,000 deep", Text("[" * 100_000)),
+    _frame("nested-json", "JSON nested 60,000 deep", Text("[" * 60_000)),
     _frame("wrong-type-content", "a token whose content is a number", _token_frame(7)),
     _frame("null-content", "a token whose content is null", _token_frame(None)),
     _frame("llm-binary", "a binary frame", Binary(b"\x00\x01")),
     _frame("bad-utf8", "text that is no UTF-8", BAD_UTF8),
     _frame("reserved-opcode", "a frame that WebSocket does not know", RESERVED_OPCODE),
-    _frame("endless-frame", "the header of a frame of a terabyte", ENDLESS_FRAME),
-    _frame("huge-frame", "a frame of 17 MiB", Raw(wire.frame(wire.TEXT, b'"' + b"x" * 17 * 2**20 + b'"'))),
+    _too_long("endless-frame", "the header of a frame of a terabyte", ENDLESS_FRAME, say="more than 4 MiB"),
+    _too_long("huge-frame", "a frame of 5 MiB", Raw(wire.frame(wire.TEXT, bytes(5 * 2**20))), say="more than 4 MiB"),
+    _too_long("long-message", "a token of 70 kB", _token_frame("x" * 70_000), say="more than 64 KiB"),
+    _too_long("long-error", "an error of 1 MB", Json({"error": "x" * 10**6}), say="more than 64 KiB"),
+    _too_long("wide-json", "1 MB of empty lists", Json({"type": "x", "y": [[]] * 300_000}), say="more than 64 KiB"),
+    _row(
+        "text-flood", "tokens of 60 kB each, more text than any chunk has", "flood", (_token_frame("x" * 60_000),) * 3,
+        reached="first token", say="65536 characters",
+    ),
     _row("error-frame", "an error with a type", "server_error",
          (Json({"type": "error", "message": "context too long"}),), say="it reported an error",
          said="context too long"),

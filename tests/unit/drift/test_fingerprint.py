@@ -131,3 +131,11 @@ def test_what_llama_cpp_says_of_itself(document: bytes, identity: ServerIdentity
 
 def test_where_llama_cpp_says_it() -> None:
     assert llama_server.props_url("http://spark:8000/") == "http://spark:8000/props"
+
+
+def test_a_secret_in_a_url_is_not_stored_and_a_run_is_of_the_same_configuration_before_and_after() -> None:
+    target = with_server(record().plan.target, "llm", url="ws://someone:hunter2@host:8001/ws?token=tok9")
+    run = replace(record(), plan=replace(record().plan, target=target))
+    stored = run.to_json()
+    assert "ws://host:8001/ws" in stored and not any(secret in stored for secret in ("someone", "hunter2", "tok9"))
+    assert fingerprint(RunRecord.from_json(stored)) == fingerprint(run)

@@ -8,7 +8,7 @@ from fakes import FakeNetwork, frames, newer_tts, tone
 from free_running import answering, protocols, speaking, words
 from runs import PLAN
 
-from probe.engine import runner
+from probe.engine import llm_side, runner
 from probe.engine.llm_side import MAX_CHUNKS
 from probe.measures import measure_run, outcome, summarise
 from probe.record import Pause, RunRecord
@@ -52,7 +52,10 @@ def test_the_wait_behind_a_token_with_several_sentences_is_a_stall(virtual: Any)
     assert measure_run(record)[0].llm_tokens_per_second == pytest.approx(2)
 
 
-def test_a_token_may_hold_more_sentences_than_functions_may_be_nested(virtual: Any) -> None:
+def test_a_token_may_hold_more_sentences_than_functions_may_be_nested(
+    virtual: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(llm_side, "MAX_CHUNKS", 1500)
     record = go(virtual, 0.2, {"answer": "Go on. " * 1200}, texts=1200, ttfb=0.01)
     assert len(record.turns[0].chunks) == 1201, "and the space behind the last one"
 
@@ -63,6 +66,14 @@ def test_an_answer_of_more_chunks_than_anyone_listens_to_is_a_flood(virtual: Any
     record = virtual.run(runner.run(plan, protocols(), network(virtual.clock), virtual.clock))
     assert (record.failure.stage, record.failure.reason) == ("llm", "flood")
     assert len(record.turns[0].chunks) <= MAX_CHUNKS
+
+
+def test_a_chunk_of_more_text_than_anyone_listens_to_is_a_flood(virtual: Any) -> None:
+    plan = speaking(replace(PLAN, scenario=replace(PLAN.scenario, first_pause=SENTENCES, next_pause=SENTENCES)))
+    network = FakeNetwork(answering(0.2, *[{"answer": "a" * 2**10}] * 65), newer_tts(spoken(300)))
+    record = virtual.run(runner.run(plan, protocols(), network(virtual.clock), virtual.clock))
+    assert (record.failure.stage, record.failure.reason) == ("llm", "flood")
+    assert "65536 characters" in record.failure.detail
 
 
 def test_a_text_that_is_not_spoken_is_named_however_far_the_answer_is(virtual: Any) -> None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from probe.reference.faults import wire
 from probe.transport.framing.base import MAX_SAID, Binary, Ended, FramingError, Raw, Request, Text
-from probe.transport.framing.websocket import MAX_MESSAGE_BYTES, WebSocket
+from probe.transport.framing.websocket import MAX_MESSAGE_BYTES, MAX_TEXT_BYTES, WebSocket
 
 FRAGMENTS = b"\x02\x02ab" + wire.frame(wire.PING, b"?") + b"\x00\x00" + b"\x80\x02cd"
 SPOKEN = (
@@ -133,8 +133,6 @@ def test_our_goodbye_is_a_close_frame_once() -> None:
         (b"\x81\x81abcd!", "masking"),
         (b"\x80\x00", "continuation"),
         (b"\x01\x00\x81\x00", "continuation"),
-        (wire.header(wire.BINARY, MAX_MESSAGE_BYTES + 1), "exceeds"),
-        (b"\x02\x01a" + b"\x80\x7f" + MAX_MESSAGE_BYTES.to_bytes(8), "exceeds"),
         (wire.frame(wire.CLOSE, b"\x03"), "close frame"),
         (wire.frame(wire.CLOSE, b"\x03\xe8\xff"), "utf-8"),
     ],
@@ -144,6 +142,32 @@ def test_what_breaks_the_protocol_is_named_after_the_frames_before_it(data: byte
     assert found[:-1] == FRAMES
     assert isinstance(found[-1], str)
     assert found[-1].startswith("the server broke the WebSocket protocol: ") and said in found[-1].lower()
+
+
+@pytest.mark.parametrize(
+    ("data", "of"),
+    [
+        (wire.header(wire.BINARY, MAX_MESSAGE_BYTES + 1), "a message of more than 4 MiB"),
+        (b"\x02\x01a" + b"\x80\x7f" + MAX_MESSAGE_BYTES.to_bytes(8), "a message of more than 4 MiB"),
+        (wire.frame(wire.TEXT, bytes(MAX_TEXT_BYTES + 1)), "a text message of more than 64 KiB"),
+        (
+            b"\x01\x01a" + b"\x80\x7f" + MAX_TEXT_BYTES.to_bytes(8) + bytes(MAX_TEXT_BYTES),
+            "a text message of more than 64 KiB",
+        ),
+    ],
+    ids=["binary", "fragments", "text", "text fragments"],
+)
+def test_more_than_any_message_has_is_a_flood(data: bytes, of: str) -> None:
+    framing = opened()
+    frames = iter(framing.receive(SPOKEN + data))
+    assert [next(frames) for _ in FRAMES] == FRAMES
+    with pytest.raises(FramingError, match=of) as caught:
+        next(frames)
+    assert caught.value.how == "flood"
+
+
+def test_the_largest_text_is_one() -> None:
+    assert fed(opened(), [wire.frame(wire.TEXT, b"a" * MAX_TEXT_BYTES)]) == [Text(b"a" * MAX_TEXT_BYTES)]
 
 
 def test_the_largest_message_is_one() -> None:

@@ -85,11 +85,15 @@ def printable(words: str) -> str:
 
 
 class FramingError(Exception):
-    """The peer broke the framing. The message is ours; `said` may quote the peer: one printable line, not too long."""
+    """The peer broke the framing. The message is ours; `said` may quote the peer: one printable line, not too long.
 
-    def __init__(self, message: str, said: str = "") -> None:
+    `how`: as of `Ended`, which comes of it.
+    """
+
+    def __init__(self, message: str, said: str = "", how: Literal["malformed", "flood"] = "malformed") -> None:
         super().__init__(message)
         self.said = printable(said)
+        self.how: Literal["malformed", "flood"] = how
 
 
 class Refusal(Struct, frozen=True):

@@ -4,14 +4,17 @@ import logging
 from collections.abc import Iterator, Mapping
 
 from websockets.client import ClientProtocol
-from websockets.exceptions import InvalidStatus, InvalidURI
+from websockets.exceptions import InvalidStatus, InvalidURI, PayloadTooBig
 from websockets.frames import Close, Frame, Opcode
 from websockets.protocol import State
 from websockets.uri import WebSocketURI, parse_uri
 
 from probe.transport.framing.base import Binary, Ended, FramingError, Incoming, Outgoing, Refusal, Text, printable
 
-MAX_MESSAGE_BYTES = 16 * 2**20
+# A server may send a segment in one message: a minute and a half at the usual rate.
+MAX_MESSAGE_BYTES = 4 * 2**20
+# A text message is JSON. No reply is longer, and what is parsed here holds up the other runs.
+MAX_TEXT_BYTES = 2**16
 USER_AGENT = "voice-probe"
 # How much of the body of an answer that opened nothing is kept.
 _REFUSAL_BYTES = 2**10
@@ -54,10 +57,12 @@ class WebSocket:
                 if event.opcode is Opcode.BINARY and event.fin:
                     yield Binary(bytes(event.data))
                 elif event.opcode is Opcode.TEXT and event.fin:
-                    yield Text(bytes(event.data))
+                    yield _text(bytes(event.data))
                 else:
                     yield from self._other(event)
         broken = protocol.parser_exc
+        if isinstance(broken, PayloadTooBig):
+            raise FramingError(f"a message of more than {MAX_MESSAGE_BYTES // 2**20} MiB", how="flood")
         if broken is not None and not isinstance(broken, EOFError):
             raise FramingError("the server broke the WebSocket protocol", str(broken))
 
@@ -116,8 +121,14 @@ class WebSocket:
             case Opcode.CONT:
                 self._parts.append(bytes(frame.data))
                 if frame.fin:
-                    yield self._message(b"".join(self._parts))
-                    self._parts = []
+                    whole, self._parts = b"".join(self._parts), []
+                    yield Binary(whole) if self._message is Binary else _text(whole)
+
+
+def _text(data: bytes) -> Text:
+    if len(data) > MAX_TEXT_BYTES:
+        raise FramingError(f"a text message of more than {MAX_TEXT_BYTES // 2**10} KiB", how="flood")
+    return Text(data)
 
 
 def _parsed(url: str) -> WebSocketURI:
