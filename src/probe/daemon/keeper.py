@@ -18,8 +18,9 @@ from probe.record import RunRecord
 HISTORY = "history"
 # Without their audio they take some 50 kB each.
 MOST_WAITING = 1000
-# A history that refused a run is asked again after so long.
+# A history that refused a run is asked again after so long, and then less and less often.
 RETRY_S = 2.0
+LONGEST_RETRY_S = 30.0
 # How often to see whether the history's files are still there.
 LOOK_S = 5.0
 
@@ -56,7 +57,7 @@ class Keeper:
         self._waiting: deque[Waiting] = deque()
         self._changed = threading.Condition()
         self._ending = False
-        self._retry_at = 0.0
+        self._pause_s = self._retry_at = 0.0
         # How many runs have been kept: a history that is slow is none that stands still.
         self.kept = 0
         # Whether the history refused the last run, or took too long for it.
@@ -121,12 +122,14 @@ class Keeper:
         try:
             self._history.append(item.record)
         except HistoryError as error:
-            self._retry_at = time.monotonic() + RETRY_S
+            self._pause_s = min(max(2 * self._pause_s, RETRY_S), LONGEST_RETRY_S)
+            self._retry_at = time.monotonic() + self._pause_s
             self.give_up(f"HistoryError: {error}")
             return
         except Exception as error:  # noqa: BLE001 - what can't be kept must not hold up the runs after it
             self._on_error(HISTORY, f"run {item.record.plan.run_id} is lost: {type(error).__name__}: {error}")
         else:
+            self._pause_s = 0.0
             self.in_trouble = False
         with self._changed:
             self._waiting.remove(item)

@@ -157,6 +157,8 @@ def _advice(error: sqlite3.Error, name: str, path: Path) -> str:
         return f"locked by another process for over {BUSY_TIMEOUT_S:g} s; is a second daemon running?"
     if name.startswith(_RIGHTS):
         return f"can't be used ({error}); see who may read and write {path.parent} and what is in it"
+    if name.startswith("SQLITE_IOERR"):
+        return f"{error} ({name}); is the disk full, or broken?"
     if name.startswith("SQLITE_FULL"):
         return "no space left on the disk"
     if name.startswith("SQLITE_CORRUPT") or not name:
