@@ -22,7 +22,7 @@ from probe.daemon.log import Logger, make_logger
 from probe.daemon.log_queue import QueuedLines
 from probe.daemon.plans import entries, state_dir
 from probe.drift import Monitor
-from probe.history.file import HistoryError
+from probe.history.file import OF_THE_DISK, HistoryError
 from probe.history.reader import reading
 from probe.history.writer import History, Pruned, Retention
 from probe.metrics.observations import SERIES
@@ -63,6 +63,13 @@ class Parts:
     http: HttpServer
     # The last runs that the history knows, oldest first.
     last: list[RunRecord]
+
+    def close(self, lines_s: float) -> None:
+        """Give back what is not the dispatch's, once that has drained; the log has `lines_s` to be written."""
+        self.http.close()
+        self.lines.close(lines_s)
+        if self.held is not None:
+            self.held.close()
 
 
 def build(config: Config) -> Parts:
@@ -135,8 +142,9 @@ def _hold(config: Config, on_error: OnError) -> TextIO | None:
     try:
         return state_lock.hold(state_dir(config))
     except OSError as error:
-        # Where that is fatal, the history says so.
-        on_error(HISTORY, f"{state_dir(config)} can't be taken, a second daemon would not notice: {error.strerror}")
+        # Who may not use the directory is told by the history.
+        if error.errno in OF_THE_DISK:
+            on_error(HISTORY, f"{state_dir(config)}: {error.strerror}; a second daemon here would go unnoticed")
         return None
 
 

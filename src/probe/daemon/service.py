@@ -45,8 +45,7 @@ def serve(path: Path, config: Config, supervisor: Supervisor) -> None:
     try:
         asyncio.run(_Daemon(path, config, supervisor, parts).run())
     finally:
-        parts.http.close()
-        parts.lines.close(LINES_S)
+        parts.close(LINES_S)
 
 
 class _Daemon:

@@ -25,7 +25,7 @@ BUSY_TIMEOUT_S = 5.0
 # A server's JSON may hold half a character (\ud83d), and what it said is kept as it is.
 _LONE_SURROGATES = "surrogatepass"
 # Of a disk, and not of who may do what.
-_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EIO)
+OF_THE_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EIO)
 _RIGHTS = ("SQLITE_CANTOPEN", "SQLITE_READONLY", "SQLITE_PERM")
 
 _VERSION_1 = """
@@ -142,7 +142,7 @@ def explained(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        kind = HistoryTroubleError if error.errno in _DISK else HistoryError
+        kind = HistoryTroubleError if error.errno in OF_THE_DISK else HistoryError
         raise kind(f"{path.parent}: {error.strerror}; see who may read and write this directory") from error
     except sqlite3.Error as error:
         name = getattr(error, "sqlite_errorname", "")

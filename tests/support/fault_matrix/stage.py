@@ -162,10 +162,7 @@ async def _daemon(row: Row, folder: Path, urls: dict[str, str]) -> AsyncIterator
     try:
         yield parts, settings
     finally:
-        parts.http.close()
-        parts.lines.close(PATIENCE_S)
-        if parts.held is not None:
-            parts.held.close()
+        parts.close(PATIENCE_S)
 
 
 def _toml(limits: Mapping[str, float]) -> str:
