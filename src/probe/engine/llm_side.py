@@ -8,6 +8,7 @@ from msgspec.structs import replace
 
 from probe.engine.cutter import cut, undecided
 from probe.engine.faults import Busy, Fault
+from probe.engine.lines import LLM
 from probe.engine.session import Session
 from probe.protocols.base import (
     ChunkEnd,
@@ -119,12 +120,12 @@ class LlmSide:
     async def complete(self) -> LlmChunk:
         """Read the chunk that has begun to its end."""
         while self._reading is not None:
-            await self._session.pump(NEVER, "llm")
+            await self._session.pump(NEVER, LLM)
         return self.chunks[-1]
 
     async def finish(self) -> None:
         """Have the server give back what it holds for the answer, without waiting for its word."""
-        await self._session.perform("llm", self._conversation.finish())
+        await self._session.perform(LLM, self._conversation.finish())
 
     async def await_release(self, timeout_s: float) -> None:
         """Wait until the server has given that back, or `timeout_s`. A server that doesn't is not at fault."""
@@ -141,7 +142,7 @@ class LlmSide:
         self.finished = True
         self._reading = None
         steps = self._conversation.release(self._session.clock.now(), round(timeout_s * NS_PER_S))
-        await self._session.perform("llm", steps)
+        await self._session.perform(LLM, steps)
         await self.await_release(timeout_s)
 
     def on_event(self, event: Event, at: int) -> None:
@@ -173,7 +174,7 @@ class LlmSide:
         return self._reading
 
     async def _request(self, chunk: LlmChunk, steps: Iterable[Step]) -> None:
-        chunk.inference_start = await self._session.perform("llm", steps)
+        chunk.inference_start = await self._session.perform(LLM, steps)
         self._session.report("llm_start", chunk.inference_start, chunk.chunk())
 
     def _token(self, chunk: LlmChunk, content: str, kind: str, at: int) -> None:

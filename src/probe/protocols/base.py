@@ -228,6 +228,11 @@ class LlmConversation(Conversation):
 class TtsConversation(Conversation):
     """A TTS server that speaks the texts of a turn. A protocol overrides what it has."""
 
+    @property
+    def concurrency(self) -> int:
+        """How many texts of a turn may be unanswered at a time. Each is spoken in a conversation of its own."""
+        return 1
+
     def open(self, now: int) -> Iterable[Step]:
         """A turn begins: get ready for its texts. `Ready` says when."""
         del now

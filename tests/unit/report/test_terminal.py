@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 import pytest
-from fakes import FakeNetwork, frames, llm, newer_tts, older_tts, say, tone
+from fakes import DROP, FakeNetwork, frames, llm, newer_tts, older_tts, say, tone
 from free_running import answering, protocols, speaking, words
 
 import golden
@@ -85,10 +85,10 @@ def two_turns() -> tuple[Plan, FakeNetwork]:
 
 
 def failed() -> tuple[Plan, FakeNetwork]:
-    """The TTS server falls silent in the second chunk."""
+    """The TTS server is gone in the middle of the second chunk."""
     network = FakeNetwork(
         llm(say("Why did the unicorn cross the", ttft=0.241), say(" road? Because it was there.", ttft=0.04)),
-        newer_tts(spoken(0.509, 1722), [0.3, tone(93), 30.0]),
+        newer_tts(spoken(0.509, 1722), [0.3, tone(93), 10.0, DROP]),
     )
     return plan("Tell me three jokes about unicorns."), network
 

@@ -56,6 +56,11 @@ class SpeechConversation(TtsConversation):
         rate: int = self._server.options["sample_rate"]
         return rate
 
+    @property
+    def concurrency(self) -> int:
+        limit: int = self._server.options.get("concurrency", 1)
+        return limit
+
     def open(self, now: int) -> Iterable[Step]:
         self._closed = self._pending = False
         left = self._left(now)
