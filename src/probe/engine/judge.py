@@ -37,6 +37,7 @@ async def finished(turn: TurnInProgress, audible_dbfs: float) -> Turn:
         chunks=tuple(chunks),
         done=heard.done,
         stray_audio_bytes=heard.stray_bytes,
+        model=turn.llm.model,
         usage_tokens=turn.llm.usage_tokens,
         server_times=turn.llm.server_times,
     )

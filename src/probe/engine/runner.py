@@ -14,7 +14,7 @@ from probe.engine.lines import LLM, TTS, Line
 from probe.engine.session import Session
 from probe.protocols.base import Terms
 from probe.protocols.choice import Protocols
-from probe.record import Event, Plan, Role, RunRecord
+from probe.record import Event, Plan, RunRecord
 from probe.transport.connector import Connector
 
 
@@ -77,8 +77,7 @@ def _dialogue(
     first = protocols.tts.converse(terms)
     others = {Line("tts", n): protocols.tts.converse(terms) for n in range(2, first.concurrency + 1)}
     tts = {TTS: first, **others}
-    framings: dict[Role, str] = {"llm": protocols.llm.framing, "tts": protocols.tts.framing}
-    session = Session(plan, framings, {LLM: llm, **tts}, connector, clock, observe)
+    session = Session(plan, protocols, {LLM: llm, **tts}, connector, clock, observe)
     return Dialogue(session, protocols, llm, tts)
 
 

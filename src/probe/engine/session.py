@@ -7,10 +7,11 @@ from typing import Protocol, TypeVar
 
 from probe.clock import Clock
 from probe.engine.discretion import discreet, secrets_of, without
-from probe.engine.faults import Fault
+from probe.engine.faults import Busy, Fault
 from probe.engine.inquiry import inquire
 from probe.engine.lines import Line
 from probe.protocols.base import Action, Close, Connect, Conversation, Drop, Event, Inquiry, Send, Step, words_of
+from probe.protocols.choice import Protocols
 from probe.record import REASONS, Chunk, EventKind, Plan, Role, Stage
 from probe.record import Connect as ConnectRecord
 from probe.record import Event as ProgressEvent
@@ -51,7 +52,7 @@ class Session:
     def __init__(
         self,
         plan: Plan,
-        framings: Mapping[Role, str],
+        protocols: Protocols,
         conversations: Mapping[Line, Conversation],
         connector: Connector,
         clock: Clock,
@@ -66,7 +67,8 @@ class Session:
         self.sides: dict[Line, Side] = {}
         self.stage: Stage = "connect"
         self.turn_num = 0
-        self._framings = framings
+        self._framings: Mapping[Role, str] = {"llm": protocols.llm.framing, "tts": protocols.tts.framing}
+        self._refused_handshake = protocols.refused_handshake
         self._conversations = conversations
         self._connector = connector
         self._inbox = Inbox(clock)
@@ -107,7 +109,7 @@ class Session:
         return line in self._links
 
     async def connect(self, line: Line) -> None:
-        """Open a connection where there is none. Raises Fault of stage connect."""
+        """Open a connection where there is none. Raises Fault of stage connect, and Busy."""
         if line in self._links:
             return
         before, self.stage = self.stage, "connect"
@@ -117,9 +119,7 @@ class Session:
             self._links[line] = await self._opened(line)
             end = self.clock.now()
         except ConnectError as error:
-            self.quote(line.role, error.said)
-            stage: Stage = "connect" if error.reason in REASONS["connect"] else "internal"
-            raise Fault(stage, error.reason, str(error)) from error
+            raise self._unopened(line.role, error) from error
         finally:
             self.connects.append(ConnectRecord(line.role, start, end))
         self.stage = before
@@ -226,6 +226,17 @@ class Session:
         headers = {"traceparent": f"00-{self.plan.trace_id}-{self.plan.span_id}-01", **server.headers}
         endpoint = Endpoint(server.url, self._framings[line.role], headers)
         return await self._connector.open(endpoint, deliver, self.plan.target.limits.connect_s)
+
+    def _unopened(self, role: Role, error: ConnectError) -> Fault | Busy:
+        if error.refusal is not None:
+            server = self.plan.target.servers[role]
+            refused = self._refused_handshake(error.refusal, server)
+            self.quote(role, refused.said)
+            detail = f"{without_secrets(server.url)}: {refused.message}"
+            return Busy(detail) if refused.busy else Fault("connect", refused.reason, detail)
+        self.quote(role, error.said)
+        stage: Stage = "connect" if error.reason in REASONS["connect"] else "internal"
+        return Fault(stage, error.reason, str(error))
 
     async def _send(self, line: Line, frame: Outgoing) -> int:
         if line not in self._links:

@@ -239,6 +239,31 @@ def test_waits_are_shown_beside_what_every_chunk_has(watched: Watched) -> None:
     assert "    Avg TTS wait:       27ms" in lines
 
 
+@pytest.mark.parametrize(
+    ("asked", "answered", "shown"),
+    [
+        ("nosuch", "qwen3-8b", "  Model:                asked for nosuch, answered by qwen3-8b"),
+        ("qwen3", "qwen3", None),
+        ("qwen3", "qwen3:latest", None),
+        ("qwen3", None, None),
+        (None, "qwen3", None),
+    ],
+)
+def test_another_model_than_the_one_asked_for_is_named(
+    watched: Watched, asked: str | None, answered: str | None, shown: str | None
+) -> None:
+    good, _ = watched("good")
+    options = {} if asked is None else {"model": asked}
+    llm = replace(good.plan.target.servers["llm"], options=options)
+    target = replace(good.plan.target, servers={**good.plan.target.servers, "llm": llm})
+    turns = tuple(replace(turn, model=answered) for turn in good.turns)
+    lines = [
+        click.unstyle(line)
+        for line in terminal.report(replace(good, plan=replace(good.plan, target=target), turns=turns), 80)
+    ]
+    assert [line for line in lines if line.startswith("  Model:")] == ([] if shown is None else [shown])
+
+
 def test_what_a_server_says_can_not_break_the_layout(watched: Watched) -> None:
     """Line breaks, escape sequences, wide words: the text of a chunk stays in its column."""
     good, _ = watched("good")
