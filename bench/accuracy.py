@@ -26,7 +26,7 @@ from naive_client import NaiveChunk, converse
 from scrape_lag import scrape
 from scripted_servers import configured
 
-from probe import garbage, priority
+from probe import garbage
 from probe.accuracy import Calibration, Truth, spread
 from probe.cli.calibrate import truth_servers
 from probe.clock import AnchoredClock
@@ -109,7 +109,7 @@ async def probe_all(config: Config, rounds: int, length_s: float, clock: Anchore
         await asyncio.sleep(2)
         await asyncio.gather(*(measure(entry) for entry in entries(config)))
     await parts.dispatch.drain(10)
-    parts.http.close()
+    parts.close(10)
     with reading(state_dir(config)) as history:
         return list(history.runs(limit=10**6))
 
@@ -193,8 +193,6 @@ def run_case(case: Case, least_chunks: int) -> None:
         stack.enter_context(burden(case.busy))
         silence = stack.enter_context(Path(os.devnull).open("w"))
         with contextlib.redirect_stdout(silence):
-            # As the daemon does; whoever is to be busy, and the servers, are there already and have none.
-            priority.take()
             records = asyncio.run(probe_all(config, rounds, 1.2 * stretch, clock))
         if case.pair == "founding":
             asked = asyncio.run(ask_all(urls, case.targets, rounds, 1.2 * stretch))

@@ -6,6 +6,7 @@ bytes is sent to the probe, `DROP` ends the connection, `GONE` does so and the p
 
 import asyncio
 import json
+from array import array
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -106,6 +107,10 @@ class FakeNetwork:
         self.fetched.append(endpoint.url)
         return None if self.config is None else Answer(200, {}, self.config)
 
+    def sent_to(self, server: Server) -> list[dict[str, Any]]:
+        """The requests that a server got."""
+        return [m for s, _, m in self.requests if s == server]
+
     def sent(self, server: Server, kind: str) -> list[dict[str, Any]]:
         """The requests of one kind that a server got."""
         return [m for s, _, m in self.requests if s == server and kind in (m.get("action"), m.get("type"))]
@@ -145,11 +150,14 @@ def llm(*chunks: list[Step]) -> Callable[[], Peer]:
 
 
 def tone(ms: float, rate: int = 22000, level: int = 6000) -> bytes:
-    """A square wave of 220 Hz: audible at once, and no noise."""
-    half = rate // 440
-    period = (-level).to_bytes(2, "little", signed=True) * half + level.to_bytes(2, "little", signed=True) * half
-    size = 2 * round(ms * rate / 1000)
-    return (period * (size // len(period) + 1))[:size]
+    """A square wave of about 220 Hz in syllables of a quarter of a second: audible at once, and no noise."""
+    # Odd, so that it does not step at even samples alone, as two channels would.
+    period, syllable = rate // 220 // 2 * 2 + 1, rate // 4
+    count = round(ms * rate / 1000)
+    levels = {loud: [-loud] * (period // 2) + [loud] * (period // 2 + 1) for loud in (level, level // 3)}
+    loudness = [level] * (syllable * 4 // 5) + [level // 3] * (syllable - syllable * 4 // 5)
+    one = array("h", (levels[loudness[i]][i % period] for i in range(syllable)))
+    return (one.tobytes() * (count // syllable + 1))[: 2 * count]
 
 
 def frames(pcm: bytes, size: int = 4096) -> list[bytes]:

@@ -11,7 +11,6 @@ from typing import Any
 
 import click
 
-from probe import priority
 from probe.accuracy import Calibration, Truth, by_trace
 from probe.cli.exit_codes import EXIT_CODES
 from probe.clock import AnchoredClock
@@ -106,7 +105,6 @@ def _measure(servers: TruthServers, runs: int, clock: AnchoredClock) -> list[Run
         return records
 
     freeze()
-    priority.take()
     return asyncio.run(go())
 
 

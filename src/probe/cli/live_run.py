@@ -5,22 +5,24 @@ import functools
 import json
 import signal
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import click
 
-from probe import priority
 from probe.cli.exit_codes import EXIT_CODES
 from probe.cli.interrupt import INTERRUPTS, Interrupt
 from probe.cli.options import plan_from_options
 from probe.cli.output import report_width, say
+from probe.daemon import questions
 from probe.engine.runner import ignore
 from probe.measurement import measure, prepare
 from probe.measures import outcome
 from probe.record import Plan, RunRecord
 from probe.report import audio_file, document, terminal, timeline
 from probe.report.timeline_printer import Live
+from probe.text import escaped
 from probe.tolerance import Tolerance
 
 
@@ -37,9 +39,9 @@ def planned(config_path: Path | None, wav: Path | None, **options: Any) -> tuple
 def printing_json(plan: Plan, tolerance: Tolerance, *, verbose: bool) -> RunRecord:
     timeline_on_stderr = Live(functools.partial(timeline.lines, plan=plan), functools.partial(say, err=True))
     record = _execute(plan, tolerance, timeline_on_stderr if verbose else None)
-    # As bytes: JSON is UTF-8, whatever the terminal is. Half a character in an argument becomes a JSON escape.
-    text = json.dumps(document.document(record), ensure_ascii=False, indent=2)
-    click.echo(text.encode("utf-8", "backslashreplace"))
+    # As bytes: JSON is UTF-8, whatever the terminal is. What does not show as itself is a JSON escape.
+    text = escaped(json.dumps(document.document(record), ensure_ascii=False, indent=2))
+    click.echo(text.encode("utf-8"))
     return record
 
 
@@ -59,7 +61,10 @@ def reported(plan: Plan, tolerance: Tolerance, *, verbose: bool) -> RunRecord:
 
 
 def _execute(plan: Plan, tolerance: Tolerance, live: Live | None) -> RunRecord:
-    """Run a plan while `live` shows it. Ctrl-C ends the run properly, a second one at once."""
+    """Ask the servers what they serve, then run a plan while `live` shows it.
+
+    Ctrl-C ends the run properly, a second one at once.
+    """
 
     async def go() -> RunRecord:
         stop = asyncio.Event()
@@ -68,9 +73,10 @@ def _execute(plan: Plan, tolerance: Tolerance, live: Live | None) -> RunRecord:
             # Not the loop's own handlers: these stay when it has ended, so that the report is printed to its end.
             signal.signal(number, interrupt)
         observe = ignore if live is None else live.observe
-        return (await measure(plan, tolerance, observe, stop)).record
+        served, cold = await asyncio.gather(questions.identity_of(plan.target), questions.cold(plan.target))
+        done = await measure(plan, tolerance, observe, stop)
+        return replace(done.record, served=served, cold=cold)
 
-    priority.take()
     with live or nullcontext():
         return asyncio.run(go())
 

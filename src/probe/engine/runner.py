@@ -10,12 +10,13 @@ from probe.clock import Clock
 from probe.engine import doubts, judge, uncertainty
 from probe.engine.dialogue import Dialogue
 from probe.engine.faults import Busy, Fault
+from probe.engine.lines import LLM, TTS, Line
 from probe.engine.session import Session
 from probe.engine.turn import TurnInProgress
 from probe.engine.uncertainty import Earliest
 from probe.protocols.base import Terms
 from probe.protocols.choice import Protocols
-from probe.record import Event, Plan, Role, RunRecord, Turn
+from probe.record import Event, Plan, RunRecord, Turn
 from probe.tolerance import PUBLISHED_MS
 from probe.transport.connector import Connector
 
@@ -58,25 +59,28 @@ async def run(
     finally:
         ended = clock.now()
         await dialogue.release()
-    turns = tuple([await judge.finished(turn) for turn in dialogue.turns])
-    unheard = judge.audio_failure(turns, [turn.tts.complaint_as_ending() for turn in dialogue.turns])
+    audible_dbfs = plan.target.audible_dbfs
+    turns = tuple([await judge.finished(turn, audible_dbfs) for turn in dialogue.turns])
+    complaints = [turn.tts.complaint_as_ending() for turn in dialogue.turns]
+    unheard = judge.audio_failure(turns, complaints, audible_dbfs)
     failure = unheard if skipped is None else None
     if fault is not None:
         whole = dialogue.failure(await dialogue.diagnose(fault), ended)
         failure = judge.with_what_was_before(whole, unheard)
     earliest = dialogue.session.stamps.vague()
-    found = tuple(
+    found = [
         f"turn {turn.turn_num}, {doubt}"
         for progress, turn in zip(dialogue.turns, turns, strict=True)
         for doubt in _doubts(progress, turn, earliest, max_error_ms)
-    )
+    ]
+    found += judge.audio_doubts(turns, audible_dbfs)
     connects, said = tuple(dialogue.session.connects), tuple(dialogue.session.said)
     unstamped = dialogue.session.stamps.unstamped()
-    return RunRecord(plan, started, ended, connects, turns, failure, skipped, found, said, unstamped=unstamped)
+    return RunRecord(plan, started, ended, connects, turns, failure, skipped, tuple(found), said, unstamped=unstamped)
 
 
 def _doubts(progress: TurnInProgress, turn: Turn, earliest: Earliest, limit_ms: float) -> Iterator[str]:
-    yield from doubts.of_audio(progress.tts.segments)
+    yield from doubts.of_audio(progress.tts.heard)
     yield from doubts.of_order(turn)
     of_times = (
         uncertainty.of_arrivals(turn, earliest, limit_ms),
@@ -90,9 +94,11 @@ def _dialogue(
 ) -> Dialogue:
     servers, limits = plan.target.servers, plan.target.limits
     llm = protocols.llm.converse(Terms(servers["llm"], plan.run_id, limits.llm_s))
-    tts = protocols.tts.converse(Terms(servers["tts"], plan.run_id, limits.tts_s))
-    framings: dict[Role, str] = {"llm": protocols.llm.framing, "tts": protocols.tts.framing}
-    session = Session(plan, framings, {"llm": llm, "tts": tts}, connector, clock, observe)
+    terms = Terms(servers["tts"], plan.run_id, limits.tts_s)
+    first = protocols.tts.converse(terms)
+    others = {Line("tts", n): protocols.tts.converse(terms) for n in range(2, first.concurrency + 1)}
+    tts = {TTS: first, **others}
+    session = Session(plan, protocols, {LLM: llm, **tts}, connector, clock, observe)
     return Dialogue(session, protocols, llm, tts)
 
 

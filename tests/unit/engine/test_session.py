@@ -9,11 +9,13 @@ import pytest
 from probe.clock import Clock
 from probe.config import ScenarioConfig, TargetConfig
 from probe.engine.faults import Fault
+from probe.engine.lines import LLM
 from probe.engine.llm_side import LlmSide
 from probe.engine.runner import ignore
 from probe.engine.session import Session
 from probe.plan import new_plan
 from probe.protocols.base import Connect, Conversation, LlmConversation, Question, Send, Step, Token
+from probe.protocols.registry import chosen
 from probe.record import Pause
 from probe.timestamps import NEVER, NS_PER_S
 from probe.transport.connection import Deliver, Endpoint, SendError
@@ -92,14 +94,14 @@ class Late(KeptAlive):
 
 def session(virtual: Any, conversation: Conversation) -> tuple[Session, Wire]:
     wire = Wire(virtual.clock)
-    made = Session(PLAN, {"llm": "raw"}, {"llm": conversation}, wire, virtual.clock, ignore)
+    made = Session(PLAN, chosen(PLAN.target), {LLM: conversation}, wire, virtual.clock, ignore)
     return made, wire
 
 
 def asked(virtual: Any, conversation: LlmConversation) -> tuple[LlmSide, Session, Wire]:
     made, wire = session(virtual, conversation)
     side = LlmSide(made, conversation)
-    made.sides = {"llm": side}
+    made.sides = {LLM: side}
     return side, made, wire
 
 
@@ -109,9 +111,9 @@ def test_a_request_that_is_written_again_began_with_that_write(virtual: Any) -> 
     async def go() -> None:
         await side.ask(QUESTION)
         virtual.loop.call_later(0.3, wire.says, Ended("closed", "idle for too long"))
-        await made.pump(NEVER, "llm")
+        await made.pump(NEVER, LLM)
         virtual.loop.call_later(0.1, wire.says, Raw(b"token"))
-        await made.pump(NEVER, "llm")
+        await made.pump(NEVER, LLM)
 
     virtual.run(go())
     (first, _), (again, _) = wire.written
@@ -127,9 +129,9 @@ def test_what_is_written_once_the_answer_has_begun_is_no_request(virtual: Any) -
     async def go() -> None:
         await side.ask(QUESTION)
         wire.says(Raw(b"token"))
-        await made.pump(NEVER, "llm")
+        await made.pump(NEVER, LLM)
         virtual.loop.call_later(0.3, wire.says, Ended("closed", "in the middle"))
-        await made.pump(NEVER, "llm")
+        await made.pump(NEVER, LLM)
 
     virtual.run(go())
     assert len(wire.written) == 2
@@ -141,9 +143,9 @@ def test_a_request_may_be_written_later_than_it_was_asked_for(virtual: Any) -> N
 
     async def go() -> None:
         await side.ask(QUESTION)
-        await made.pump(NEVER, "llm")
+        await made.pump(NEVER, LLM)
         virtual.loop.call_later(0.1, wire.says, Raw(b"token"))
-        await made.pump(NEVER, "llm")
+        await made.pump(NEVER, LLM)
 
     virtual.run(go())
     ((written, _),) = wire.written
@@ -161,7 +163,7 @@ def test_a_server_that_was_asked_for_nothing_yet_is_given_its_patience(virtual: 
         conversation.at = None
         began = virtual.loop.time()
         with pytest.raises(Fault, match="nothing from the LLM server for 2 s"):
-            await made.pump(NEVER, "llm")
+            await made.pump(NEVER, LLM)
         assert virtual.loop.time() - began == pytest.approx(2, abs=0.01)
 
     virtual.run(go())
@@ -172,7 +174,7 @@ def test_a_rest_is_long_enough_to_wake_up_in(virtual: Any) -> None:
     made, wire = session(virtual, conversation)
 
     async def go() -> None:
-        await made.perform("llm", conversation.ask(QUESTION, virtual.clock.now()))
+        await made.perform(LLM, conversation.ask(QUESTION, virtual.clock.now()))
         began = virtual.loop.time()
         await made.rest(3)
         assert virtual.loop.time() - began == pytest.approx(3, abs=0.01)
@@ -192,14 +194,14 @@ def test_what_could_not_be_written_leaves_nothing_to_be_written_later(virtual: A
     made, wire = session(virtual, conversation)
 
     async def go() -> None:
-        await made.perform("llm", conversation.ask(QUESTION, virtual.clock.now()))
+        await made.perform(LLM, conversation.ask(QUESTION, virtual.clock.now()))
         wire.says(Raw(b"hello"))
         wire.gone = True
         with pytest.raises(Fault, match="gone"):
-            await made.pump(NEVER, "llm")
-        await made.connect("llm")
+            await made.pump(NEVER, LLM)
+        await made.connect(LLM)
         wire.says(Raw(b"hello again"))
-        await made.pump(NEVER, "llm")
+        await made.pump(NEVER, LLM)
 
     virtual.run(go())
     assert [frame for _, frame in wire.written] == [Raw(b"request"), Raw(b"one"), Raw(b"two")]
