@@ -31,6 +31,7 @@ from probe.protocols.registry import chosen
 from probe.record import RunRecord
 from probe.report.audio_archive import AudioArchive
 from probe.report.log_lines import LogSink
+from probe.tolerance import Tolerance
 from probe.tracing import spans
 from probe.tracing.collector import Endpoint
 from probe.tracing.exporter import SpanSink
@@ -45,6 +46,8 @@ class NoHistory:
 
     def prune(self, now: int) -> None: ...
 
+    def look(self) -> None: ...
+
     def close(self) -> None: ...
 
 
@@ -53,7 +56,7 @@ async def run_once(entry: Entry, *, watched: bool) -> RunRecord:
     plan = new_plan(entry.target, entry.scenario)
     if not watched:
         return await runner.run(plan, chosen(plan.target), SocketConnector(clock), clock)
-    with Watch(clock, 20.0) as watch:
+    with Watch(clock, Tolerance(20.0, 100.0)) as watch:
         record = await runner.run(plan, chosen(plan.target), SocketConnector(clock), clock)
     return watch.judge(record)
 
@@ -104,7 +107,9 @@ def _dispatch(what: str, config: Config, metrics: Metrics, folder: Path) -> Disp
         sinks.append(LogSink(make_logger(io.StringIO())))
     if "spans" in wanted:
         there = collector(Endpoint(config.otlp.url or ""))
-        sinks.append(SpanSink(history, there, "bench", on_error=on_error, on_dropped=lambda _spans: None))
+        sinks.append(
+            SpanSink(history, there, "bench", on_error=on_error, on_repeat=on_error, on_dropped=lambda _spans: None)
+        )
     if "audio" in wanted:
         sinks.append(AudioArchive(folder / "audio", 20))
     return Dispatch(history if "history" in wanted else NoHistory(), sinks, on_error=on_error)

@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,45 +17,48 @@ from probe.cli.exit_codes import EXIT_CODES
 from probe.cli.interrupt import INTERRUPTS, Interrupt
 from probe.cli.options import plan_from_options
 from probe.cli.output import report_width, say
+from probe.daemon import questions
 from probe.engine.runner import ignore
 from probe.measurement import measure, prepare
 from probe.measures import TRUSTED, outcome
 from probe.record import Plan, RunRecord
 from probe.report import audio_file, document, terminal, timeline
 from probe.report.timeline_printer import Live
+from probe.text import escaped
+from probe.tolerance import Tolerance
 
 _ONE_OF_MANY = "One run is no measurement: --runs 20 gives p50 and p95."
 
 
-def planned(config_path: Path | None, wav: Path | None, **options: Any) -> tuple[Plan, float]:
-    """The plan, and the event-loop lag in milliseconds that would make its run suspect. Raises UsageProblem.
+def planned(config_path: Path | None, wav: Path | None, **options: Any) -> tuple[Plan, Tolerance]:
+    """The plan, and how long we may be held up until its run is suspect. Raises UsageProblem.
 
     All that its run needs is imported then.
     """
-    plan, max_lag_ms = plan_from_options(config_path, problems=() if wav is None else _unwritable(wav), **options)
+    plan, tolerance = plan_from_options(config_path, problems=() if wav is None else _unwritable(wav), **options)
     prepare(plan)
-    return plan, max_lag_ms
+    return plan, tolerance
 
 
-def printing_json(plan: Plan, max_lag_ms: float, *, verbose: bool) -> RunRecord:
+def printing_json(plan: Plan, tolerance: Tolerance, *, verbose: bool) -> RunRecord:
     render = functools.partial(timeline.lines, plan=plan, width=report_width())
     timeline_on_stderr = Live(render, functools.partial(say, err=True))
-    record = _execute(plan, max_lag_ms, timeline_on_stderr if verbose else None)
-    # As bytes: JSON is UTF-8, whatever the terminal is. Half a character in an argument becomes a JSON escape.
-    text = json.dumps(document.document(record), ensure_ascii=False, indent=2)
-    click.echo(text.encode("utf-8", "backslashreplace"))
+    record = _execute(plan, tolerance, timeline_on_stderr if verbose else None)
+    # As bytes: JSON is UTF-8, whatever the terminal is. What does not show as itself is a JSON escape.
+    text = escaped(json.dumps(document.document(record), ensure_ascii=False, indent=2))
+    click.echo(text.encode("utf-8"))
     _complain(record)
     return record
 
 
-def reported(plan: Plan, max_lag_ms: float, *, verbose: bool) -> RunRecord:
+def reported(plan: Plan, tolerance: Tolerance, *, verbose: bool) -> RunRecord:
     """Run a plan with the live timeline, then print the report."""
     width = report_width()
     for line in terminal.header(plan, width):
         say(line)
     unseen = frozenset() if verbose else timeline.FRAMES
     render = functools.partial(timeline.lines, plan=plan, width=width)
-    record = _execute(plan, max_lag_ms, Live(render, say, unseen))
+    record = _execute(plan, tolerance, Live(render, say, unseen))
     for line in terminal.report(record, width, _hint(record)):
         say(line)
     if verbose:
@@ -67,8 +71,11 @@ def reported(plan: Plan, max_lag_ms: float, *, verbose: bool) -> RunRecord:
     return record
 
 
-def _execute(plan: Plan, max_lag_ms: float, live: Live | None) -> RunRecord:
-    """Run a plan while `live` shows it. Ctrl-C ends the run properly, a second one at once."""
+def _execute(plan: Plan, tolerance: Tolerance, live: Live | None) -> RunRecord:
+    """Ask the servers what they serve, then run a plan while `live` shows it.
+
+    Ctrl-C ends the run properly, a second one at once.
+    """
 
     async def go() -> RunRecord:
         stop = asyncio.Event()
@@ -77,7 +84,9 @@ def _execute(plan: Plan, max_lag_ms: float, live: Live | None) -> RunRecord:
             # Not the loop's own handlers: these stay when it has ended, so that the report is printed to its end.
             signal.signal(number, interrupt)
         observe = ignore if live is None else live.observe
-        return (await measure(plan, max_lag_ms, observe, stop)).record
+        served, cold = await asyncio.gather(questions.identity_of(plan.target), questions.cold(plan.target))
+        done = await measure(plan, tolerance, observe, stop)
+        return replace(done.record, served=served, cold=cold)
 
     with live or nullcontext():
         return asyncio.run(go())

@@ -5,6 +5,8 @@ import shutil
 
 import click
 
+from probe.text import shown
+
 # A report is not wider, whatever the terminal is.
 _MAX_WIDTH = 110
 # Where nobody says how wide the terminal is, or there is none.
@@ -12,8 +14,11 @@ _USUAL_WIDTH = 100
 
 
 def say(line: str, *, err: bool = False) -> None:
-    """Print a line, with colours only where they can be seen and are wanted."""
-    click.echo(line, err=err, color=_coloured())
+    """Print a line, with colours only where they can be seen and are wanted.
+
+    Whatever a server, a file or an error put into it, it does nothing to a terminal.
+    """
+    click.echo(shown(line), err=err, color=_coloured())
 
 
 def _coloured() -> bool | None:

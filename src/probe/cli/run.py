@@ -68,9 +68,9 @@ def run(
         from probe.cli import live_run  # noqa: PLC0415 - 80 ms that `probe run --help` need not take
 
         # This imports, too; what little garbage it leaves, a process that ends with its run need not look for.
-        plan, max_lag_ms = live_run.planned(config_path, wav, **options)
+        plan, tolerance = live_run.planned(config_path, wav, **options)
     measure = live_run.printing_json if as_json else live_run.reported
-    record = measure(plan, max_lag_ms, verbose=verbose)
+    record = measure(plan, tolerance, verbose=verbose)
     if wav is not None:
         live_run.save_audio(record, wav)
     raise SystemExit(live_run.conclude(record))
@@ -82,9 +82,9 @@ def _several(
     with without_collections():
         from probe.cli import live_run, several  # noqa: PLC0415 - as above
 
-        plan, max_lag_ms = live_run.planned(config_path, None, **options)
+        plan, tolerance = live_run.planned(config_path, None, **options)
     amount = several.Amount(runs, duration_s)
-    raise SystemExit(several.measured(plan, max_lag_ms, amount, as_json=as_json))
+    raise SystemExit(several.measured(plan, tolerance, amount, as_json=as_json))
 
 
 run.help = """Measure one run: ask the LLM server, have the TTS server speak, report every stage.

@@ -20,6 +20,7 @@ from probe.measures import outcome
 from probe.plan import new_plan
 from probe.record import Plan, RunRecord
 from probe.report import sample
+from probe.tolerance import Tolerance
 
 # A server may need a moment until a slot that was given back is free again.
 PAUSE_S = 0.5
@@ -44,10 +45,10 @@ class Amount:
         return "" if self.runs is None else f" of {self.runs}"
 
 
-def measured(plan: Plan, max_lag_ms: float, amount: Amount, *, as_json: bool) -> int:
+def measured(plan: Plan, tolerance: Tolerance, amount: Amount, *, as_json: bool) -> int:
     """Measure, report, and return the exit code: that of the worst outcome."""
     say(f"Measuring {plan.target.name}, {plan.scenario.name}; Ctrl-C ends it early.", err=True)
-    records, stopped = _records(plan, max_lag_ms, amount)
+    records, stopped = _records(plan, tolerance, amount)
     if as_json:
         click.echo(json.dumps(sample.document(records) | {"interrupted": stopped}, indent=2))
     else:
@@ -59,7 +60,7 @@ def measured(plan: Plan, max_lag_ms: float, amount: Amount, *, as_json: bool) ->
     return EXIT_CODES[sample.worst(records)]
 
 
-def _records(plan: Plan, max_lag_ms: float, amount: Amount) -> tuple[list[RunRecord], bool]:
+def _records(plan: Plan, tolerance: Tolerance, amount: Amount) -> tuple[list[RunRecord], bool]:
     """The runs that came to their end, and whether somebody ended it early."""
 
     async def go() -> tuple[list[RunRecord], bool]:
@@ -69,9 +70,9 @@ def _records(plan: Plan, max_lag_ms: float, amount: Amount) -> tuple[list[RunRec
             signal.signal(number, interrupt)
 
         async def once(planned: Plan) -> RunRecord:
-            return (await measure(planned, max_lag_ms, stop=stop)).record
+            return replace((await measure(planned, tolerance, stop=stop)).record, served=served)
 
-        cold = await questions.cold(plan.target)
+        served, cold = await asyncio.gather(questions.identity_of(plan.target), questions.cold(plan.target))
         return await repeat(plan, amount, once, stop, cold=cold), stop.is_set()
 
     freeze()

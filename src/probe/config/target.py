@@ -9,31 +9,18 @@ from msgspec.structs import asdict, fields
 from probe import legacy
 from probe.config.base import Seconds
 from probe.config.errors import Key, Problem, dotted, problem
+from probe.config.headers import Headers
 from probe.config.leaf import Secret
 from probe.config.section import WRONG, Section, as_table, differences, read, read_struct
 from probe.config.written import Moved, table
 from probe.protocols.base import ServerProtocol
 from probe.protocols.registry import PROTOCOLS
-from probe.record import Limits, Role, ServerPlan, Target
+from probe.record import AUDIBLE_DBFS, Limits, Role, ServerPlan, Target
 from probe.urls import url_of
 
 # What every server has, whatever it speaks.
 _COMMON = ("protocol", "url", "headers")
-
-
-def _header_name(text: str) -> str:
-    if not text.isascii() or not text.replace("-", "").replace("_", "").isalnum():
-        raise ValueError("the name of a header is letters, digits, - and _")
-    return text
-
-
-def _header_value(secret: Secret) -> Secret:
-    if not (secret.reveal().isascii() and secret.reveal().isprintable()):
-        raise ValueError("should be printable ASCII, on one line")
-    return secret
-
-
-Headers = dict[Annotated[str, _header_name], Annotated[Secret, _header_value]]
+_HEADERS = tuple(f"{role}.headers" for role in PROTOCOLS)
 
 
 class LimitsConfig(Section, frozen=True, kw_only=True):
@@ -69,6 +56,9 @@ class _OfEveryTarget(Section, frozen=True, kw_only=True):
     objective_ms: Annotated[
         float, Meta(gt=0, le=3_600_000, description="a response that takes longer to start is slow")
     ] = 1000.0
+    audible_dbfs: Annotated[
+        float, Meta(ge=-90, le=-20, description="sound is heard from this level on, in dB of full scale")
+    ] = AUDIBLE_DBFS
     limits: LimitsConfig = LimitsConfig()
 
 
@@ -87,11 +77,15 @@ class TargetConfig(_OfEveryTarget, frozen=True, kw_only=True):
         rest = read_struct(_OfEveryTarget, given, key, found, beside=(*PROTOCOLS, *legacy.KEYS))
         if rest is WRONG or any(server is WRONG for server in servers.values()):
             return WRONG
-        return cls(servers=servers, objective_ms=rest.objective_ms, limits=rest.limits)
+        return cls(servers=servers, **{each.name: getattr(rest, each.name) for each in fields(_OfEveryTarget)})
 
     @classmethod
     def as_today(cls, values: dict[str, Any], key: Key, found: list[Problem]) -> dict[str, Any]:
         today = dict(values)
+        for name in ("headers", *(f"{role}_headers" for role in PROTOCOLS)):
+            if name in today:
+                found.append(Problem((*key, name), f"a server has them: write {' or '.join(_HEADERS)} in this target"))
+                del today[name]
         limits = table(today.get("limits"))
         if limits is not None:
             limits = today["limits"] = dict(limits)
@@ -109,12 +103,12 @@ class TargetConfig(_OfEveryTarget, frozen=True, kw_only=True):
 
     def differences(self) -> dict[str, Any]:
         servers: dict[str, Any] = {role: server.differences(role) for role, server in self.servers.items()}
-        rest = _OfEveryTarget(objective_ms=self.objective_ms, limits=self.limits)
+        rest = _OfEveryTarget(**{each.name: getattr(self, each.name) for each in fields(_OfEveryTarget)})
         return differences(rest) | servers
 
     def record(self, name: str) -> Target:
         servers = {role: server.record() for role, server in self.servers.items()}
-        return Target(name, servers, self.objective_ms, Limits(**asdict(self.limits)))
+        return Target(name, servers, self.objective_ms, Limits(**asdict(self.limits)), self.audible_dbfs)
 
 
 def _default(role: Role) -> ServerConfig:

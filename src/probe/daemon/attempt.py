@@ -9,7 +9,7 @@ from probe.daemon import courtesy, questions
 from probe.daemon.schedule import Entry
 from probe.measurement import measure
 from probe.plan import new_plan
-from probe.record import RunRecord, Target
+from probe.record import Failure, RunRecord, Target
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +31,14 @@ def skipped(entry: Entry, reason: str) -> RunRecord:
     return RunRecord(new_plan(entry.target, entry.scenario), at, at, skipped=reason)
 
 
+def broken(entry: Entry, error: Exception) -> Attempt:
+    """What came of an attempt that a mistake of ours ended: a failure as any other."""
+    at = AnchoredClock.anchored_now().now()
+    # Not its words: they may hold anything.
+    failure = Failure("internal", "error", f"{type(error).__name__} outside of the run", at)
+    return Attempt(RunRecord(new_plan(entry.target, entry.scenario), at, at, failure=failure), at / 1e9)
+
+
 async def attempt(entry: Entry, config: Config, stop: asyncio.Event) -> Attempt | None:
     """Measure, or leave the server to its users; None where `stop` is set before there was anything to measure."""
     served, found = await asyncio.gather(questions.identity_of(entry.target), _users(entry.target, config, stop))
@@ -43,7 +51,7 @@ async def attempt(entry: Entry, config: Config, stop: asyncio.Event) -> Attempt 
         record = replace(skipped(entry, found.reason), served=served)
         return Attempt(record, clock.now() / 1e9, unknown_users=unknown)
     plan = new_plan(entry.target, entry.scenario)
-    done = await measure(plan, config.self_check.max_lag_ms, stop=stop, clock=clock)
+    done = await measure(plan, config.self_check.tolerance(), stop=stop, clock=clock)
     record = replace(done.record, served=served, cold=cold)
     return Attempt(record, record.started / 1e9, done.lag_s, unknown)
 

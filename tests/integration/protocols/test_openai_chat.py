@@ -22,6 +22,7 @@ from probe.plan import new_plan
 from probe.protocols.http_answers import words_in
 from probe.record import RunRecord
 from probe.reference.faults import Drop, Raw, ScriptedTts, TtsScript
+from probe.tolerance import Tolerance
 
 KEY = "Bearer sk-0123456789"
 # Only bounds a hang.
@@ -39,7 +40,7 @@ def entry(
         f'[targets.t]\nlimits = {{ {shown} }}\n[targets.t.llm]\nurl = "{llm_url}"\nmodel = "m"\n'
         f'headers = {{ authorization = "{KEY}" }}\n[targets.t.tts]\nurl = "{tts_url}"\n'
         f"[scenarios.s]\nturns = {turns}\nturn_pause_s = 0.0\nfirst_pause = {{ sentence_boundary = true }}\n"
-        "[courtesy]\nmax_wait_s = 0.0\n[self_check]\nmax_lag_ms = 10000\n"
+        "[courtesy]\nmax_wait_s = 0.0\n[self_check]\nmax_lag_ms = 10000\nmax_delay_ms = 10000\nmax_error_ms = 10000\n"
     )
     settings = config.load(path)
     (found,) = entries(settings)
@@ -49,7 +50,7 @@ def entry(
 async def run(tmp_path: Path, server: ChatServer, limits: Mapping[str, float] = PATIENT, turns: int = 1) -> RunRecord:
     async with ScriptedTts() as tts:
         found, _ = entry(tmp_path, server.url, tts.url, limits, turns)
-        done = await measure(new_plan(found.target, found.scenario), max_lag_ms=10_000)
+        done = await measure(new_plan(found.target, found.scenario), tolerance=Tolerance(60_000, 60_000, 60_000))
     return RunRecord.from_json(done.record.to_json())
 
 
@@ -171,7 +172,9 @@ async def test_an_answer_that_nobody_wants_any_more_is_left(tmp_path: Path) -> N
     async with serving((HEAD, piece(said("Hello there. ", "And")), STALL)) as server, ScriptedTts() as tts:
         found, _ = entry(tmp_path, server.url, tts.url)
         stop = asyncio.Event()
-        running = asyncio.ensure_future(measure(new_plan(found.target, found.scenario), 10_000, stop=stop))
+        running = asyncio.ensure_future(
+            measure(new_plan(found.target, found.scenario), Tolerance(60_000, 60_000, 60_000), stop=stop)
+        )
         async with asyncio.timeout(60):
             await server.wanted.wait()
             stop.set()
@@ -261,6 +264,26 @@ async def test_check_config_shows_what_is_unknown(tmp_path: Path) -> None:
         code, lines = await _check_config(tmp_path)
     assert code == 0
     assert "ms; users: unknown; cold: unknown" in lines.splitlines()[1]
+
+
+async def test_check_config_says_what_is_wrong_with_a_base_url(tmp_path: Path) -> None:
+    async with serving(GOOD, pages=VLLM_PAGES) as server, ScriptedTts() as tts:
+        entry(tmp_path, server.url.removesuffix("/v1"), tts.url)
+        _, lines = await _check_config(tmp_path)
+        entry(tmp_path, f"{server.url}/chat/completions", tts.url)
+        _, more = await _check_config(tmp_path)
+    assert lines.splitlines()[1].endswith("; advice: the URL of most servers ends in /v1")
+    assert more.splitlines()[1].endswith("; advice: leave /chat/completions out of the URL")
+
+
+async def test_a_single_run_asks_what_serves_as_the_daemon_does() -> None:
+    async with serving(GOOD, pages=VLLM_PAGES) as server, ScriptedTts() as tts:
+        command = ("-m", "probe", "run", "--json", "--llm-url", server.url, "--model", "m", "--tts-url", tts.url)
+        process = await asyncio.create_subprocess_exec(sys.executable, *command, stdout=asyncio.subprocess.PIPE)
+        async with asyncio.timeout(60):
+            out, _ = await process.communicate()
+    document = json.loads(out)
+    assert (document["llm_model"], document["llm_build"], document["cold"]) == ("m", "0.20", False)
 
 
 async def test_check_config_shows_where_a_server_redirects_to(tmp_path: Path) -> None:

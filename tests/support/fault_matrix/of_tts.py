@@ -35,6 +35,9 @@ SPEECH = tts.speech(200)
 MARKER = Json({"type": "segment_complete", "segment": 1, "audio_ms": 200})
 SLOW_SECOND = llm_says(llm.chunk(" Hello there."), llm.last_chunk(" How are you?", first=0.6))
 THREE_CHUNKS = llm_says(llm.chunk(" Hello there."), llm.chunk(" How are you?"), llm.last_chunk(" I am fine."))
+EIGHT_WORDS = llm_says(llm.chunk(" Why did the unicorn cross the wide road"), llm.last_chunk(", my dear?"))
+KEEPING = TtsScript(generation="older", target_audio_ms=4000, turns=(TtsTurn(segments=(SPEECH,)),))
+ORDINALS = ("first", "second", "third")
 
 
 def _constant(value: int) -> Steps:
@@ -68,6 +71,10 @@ def _sound(name: str, injected: str, reason: str, steps: Steps, **parts: Any) ->
     return _row(name, injected, reason, steps, **(values | parts))
 
 
+def _doubtful(name: str, injected: str, *segments: Steps, **parts: Any) -> Row:
+    return _harmless(name, injected, *segments, **({"outcome": "suspect"} | parts))
+
+
 def _stall(ms: int) -> Row:
     steps = (*SPEECH, Wait(ms / 1000), *SPEECH)
     return _harmless(f"stall-{ms}", f"a stall of {ms} ms inside a marked segment", steps)
@@ -79,6 +86,13 @@ def _unmarked_stall(ms: int) -> Row:
     injected = f"a stall of {ms} ms inside a segment without a marker"
     return _harmless(f"unmarked-stall-{ms}", injected, steps, tts.speech(200), generation="older", llm=SLOW_SECOND,
                      longest_s=3.0)  # fmt: skip
+
+
+def _ends(first: Steps, generation: Any = "newer") -> TtsScript:
+    """A server whose first stream ends with its first segment, without having been asked to."""
+    after = () if generation == "newer" else None
+    ended = TtsTurn(segments=(first,), after_segment=after)
+    return TtsScript(generation=generation, turns=(ended, TtsTurn(segments=(SPEECH,))))
 
 
 # A server of the older generation does the same, and must come to the same.
@@ -118,11 +132,11 @@ NEWER = (
     *(_unmarked_stall(ms) for ms in (100, 400)),
     _row("stall-for-ever", "silence in the middle of the first segment, and nothing after it", "no_audio",
          (*SPEECH, Stall()), reached="segment"),
-    _row("stall-for-ever-marked", "silence in the middle of the second segment", "timeout", SPEECH, (*SPEECH, Stall()),
-         reached="second segment", say="no end of"),
+    _row("stall-for-ever-marked", "silence in the middle of the second segment, and no done", "timeout",
+         SPEECH, (*SPEECH, Stall()), reached="second segment", say="no done"),
     _row("stall-for-ever-unmarked", "silence in the middle of the last segment, and no done", "timeout",
          (*SPEECH, Stall()), generation="older", llm=ONE_CHUNK, reached="segment"),
-    _harmless("drip", "frames of one byte", tts.pcm(audio.tone(20), size=1)),
+    _harmless("drip", "frames of one byte", tts.pcm(audio.tone(80), size=1)),
     _harmless("slow-drip", "a frame of forty samples every 10 ms", tts.pcm(audio.tone(60), size=80, gap=0.01)),
     _harmless("priming-frame", "20 ms of silence at once, the speech later",
               (*tts.pcm(audio.silence(20)), *tts.speech(200, first=0.1))),
@@ -152,13 +166,37 @@ NEWER = (
          reached="second segment", without=("leading_silence_ms", "combined_ttfa_ms"), longest_s=3.0,
          say="before that, turn 1, chunk 1: the TTS server sent nothing but silence"),
     _harmless("leading-silence", "300 ms of silence first", tts.speech(200, leading_silence_ms=300)),
-    _row("done-without-audio", "done in answer to a text", "ended_early", (tts.DONE,)),
+    _row("done-without-audio", "done in answer to a text", "ended_early", (tts.DONE,), after_segment=(),
+         limits={"tts_s": 0.5}),
+    _harmless("done-crosses-text", "done when the next text is on its way, which has a stream of its own all the same",
+              (*SPEECH, MARKER, Wait(0.1), tts.DONE), (tts.CREATED, *SPEECH, MARKER), after_segment=(),
+              llm=THREE_CHUNKS),
     _row("done-in-the-middle", "done in the middle of a segment", "ended_early", (*SPEECH, tts.DONE),
          reached="segment"),
-    _row("done-with-marker", "done right after the first segment", "ended_early", (*SPEECH, MARKER, tts.DONE),
-         after_segment=(), reached="segment"),
-    _row("done-while-llm-thinks", "done while the LLM server makes the second text", "ended_early",
-         (*SPEECH, MARKER, Wait(0.1), tts.DONE), after_segment=(), llm=SLOW_SECOND, reached="segment"),
+    _row("done-for-each-text", "done in answer to the second text, too", "ended_early",
+         tts=TtsScript(turns=(TtsTurn(segments=((*SPEECH, MARKER, tts.DONE),), after_segment=()),
+                              TtsTurn(segments=((tts.DONE,),), after_segment=()))),
+         llm=THREE_CHUNKS, reached="segment", limits={"tts_s": 0.5}),
+    _harmless("done-with-marker", "done right after the first segment", tts=_ends((*SPEECH, MARKER, tts.DONE))),
+    _harmless("done-while-llm-thinks", "done while the LLM server makes the second text",
+              tts=_ends((*SPEECH, MARKER, Wait(0.1), tts.DONE)), llm=SLOW_SECOND, longest_s=3.0),
+    _harmless("done-and-drop-while-llm-thinks", "done, and the end of the connection, while the LLM server does",
+              tts=_ends((*SPEECH, MARKER, Wait(0.1), tts.DONE, Drop())), llm=SLOW_SECOND, longest_s=3.0),
+    _harmless("done-while-llm-thinks-unmarked", "the same, older generation",
+              tts=_ends((*SPEECH, Wait(0.3), tts.DONE, Drop()), "older"), llm=SLOW_SECOND, longest_s=3.0),
+    _harmless("done-before-first-text", "done before the first text",
+              tts=replace(_ends(SPEECH), turns=(TtsTurn(on_init=(tts.CREATED, tts.DONE)), TtsTurn()))),
+    _harmless("done-after-last-text", "done while the LLM server makes what nobody speaks",
+              tts=_ends((*SPEECH, MARKER, Wait(0.1), tts.DONE)), reached="segment", longest_s=3.0,
+              llm=llm_says(llm.chunk(" Hello there."), llm.last_chunk(" ...", first=0.6))),
+    _harmless("text-without-word", "a text without a word, for which nothing comes", SPEECH, SPEECH, (Stall(),),
+              llm=llm_says(llm.chunk(" Hello there."), llm.chunk(" ..."), llm.last_chunk(" How are you?"))),
+    _harmless("last-text-without-word", "a last text without a word, for which nothing comes", SPEECH, (Stall(),),
+              llm=llm_says(llm.chunk(" Hello there."), llm.last_chunk(" \U0001f60a")), reached="segment"),
+    _harmless("text-kept", "an older server as it comes, which keeps the first eight words",
+              tts=KEEPING, llm=EIGHT_WORDS, target='tts.generation = "older"', reached="segment"),
+    _harmless("text-kept-by-unknown", "the same, of a server of which that is not known", tts=KEEPING, llm=EIGHT_WORDS,
+              limits={"hold_s": 0.3}, reached="segment"),
     _harmless("one-segment-tts", "audio and its marker in one piece",
               (Raw(b"".join(wire.frame(wire.BINARY, step.data) for step in SPEECH if isinstance(step, Binary))
                    + wire.frame(wire.TEXT, b'{"type":"segment_complete","segment":1}')),), after_segment=()),
@@ -216,16 +254,46 @@ NEWER = (
          reached="audio", say="1011 (internal error)", said="CUDA"),
     _row("tts-half-open", "frozen: no frame, no pong, no answer to a close frame", "no_audio",
          tts=TtsScript(turns=(TtsTurn(segments=((Stall(),),)),), on_client_close=(Stall(),)), longest_s=4.0),
-    _row("marker-missing-once", "one of three markers never comes", "timeout",
-         (*SPEECH, MARKER), SPEECH, (*SPEECH, MARKER), after_segment=(), llm=THREE_CHUNKS,
-         reached="second segment", say="no end of"),
+    *(_harmless(f"marker-missing-{n + 1}", f"the marker of the {which} of three segments never comes",
+                *((*SPEECH, MARKER) if n != each else SPEECH for each in range(3)), after_segment=(),
+                llm=THREE_CHUNKS, outcome="suspect" if n < 2 else "ok", limits={"tts_s": 2.0}, longest_s=5.0,
+                say="never marked the end of its audio" if n < 2 else "") for n, which in enumerate(ORDINALS)),
     _harmless("marker-twice", "a marker too many", after_segment=(tts.SEGMENT_COMPLETE, tts.SEGMENT_COMPLETE)),
     _harmless("done-twice", "done twice", on_close=(tts.DONE, tts.DONE)),
     _harmless("contradicting-duration", "a duration that contradicts the bytes", (*SPEECH,), outcome="suspect",
               after_segment=(Json({"type": "segment_complete", "segment": 1, "audio_ms": 5000}),),
               say="sample_rate"),
-    _harmless("base64", "base64 in binary frames", tts.pcm(base64.b64encode(audio.tone(300))), outcome="suspect",
-              say="its audio is text"),
+    _sound("base64", "base64 in binary frames", "text", tts.pcm(base64.b64encode(audio.tone(300)))),
+    _sound("json-as-audio", "an error as JSON in a binary frame", "text", (Binary(b'{"error": "CUDA out of memory"}'),),
+           without=("leading_silence_ms", "combined_ttfa_ms")),
+    _sound("page-as-audio", "a page that says what went wrong, as audio", "text",
+           tts.pcm(b"<html><body>502 Bad Gateway</body></html>" * 30)),
+    _sound("hiss", "hiss at -20 dBFS", "noise", tts.pcm(audio.hiss(1000, -20))),
+    _sound("quiet-hiss", "hiss at -60 dBFS, and nothing else", "noise", tts.pcm(audio.hiss(1000, -60)),
+           without=("leading_silence_ms", "combined_ttfa_ms")),
+    _sound("hum", "mains hum", "hum", tts.pcm(audio.hum(1000))),
+    _sound("clicks", "a click every 50 ms", "clicks", tts.pcm(audio.clicks(1000)),
+           without=("leading_silence_ms", "combined_ttfa_ms")),
+    _sound("one-sample", "one sample", "too_short", tts.pcm(b"\xb8\x0b"),
+           without=("leading_silence_ms", "combined_ttfa_ms")),
+    _sound("twenty-ms", "20 ms of sound for a text", "too_short", tts.pcm(audio.tone(20))),
+    _sound("a-minute", "a minute of sound for two words", "too_long", tts.pcm(audio.tone(60_000), size=10**6)),
+    _doubtful("long-for-its-text", "twelve seconds of sound for two words", tts.pcm(audio.tone(12_000), size=10**6),
+              say="more than a voice needs"),
+    _doubtful("hardly-any-sound", "40 ms of sound for a long word", tts.pcm(audio.tone(40)),
+              llm=llm_says(llm.last_chunk(" Incomprehensibilities.")), reached="segment",
+              say="less than a voice can do"),
+    _doubtful("inaudible", "speech at -60 dBFS", tts.pcm(audio.tone(300, amplitude=40)), say="audible level",
+              without=("leading_silence_ms", "combined_ttfa_ms")),
+    _doubtful("steady-note", "the same note for four seconds", tts.pcm(audio.tone(4000), size=10**5),
+              say="one steady note"),
+    _doubtful("stereo", "two channels, taken for one", tts.pcm(audio.stereo(audio.tone(300))), say="come in pairs"),
+    _doubtful("rf64-header", "the header of an RF64 file in front of the samples",
+              (Binary(b"RF64\xff\xff\xff\xffWAVEds64" + bytes(40)), *SPEECH), say="RF64 header"),
+    _doubtful("second-header", "the header of another WAV file between the samples",
+              (*SPEECH, Binary(b"RIFF\x24\0\0\0WAVEfmt " + bytes(28)), *SPEECH), say="header of another file"),
+    _doubtful("wav-trailer", "a WAV file's titles behind the samples",
+              (*SPEECH, Binary(b"LIST\x1a\0\0\0INFOISFT\x0e\0\0\0Lavf60.16.100\0")), say="titles"),
     _harmless("no-duration", "a marker without a duration", after_segment=(Json({"type": "segment_complete"}),)),
 )  # fmt: skip
 

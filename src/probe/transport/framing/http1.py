@@ -1,10 +1,9 @@
 """HTTP/1.1 by the `h11` library: one request at a time, several after each other on a connection."""
 
-from base64 import b64encode
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from typing import Any
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import quote, urlsplit
 
 import h11
 
@@ -19,6 +18,7 @@ from probe.transport.framing.base import (
     Request,
     Response,
 )
+from probe.urls import authorization
 
 # Of a head, a chunk's header or trailers; what is beyond it breaks the framing.
 MAX_HEAD_BYTES = 2**16
@@ -93,13 +93,18 @@ class Http1:
         return b"".join(part or b"" for part in parts)
 
     def _read(self) -> Iterator[Incoming]:
-        """What can be read by now. The pieces of a body that came in together are one: a chunk may be a byte."""
+        """What can be read by now. Of a body that is the first chunk, and all others in one: a chunk may be a byte."""
         pieces: list[bytes] = []
+        begins = whole = False
         while isinstance(event := self._next(), h11.Data | h11.InformationalResponse):
             if isinstance(event, h11.Data):
+                if pieces and event.chunk_start and not whole:
+                    yield Body(b"".join(pieces), begins)
+                    pieces, whole = [], True
+                begins = event.chunk_start if not pieces else begins
                 pieces.append(bytes(event.data))
         if pieces:
-            yield Body(b"".join(pieces))
+            yield Body(b"".join(pieces), begins)
         match event:
             case h11.Response():
                 self._answering = True
@@ -137,9 +142,8 @@ def _of_each_request(url: str) -> dict[str, str]:
     host = f"[{host.partition('%')[0]}]" if ":" in host else host
     usual = parts.port in (None, _DEFAULT_PORTS.get(parts.scheme))
     headers = {"host": host if usual else f"{host}:{parts.port}", "accept-encoding": "identity"}
-    if parts.username is not None:
-        user = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
-        headers["authorization"] = f"Basic {b64encode(user.encode()).decode()}"
+    if (user := authorization(url)) is not None:
+        headers["authorization"] = user
     return headers | {"user-agent": USER_AGENT}
 
 
