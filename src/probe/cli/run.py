@@ -25,6 +25,7 @@ from probe.garbage import without_collections
 )  # fmt: skip
 @click.option("--model", help="The model that the LLM server is asked for, where it has several.")
 @click.option("--prompt", "prompts", multiple=True, metavar="TEXT", help="What the user says; again for another turn.")
+@click.option("--objective", type=float, metavar="MS", help="A response that starts later is slow.  [default: 1000]")
 @click.option("--turns", type=int, help="How many turns, cycling the prompts.")
 @click.option("--voice", help="A voice of the TTS server, as it names them.  [default: aria, of Magpie]")
 @click.option("--language", help="A language of the TTS server, where that takes one.  [default: en, of Magpie]")

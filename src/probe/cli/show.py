@@ -11,6 +11,8 @@ from probe.cli.state import open_history, state_dir_option
 from probe.record import RunRecord
 from probe.report import document, replay, terminal, timeline
 
+_LAST = "last"
+
 
 @click.command(short_help="Report a recorded run again.")
 @click.argument("run_id")
@@ -18,9 +20,12 @@ from probe.report import document, replay, terminal, timeline
 @click.option("--json", "as_json", is_flag=True, help="Print the document that `probe run --json` printed.")
 @state_dir_option
 def show(run_id: str, state_dir: Path, *, verbose: bool, as_json: bool) -> None:
-    """Report a recorded run as `probe run` did, timeline included. The beginning or end of its id is enough."""
+    """Report a recorded run as `probe run` did, timeline included.
+
+    The beginning or end of its id is enough; `last` is the last one.
+    """
     with open_history(state_dir) as reader:
-        record = reader.get(run_id)
+        record = reader.last() if run_id == _LAST else reader.get(run_id)
     if as_json:
         click.echo(json.dumps(document.document(record), indent=2))
         return

@@ -2,7 +2,7 @@
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from urllib.parse import quote
 
@@ -59,6 +59,31 @@ class HistoryReader:
                     self.unreadable[run_id] = None
                 else:
                     yield record
+
+    def newest(self) -> int:
+        """The number of the run that was kept last, 0 where there is none; later ones have larger numbers."""
+        with explained(self.path):
+            (found,) = self._db.execute("SELECT coalesce(max(seq), 0) FROM runs").fetchone()
+        return int(found)
+
+    def newer(self, after: int, target: str | None, scenario: str | None) -> Iterator[tuple[int, RunRecord]]:
+        """The runs that were kept after the one of this number, each with its own. Unreadable ones are left out."""
+        query = (
+            "SELECT seq, run_id, record FROM runs"
+            " WHERE seq > ?1 AND target = coalesce(?2, target) AND scenario = coalesce(?3, scenario) ORDER BY seq"
+        )
+        with explained(self.path):
+            for number, run_id, blob in self._db.execute(query, (after, target, scenario)):
+                with suppress(UnreadableRunError):
+                    yield number, decode(blob, run_id)
+
+    def last(self) -> RunRecord:
+        """The run that was kept last. Raises UnknownRunError and UnreadableRunError."""
+        with explained(self.path):
+            row = self._db.execute("SELECT run_id, record FROM runs ORDER BY seq DESC LIMIT 1").fetchone()
+        if row is None:
+            raise UnknownRunError(f"no runs in {self.path} yet")
+        return decode(row[1], row[0])
 
     def series(self) -> list[tuple[str, str]]:
         """Every target and scenario that has runs."""

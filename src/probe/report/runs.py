@@ -10,7 +10,8 @@ import click
 from probe.measures import TRUSTED, ChunkMeasures, Summary, outcome, summarise
 from probe.record import Outcome, RunRecord
 from probe.report.document import answer, explained, identity, key_figures, started
-from probe.report.format import MISSING, annotated, ms, wrapped
+from probe.report.format import MISSING, annotated, ms, wrapped, wrapped_as_it_is
+from probe.text import one_line
 from probe.timestamps import local
 
 _COLUMNS = (
@@ -22,6 +23,8 @@ _SPARE = ("Gaps", "LLM Gen", "First sound", "TTS TTFB", "LLM TTFT", "Text", "Sce
 _COLOURS: dict[Outcome, str | None] = {
     "ok": None, "slow": "red", "failed": "red", "suspect": "yellow", "skipped": "yellow",
 }  # fmt: skip
+# Under what stands behind when a run started, and its id.
+_INDENT = " " * 24
 _BARS = "▁▂▃▄▅▆▇█"
 _FAILED = "✗"
 _NO_VALUE = "·"
@@ -57,6 +60,17 @@ def overview(entries: Sequence[Entry], width: int) -> Iterator[str]:
     yield ""
     for (target, scenario), group in _grouped(ordered).items():
         yield from _series(f"{target}, {scenario}", group, width)
+
+
+def arrival(each: Entry, width: int) -> Iterator[str]:
+    """A run that has just ended, by itself: what its row would say, in words."""
+    plan, at = each.record.plan, local(each.record.started)
+    waited = f"first byte {ms(each.summary.response_ttfb_ms)}, first sound {ms(each.summary.response_ttfa_ms)}"
+    what = why(each.record) or waited
+    started = f"{at:%m-%d %H:%M:%S}  {short_id(each.record)}  "
+    text = f"{plan.target.name}, {plan.scenario.name}  {each.outcome}  {one_line(what)}"
+    for line in wrapped_as_it_is(f"{started}{text}", width, _INDENT):
+        yield click.style(line, fg=_COLOURS[each.outcome]) if _COLOURS[each.outcome] else line
 
 
 def sparkline(values: Sequence[float | None]) -> str:

@@ -125,6 +125,7 @@ def test_bad_usage_is_one_line_that_says_where_help_is(arguments: list[str], lin
         (["--target", "x"], "--target: no target 'x' is configured; there is: local"),
         (["--scenario", "x"], "--scenario: no scenario 'x' is configured; there is: default"),
         (["--turns", "0"], "--turns: should be greater than or equal to 1 (got 0)"),
+        (["--objective", "0"], "--objective: should be greater than 0 (got 0.0)"),
         (["--turns", "101"], "--turns: should be less than or equal to 100 (got 101)"),
         (["--prompt", ""], "--prompt: should not be empty (got '')"),
         (["--prompt", "\udcff"], r"--prompt: should be Unicode text (got '\udcff')"),
@@ -172,6 +173,12 @@ def test_a_bad_configuration_does_not_hide_bad_options(plans: list[Plan], tmp_pa
 def test_a_bad_value_in_the_environment_names_its_variable(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PROBE_TARGETS__LOCAL__OBJECTIVE_MS", "soon")
     assert refused("run") == ["probe: PROBE_TARGETS__LOCAL__OBJECTIVE_MS: should be a number (got 'soon')"]
+
+
+def test_the_objective_is_that_of_the_option(plans: list[Plan]) -> None:
+    assert probe("run", "--objective", "750").exit_code == 0
+    assert probe("run").exit_code == 0
+    assert [each.target.objective_ms for each in plans] == [750, 1000]
 
 
 def test_options_outrank_the_configuration(plans: list[Plan], tmp_path: Path) -> None:
