@@ -111,6 +111,9 @@ class Scenario:
     prompt_cache: PromptCache
     # None: as the protocol has it, see `Flow`.
     flow: Flow | None = None
+    # An answer ends with the chunk in which it has so many spoken tokens, or after so many chunks; None: never.
+    max_answer_tokens: int | None = None
+    max_chunks: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,8 @@ from probe.typed_json import plain
 _OF_NO_EFFECT = {
     "target": ("name", "objective_ms", *legacy.ASKED_BESIDE),
     "limits": ("connect_s", "llm_s", "tts_s", "run_s", "release_s"),
-    "scenario": ("name",),
+    # Where an answer ends moves no latency before it.
+    "scenario": ("name", "max_answer_tokens", "max_chunks"),
 }
 
 
