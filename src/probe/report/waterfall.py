@@ -126,11 +126,11 @@ def _listener(chunks: Iterable[Chunk], zero: int) -> _Row:
 
 
 def _bar(parts: Iterable[tuple[float, float, str]], scale: float, columns: int) -> str:
-    """Each part has the columns in which it is for the most part; one that comes has one at least."""
+    """Each part has the columns in which it is for the most part; what comes or is heard has one at least."""
     cells = [" "] * columns
     for start, end, how in parts:
         first, behind = round(start / scale), round(end / scale)
-        if how == _COMING:
+        if how in (_COMING, _HEARD):
             first = min(first, columns - 1)
             behind = max(behind, first + 1)
         cells[max(0, first) : behind] = [how] * (min(behind, columns) - max(0, min(first, columns)))
