@@ -20,9 +20,9 @@ from probe.protocols.llama_chunked.codec import LlamaChunked
 from probe.protocols.magpie.codec import MagpieTts
 from probe.protocols.openai_chat.answer import Streamed, Whole
 from probe.protocols.openai_chat.questions import requests_at_work
-from probe.protocols.openai_chat.thinking import Thinking
 from probe.protocols.openai_speech import request
 from probe.protocols.sse import Fields
+from probe.protocols.thinking import Thinking
 from probe.record import Pause, ServerPlan
 from probe.report.format import shortened, table, wrapped
 from probe.text import cut as cut_text
