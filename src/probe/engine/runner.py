@@ -65,7 +65,9 @@ async def run(
     found = [f"turn {turn.turn_num}, {doubt}" for turn in dialogue.turns for doubt in doubts.of_audio(turn.tts.heard)]
     found += judge.audio_doubts(turns, audible_dbfs)
     connects, said = tuple(dialogue.session.connects), tuple(dialogue.session.said)
-    return RunRecord(plan, started, ended, connects, turns, failure, skipped, tuple(found), said)
+    # What was asked before the run may say more of it; the answers themselves only say that a model had to be loaded.
+    cold = True if any(turn.llm.loaded for turn in dialogue.turns) else None
+    return RunRecord(plan, started, ended, connects, turns, failure, skipped, tuple(found), said, cold=cold)
 
 
 def _dialogue(

@@ -77,6 +77,10 @@ class ServerTimes(Struct, frozen=True):
     values: Mapping[str, float]
 
 
+class Loaded(Struct, frozen=True):
+    """The server had to load its model for this answer: it was cold, whatever was known of it before."""
+
+
 class AudioFormat(Struct, frozen=True):
     """How the audio from now on is made, as the server states it."""
 
@@ -127,8 +131,8 @@ class Unknown(Struct, frozen=True):
 
 
 Event = (
-    Ready | Token | Reasoned | Answering | ChunkEnd | Usage | ServerTimes | AudioFormat | Audio | SegmentEnd | Done
-    | SpeechStopped | Transcript | Refused | Malformed | Unknown
+    Ready | Token | Reasoned | Answering | ChunkEnd | Usage | ServerTimes | Loaded | AudioFormat | Audio | SegmentEnd
+    | Done | SpeechStopped | Transcript | Refused | Malformed | Unknown
 )  # fmt: skip
 
 

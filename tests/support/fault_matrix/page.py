@@ -33,6 +33,7 @@ TITLES = {
     "LLM": "The LLM server",
     "TTS": "The TTS server",
     "LLM over HTTP": "The LLM server, where it is OpenAI-compatible",
+    "LLM, Ollama": "The LLM server, where it is Ollama",
     "TTS over HTTP": "The TTS server, where it is OpenAI-compatible",
     "probe": "The probe's own machine",
 }
