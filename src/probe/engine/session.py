@@ -10,7 +10,19 @@ from probe.engine.discretion import discreet, secrets_of, without
 from probe.engine.faults import Busy, Fault
 from probe.engine.inquiry import inquire
 from probe.engine.lines import Line
-from probe.protocols.base import Action, Close, Connect, Conversation, Drop, Event, Inquiry, Send, Step, words_of
+from probe.protocols.base import (
+    Action,
+    Close,
+    Connect,
+    Conversation,
+    Drop,
+    Event,
+    Exchange,
+    Inquiry,
+    Send,
+    Step,
+    words_of,
+)
 from probe.protocols.choice import Protocols
 from probe.record import REASONS, Chunk, EventKind, Plan, Role, Stage
 from probe.record import Connect as ConnectRecord
@@ -188,8 +200,8 @@ class Session:
             self._dispatch(arrival)
             await self._perform_pending()
 
-    async def inquire(self, inquiry: Inquiry[T]) -> T | None:
-        """Ask a server over HTTP what it says of itself; None where it does not answer."""
+    async def inquire(self, inquiry: Inquiry[T] | Exchange[T]) -> T | None:
+        """Ask a server what it says of itself; None where it does not answer."""
         return await inquire(self._connector, inquiry, INQUIRY_TIMEOUT_S)
 
     async def drop_all(self) -> None:

@@ -294,8 +294,20 @@ class Inquiry(Struct, Generic[T], frozen=True):
         return f"Inquiry(url={self.url!r}, read={self.read!r}, statuses={self.statuses!r})"
 
 
+class Exchange(Struct, Generic[T], frozen=True):
+    """The same of a server that speaks no HTTP: what to write on a connection of its own, and how its answer is heard.
+
+    `listen` makes the hearer of one answer. It is given each frame, and returns None until that says what was asked.
+    """
+
+    url: str
+    framing: str
+    frame: Outgoing
+    listen: Callable[[], Callable[[Incoming], T | None]]
+
+
 # About the same thing: the first answer that says something counts.
-Inquiries = Sequence[Inquiry[T]]
+Inquiries = Sequence[Inquiry[T] | Exchange[T]]
 
 
 def nothing(_server: ServerPlan) -> tuple[()]:

@@ -68,7 +68,7 @@ class Row:
 
     name: str
     injected: str
-    where: Literal["LLM", "TTS", "LLM over HTTP", "LLM, Ollama", "TTS over HTTP", "probe"]
+    where: Literal["LLM", "TTS", "LLM over HTTP", "LLM, Ollama", "TTS over HTTP", "TTS, Wyoming", "probe"]
     outcome: Literal["ok", "failed", "suspect", "skipped"] = "failed"
     stage: Literal["connect", "llm", "tts", "audio", "internal", ""] = ""
     or_stage: Literal["tts", ""] = ""
