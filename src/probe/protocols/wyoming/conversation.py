@@ -18,7 +18,7 @@ from probe.protocols.base import (
     TtsConversation,
     Unknown,
 )
-from probe.protocols.wyoming.events import Events, written
+from probe.protocols.wyoming.events import Events, Heard, written
 from probe.protocols.wyoming.speech import Speech
 from probe.transport.framing.base import Ended, Incoming, Raw
 
@@ -38,8 +38,9 @@ class WyomingConversation(TtsConversation):
         self._options = terms.server.options
         self._ends_with = "synthesize-stopped" if self._options.get("mode") == "streamed" else "audio-stop"
         self._text = ""
-        # What is being spoken, and the events of its connection.
+        # What is being spoken.
         self._speech: Speech | None = None
+        # Those of the connection that is open.
         self._events = Events()
         self._closed = False
         # Whether the connection was opened before there was a text: its server may have ended it meanwhile.
@@ -52,11 +53,14 @@ class WyomingConversation(TtsConversation):
     def open(self, now: int) -> Iterable[Step]:
         del now
         self._closed, self._speech, self._waited = False, None, True
+        self._events = Events()
         return Connect(), Ready()
 
     def speak(self, text: str, now: int) -> Iterable[Step]:
         del now
         self._text = text
+        if not self._waited:
+            self._events = Events()
         return self._ask()
 
     def close(self, now: int) -> Iterable[Step]:
@@ -69,6 +73,9 @@ class WyomingConversation(TtsConversation):
         match frame:
             case Raw(data) if self._speech is not None:
                 return self._read(data, self._speech)
+            case Raw(data):
+                # Nothing was asked: an event is none of ours, but what is no event is wrong all the same.
+                return [each for each in self._events.feed(data) if not isinstance(each, Heard)] or (Unknown(),)
             case Ended():
                 return self._ended(frame)
         return (Unknown(),)
@@ -102,10 +109,13 @@ class WyomingConversation(TtsConversation):
         if self._speech is None:
             # The next text opens another.
             return (Drop(),)
-        return self._ask() if waited and frame.how == "closed" else ()
+        if not waited or frame.how != "closed":
+            return ()
+        self._events = Events()
+        return self._ask()
 
     def _ask(self) -> Iterable[Step]:
-        self._speech, self._events = Speech(self._ends_with), Events()
+        self._speech = Speech(self._ends_with)
         return Connect(), Send(Raw(self._request()))
 
     def _request(self) -> bytes:

@@ -238,6 +238,18 @@ def test_what_comes_when_nothing_is_asked_is_none_of_ours() -> None:
     assert [*conversation().received(Raw(TRANSCRIPT), 1)] == [Unknown()]
 
 
+def test_what_was_said_before_may_end_after_the_request() -> None:
+    talk = conversation()
+    greeting = joined(server.Event("info", server.INFO))
+    assert [*talk.received(Raw(greeting[:50]), 1)] == [Unknown()]
+    asked(talk)
+    assert heard(talk, [greeting[50:] + TRANSCRIPT]) == SAID
+
+
+def test_what_is_no_event_is_wrong_though_nothing_was_asked() -> None:
+    assert [*conversation().received(Raw(b"SSH-2.0\n"), 1)] == [Malformed("not JSON", "SSH-2.0")]
+
+
 @given(st.one_of(st.binary(), mutated(TRANSCRIPT)), st.integers(1, 50), st.sampled_from([{}, STREAMED]))
 def test_nothing_that_it_sends_raises_and_cuts_change_nothing(data: bytes, size: int, options: dict[str, str]) -> None:
     talks = [conversation(**options) for _ in range(2)]
