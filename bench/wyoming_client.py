@@ -24,6 +24,7 @@ from probe.measures import measure_run
 from probe.plan import new_plan
 from probe.record import Target
 from probe.reference.faults import LlmScript, ScriptedLlm, llm
+from probe.tolerance import Tolerance
 
 PYTHON = Path(__file__).parents[1] / ".venv-servers" / "bin" / "python"
 TEXT = "Why did the unicorn cross the road?"
@@ -74,7 +75,7 @@ async def by_turns(target: Target, client: Ask, rounds: int) -> dict[str, list[f
     scenario = ScenarioConfig.of().record("ttfb")
 
     async def probe() -> float:
-        record = (await measure(new_plan(target, scenario), max_lag_ms=60_000)).record
+        record = (await measure(new_plan(target, scenario), Tolerance(60_000, 60_000, 60_000))).record
         if record.failure is not None:
             raise SystemExit(f"a run failed: {record.failure.detail}")
         return measure_run(record)[0].chunks[0].tts_ttfb_ms or 0.0

@@ -285,6 +285,8 @@ class RunRecord:
     served: ServerIdentity = ServerIdentity()
     # Whether a server had to load its model for this run; None where nobody knows.
     cold: bool | None = None
+    # Reads whose arrival the kernel did not stamp: what they brought has the time of the reading.
+    unstamped: int = 0
 
     def to_json(self) -> str:
         """Return the record as one JSON document that `from_json` reads back, equal but for the PCM."""

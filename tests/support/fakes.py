@@ -15,6 +15,7 @@ from probe.clock import Clock
 from probe.transport.ask import Answer
 from probe.transport.connection import ConnectError, Deliver, Endpoint, SendError
 from probe.transport.framing.base import Binary, Ended, Incoming, Outgoing, Request, Text
+from probe.transport.stamps import Stamps
 
 DROP, GONE = object(), object()
 Server = Literal["llm", "tts"]
@@ -29,6 +30,7 @@ class FakeLink:
     deliver: Deliver
     peer: Peer
     open: bool = True
+    stamps: Stamps = field(default_factory=Stamps)
     tasks: list[asyncio.Task[None]] = field(default_factory=list)
 
     async def send(self, frame: Outgoing, timeout_s: float) -> int:  # noqa: ARG002 - the link's interface

@@ -1,10 +1,12 @@
-"""What makes the audio of a stream doubtful: its own bytes, when they came, what the server says of them. Pure."""
+"""What makes a turn doubtful: its audio (its bytes, when they came, what the server says of them), its order. Pure."""
 
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 
 from probe.audio import duration_ns, same_duration
 from probe.engine.speech import Heard
 from probe.protocols.segments import Segment
+from probe.record import Turn
 from probe.timestamps import milliseconds
 
 # How the files of audio begin that a server may hand over as if they were samples, and what a WAV file's samples are
@@ -33,6 +35,23 @@ def of_audio(heard: Heard) -> list[str]:
     segments = heard.all
     found = [*heard.doubts(), *_of_durations(segments), *_of_formats(segments), *_of_texts(segments)]
     return list(dict.fromkeys(found))
+
+
+def of_order(turn: Turn) -> Iterator[str]:
+    """What came of something came after it. Where the timestamps say otherwise, one of them is wrong."""
+    for chunk in turn.chunks:
+        moments = (
+            chunk.inference_start,
+            chunk.llm_first_token,
+            chunk.llm_first_answer_token,
+            chunk.llm_done,
+            chunk.tts_text_sent,
+            chunk.tts_first_audio,
+            chunk.tts_last_audio,
+        )
+        known = [at for at in moments if at is not None]
+        if any(before > after for before, after in pairwise(known)):
+            yield f"chunk {chunk.chunk_num}: its timestamps are out of order"
 
 
 def _of_durations(segments: Sequence[Segment]) -> Iterator[str]:

@@ -24,7 +24,8 @@ async def run(tmp_path: Path, *answers: Steps, pages: Any = ollama.PAGES, turns:
         path.write_text(
             f'[targets.t.llm]\nprotocol = "ollama"\nurl = "{server.http_url}"\nmodel = "{ollama.MODEL}"\n'
             f'keep_alive = "10m"\n[targets.t.tts]\nurl = "{tts.url}"\n[targets.t.limits]\nllm_s = 60\ntts_s = 60\n'
-            f"[scenarios.s]\nturns = {turns}\nturn_pause_s = 0.0\n[self_check]\nmax_lag_ms = 10000\n"
+            f"[scenarios.s]\nturns = {turns}\nturn_pause_s = 0.0\n"
+            "[self_check]\nmax_lag_ms = 10000\nmax_delay_ms = 10000\n"
         )
         settings = config.load(path)
         (entry,) = entries(settings)

@@ -19,6 +19,7 @@ from probe.reference.faults import Drop, LlmScript, Raw, Repeat, ScriptedLlm, St
 from probe.reference.faults.connection import Steps
 from probe.reference.faults.llm import HEALTHY_TURN, LlmTurn, last_chunk
 from probe.reference.faults.wyoming import ScriptedWyoming, WyomingScript, error, speech
+from probe.tolerance import Tolerance
 
 # The first synthesis loads the voice.
 PATIENT = {"connect_s": 60, "llm_s": 60, "tts_s": 120, "run_s": 170}
@@ -32,7 +33,7 @@ async def run(url: str, turn: LlmTurn = HEALTHY_TURN, *, turns: int = 1, **optio
         )
         scenario = ScenarioConfig.of(turns=turns, turn_pause_s=0.0)
         plan = new_plan(target.record("wyoming"), scenario.record("default"))
-        return (await measure(plan, max_lag_ms=60_000)).record
+        return (await measure(plan, Tolerance(60_000, 60_000, 60_000))).record
 
 
 def at(url: str) -> ServerPlan:
