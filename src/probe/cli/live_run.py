@@ -5,6 +5,7 @@ import functools
 import json
 import signal
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +15,14 @@ from probe.cli.exit_codes import EXIT_CODES
 from probe.cli.interrupt import INTERRUPTS, Interrupt
 from probe.cli.options import plan_from_options
 from probe.cli.output import report_width, say
+from probe.daemon import questions
 from probe.engine.runner import ignore
 from probe.measurement import measure, prepare
 from probe.measures import outcome
 from probe.record import Plan, RunRecord
 from probe.report import audio_file, document, terminal, timeline
 from probe.report.timeline_printer import Live
+from probe.text import escaped
 
 
 def planned(config_path: Path | None, wav: Path | None, **options: Any) -> tuple[Plan, float]:
@@ -35,9 +38,9 @@ def planned(config_path: Path | None, wav: Path | None, **options: Any) -> tuple
 def printing_json(plan: Plan, max_lag_ms: float, *, verbose: bool) -> RunRecord:
     timeline_on_stderr = Live(functools.partial(timeline.lines, plan=plan), functools.partial(say, err=True))
     record = _execute(plan, max_lag_ms, timeline_on_stderr if verbose else None)
-    # As bytes: JSON is UTF-8, whatever the terminal is. Half a character in an argument becomes a JSON escape.
-    text = json.dumps(document.document(record), ensure_ascii=False, indent=2)
-    click.echo(text.encode("utf-8", "backslashreplace"))
+    # As bytes: JSON is UTF-8, whatever the terminal is. What does not show as itself is a JSON escape.
+    text = escaped(json.dumps(document.document(record), ensure_ascii=False, indent=2))
+    click.echo(text.encode("utf-8"))
     return record
 
 
@@ -57,7 +60,10 @@ def reported(plan: Plan, max_lag_ms: float, *, verbose: bool) -> RunRecord:
 
 
 def _execute(plan: Plan, max_lag_ms: float, live: Live | None) -> RunRecord:
-    """Run a plan while `live` shows it. Ctrl-C ends the run properly, a second one at once."""
+    """Ask the servers what they serve, then run a plan while `live` shows it.
+
+    Ctrl-C ends the run properly, a second one at once.
+    """
 
     async def go() -> RunRecord:
         stop = asyncio.Event()
@@ -66,7 +72,9 @@ def _execute(plan: Plan, max_lag_ms: float, live: Live | None) -> RunRecord:
             # Not the loop's own handlers: these stay when it has ended, so that the report is printed to its end.
             signal.signal(number, interrupt)
         observe = ignore if live is None else live.observe
-        return (await measure(plan, max_lag_ms, observe, stop)).record
+        served, cold = await asyncio.gather(questions.identity_of(plan.target), questions.cold(plan.target))
+        done = await measure(plan, max_lag_ms, observe, stop)
+        return replace(done.record, served=served, cold=cold)
 
     with live or nullcontext():
         return asyncio.run(go())

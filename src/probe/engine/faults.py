@@ -1,15 +1,17 @@
 """How a run ends early."""
 
+from probe.engine.lines import Line
 from probe.record import Stage
 
 
 class Fault(Exception):
-    """A server did not do its part: ends the run with this stage and reason."""
+    """A server did not do its part: ends the run with this stage and reason. `line`: on which it did not."""
 
-    def __init__(self, stage: Stage, reason: str, detail: str) -> None:
+    def __init__(self, stage: Stage, reason: str, detail: str, line: Line | None = None) -> None:
         super().__init__(detail)
         self.stage: Stage = stage
         self.reason = reason
+        self.line = line
 
 
 class Busy(Exception):
