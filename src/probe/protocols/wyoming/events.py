@@ -15,8 +15,8 @@ from probe.protocols.fields import count_or_none, parse_object, shown
 MAX_LINE_BYTES = 2**16
 # A list of all voices takes hundreds of kB.
 MAX_DATA_BYTES = 2**20
-# Servers send 2 kB; one that sends a text's whole audio at once may take minutes of it.
-MAX_PAYLOAD_BYTES = 2**23
+# Servers send 2 kB; one that sends a text's whole audio at once may have a minute and more of it.
+MAX_PAYLOAD_BYTES = 2**22
 # On one connection: each costs time, however small it is.
 MAX_EVENTS = 2**16
 # Of the library whose events these are, which says its own.
