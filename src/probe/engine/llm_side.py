@@ -18,6 +18,7 @@ from probe.protocols.base import (
     Done,
     Event,
     LlmConversation,
+    Loaded,
     Malformed,
     Question,
     Reasoned,
@@ -49,6 +50,8 @@ class LlmSide:
         self.model: str | None = None
         self.usage_tokens: int | None = None
         self.server_times: Mapping[str, float] = {}
+        # Whether the server said that it loaded its model for this answer.
+        self.loaded = False
         self._session = session
         self._conversation = conversation
         self._started = False
@@ -132,7 +135,7 @@ class LlmSide:
                 self._end_answer(chunk, ChunkEnd(final=True, reason=reason), at)
             case Reasoned() if chunk is not None:
                 self._reasoned(chunk)
-            case Answering() | Usage() | ServerTimes():
+            case Answering() | Usage() | ServerTimes() | Loaded():
                 self._note(event)
             case Refused(fatal=True) if chunk is not None:
                 raise self._refusal(event)
@@ -152,8 +155,7 @@ class LlmSide:
         return self._reading
 
     async def _request(self, chunk: LlmChunk, steps: Iterable[Step]) -> None:
-        written = await self._session.perform(LLM, steps)
-        if written is not None:
+        if (written := await self._session.perform(LLM, steps)) is not None:
             chunk.inference_start = written
         self._session.report("llm_start", chunk.inference_start or 0, chunk.chunk())
 
@@ -188,7 +190,7 @@ class LlmSide:
                 self.cut_short = True
                 self._end_chunk(self._reading, ChunkEnd(final=True, reason=answer_limit.REASON), at)
 
-    def _note(self, event: Answering | Usage | ServerTimes) -> None:
+    def _note(self, event: Answering | Usage | ServerTimes | Loaded) -> None:
         """What the server says of its answer beside the text."""
         match event:
             case Answering(model):
@@ -197,6 +199,8 @@ class LlmSide:
                 self.usage_tokens = tokens
             case ServerTimes(values):
                 self.server_times = values
+            case Loaded():
+                self.loaded = True
 
     def _reasoned(self, chunk: LlmChunk) -> None:
         """What seemed to be the answer was none. Where some of it has been handed on, it is too late for that."""

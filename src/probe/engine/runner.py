@@ -54,7 +54,7 @@ async def run(
     except TimeoutError:
         fault = _overdue(dialogue.session, plan.target.limits.run_s)
     except Exception as error:  # noqa: BLE001 - a mistake of ours is a failure of the run, not the end of the probe
-        dialogue.session.quote_error(error)
+        dialogue.session.quotes.of_ours(error)
         fault = Fault("internal", "error", f"{type(error).__name__} in {_where(error)}")
     finally:
         ended = clock.now()
@@ -74,9 +74,13 @@ async def run(
         for doubt in _doubts(progress, turn, earliest, max_error_ms)
     ]
     found += judge.audio_doubts(turns, audible_dbfs)
-    connects, said = tuple(dialogue.session.connects), tuple(dialogue.session.said)
+    connects, said = tuple(dialogue.session.connects), tuple(dialogue.session.quotes.all)
     unstamped = dialogue.session.stamps.unstamped()
-    return RunRecord(plan, started, ended, connects, turns, failure, skipped, tuple(found), said, unstamped=unstamped)
+    # What was asked before the run may say more of it; the answers themselves only say that a model had to be loaded.
+    cold = True if any(turn.llm.loaded for turn in dialogue.turns) else None
+    return RunRecord(
+        plan, started, ended, connects, turns, failure, skipped, tuple(found), said, cold=cold, unstamped=unstamped
+    )
 
 
 def _doubts(progress: TurnInProgress, turn: Turn, earliest: Earliest, limit_ms: float) -> Iterator[str]:
