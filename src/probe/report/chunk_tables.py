@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from probe.audio import decibels, duration_ns
-from probe.measures import ChunkMeasures, TurnMeasures
+from probe.measures import ChunkMeasures, TurnMeasures, elapsed_ms
 from probe.record import Chunk, RunRecord, Turn
 from probe.report.format import MISSING, number, table, without_empty
 from probe.timestamps import milliseconds
@@ -42,6 +42,12 @@ def _stage_table(pairs: Sequence[tuple[Chunk, ChunkMeasures]], width: int) -> It
     rows = [_stage_row(chunk, measured) for chunk, measured in pairs]
     columns = [_STAGES[place] for place in shown]
     yield from table(columns, [[row[place] for place in shown] for row in rows], width, _SPARE)
+
+
+def at_once(chunk: Chunk) -> bool:
+    """Whether a chunk's text was handed on without a wait."""
+    wait = elapsed_ms(chunk.llm_done, chunk.tts_text_sent)
+    return wait is None or wait < _AT_ONCE_MS
 
 
 def waited(measured: ChunkMeasures) -> bool:

@@ -25,6 +25,7 @@ _COLOURS: dict[Outcome, str | None] = {
 }  # fmt: skip
 # Under what stands behind when a run started, and its id.
 _INDENT = " " * 24
+_SHORT = 6
 _BARS = "▁▂▃▄▅▆▇█"
 _FAILED = "✗"
 _NO_VALUE = "·"
@@ -121,7 +122,7 @@ def _row(each: Entry) -> list[str]:
 
 def short_id(record: RunRecord) -> str:
     """The end of a run's id, which says which one it is among those of a history."""
-    return record.plan.run_id.rpartition("-")[2]
+    return record.plan.run_id[-_SHORT:]
 
 
 def why(record: RunRecord) -> str:

@@ -8,6 +8,7 @@ import click
 from probe.audio import playout
 from probe.measures import elapsed_ms
 from probe.record import Chunk, RunRecord, Turn
+from probe.report.chunk_tables import at_once
 from probe.report.format import counted, number, wrapped
 from probe.timestamps import milliseconds
 
@@ -92,7 +93,7 @@ def _rows(chunks: Iterable[Chunk], zero: int, end: int) -> Iterator[_Row]:
             yield _Row(f"#{chunk.chunk_num} LLM", parts, _value(wait, rest))
         if chunk.tts_text_sent is not None and chunk.segment_end != "merged":
             sent, first = chunk.tts_text_sent, chunk.tts_first_audio
-            queued = [] if chunk.llm_done is None else [(chunk.llm_done - zero, sent - zero, _QUEUED)]
+            queued = [] if chunk.llm_done is None or at_once(chunk) else [(chunk.llm_done - zero, sent - zero, _QUEUED)]
             parts = [*queued, *_stage(sent, first, chunk.tts_last_audio, zero, end)]
             value = _value(elapsed_ms(sent, first), elapsed_ms(first, chunk.tts_last_audio))
             yield _Row(f"#{chunk.chunk_num} TTS", parts, value)
