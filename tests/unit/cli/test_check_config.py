@@ -4,11 +4,17 @@ import json
 from contextlib import closing
 from pathlib import Path
 
+import pytest
 from click.testing import CliRunner, Result
 from runs import record, skipped
 
 from probe.cli import main
 from probe.history.writer import History
+
+
+@pytest.fixture(autouse=True)
+def _no_history_of_ones_own(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("STATE_DIRECTORY", str(tmp_path / "nowhere"))
 
 
 def check(path: Path, text: str, *arguments: str) -> Result:
