@@ -45,7 +45,8 @@ class OneLineErrors(LazyGroup):
             sys.exit(2)
         except click.UsageError as error:
             command = error.ctx.command_path if error.ctx is not None else "probe"
-            message = error.format_message()
+            # Click gives each choice a line of its own.
+            message = " ".join(error.format_message().split())
             stop = "" if message.endswith((".", "?")) else "."
             say(f"{command}: {message}{stop} Try `{command} --help`.", err=True)
             sys.exit(2)

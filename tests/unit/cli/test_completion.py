@@ -20,6 +20,8 @@ def test_there_is_a_script_for_each_shell(shell: str) -> None:
 def test_another_shell_is_bad_usage() -> None:
     result = CliRunner().invoke(main, ["completion", "dash"])
     assert (result.exit_code, "'dash' is not one of" in result.stderr) == (2, True)
+    for arguments in (["completion"], ["completion", "dash"], ["export"]):
+        assert CliRunner().invoke(main, arguments).stderr.count("\n") == 1, "one line, whatever there is to choose"
 
 
 def completed(words: str) -> list[str]:
