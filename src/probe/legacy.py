@@ -21,7 +21,7 @@ KEYS: Mapping[str, tuple[str, str]] = {
 }
 # Each reason to skip a run that is ours, and what came before the quotation in a doubt.
 _OUR_SKIPS = re.compile(
-    r"the previous run is still going"
+    r"the previous run is still going|interrupted"
     r"|(\d{1,10} streams? in use|a server does not say whether it is in use)(, still so after [\d.e+]{1,16} s)?"
 )
 _QUOTED = ", beginning with "
@@ -46,6 +46,7 @@ def record_as_today(record: dict[str, Any]) -> dict[str, Any]:
 
     Raises KeyError, TypeError and AttributeError for what is no record at all.
     """
+    record = _with_stops_apart(record)
     record = record if "said" in record else _with_words_apart(record)
     target = record["plan"]["target"]
     if not is_flat(target):
@@ -62,6 +63,14 @@ def record_as_today(record: dict[str, Any]) -> dict[str, Any]:
     plan = record["plan"] | {"target": kept | {"limits": limits, "servers": servers}}
     turns = [turn | {"chunks": [_with_rate(each, rate) for each in turn["chunks"]]} for turn in record["turns"]]
     return record | {"plan": plan, "turns": turns}
+
+
+def _with_stops_apart(record: dict[str, Any]) -> dict[str, Any]:
+    """A run that its operator stopped used to count as one that failed."""
+    failure = record.get("failure")
+    if not failure or (failure["stage"], failure["reason"]) != ("internal", "interrupted"):
+        return record
+    return record | {"failure": None, "skipped": "interrupted"}
 
 
 def _with_words_apart(record: dict[str, Any]) -> dict[str, Any]:

@@ -37,8 +37,10 @@ REASONS: dict[Stage, tuple[str, ...]] = {
         "flood", "run_deadline", "unauthorized", "not_found", "loading", "unavailable", "wrong_format",
     ),
     "audio": ("missing", "silent", "noise", "odd_bytes"),
-    "internal": ("interrupted", "error"),
+    "internal": ("error",),
 }  # fmt: skip
+# Why a run that its operator stopped was skipped: no server failed, and nothing was found out.
+INTERRUPTED = "interrupted"
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,7 +255,8 @@ class RunRecord:
     connects: tuple[Connect, ...] = ()
     turns: tuple[Turn, ...] = ()
     failure: Failure | None = None
-    # Why the run was given up before it measured anything: users hold the server, or the run before it still goes on.
+    # Why the run was given up: users hold the server, the run before it still goes on, or its operator stopped it
+    # (INTERRUPTED).
     skipped: str | None = None
     # Reasons to distrust our own measurement, for a person to read.
     doubts: tuple[str, ...] = ()

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from runs import failed, record, skipped
 
-from probe.record import RunRecord
+from probe.measures import outcome
+from probe.record import INTERRUPTED, RunRecord
 
 
 def as_before(run: RunRecord) -> dict[str, Any]:
@@ -56,6 +57,19 @@ def test_a_reason_to_skip_that_is_ours_stays(reason: str) -> None:
 def test_a_reason_to_skip_that_a_server_gave_is_kept_apart(reason: str) -> None:
     found = read(as_before(skipped()) | {"skipped": reason})
     assert (found.skipped, found.said) == ("all its slots are taken", (reason,))
+
+
+@pytest.mark.parametrize("since", ["0.1", "words apart"])
+def test_a_run_that_was_stopped_was_no_failure(since: str) -> None:
+    """It used to fail with the stage internal; three restarts were three failures in a row."""
+    document = json.loads(failed().to_json()) | {"said": []}
+    document["failure"] |= {"stage": "internal", "reason": "interrupted", "detail": "the run was interrupted"}
+    if since == "0.1":
+        del document["said"]
+    found = read(document)
+    assert (found.failure, found.skipped, found.said) == (None, INTERRUPTED, ())
+    assert outcome(found) == "skipped"
+    assert read(json.loads(found.to_json())) == found
 
 
 def test_a_doubt_quotes_nothing() -> None:

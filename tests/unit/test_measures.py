@@ -22,7 +22,7 @@ from probe.measures import (
     reasoned,
     summarise,
 )
-from probe.record import Chunk, Turn
+from probe.record import INTERRUPTED, Chunk, Turn
 
 # One chunk with everything: 400 ms of audio in two frames, after 40 ms of silence, its end seen 150 ms later.
 WHOLE = chunk(
@@ -346,7 +346,8 @@ def test_first_byte_decides_and_not_first_sound() -> None:
         ({}, "slow"),
         ({"doubts": ("the event loop stood still",)}, "suspect"),
         ({"doubts": ("the event loop stood still",), "failure": failure()}, "failed"),
-        ({"failure": failure("internal", "interrupted")}, "failed"),
+        ({"failure": failure("internal", "error")}, "failed"),
+        ({"skipped": INTERRUPTED}, "skipped"),
         ({"skipped": "No slots available (max 1)", "doubts": ("x",)}, "skipped"),
     ],
 )

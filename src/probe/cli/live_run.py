@@ -10,14 +10,14 @@ from typing import Any
 
 import click
 
-from probe.cli.exit_codes import EXIT_CODES
+from probe.cli.exit_codes import EXIT_CODES, INTERRUPTED_CODE
 from probe.cli.interrupt import INTERRUPTS, Interrupt
 from probe.cli.options import plan_from_options
 from probe.cli.output import report_width, say
 from probe.engine.runner import ignore
 from probe.measurement import measure, prepare
 from probe.measures import outcome
-from probe.record import Plan, RunRecord
+from probe.record import INTERRUPTED, Plan, RunRecord
 from probe.report import audio_file, document, terminal, timeline
 from probe.report.timeline_printer import Live
 
@@ -95,6 +95,9 @@ def conclude(record: RunRecord) -> int:
     if record.failure is not None:
         detail = document.explained(record, record.failure.detail)
         say(f"probe run: failed ({record.failure.stage}, {record.failure.reason}): {detail}", err=True)
+    elif record.skipped == INTERRUPTED:
+        say("probe run: interrupted", err=True)
+        return INTERRUPTED_CODE
     elif record.skipped is not None:
         why = document.explained(record, record.skipped)
         say(f"probe run: skipped: {why}; try again when the server's users are done", err=True)

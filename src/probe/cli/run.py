@@ -64,6 +64,7 @@ Exit codes:
   3  slow       complete, but a response started later than the objective
   4  suspect    complete, but the measurement can't be trusted
   5  skipped    the LLM server has no slot free: its users come first
+  130           interrupted: Ctrl-C or another signal stopped the run
 
 \b
 Examples:

@@ -9,11 +9,11 @@ from typing import Any
 from probe.clock import Clock
 from probe.engine import doubts, judge
 from probe.engine.dialogue import Dialogue
-from probe.engine.faults import Busy, Fault
+from probe.engine.faults import Busy, Fault, Stopped
 from probe.engine.session import Session
 from probe.protocols.base import Terms
 from probe.protocols.choice import Protocols
-from probe.record import Event, Plan, Role, RunRecord
+from probe.record import INTERRUPTED, Event, Plan, Role, RunRecord
 from probe.transport.connector import Connector
 
 
@@ -43,6 +43,8 @@ async def run(
         await _until_stopped(dialogue.converse(), plan.target.limits.run_s, stop)
     except Busy as busy:
         skipped = str(busy)
+    except Stopped:
+        skipped = INTERRUPTED
     except Fault as error:
         fault = error
     except TimeoutError:
@@ -78,14 +80,14 @@ def _dialogue(
 
 
 async def _until_stopped(work: Coroutine[Any, Any, None], limit_s: float, stop: asyncio.Event | None) -> None:
-    """Run `work` to its end. Raises Fault where `stop` is set before, TimeoutError after `limit_s`."""
+    """Run `work` to its end. Raises Stopped where `stop` is set before, TimeoutError after `limit_s`."""
     working = asyncio.ensure_future(work)
     stopping = asyncio.ensure_future((stop or asyncio.Event()).wait())
     try:
         async with asyncio.timeout(limit_s):
             await asyncio.wait([working, stopping], return_when=asyncio.FIRST_COMPLETED)
         if not working.done():
-            raise Fault("internal", "interrupted", "the run was interrupted")
+            raise Stopped
         working.result()
     finally:
         for task in (working, stopping):

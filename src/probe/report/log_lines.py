@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any, Literal, Protocol
 
 from probe.measures import outcome, summarise
-from probe.record import Outcome, RunRecord
+from probe.record import INTERRUPTED, Outcome, RunRecord
 from probe.report.document import answer, identity, key_figures, rounded
 from probe.timestamps import milliseconds
 
@@ -41,7 +41,7 @@ class LogSink:
         if self._log_texts:
             fields["said"] = list(record.said) or None
             fields["turns"] = [{"user": turn.user, "text": answer(turn)} for turn in record.turns]
-        log = getattr(self._logger, _LEVELS[outcome(record)])
+        log = getattr(self._logger, "info" if record.skipped == INTERRUPTED else _LEVELS[outcome(record)])
         log("run", **{key: value for key, value in fields.items() if value is not None})
 
     def close(self, timeout_s: float) -> None:

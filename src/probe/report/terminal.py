@@ -6,7 +6,7 @@ import click
 
 from probe.audio import decibels, duration_ns
 from probe.measures import ChunkMeasures, Summary, TurnMeasures, measure_run, outcome, reasoned, summarise
-from probe.record import Chunk, Outcome, Plan, RunRecord, Target, Turn
+from probe.record import INTERRUPTED, Chunk, Outcome, Plan, RunRecord, Target, Turn
 from probe.report.document import TIMESTAMPS, explained
 from probe.report.format import MISSING, ms, number, shortened, table, wrapped
 from probe.report.timeline import describe_pause, stamp
@@ -211,6 +211,8 @@ def _verdict_text(record: RunRecord, how: Outcome) -> str:
         return f"SLOW: a response started after {ms(max(waits))}, over {objective}"
     if how == "suspect":
         return f"SUSPECT: {explained(record, '; '.join(record.doubts))}"
+    if record.skipped == INTERRUPTED:
+        return "INTERRUPTED: the run was stopped before its end"
     if record.skipped is not None:
         return f"SKIPPED: the server is busy ({explained(record, record.skipped)})"
     return f"OK: within {objective}"

@@ -169,7 +169,7 @@ ROWS = (
     _row("history-locked", "somebody holds a lock on the history", history_locked, longest_s=2.0),
     _row("collector-hangs", "the collector takes the spans, and never answers", None, collector=silent_collector),
     _row("collector-away", "nobody listens at the collector's address", None, collector=no_collector),
-    _row("interrupted", "SIGTERM in the middle of a run", interrupted, **INTERNAL, reason="interrupted",
+    _row("interrupted", "SIGTERM in the middle of a run", interrupted, outcome="skipped", say="interrupted",
          reached="nothing"),
     _row("mistake", "a mistake of ours in the middle of a run", mistake_of_ours, **INTERNAL, reason="error",
          reached="nothing", say="ZeroDivisionError in", said="a mistake"),

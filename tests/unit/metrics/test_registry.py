@@ -14,7 +14,7 @@ import golden
 from probe.drift.fingerprint import fingerprint
 from probe.metrics.observations import SERIES
 from probe.metrics.registry import Metrics
-from probe.record import REASONS, ServerIdentity
+from probe.record import INTERRUPTED, REASONS, ServerIdentity
 
 OPENMETRICS = "application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5"
 UNKNOWN_AT_FIRST = (
@@ -123,6 +123,7 @@ def test_how_many_attempts_in_a_row_ended_so(metrics: Metrics) -> None:
         (refused(3), [1, 0, 3, 0]),
         (skipped(4), [1, 0, 3, 0]),
         (suspect(5), [1, 0, 3, 0]),
+        (replace(record(5), skipped=INTERRUPTED), [1, 0, 3, 0]),
         (failed(6), [2, 0, 4, 0]),
         (record(7), [0, 1, 0, 1]),
         (record(8), [0, 2, 0, 2]),

@@ -9,7 +9,7 @@ import pytest
 from runs import failed, free_running, record, refused, skipped, suspect
 
 from probe.daemon.log import make_logger
-from probe.record import RunRecord
+from probe.record import INTERRUPTED, RunRecord
 from probe.report.log_lines import LogSink
 
 
@@ -66,6 +66,11 @@ def test_a_failure_says_why_and_where() -> None:
 def test_a_run_that_measured_nothing_says_why(run: RunRecord, key: str, text: Any) -> None:
     assert logged(run)["level"] == "warning"
     assert logged(run)[key] == text
+
+
+def test_a_run_that_was_stopped_is_nothing_to_warn_of() -> None:
+    line = logged(replace(record(), skipped=INTERRUPTED))
+    assert (line["level"], line["outcome"], line["skipped"]) == ("info", "skipped", "interrupted")
 
 
 def test_a_slow_run_names_its_objective() -> None:
