@@ -172,8 +172,8 @@ def _silence() -> timeseries.Panel:
 
 def _failures() -> timeseries.Panel:
     panel = bars(
-        "Failures by stage and reason",
-        over_time(in_words(failures("$__interval"), "target", "stage", "reason"), "{{words}}", "A", "10m"),
+        "Failures by stage, reason and server",
+        over_time(in_words(failures("$__interval"), "target", "stage", "reason", "server"), "{{words}}", "A", "10m"),
         unit="short",
     )
     for stage, color in FAILURES.items():
@@ -182,9 +182,9 @@ def _failures() -> timeseries.Panel:
 
 
 def _failure_list() -> table.Panel:
-    columns = {"target": "Target", "stage": "Stage", "reason": "Reason", "Value": "Failures"}
+    columns = {"target": "Target", "server": "Server", "stage": "Stage", "reason": "Reason", "Value": "Failures"}
     panel = listing("Failures in the time shown", rows(failures("$__range")), columns=columns).decimals(0)
-    for column, width in {"Target": 130, "Stage": 90, "Failures": 90}.items():
+    for column, width in {"Target": 130, "Server": 80, "Stage": 90, "Failures": 90}.items():
         panel = panel.override_by_name(column, [style("width", width)])
     panel = panel.override_by_name("Failures", [shown_in("short")])
     return sized(panel.sort_by([TableSortByFieldState().display_name("Failures").desc(True)]), 10, 8)

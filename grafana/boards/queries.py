@@ -123,7 +123,7 @@ def state() -> str:
 
 
 def failures(window: str) -> str:
-    """How many runs failed, by target, stage and reason; a zero that says so where none did."""
-    counted = f"sum by (target, stage, reason) (increase(voice_probe_run_failures_total{{{TARGETS}}}[{window}])) > 0.5"
+    """How many runs failed, by target, server, stage and reason; a zero that says so where none did."""
+    counted = f"increase(voice_probe_run_failures_total{{{TARGETS}}}[{window}])"
     none = 'label_replace(vector(0), "reason", "no failure", "", "")'
-    return f"{counted}\nor on ()\n{none}"
+    return f"sum by (target, server, stage, reason) ({counted}) > 0.5\nor on ()\n{none}"

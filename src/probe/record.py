@@ -122,7 +122,8 @@ class Plan:
 class Failure:
     """Why a run ended early: a stage, a reason from REASONS, and a sentence for a person, in our words.
 
-    What a server said of it is in the record's `said`.
+    What a server said of it is in the record's `said`. `server` is the one that did not do its part; None where that
+    was us.
     """
 
     stage: Stage
@@ -131,6 +132,7 @@ class Failure:
     at: int
     turn_num: int | None = None
     chunk_num: int | None = None
+    server: Role | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,10 +5,10 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from runs import failed, record, skipped
+from runs import START, failed, record, skipped
 
 from probe.measures import outcome
-from probe.record import INTERRUPTED, RunRecord
+from probe.record import INTERRUPTED, Connect, Failure, Role, RunRecord, Stage
 
 
 def as_before(run: RunRecord) -> dict[str, Any]:
@@ -70,6 +70,28 @@ def test_a_run_that_was_stopped_was_no_failure(since: str) -> None:
     assert (found.failure, found.skipped, found.said) == (None, INTERRUPTED, ())
     assert outcome(found) == "skipped"
     assert read(json.loads(found.to_json())) == found
+
+
+@pytest.mark.parametrize(
+    ("stage", "connects", "server"),
+    [
+        ("tts", (), "tts"),
+        ("llm", (), "llm"),
+        ("audio", (), "tts"),
+        ("internal", (Connect("llm", START, None),), None),
+        ("connect", (Connect("llm", START, None),), "llm"),
+        ("connect", (Connect("llm", START, START + 1), Connect("tts", START + 1, None)), "tts"),
+        # To give the slot back, after the failure.
+        ("connect", (Connect("tts", START, None), Connect("llm", START + 99, None)), "tts"),
+        ("connect", (), None),
+    ],
+)
+def test_a_failure_names_its_server(stage: Stage, connects: tuple[Connect, ...], server: Role | None) -> None:
+    run = replace(failed(), connects=connects, failure=Failure(stage, "timeout", "", START + 50))
+    document = json.loads(run.to_json())
+    del document["failure"]["server"]
+    found = read(document)
+    assert found.failure is not None and found.failure.server == server
 
 
 def test_a_doubt_quotes_nothing() -> None:

@@ -94,7 +94,7 @@ def conclude(record: RunRecord) -> int:
     """Say on stderr what went wrong, if anything, and return the exit code."""
     if record.failure is not None:
         detail = document.explained(record, record.failure.detail)
-        say(f"probe run: failed ({record.failure.stage}, {record.failure.reason}): {detail}", err=True)
+        say(f"probe run: failed ({document.blamed(record.failure)}, {record.failure.reason}): {detail}", err=True)
     elif record.skipped == INTERRUPTED:
         say("probe run: interrupted", err=True)
         return INTERRUPTED_CODE

@@ -116,7 +116,8 @@ def expect(metrics: Metrics, config: Config) -> None:
     """Create every series of a configuration that has taken over."""
     metrics.daemon.set_config_loaded(time.time())
     for entry in entries(config):
-        metrics.expect([(entry.target.name, entry.scenario.name)], SERIES[answering(entry.target)])
+        pair = entry.target.name, entry.scenario.name
+        metrics.expect([pair], SERIES[answering(entry.target)], [*entry.target.servers])
         metrics.daemon.set_objective(entry.target.name, entry.target.objective_ms / 1000)
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 
+from probe.blame import server_of
 from probe.engine.faults import Fault
 from probe.engine.session import Session
 from probe.engine.turn import TurnInProgress, quietly
@@ -41,13 +42,14 @@ class Dialogue:
             messages.append({"role": "assistant", "content": turn.answer()})
 
     def failure(self, fault: Fault, at: int) -> Failure:
+        server = fault.server or server_of(fault.stage, self.session.plan.target.servers)
         if not self.turns:
-            return Failure(fault.stage, fault.reason, str(fault), at)
+            return Failure(fault.stage, fault.reason, str(fault), at, server=server)
         turn = self.turns[-1]
         # Where the LLM goes on meanwhile, the text that is being spoken is not the last that there is.
         spoken = turn.tts.segments.pending() if fault.stage == "tts" else None
         chunk_num = len(turn.llm.chunks) or None if spoken is None else spoken.chunk_num
-        return Failure(fault.stage, fault.reason, str(fault), at, turn.turn_num, chunk_num)
+        return Failure(fault.stage, fault.reason, str(fault), at, turn.turn_num, chunk_num, server)
 
     async def diagnose(self, fault: Fault) -> Fault:
         """Servers answer a voice that they don't have with silence: ask whether this was one."""

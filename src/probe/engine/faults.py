@@ -1,15 +1,19 @@
 """How a run ends early."""
 
-from probe.record import Stage
+from probe.record import Role, Stage
 
 
 class Fault(Exception):
-    """A server did not do its part: ends the run with this stage and reason."""
+    """A server did not do its part: ends the run with this stage and reason.
 
-    def __init__(self, stage: Stage, reason: str, detail: str) -> None:
+    `server` needs to be said only where the stage does not: which one could not be connected to.
+    """
+
+    def __init__(self, stage: Stage, reason: str, detail: str, server: Role | None = None) -> None:
         super().__init__(detail)
         self.stage: Stage = stage
         self.reason = reason
+        self.server = server
 
 
 class Busy(Exception):

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from probe import audio
 from probe.engine.turn import TurnInProgress, with_segment
-from probe.record import AudioAnalysis, Chunk, Failure, Turn
+from probe.record import AudioAnalysis, Chunk, Failure, Role, Turn
 
 _AUDIO_FAULTS = {
     "missing": "no audio",
@@ -36,10 +36,10 @@ async def finished(turn: TurnInProgress) -> Turn:
     )
 
 
-def audio_failure(turns: Sequence[Turn], complaints: Sequence[str]) -> Failure | None:
+def audio_failure(turns: Sequence[Turn], complaints: Sequence[str], server: Role | None) -> Failure | None:
     """The first segment that is not speech: complete, and still no answer.
 
-    `complaints` is what went wrong in each turn while the server went on.
+    `complaints` is what went wrong in each turn while the server went on, `server` the one that speaks.
     """
     for turn, complaint in zip(turns, complaints, strict=True):
         for chunk in turn.chunks:
@@ -50,7 +50,7 @@ def audio_failure(turns: Sequence[Turn], complaints: Sequence[str]) -> Failure |
                 size = len(chunk.text.strip())
                 detail = f"{where}: the TTS server sent {_AUDIO_FAULTS[reason]} for a text of {size} characters"
                 detail += complaint
-                return Failure("audio", reason, detail, at, turn.turn_num, chunk.chunk_num)
+                return Failure("audio", reason, detail, at, turn.turn_num, chunk.chunk_num, server)
     return None
 
 

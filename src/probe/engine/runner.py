@@ -6,6 +6,7 @@ from collections.abc import Callable, Coroutine
 from pathlib import PurePath
 from typing import Any
 
+from probe.blame import server_of
 from probe.clock import Clock
 from probe.engine import doubts, judge
 from probe.engine.dialogue import Dialogue
@@ -56,7 +57,8 @@ async def run(
         ended = clock.now()
         await dialogue.release()
     turns = tuple([await judge.finished(turn) for turn in dialogue.turns])
-    unheard = judge.audio_failure(turns, [turn.tts.complaint_as_ending() for turn in dialogue.turns])
+    speaks = server_of("audio", plan.target.servers)
+    unheard = judge.audio_failure(turns, [turn.tts.complaint_as_ending() for turn in dialogue.turns], speaks)
     failure = unheard if skipped is None else None
     if fault is not None:
         whole = dialogue.failure(await dialogue.diagnose(fault), ended)
@@ -104,4 +106,5 @@ def _where(error: Exception) -> str:
 def _overdue(session: Session, limit_s: float) -> Fault:
     if session.stage in ("llm", "tts"):
         return Fault(session.stage, "run_deadline", f"the run took longer than {limit_s:g} s")
-    return Fault("connect", "timeout", f"the run took longer than {limit_s:g} s")
+    waited_for = session.connects[-1].server if session.connects else None
+    return Fault("connect", "timeout", f"the run took longer than {limit_s:g} s", waited_for)

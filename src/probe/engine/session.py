@@ -115,7 +115,7 @@ class Session:
         except ConnectError as error:
             self.quote(role, error.said)
             stage: Stage = "connect" if error.reason in REASONS["connect"] else "internal"
-            raise Fault(stage, error.reason, str(error)) from error
+            raise Fault(stage, error.reason, str(error), role if stage == "connect" else None) from error
         finally:
             self.connects.append(ConnectRecord(role, start, end))
         self.stage = before

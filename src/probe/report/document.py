@@ -57,6 +57,11 @@ def explained(record: RunRecord, message: str) -> str:
     return "; ".join(each for each in (message, *record.said) if each)
 
 
+def blamed(failure: Failure) -> str:
+    """The stage of a failure, and the server where the stage does not say which."""
+    return failure.stage if failure.server in (None, failure.stage) else f"{failure.stage} at {failure.server}"
+
+
 def identity(record: RunRecord) -> dict[str, str]:
     """Which run it is, and of what."""
     plan = record.plan

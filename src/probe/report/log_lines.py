@@ -72,6 +72,7 @@ def _trouble(record: RunRecord) -> dict[str, Any]:
     failure = record.failure
     if failure is not None:
         fields |= {
+            "server": failure.server,
             "stage": failure.stage,
             "reason": failure.reason,
             "detail": failure.detail,

@@ -7,7 +7,7 @@ import click
 from probe.audio import decibels, duration_ns
 from probe.measures import ChunkMeasures, Summary, TurnMeasures, measure_run, outcome, reasoned, summarise
 from probe.record import INTERRUPTED, Chunk, Outcome, Plan, RunRecord, Target, Turn
-from probe.report.document import TIMESTAMPS, explained
+from probe.report.document import TIMESTAMPS, blamed, explained
 from probe.report.format import MISSING, ms, number, shortened, table, wrapped
 from probe.report.timeline import describe_pause, stamp
 from probe.text import one_line
@@ -205,7 +205,7 @@ def _verdict_text(record: RunRecord, how: Outcome) -> str:
         turn = f"turn {failure.turn_num}, " if failure.turn_num and len(record.plan.scenario.user_turns) > 1 else ""
         where = f" in {turn}chunk {failure.chunk_num}" if failure.chunk_num else ""
         detail = explained(record, failure.detail)
-        return f"FAILED{where}, stage {failure.stage}, {failure.reason}: {detail}"
+        return f"FAILED{where}, stage {blamed(failure)}, {failure.reason}: {detail}"
     if how == "slow":
         waits = [each.response_ttfb_ms for each in measure_run(record) if each.response_ttfb_ms is not None]
         return f"SLOW: a response started after {ms(max(waits))}, over {objective}"

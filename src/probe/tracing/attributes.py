@@ -27,6 +27,7 @@ def of_run(record: RunRecord) -> dict[str, Value]:
             "probe.cold": record.cold,
             "probe.skipped": None if record.skipped is None else without_secrets(record.skipped),
             "probe.doubts": record.doubts or None,
+            "probe.failure.server": None if failure is None else failure.server,
             "probe.failure.stage": None if failure is None else failure.stage,
         }
     )

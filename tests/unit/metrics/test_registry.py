@@ -8,13 +8,13 @@ import pytest
 from prometheus_client import Metric
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse_text
-from runs import START, failed, free_running, record, refused, skipped, suspect
+from runs import START, failed, free_running, plan, record, refused, skipped, suspect
 
 import golden
 from probe.drift.fingerprint import fingerprint
 from probe.metrics.observations import SERIES
 from probe.metrics.registry import Metrics
-from probe.record import INTERRUPTED, REASONS, ServerIdentity
+from probe.record import INTERRUPTED, REASONS, Failure, ServerIdentity
 
 OPENMETRICS = "application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5"
 UNKNOWN_AT_FIRST = (
@@ -62,7 +62,9 @@ def test_names_labels_and_buckets_are_what_others_rely_on(metrics: Metrics) -> N
 def test_every_series_is_there_from_the_start_at_zero(metrics: Metrics) -> None:
     runs = families(metrics)
     assert len(runs["voice_probe_runs"].samples) == 2 * 5
-    assert len(runs["voice_probe_run_failures"].samples) == 2 * sum(len(reasons) for reasons in REASONS.values())
+    failures = runs["voice_probe_run_failures"].samples
+    assert len(failures) == 2 * (sum(map(len, REASONS.values())) + len(REASONS["connect"]))
+    assert {each.labels["server"] for each in failures if each.labels["stage"] == "internal"} == {""}
     assert len(runs["voice_probe_playout_gap_seconds"].samples) == 2 * 2 * (19 + 1 + 2)
     assert {s.labels["sink"] for s in runs["voice_probe_sink_errors"].samples} == {"history", "spans"}
     values = {f.name: [s.value for s in f.samples] for f in runs.values() if not f.name.startswith("process_")}
@@ -81,9 +83,23 @@ def test_runs_are_counted_by_outcome_and_failures_by_reason(metrics: Metrics) ->
         metrics.write(each)
     counted = {o: value(metrics, "runs_total", LOCAL | {"outcome": o}) for o in ("ok", "slow", "failed", "skipped")}
     assert counted == {"ok": 2, "slow": 1, "failed": 2, "skipped": 1}
-    no_audio = {"target": "local", "stage": "tts", "reason": "no_audio"}
-    assert value(metrics, "run_failures_total", no_audio) == 1
+    for server, stage, reason, count in (
+        ("tts", "tts", "no_audio", 1), ("llm", "connect", "refused", 1), ("tts", "connect", "refused", 0),
+    ):  # fmt: skip
+        labels = {"target": "local", "server": server, "stage": stage, "reason": reason}
+        assert value(metrics, "run_failures_total", labels) == count
     assert value(metrics, "combined_ttfb_seconds_count", LOCAL | {"position": "first"}) == 3
+
+
+def test_what_can_fail_follows_from_a_targets_servers() -> None:
+    metrics = Metrics("0.1.0", ())
+    metrics.expect([("speech", "default")], servers=["agent"])
+    labels = [each.labels for each in families(metrics)["voice_probe_run_failures"].samples]
+    assert len(labels) == sum(map(len, REASONS.values()))
+    assert {each["server"] for each in labels} == {"agent", ""}
+    mine = replace(failed(), failure=Failure("internal", "error", "a mistake", 1))
+    metrics.write(replace(mine, plan=plan(target="speech")))
+    assert len(families(metrics)["voice_probe_run_failures"].samples) == len(labels)
 
 
 def test_an_observation_falls_into_its_bucket_and_carries_the_run(metrics: Metrics) -> None:

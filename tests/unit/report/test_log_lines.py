@@ -56,6 +56,7 @@ def test_a_failure_says_why_and_where() -> None:
     line = logged(failed())
     assert (line["level"], line["stage"], line["reason"], line["chunk_num"]) == ("error", "tts", "no_audio", 2)
     assert line["detail"] == "no audio for a text of 15 characters: nothing for 10 s"
+    assert (line["server"], logged(refused())["server"]) == ("tts", "llm")
     assert line["tts_url"] == "ws://localhost:8001/ws/tts/stream"
 
 
