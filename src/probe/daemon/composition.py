@@ -17,6 +17,7 @@ from probe.daemon.history_drift import WatchedHistory
 from probe.daemon.http_server import Answer, HttpServer, Page, plain
 from probe.daemon.log import Logger, make_logger
 from probe.daemon.plans import entries, state_dir
+from probe.daemon.runbook import runbook
 from probe.drift import Monitor
 from probe.history.file import HistoryError
 from probe.history.reader import reading
@@ -193,4 +194,4 @@ def pages(metrics: Metrics, health: Health) -> dict[str, Page]:
     def readyz(_accept: str) -> Answer:
         return plain(HTTPStatus.OK, "ready") if health.ready else plain(HTTPStatus.SERVICE_UNAVAILABLE, "no run yet")
 
-    return {"/metrics": scrape, "/healthz": healthz, "/readyz": readyz}
+    return {"/metrics": scrape, "/healthz": healthz, "/readyz": readyz, "/runbook": runbook}

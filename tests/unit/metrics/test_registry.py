@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 from prometheus_client import Metric
@@ -14,13 +15,13 @@ import golden
 from probe.drift.fingerprint import fingerprint
 from probe.metrics.observations import SERIES
 from probe.metrics.registry import Metrics
-from probe.record import INTERRUPTED, REASONS, Failure, ServerIdentity
+from probe.record import INTERRUPTED, REASONS, Failure, Plan, ServerIdentity
 
 OPENMETRICS = "application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5"
 UNKNOWN_AT_FIRST = (
     "last_combined_ttfb_seconds", "last_stage_seconds", "next_run_timestamp_seconds", "drift_ratio",
     "drift_added_seconds", "drift_state", "drift_since_timestamp_seconds", "llm_tokens_per_second",
-    "llm_longest_stall_seconds", "cold",
+    "llm_longest_stall_seconds", "cold", "last_run_id_timestamp_seconds",
 )  # fmt: skip
 LOCAL = {"target": "local", "scenario": "default"}
 
@@ -126,6 +127,25 @@ def test_the_last_run_is_reported(metrics: Metrics) -> None:
     assert value(metrics, "last_success_timestamp_seconds") == pytest.approx(run.ended / 1e9)
     assert value(metrics, "last_run_timestamp_seconds") == pytest.approx(later.ended / 1e9)
     assert value(metrics, "last_combined_ttfb_seconds") == pytest.approx(0.3)
+
+
+def test_the_last_run_of_each_outcome_is_found_by_its_id(metrics: Metrics) -> None:
+    def moment(how: str) -> float:
+        return value(metrics, "last_run_id_timestamp_seconds", LOCAL | {"outcome": how})
+
+    assert all(math.isnan(moment(how)) for how in ("ok", "slow", "failed", "skipped", "suspect"))
+    later = replace(failed(1), plan=plan_with_id("20260102T030405Z-00000a"))
+    metrics.restore([failed(2), record(3)])
+    metrics.write(later)
+    assert f"{datetime.fromtimestamp(moment('failed'), UTC):%Y%m%dT%H%M%SZ}" == "20260102T030405Z"
+    assert moment("ok") == START // 10**9
+    assert math.isnan(moment("slow"))
+    metrics.write(replace(later, plan=plan_with_id("an id of another kind"), started=START + 10**9))
+    assert moment("failed") == START // 10**9 + 1
+
+
+def plan_with_id(run_id: str) -> Plan:
+    return replace(plan(), run_id=run_id)
 
 
 def test_how_many_attempts_in_a_row_ended_so(metrics: Metrics) -> None:
