@@ -104,7 +104,9 @@ def _dispatch(what: str, config: Config, metrics: Metrics, folder: Path) -> Disp
         sinks.append(LogSink(make_logger(io.StringIO())))
     if "spans" in wanted:
         there = collector(Endpoint(config.otlp.url or ""))
-        sinks.append(SpanSink(history, there, "bench", on_error=on_error, on_dropped=lambda _spans: None))
+        sinks.append(
+            SpanSink(history, there, "bench", on_error=on_error, on_repeat=on_error, on_dropped=lambda _spans: None)
+        )
     if "audio" in wanted:
         sinks.append(AudioArchive(folder / "audio", 20))
     return Dispatch(history if "history" in wanted else NoHistory(), sinks, on_error=on_error)

@@ -43,6 +43,11 @@ def duration_ns(size: int, sample_rate: int) -> float:
     return size * NS_PER_S / (BYTES_PER_SAMPLE * sample_rate)
 
 
+def same_duration(stated_ms: float, measured_ms: float) -> bool:
+    """Whether audio lasts as long as its server says, which rounds."""
+    return math.isclose(stated_ms, measured_ms, rel_tol=0.05, abs_tol=50)
+
+
 def listen(pcm: bytes, sample_rate: int, audible_dbfs: float = AUDIBLE_DBFS) -> AudioAnalysis:
     """Measure a segment. A trailing half sample is left out."""
     hearing = AudioAnalyser(pcm, sample_rate, audible_dbfs)

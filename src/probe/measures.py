@@ -109,7 +109,8 @@ def _response_ttfb_ms(turn: Turn) -> float | None:
     heard = [(chunk.tts_first_audio, n) for n, chunk in enumerate(turn.chunks) if chunk.tts_first_audio is not None]
     if not heard or turn.chunks[0].inference_start is None:
         return None
-    first_audio, n = min(heard)
+    # Of the first text that is heard: where several are asked for at once, a later one may come before it.
+    first_audio, n = heard[0]
     return milliseconds(first_audio - turn.chunks[0].inference_start - delays.before_audio(turn.chunks[: n + 1]))
 
 

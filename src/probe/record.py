@@ -27,7 +27,10 @@ SegmentEnd = Literal["marker", "end", "gap", "done", "merged"]
 
 # The closed list of why a run failed, by stage. Metrics have a series for each, from the start.
 REASONS: dict[Stage, tuple[str, ...]] = {
-    "connect": ("dns", "refused", "timeout", "tls", "not_websocket", "closed", "unreachable"),
+    "connect": (
+        "dns", "refused", "timeout", "tls", "not_websocket", "closed", "unreachable",
+        "unauthorized", "not_found", "loading", "unavailable", "server_error",
+    ),
     "llm": (
         "timeout", "closed", "malformed", "server_error", "connection_error", "empty_response", "no_progress", "flood",
         "run_deadline", "unauthorized", "not_found", "loading", "unavailable", "no_answer",
@@ -233,6 +236,8 @@ class Turn:
     done: int | None = None
     # Audio that belongs to no chunk: before the turn's first text, or after the stream was done.
     stray_audio_bytes: int = 0
+    # The model that answered, as the LLM server names it; it may be another than the one that was asked for.
+    model: str | None = None
     # How many tokens the LLM server counted in the whole answer, reasoning included.
     usage_tokens: int | None = None
     # How long its work took as the LLM server itself measured it: milliseconds, by its own names.

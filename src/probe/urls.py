@@ -1,13 +1,16 @@
 """URLs: what is right in one, and as they may be shown: a user, a password and a query are secrets."""
 
 import re
+from base64 import b64encode
 from collections.abc import Callable, Collection
 from typing import Annotated
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
+# What one of them passes over, the other never looks at twice: neither takes longer than the text is long.
 _USERINFO = re.compile(r"(?<=://)[^/\s]*@")
-# Up to where the address ends in a sentence.
-_QUERY = re.compile(r"(?P<address>://[^\s?#'\"]*)[?#][^\s'\"]*?(?=[.,:;)]*(?:[\s'\"]|$))")
+_WORD = re.compile(r"[^\s'\"]+")
+# What follows an address in a sentence.
+_PUNCTUATION = ".,:;)"
 
 # What a URL of each scheme is called, and looks like.
 _KINDS = {"ws": "a WebSocket", "wss": "a WebSocket", "http": "an HTTP", "https": "an HTTP"}
@@ -18,7 +21,26 @@ _LABEL_END = 64
 
 def without_secrets(text: str) -> str:
     """The text with each URL's user, password and query left out."""
-    return _QUERY.sub(r"\g<address>", _USERINFO.sub("", text))
+    return _WORD.sub(_address_of, _USERINFO.sub("", text))
+
+
+def _address_of(word: re.Match[str]) -> str:
+    """A word; of a URL up to its query or fragment, and the punctuation behind it."""
+    text = word[0]
+    address = text.find("://") + len("://")
+    if address < len("://"):
+        return text
+    end = min((at for mark in "?#" if (at := text.find(mark, address)) >= 0), default=len(text))
+    return text[:end] + text[max(end, len(text.rstrip(_PUNCTUATION))) :]
+
+
+def authorization(url: str) -> str | None:
+    """What the header `authorization` has to say for a URL's user and password; None where it has none."""
+    parts = urlsplit(url)
+    if parts.username is None:
+        return None
+    user = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
+    return f"Basic {b64encode(user.encode()).decode()}"
 
 
 def shown(text: str) -> str:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from probe.protocols.base import Done, Event, Malformed, Refused, ServerTimes, Token, Usage
+from probe.protocols.base import Answering, Done, Event, Malformed, Reasoned, Refused, ServerTimes, Token, Usage
 
 REPORTED = "it reported an error"
 
@@ -33,6 +33,7 @@ LLAMA_CPP = Stream(
     b'"prompt_per_second":75.9,"predicted_n":7,"predicted_ms":46.25}}\n\n'
     b'data: [DONE]\n\n',
     (
+        Answering("m.gguf"),
         Token("Café"),
         Token(" \U0001f467."),
         Done("stop"),
@@ -54,6 +55,7 @@ VLLM = Stream(
     b'"metrics":{"time_to_first_token_ms":12.5,"queue_time_ms":0.5}}\r\n\r\n'
     b'data:[DONE]\r\n\r\n',
     (
+        Answering("q"),
         Usage(0),
         thought("Hm"),
         Usage(2),
@@ -73,7 +75,7 @@ OLLAMA = Stream(
     b'data: {"choices":[{"index":0,"delta":{"role":"assistant","content":""},"finish_reason":"stop"}]}\n\n'
     b'data: {"choices":[],"usage":{"prompt_tokens":11,"completion_tokens":3,"total_tokens":14}}\n\n'
     b'data: [DONE]\n\n',
-    (thought("Well"), Token("Yes"), Done("stop"), Usage(3)),
+    (Answering("qwen3"), thought("Well"), Token("Yes"), Done("stop"), Usage(3)),
 )  # fmt: skip
 
 
@@ -132,16 +134,21 @@ GIVEN_UP = Stream(
     (Token("Hi"), Refused("it gave up the answer (finish_reason abort)")),
 )
 UNOPENED = Stream(
-    said("Hm", "</think>", "Hi") + FINISH,
+    said("Hm", ".", "</think>", "\\n", "Hi") + FINISH,
+    (Token("Hm"), Token("."), Reasoned(), thought("</think>"), thought("\n"), Token("Hi"), Done("stop")),
+)
+# In one piece there is nothing to be taken back.
+UNOPENED_IN_ONE = Stream(
+    said("Hm.</think>\\nHi") + FINISH, (thought("Hm."), thought("</think>"), Token("\nHi"), Done("stop"))
+)
+# Behind reasoning that was opened, such a word is one, and the answer stays the answer.
+CLOSED_AGAIN = Stream(
+    said("<think>", "Hm", "</think>", "Hi", "</think>", " there") + FINISH,
     (
-        Token("Hm"),
-        thought("</think>"),
-        Malformed("reasoning came as answer, up to a </think>: the server needs a reasoning parser"),
-        Token("Hi"),
-        Malformed("reasoning came as answer, up to a </think>: the server needs a reasoning parser"),
+        thought("<think>"), thought("Hm"), thought("</think>"), Token("Hi"), thought("</think>"), Token(" there"),
         Done("stop"),
     ),
-)
+)  # fmt: skip
 CLOSED_FIRST = Stream(
     said("</think>", "\\n", "Hi") + FINISH, (thought("</think>"), thought("\n"), Token("Hi"), Done("stop"))
 )

@@ -104,6 +104,10 @@ class FakeNetwork:
         self.fetched.append(endpoint.url)
         return None if self.config is None else Answer(200, {}, self.config)
 
+    def sent_to(self, server: Server) -> list[dict[str, Any]]:
+        """The requests that a server got."""
+        return [m for s, _, m in self.requests if s == server]
+
     def sent(self, server: Server, kind: str) -> list[dict[str, Any]]:
         """The requests of one kind that a server got."""
         return [m for s, _, m in self.requests if s == server and kind in (m.get("action"), m.get("type"))]

@@ -11,10 +11,13 @@ from fakes import Step as Played
 from msgspec import Struct
 
 from probe.protocols.base import (
+    Answering,
     Connect,
     Done,
+    Event,
     LlmConversation,
     Question,
+    Reasoned,
     Send,
     ServerProtocol,
     ServerTimes,
@@ -24,6 +27,7 @@ from probe.protocols.base import (
     Usage,
 )
 from probe.protocols.choice import Protocols
+from probe.protocols.http_answers import refused_handshake
 from probe.protocols.registry import TTS
 from probe.record import Plan, ServerPlan
 from probe.transport.framing.base import Incoming, Text
@@ -43,7 +47,17 @@ class FreeRunning(LlmConversation):
         del at
         if isinstance(frame, Text):
             ((what, value),) = json.loads(frame.data).items()
-            yield {"answer": Token, "usage": Usage, "times": ServerTimes, "done": Done}.get(what, _reasoning)(value)
+            yield _SAID.get(what, _reasoning)(value)
+
+
+_SAID: dict[str, Callable[[Any], Event]] = {
+    "answer": Token,
+    "usage": Usage,
+    "times": ServerTimes,
+    "done": Done,
+    "model": Answering,
+    "reasoned": lambda _: Reasoned(),
+}
 
 
 def _reasoning(text: str) -> Token:
@@ -74,7 +88,7 @@ def speaking(plan: Plan, url: str = PROTOCOL.default_url, **options: Any) -> Pla
 
 def protocols() -> Protocols:
     """Such an LLM server beside a Magpie server."""
-    return Protocols(PROTOCOL, TTS["magpie"])
+    return Protocols(PROTOCOL, TTS["magpie"], refused_handshake)
 
 
 def words(text: str, kind: str = "answer", *, first: float = 0.0, token: float = 0.02) -> list[Played]:

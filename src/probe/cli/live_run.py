@@ -5,6 +5,7 @@ import functools
 import json
 import signal
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from probe.cli.exit_codes import EXIT_CODES, INTERRUPTED_CODE
 from probe.cli.interrupt import INTERRUPTS, Interrupt
 from probe.cli.options import plan_from_options
 from probe.cli.output import report_width, say
+from probe.daemon import questions
 from probe.engine.runner import ignore
 from probe.measurement import measure, prepare
 from probe.measures import outcome
@@ -57,7 +59,10 @@ def reported(plan: Plan, max_lag_ms: float, *, verbose: bool) -> RunRecord:
 
 
 def _execute(plan: Plan, max_lag_ms: float, live: Live | None) -> RunRecord:
-    """Run a plan while `live` shows it. Ctrl-C ends the run properly, a second one at once."""
+    """Ask the servers what they serve, then run a plan while `live` shows it.
+
+    Ctrl-C ends the run properly, a second one at once.
+    """
 
     async def go() -> RunRecord:
         stop = asyncio.Event()
@@ -66,7 +71,9 @@ def _execute(plan: Plan, max_lag_ms: float, live: Live | None) -> RunRecord:
             # Not the loop's own handlers: these stay when it has ended, so that the report is printed to its end.
             signal.signal(number, interrupt)
         observe = ignore if live is None else live.observe
-        return (await measure(plan, max_lag_ms, observe, stop)).record
+        served, cold = await asyncio.gather(questions.identity_of(plan.target), questions.cold(plan.target))
+        done = await measure(plan, max_lag_ms, observe, stop)
+        return replace(done.record, served=served, cold=cold)
 
     with live or nullcontext():
         return asyncio.run(go())

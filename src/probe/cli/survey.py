@@ -9,6 +9,7 @@ from probe.config import Config
 from probe.daemon import questions
 from probe.engine.discretion import secrets_of, without
 from probe.protocols.base import Inquiries, Inquiry, ServerProtocol
+from probe.protocols.http_answers import refused_handshake
 from probe.record import Role, ServerPlan, Target
 from probe.timestamps import milliseconds
 from probe.transport.connection import ConnectError, Endpoint
@@ -35,6 +36,7 @@ class Found:
     users: int | str = NOT_ASKED
     cold: bool | str = NOT_ASKED
     voices: tuple[str, ...] | str = NOT_ASKED
+    advice: str | None = None
 
     def line(self) -> str:
         """All that is known of it, for a person."""
@@ -43,7 +45,7 @@ class Found:
             return f"{what}: {self.error}"
         voices = self.voices if isinstance(self.voices, str) else ", ".join(self.voices)
         asked = {"users": self.users, "cold": _yes_or_no(self.cold), "voices": voices}
-        said = {"model": self.model, "build": self.build, **asked}
+        said = {"model": self.model, "build": self.build, **asked, "advice": self.advice}
         parts = (f"{name}: {value}" for name, value in said.items() if value not in (None, NOT_ASKED))
         return "; ".join((f"{what}: connected in {self.connected_ms:.1f} ms", *parts))
 
@@ -63,8 +65,9 @@ async def _found(target: Target, role: Role, server: ServerPlan, protocol: Serve
     try:
         connected_ms = await _connect(server, protocol, target.limits.connect_s)
     except ConnectError as error:
-        said = without(error.said, secrets_of(server))
-        return replace(found, error=without_secrets(f"{error}; {said}" if said else str(error)))
+        why, said = _why(error, server)
+        said = without(said, secrets_of(server))
+        return replace(found, error=without_secrets(f"{why}; {said}" if said else why))
     serving = await questions.identity(protocol.identity(server))
     return replace(
         found,
@@ -74,6 +77,7 @@ async def _found(target: Target, role: Role, server: ServerPlan, protocol: Serve
         users=await _users(protocol.users(server)),
         cold=await _answer(protocol.cold(server)),
         voices=await _answer(protocol.voices(server)),
+        advice=await questions.first(protocol.advice(server)),
     )
 
 
@@ -100,6 +104,14 @@ async def _connect(server: ServerPlan, protocol: ServerProtocol[Any], timeout_s:
     took = milliseconds(clock.now() - start)
     await link.close()
     return took
+
+
+def _why(error: ConnectError, server: ServerPlan) -> tuple[str, str]:
+    """Why there is no connection, and the server's own words about it."""
+    if error.refusal is None:
+        return str(error), error.said
+    refused = refused_handshake(error.refusal, server)
+    return f"{without_secrets(server.url)}: {refused.message}", refused.said
 
 
 def _ignored(_at: int, _frame: Incoming) -> None:

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from msgspec import Meta, field
 
 from probe.config.base import Text
-from probe.config.leaf import Secret
+from probe.config.headers import Headers
 from probe.config.section import Section
 from probe.urls import HttpUrl
 
@@ -85,9 +85,7 @@ class OtlpConfig(Section, frozen=True, kw_only=True):
     endpoint: Annotated[
         HttpUrl | None, Meta(description="the collector; without it, on this machine at the protocol's usual port")
     ] = None
-    headers: Annotated[dict[Text, Secret], Meta(description="sent along, such as a token")] = field(
-        default_factory=dict
-    )
+    headers: Annotated[Headers, Meta(description="sent along, such as a token")] = field(default_factory=dict)
     timeout_s: Annotated[float, Meta(gt=0, le=60, description="how long one export may take")] = 3.0
 
     @property

@@ -9,6 +9,7 @@ from msgspec.structs import asdict, fields
 from probe import legacy
 from probe.config.base import Seconds
 from probe.config.errors import Key, Problem, dotted, problem
+from probe.config.headers import Headers
 from probe.config.leaf import Secret
 from probe.config.section import WRONG, Section, as_table, differences, read, read_struct
 from probe.config.written import Moved, table
@@ -19,21 +20,7 @@ from probe.urls import url_of
 
 # What every server has, whatever it speaks.
 _COMMON = ("protocol", "url", "headers")
-
-
-def _header_name(text: str) -> str:
-    if not text.isascii() or not text.replace("-", "").replace("_", "").isalnum():
-        raise ValueError("the name of a header is letters, digits, - and _")
-    return text
-
-
-def _header_value(secret: Secret) -> Secret:
-    if not (secret.reveal().isascii() and secret.reveal().isprintable()):
-        raise ValueError("should be printable ASCII, on one line")
-    return secret
-
-
-Headers = dict[Annotated[str, _header_name], Annotated[Secret, _header_value]]
+_HEADERS = tuple(f"{role}.headers" for role in PROTOCOLS)
 
 
 class LimitsConfig(Section, frozen=True, kw_only=True):
@@ -92,6 +79,10 @@ class TargetConfig(_OfEveryTarget, frozen=True, kw_only=True):
     @classmethod
     def as_today(cls, values: dict[str, Any], key: Key, found: list[Problem]) -> dict[str, Any]:
         today = dict(values)
+        for name in ("headers", *(f"{role}_headers" for role in PROTOCOLS)):
+            if name in today:
+                found.append(Problem((*key, name), f"a server has them: write {' or '.join(_HEADERS)} in this target"))
+                del today[name]
         limits = table(today.get("limits"))
         if limits is not None:
             limits = today["limits"] = dict(limits)

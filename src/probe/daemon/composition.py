@@ -78,6 +78,10 @@ def build(config: Config) -> Parts:
         metrics.daemon.count_sink_error(sink)
         log.error("sink failed", sink=sink, error=what)
 
+    def on_repeat(sink: str, _what: str) -> None:
+        """It has been logged, and goes on."""
+        metrics.daemon.count_sink_error(sink)
+
     drift = DriftSink(_monitors(config), metrics.update_drift, metrics.count_drift, log)
 
     def on_pruned(pruned: Pruned) -> None:
@@ -93,6 +97,7 @@ def build(config: Config) -> Parts:
                 collector(endpoint),
                 VERSION,
                 on_error=on_error,
+                on_repeat=on_repeat,
                 on_dropped=metrics.daemon.count_dropped_spans,
                 found_with=watched.found_with,
             )

@@ -20,8 +20,10 @@ _OPENING = "\"'“‘«([{"  # noqa: RUF001 - meant
 _ABBREVIATIONS = frozenset(
     ("mr", "mrs", "ms", "dr", "prof", "st", "vs", "etc", "e.g", "i.e", "vol", "jr", "sr", "approx")
 )
-# No abbreviation is as long; looking at more than the last word of a long text for each mark in it takes its square.
-_WORD = 32
+# More of them close nothing, and are not waited for.
+_MOST_CLOSING = 16
+# So far back an abbreviation or a number before a full stop can begin.
+_CONTEXT = 64
 _MAY_END = re.compile(rf"[{_ALWAYS}]|[{_BEFORE_SPACE}][{re.escape(_CLOSING)}]*\s")
 
 
@@ -35,13 +37,30 @@ def cut(tokens: Sequence[str], undecided: str, pause: Pause) -> int | None:
     tail = undecided + tokens[-1]
     if not pause.sentence_boundary or not _MAY_END.search(tail):
         return None
+    # Most marks are seen to be none by what is near them: the whole text is not looked at for each.
+    near = _end_of(tokens, len(tail) + _CONTEXT)
+    if sentence_end(near, len(near) - len(tail)) is None:
+        return None
     text = "".join(tokens)
     return sentence_end(text, len(text) - len(tail))
 
 
 def undecided(tail: str) -> str:
-    """What at the end of a text may turn out to be the end of a sentence, by what follows."""
-    return tail[len(tail.rstrip(_BEFORE_SPACE + _CLOSING)) :]
+    """What at the end of a text may turn out to be the end of a sentence, by what follows: a mark, and what closes."""
+    before = tail.rstrip(_CLOSING)
+    closing = len(tail) - len(before)
+    return tail[len(before) - 1 :] if before[-1:] and before[-1] in _BEFORE_SPACE and closing <= _MOST_CLOSING else ""
+
+
+def _end_of(tokens: Sequence[str], size: int) -> str:
+    """The last tokens of a text, as many as have so many characters."""
+    found: list[str] = []
+    for token in reversed(tokens):
+        found.append(token)
+        size -= len(token)
+        if size <= 0:
+            break
+    return "".join(reversed(found))
 
 
 def sentence_end(text: str, since: int = 0) -> int | None:
@@ -60,7 +79,7 @@ def sentence_end(text: str, since: int = 0) -> int | None:
             if (
                 end < len(text)
                 and text[end].isspace()
-                and not (mark == "." and _goes_on(text[max(begun, at - _WORD) : at]))
+                and not (mark == "." and _goes_on(text[max(begun, at - _CONTEXT) : at]))
             ):
                 return end
     return None

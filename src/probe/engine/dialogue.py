@@ -1,9 +1,11 @@
 """A scenario's turns, one after the other, and leaving nothing behind."""
 
 import asyncio
+from collections.abc import Mapping
 
 from probe.blame import server_of
 from probe.engine.faults import Fault
+from probe.engine.lines import LLM, TTS, Line
 from probe.engine.session import Session
 from probe.engine.turn import TurnInProgress, quietly
 from probe.protocols.base import LlmConversation, Question, TtsConversation
@@ -18,7 +20,9 @@ MAX_VOICES_TEXT = 1000
 class Dialogue:
     """What is said in one run."""
 
-    def __init__(self, session: Session, protocols: Protocols, llm: LlmConversation, tts: TtsConversation) -> None:
+    def __init__(
+        self, session: Session, protocols: Protocols, llm: LlmConversation, tts: Mapping[Line, TtsConversation]
+    ) -> None:
         self.session = session
         self.turns: list[TurnInProgress] = []
         self._protocols = protocols
@@ -29,25 +33,27 @@ class Dialogue:
         """Take every turn. Raises Fault and Busy."""
         scenario = self.session.plan.scenario
         messages = [{"role": "system", "content": _system_prompt(self.session.plan)}]
-        await self.session.connect("llm")
-        await self.session.connect("tts")
+        await self.session.connect(LLM)
+        await self.session.connect(TTS)
         for text in scenario.user_turns:
             messages.append({"role": "user", "content": text})
             turn = self._next_turn()
             if turn.turn_num > 1:
                 await self.session.rest(scenario.turn_pause_s)
-                await self.session.connect("llm")
+                await self.session.connect(LLM)
             await turn.tts.open()
             await turn.take(Question(turn.turn_num, tuple(messages), scenario.first_pause, scenario.temperature))
             messages.append({"role": "assistant", "content": turn.answer()})
 
     def failure(self, fault: Fault, at: int) -> Failure:
-        server = fault.server or server_of(fault.stage, self.session.plan.target.servers)
+        server = server_of(fault.stage, self.session.plan.target.servers)
+        if fault.line is not None and fault.stage != "internal":
+            server = fault.line.role
         if not self.turns:
             return Failure(fault.stage, fault.reason, str(fault), at, server=server)
         turn = self.turns[-1]
         # Where the LLM goes on meanwhile, the text that is being spoken is not the last that there is.
-        spoken = turn.tts.segments.pending() if fault.stage == "tts" else None
+        spoken = turn.tts.unspoken(fault.line) if fault.stage == "tts" else None
         chunk_num = len(turn.llm.chunks) or None if spoken is None else spoken.chunk_num
         return Failure(fault.stage, fault.reason, str(fault), at, turn.turn_num, chunk_num, server)
 
@@ -76,12 +82,12 @@ class Dialogue:
             now = self.session.clock.now()
             self.session.report("warning", now, text="the LLM server has not confirmed that it is free again")
         finally:
-            await asyncio.gather(self.session.drop("llm"), self.session.drop("tts"))
+            await self.session.drop_all()
 
     def _next_turn(self) -> TurnInProgress:
         turn = TurnInProgress(self.session, self._llm, self._tts, len(self.turns) + 1)
         self.turns.append(turn)
-        self.session.sides = {"llm": turn.llm, "tts": turn.tts}
+        self.session.sides = {LLM: turn.llm, **turn.tts.sides}
         self.session.turn_num = turn.turn_num
         return turn
 

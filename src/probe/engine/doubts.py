@@ -1,11 +1,11 @@
 """What makes the audio of a stream doubtful: its own bytes, when they came, what the server says of them. Pure."""
 
-import math
 import string
 from collections.abc import Iterator, Sequence
 
-from probe.audio import duration_ns
-from probe.protocols.segments import Attribution, Segment
+from probe.audio import duration_ns, same_duration
+from probe.engine.speech import Heard
+from probe.protocols.segments import Segment
 from probe.timestamps import milliseconds
 
 # How a WAV file begins: 44 bytes that are no samples, and would be taken for the first sound.
@@ -15,10 +15,10 @@ _LETTERS = string.printable.encode()
 _NO_CHANCE, _ENOUGH = 64, 1024
 
 
-def of_audio(attribution: Attribution) -> list[str]:
+def of_audio(heard: Heard) -> list[str]:
     """Look at a turn's audio that is over, or has failed; returns a sentence for each doubt, none of them twice."""
-    segments = attribution.all
-    found = [*attribution.doubts(), *_of_durations(segments), *_of_formats(segments)]
+    segments = heard.all
+    found = [*heard.doubts(), *_of_durations(segments), *_of_formats(segments)]
     return list(dict.fromkeys(found))
 
 
@@ -29,15 +29,15 @@ def _of_durations(segments: Sequence[Segment]) -> Iterator[str]:
         own_ms = milliseconds(duration_ns(len(segment.pcm), segment.sample_rate))
         so_far_ms += own_ms
         # Servers may say how long a segment lasts, or the stream so far.
-        if segment.stated_ms and segment.frames and not _any_close(segment.stated_ms, own_ms, so_far_ms):
+        if (
+            segment.stated_ms
+            and segment.frames
+            and not any(same_duration(segment.stated_ms, ms) for ms in (own_ms, so_far_ms))
+        ):
             yield (
                 f"chunk {segment.chunk_num}: the server says that its audio lasts {segment.stated_ms:.6g} ms, and its "
                 f"bytes last {own_ms:.0f} ms at the target's sample_rate"
             )
-
-
-def _any_close(stated_ms: float, *measured: float) -> bool:
-    return any(math.isclose(stated_ms, ms, rel_tol=0.05, abs_tol=50) for ms in measured)
 
 
 def _of_formats(segments: Sequence[Segment]) -> Iterator[str]:

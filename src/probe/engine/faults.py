@@ -1,19 +1,17 @@
 """How a run ends early."""
 
-from probe.record import Role, Stage
+from probe.engine.lines import Line
+from probe.record import Stage
 
 
 class Fault(Exception):
-    """A server did not do its part: ends the run with this stage and reason.
+    """A server did not do its part: ends the run with this stage and reason. `line`: on which it did not."""
 
-    `server` needs to be said only where the stage does not: which one could not be connected to.
-    """
-
-    def __init__(self, stage: Stage, reason: str, detail: str, server: Role | None = None) -> None:
+    def __init__(self, stage: Stage, reason: str, detail: str, line: Line | None = None) -> None:
         super().__init__(detail)
         self.stage: Stage = stage
         self.reason = reason
-        self.server = server
+        self.line = line
 
 
 class Busy(Exception):

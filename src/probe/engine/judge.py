@@ -18,7 +18,8 @@ _AUDIO_FAULTS = {
 
 async def finished(turn: TurnInProgress) -> Turn:
     """A turn as the record has it, its audio measured."""
-    spoken = {segment.chunk_num: segment for segment in turn.tts.segments.all}
+    heard = turn.tts.heard
+    spoken = {segment.chunk_num: segment for segment in heard.all}
     chunks = []
     for each in turn.llm.chunks:
         chunk, segment = each.chunk(), spoken.get(each.chunk_num)
@@ -29,8 +30,9 @@ async def finished(turn: TurnInProgress) -> Turn:
         turn_num=turn.turn_num,
         user=turn.user,
         chunks=tuple(chunks),
-        done=turn.tts.segments.done,
-        stray_audio_bytes=turn.tts.segments.stray_bytes,
+        done=heard.done,
+        stray_audio_bytes=heard.stray_bytes,
+        model=turn.llm.model,
         usage_tokens=turn.llm.usage_tokens,
         server_times=turn.llm.server_times,
     )

@@ -8,14 +8,17 @@ from msgspec.structs import replace
 
 from probe.engine.cutter import cut, undecided
 from probe.engine.faults import Busy, Fault
+from probe.engine.lines import LLM
 from probe.engine.session import Session
 from probe.protocols.base import (
+    Answering,
     ChunkEnd,
     Done,
     Event,
     LlmConversation,
     Malformed,
     Question,
+    Reasoned,
     Refused,
     ServerTimes,
     Step,
@@ -83,6 +86,8 @@ class LlmSide:
         self.chunks: list[LlmChunk] = []
         self.finished = False
         self.pausing = conversation.pausing
+        # As the server names the one that answers.
+        self.model: str | None = None
         self.usage_tokens: int | None = None
         self.server_times: Mapping[str, float] = {}
         self._session = session
@@ -119,12 +124,12 @@ class LlmSide:
     async def complete(self) -> LlmChunk:
         """Read the chunk that has begun to its end."""
         while self._reading is not None:
-            await self._session.pump(NEVER, "llm")
+            await self._session.pump(NEVER, LLM)
         return self.chunks[-1]
 
     async def finish(self) -> None:
         """Have the server give back what it holds for the answer, without waiting for its word."""
-        await self._session.perform("llm", self._conversation.finish())
+        await self._session.perform(LLM, self._conversation.finish())
 
     async def await_release(self, timeout_s: float) -> None:
         """Wait until the server has given that back, or `timeout_s`. A server that doesn't is not at fault."""
@@ -141,7 +146,7 @@ class LlmSide:
         self.finished = True
         self._reading = None
         steps = self._conversation.release(self._session.clock.now(), round(timeout_s * NS_PER_S))
-        await self._session.perform("llm", steps)
+        await self._session.perform(LLM, steps)
         await self.await_release(timeout_s)
 
     def on_event(self, event: Event, at: int) -> None:
@@ -156,10 +161,10 @@ class LlmSide:
                 self._end_chunk(chunk, event, at)
             case Done(reason) if chunk is not None:
                 self._end_answer(chunk, ChunkEnd(final=True, reason=reason), at)
-            case Usage(tokens):
-                self.usage_tokens = tokens
-            case ServerTimes(values):
-                self.server_times = values
+            case Reasoned() if chunk is not None:
+                self._reasoned(chunk)
+            case Answering() | Usage() | ServerTimes():
+                self._note(event)
             case Refused(fatal=True) if chunk is not None:
                 raise self._refusal(event)
             case Malformed(detail) if self.owes:
@@ -173,7 +178,7 @@ class LlmSide:
         return self._reading
 
     async def _request(self, chunk: LlmChunk, steps: Iterable[Step]) -> None:
-        chunk.inference_start = await self._session.perform("llm", steps)
+        chunk.inference_start = await self._session.perform(LLM, steps)
         self._session.report("llm_start", chunk.inference_start, chunk.chunk())
 
     def _token(self, chunk: LlmChunk, content: str, kind: str, at: int) -> None:
@@ -200,6 +205,26 @@ class LlmSide:
             piece: str | None = content
             while piece and self._reading is not None:
                 piece = self._cut(self._reading, piece, at)
+
+    def _note(self, event: Answering | Usage | ServerTimes) -> None:
+        """What the server says of its answer beside the text."""
+        match event:
+            case Answering(model):
+                self.model = model
+            case Usage(tokens):
+                self.usage_tokens = tokens
+            case ServerTimes(values):
+                self.server_times = values
+
+    def _reasoned(self, chunk: LlmChunk) -> None:
+        """What seemed to be the answer was none. Where some of it has been handed on, it is too late for that."""
+        if chunk.chunk_num > 1:
+            spoken = "reasoning came as answer, up to a </think>, and was spoken: the server needs a reasoning parser"
+            raise Fault("llm", "malformed", f"{spoken}, or the target opens_reasoning = true")
+        self._reasoning_tokens += len(chunk.tokens)
+        chunk.tokens.clear()
+        chunk.undecided = ""
+        chunk.first_answer_token = None
 
     def _last_token_of(self, chunk: LlmChunk) -> int | None:
         """The token before this one, of the same request: a chunk that needed none goes on where the last was cut."""

@@ -11,10 +11,11 @@ from probe.clock import Clock
 from probe.engine import doubts, judge
 from probe.engine.dialogue import Dialogue
 from probe.engine.faults import Busy, Fault, Stopped
+from probe.engine.lines import LLM, TTS, Line
 from probe.engine.session import Session
 from probe.protocols.base import Terms
 from probe.protocols.choice import Protocols
-from probe.record import INTERRUPTED, Event, Plan, Role, RunRecord
+from probe.record import INTERRUPTED, Event, Plan, RunRecord
 from probe.transport.connector import Connector
 
 
@@ -64,7 +65,7 @@ async def run(
         whole = dialogue.failure(await dialogue.diagnose(fault), ended)
         failure = judge.with_what_was_before(whole, unheard)
     found = tuple(
-        f"turn {turn.turn_num}, {doubt}" for turn in dialogue.turns for doubt in doubts.of_audio(turn.tts.segments)
+        f"turn {turn.turn_num}, {doubt}" for turn in dialogue.turns for doubt in doubts.of_audio(turn.tts.heard)
     )
     connects, said = tuple(dialogue.session.connects), tuple(dialogue.session.said)
     return RunRecord(plan, started, ended, connects, turns, failure, skipped, found, said)
@@ -75,9 +76,11 @@ def _dialogue(
 ) -> Dialogue:
     servers, limits = plan.target.servers, plan.target.limits
     llm = protocols.llm.converse(Terms(servers["llm"], plan.run_id, limits.llm_s))
-    tts = protocols.tts.converse(Terms(servers["tts"], plan.run_id, limits.tts_s))
-    framings: dict[Role, str] = {"llm": protocols.llm.framing, "tts": protocols.tts.framing}
-    session = Session(plan, framings, {"llm": llm, "tts": tts}, connector, clock, observe)
+    terms = Terms(servers["tts"], plan.run_id, limits.tts_s)
+    first = protocols.tts.converse(terms)
+    others = {Line("tts", n): protocols.tts.converse(terms) for n in range(2, first.concurrency + 1)}
+    tts = {TTS: first, **others}
+    session = Session(plan, protocols, {LLM: llm, **tts}, connector, clock, observe)
     return Dialogue(session, protocols, llm, tts)
 
 
@@ -106,5 +109,5 @@ def _where(error: Exception) -> str:
 def _overdue(session: Session, limit_s: float) -> Fault:
     if session.stage in ("llm", "tts"):
         return Fault(session.stage, "run_deadline", f"the run took longer than {limit_s:g} s")
-    waited_for = session.connects[-1].server if session.connects else None
+    waited_for = Line(session.connects[-1].server) if session.connects else None
     return Fault("connect", "timeout", f"the run took longer than {limit_s:g} s", waited_for)

@@ -1,14 +1,17 @@
 """A run's connections and conversations: opened, written to, and read together, so that a wait for one sees both."""
 
+import asyncio
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from typing import Protocol, TypeVar
 
 from probe.clock import Clock
 from probe.engine.discretion import discreet, secrets_of, without
-from probe.engine.faults import Fault
+from probe.engine.faults import Busy, Fault
 from probe.engine.inquiry import inquire
+from probe.engine.lines import Line
 from probe.protocols.base import Action, Close, Connect, Conversation, Drop, Event, Inquiry, Send, Step, words_of
+from probe.protocols.choice import Protocols
 from probe.record import REASONS, Chunk, EventKind, Plan, Role, Stage
 from probe.record import Connect as ConnectRecord
 from probe.record import Event as ProgressEvent
@@ -49,8 +52,8 @@ class Session:
     def __init__(
         self,
         plan: Plan,
-        framings: Mapping[Role, str],
-        conversations: Mapping[Role, Conversation],
+        protocols: Protocols,
+        conversations: Mapping[Line, Conversation],
         connector: Connector,
         clock: Clock,
         observe: Callable[[ProgressEvent], None],
@@ -61,23 +64,26 @@ class Session:
         # What servers said beside their answers, in their own words: errors, reasons, frames that are no protocol.
         self.said: list[str] = []
         # Who listens, in the turn that goes on.
-        self.sides: dict[Role, Side] = {}
+        self.sides: dict[Line, Side] = {}
         self.stage: Stage = "connect"
         self.turn_num = 0
-        self._framings = framings
+        self._framings: Mapping[Role, str] = {"llm": protocols.llm.framing, "tts": protocols.tts.framing}
+        self._refused_handshake = protocols.refused_handshake
         self._conversations = conversations
         self._connector = connector
         self._inbox = Inbox(clock)
         self._observe = observe
-        self._links: dict[Role, Link] = {}
-        self._numbers: dict[Role, int] = dict.fromkeys(conversations, 0)
-        # How each server's last connection ended, for a person.
-        self._endings: dict[Role, str] = {}
+        self._links: dict[Line, Link] = {}
+        self._opened_so_far = 0
+        # The connections that are read, by their number.
+        self._read: dict[int, Line] = {}
+        # How each line's last connection ended, for a person.
+        self._endings: dict[Line, str] = {}
         self._secrets = {role: secrets_of(server) for role, server in plan.target.servers.items()}
-        # Each server's last sign of life, or our last request to it.
-        self._heard: dict[Role, int] = dict.fromkeys(conversations, 0)
+        # Each line's last sign of life, or our last request on it.
+        self._heard: dict[Line, int] = dict.fromkeys(conversations, 0)
         # What conversations want done about what they have read.
-        self._to_do: deque[tuple[Role, Action]] = deque()
+        self._to_do: deque[tuple[Line, Action]] = deque()
 
     def report(self, kind: EventKind, at: int, chunk: Chunk | None = None, text: str = "") -> None:
         """Pass an event on to the one who watches this run, if anyone does."""
@@ -99,29 +105,29 @@ class Session:
             del self.said[MAX_QUOTES - 1 :]
             self.said.append(quoted)
 
-    def connected(self, role: Role) -> bool:
-        return role in self._links
+    def connected(self, line: Line) -> bool:
+        return line in self._links
 
-    async def connect(self, role: Role) -> None:
-        """Open a connection where there is none. Raises Fault of stage connect."""
-        if role in self._links:
+    async def connect(self, line: Line) -> None:
+        """Open a connection where there is none. Raises Fault of stage connect, and Busy."""
+        if line in self._links:
             return
         before, self.stage = self.stage, "connect"
         start = self.clock.now()
         end = None
         try:
-            self._links[role] = await self._opened(role)
+            self._links[line] = await self._opened(line)
             end = self.clock.now()
         except ConnectError as error:
-            self.quote(role, error.said)
-            stage: Stage = "connect" if error.reason in REASONS["connect"] else "internal"
-            raise Fault(stage, error.reason, str(error), role if stage == "connect" else None) from error
+            raise self._unopened(line, error) from error
         finally:
-            self.connects.append(ConnectRecord(role, start, end))
+            self.connects.append(ConnectRecord(line.role, start, end))
         self.stage = before
-        self.report("connected", end, text=f"{_NAMES[role]} {without_secrets(self.plan.target.servers[role].url)}")
+        self.report(
+            "connected", end, text=f"{_NAMES[line.role]} {without_secrets(self.plan.target.servers[line.role].url)}"
+        )
 
-    async def perform(self, role: Role, steps: Iterable[Step]) -> int:
+    async def perform(self, line: Line, steps: Iterable[Step]) -> int:
         """Do what a conversation wants done, in order; returns the moment of its last write, 0 without. Raises Fault.
 
         A request that can't be written is the end of its connection; the conversation may know another way.
@@ -130,49 +136,49 @@ class Session:
         for step in steps:
             match step:
                 case Connect():
-                    await self.connect(role)
+                    await self.connect(line)
                 case Send(frame):
                     try:
-                        written = await self._send(role, frame)
+                        written = await self._send(line, frame)
                     except Fault as fault:
-                        self._abort(role)
+                        self._abort(line)
                         ended = Ended("closed", str(fault))
-                        instead = [*self._conversations[role].received(ended, self.clock.now())]
+                        instead = [*self._conversations[line].received(ended, self.clock.now())]
                         if not instead:
                             raise
-                        return await self.perform(role, instead)
+                        return await self.perform(line, instead)
                 case Close():
-                    await self.drop(role)
+                    await self.drop(line)
                 case Drop():
-                    self._abort(role)
+                    self._abort(line)
                 case event:
-                    self._hear(role, event, self.clock.now())
+                    self._hear(line, event, self.clock.now())
         return written
 
-    async def pump(self, until: int, *waited: Role) -> bool:
+    async def pump(self, until: int, *waited: Line) -> bool:
         """Let the sides read the next arrival; False when `until` passes without one.
 
         Raises Fault where one of `waited`, the servers that owe something, has been silent for longer than it may.
         """
         if waited:
-            self.stage = _STAGES[waited[0]]
-        silences = [(self._heard[role] + self._patience_ns(role), role) for role in waited]
-        wakes = [(at, role) for role, each in self._conversations.items() if (at := each.wakes_at()) is not None]
+            self.stage = _STAGES[waited[0].role]
+        silences = [(self._heard[line] + self._patience_ns(line), line) for line in waited]
+        wakes = [(at, line) for line, each in self._conversations.items() if (at := each.wakes_at()) is not None]
         first = min(until, *(at for at, _ in silences), *(at for at, _ in wakes), NEVER)
         arrival = await self._inbox.get(first)
         # What was due before it: a server that never stops talking must not put it off for ever.
-        due = [role for at, role in wakes if at <= (first if arrival is None else arrival.at)]
-        for role in due:
-            await self.perform(role, self._conversations[role].wake(self.clock.now()))
+        due = [line for at, line in wakes if at <= (first if arrival is None else arrival.at)]
+        for line in due:
+            await self.perform(line, self._conversations[line].wake(self.clock.now()))
         if arrival is not None:
             self._dispatch(arrival)
             await self._perform_pending()
         if due or arrival is not None:
             return True
-        for at, role in silences:
+        for at, line in silences:
             if at <= first:
-                silence = f"nothing from the {_NAMES[role]} server for {self._patience_s(role):g} s"
-                raise Fault(_STAGES[role], "timeout", silence)
+                silence = f"nothing from the {_NAMES[line.role]} server for {self._patience_s(line):g} s"
+                raise Fault(_STAGES[line.role], "timeout", silence, line)
         return False
 
     async def rest(self, seconds: float) -> None:
@@ -186,79 +192,99 @@ class Session:
         """Ask a server over HTTP what it says of itself; None where it does not answer."""
         return await inquire(self._connector, inquiry, INQUIRY_TIMEOUT_S)
 
-    async def drop(self, role: Role) -> None:
+    async def drop_all(self) -> None:
+        """Close every connection."""
+        await asyncio.gather(*(self.drop(line) for line in [*self._links]))
+
+    async def drop(self, line: Line) -> None:
         """Close a connection where there is one."""
-        if (link := self._forget(role)) is not None:
+        if (link := self._forget(line)) is not None:
             await link.close()
 
-    def _abort(self, role: Role) -> None:
-        if (link := self._forget(role)) is not None:
+    def _abort(self, line: Line) -> None:
+        if (link := self._forget(line)) is not None:
             link.abort()
 
-    def _forget(self, role: Role) -> Link | None:
+    def _forget(self, line: Line) -> Link | None:
         """Read no more of a connection."""
-        self._numbers[role] += 1
-        return self._links.pop(role, None)
+        self._read_no_more(line)
+        return self._links.pop(line, None)
 
-    async def _opened(self, role: Role) -> Link:
-        self._numbers[role] += 1
-        number = self._numbers[role]
+    def _read_no_more(self, line: Line) -> None:
+        self._read = {number: each for number, each in self._read.items() if each != line}
+
+    async def _opened(self, line: Line) -> Link:
+        self._read_no_more(line)
+        self._opened_so_far += 1
+        number = self._opened_so_far
+        self._read[number] = line
 
         def deliver(at: int, frame: Incoming) -> None:
-            self._inbox.put(Arrival(at, role, number, frame))
+            self._inbox.put(Arrival(at, line.role, number, frame))
 
-        server = self.plan.target.servers[role]
+        server = self.plan.target.servers[line.role]
         headers = {"traceparent": f"00-{self.plan.trace_id}-{self.plan.span_id}-01", **server.headers}
-        endpoint = Endpoint(server.url, self._framings[role], headers)
+        endpoint = Endpoint(server.url, self._framings[line.role], headers)
         return await self._connector.open(endpoint, deliver, self.plan.target.limits.connect_s)
 
-    async def _send(self, role: Role, frame: Outgoing) -> int:
-        if role not in self._links:
-            raise self._ended(role, "closed")
-        self._heard[role] = self.clock.now()
+    def _unopened(self, line: Line, error: ConnectError) -> Fault | Busy:
+        if error.refusal is not None:
+            server = self.plan.target.servers[line.role]
+            refused = self._refused_handshake(error.refusal, server)
+            self.quote(line.role, refused.said)
+            detail = f"{without_secrets(server.url)}: {refused.message}"
+            return Busy(detail) if refused.busy else Fault("connect", refused.reason, detail, line)
+        self.quote(line.role, error.said)
+        stage: Stage = "connect" if error.reason in REASONS["connect"] else "internal"
+        return Fault(stage, error.reason, str(error), line)
+
+    async def _send(self, line: Line, frame: Outgoing) -> int:
+        if line not in self._links:
+            raise self._ended(line, "closed")
+        self._heard[line] = self.clock.now()
         try:
-            return await self._links[role].send(frame, self._patience_s(role))
+            return await self._links[line].send(frame, self._patience_s(line))
         except SendError as error:
-            raise Fault(_STAGES[role], error.reason, f"{_NAMES[role]}: {error}") from error
+            raise Fault(_STAGES[line.role], error.reason, f"{_NAMES[line.role]}: {error}", line) from error
 
     def _dispatch(self, arrival: Arrival) -> None:
-        role, frame = arrival.server, arrival.frame
-        if arrival.connection != self._numbers[role]:
+        line, frame = self._read.get(arrival.connection), arrival.frame
+        if line is None:
             return
-        self._heard[role] = arrival.at
+        self._heard[line] = arrival.at
         if isinstance(frame, Ended):
-            self.quote(role, frame.said)
+            self.quote(line.role, frame.said)
         wants = len(self._to_do)
-        for step in self._conversations[role].received(frame, arrival.at):
+        for step in self._conversations[line].received(frame, arrival.at):
             if isinstance(step, Action):
-                self._to_do.append((role, step))
+                self._to_do.append((line, step))
             else:
-                self._hear(role, step, arrival.at)
+                self._hear(line, step, arrival.at)
         if isinstance(frame, Ended):
-            self._links.pop(role, None)
-            self._endings[role] = frame.detail
-            side = self.sides.get(role)
+            self._links.pop(line, None)
+            self._endings[line] = frame.detail
+            side = self.sides.get(line)
             if side is not None and side.owes and len(self._to_do) == wants:
-                raise self._ended(role, frame.how)
+                raise self._ended(line, frame.how)
 
-    def _hear(self, role: Role, event: Event, at: int) -> None:
-        event = discreet(event, self._secrets[role])
-        self.quote(role, words_of(event))
-        if (side := self.sides.get(role)) is not None:
+    def _hear(self, line: Line, event: Event, at: int) -> None:
+        event = discreet(event, self._secrets[line.role])
+        self.quote(line.role, words_of(event))
+        if (side := self.sides.get(line)) is not None:
             side.on_event(event, at)
 
-    def _ended(self, role: Role, how: str) -> Fault:
-        detail = f"{_NAMES[role]} server ended the connection: {self._endings.get(role)}"
-        return Fault(_STAGES[role], how, detail)
+    def _ended(self, line: Line, how: str) -> Fault:
+        detail = f"{_NAMES[line.role]} server ended the connection: {self._endings.get(line)}"
+        return Fault(_STAGES[line.role], how, detail, line)
 
     async def _perform_pending(self) -> None:
         while self._to_do:
-            role, action = self._to_do.popleft()
-            await self.perform(role, (action,))
+            line, action = self._to_do.popleft()
+            await self.perform(line, (action,))
 
-    def _patience_s(self, role: Role) -> float:
+    def _patience_s(self, line: Line) -> float:
         limits = self.plan.target.limits
-        return limits.llm_s if role == "llm" else limits.tts_s
+        return limits.llm_s if line.role == "llm" else limits.tts_s
 
-    def _patience_ns(self, role: Role) -> int:
-        return round(self._patience_s(role) * NS_PER_S)
+    def _patience_ns(self, line: Line) -> int:
+        return round(self._patience_s(line) * NS_PER_S)

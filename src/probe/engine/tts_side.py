@@ -1,8 +1,9 @@
-"""The TTS server's side of a turn: text after text, and whose the audio is that comes."""
+"""A conversation with the TTS server in a turn: text after text, and whose the audio is that comes."""
 
 from collections.abc import Callable
 
 from probe.engine.faults import Busy, Fault
+from probe.engine.lines import Line
 from probe.engine.session import Session
 from probe.protocols.base import (
     Audio,
@@ -16,24 +17,33 @@ from probe.protocols.base import (
     TtsConversation,
 )
 from probe.protocols.segments import Segment
-from probe.record import EventKind, Role
-from probe.timestamps import NEVER
+from probe.record import EventKind
+from probe.timestamps import NEVER, NS_PER_S
+
+# What a server says of all texts, so soon after one was sent, it may have said before it had that.
+CROSSING_S = 1.0
 
 Report = Callable[[EventKind, int, Segment], None]
 
 
 class TtsSide:
-    """The speech of one turn."""
+    """The speech of one turn, as far as it is asked for on this line."""
 
-    def __init__(self, session: Session, conversation: TtsConversation, report: Report) -> None:
+    def __init__(self, session: Session, line: Line, conversation: TtsConversation, report: Report) -> None:
         self.segments = conversation.attribution()
         # The last thing that the server said without giving up.
         self.complaint = ""
         self._session = session
+        self._line = line
         self._conversation = conversation
         self._report = report
         self._opened = False
         self._ready = False
+        self._closing = False
+        # Whether the server ended its stream with a text unspoken.
+        self._broke_off = False
+        # The text that was on its way when the server ended its stream: it may begin another for it.
+        self._crossed: Segment | None = None
         self._cancelled = False
 
     @property
@@ -50,53 +60,57 @@ class TtsSide:
         self._opened = True
         self._session.stage = "tts"
         try:
-            await self._session.perform("tts", self._conversation.open(self._session.clock.now()))
+            await self._session.perform(self._line, self._conversation.open(self._session.clock.now()))
             while not self._ready:
-                await self._session.pump(NEVER, "tts")
+                await self._session.pump(NEVER, self._line)
         except Fault as fault:
             raise self._explained(fault, "no_stream", "it did not get ready") from fault
 
     async def speak(self, chunk_num: int, text: str) -> Segment:
         """Hand a text to the server."""
         self.require_open()
+        if self.segments.done is not None:
+            # Servers end a stream that was idle, or has lasted long enough: the next text has another.
+            self._ready = False
+            self.segments.reopen()
+            await self.open()
         now = self._session.clock.now()
         # The segment is there before the write: audio may arrive while the write still waits.
         segment = self.segments.speak(chunk_num, text, now)
-        segment.sent = await self._session.perform("tts", self._conversation.speak(text, now))
+        segment.sent = await self._session.perform(self._line, self._conversation.speak(text, now))
         return segment
-
-    async def settle(self) -> None:
-        """Wait until every text sent has been spoken, or is held back by the server until more text comes."""
-        while not self.settled:
-            await self.step("tts")
-            self.require_open()
 
     async def close(self) -> None:
         """Say that no more text comes."""
+        self._closing = True
         self.segments.close()
-        await self._session.perform("tts", self._conversation.close(self._session.clock.now()))
-
-    async def finish(self) -> None:
-        """Wait until the server has said that all audio is sent."""
-        while self.segments.done is None:
-            await self.step("tts")
+        if self.segments.done is None:
+            await self._session.perform(self._line, self._conversation.close(self._session.clock.now()))
 
     async def cancel(self) -> None:
         """Stop whatever is being spoken, and read no more of it; nothing to do for a stream that is over."""
         self._cancelled = True
-        if self.owes and self._session.connected("tts"):
+        if self.owes and self._session.connected(self._line):
             self._opened = False
-            await self._session.perform("tts", self._conversation.cancel())
+            await self._session.perform(self._line, self._conversation.cancel())
 
-    async def step(self, *waited: Role) -> None:
-        """Let one thing happen while these servers owe something; a wait of the attribution's may be what is over."""
-        wakes_at = self.segments.wakes_at()
-        try:
-            if not await self._session.pump(NEVER if wakes_at is None else wakes_at, *waited):
-                now = self._session.clock.now()
-                self._report_end(self.segments.expire(now), now)
-        except Fault as fault:
+    def expire(self, now: int) -> None:
+        """Act on a wait of the attribution's, if it is over."""
+        self._report_end(self.segments.expire(now), now)
+
+    def was_silent(self, fault: Fault) -> None:
+        """The server has been silent for as long as it may. Raises Fault, unless it owed nothing but its word."""
+        now = self._session.clock.now()
+        over = self.segments.give_up(now)
+        if over is not None:
+            self._report_end(over, now)
+        elif self._crossed is None or self._crossed is not self.segments.pending():
             raise self._of_silence(fault) from fault
+        elif self._closing:
+            # It was the answer after all: nothing for the last text.
+            self.segments.finish(now)
+        else:
+            raise self._ended_early()
 
     def on_event(self, event: Event, at: int) -> None:
         if self._cancelled:
@@ -112,17 +126,31 @@ class TtsSide:
             case SegmentEnd(audio_ms, how):
                 self._report_end(self.segments.marker(at, audio_ms, how), at)
             case Done(segments=generated) if self._ready and self.segments.done is None:
-                last = self.segments.pending()
-                self.segments.finish(at, generated)
-                self._report_end(last, at)
+                self._done(generated, at)
             case Refused():
                 self._refused(event, at)
             case Malformed(detail) if self.owes:
-                raise Fault("tts", "malformed", f"TTS server sent a frame that is not its protocol: {detail}")
+                raise self._fault("malformed", f"TTS server sent a frame that is not its protocol: {detail}")
 
     def complaint_as_ending(self) -> str:
         """That the server complained, as the end of a sentence."""
         return f"; before that: {self.complaint}" if self.complaint else ""
+
+    def _done(self, generated: int | None, at: int) -> None:
+        # A wait that was over by then, however late we read.
+        self.expire(at)
+        last = self.segments.pending()
+        self.segments.finish(at, generated)
+        self._report_end(last, at)
+        unspoken = [each for each in self.segments.all if each.end is None]
+        if last is not None and unspoken == [last] and self._crosses(last, at):
+            self._crossed = last
+            self.segments.reopen()
+            return
+        self._broke_off = (last is not None or unspoken != []) and not self._closing
+
+    def _crosses(self, segment: Segment, at: int) -> bool:
+        return segment is not self._crossed and at - segment.sent < CROSSING_S * NS_PER_S
 
     def _audio(self, pcm: bytes, at: int) -> None:
         segment = self.segments.audio(pcm, at) if self._ready else None
@@ -137,18 +165,26 @@ class TtsSide:
             self._report("tts_late_audio", at, segment)
 
     def _refused(self, refusal: Refused, at: int) -> None:
-        if self.owes and refusal.busy and not any(each.frames for each in self.segments.all):
+        # Where we ask for several texts at once, it may be our own requests that it is busy with.
+        alone = self._line.number == 1 and not any(each.frames for each in self.segments.all)
+        if self.owes and refusal.busy and alone:
             raise Busy(refusal.message)
         if self.owes and refusal.fatal:
-            raise Fault("tts", refusal.reason, f"TTS server: {refusal.message}")
+            raise self._fault(refusal.reason, f"TTS server: {refusal.message}")
         self.complaint = refusal.message
         words = f": {refusal.said}" if refusal.said else ""
         self._session.report("warning", at, text=f"TTS server: {refusal.message}{words}")
 
     def require_open(self) -> None:
-        """Raise Fault where the server has ended the turn's stream by itself."""
-        if self.segments.done is not None:
-            raise Fault("tts", "ended_early", "TTS server said done before it was asked to close")
+        """Raise Fault where the server has ended the turn's stream by itself, with a text unspoken."""
+        if self._broke_off:
+            raise self._ended_early()
+
+    def _ended_early(self) -> Fault:
+        return self._fault("ended_early", "TTS server said done before it was asked to close")
+
+    def _fault(self, reason: str, detail: str) -> Fault:
+        return Fault("tts", reason, detail, self._line)
 
     def _of_silence(self, fault: Fault) -> Fault:
         """What was waited for when nothing came."""
@@ -164,7 +200,7 @@ class TtsSide:
         """Say of a silence what was missing, and what the server said before it."""
         if fault.stage != "tts" or fault.reason != "timeout":
             return fault
-        return Fault("tts", reason, f"{what}: {fault}{self.complaint_as_ending()}")
+        return self._fault(reason, f"{what}: {fault}{self.complaint_as_ending()}")
 
     def _report_end(self, segment: Segment | None, at: int) -> None:
         if segment is None:

@@ -1,18 +1,19 @@
 """One turn: the LLM's side, the TTS server's side, and the chunks that join them; in either flow."""
 
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
 from probe.audio import speakable
 from probe.engine.faults import Fault
+from probe.engine.lines import LLM, Line
 from probe.engine.llm_side import LlmChunk, LlmSide
 from probe.engine.session import Session
-from probe.engine.tts_side import TtsSide
+from probe.engine.speech import Speech
 from probe.protocols.base import LlmConversation, Question, TtsConversation
 from probe.protocols.segments import Segment
-from probe.record import Chunk, EventKind, Flow, Role
+from probe.record import Chunk, EventKind, Flow
 
 # A slot is normally given back in milliseconds; one that isn't must not hold up the next turn for long.
 END_PATIENCE_S = 1.0
@@ -23,13 +24,15 @@ MAX_EMPTY_CHUNKS = 20
 class TurnInProgress:
     """A turn while it goes on."""
 
-    def __init__(self, session: Session, llm: LlmConversation, tts: TtsConversation, turn_num: int) -> None:
+    def __init__(
+        self, session: Session, llm: LlmConversation, tts: Mapping[Line, TtsConversation], turn_num: int
+    ) -> None:
         self.turn_num = turn_num
         self.user = session.plan.scenario.user_turns[turn_num - 1]
         self.llm = LlmSide(session, llm)
-        self.tts = TtsSide(session, tts, self.report_segment)
+        self.tts = Speech(session, tts, self.report_segment)
         self._session = session
-        # Text that goes with the next chunk's: white space alone is not worth a request, but may part two words.
+        # Text that goes with the next chunk's: nobody hears it by itself, but it may part two words, or shape the next.
         self._unsent = ""
 
     def answer(self) -> str:
@@ -72,25 +75,23 @@ class TurnInProgress:
         """The LLM goes on while the TTS server works; a complete chunk waits until that is free."""
         spoken = 0
         while not (self.llm.finished and spoken == len(self.llm.chunks)):
-            while spoken < self.llm.complete_chunks and self.tts.settled:
+            while spoken < self.llm.complete_chunks and self.tts.free:
                 await self._speak(self.llm.chunks[spoken])
                 spoken += 1
             _require_progress(self.llm.chunks)
             if self.llm.owes and not self.llm.reading:
                 await self.llm.resume(self._session.plan.scenario.next_pause)
-            waited: list[Role] = ["llm"] if self.llm.reading else []
-            if waited or not self.tts.settled:
-                await self.tts.step(*waited, *(() if self.tts.settled else ("tts",)))
-                self.tts.require_open()
+            waited = (*((LLM,) if self.llm.reading else ()), *self.tts.speaking)
+            if waited:
+                await self.tts.step(*waited)
 
     async def _speak(self, chunk: LlmChunk) -> None:
-        """Hand a chunk's text over, once the server is free for it."""
+        """Hand a chunk's text over, once the server is free for it. Without a word there is nothing to be spoken."""
         text = self._unsent + chunk.text
-        if not text.strip():
+        if not speakable(text):
             self._unsent = text
             return
         self._unsent = ""
-        await self.tts.settle()
         segment = await self.tts.speak(chunk.chunk_num, text)
         self.report_segment("tts_text", segment.sent, segment)
 
@@ -120,5 +121,5 @@ def with_segment(chunk: Chunk, segment: Segment) -> Chunk:
 
 def _require_progress(chunks: list[LlmChunk]) -> None:
     last = chunks[-MAX_EMPTY_CHUNKS:]
-    if len(last) == MAX_EMPTY_CHUNKS and not any(chunk.text.strip() for chunk in last):
+    if len(last) == MAX_EMPTY_CHUNKS and not any(speakable(chunk.text) for chunk in last):
         raise Fault("llm", "no_progress", f"{MAX_EMPTY_CHUNKS} chunks in a row without a word")

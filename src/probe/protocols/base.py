@@ -1,8 +1,4 @@
-"""The seam between the engine and the wire protocols: what a server says (events), what is to be done (actions).
-
-A conversation is one run's talk with one server. It has state and nothing else: no socket, no clock, no waiting. Frames
-and times come in, events and actions come out; it never raises on what a server sent.
-"""
+"""The seam between the engine and the wire protocols: what a server says (events), what is to be done (actions)."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, ClassVar, Generic, Literal, TypeVar
@@ -28,6 +24,16 @@ class Token(Struct, frozen=True):
 
     text: str
     kind: Literal["answer", "reasoning"] = "answer"
+
+
+class Reasoned(Struct, frozen=True):
+    """What came as answer so far was reasoning: its end has come, and its start was none of the answer's."""
+
+
+class Answering(Struct, frozen=True):
+    """Which model answers, as the server names it."""
+
+    model: str
 
 
 class Refused(Struct, frozen=True):
@@ -121,8 +127,8 @@ class Unknown(Struct, frozen=True):
 
 
 Event = (
-    Ready | Token | ChunkEnd | Usage | ServerTimes | AudioFormat | Audio | SegmentEnd | Done | SpeechStopped
-    | Transcript | Refused | Malformed | Unknown
+    Ready | Token | Reasoned | Answering | ChunkEnd | Usage | ServerTimes | AudioFormat | Audio | SegmentEnd | Done
+    | SpeechStopped | Transcript | Refused | Malformed | Unknown
 )  # fmt: skip
 
 
@@ -180,7 +186,10 @@ class Question(Struct, frozen=True):
 
 
 class Conversation:
-    """What the engine needs of any protocol. Times are nanoseconds of the run's clock."""
+    """One run's talk with one server. It has state and nothing else: no socket, no clock, no waiting.
+
+    Frames and times (nanoseconds of the run's clock) come in, events and actions come out; foreign bytes never raise.
+    """
 
     def received(self, frame: Incoming, at: int) -> Iterable[Step]:
         """Take a frame, or the end of the connection. What it says, and what is to be done about it."""
@@ -228,6 +237,11 @@ class LlmConversation(Conversation):
 class TtsConversation(Conversation):
     """A TTS server that speaks the texts of a turn. A protocol overrides what it has."""
 
+    @property
+    def concurrency(self) -> int:
+        """How many texts of a turn may be unanswered at a time. Each is spoken in a conversation of its own."""
+        return 1
+
     def open(self, now: int) -> Iterable[Step]:
         """A turn begins: get ready for its texts. `Ready` says when."""
         del now
@@ -264,8 +278,7 @@ T = TypeVar("T")
 class Inquiry(Struct, Generic[T], frozen=True):
     """Something to ask a server over HTTP, outside of every measure: where, and how to read the body of its answer.
 
-    `headers` go with it: the conversation's own where it is the same server, since they may hold its credentials.
-    `statuses` are those of an answer that says something.
+    `headers` are the conversation's own where it is the same server; an answer with one of `statuses` says something.
     """
 
     url: str
@@ -274,11 +287,10 @@ class Inquiry(Struct, Generic[T], frozen=True):
     statuses: tuple[int, ...] = (200,)
 
     def __repr__(self) -> str:
-        """Without the headers, which may hold secrets."""
         return f"Inquiry(url={self.url!r}, read={self.read!r}, statuses={self.statuses!r})"
 
 
-# Questions about the same thing: the first answer that says something counts.
+# About the same thing: the first answer that says something counts.
 Inquiries = Sequence[Inquiry[T]]
 
 
@@ -293,7 +305,7 @@ class ServerProtocol(Struct, Generic[C_co], frozen=True):
     `options` is a msgspec Struct with a default for everything. The `schemes` are those of its URL; without `protocol`
     in a configuration, the first protocol with a URL's scheme is meant. `users` reads how many hold the server's slots,
     None where an answer does not say, of the server and of each one behind it; `identity` what serves; `voices` which
-    voices there are; `cold` whether the next request has to load a model first.
+    voices there are; `cold` whether the next request has to load a model first; `advice` what is wrong with its URL.
     """
 
     name: str
@@ -306,3 +318,4 @@ class ServerProtocol(Struct, Generic[C_co], frozen=True):
     identity: Callable[[ServerPlan], Inquiries[ServerIdentity]] = nothing
     voices: Callable[[ServerPlan], Inquiries[tuple[str, ...] | None]] = nothing
     cold: Callable[[ServerPlan], Inquiries[bool | None]] = nothing
+    advice: Callable[[ServerPlan], Inquiries[str | None]] = nothing

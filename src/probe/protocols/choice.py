@@ -1,12 +1,20 @@
 """The protocols of one target's servers, chosen before a run: all that the engine sees of which protocols there are."""
 
+from collections.abc import Callable
+
 from msgspec import Struct
 
-from probe.protocols.base import LlmConversation, ServerProtocol, TtsConversation
+from probe.protocols.base import LlmConversation, Refused, ServerProtocol, TtsConversation
+from probe.record import ServerPlan
+from probe.transport.framing.base import Refusal
 
 
 class Protocols(Struct, frozen=True):
-    """One per server that a run talks to."""
+    """One per server that a run talks to; and what the answer of one says that refuses a handshake, whatever it speaks.
+
+    Its reason is one of the record's reasons for the stage `connect`.
+    """
 
     llm: ServerProtocol[LlmConversation]
     tts: ServerProtocol[TtsConversation]
+    refused_handshake: Callable[[Refusal, ServerPlan], Refused]

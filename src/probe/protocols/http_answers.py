@@ -1,15 +1,23 @@
-"""HTTP answers that are failures, from whatever server: the status as a reason, the words in the body as a message."""
+"""HTTP answers that are failures, from whatever server: the status as a reason, the words in the body as a message.
+
+Those to a request, and those to a WebSocket handshake, which opened nothing then.
+"""
 
 import json
 from collections.abc import Iterator, Mapping
 from http import HTTPStatus
-from typing import Any
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+from msgspec.structs import replace
 
 from probe.protocols.base import Refused
 from probe.protocols.fields import one_line, shown
-from probe.transport.framing.base import Response
+from probe.record import ServerPlan
+from probe.transport.framing.base import Refusal, Response
 from probe.urls import without_secrets
 
+Said = TypeVar("Said")
 # More of a body is not read for the message in it.
 MAX_BODY_BYTES = 2**16
 # A server that has failed may stall in the middle of explaining: so long is its body waited for.
@@ -22,11 +30,17 @@ _MAX_DEPTH = 5
 _WORDS = ("message", "msg", "error", "errors", "detail", "details", "error_description", "title")
 # The status says that the server can't answer now; its words say whether it is about to.
 _LOADING = ("loading", "warming up", "not ready", "still starting")
-_CROWDED = ("busy", "too many", "queue is full", "queue full", "pending requests")
+_CROWDED = (
+    "busy", "too many", "queue is full", "queue full", "pending requests", "at capacity", "server is full", "no slot",
+)  # fmt: skip
 # What servers write where nothing went wrong.
 _NO_ERROR = (None, False, "")
 # What an answer or an event of one has, and a document that is an error has not.
 _ANSWERS = frozenset(("choices", "type"))
+# What the probe adds to the URL of an OpenAI-compatible server.
+_ENDPOINTS = ("/chat/completions", "/audio/speech")
+# HTTP's own names for statuses.
+_STATUSES = frozenset(HTTPStatus)
 # Types of bodies by the names that are ours to repeat. Anything else in a header might be a text.
 _MEDIA_TYPES: Mapping[str, str] = {"application/json": "JSON", "text/html": "HTML"} | {
     name: name
@@ -80,19 +94,76 @@ def succeeded(response: Response) -> bool:
 
 def refusal(response: Response, path: str, body: bytes) -> Refused:
     """A failed answer as one of the reasons of both stages, `llm` and `tts`, or as a server that is busy."""
-    status, words = response.status, words_in(body)
+    status = response.status
+    hint = about_base_url(path) if status == HTTPStatus.NOT_FOUND else None
     what = f"HTTP {status} for {path}"
+    return _refused(what if hint is None else f"{what} ({hint})", status, response.headers, body)
+
+
+def about_base_url(path: str) -> str | None:
+    """What is likely to be wrong with the URL of an OpenAI-compatible server that has nothing at this path."""
+    for endpoint in _ENDPOINTS:
+        base = path.removesuffix(endpoint)
+        if base != path and endpoint in base:
+            return f"leave {endpoint} out of the URL"
+        if base != path and not base.endswith("/v1"):
+            return "the URL of most servers ends in /v1"
+    return None
+
+
+def refused_handshake(answer: Refusal, server: ServerPlan) -> Refused:
+    """The answer to a handshake as one of the reasons of the stage `connect`, or as a server that is busy.
+
+    A status that is about the request, and none of the others, says that there is no WebSocket at this path.
+    """
+    status = answer.status
+    what = f"HTTP {status} instead of a WebSocket"
+    if status < HTTPStatus.MULTIPLE_CHOICES or (_is_refused_request(status) and status not in _REASONS):
+        return Refused(f"{what}; check the path", words_in(answer.body), reason="not_websocket")
+    if status == HTTPStatus.NOT_FOUND:
+        what = f"{what}; check the path"
+    return with_advice(_refused(what, status, answer.headers, answer.body), server)
+
+
+def with_advice(said: Said, server: ServerPlan) -> Said | Refused:
+    """What a server says; where it wants credentials, also whether it was given any."""
+    if not isinstance(said, Refused) or said.reason != "unauthorized":
+        return said
+    given = bool(server.headers) or urlsplit(server.url).username is not None or bool(urlsplit(server.url).query)
+    advice = "it does not accept the credentials that it was sent" if given else "no credentials were sent: set headers"
+    return replace(said, message=f"{said.message}; {advice}")
+
+
+def _is_refused_request(status: int) -> bool:
+    refused = HTTPStatus.BAD_REQUEST <= status < HTTPStatus.INTERNAL_SERVER_ERROR
+    return refused and status != HTTPStatus.TOO_MANY_REQUESTS
+
+
+def _refused(what: str, status: int, headers: Mapping[str, str], body: bytes) -> Refused:
     if HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.BAD_REQUEST:
-        where = one_line(without_secrets(response.headers.get("location", "")))
+        where = one_line(without_secrets(headers.get("location", "")))
         advice = "it redirects: enter the address that it is at" if where else "a redirect to nowhere"
         return Refused(f"{what}: {advice}", f"it redirects to {where}" if where else "", reason="not_found")
+    words = words_in(body)
+    if not words:
+        what = f"{what}: {_name(status)}"
     if status == HTTPStatus.TOO_MANY_REQUESTS:
         return Refused(what, words, busy=True)
     if status == HTTPStatus.SERVICE_UNAVAILABLE and _says(words, _CROWDED):
         return Refused(what, words, busy=True, reason="unavailable")
-    if status == HTTPStatus.SERVICE_UNAVAILABLE and _says(words, _LOADING):
+    if status == HTTPStatus.SERVICE_UNAVAILABLE and says_loading(words):
         return Refused(what, words, reason="loading")
     return Refused(what, words, reason=_REASONS.get(status, "server_error"))
+
+
+def _name(status: int) -> str:
+    """What HTTP calls a status, for an answer without words."""
+    return HTTPStatus(status).phrase if status in _STATUSES else "an unknown status"
+
+
+def says_loading(words: str) -> bool:
+    """Whether a server's words are that it can't answer yet, because its model is being loaded."""
+    return _says(words, _LOADING)
 
 
 def media_type(header: str) -> str:

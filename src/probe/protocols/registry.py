@@ -6,6 +6,7 @@ from typing import Literal
 from probe.protocols import llama_chunked, magpie, openai_chat, openai_speech
 from probe.protocols.base import LlmConversation, ServerProtocol, Terms, TtsConversation
 from probe.protocols.choice import Protocols
+from probe.protocols.http_answers import refused_handshake
 from probe.record import Role, Target
 
 LLM: dict[str, ServerProtocol[LlmConversation]] = {
@@ -23,7 +24,8 @@ PROTOCOLS: Mapping[Role, Mapping[str, ServerProtocol[LlmConversation] | ServerPr
 
 def chosen(target: Target) -> Protocols:
     """The protocols of a target's servers."""
-    return Protocols(LLM[target.servers["llm"].protocol], TTS[target.servers["tts"].protocol])
+    llm, tts = LLM[target.servers["llm"].protocol], TTS[target.servers["tts"].protocol]
+    return Protocols(llm, tts, refused_handshake)
 
 
 def answering(target: Target) -> Literal["pausing", "free_running"]:

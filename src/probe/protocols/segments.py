@@ -69,6 +69,15 @@ class Attribution(Protocol):
     def expire(self, now: int) -> Segment | None:
         """Act on a wait that `wakes_at` has bounded and that is over; returns the segment that this ended or held."""
 
+    def give_up(self, now: int) -> Segment | None:
+        """The server has been silent for as long as it may: end what is over but for its word, and return that.
+
+        None where nothing is: the silence is a failure.
+        """
+
+    def reopen(self) -> None:
+        """Note that the server has ended its stream: a text that was on its way to it, and the next, have another."""
+
     def doubts(self) -> Sequence[str]:
         """What can't be known for sure, in sentences for a person."""
 
@@ -130,6 +139,14 @@ class InOrder:
     def expire(self, now: int) -> Segment | None:
         del now
         return None
+
+    def give_up(self, now: int) -> Segment | None:
+        """The end of a segment is part of its answer here."""
+        del now
+        return None
+
+    def reopen(self) -> None:
+        self.done = None
 
     def doubts(self) -> Sequence[str]:
         return ()

@@ -13,11 +13,21 @@ from probe.reference.llm_stream import End, Reason
 CONNECT_SECONDS = 5
 HEALTH_SECONDS = 2
 HTTP_OK = 200
+REFUSALS = (
+    401,
+    403,
+    503,
+)  # a wrong key, a model that is still loaded: the client is told; what else breaks is no answer
 LONGEST_EVENT = 2**22  # bytes; a completion's last event repeats the prompt
+LONGEST_REFUSAL = 500  # characters
 SAMPLING = {"top_p": 0.95, "top_k": 40, "repeat_penalty": 1.1, "stop": [STOP], "cache_prompt": True}
 END_REASONS = {"eos": Reason.EOS, "word": Reason.STOP_WORD, "limit": Reason.MAX_TOKENS}
 
 log = logging.getLogger(__name__)
+
+
+class LlamaError(Exception):
+    """llama.cpp is there and answers no completion: the message has its status and its own words."""
 
 
 class Llama:
@@ -39,7 +49,10 @@ class Llama:
     async def complete(
         self, prompt: str, *, most_tokens: int, temperature: float, slot: int
     ) -> AsyncGenerator[str | End]:
-        """Yield tokens, then an End, also for llama.cpp's faults. Closing it cancels the work in llama.cpp."""
+        """Yield tokens, then an End, also for llama.cpp's faults. Closing it cancels the work in llama.cpp.
+
+        Raises LlamaError where it refuses to begin (`REFUSALS`).
+        """
         body = SAMPLING | {
             "prompt": prompt,
             "n_predict": most_tokens,
@@ -50,8 +63,10 @@ class Llama:
         tokens = 0
         try:
             async with self.session.post(f"{self.url}/completion", json=body, timeout=self.timeout) as answer:
+                if answer.status in REFUSALS:
+                    raise LlamaError(refusal(answer.status, await answer.text(errors="replace")))
                 if answer.status != HTTP_OK:
-                    raise ValueError(f"HTTP {answer.status}: {await answer.text(errors='replace'):.500}")  # noqa: TRY301
+                    raise ValueError(refusal(answer.status, await answer.text(errors="replace")))  # noqa: TRY301
                 async for line in answer.content:
                     for event in decode(line, tokens):
                         tokens += isinstance(event, str)
@@ -73,6 +88,15 @@ async def connect(url: str, silence_seconds: float) -> AsyncIterator[Llama]:
     connector = aiohttp.TCPConnector(force_close=True)
     async with aiohttp.ClientSession(connector=connector, read_bufsize=LONGEST_EVENT) as session:
         yield Llama(url, session, silence_seconds)
+
+
+def refusal(status: int, body: str) -> str:
+    """Say what a status and the body behind it mean: llama.cpp's own message, where there is one."""
+    try:
+        words = json.loads(body)["error"]["message"]
+    except (ValueError, LookupError, TypeError):
+        words = body
+    return f"llama.cpp answers HTTP {status}: {str(words)[:LONGEST_REFUSAL].strip() or 'without a word'}"
 
 
 def decode(line: bytes, tokens_before: int) -> list[str | End]:

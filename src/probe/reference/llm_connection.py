@@ -2,13 +2,14 @@
 
 import asyncio
 import json
+import logging
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 
 from aiohttp import WSMsgType, web
 
-from probe.reference.llama import Llama
+from probe.reference.llama import Llama, LlamaError
 from probe.reference.llm_prompt import chatml
 from probe.reference.llm_request import (
     ContinueStream,
@@ -30,6 +31,8 @@ from probe.reference.llm_stream import (
     take_chunk,
     token_reply,
 )
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +135,13 @@ class Connection:
 
     async def _answer(self, stream: Stream, pause: Pause) -> None:
         async with self.turn:
-            chunk = already_done() if stream.done else await self._take_chunk(stream, pause)
+            try:
+                chunk = already_done() if stream.done else await self._take_chunk(stream, pause)
+            except LlamaError as error:
+                log.warning("llama.cpp at %s: %s", self.engine.llama.url, error)
+                stream.generating, stream.done = False, True
+                await self._send(RequestError(str(error), stream.stream_id).reply)
+                return
             stream.text += chunk.text
             stream.done = not chunk.paused
             stream.generating = False  # before the reply, which the client may answer at once

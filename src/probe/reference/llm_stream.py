@@ -8,7 +8,9 @@ from enum import StrEnum
 
 MOST_TOKENS_TO_SENTENCE = 200
 MOST_TOKENS = 500
-CLOSERS = "\"'”’“»›)]}"  # noqa: RUF001 - typographic quotes are meant
+CLOSERS = "\"'”’“»›)]}」』）】》"  # noqa: RUF001 - typographic quotes are meant
+# Of Latin script, Chinese and Japanese, Hindi, Arabic and Urdu.
+ENDS = (".", "!", "?", "。", "．", "！", "？", "।", "॥", "؟", "۔")  # noqa: RUF001 - meant
 
 
 class Reason(StrEnum):
@@ -62,8 +64,8 @@ class Chunk:
 
 
 def ends_sentence(text: str) -> bool:
-    """Tell whether `text` ends in a full stop, ! or ?, closing quotes and brackets allowed after it."""
-    return text.rstrip(CLOSERS).endswith((".", "!", "?"))
+    """Tell whether `text` ends in a full stop, ! or ? of any script, closing quotes and brackets allowed after it."""
+    return text.rstrip(CLOSERS).endswith(ENDS)
 
 
 async def take_chunk(

@@ -126,6 +126,7 @@ def _turn(turn: Turn, measured: TurnMeasures) -> dict[str, Any]:
         "response_ttfa_ms": rounded(measured.response_ttfa_ms),
         "llm_tokens_per_second": rounded(measured.llm_tokens_per_second),
         "llm_longest_stall_ms": rounded(measured.llm_longest_stall_ms),
+        "llm_model": turn.model,
         "usage_tokens": turn.usage_tokens,
         "server_times_ms": rounded(dict(turn.server_times)),
         "done_ts": _ts(turn.done),

@@ -76,6 +76,8 @@ def _summary(record: RunRecord, summary: Summary, width: int) -> Iterator[str]:
     wall = summary.wall_time_ms
     factor = "" if summary.realtime_factor is None else f" ({summary.realtime_factor:.1f}x real time)"
     yield _figure("Total wall time", MISSING if wall is None else f"{wall / 1000:.1f} seconds{factor}")
+    if (models := _models(record)) is not None:
+        yield from wrapped(models, width, _figure("Model", ""))
     if record.cold:
         yield _figure("Cold start", "a model was loaded for this run")
     stray = sum(turn.stray_audio_bytes for turn in record.turns)
@@ -96,6 +98,13 @@ def _summary(record: RunRecord, summary: Summary, width: int) -> Iterator[str]:
     if summary.first is not None:
         yield from _stage_figures("First chunk", "", summary.first)
         yield from _stage_figures("Averages (all chunks)", "Avg ", summary.average)
+
+
+def _models(record: RunRecord) -> str | None:
+    """Which model answered, where it has another name than the one that was asked for: an alias, or another model."""
+    asked = record.plan.target.option("llm", "model")
+    others = dict.fromkeys(turn.model for turn in record.turns if turn.model not in (None, asked, f"{asked}:latest"))
+    return f"asked for {asked}, answered by {', '.join(map(str, others))}" if asked and others else None
 
 
 def _writing(turn: Turn, measured: TurnMeasures, width: int) -> Iterator[str]:

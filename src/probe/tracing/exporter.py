@@ -37,8 +37,9 @@ class Source(Protocol):
 class SpanSink:
     """Open the history with `count_spans=spans.count`, or there will be nothing to send.
 
-    `found_with` gives the change that was found with a run. `on_error` is called with every attempt that failed,
-    `on_dropped` with how many spans will never be sent; all from a thread of the sink.
+    `found_with` gives the change that was found with a run. `on_error` is called with an attempt that failed, and
+    `on_repeat` in its place where the one before failed for the same reason; `on_dropped` with how many spans will
+    never be sent; all from a thread of the sink.
     """
 
     name = "spans"
@@ -50,6 +51,7 @@ class SpanSink:
         version: str,
         *,
         on_error: Callable[[str, str], None],
+        on_repeat: Callable[[str, str], None],
         on_dropped: Callable[[int], None],
         found_with: FoundWith = lambda _run_id: None,
         first_backoff_s: float = FIRST_BACKOFF_S,
@@ -58,6 +60,9 @@ class SpanSink:
         self._collector = collector
         self._version = version
         self._on_error = on_error
+        self._on_repeat = on_repeat
+        # Why the last attempt failed; None after one that did not.
+        self._reason: str | None = None
         self._on_dropped = on_dropped
         self._found_with = found_with
         self._first_backoff_s = first_backoff_s
@@ -114,7 +119,7 @@ class SpanSink:
             backoff = min(max(2 * self._backoff_s, self._first_backoff_s), LONGEST_BACKOFF_S)
             self._backoff_s = max(backoff, after)
             self._wake.set()
-            self._on_error(self.name, f"{error}; next attempt in {self._backoff_s:g} s")
+            self._complain(str(error), f"{error}; next attempt in {self._backoff_s:g} s")
 
     def _send_some(self) -> bool:
         """Send one batch; False where there is nothing to send."""
@@ -146,16 +151,24 @@ class SpanSink:
                 self._batch = 1
                 return False
             self._batch = BATCH
-            self._drop(spans.count(batch[0]), f"run {batch[0].plan.run_id}: {error}")
+            self._on_dropped(spans.count(batch[0]))
+            self._complain(str(error), f"run {batch[0].plan.run_id}: {error}")
             return True
-        rejected = response.partial_success.rejected_spans
-        if rejected:
-            self._drop(rejected, f"the collector rejected {rejected} spans: {response.partial_success.error_message}")
+        # A collector may count as it likes, but no more than it was sent.
+        sent = sum(spans.count(each) for each in batch)
+        rejected = min(response.partial_success.rejected_spans, sent)
+        if rejected > 0:
+            self._on_dropped(rejected)
+            why = self._collector.reason(response.partial_success.error_message)
+            self._complain(why, f"the collector rejected {rejected} spans: {why or 'it does not say why'}")
+        else:
+            self._reason = None
         return True
 
-    def _drop(self, count: int, why: str) -> None:
-        self._on_dropped(count)
-        self._on_error(self.name, why)
+    def _complain(self, reason: str, what: str) -> None:
+        report = self._on_repeat if reason == self._reason else self._on_error
+        self._reason = reason
+        report(self.name, what)
 
     def _is_saved(self, record: RunRecord) -> bool:
         try:

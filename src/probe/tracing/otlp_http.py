@@ -5,6 +5,7 @@ from http import HTTPStatus
 from urllib.parse import urlsplit
 
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]  # has no stubs
+from google.rpc.status_pb2 import Status  # type: ignore[import-untyped]  # has no stubs
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTraceServiceRequest,
     ExportTraceServiceResponse,
@@ -15,7 +16,9 @@ from probe.transport import connection
 from probe.transport.ask import Answer, NoAnswerError, exchange
 from probe.transport.framing.base import Request
 
-_DEFAULT_PATH = "/v1/traces"
+_TRACES = "/v1/traces"
+# A path that ends so is a base, to which OTLP adds its own path, as in the addresses that vendors hand out.
+_BASES = ("", "otlp", "otel", "opentelemetry")
 _PROTOBUF = "application/x-protobuf"
 # Only these are about the spans. Any other is about the way there, which someone may put right.
 _REFUSALS = (400, 413, 422)
@@ -29,11 +32,13 @@ class HttpCollector:
     def __init__(self, endpoint: Endpoint) -> None:
         parts = urlsplit(endpoint.url)
         self._host = parts.hostname or ""
-        self._path = parts.path if parts.path not in ("", "/") else _DEFAULT_PATH
+        base = parts.path.rstrip("/")
+        self._path = base + _TRACES if base.rpartition("/")[2] in _BASES else parts.path
         self._query = parts.query and f"?{parts.query}"
         self._timeout_s = endpoint.timeout_s
         headers = {**endpoint.headers, "Content-Type": _PROTOBUF}
-        self._endpoint = connection.Endpoint(endpoint.url, "http1", headers)
+        self._reason = endpoint.reason
+        self._connection = connection.Endpoint(endpoint.url, "http1", headers)
 
     def send(self, request: ExportTraceServiceRequest) -> ExportTraceServiceResponse:
         """Deliver a request once. Raises UnavailableError, RefusedError.
@@ -42,15 +47,20 @@ class HttpCollector:
         """
         post = Request("POST", self._path + self._query, body=request.SerializeToString())
         try:
-            answer = asyncio.run(exchange(self._endpoint, post, self._timeout_s))
+            answer = asyncio.run(exchange(self._connection, post, self._timeout_s))
         except NoAnswerError as error:
             raise UnavailableError(f"{self._host}: {error}") from error
         if answer.status // 100 != 2:  # noqa: PLR2004 - HTTP's class of successes
             raise self._complaint(answer)
         return _response(answer.body)
 
+    def reason(self, said: str) -> str:
+        return self._reason(said)
+
     def _complaint(self, answer: Answer) -> Exception:
         detail = f"{self._host} answered {_named(answer.status)} to POST {self._path}"
+        if reason := self.reason(_words(answer)):
+            detail = f"{detail}: {reason}"
         if answer.status in _REFUSALS:
             return RefusedError(detail)
         after = answer.headers.get("retry-after", "")
@@ -60,6 +70,20 @@ class HttpCollector:
 def _named(status: int) -> str:
     """A status with HTTP's own name for it, where it has one."""
     return f"{status} {HTTPStatus(status).phrase}" if status in _STATUSES else str(status)
+
+
+def _words(answer: Answer) -> str:
+    """What an answer that is no success says: OTLP has a message for it, and proxies write what they like."""
+    if answer.headers.get("content-type", "").partition(";")[0].strip().lower() == _PROTOBUF:
+        status = Status()
+        try:
+            status.ParseFromString(answer.body)
+        except DecodeError:
+            return ""
+        return str(status.message)
+    # The name of where it was sent says more than the page of a redirect.
+    text = answer.headers.get("location", "") or answer.body.decode("utf-8", "replace")
+    return "" if text.lstrip().startswith("<") else text
 
 
 def _response(body: bytes) -> ExportTraceServiceResponse:

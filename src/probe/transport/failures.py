@@ -5,11 +5,8 @@ import socket
 import ssl
 from urllib.parse import urlsplit
 
-from probe.transport.framing.base import FramingError, Refusal, printable
-from probe.urls import without_secrets
+from probe.transport.framing.base import FramingError, Refusal
 
-# Answers of an HTTP server that has no WebSocket at this path.
-_WRONG_PATH = (200, 404, 405, 426)
 # What an address with TLS would be without, and the other way round.
 _PLAIN = {"wss": "ws", "https": "http"}
 _TLS = {plain: tls for tls, plain in _PLAIN.items()}
@@ -37,8 +34,8 @@ def why_not(error: BaseException, url: str, timeout_s: float) -> tuple[str, str]
         case ssl.SSLError():
             return "tls", f"{url}: {_tls_failure(error, url)}"
         case HandshakeRefusedError():
-            status = error.refusal.status
-            return "not_websocket", f"{url}: HTTP {status} instead of a WebSocket{_where_else(error.refusal)}"
+            # Who knows what servers say knows better what this is.
+            return "not_websocket", f"{url}: HTTP {error.refusal.status} instead of a WebSocket"
         case ConnectionError():
             return "closed", f"{url}: the server ended the connection during the handshake; {_tls_hint(url)}"
         case OSError():
@@ -51,9 +48,6 @@ def said_in(error: BaseException) -> str:
     match error:
         case FramingError():
             return error.said
-        case HandshakeRefusedError():
-            location = error.refusal.headers.get("location", "")
-            return printable(f"it redirects to {without_secrets(location)}") if location else ""
     return ""
 
 
@@ -64,12 +58,6 @@ def _what(url: str) -> str:
 def _too_late(url: str, timeout_s: float) -> str:
     what = "WebSocket handshake" if _what(url) == "WebSocket" else "connection"
     return f"{url}: no {what} within {timeout_s:g} s; {_tls_hint(url, plain='does that server answer there?')}"
-
-
-def _where_else(answer: Refusal) -> str:
-    if answer.headers.get("location"):
-        return "; it redirects: enter the address that it is at"
-    return "; check the path" if answer.status in _WRONG_PATH else ""
 
 
 def _tls_failure(error: ssl.SSLError, url: str) -> str:

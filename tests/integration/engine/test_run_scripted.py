@@ -17,11 +17,13 @@ from probe.plan import new_plan
 from probe.protocols.registry import chosen
 from probe.record import INTERRUPTED, Plan, RunRecord
 from probe.reference.faults import (
+    Drop,
     LlmScript,
     ScriptedLlm,
     ScriptedTts,
     TtsScript,
     TtsTurn,
+    Wait,
     llm,
     tts,
 )
@@ -30,6 +32,9 @@ from probe.transport.connector import SocketConnector
 
 # Only bounds a hang; everything healthy here answers within milliseconds.
 PATIENT = {"connect_s": 60, "llm_s": 60, "tts_s": 60, "run_s": 120, "release_s": 20, "hold_s": 20}
+
+
+LIMITS_ALONE = {name: value for name, value in PATIENT.items() if name != "hold_s"}
 
 
 def plan(
@@ -84,6 +89,53 @@ async def test_every_timestamp_is_the_servers_truth(generation: Any) -> None:
     ends_by = ["marker", "marker"] if generation == "newer" else ["gap", "done"]
     assert [c.segment_end for c in chunks] == ends_by * 2
     assert len([c for c in record.connects if c.server == "tts"]) == (1 if generation == "newer" else 2)
+
+
+def _texts(server: ScriptedTts) -> list[str]:
+    return [entry.json["text"] for entry in server.log.received("text") if entry.json["type"] == "text"]
+
+
+async def test_a_client_that_goes_on_hears_a_kept_text_as_soon() -> None:
+    """Eight words, of an older server that speaks ten: the second text goes out as soon as the LLM server has it."""
+    turn = (llm.chunk(" Why did the unicorn cross the wide road", first=0.05), llm.last_chunk(", my dear?", first=0.05))
+    script = TtsScript(
+        generation="older", target_audio_ms=4000, turns=(TtsTurn(segments=(tts.speech(400, first=0.03),)),)
+    )
+    async with ScriptedLlm(LlmScript(turns=(turn,))) as llm_server, ScriptedTts(script) as tts_server:
+        known = TargetConfig.of(
+            llm_url=llm_server.url,
+            tts={"url": tts_server.url, "generation": "older", "hold_s": 60},
+            limits=LIMITS_ALONE,
+        )
+        record = await go(new_plan(known.record("scripted"), ScenarioConfig.of(turns=1).record("default")))
+    assert (record.failure, outcome(record)) == (None, "ok")
+    assert _texts(tts_server) == [" Why did the unicorn cross the wide road", ", my dear?"]
+    assert [chunk.segment_end for chunk in record.turns[0].chunks] == ["merged", "done"]
+    asked = next(e for e in llm_server.log.received("text") if e.json["action"] == "start_stream")
+    truth_ms = (tts_server.log.sent("binary")[0].at_ns - asked.at_ns) / 1e6
+    response_ms = measure_run(record)[0].response_ttfb_ms
+    assert response_ms is not None
+    assert 130 <= response_ms <= truth_ms + 1000, "a machine may be slow"
+    assert truth_ms < 30_000, "no text was waited for"
+
+
+@pytest.mark.parametrize("generation", ["newer", "older"])
+async def test_each_stream_that_ends_by_itself_is_followed_by_another(generation: Any) -> None:
+    """Three of them in a turn of three texts, and each text's audio is what its own stream sent."""
+    chunks = (llm.chunk(" Hello there."), llm.chunk(" How are you?", first=0.3), llm.last_chunk(" Bye.", first=0.3))
+    ended = (tts.DONE, Drop()) if generation == "older" else (tts.DONE,)
+    after = () if generation == "older" else (tts.SEGMENT_COMPLETE,)
+    streams = [TtsTurn(segments=((*tts.speech(ms), *after, Wait(0.2), *ended),), after_segment=()) for ms in (200, 300)]
+    script = TtsScript(generation=generation, turns=(*streams, TtsTurn(segments=(tts.speech(400),))))
+    async with ScriptedLlm(LlmScript(turns=(chunks,))) as llm_server, ScriptedTts(script) as tts_server:
+        record = await go(plan(llm_server.url, tts_server.url))
+    assert (record.failure, outcome(record)) == (None, "ok")
+    assert _texts(tts_server) == [" Hello there.", " How are you?", " Bye."]
+    assert [chunk.audio_bytes for chunk in record.turns[0].chunks] == [44 * ms for ms in (200, 300, 400)]
+    assert record.turns[0].stray_audio_bytes == 0
+    inits = [entry for entry in tts_server.log.received("text") if entry.json["type"] == "init"]
+    assert len(inits) == 3
+    assert len([c for c in record.connects if c.server == "tts"]) == (1 if generation == "newer" else 3)
 
 
 async def test_the_wav_is_what_was_sent(tmp_path: Path) -> None:

@@ -263,6 +263,26 @@ async def test_check_config_shows_what_is_unknown(tmp_path: Path) -> None:
     assert "ms; users: unknown; cold: unknown" in lines.splitlines()[1]
 
 
+async def test_check_config_says_what_is_wrong_with_a_base_url(tmp_path: Path) -> None:
+    async with serving(GOOD, pages=VLLM_PAGES) as server, ScriptedTts() as tts:
+        entry(tmp_path, server.url.removesuffix("/v1"), tts.url)
+        _, lines = await _check_config(tmp_path)
+        entry(tmp_path, f"{server.url}/chat/completions", tts.url)
+        _, more = await _check_config(tmp_path)
+    assert lines.splitlines()[1].endswith("; advice: the URL of most servers ends in /v1")
+    assert more.splitlines()[1].endswith("; advice: leave /chat/completions out of the URL")
+
+
+async def test_a_single_run_asks_what_serves_as_the_daemon_does() -> None:
+    async with serving(GOOD, pages=VLLM_PAGES) as server, ScriptedTts() as tts:
+        command = ("-m", "probe", "run", "--json", "--llm-url", server.url, "--model", "m", "--tts-url", tts.url)
+        process = await asyncio.create_subprocess_exec(sys.executable, *command, stdout=asyncio.subprocess.PIPE)
+        async with asyncio.timeout(60):
+            out, _ = await process.communicate()
+    document = json.loads(out)
+    assert (document["llm_model"], document["llm_build"], document["cold"]) == ("m", "0.20", False)
+
+
 async def test_check_config_shows_where_a_server_redirects_to(tmp_path: Path) -> None:
     answer = b"HTTP/1.1 302 Found\r\nLocation: ws://me:secret@elsewhere/ws?key=secret\r\nContent-Length: 0\r\n\r\n"
     async with serving(GOOD) as server, ScriptedTts(TtsScript(on_handshake=(Raw(answer), Drop()))) as tts:

@@ -168,8 +168,14 @@ BROKEN = {"error": {"message": "out of memory", "type": "server_error"}}
 @pytest.mark.parametrize(
     ("status", "body", "reason", "detail", "said"),
     [
-        (401, {"error": {"message": "Invalid API Key"}}, "unauthorized", "for /v1/audio/speech", "Invalid API Key"),
-        (403, {}, "unauthorized", "for /v1/audio/speech", "{}"),
+        (
+            401,
+            {"error": {"message": "Invalid API Key"}},
+            "unauthorized",
+            "speech; no credentials were sent: set headers",
+            "Invalid API Key",
+        ),
+        (403, {}, "unauthorized", "speech; no credentials were sent: set headers", "{}"),
         (404, {"detail": "Not Found"}, "not_found", "for /v1/audio/speech", "Not Found"),
         (
             400,

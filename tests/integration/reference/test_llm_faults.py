@@ -180,6 +180,25 @@ async def test_llama_cpp_that_refuses_is_an_empty_response(scripted: ScriptedLla
     assert (reply["type"], reply["reason"]) == ("done", "empty_response")
 
 
+@pytest.mark.parametrize(
+    ("status", "body", "said"),
+    [
+        (401, b'{"error": {"message": "Invalid API Key"}}', "llama.cpp answers HTTP 401: Invalid API Key"),
+        (503, b'{"error": {"message": "Loading model"}}', "llama.cpp answers HTTP 503: Loading model"),
+        (403, b"", "llama.cpp answers HTTP 403: without a word"),
+        (503, b'{"error": 7}', 'llama.cpp answers HTTP 503: {"error": 7}'),
+    ],
+)
+async def test_a_wrong_key_and_a_model_that_is_loading_are_told_apart(
+    scripted: ScriptedLlama, talk: Talk, status: int, body: bytes, said: str
+) -> None:
+    scripted.status, scripted.scripts = status, [writes(body)]
+    _, reply = await start(talk)
+    assert reply == {"stream_id": "s", "error": said}
+    _, reply = await talk.chunk(action="continue_stream", stream_id="s")
+    assert reply["reason"] == "already_done"
+
+
 async def test_stream_is_done_after_a_failure_and_keeps_its_slot(scripted: ScriptedLlama, talk: Talk) -> None:
     scripted.scripts = [breaks_off()]
     await start(talk)

@@ -132,10 +132,14 @@ def _on_handshake(*steps: Any) -> LlmScript:
     return LlmScript(on_handshake=steps)
 
 
-def _http(status: int, say: str = "") -> Row:
-    injected = f"HTTP {status} instead of an upgrade"
-    script = _on_handshake(Http(status, {"detail": "scripted"}))
-    return _row(f"http-{status}", injected, "not_websocket", say or f"HTTP {status}", llm=script)
+def _http(status: int, reason: str, say: str = "", words: str = "scripted", **parts: Any) -> Row:
+    name = "-".join((f"http-{status}", *(words.lower().split() if words != "scripted" else ())))
+    injected = f"HTTP {status} instead of an upgrade" + ("" if words == "scripted" else f', "{words}"')
+    script = _on_handshake(Http(status, {"detail": words}))
+    return _row(name, injected, reason, say or f"HTTP {status}", said=words, llm=script, **parts)
+
+
+SKIPPED = {"outcome": "skipped", "stage": ""}
 
 
 ROWS = (
@@ -163,22 +167,36 @@ ROWS = (
         "half-handshake", "half of the handshake, then nothing", "timeout",
         llm=_on_handshake(Raw(b"HTTP/1.1 101 Switching"), Stall()),
     ),
-    _http(200, "check the path"),
-    _http(403),
-    _http(404, "check the path"),
-    _http(500),
-    _http(503),
-    _row("wrong-path", "the URL's path is not the WebSocket's", "not_websocket", "check the path", llm_url=wrong_path),
+    _http(200, "not_websocket", "check the path"),
+    _http(400, "not_websocket", "check the path"),
+    _http(401, "unauthorized", "no credentials were sent"),
     _row(
-        "redirects", "a redirect to itself", "not_websocket", "it redirects",
+        "http-401-tts", "HTTP 401 to the wrong credentials", "unauthorized", "does not accept the credentials",
+        said="wrong key", where="TTS", tts=TtsScript(on_handshake=(Http(401, {"error": {"message": "wrong key"}}),)),
+        target='tts = { headers = { authorization = "Bearer wrong" } }',
+    ),
+    _http(403, "unauthorized"),
+    _http(404, "not_found", "check the path"),
+    _http(426, "not_websocket", "check the path"),
+    _http(429, "", **SKIPPED),
+    _http(500, "server_error"),
+    _http(501, "server_error"),
+    _http(502, "unavailable"),
+    _http(503, "unavailable"),
+    _http(503, "loading", words="Loading model"),
+    _http(503, "", words="too many connections", **SKIPPED),
+    _http(504, "unavailable"),
+    _row("wrong-path", "the URL's path is not the WebSocket's", "not_found", "check the path", llm_url=wrong_path),
+    _row(
+        "redirects", "a redirect to itself", "not_found", "it redirects",
         said="it redirects to /ws", llm=_on_handshake(REDIRECT, Drop()),
     ),
     _row(
-        "redirects-elsewhere", "a redirect to a working server", "not_websocket", "it redirects",
+        "redirects-elsewhere", "a redirect to a working server", "not_found", "it redirects",
         said="it redirects to ws://localhost:", llm_url=elsewhere,
     ),
     _row(
-        "redirects-twice", "an answer that redirects to two places", "not_websocket", "HTTP 302",
+        "redirects-twice", "an answer that redirects to two places", "not_found", "HTTP 302",
         said="it redirects to /ws", llm=_on_handshake(TWO_PLACES, Drop()),
     ),
     _row("another-protocol", "an SSH server answers", "not_websocket", llm=_on_accept(SSH_BANNER, Stall())),

@@ -3,7 +3,7 @@
 import struct
 from typing import Any
 
-from fault_matrix.over_http import ANSWER, CUTS, HARMLESS, REFUSALS, serving
+from fault_matrix.over_http import ANSWER, CUTS, FIRST, HARMLESS, REFUSALS, serving
 from fault_matrix.row import Row
 from probe.reference.faults import (
     CHAT,
@@ -111,6 +111,14 @@ ROWS = (
     _harmless("events", "an event stream", speech.sse()),
     _harmless("wav", "a WAV file without a size", speech.wav()),
     _harmless("other-rate", "another rate than the configured one", speech.pcm(rate=22_050)),
+    _harmless("text-without-word", "a text without a word, which the server refuses",
+              speech.pcm(), speech.pcm(), (Reply(500, chat.problem("nothing to speak")),),
+              llm_url=serving(CHAT, chat.answer(*FIRST, " How", " are", " you?", " \U0001f60a"))),
+    _harmless("two-at-once", "two requests at once, the second answered before the first",
+              (RAW, Wait(0.1), *speech.pcm()[1:]), speech.pcm(), target="tts.concurrency = 2"),
+    _row("one-at-a-time", "HTTP 429 for the second of two requests at once", "server_error",
+         (Stall(),), (Reply(429, chat.problem("one at a time")),), target="tts.concurrency = 2",
+         say="HTTP 429", said="one at a time"),
     _harmless("until-close", "a body that ends with its connection",
               (Head(200, {"Content-Type": "audio/pcm;rate=24000"}), Body(SAMPLES), Drop())),
     _harmless("closes-after-each", "closed after each answer without a word", (*speech.pcm(), Drop()), turns=2,

@@ -35,6 +35,9 @@ SPEECH = tts.speech(200)
 MARKER = Json({"type": "segment_complete", "segment": 1, "audio_ms": 200})
 SLOW_SECOND = llm_says(llm.chunk(" Hello there."), llm.last_chunk(" How are you?", first=0.6))
 THREE_CHUNKS = llm_says(llm.chunk(" Hello there."), llm.chunk(" How are you?"), llm.last_chunk(" I am fine."))
+EIGHT_WORDS = llm_says(llm.chunk(" Why did the unicorn cross the wide road"), llm.last_chunk(", my dear?"))
+KEEPING = TtsScript(generation="older", target_audio_ms=4000, turns=(TtsTurn(segments=(SPEECH,)),))
+ORDINALS = ("first", "second", "third")
 
 
 def _constant(value: int) -> Steps:
@@ -81,6 +84,13 @@ def _unmarked_stall(ms: int) -> Row:
                      longest_s=3.0)  # fmt: skip
 
 
+def _ends(first: Steps, generation: Any = "newer") -> TtsScript:
+    """A server whose first stream ends with its first segment, without having been asked to."""
+    after = () if generation == "newer" else None
+    ended = TtsTurn(segments=(first,), after_segment=after)
+    return TtsScript(generation=generation, turns=(ended, TtsTurn(segments=(SPEECH,))))
+
+
 # A server of the older generation does the same, and must come to the same.
 OF_BOTH_GENERATIONS = (
     "no-stream-created", "drop-at-init", "no-audio", "unknown-voice", "fatal-error", "complaint-and-silence",
@@ -118,8 +128,8 @@ NEWER = (
     *(_unmarked_stall(ms) for ms in (100, 400)),
     _row("stall-for-ever", "silence in the middle of the first segment, and nothing after it", "no_audio",
          (*SPEECH, Stall()), reached="segment"),
-    _row("stall-for-ever-marked", "silence in the middle of the second segment", "timeout", SPEECH, (*SPEECH, Stall()),
-         reached="second segment", say="no end of"),
+    _row("stall-for-ever-marked", "silence in the middle of the second segment, and no done", "timeout",
+         SPEECH, (*SPEECH, Stall()), reached="second segment", say="no done"),
     _row("stall-for-ever-unmarked", "silence in the middle of the last segment, and no done", "timeout",
          (*SPEECH, Stall()), generation="older", llm=ONE_CHUNK, reached="segment"),
     _harmless("drip", "frames of one byte", tts.pcm(audio.tone(20), size=1)),
@@ -152,13 +162,37 @@ NEWER = (
          reached="second segment", without=("leading_silence_ms", "combined_ttfa_ms"), longest_s=3.0,
          say="before that, turn 1, chunk 1: the TTS server sent nothing but silence"),
     _harmless("leading-silence", "300 ms of silence first", tts.speech(200, leading_silence_ms=300)),
-    _row("done-without-audio", "done in answer to a text", "ended_early", (tts.DONE,)),
+    _row("done-without-audio", "done in answer to a text", "ended_early", (tts.DONE,), after_segment=(),
+         limits={"tts_s": 0.5}),
+    _harmless("done-crosses-text", "done when the next text is on its way, which has a stream of its own all the same",
+              (*SPEECH, MARKER, Wait(0.1), tts.DONE), (tts.CREATED, *SPEECH, MARKER), after_segment=(),
+              llm=THREE_CHUNKS),
     _row("done-in-the-middle", "done in the middle of a segment", "ended_early", (*SPEECH, tts.DONE),
          reached="segment"),
-    _row("done-with-marker", "done right after the first segment", "ended_early", (*SPEECH, MARKER, tts.DONE),
-         after_segment=(), reached="segment"),
-    _row("done-while-llm-thinks", "done while the LLM server makes the second text", "ended_early",
-         (*SPEECH, MARKER, Wait(0.1), tts.DONE), after_segment=(), llm=SLOW_SECOND, reached="segment"),
+    _row("done-for-each-text", "done in answer to the second text, too", "ended_early",
+         tts=TtsScript(turns=(TtsTurn(segments=((*SPEECH, MARKER, tts.DONE),), after_segment=()),
+                              TtsTurn(segments=((tts.DONE,),), after_segment=()))),
+         llm=THREE_CHUNKS, reached="segment", limits={"tts_s": 0.5}),
+    _harmless("done-with-marker", "done right after the first segment", tts=_ends((*SPEECH, MARKER, tts.DONE))),
+    _harmless("done-while-llm-thinks", "done while the LLM server makes the second text",
+              tts=_ends((*SPEECH, MARKER, Wait(0.1), tts.DONE)), llm=SLOW_SECOND, longest_s=3.0),
+    _harmless("done-and-drop-while-llm-thinks", "done, and the end of the connection, while the LLM server does",
+              tts=_ends((*SPEECH, MARKER, Wait(0.1), tts.DONE, Drop())), llm=SLOW_SECOND, longest_s=3.0),
+    _harmless("done-while-llm-thinks-unmarked", "the same, older generation",
+              tts=_ends((*SPEECH, Wait(0.3), tts.DONE, Drop()), "older"), llm=SLOW_SECOND, longest_s=3.0),
+    _harmless("done-before-first-text", "done before the first text",
+              tts=replace(_ends(SPEECH), turns=(TtsTurn(on_init=(tts.CREATED, tts.DONE)), TtsTurn()))),
+    _harmless("done-after-last-text", "done while the LLM server makes what nobody speaks",
+              tts=_ends((*SPEECH, MARKER, Wait(0.1), tts.DONE)), reached="segment", longest_s=3.0,
+              llm=llm_says(llm.chunk(" Hello there."), llm.last_chunk(" ...", first=0.6))),
+    _harmless("text-without-word", "a text without a word, for which nothing comes", SPEECH, SPEECH, (Stall(),),
+              llm=llm_says(llm.chunk(" Hello there."), llm.chunk(" ..."), llm.last_chunk(" How are you?"))),
+    _harmless("last-text-without-word", "a last text without a word, for which nothing comes", SPEECH, (Stall(),),
+              llm=llm_says(llm.chunk(" Hello there."), llm.last_chunk(" \U0001f60a")), reached="segment"),
+    _harmless("text-kept", "an older server as it comes, which keeps the first eight words",
+              tts=KEEPING, llm=EIGHT_WORDS, target='tts.generation = "older"', reached="segment"),
+    _harmless("text-kept-by-unknown", "the same, of a server of which that is not known", tts=KEEPING, llm=EIGHT_WORDS,
+              limits={"hold_s": 0.3}, reached="segment"),
     _harmless("one-segment-tts", "audio and its marker in one piece",
               (Raw(b"".join(wire.frame(wire.BINARY, step.data) for step in SPEECH if isinstance(step, Binary))
                    + wire.frame(wire.TEXT, b'{"type":"segment_complete","segment":1}')),), after_segment=()),
@@ -216,9 +250,10 @@ NEWER = (
          reached="audio", say="1011 (internal error)", said="CUDA"),
     _row("tts-half-open", "frozen: no frame, no pong, no answer to a close frame", "no_audio",
          tts=TtsScript(turns=(TtsTurn(segments=((Stall(),),)),), on_client_close=(Stall(),)), longest_s=4.0),
-    _row("marker-missing-once", "one of three markers never comes", "timeout",
-         (*SPEECH, MARKER), SPEECH, (*SPEECH, MARKER), after_segment=(), llm=THREE_CHUNKS,
-         reached="second segment", say="no end of"),
+    *(_harmless(f"marker-missing-{n + 1}", f"the marker of the {which} of three segments never comes",
+                *((*SPEECH, MARKER) if n != each else SPEECH for each in range(3)), after_segment=(),
+                llm=THREE_CHUNKS, outcome="suspect" if n < 2 else "ok", limits={"tts_s": 2.0}, longest_s=5.0,
+                say="never marked the end of its audio" if n < 2 else "") for n, which in enumerate(ORDINALS)),
     _harmless("marker-twice", "a marker too many", after_segment=(tts.SEGMENT_COMPLETE, tts.SEGMENT_COMPLETE)),
     _harmless("done-twice", "done twice", on_close=(tts.DONE, tts.DONE)),
     _harmless("contradicting-duration", "a duration that contradicts the bytes", (*SPEECH,), outcome="suspect",

@@ -12,7 +12,12 @@ from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Any
 from unittest.mock import patch
 
-from fault_matrix.row import Row, Stage
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
+    ExportTracePartialSuccess,
+    ExportTraceServiceResponse,
+)
+
+from fault_matrix.row import Row, Stage, Url
 from probe.history.file import FILE_NAME
 from probe.protocols.llama_chunked.codec import LlamaChunked
 from probe.reference.faults import Entry, LlmScript, llm, refusing_port
@@ -136,6 +141,38 @@ async def no_collector(_stage: Stage) -> AsyncIterator[str]:
         yield f"http://127.0.0.1:{port}"
 
 
+def answering(answer: bytes) -> Url:
+    """A collector that answers every request alike."""
+
+    @asynccontextmanager
+    async def collector(_stage: Stage) -> AsyncIterator[str]:
+        async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            with suppress(asyncio.IncompleteReadError, ConnectionError):
+                await reader.readuntil(b"\r\n\r\n")
+                writer.write(answer)
+                await reader.read()
+            writer.close()
+
+        server = await asyncio.start_server(talk, "127.0.0.1", 0)
+        try:
+            yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        finally:
+            server.close()
+
+    return collector
+
+
+def http(status: str, body: bytes, kind: str = "text/plain") -> bytes:
+    head = f"HTTP/1.1 {status}\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n"
+    return head.encode() + body
+
+
+def rejecting(count: int) -> bytes:
+    partial = ExportTracePartialSuccess(rejected_spans=count, error_message="too old")
+    body = ExportTraceServiceResponse(partial_success=partial).SerializeToString()
+    return http("200 OK", body, "application/x-protobuf")
+
+
 @asynccontextmanager
 async def users_hold_the_slot(stage: Stage) -> AsyncIterator[None]:
     stage.llm.active_streams["somebody"] = []
@@ -168,6 +205,12 @@ ROWS = (
     _row("disk-full", "the disk is full: the history can't be written", disk_full),
     _row("history-locked", "somebody holds a lock on the history", history_locked, longest_s=2.0),
     _row("collector-hangs", "the collector takes the spans, and never answers", None, collector=silent_collector),
+    _row("collector-rejects-less-than-none", "the collector says that it rejected -1 spans", None,
+         collector=answering(rejecting(-1))),
+    _row("collector-rejects-more-than-sent", "the collector says that it rejected 2^62 spans", None,
+         collector=answering(rejecting(2**62))),
+    _row("collector-refuses-with-a-url", "the collector refuses, with 60 kB that look like one URL", None,
+         collector=answering(http("400 Bad Request", b"http://a?" + b")" * 60_000 + b"x"))),
     _row("collector-away", "nobody listens at the collector's address", None, collector=no_collector),
     _row("interrupted", "SIGTERM in the middle of a run", interrupted, outcome="skipped", say="interrupted",
          reached="nothing"),

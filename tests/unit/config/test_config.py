@@ -98,6 +98,14 @@ def test_a_file_says_what_differs(path: Path) -> None:
         ("target = 1", ["target: unknown key"]),
         ("[targetz.a]", ["targetz: unknown key"]),
         ("[targets.a]\nvoices = ['leo']", ["targets.a.voices: unknown key"]),
+        (
+            '[targets.a]\nheaders = { authorization = "Bearer K" }',
+            ["targets.a.headers: a server has them: write llm.headers or tts.headers in this target"],
+        ),
+        (
+            '[targets.a]\nllm_headers = { authorization = "Bearer K" }',
+            ["targets.a.llm_headers: a server has them: write llm.headers or tts.headers in this target"],
+        ),
         ("[targets.a.limits]\ngap_s = 1", ["targets.a.limits.gap_s: unknown key"]),
         ("[scenarios.s.next_pause]\nsentence = true", ["scenarios.s.next_pause.sentence: unknown key"]),
         # Names.

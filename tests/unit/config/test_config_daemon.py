@@ -102,6 +102,18 @@ def test_environment_outranks_secret_files_outrank_the_file(
     assert "secret" not in repr(otlp)
 
 
+def test_a_token_of_two_lines_is_wrong_where_it_is_read(
+    write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would be refused at each export, by a library that quotes it."""
+    token = tmp_path / "PROBE_OTLP__HEADERS__AUTHORIZATION"
+    token.write_text("Bearer SEKRET-1\nBearer SEKRET-2\n")
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
+    with pytest.raises(config.ConfigError) as caught:
+        config.load(write("[otlp]\ntimeout_s = 1"))
+    assert str(caught.value) == f"{token}: should be printable ASCII, on one line"
+
+
 def test_misspelt_variables_are_errors(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PROBE_DAEMN__STATE_DIR", "x")
     monkeypatch.setenv("PROBE_HTTP__PROT", "1")

@@ -20,6 +20,7 @@ from probe.record import Role, RunRecord, ServerPlan
 from probe.transport.connection import ConnectError, Deliver, Endpoint
 from probe.transport.framing.base import Body, BodyEnd, Ended, Incoming, Outgoing, Request, Response
 
+NOT_ACCEPTED = "it does not accept the credentials that it was sent"
 KEY = "sk-0123456789"
 QUERY = "query-secret"
 LLM = ServerPlan("openai_chat", f"http://h/v1?key={QUERY}", {}, {"authorization": f"Bearer {KEY}"})
@@ -52,7 +53,7 @@ def test_credentials_are_left_out_of_what_an_http_server_answers(virtual: Any) -
     quoted = json.dumps({"error": f"Incorrect API key: {KEY}"}).encode()
     record = measured(virtual, {"llm": (Response(401, {}), Body(quoted), BodyEnd())})
     assert record.failure is not None and record.failure.reason == "unauthorized"
-    assert record.failure.detail == "HTTP 401 for /v1/chat/completions"
+    assert record.failure.detail == f"HTTP 401 for /v1/chat/completions; {NOT_ACCEPTED}"
     assert record.said == ("LLM server: Incorrect API key: …",)
 
 
@@ -70,7 +71,7 @@ def test_credentials_are_left_out_of_what_a_tts_server_answers(virtual: Any) -> 
     record = measured(virtual, {"llm": ANSWER, "tts": refused})
     assert record.failure is not None
     assert (record.failure.stage, record.failure.reason) == ("tts", "unauthorized")
-    assert record.failure.detail == "TTS server: HTTP 401 for /v1/audio/speech"
+    assert record.failure.detail == f"TTS server: HTTP 401 for /v1/audio/speech; {NOT_ACCEPTED}"
     assert record.said == ("TTS server: no such key: …",)
 
 
@@ -99,7 +100,7 @@ def test_credentials_are_left_out_of_an_error_of_our_own(virtual: Any) -> None:
 
 
 def test_a_server_that_complains_all_the_time_is_quoted_only_so_often(virtual: Any) -> None:
-    session = Session(PLAN, {}, {}, Network(virtual.clock, {}), virtual.clock, runner.ignore)
+    session = Session(PLAN, chosen(PLAN.target), {}, Network(virtual.clock, {}), virtual.clock, runner.ignore)
     for number in range(100):
         session.quote("llm", f"complaint {number}")
         session.quote("llm", f"complaint {number}")

@@ -81,3 +81,33 @@ def test_a_text_that_is_not_spoken_is_named_however_far_the_answer_is(virtual: A
     network = FakeNetwork(answering(0.2, {"answer": "One. Two. Three."}), newer_tts(spoken(300), []))
     record = virtual.run(runner.run(plan, protocols(), network(virtual.clock), virtual.clock))
     assert (record.failure.reason, record.failure.chunk_num) == ("no_audio", 2)
+
+
+def test_what_turns_out_to_be_reasoning_is_none_of_the_answer(virtual: Any) -> None:
+    """A template that opens <think> itself: the server calls it an answer until it closes."""
+    plan = speaking(replace(PLAN, scenario=replace(PLAN.scenario, first_pause=SENTENCES, next_pause=SENTENCES)))
+    steps = (0.1, {"answer": "Hm"}, 0.1, {"answer": ", well"}, 0.1, {"reasoned": ""}, {"think": "</think>"}, 0.1)
+    network = FakeNetwork(answering(*steps, {"answer": "Hello. "}, {"model": "qwen3"}), newer_tts(spoken(300)))
+    record = virtual.run(runner.run(plan, protocols(), network(virtual.clock), virtual.clock))
+    (turn,) = record.turns
+    chunk = turn.chunks[0]
+    assert (record.failure, [each.text for each in turn.chunks]) == (None, ["Hello.", " "])
+    assert turn.model == "qwen3"
+    assert chunk.llm_first_answer_token - chunk.llm_first_token == 300_000_000
+    assert network.sent("tts", "text")[0]["text"] == "Hello."
+
+
+def test_an_answer_that_was_all_reasoning_is_none(virtual: Any) -> None:
+    plan = speaking(replace(PLAN, scenario=replace(PLAN.scenario, first_pause=SENTENCES, next_pause=SENTENCES)))
+    network = FakeNetwork(answering(0.1, {"answer": "Hm"}, {"reasoned": ""}), newer_tts(spoken(300)))
+    record = virtual.run(runner.run(plan, protocols(), network(virtual.clock), virtual.clock))
+    assert (record.failure.reason, record.failure.detail) == ("no_answer", "no answer text, 1 reasoning tokens")
+
+
+def test_reasoning_that_has_been_spoken_can_not_be_taken_back(virtual: Any) -> None:
+    plan = speaking(replace(PLAN, scenario=replace(PLAN.scenario, first_pause=SENTENCES, next_pause=SENTENCES)))
+    steps = (0.1, {"answer": "Hm. "}, {"answer": "Well"}, 0.1, {"reasoned": ""}, {"answer": "Hello."})
+    network = FakeNetwork(answering(*steps), newer_tts(spoken(300)))
+    record = virtual.run(runner.run(plan, protocols(), network(virtual.clock), virtual.clock))
+    assert (record.failure.stage, record.failure.reason) == ("llm", "malformed")
+    assert "opens_reasoning = true" in record.failure.detail

@@ -26,6 +26,10 @@ PLAN = Plan(
 )
 
 
+# What no server keeps back.
+TEN_WORDS = "Why did the unicorn cross the wide road last night"
+
+
 def turns(count: int, plan: Plan = PLAN) -> Plan:
     return replace(plan, scenario=replace(plan.scenario, user_turns=("Hello?",) * count))
 
@@ -149,6 +153,37 @@ def test_a_server_that_keeps_texts_below_four_seconds_is_not_waited_for(virtual:
     assert record.doubts == ()
     kept, second, _ = record.turns[0].chunks
     assert second.began - (kept.tts_text_sent or 0) == pytest.approx(2e9)
+
+
+@pytest.mark.parametrize("generation", ["older", None])
+def test_a_server_that_is_known_to_keep_a_text_gets_the_next_one_at_once(virtual: Any, generation: str | None) -> None:
+    """Eight words of ten: a client that goes on hears them with the next ones, and so does the probe."""
+    chunks = [
+        say("Why did the unicorn cross the wide road"),
+        say(" , my dear friend?"),
+        say(" Nobody knows.", done=True),
+    ]
+    server = JoiningTts(ttfb=0.3, target_ms=4000)
+    plan = replace(PLAN, target=TargetConfig.of(tts={"generation": generation}).record("test"))
+    record = go(virtual, FakeNetwork(llm(*chunks), server), plan)
+    first, second, _ = record.turns[0].chunks
+    waited_s = (second.began - (first.tts_text_sent or 0)) / 1e9
+    assert waited_s == pytest.approx(0 if generation else 2)
+    assert [chunk.segment_end for chunk in record.turns[0].chunks] == ["merged", "gap", "done"]
+    assert server.spoken == ["Why did the unicorn cross the wide road , my dear friend?", " Nobody knows."]
+    assert measure_run(record)[0].response_ttfb_ms == pytest.approx(170 + 140 + 300), "what such a client hears"
+    assert outcome(record) == "ok"
+
+
+def test_texts_of_one_word_each_are_waited_for_once(virtual: Any) -> None:
+    """As an older server counts, Chinese has no words: it speaks all of it at the end."""
+    server = JoiningTts(ttfb=0.3, target_ms=500)
+    record = go(virtual, FakeNetwork(llm(*map(say, ["你好。", "你是谁?", "再见。"]), say("走好。", done=True)), server))
+    assert server.spoken == ["你好。你是谁?再见。走好。"]
+    assert [chunk.segment_end for chunk in record.turns[0].chunks] == ["merged", "merged", "merged", "done"]
+    assert measure_run(record)[0].response_ttfb_ms == pytest.approx(4 * 100 + 300)
+    assert record.ended - record.started < 3e9, "the two seconds were waited for once"
+    assert outcome(record) == "ok"
 
 
 def test_a_slow_older_server_is_told_from_one_that_keeps_texts(virtual: Any) -> None:
@@ -362,11 +397,12 @@ def test_an_llm_that_fails(virtual: Any, chunk: list[Any], stage: str, reason: s
         ([0.1, {"type": "error", "message": "out of memory", "fatal": True}], "server_error"),
         ([0.1, {"type": "error", "message": "out of memory", "fatal": False}, 20.0], "no_audio"),
         ([20.0], "no_audio"),
-        ([0.1, {"type": "done"}], "ended_early"),
+        ([0.1, {"type": "done"}, 20.0], "ended_early"),
+        ([1.1, {"type": "done"}], "ended_early"),
     ],
 )
 def test_a_tts_that_fails(virtual: Any, segment: list[Any], reason: str) -> None:
-    network = FakeNetwork(llm(say("Why did the unicorn"), say("cross", done=True)), newer_tts(segment, []))
+    network = FakeNetwork(llm(say(TEN_WORDS), say("cross", done=True)), newer_tts(segment, []))
     record = go(virtual, network)
     assert record.failure is not None
     assert (record.failure.stage, record.failure.reason) == ("tts", reason)
@@ -479,12 +515,135 @@ def test_what_waited_to_be_read_before_we_asked_is_no_answer(virtual: Any) -> No
     assert record.turns[0].chunks[1].token_count == 1
 
 
-def test_done_before_the_last_text_is_told_also_where_nobody_waited_for_audio(virtual: Any) -> None:
-    thinking = say(" Again.", done=True, ttft=0.5)
-    early = [*frames(tone(300)), {"type": "segment_complete"}, 0.2, {"type": "done"}]
-    record = go(virtual, FakeNetwork(llm(say("Hello there."), thinking), newer_tts(early)))
+def answering_in_order(make: Any, segments: list[list[Any]]) -> Any:
+    """A server whose texts are answered in their order, whatever their connection."""
+
+    def made() -> Any:
+        peer = make(*[[] for _ in segments])()
+
+        def answer(request: dict[str, Any]) -> Iterable[Any]:
+            if request["type"] != "text":
+                return peer(request)  # type: ignore[no-any-return]
+            steps = segments.pop(0)
+            return [*steps, *([{"type": "segment_complete"}] if make is newer_tts and DONE not in steps else [])]
+
+        return answer
+
+    return made
+
+
+DONE = {"type": "done", "total_audio_ms": 300, "segments_generated": 1}
+
+
+@pytest.mark.parametrize(
+    ("make", "dropped", "connections"),
+    [(newer_tts, [], 1), (newer_tts, [DROP], 2), (older_tts, [DROP], 2), (older_tts, [], 2)],
+)
+def test_a_stream_that_ends_between_two_texts_is_followed_by_another(
+    virtual: Any, make: Any, dropped: list[Any], connections: int
+) -> None:
+    """Servers end a stream that was idle, or has lasted half a minute; the next text waits for the new one alone."""
+    thinking = say(" Again, and again.", done=True, ttft=0.9)
+    early = [0.2, *frames(tone(300)), *([{"type": "segment_complete"}] if make is newer_tts else []), 0.3, DONE]
+    texts = [[*early, *dropped], spoken(400)]
+    network = FakeNetwork(llm(say("Hello there."), thinking), answering_in_order(make, texts))
+    record = go(virtual, network)
+    assert (record.failure, record.doubts) == (None, ())
+    assert len([c for c in record.connects if c.server == "tts"]) == connections
+    assert [m["type"] for m in network.sent_to("tts")][:3] == ["init", "text", "init"]
+    assert [m["type"] for m in network.sent_to("tts")][-2:] == ["text", "close"]
+    first, second = measure_run(record)[0].chunks
+    assert [first.tts_ttfb_ms, second.tts_ttfb_ms] == pytest.approx([200, 200])
+    assert second.combined_ttfb_ms == pytest.approx(900 + 30 + 200), "the time that the new stream took is no latency"
+    assert record.turns[0].chunks[1].audio_bytes == len(tone(400))
+
+
+CREATED = {"type": "stream_created", "stream_id": "s"}
+
+
+@pytest.mark.parametrize("created", [[CREATED], []])
+def test_a_text_that_crosses_the_end_of_a_stream_is_spoken_in_the_next(virtual: Any, created: list[Any]) -> None:
+    """The server said `done` before it had the text, and begins a stream for it by itself; each text is sent once."""
+    chunks = [say("Hello there."), say(" How are you?"), say(" I am fine.", done=True)]
+    segments = [
+        [*marked(300), 0.15, DONE],
+        [*created, *marked(400), 0.15, DONE],
+        [*created, *marked(500)],
+    ]
+    network = FakeNetwork(llm(*chunks), newer_tts_of(segments))
+    record = go(virtual, network)
+    assert (record.failure, record.doubts, outcome(record)) == (None, (), "ok")
+    assert [m["type"] for m in network.sent_to("tts")] == ["init", "text", "text", "text", "close"]
+    assert [c.segment_end for c in record.turns[0].chunks] == ["marker"] * 3
+    assert [c.audio_bytes for c in record.turns[0].chunks] == [len(tone(ms)) for ms in (300, 400, 500)]
+
+
+def test_a_last_text_for_which_a_server_says_done_alone_has_no_audio(virtual: Any) -> None:
+    network = FakeNetwork(llm(say("Hello there.", done=True)), newer_tts_of([[]]))
+    record = go(virtual, network)
+    assert record.failure is not None
+    assert (record.failure.stage, record.failure.reason) == ("audio", "missing")
+
+
+def test_a_stream_that_has_ended_after_the_last_text_is_over(virtual: Any) -> None:
+    early = [0.2, *frames(tone(300)), {"type": "segment_complete"}, 0.2, DONE, DROP]
+    network = FakeNetwork(llm(say("Hello there."), say(" 😊", done=True, ttft=0.9)), newer_tts(early))
+    record = go(virtual, network)
+    assert (record.failure, outcome(record)) == (None, "ok")
+    assert network.sent("tts", "close") == []
+
+
+def test_done_for_a_text_that_was_kept_back_is_a_failure(virtual: Any) -> None:
+    """It would never be spoken: the next stream knows nothing of it."""
+    network = FakeNetwork(llm(say("Sure"), say(" thing, here it is.", done=True)), older_tts([2.05, DONE], spoken(300)))
+    record = go(virtual, network)
     assert record.failure is not None
     assert (record.failure.stage, record.failure.reason) == ("tts", "ended_early")
+
+
+def marked(ms: float) -> list[Any]:
+    return [*spoken(ms), {"type": "segment_complete", "segment": 1, "audio_ms": ms}]
+
+
+def newer_tts_of(segments: list[list[Any]]) -> Any:
+    """A newer server whose markers are those in its segments."""
+    left = list(segments)
+
+    def peer(request: dict[str, Any]) -> Iterable[Any]:
+        answers: dict[str, list[Any]] = {"init": [{"type": "stream_created"}], "close": [0.01, {"type": "done"}]}
+        return left.pop(0) if request["type"] == "text" else answers.get(request["type"], [])
+
+    return lambda: peer
+
+
+@pytest.mark.parametrize("missing", [1, 2])
+@pytest.mark.parametrize("turn_count", [1, 2])
+def test_a_marker_that_never_comes_is_a_doubt_and_no_failure(virtual: Any, missing: int, turn_count: int) -> None:
+    """All audio is there, so that only the wait was in vain; the figures are those of the run without the fault."""
+
+    def chunks() -> list[list[Any]]:
+        return [say("Hello there."), say(" How are you today?"), say(" I am fine."), say(" Bye now.", done=True)]
+
+    def measured(segments: list[list[Any]]) -> tuple[RunRecord, list[Any]]:
+        last = [marked(ms) for ms in (300, 500, 400, 350)] * (turn_count - 1)
+        record = go(
+            virtual, FakeNetwork(llm(*chunks() * turn_count), newer_tts_of([*last, *segments])), turns(turn_count)
+        )
+        figures = [
+            (each.combined_ttfb_ms, each.tts_ttfb_ms, each.tts_stream_time_ms, each.playout_gap_ms)
+            for each in measure_run(record)[-1].chunks
+        ]
+        return record, figures
+
+    healthy = [marked(ms) for ms in (300, 500, 400, 350)]
+    record, figures = measured([spoken(500) if n == missing else each for n, each in enumerate(healthy)])
+    assert record.failure is None
+    assert outcome(record) == "suspect"
+    assert record.doubts == (f"turn {turn_count}, chunk {missing + 1}: the server never marked the end of its audio",)
+    assert record.turns[-1].chunks[missing].segment_end == "gap"
+    sure, right = measured(healthy)
+    assert outcome(sure) == "ok"
+    assert figures == [pytest.approx(each) for each in right]
 
 
 def test_chunks_without_progress_end(virtual: Any) -> None:
@@ -582,14 +741,35 @@ def test_audio_that_is_no_speech(virtual: Any, pcm: bytes, reason: str) -> None:
     assert (record.failure.stage, record.failure.reason) == ("audio", reason)
 
 
-def test_silence_is_an_answer_to_punctuation(virtual: Any) -> None:
-    network = FakeNetwork(llm(say("..."), say("One two three.", done=True)), newer_tts([0.1, bytes(8800)], spoken(300)))
+def test_a_text_without_a_word_goes_with_the_next_one(virtual: Any) -> None:
+    """Nobody hears it, and servers pass over it without a word: there is nothing to wait for."""
+    network = FakeNetwork(
+        llm(say("..."), say(" One two three."), say(" 😊"), say(" - "), say(" Four five.", done=True)),
+        newer_tts(spoken(300), spoken(300)),
+    )
     record = go(virtual, network)
-    assert record.failure is None
+    assert [m["text"] for m in network.sent("tts", "text")] == ["... One two three.", " 😊 -  Four five."]
+    chunks = record.turns[0].chunks
+    assert [chunk.tts_text_sent is None for chunk in chunks] == [True, False, True, True, False]
+    assert [after.began for after in chunks[3:]] == [before.llm_done for before in chunks[2:4]], "asked for at once"
     turn = measure_run(record)[0]
-    assert turn.chunks[0].combined_ttfa_ms is None
-    assert turn.response_ttfb_ms == pytest.approx(200)
-    assert turn.response_ttfa_ms is not None and turn.response_ttfa_ms > 300
+    assert turn.response_ttfb_ms == pytest.approx(100 + 130 + 200)
+    assert [each.playout_gap_ms for each in turn.chunks] == [
+        None,
+        None,
+        None,
+        None,
+        pytest.approx(110 + 120 + 120 + 200 - 300),
+    ]
+    assert outcome(record) == "ok"
+
+
+def test_an_answer_that_ends_without_a_word_has_been_spoken(virtual: Any) -> None:
+    network = FakeNetwork(llm(say("One two three."), say(" 😊", done=True)), newer_tts(spoken(300)))
+    record = go(virtual, network)
+    assert [m["text"] for m in network.sent("tts", "text")] == ["One two three."]
+    assert outcome(record) == "ok"
+    assert record.ended - record.started < 1e9
 
 
 def test_traceparent_goes_to_both_servers(virtual: Any) -> None:

@@ -7,31 +7,35 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from probe.protocols.base import Refused
+from probe.protocols.base import Ready, Refused
 from probe.protocols.http_answers import (
     MAX_BODY_BYTES,
     FailedAnswer,
     complaint,
     media_type,
     refusal,
+    refused_handshake,
     succeeded,
+    with_advice,
     words_in,
 )
-from probe.record import REASONS
-from probe.transport.framing.base import Response
+from probe.record import REASONS, ServerPlan
+from probe.transport.framing.base import Refusal, Response
 
 
 @pytest.mark.parametrize(
     ("status", "body", "expected"),
     [
         (401, "Invalid API Key", Refused("HTTP 401 for /v1", "Invalid API Key", reason="unauthorized")),
-        (403, "", Refused("HTTP 403 for /v1", reason="unauthorized")),
-        (404, "", Refused("HTTP 404 for /v1", reason="not_found")),
+        (403, "", Refused("HTTP 403 for /v1: Forbidden", reason="unauthorized")),
+        (404, "", Refused("HTTP 404 for /v1: Not Found", reason="not_found")),
         (429, "busy", Refused("HTTP 429 for /v1", "busy", busy=True)),
-        (500, "", Refused("HTTP 500 for /v1")),
-        (400, "", Refused("HTTP 400 for /v1")),
-        (502, "", Refused("HTTP 502 for /v1", reason="unavailable")),
-        (504, "", Refused("HTTP 504 for /v1", reason="unavailable")),
+        (500, "", Refused("HTTP 500 for /v1: Internal Server Error")),
+        (501, "", Refused("HTTP 501 for /v1: Not Implemented")),
+        (599, "", Refused("HTTP 599 for /v1: an unknown status")),
+        (400, "", Refused("HTTP 400 for /v1: Bad Request")),
+        (502, "", Refused("HTTP 502 for /v1: Bad Gateway", reason="unavailable")),
+        (504, "", Refused("HTTP 504 for /v1: Gateway Timeout", reason="unavailable")),
         (503, "Service Unavailable", Refused("HTTP 503 for /v1", "Service Unavailable", reason="unavailable")),
         (503, "Loading model", Refused("HTTP 503 for /v1", "Loading model", reason="loading")),
         (
@@ -51,6 +55,59 @@ from probe.transport.framing.base import Response
 )
 def test_what_a_status_means(status: int, body: str, expected: Refused) -> None:
     assert refusal(Response(status, {}), "/v1", body.encode()) == expected
+
+
+SERVER = ServerPlan("x", "ws://h/ws")
+NONE_SENT = "no credentials were sent: set headers"
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "reason", "what", "said"),
+    [
+        (401, "no key", "unauthorized", f"; {NONE_SENT}", "no key"),
+        (403, "", "unauthorized", f": Forbidden; {NONE_SENT}", ""),
+        (404, "", "not_found", "; check the path: Not Found", ""),
+        (200, "<html>", "not_websocket", "; check the path", ""),
+        (400, "?", "not_websocket", "; check the path", "?"),
+        (426, "", "not_websocket", "; check the path", ""),
+        (500, "oops", "server_error", "", "oops"),
+        (502, "<html>", "unavailable", ": Bad Gateway", ""),
+        (503, '{"error": {"message": "Loading model"}}', "loading", "", "Loading model"),
+        (504, "", "unavailable", ": Gateway Timeout", ""),
+    ],
+)
+def test_what_the_answer_to_a_handshake_means(status: int, body: str, reason: str, what: str, said: str) -> None:
+    found = refused_handshake(Refusal(status, {}, body.encode()), SERVER)
+    assert found == Refused(f"HTTP {status} instead of a WebSocket{what}", said, reason=reason)
+    assert reason in REASONS["connect"]
+
+
+@pytest.mark.parametrize(("status", "words"), [(429, ""), (503, "too many connections"), (503, "Server is full")])
+def test_a_server_that_is_full_says_so_at_the_handshake(status: int, words: str) -> None:
+    assert refused_handshake(Refusal(status, {}, words.encode()), SERVER).busy
+
+
+def test_a_handshake_that_is_redirected_names_where_to_without_a_password() -> None:
+    found = refused_handshake(Refusal(302, {"location": "wss://u:p@h/ws?key=1"}, b""), SERVER)
+    what = "HTTP 302 instead of a WebSocket: it redirects: enter the address that it is at"
+    assert found == Refused(what, "it redirects to wss://h/ws", reason="not_found")
+
+
+@pytest.mark.parametrize(
+    ("url", "headers", "advice"),
+    [
+        ("ws://h/ws", {}, NONE_SENT),
+        ("ws://h/ws", {"authorization": "Bearer x"}, "it does not accept the credentials that it was sent"),
+        ("ws://u:p@h/ws", {}, "it does not accept the credentials that it was sent"),
+        ("ws://h/ws?token=1", {}, "it does not accept the credentials that it was sent"),
+    ],
+)
+def test_wrong_credentials_are_told_from_none(url: str, headers: dict[str, str], advice: str) -> None:
+    server = ServerPlan("x", url, {}, headers)
+    assert with_advice(Refused("a", "b", reason="unauthorized"), server) == Refused(
+        f"a; {advice}", "b", reason="unauthorized"
+    )
+    assert with_advice(Ready(), server) == Ready()
 
 
 def test_a_redirect_names_where_to() -> None:
@@ -152,7 +209,9 @@ nested = st.recursive(
     st.one_of(st.binary(), nested.map(lambda each: json.dumps(each).encode())),
 )
 def test_any_answer_is_a_reason_of_both_stages_and_one_line(status: int, headers: dict[str, str], body: bytes) -> None:
+    handshake = refused_handshake(Refusal(status, headers, body), SERVER)
+    assert handshake.reason in REASONS["connect"] and handshake.message.isprintable() and len(handshake.message) <= 120
     found = refusal(Response(status, headers), "/v1", body)
     assert found.reason in REASONS["llm"] and found.reason in REASONS["tts"]
     assert found.said.isprintable() and len(found.said) <= 330
-    assert found.message.isprintable() and len(found.message) <= 80
+    assert found.message.isprintable() and len(found.message) <= 120

@@ -99,6 +99,13 @@ def test_the_founding_protocols_are_the_defaults() -> None:
         ({"error": "stream_id required"}, reported("stream_id required")),
         ({"stream_id": STREAM, "error": "Stream not found"}, reported("Stream not found")),
         (
+            {"stream_id": STREAM, "error": "llama.cpp answers HTTP 503: Loading model"},
+            Refused(
+                "the model behind the LLM server is still being loaded",
+                "llama.cpp answers HTTP 503: Loading model", reason="loading",
+            ),
+        ),
+        (
             {"stream_id": STREAM, "error": "No slots available (max 1)"},
             Refused("all its slots are taken", "No slots available (max 1)", busy=True),
         ),

@@ -49,12 +49,17 @@ async def take(script: Script, pause: Pause) -> tuple[Chunk, list[str]]:
     return chunk, sent
 
 
-@pytest.mark.parametrize("text", ["Hi.", "Hi!", "Hi?", 'Hi."', "(Hi!)", "Hi?”)", "Hi.’", "1.", "[Hi...]}", "no.»"])  # noqa: RUF001 - meant
+LATIN = ("Hi.", "Hi!", "Hi?", 'Hi."', "(Hi!)", "Hi?”)", "Hi.’", "1.", "[Hi...]}", "no.»")  # noqa: RUF001 - meant
+OTHERS = ("好。", "吗？", "行！", "「好。」", "a．", "है।", "॥", "ما الأمر؟", "ہے۔")  # noqa: RUF001 - meant
+NO_ENDS = ("", "Hi", '"', "Hi. ", "Hi.\n", "Hi,", "3.5", 'Hi." she', "Hi:", ")", "好，", "好、", "؛")  # noqa: RUF001 - meant
+
+
+@pytest.mark.parametrize("text", [*LATIN, *OTHERS])
 def test_sentence_ends(text: str) -> None:
     assert ends_sentence(text)
 
 
-@pytest.mark.parametrize("text", ["", "Hi", '"', "Hi. ", "Hi.\n", "Hi,", "3.5", 'Hi." she', "Hi:", ")"])
+@pytest.mark.parametrize("text", NO_ENDS)
 def test_sentence_goes_on(text: str) -> None:
     assert not ends_sentence(text)
 

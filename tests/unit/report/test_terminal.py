@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 import pytest
-from fakes import FakeNetwork, frames, llm, newer_tts, older_tts, say, tone
+from fakes import DROP, FakeNetwork, frames, llm, newer_tts, older_tts, say, tone
 from free_running import answering, protocols, speaking, words
 
 import golden
@@ -85,10 +85,10 @@ def two_turns() -> tuple[Plan, FakeNetwork]:
 
 
 def failed() -> tuple[Plan, FakeNetwork]:
-    """The TTS server falls silent in the second chunk."""
+    """The TTS server is gone in the middle of the second chunk."""
     network = FakeNetwork(
         llm(say("Why did the unicorn cross the", ttft=0.241), say(" road? Because it was there.", ttft=0.04)),
-        newer_tts(spoken(0.509, 1722), [0.3, tone(93), 30.0]),
+        newer_tts(spoken(0.509, 1722), [0.3, tone(93), 10.0, DROP]),
     )
     return plan("Tell me three jokes about unicorns."), network
 
@@ -237,6 +237,31 @@ def test_waits_are_shown_beside_what_every_chunk_has(watched: Watched) -> None:
                                        "Combined", "Text"]  # fmt: skip
         assert max(map(len, map(click.unstyle, lines))) <= width
     assert "    Avg TTS wait:       27ms" in lines
+
+
+@pytest.mark.parametrize(
+    ("asked", "answered", "shown"),
+    [
+        ("nosuch", "qwen3-8b", "  Model:                asked for nosuch, answered by qwen3-8b"),
+        ("qwen3", "qwen3", None),
+        ("qwen3", "qwen3:latest", None),
+        ("qwen3", None, None),
+        (None, "qwen3", None),
+    ],
+)
+def test_another_model_than_the_one_asked_for_is_named(
+    watched: Watched, asked: str | None, answered: str | None, shown: str | None
+) -> None:
+    good, _ = watched("good")
+    options = {} if asked is None else {"model": asked}
+    llm = replace(good.plan.target.servers["llm"], options=options)
+    target = replace(good.plan.target, servers={**good.plan.target.servers, "llm": llm})
+    turns = tuple(replace(turn, model=answered) for turn in good.turns)
+    lines = [
+        click.unstyle(line)
+        for line in terminal.report(replace(good, plan=replace(good.plan, target=target), turns=turns), 80)
+    ]
+    assert [line for line in lines if line.startswith("  Model:")] == ([] if shown is None else [shown])
 
 
 def test_what_a_server_says_can_not_break_the_layout(watched: Watched) -> None:

@@ -16,6 +16,7 @@ from probe.protocols.fields import (
     shown,
     time_or_none,
 )
+from probe.protocols.http_answers import says_loading
 from probe.record import Pause
 from probe.text import storable
 
@@ -63,9 +64,7 @@ class LlamaChunked:
         if reply.get("stream_id") not in (None, stream_id):
             return Unknown()
         if reply.get("error") is not None:
-            said = complaint(reply["error"], data)
-            busy = _BUSY in said.lower()
-            return Refused("all its slots are taken" if busy else REPORTED, said, busy=busy)
+            return _refused(complaint(reply["error"], data))
         match reply.get("type"):
             case "token":
                 content = reply.get("content", "")
@@ -81,6 +80,14 @@ class LlamaChunked:
             case None:
                 return _untyped(reply)
         return Unknown()
+
+
+def _refused(said: str) -> Refused:
+    if _BUSY in said.lower():
+        return Refused("all its slots are taken", said, busy=True)
+    if says_loading(said):
+        return Refused("the model behind the LLM server is still being loaded", said, reason="loading")
+    return Refused(REPORTED, said)
 
 
 def _untyped(reply: dict[str, Any]) -> Reply:

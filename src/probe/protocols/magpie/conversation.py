@@ -12,17 +12,17 @@ from probe.protocols.base import (
     Malformed,
     Ready,
     Refused,
-    SegmentEnd,
     Send,
     Step,
     Terms,
     TtsConversation,
     Unknown,
 )
+from probe.protocols.magpie import habits
 from probe.protocols.magpie.attribution import Guessed
 from probe.protocols.magpie.codec import MagpieTts
 from probe.protocols.segments import Attribution
-from probe.timestamps import NS_PER_S
+from probe.timestamps import NEVER, NS_PER_S
 from probe.transport.framing.base import Binary, Ended, Incoming, Text
 
 # On a connection that has served a stream, an older server ignores a second `init`: so long do we wait for its answer.
@@ -38,8 +38,8 @@ class MagpieConversation(TtsConversation):
         self._codec = MagpieTts()
         self._options = terms.server.options
         self._patience_ns = round(terms.patience_s * NS_PER_S)
-        # Whether this server is known to mark the ends of its segments.
-        self._markers = False
+        # What the turns so far have shown of this server.
+        self._habits = habits.stated(self._options)
         # Whether the connection has served a stream already, so that it may take no second one.
         self._used = False
         self._created = False
@@ -55,7 +55,7 @@ class MagpieConversation(TtsConversation):
         return rate
 
     def attribution(self) -> Attribution:
-        self._segments = Guessed(self._options, markers=self._markers)
+        self._segments = Guessed(self._options, self._habits)
         return self._segments
 
     def open(self, now: int) -> Iterable[Step]:
@@ -63,8 +63,8 @@ class MagpieConversation(TtsConversation):
         self._active_at = now
         if self._used:
             # A newer one may take its time, as for any stream.
-            patience = self._patience_ns if self._markers else min(self._patience_ns, REUSE_PATIENCE_S * NS_PER_S)
-            self._gives_up_at = now + patience
+            patience_s = NEVER if self._habits.markers else REUSE_PATIENCE_S
+            self._gives_up_at = now + min(self._patience_ns, patience_s * NS_PER_S)
         return Connect(), self._init()
 
     def speak(self, text: str, now: int) -> Iterable[Step]:
@@ -107,8 +107,6 @@ class MagpieConversation(TtsConversation):
             case Ready():
                 self._created = self._used = True
                 self._gives_up_at = None
-            case SegmentEnd():
-                self._markers = True
             case Audio(pcm) if not pcm:
                 return ()
             # What comes before the stream was created belongs to none of ours.

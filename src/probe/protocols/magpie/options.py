@@ -14,6 +14,10 @@ class MagpieOptions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     mode: Annotated[
         Literal["batch", "stream"], Meta(description="stream: audio frame by frame, newer servers only")
     ] = "batch"
+    generation: Annotated[
+        Literal["older", "newer"] | None,
+        Meta(description="of the TTS server, where it is known: whether it keeps short texts back, or marks segments"),
+    ] = None
     gap_ms: Annotated[float, Meta(gt=0, le=10_000, description="silence that ends a segment, where no marker does")] = (
         150.0
     )

@@ -15,4 +15,5 @@ PROTOCOL = ServerProtocol(
     users=questions.users,
     identity=questions.identity,
     cold=questions.cold,
+    advice=questions.advice,
 )

@@ -3,12 +3,14 @@
 from collections.abc import Iterator
 from typing import Any
 
-from probe.protocols.base import Done, Event, Malformed, Refused, ServerTimes, Token, Usage
+from probe.protocols.base import Answering, Done, Event, Malformed, Reasoned, Refused, ServerTimes, Token, Usage
 from probe.protocols.fields import REPORTED, count_or_none, finish_reason, one_line, parse_object, shown, time_or_none
-from probe.protocols.http_answers import FailedAnswer, complaint, words_in
+from probe.protocols.http_answers import FailedAnswer, complaint, with_advice, words_in
 from probe.protocols.openai_chat.thinking import Thinking
 from probe.protocols.sse import MAX_LINE_BYTES, Field, Fields
+from probe.record import ServerPlan
 from probe.text import storable
+from probe.transport.framing.base import Response
 
 # Of one answer, in characters: nobody listens to so much.
 MAX_TEXT = 2**18
@@ -24,9 +26,10 @@ _MOST_TIMES = 32
 class Answer:
     """What the documents of one answer say. `over`: its end has been said."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, opened: bool = False) -> None:
         self.over = False
-        self._thinking = Thinking()
+        self._thinking = Thinking(opened=opened)
+        self._model: str | None = None
         self._size = 0
         self._tools = False
 
@@ -35,6 +38,7 @@ class Answer:
         if (message := complaint(document)) is not None:
             yield Refused(REPORTED, message or shown(data))
             return
+        yield from self._answering(document.get("model"))
         choice = _choice(document)
         piece = choice.get("delta") or choice.get("message")
         if isinstance(piece, dict):
@@ -61,6 +65,12 @@ class Answer:
         else:
             yield Done(reason)
 
+    def _answering(self, model: Any) -> Iterator[Event]:
+        """Every document repeats it."""
+        if self._model is None and isinstance(model, str) and (name := one_line(model)):
+            self._model = name
+            yield Answering(name)
+
     def _piece(self, piece: dict[str, Any]) -> Iterator[Event]:
         self._tools = self._tools or bool(piece.get("tool_calls") or piece.get("function_call"))
         reasoning = next((text for name in _REASONING if (text := piece.get(name))), None)
@@ -71,21 +81,19 @@ class Answer:
             elif text is not None:
                 yield Malformed(f"text that is {type(text).__name__}")
 
-    def _sized(self, tokens: Iterator[Token]) -> Iterator[Event]:
+    def _sized(self, tokens: Iterator[Token] | Iterator[Token | Reasoned]) -> Iterator[Event]:
         for token in tokens:
-            self._size += len(token.text)
+            self._size += len(token.text) if isinstance(token, Token) else 0
             yield token
         if self._size > MAX_TEXT:
             yield Refused(f"the answer is longer than {MAX_TEXT} characters", reason="flood")
-        if self._thinking.unopened:
-            yield Malformed("reasoning came as answer, up to a </think>: the server needs a reasoning parser")
 
 
 class Streamed:
-    """An answer in events."""
+    """An answer in events. `opened`: it begins in the midst of reasoning, whose start is not in it."""
 
-    def __init__(self) -> None:
-        self._answer = Answer()
+    def __init__(self, *, opened: bool = False) -> None:
+        self._answer = Answer(opened=opened)
         self._fields = Fields()
         self._data: list[bytes] = []
         self._data_size = 0
@@ -168,7 +176,8 @@ class Whole:
 
     owes_rest = False
 
-    def __init__(self) -> None:
+    def __init__(self, *, opened: bool = False) -> None:
+        self._opened = opened
         self._body = bytearray()
 
     def feed(self, data: bytes) -> Iterator[Event]:
@@ -183,7 +192,7 @@ class Whole:
         if isinstance(document, Malformed):
             yield document
             return
-        answer = Answer()
+        answer = Answer(opened=self._opened)
         yield from answer.document(document, data)
         if not isinstance(_choice(document).get("message"), dict):
             if complaint(document) is None:
@@ -199,6 +208,13 @@ class Failed(FailedAnswer):
     """An answer whose status is a failure."""
 
     owes_rest = False
+
+    def __init__(self, response: Response, path: str, server: ServerPlan) -> None:
+        super().__init__(response, path)
+        self._server = server
+
+    def end(self) -> Iterator[Refused]:
+        return (with_advice(each, self._server) for each in super().end())
 
     def cut(self) -> Iterator[Event]:
         yield from self.end()

@@ -34,7 +34,9 @@ class ChatConversation(LlmConversation):
         parts = urlsplit(terms.server.url)
         self._path = f"{parts.path.rstrip('/')}/chat/completions"
         self._target = f"{self._path}?{parts.query}" if parts.query else self._path
+        self._server = terms.server
         self._options = terms.server.options
+        self._opened = bool(self._options.get("opens_reasoning"))
         self._request: Send | None = None
         # Whether a response is owed, or has begun and not ended.
         self._open = False
@@ -102,14 +104,14 @@ class ChatConversation(LlmConversation):
         kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
         packed = response.headers.get("content-encoding", "identity").strip().lower()
         if not succeeded(response):
-            self._reader = Failed(response, self._path)
+            self._reader = Failed(response, self._path, self._server)
             self._gives_up_at = at + round(BODY_PATIENCE_S * NS_PER_S)
         elif packed not in ("identity", ""):
             yield Malformed("a packed response, which was not asked for", f"content-encoding: {one_line(packed)}")
         elif kind in ("text/event-stream", ""):
-            self._reader = Streamed()
+            self._reader = Streamed(opened=self._opened)
         elif kind == "application/json":
-            self._reader = Whole()
+            self._reader = Whole(opened=self._opened)
         else:
             what = media_type(kind)
             yield Malformed(f"HTTP {response.status} with {what} instead of text/event-stream", one_line(kind))

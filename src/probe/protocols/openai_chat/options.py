@@ -37,6 +37,11 @@ class ChatOptions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     stop: Annotated[list[Annotated[str, Meta(min_length=1)]], _few, Meta(description="texts that end the answer")] = (
         field(default_factory=list)
     )
+    # None: a setting that older runs had not is no change of what was measured.
+    opens_reasoning: Annotated[
+        bool | None,
+        Meta(description="whether the chat template opens <think> itself: what comes before </think> is no answer"),
+    ] = None
     extra_body: Annotated[
         dict[str, Any],
         _additions,

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 from probe.protocols.base import Inquiries, Inquiry, Malformed
 from probe.protocols.fields import MOST, one_line, parse_object
+from probe.protocols.http_answers import about_base_url
 from probe.protocols.llama_slots import slots_at_work
 from probe.record import ServerIdentity, ServerPlan
 
@@ -54,6 +55,14 @@ def cold(server: ServerPlan) -> Inquiries[bool | None]:
         Inquiry(_beside(server, "/api/ps"), lambda document: not_loaded(document, wanted), server.headers),
         Inquiry(_beside(server, "/health"), still_loading, server.headers, statuses),
     )
+
+
+def advice(server: ServerPlan) -> Inquiries[str | None]:
+    """What is likely to be wrong with a URL below which there is not even a list of models."""
+    found = about_base_url(f"{urlsplit(server.url).path.rstrip('/')}/chat/completions")
+    if found is None:
+        return ()
+    return (Inquiry(_below(server, "/models"), lambda _document: found, server.headers, (HTTPStatus.NOT_FOUND,)),)
 
 
 def requests_at_work(document: bytes) -> int | None:

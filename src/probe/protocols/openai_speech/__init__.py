@@ -11,7 +11,7 @@ def _voices(server: ServerPlan) -> tuple[Inquiry[tuple[str, ...] | None], ...]:
     # Servers take OpenAI's names without listing them, so that no list says anything about those.
     if server.options["voice"] in request.OPENAI_VOICES:
         return ()
-    return (Inquiry(request.voices_url(server.url), request.voices, server.headers),)
+    return tuple(Inquiry(url, request.voices, server.headers) for url in request.voices_urls(server.url))
 
 
 PROTOCOL = ServerProtocol(

@@ -19,7 +19,7 @@ from probe.protocols.base import (
     TtsConversation,
     Unknown,
 )
-from probe.protocols.http_answers import BODY_PATIENCE_S
+from probe.protocols.http_answers import BODY_PATIENCE_S, with_advice
 from probe.protocols.kept_alive import too_idle
 from probe.protocols.openai_speech import request
 from probe.protocols.openai_speech.answer import reading_of
@@ -55,6 +55,11 @@ class SpeechConversation(TtsConversation):
     def sample_rate(self) -> int:
         rate: int = self._server.options["sample_rate"]
         return rate
+
+    @property
+    def concurrency(self) -> int:
+        limit: int = self._server.options.get("concurrency", 1)
+        return limit
 
     def open(self, now: int) -> Iterable[Step]:
         self._closed = self._pending = False
@@ -111,7 +116,7 @@ class SpeechConversation(TtsConversation):
             self._heard = self._heard or isinstance(each, Audio)
             if isinstance(each, Refused | Malformed):
                 self._over()
-                yield each
+                yield with_advice(each, self._server)
                 return
             yield each
 

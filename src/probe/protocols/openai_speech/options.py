@@ -27,6 +27,9 @@ class SpeechOptions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     ] = 24000
     speed: Annotated[float | None, Meta(ge=0.25, le=4.0, description="1 is the voice's own")] = None
     instructions: Annotated[str | None, Meta(min_length=1, description="how to speak, for models that listen")] = None
+    concurrency: Annotated[
+        int, Meta(ge=1, le=8, description="requests that may be unanswered at a time, each on its own connection")
+    ] = 1
     extra_body: Annotated[
         dict[str, Any], Meta(description="what else goes into the request's JSON, over anything of the above")
     ] = {}

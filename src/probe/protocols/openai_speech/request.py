@@ -10,7 +10,8 @@ from probe.record import ServerPlan
 from probe.transport.framing.base import Request
 
 _SPEECH = "/audio/speech"
-_VOICES = "/audio/voices"
+# Most have the first, wyoming-openai-gateway the second.
+_VOICES = ("/audio/voices", "/voices")
 # No server has more voices; a list that goes on is none.
 MAX_VOICES = 2000
 # Servers map these to their own, and do not list them.
@@ -38,11 +39,11 @@ def target(server: ServerPlan) -> str:
     return f"{path}?{parts.query}" if parts.query else path
 
 
-def voices_url(url: str) -> str:
+def voices_urls(url: str) -> tuple[str, ...]:
     """Where such a server lists its voices, if it does: OpenAI's own contract has no such list."""
     parts = urlsplit(url)
     base = parts.path.partition(_SPEECH)[0].rstrip("/")
-    return urlunsplit((parts.scheme, parts.netloc, base + _VOICES, "", ""))
+    return tuple(urlunsplit((parts.scheme, parts.netloc, base + path, "", "")) for path in _VOICES)
 
 
 def voices(document: bytes) -> tuple[str, ...] | None:

@@ -1,10 +1,9 @@
 """HTTP/1.1 by the `h11` library: one request at a time, several after each other on a connection."""
 
-from base64 import b64encode
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from typing import Any
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import quote, urlsplit
 
 import h11
 
@@ -19,6 +18,7 @@ from probe.transport.framing.base import (
     Request,
     Response,
 )
+from probe.urls import authorization
 
 # Of a head, a chunk's header or trailers; what is beyond it breaks the framing.
 MAX_HEAD_BYTES = 2**16
@@ -136,9 +136,8 @@ def _of_each_request(url: str) -> dict[str, str]:
     host = f"[{host}]" if ":" in host else host
     usual = parts.port in (None, _DEFAULT_PORTS.get(parts.scheme))
     headers = {"host": host if usual else f"{host}:{parts.port}", "accept-encoding": "identity"}
-    if parts.username is not None:
-        user = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
-        headers["authorization"] = f"Basic {b64encode(user.encode()).decode()}"
+    if (user := authorization(url)) is not None:
+        headers["authorization"] = user
     return headers | {"user-agent": USER_AGENT}
 
 

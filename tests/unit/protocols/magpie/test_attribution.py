@@ -8,13 +8,14 @@ from hypothesis import strategies as st
 from msgspec.structs import asdict
 
 from probe.engine import doubts
+from probe.engine.speech import Heard
 from probe.protocols.magpie.attribution import Guessed
+from probe.protocols.magpie.habits import Habits, stated
 from probe.protocols.magpie.options import MagpieOptions
 from probe.protocols.segments import Segment
 from probe.timestamps import NEVER
 
-# A server whose threshold is set as the document that the project started from wants it: one word is kept, two are not.
-OPTIONS = asdict(MagpieOptions(flush_ms=500))
+OPTIONS = asdict(MagpieOptions())
 GAP, HOLD = 150.0, 2000.0
 EPOCH = 1_700_000_000_123_456_789
 WORDS = "Why did the unicorn"
@@ -28,6 +29,11 @@ def ms(when: int | None) -> float | None:
     return None if when is None else NEVER if when == NEVER else (when - EPOCH) / 1_000_000
 
 
+def guessed(*, markers: bool) -> Guessed:
+    """Of a server whose threshold is as the document that the project started from wants it: two words are spoken."""
+    return Guessed(OPTIONS, Habits(markers=markers, speaks_from_ms=500))
+
+
 @dataclass
 class Stream:
     """Segments driven in milliseconds."""
@@ -36,7 +42,7 @@ class Stream:
     segments: Guessed = field(init=False)
 
     def __post_init__(self) -> None:
-        self.segments = Guessed(OPTIONS, markers=self.markers)
+        self.segments = guessed(markers=self.markers)
 
     def speak(self, when: float, text: str = WORDS) -> Segment:
         return self.segments.speak(len(self.segments.all) + 1, text, at(when))
@@ -63,7 +69,7 @@ class Stream:
 
     @property
     def doubts(self) -> list[str]:
-        return doubts.of_audio(self.segments)
+        return doubts.of_audio(Heard([self.segments]))
 
     @property
     def sizes(self) -> list[int]:
@@ -125,6 +131,57 @@ def test_markers_go_to_the_texts_in_their_order() -> None:
     assert stream.marker(540) is None
 
 
+def lost(*told_ms: float | None) -> Stream:
+    """Texts of 100, 200, 300... ms, and what their markers state; None where a marker never comes."""
+    stream = Stream(markers=True)
+    for number, told in enumerate(told_ms):
+        stream.speak(10_000 * number)
+        stream.audio(10_000 * number + 500, 4400 * (number + 1))
+        if told is None:
+            assert stream.segments.give_up(at(10_000 * number + 9000)) is stream.segments.all[number]
+        else:
+            stream.marker(10_000 * number + 600, told or None)
+    return stream
+
+
+@pytest.mark.parametrize("unit_ms", [100.0, 0.0], ids=["with durations", "without"])
+@pytest.mark.parametrize("missing", [0, 1, 2])
+def test_a_marker_that_never_comes_leaves_the_other_segments_theirs(missing: int, unit_ms: float) -> None:
+    stream = lost(*(None if n == missing else (n + 1) * unit_ms for n in range(3)))
+    assert stream.sizes == [4400, 8800, 13_200]
+    assert stream.ends == ["gap" if n == missing else "marker" for n in range(3)]
+    given_up = stream.segments.all[missing]
+    assert (ms(given_up.done), given_up.late_bytes) == (10_000 * missing + 9000, 0)
+    assert stream.doubts == [f"chunk {missing + 1}: the server never marked the end of its audio"]
+
+
+def test_the_first_marker_of_all_may_be_the_one_that_never_comes() -> None:
+    """Until then a gap had ended the first segment; what the second marker states is the second's audio alone."""
+    stream = Stream()
+    stream.speak(0)
+    stream.audio(500, 4400)
+    stream.wake()
+    stream.speak(1000)
+    stream.audio(1500, 8800)
+    assert stream.marker(1501, 200) == 2
+    assert (stream.sizes, stream.ends) == ([4400, 8800], ["gap", "marker"])
+    assert len(stream.doubts) == 1
+
+
+def test_a_marker_that_comes_after_it_was_given_up_is_still_its_own() -> None:
+    stream = lost(None)
+    stream.speak(10_000)
+    assert stream.marker(10_100) == 1
+    assert (stream.sizes, stream.ends, stream.doubts) == ([4400, 0], ["marker", None], [])
+
+
+def test_a_text_without_audio_is_not_given_up() -> None:
+    stream = Stream(markers=True)
+    stream.speak(0)
+    assert stream.segments.give_up(at(10_000)) is None
+    assert stream.wakes_at() == NEVER
+
+
 def test_a_marker_without_audio_ends_a_silent_segment() -> None:
     stream = Stream(markers=True)
     stream.speak(0)
@@ -151,6 +208,35 @@ def test_audio_before_the_next_text_was_sent_belongs_to_the_text_before() -> Non
     assert (stream.sizes, stream.segments.all[0].late_bytes) == ([200, 100], 100)
 
 
+def test_a_stream_that_ended_between_two_texts_is_followed_by_another() -> None:
+    """Nothing of the second has to do with the first: what is kept, whose audio it is, how many segments there were."""
+    stream = Stream()
+    stream.speak(0)
+    stream.audio(500, 10)
+    stream.finish(600, 1)
+    stream.segments.reopen()
+    assert (stream.segments.done, stream.wakes_at()) == (None, None)
+    stream.speak(1000, "Sure")
+    assert stream.wakes_at() == 1000 + HOLD
+    stream.wake()
+    stream.speak(3100)
+    assert stream.audio(3500, 40) == 3
+    stream.finish(3600, 1)
+    assert (stream.sizes, stream.ends, stream.doubts) == ([10, 0, 40], ["done", "merged", "done"], [])
+
+
+def test_a_text_that_the_first_stream_kept_is_not_spoken_by_the_second() -> None:
+    stream = Stream()
+    stream.speak(0, "Sure")
+    stream.wake()
+    stream.finish(3000, 0)
+    stream.segments.reopen()
+    stream.speak(3100)
+    stream.audio(3500, 40)
+    stream.finish(3600, 1)
+    assert (stream.sizes, stream.ends) == ([0, 40], [None, "done"])
+
+
 def test_audio_before_the_first_text_and_after_the_end_is_stray() -> None:
     stream = Stream()
     assert stream.audio(0, 7) is None
@@ -174,13 +260,86 @@ def test_late_audio_holds_up_the_next_text_until_it_has_ended() -> None:
     assert stream.wakes_at() is None
 
 
-@pytest.mark.parametrize("text", ["Sure", " Sure\n", "...", "</think>"])
+@pytest.mark.parametrize("text", ["Sure", " Sure\n", "你好。再见。"])
 def test_a_text_that_the_server_may_keep_is_waited_for_two_seconds(text: str) -> None:
     stream = Stream()
     first = stream.speak(100, text)
     assert stream.wakes_at() == 100 + HOLD
     assert stream.wake() is first
     assert (first.held, first.end, stream.wakes_at()) == (True, None, None)
+
+
+def keeping(flush_ms: float) -> Guessed:
+    """Of a server whose threshold is known."""
+    return Guessed(OPTIONS, stated({"generation": "older", "flush_ms": flush_ms}))
+
+
+def test_below_a_known_threshold_nobody_waits() -> None:
+    segments = keeping(4000)
+    assert segments.speak(1, "Why did the unicorn cross the wide road", at(0)).held
+    assert segments.wakes_at() is None
+    assert not segments.speak(2, ", my dear?", at(300)).held, "ten words in all"
+    assert segments.wakes_at() == NEVER
+    owner = segments.audio(bytes(80_000), at(600))
+    assert owner is segments.all[1]
+    assert segments.expire(at(600 + GAP)) is owner
+    assert [each.end for each in segments.all] == ["merged", "gap"]
+
+
+def test_what_was_kept_once_is_not_waited_for_again() -> None:
+    """Eight words came only with the next ones; the eight words of the next turn go on at once, nine do not."""
+    habits = Habits()
+    segments = Guessed(OPTIONS, habits)
+    eight, more = "Why did the unicorn cross the wide road", ", my dear friend of old?"
+    segments.speak(1, eight, at(0))
+    assert segments.wakes_at() == at(HOLD)
+    segments.expire(at(HOLD))
+    segments.speak(2, more, at(2100))
+    segments.audio(bytes(44 * 5200), at(2200))
+    segments.expire(at(2200 + GAP))
+    segments.finish(at(3000), 1)
+    assert [each.end for each in segments.all] == ["merged", "gap"]
+    following = Guessed(OPTIONS, habits)
+    assert following.speak(1, eight, at(5000)).held
+    assert following.wakes_at() is None
+    other = Guessed(OPTIONS, habits)
+    assert not other.speak(1, f"{eight} today", at(5000)).held
+    assert other.wakes_at() == at(5000 + HOLD)
+
+
+def test_the_count_of_segments_shows_what_was_kept_to_the_end() -> None:
+    habits = Habits()
+    segments = Guessed(OPTIONS, habits)
+    segments.speak(1, "Yes, I do.", at(0))
+    segments.expire(at(HOLD))
+    segments.speak(2, "You?", at(2100))
+    segments.close()
+    segments.audio(bytes(44_000), at(2200))
+    segments.finish(at(2300), 1)
+    assert [each.end for each in segments.all] == ["merged", "done"]
+    assert habits.keeps("Yes, I do.") and not habits.keeps("Yes, I do so.")
+
+
+def test_what_was_spoken_at_once_is_waited_for_the_next_time() -> None:
+    habits = Habits()
+    segments = Guessed(OPTIONS, habits)
+    segments.speak(1, WORDS, at(0))
+    assert segments.wakes_at() == at(HOLD), "four words of ten"
+    segments.audio(bytes(44_000), at(500))
+    segments.expire(at(500 + GAP))
+    segments.speak(2, WORDS, at(700))
+    assert segments.wakes_at() == NEVER
+    assert habits.may_keep("Why did the"), "three words may still be kept"
+
+
+def test_a_close_makes_any_server_speak_so_that_it_shows_nothing() -> None:
+    habits = Habits()
+    segments = Guessed(OPTIONS, habits)
+    segments.speak(1, WORDS, at(0))
+    segments.close()
+    segments.audio(bytes(44_000), at(500))
+    segments.expire(at(500 + GAP))
+    assert habits.may_keep(WORDS)
 
 
 def test_two_words_are_worth_speaking_and_one_is_not() -> None:
@@ -194,8 +353,8 @@ def test_the_estimate_joins_what_the_server_keeps_with_nothing_between() -> None
     one_word = Stream()
     one_word.speak(0, "Sun")
     one_word.wake()
-    one_word.speak(3000, "flower")
-    assert one_word.wakes_at() == 3000 + HOLD
+    assert one_word.speak(3000, "flower").held, "one word after two seconds of silence is no more than one before them"
+    assert one_word.wakes_at() is None
     two_words = Stream()
     two_words.speak(0, "Sun")
     two_words.wake()
@@ -261,28 +420,6 @@ def test_a_marker_undoes_a_gap_that_was_none() -> None:
     assert (stream.sizes, first.late_bytes, first.end, ms(first.done)) == ([30, 0], 0, "marker", 1100)
     assert (second.frames, second.end, second.done) == ([], None, None)
     assert [frame for frame, _ in first.frames] == [at(500), at(900)]
-
-
-def test_a_text_without_a_word_that_got_no_answer_is_passed_over() -> None:
-    stream = Stream(markers=True)
-    stream.speak(0, "...")
-    stream.wake()
-    stream.speak(2100)
-    assert stream.audio(2500) == 2
-    assert stream.marker(2501) == 2
-    assert stream.audio(2600) == 2, "late, and not the answer to what was passed over"
-    assert stream.marker(2700) is None
-    assert (stream.ends, stream.sizes) == ([None, "marker"], [0, 200])
-
-
-def test_a_text_without_a_word_that_is_answered_is_not() -> None:
-    for sizes in ([100], [0]):
-        stream = Stream(markers=True)
-        stream.speak(0, "...")
-        if sizes[0]:
-            assert stream.audio(100) == 1
-        assert stream.marker(101) == 1
-        assert (stream.ends, stream.sizes, stream.wakes_at()) == (["marker"], sizes, None)
 
 
 def test_audio_after_every_marker_is_doubted_once_however_many_frames_it_has() -> None:
@@ -359,7 +496,6 @@ def slow_or_kept(generated: int | None, second_burst: float = 5100) -> Stream:
     stream.speak(0, "Sure")
     stream.wake()
     stream.speak(2000, "Yes")
-    stream.wake()
     stream.speak(4500)
     for when, size in ((5000, 10), (second_burst, 20), (5900, 40)):
         stream.audio(when, size)
@@ -425,10 +561,10 @@ def test_done_ends_what_sounded_and_leaves_what_did_not() -> None:
 
 # Any order of events, at any distance. Each is (what, how many milliseconds after the one before, how much).
 
-texts = st.sampled_from([WORDS, "Sure", "...", " ", "It was a long, long way to go for it."])
+texts = st.sampled_from([WORDS, "Sure", "你好。", "Yes, I do.", "It was a long, long way to go for it."])
 events = st.lists(
     st.tuples(
-        st.sampled_from(["speak", "audio", "audio", "marker", "expire", "belated audio"]),
+        st.sampled_from(["speak", "audio", "audio", "marker", "expire", "belated audio", "give up", "reopen"]),
         st.one_of(st.floats(0, 400), st.floats(0, 5000)),
         st.integers(1, 5000),
         texts,
@@ -453,7 +589,7 @@ def settle(segments: Guessed) -> None:
 def test_every_byte_is_somebodys_whatever_happens(
     script: list[tuple[str, float, int, str]], markers: bool, generated: int | None, finished: bool
 ) -> None:
-    segments = Guessed(OPTIONS, markers=markers)
+    segments = guessed(markers=markers)
     now, total = 0.0, 0
     arrived = 0.0
     for what, later, size, text in script:
@@ -466,6 +602,11 @@ def test_every_byte_is_somebodys_whatever_happens(
                 arrived = now
             case "expire":
                 settle(segments)
+            case "give up":
+                segments.give_up(at(now))
+            case "reopen":
+                segments.finish(at(now), generated)
+                segments.reopen()
             case _:
                 # Frames are read in the order of their arrival, perhaps after a text that was sent meanwhile.
                 arrived = now if what == "audio" else arrived + (now - arrived) / 2
@@ -480,7 +621,7 @@ def test_every_byte_is_somebodys_whatever_happens(
 
 def check(segments: Guessed, total: int) -> None:
     assert sum(len(each.pcm) for each in segments.all) + segments.stray_bytes == total
-    assert len(doubts.of_audio(segments)) <= 2 * len(segments.all)
+    assert len(doubts.of_audio(Heard([segments]))) <= 2 * len(segments.all)
     for each in segments.all:
         assert sum(size for _, size in each.frames) == len(each.pcm)
         assert each.frames == sorted(each.frames, key=lambda frame: frame[0])
@@ -493,7 +634,7 @@ def check(segments: Guessed, total: int) -> None:
 
 def test_a_text_that_was_taken_for_kept_is_heard_after_all() -> None:
     """A gap passed it over before the first marker told that this server marks its segments."""
-    segments = Guessed(OPTIONS, markers=False)
+    segments = guessed(markers=False)
     for chunk_num, text in enumerate(("Why did the unicorn", "Sure", "Why did the unicorn"), 1):
         segments.speak(chunk_num, text, at(0))
         if chunk_num != 2:
@@ -508,7 +649,7 @@ def test_a_text_that_was_taken_for_kept_is_heard_after_all() -> None:
 
 def test_a_text_that_was_taken_for_merged_has_a_marker_of_its_own() -> None:
     """It was thought to be heard with the next one, until the first marker showed that this server marks each text."""
-    segments = Guessed(OPTIONS, markers=False)
+    segments = guessed(markers=False)
     segments.speak(1, "Sure", at(0))
     segments.speak(2, WORDS, at(0))
     segments.audio(bytes(1), at(0))

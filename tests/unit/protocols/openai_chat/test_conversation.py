@@ -76,6 +76,20 @@ def refusal(status: int, data: bytes = b"", headers: Mapping[str, str] = JSON) -
     return found
 
 
+def test_a_template_that_opens_the_reasoning_itself() -> None:
+    pieces = [said("Hm. ", "So.", "</think>", "\\n", "Hi") + FINISH]
+    assert answered(pieces, talk=conversation(opens_reasoning=True)) == [
+        Token("Hm. ", "reasoning"),
+        Token("So.", "reasoning"),
+        Token("</think>", "reasoning"),
+        Token("\n", "reasoning"),
+        Token("Hi"),
+        Done("stop"),
+    ]
+    whole = json.dumps({"choices": [{"message": {"content": "Hm.</think>Hi"}, "finish_reason": "stop"}]}).encode()
+    assert Token("Hi") in answered([whole], JSON, talk=conversation(opens_reasoning=True))
+
+
 # What is asked
 
 
@@ -230,7 +244,6 @@ def test_a_200_that_is_an_error() -> None:
     ("status", "data", "reason", "busy", "said"),
     [
         (401, b'{"error": {"message": "Invalid API Key"}}', "unauthorized", False, "Invalid API Key"),
-        (403, b"", "unauthorized", False, ""),
         (404, b'{"detail": "Not Found"}', "not_found", False, "Not Found"),
         (404, b'{"object": "error", "message": "no model q"}', "not_found", False, "no model q"),
         (
@@ -244,15 +257,45 @@ def test_a_200_that_is_an_error() -> None:
         (500, b"oh\nno", "server_error", False, "oh no"),
         (503, b'{"error": {"message": "Loading model"}}', "loading", False, "Loading model"),
         (503, b'{"error": {"message": "overloaded"}}', "unavailable", False, "overloaded"),
-        (502, b"<html><h1>Bad gateway</h1>", "unavailable", False, ""),
-        (504, b"", "unavailable", False, ""),
         (400, b'{"error": {"message": ""}}', "server_error", False, '{"error": {"message": ""}}'),
     ],
 )
 def test_a_status_and_its_words(status: int, data: bytes, reason: str, busy: bool, said: str) -> None:
     found = refusal(status, data)
     assert (found.reason, found.busy, found.fatal) == (reason, busy, True)
-    assert (found.message, found.said) == (f"HTTP {status} for /v1/chat/completions", said)
+    advice = "; it does not accept the credentials that it was sent" if reason == "unauthorized" else ""
+    assert (found.message, found.said) == (f"HTTP {status} for /v1/chat/completions{advice}", said)
+
+
+@pytest.mark.parametrize(
+    ("status", "data", "reason", "said"),
+    [
+        (403, b"", "unauthorized", "Forbidden; it does not accept the credentials that it was sent"),
+        (501, b"", "server_error", "Not Implemented"),
+        (502, b"<html><h1>Bad gateway</h1>", "unavailable", "Bad Gateway"),
+        (504, b"", "unavailable", "Gateway Timeout"),
+    ],
+)
+def test_a_status_without_words_has_its_name(status: int, data: bytes, reason: str, said: str) -> None:
+    assert refusal(status, data) == Refused(f"HTTP {status} for /v1/chat/completions: {said}", reason=reason)
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("http://h", "HTTP 404 for /chat/completions (the URL of most servers ends in /v1)"),
+        ("http://h/", "HTTP 404 for /chat/completions (the URL of most servers ends in /v1)"),
+        (
+            "http://h/v1/chat/completions",
+            "HTTP 404 for /v1/chat/completions/chat/completions (leave /chat/completions out of the URL)",
+        ),
+        ("http://h/v1", "HTTP 404 for /v1/chat/completions"),
+    ],
+)
+def test_a_path_that_is_not_there_says_what_is_wrong_with_the_url(url: str, said: str) -> None:
+    assert answered([b'{"detail": "Not Found"}'], JSON, 404, conversation(url)) == [
+        Refused(said, "Not Found", reason="not_found")
+    ]
 
 
 def test_a_redirect_is_named_without_its_secrets() -> None:

@@ -1,0 +1,15 @@
+"""Whom a run talks to, and on how many lines at once."""
+
+from typing import NamedTuple
+
+from probe.record import Role
+
+
+class Line(NamedTuple):
+    """A conversation with a server, on a connection of its own. Most servers have one."""
+
+    role: Role
+    number: int = 1
+
+
+LLM, TTS = Line("llm"), Line("tts")

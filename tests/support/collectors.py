@@ -1,0 +1,171 @@
+"""OTLP receivers that are healthy, away, busy, stalling or picky, and a sink that sends to them."""
+
+import gzip
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import grpc  # type: ignore[import-untyped]  # has no stubs
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
+    ExportTraceServiceRequest,
+    ExportTraceServiceResponse,
+)
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2_grpc import (
+    TraceServiceServicer,
+    add_TraceServiceServicer_to_server,
+)
+from opentelemetry.proto.trace.v1 import trace_pb2 as wire
+
+from probe.history.writer import History
+from probe.record import RunRecord
+from probe.tracing import spans
+from probe.tracing.collector import Endpoint
+from probe.tracing.exporter import SpanSink
+from probe.tracing.otlp import collector
+
+PATIENCE_S = 60
+OK = ExportTraceServiceResponse()
+# What a receiver does with a request: the answer, or the status that it refuses with.
+Behaviour = Callable[[ExportTraceServiceRequest], ExportTraceServiceResponse | int]
+
+
+class Receiver:
+    """What a collector has got, whichever way it came."""
+
+    def __init__(self, behave: Behaviour = lambda _request: OK) -> None:
+        self.behave = behave
+        self.accepted: list[ExportTraceServiceRequest] = []
+        self.attempts = 0
+        self.headers: list[dict[str, str]] = []
+        self.changed = threading.Condition()
+
+    def take(self, request: ExportTraceServiceRequest, headers: dict[str, str]) -> ExportTraceServiceResponse | int:
+        answer = self.behave(request)
+        with self.changed:
+            self.attempts += 1
+            self.headers.append(headers)
+            if not isinstance(answer, int):
+                self.accepted.append(request)
+            self.changed.notify_all()
+        return answer
+
+    def wait(self, ready: Callable[[], bool]) -> None:
+        with self.changed:
+            assert self.changed.wait_for(ready, PATIENCE_S), f"{self.attempts} attempts, {len(self.spans())} spans"
+
+    def spans(self) -> list[wire.Span]:
+        return [
+            span
+            for request in self.accepted
+            for resource in request.resource_spans
+            for scope in resource.scope_spans
+            for span in scope.spans
+        ]
+
+
+@contextmanager
+def http_server(receiver: Receiver, port: int = 0) -> Iterator[str]:
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            if self.headers.get("Content-Encoding") == "gzip":
+                body = gzip.decompress(body)
+            found = self.path == "/v1/traces" and self.headers["Content-Type"] == "application/x-protobuf"
+            answer: ExportTraceServiceResponse | int = 404
+            if found:
+                answer = receiver.take(ExportTraceServiceRequest.FromString(body), dict(self.headers))
+            self.send_response(answer if isinstance(answer, int) else 200)
+            self.end_headers()
+            if not isinstance(answer, int):
+                self.wfile.write(answer.SerializeToString())
+
+        def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class's name
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
+    server.daemon_threads = True
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join(PATIENCE_S)
+
+
+def add_receiver(receiver: Receiver, server: Any) -> None:
+    """Have a gRPC server hand what it gets to a receiver."""
+    codes = {503: grpc.StatusCode.UNAVAILABLE, 400: grpc.StatusCode.INVALID_ARGUMENT}
+
+    class Servicer(TraceServiceServicer):
+        def Export(self, request: ExportTraceServiceRequest, context: Any) -> Any:  # noqa: N802 - gRPC's name
+            answer = receiver.take(request, dict(context.invocation_metadata()))
+            if isinstance(answer, int):
+                context.abort(codes[answer], "no")
+            return answer
+
+    add_TraceServiceServicer_to_server(Servicer(), server)  # type: ignore[no-untyped-call]  # generated code
+
+
+@contextmanager
+def grpc_server(receiver: Receiver, port: int = 0) -> Iterator[str]:
+    server = grpc.server(ThreadPoolExecutor(4))
+    add_receiver(receiver, server)
+    bound = server.add_insecure_port(f"127.0.0.1:{port}")
+    server.start()
+    try:
+        yield f"http://127.0.0.1:{bound}"
+    finally:
+        server.stop(None).wait(PATIENCE_S)
+
+
+SERVERS: dict[Any, Any] = {"http": http_server, "grpc": grpc_server}
+
+
+class Sending:
+    """A history and a sink that sends from it, and what they complain of."""
+
+    def __init__(self, state_dir: Path, url: str, protocol: Any = "http", timeout_s: float = PATIENCE_S) -> None:
+        self.history = History(state_dir, count_spans=spans.count)
+        # Every attempt that failed, and what of it is logged.
+        self.errors: list[str] = []
+        self.logged: list[str] = []
+        self.dropped: list[int] = []
+        self.complained = threading.Condition()
+        self.sink = SpanSink(
+            self.history,
+            collector(Endpoint(url, protocol, {"X-Token": "t"}, timeout_s)),
+            "1.2.3",
+            on_error=self._log,
+            on_repeat=self._error,
+            on_dropped=self.dropped.append,
+            first_backoff_s=0.01,
+        )
+
+    def run(self, run: RunRecord) -> None:
+        self.history.append(run)
+        self.sink.write(run)
+
+    def wait_for_errors(self, count: int) -> None:
+        with self.complained:
+            assert self.complained.wait_for(lambda: len(self.errors) >= count, PATIENCE_S)
+
+    def close(self) -> None:
+        self.sink.close(PATIENCE_S)
+        assert not self.sink._thread.is_alive()
+        self.history.close()
+
+    def _log(self, name: str, what: str) -> None:
+        self.logged.append(what)
+        self._error(name, what)
+
+    def _error(self, name: str, what: str) -> None:
+        assert name == "spans"
+        with self.complained:
+            self.errors.append(what)
+            self.complained.notify_all()
