@@ -107,7 +107,7 @@ async def probe_all(config: Config, rounds: int, length_s: float, clock: Anchore
         await asyncio.sleep(2)
         await asyncio.gather(*(measure(entry) for entry in entries(config)))
     await parts.dispatch.drain(10)
-    parts.http.close()
+    parts.close(10)
     with reading(state_dir(config)) as history:
         return list(history.runs(limit=10**6))
 

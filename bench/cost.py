@@ -63,7 +63,7 @@ async def cost_of_daemon(path: Path, runs: int) -> Cost:
     await parts.dispatch.drain(30)
     cpu = (time.process_time() - began) * 1000 / runs
     scrape, page = _scrape_ms(parts.metrics.render)
-    parts.http.close()
+    parts.close(10)
     return Cost(cpu, resident_mb(), first, scrape, len(page) / 1000)
 
 

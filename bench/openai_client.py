@@ -125,7 +125,7 @@ async def by_turns(llm_url: str, tts_url: str, rounds: int) -> dict[str, list[Wa
     return found
 
 
-def report(found: dict[str, list[Wait]]) -> None:
+def report(found: dict[str, list[Wait]], other: str = "openai") -> None:
     print(f"load averages, this bench included: {', '.join(f'{each:.1f}' for each in getloadavg())}")
     report_one("llm_ttft_ms", {name: [each.ttft for each in waits] for name, waits in found.items()})
     report_one("less prompt_ms", {name: [each.ttft - each.prompt for each in waits] for name, waits in found.items()})
@@ -134,8 +134,8 @@ def report(found: dict[str, list[Wait]]) -> None:
         for less in (0, 1)
     )
     for what, medians in (("medians", whole), ("without what the prompt took", apart)):
-        difference = medians["probe"] - medians["openai"]
-        print(f"{what}: {difference:+.2f} ms, {100 * difference / whole['openai']:+.2f} % of a first token; "
+        difference = medians["probe"] - medians[other]
+        print(f"{what}: {difference:+.2f} ms, {100 * difference / whole[other]:+.2f} % of a first token; "
               f"{MOST_APART_PERCENT:g} % wanted at the most")  # fmt: skip
 
 

@@ -179,7 +179,7 @@ async def soak(path: Path, runs: int) -> tuple[list[Sample], Books, str, int]:
     await asyncio.gather(*(_measure(listener, entry, books, share, seed, look) for seed, entry in enumerate(due)))
     await parts.dispatch.drain(30)
     page = parts.metrics.render("text/plain")[0].decode()
-    parts.http.close()
+    parts.close(10)
     await asyncio.sleep(0.1)
     return samples, books, page, len(asyncio.all_tasks()) - 1
 

@@ -16,6 +16,7 @@ readonly UNIT=voice-probe.service
 readonly UNIT_FILE=/etc/systemd/system/$UNIT
 readonly DROP_IN=/etc/systemd/system/$UNIT.d/backoff.conf
 readonly COMMAND=/usr/local/bin/probe
+readonly LOCK=/run/voice-probe-install.lock
 
 SOURCE=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 readonly SOURCE
@@ -28,6 +29,7 @@ no_start=
 python=
 work=
 unfinished=
+turn=
 
 # shellcheck source=SCRIPTDIR/installer/checks.sh
 source "$SOURCE/deploy/installer/checks.sh"
@@ -134,6 +136,7 @@ install_service() {
     local version
     : "${python:=$(default_python)}"
     check_install
+    take_turn
     version=$(version_name)
     if is_complete "$version"; then
         say "version $version is there already"
@@ -173,6 +176,7 @@ uninstall_service() {
         check_systemd
     )
     if [[ $reasons ]]; then refuse "$reasons"; fi
+    take_turn
     act "stop and remove $UNIT" remove_service
     act "remove $PREFIX" rm -rf "$PREFIX"
     if [[ $purge ]]; then

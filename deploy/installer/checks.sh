@@ -77,6 +77,13 @@ refuse() {
     die "nothing was changed"
 }
 
+# take_turn: two installers at once would build into each other's version. The lock ends with the process.
+take_turn() {
+    if [[ $dry_run ]]; then return; fi
+    exec {turn}>"$LOCK"
+    flock --nonblock "$turn" || die "another install.sh is at work; nothing was changed"
+}
+
 check_install() {
     local reasons
     reasons=$(

@@ -19,12 +19,13 @@ version_name() {
 
 build_version() {
     local target=$1
-    local pip=("$target/bin/python" -m pip --quiet --disable-pip-version-check)
+    # Isolated: a venv.py or pip.py in the directory that root happens to be in is none of ours.
+    local pip=("$target/bin/python" -I -m pip --quiet --disable-pip-version-check)
     unfinished=$target
     work=$(mktemp -d)
     rm -rf "$target"
     mkdir -p "$PREFIX/versions"
-    "$python" -m venv "$target"
+    "$python" -I -m venv "$target"
     "${pip[@]}" install --require-hashes --no-deps --only-binary :all: \
         -r "$SOURCE/requirements/daemon.txt" -r "$SOURCE/requirements/build.txt" ||
         die "the packages could not be installed (see above); nothing was changed"
@@ -32,7 +33,7 @@ build_version() {
     cp -rL "$SOURCE/pyproject.toml" "$SOURCE/README.md" "$SOURCE/LICENSE" "$SOURCE/src" "$work"
     "${pip[@]}" install --no-index --no-deps --no-build-isolation "$work"
     "${pip[@]}" uninstall --yes setuptools
-    "$target/bin/probe" --version >/dev/null
+    "$target/bin/python" -I -m probe --version >/dev/null
     mkdir "$target/deploy"
     cp "$SOURCE/deploy/systemd/"* "$SOURCE/deploy/probe.example.toml" "$target/deploy"
     touch "$target/complete"

@@ -11,10 +11,13 @@ T = TypeVar("T")
 
 
 def new_plan(target: Target, scenario: Scenario, started: datetime | None = None) -> Plan:
-    """Plan one run. Run ids sort by time; trace and span ids are random, as W3C traces want them."""
+    """Plan one run. Run ids sort by time; trace and span ids are random, as W3C traces want them.
+
+    A run id has 48 random bits for what begins within one second; those of earlier versions have 24.
+    """
     moment = (started or datetime.now(UTC)).astimezone(UTC)
     return Plan(
-        run_id=f"{moment:%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}",
+        run_id=f"{moment:%Y%m%dT%H%M%SZ}-{secrets.token_hex(6)}",
         trace_id=secrets.token_hex(16),
         span_id=secrets.token_hex(8),
         target=target,

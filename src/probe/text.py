@@ -1,5 +1,8 @@
 """Foreign text, made fit to be shown and stored: what a server, an operator or an error says may hold anything."""
 
+_COLOUR = "0123456789;"
+_LONGEST_COLOUR = 24
+
 
 def one_line(text: str) -> str:
     """One printable line: control characters, line breaks and runs of white space become single spaces."""
@@ -14,3 +17,40 @@ def cut(text: str, longest: int) -> str:
 def storable(text: str) -> str:
     """The text as UTF-8 can hold it: half a character (a lone surrogate, which JSON may hold) is replaced by U+FFFD."""
     return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+
+
+def shown(text: str) -> str:
+    """What a terminal may be given: nothing in it moves the cursor, hides, reorders or asks for anything.
+
+    Control characters (C1 such as U+009B, too), marks without a width and halves of characters become spaces; line
+    breaks, tabs and our own colours (ESC [ digits m) stay.
+    """
+    if text.isprintable():
+        return text
+    first, *others = text.split("\x1b")
+    parts = (_after_escape(part) for part in others)
+    return _plain(first) + "".join(parts)
+
+
+def _after_escape(text: str) -> str:
+    """What follows an ESC, with it where it is a colour."""
+    code = text[1:_LONGEST_COLOUR].partition("m")[0] if text.startswith("[") else None
+    if code is None or text[1 + len(code) : 2 + len(code)] != "m" or code.strip(_COLOUR):
+        return " " + _plain(text)
+    return f"\x1b[{code}m{_plain(text[len(code) + 2 :])}"
+
+
+def _plain(text: str) -> str:
+    return text if text.isprintable() else "".join(c if c.isprintable() or c in "\n\t" else " " for c in text)
+
+
+def escaped(document: str) -> str:
+    """A JSON document with an escape for each character in its texts that does not show as itself."""
+    return "\n".join(line if line.isprintable() else "".join(map(_escape, line)) for line in document.split("\n"))
+
+
+def _escape(char: str) -> str:
+    if char.isprintable():
+        return char
+    units = char.encode("utf-16-be", "surrogatepass")
+    return "".join(f"\\u{units[at] << 8 | units[at + 1]:04x}" for at in range(0, len(units), 2))

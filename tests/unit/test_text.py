@@ -1,10 +1,13 @@
 """Whatever comes from outside can be shown in one line, and stored."""
 
+import json
+import sys
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from probe.text import cut, one_line, storable
+from probe.text import cut, escaped, one_line, shown, storable
 
 ANY_TEXT = st.text(st.characters(codec=None))
 
@@ -52,3 +55,47 @@ def test_half_a_character_is_replaced(text: str, stored: str) -> None:
 @given(ANY_TEXT)
 def test_what_is_storable_is_utf_8(text: str) -> None:
     assert storable(text).encode("utf-8").decode("utf-8") == storable(text)
+
+
+EVERY_CHARACTER = "".join(map(chr, range(sys.maxunicode + 1)))
+
+
+def test_of_all_of_unicode_only_what_shows_as_itself_reaches_a_terminal() -> None:
+    left = shown(EVERY_CHARACTER)
+    assert {c for c in left if not c.isprintable()} == {"\n", "\t"}
+    assert len(left) == len(EVERY_CHARACTER)
+    assert left == "".join(c if c.isprintable() or c in "\n\t" else " " for c in EVERY_CHARACTER)
+
+
+@pytest.mark.parametrize(
+    ("text", "left"),
+    [
+        ("\x1b[1;32mok\x1b[0m", "\x1b[1;32mok\x1b[0m"),
+        ("\x1b[mplain", "\x1b[mplain"),
+        ("\x9b31mred", " 31mred"),
+        ("\x1b]0;title\x07", " ]0;title "),
+        ("\x1b[2Jgone", " [2Jgone"),
+        ("\x1b[?25lhidden m", " [?25lhidden m"),
+        ("\x1b[", " ["),
+        ("\x1b", " "),
+        ("\x1b[1", " [1"),
+        ("\x1b\x1b[31m\x9b", " \x1b[31m "),
+        (f"\x1b[{'1' * 100}m", f" [{'1' * 100}m"),
+    ],
+)
+def test_of_escapes_only_colours_are_left(text: str, left: str) -> None:
+    assert shown(text) == left
+
+
+@given(ANY_TEXT)
+def test_what_is_shown_is_so_for_good(text: str) -> None:
+    assert shown(shown(text)) == shown(text)
+
+
+def test_a_json_document_stays_what_it_says_and_shows_as_itself() -> None:
+    # Not the two halves of one character side by side.
+    every = EVERY_CHARACTER.replace("\udc00", " \udc00")
+    document = json.dumps({"text": every}, ensure_ascii=False, indent=2)
+    left = escaped(document)
+    assert {c for c in left if not c.isprintable()} == {"\n"}
+    assert json.loads(left)["text"] == every

@@ -8,6 +8,7 @@ from typing import Any, NoReturn
 import click
 
 from probe.cli.lazy import LazyGroup
+from probe.cli.output import say
 
 COMMANDS = {
     "run": ("probe.cli.run:run", "Measure once: live timeline, summary, chunk table."),
@@ -37,17 +38,17 @@ class OneLineErrors(LazyGroup):
         try:
             super().main(*args, **kwargs | {"prog_name": "probe", "standalone_mode": False})
         except click.exceptions.NoArgsIsHelpError as error:
-            click.echo(error.format_message())
+            say(error.format_message())
             sys.exit(2)
         except click.UsageError as error:
             command = error.ctx.command_path if error.ctx is not None else "probe"
             message = error.format_message()
             stop = "" if message.endswith((".", "?")) else "."
-            click.echo(f"{command}: {message}{stop} Try `{command} --help`.", err=True)
+            say(f"{command}: {message}{stop} Try `{command} --help`.", err=True)
             sys.exit(2)
         except click.ClickException as error:
             for line in error.format_message().splitlines():
-                click.echo(f"probe: {line}", err=True)
+                say(f"probe: {line}", err=True)
             sys.exit(error.exit_code)
         except (click.Abort, KeyboardInterrupt):
             sys.exit(130)
@@ -57,7 +58,7 @@ class OneLineErrors(LazyGroup):
             sys.exit(1)
         except OSError as error:
             # Such as a full disk behind stdout.
-            click.echo(f"probe: {error.strerror or error}", err=True)
+            say(f"probe: {error.strerror or error}", err=True)
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             sys.exit(1)
         sys.exit(0)

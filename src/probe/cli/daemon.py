@@ -9,6 +9,7 @@ from probe import config
 from probe.cli.usage import UsageProblem
 from probe.daemon.composition import StartError
 from probe.daemon.service import Supervisor, serve
+from probe.daemon.state_lock import TakenError
 from probe.daemon.systemd import Notifier
 from probe.history.file import HistoryError
 
@@ -33,6 +34,8 @@ def daemon(path: Path) -> None:
     supervisor = Supervisor(Notifier(os.environ.get("NOTIFY_SOCKET")), _watchdog_s())
     try:
         serve(path, settings, supervisor)
+    except TakenError as error:
+        raise UsageProblem(str(error)) from error
     except (StartError, HistoryError) as error:
         raise click.ClickException(str(error)) from error
 

@@ -22,6 +22,7 @@ from probe.measures import outcome
 from probe.record import INTERRUPTED, Plan, RunRecord
 from probe.report import audio_file, document, terminal, timeline
 from probe.report.timeline_printer import Live
+from probe.text import escaped
 
 
 def planned(config_path: Path | None, wav: Path | None, **options: Any) -> tuple[Plan, float]:
@@ -37,9 +38,9 @@ def planned(config_path: Path | None, wav: Path | None, **options: Any) -> tuple
 def printing_json(plan: Plan, max_lag_ms: float, *, verbose: bool) -> RunRecord:
     timeline_on_stderr = Live(functools.partial(timeline.lines, plan=plan), functools.partial(say, err=True))
     record = _execute(plan, max_lag_ms, timeline_on_stderr if verbose else None)
-    # As bytes: JSON is UTF-8, whatever the terminal is. Half a character in an argument becomes a JSON escape.
-    text = json.dumps(document.document(record), ensure_ascii=False, indent=2)
-    click.echo(text.encode("utf-8", "backslashreplace"))
+    # As bytes: JSON is UTF-8, whatever the terminal is. What does not show as itself is a JSON escape.
+    text = escaped(json.dumps(document.document(record), ensure_ascii=False, indent=2))
+    click.echo(text.encode("utf-8"))
     return record
 
 

@@ -5,13 +5,18 @@ import shutil
 
 import click
 
+from probe.text import shown
+
 # A report is not wider, whatever the terminal is.
 _MAX_WIDTH = 110
 
 
 def say(line: str, *, err: bool = False) -> None:
-    """Print a line, with colours only where they can be seen and are wanted (see no-color.org)."""
-    click.echo(line, err=err, color=False if os.environ.get("NO_COLOR") else None)
+    """Print a line, with colours only where they can be seen and are wanted (see no-color.org).
+
+    Whatever a server, a file or an error put into it, it does nothing to a terminal.
+    """
+    click.echo(shown(line), err=err, color=False if os.environ.get("NO_COLOR") else None)
 
 
 def report_width() -> int:

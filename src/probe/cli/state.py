@@ -7,9 +7,12 @@ from pathlib import Path
 import click
 
 from probe import config
+from probe.cli.output import say
 from probe.cli.usage import UsageProblem
 from probe.history.file import HistoryError, NoHistoryError, UnknownRunError
 from probe.history.reader import HistoryReader, reading
+
+_MOST_NAMED = 5
 
 
 def default_state_dir() -> Path:
@@ -27,10 +30,14 @@ state_dir_option = click.option(
 
 @contextmanager
 def open_history(state_dir: Path) -> Iterator[HistoryReader]:
-    """Open the history to read it; what is wrong with it is one line on stderr."""
+    """Open the history to read it; what is wrong with it is one line on stderr, with the runs that can't be read."""
     try:
         with reading(state_dir) as reader:
             yield reader
+            if unreadable := [*reader.unreadable]:
+                more = ", ..." if len(unreadable) > _MOST_NAMED else ""
+                named = ", ".join(unreadable[:_MOST_NAMED])
+                say(f"probe: runs that can't be read are left out: {len(unreadable)} ({named}{more})", err=True)
     except (NoHistoryError, UnknownRunError) as error:
         raise UsageProblem(str(error)) from error
     except HistoryError as error:

@@ -9,7 +9,7 @@ from probe.daemon import courtesy, questions
 from probe.daemon.schedule import Entry
 from probe.measurement import measure
 from probe.plan import new_plan
-from probe.record import RunRecord, Target
+from probe.record import Failure, RunRecord, Target
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +29,14 @@ def skipped(entry: Entry, reason: str) -> RunRecord:
     """The record of a run that did not take place."""
     at = AnchoredClock.anchored_now().now()
     return RunRecord(new_plan(entry.target, entry.scenario), at, at, skipped=reason)
+
+
+def broken(entry: Entry, error: Exception) -> Attempt:
+    """What came of an attempt that a mistake of ours ended: a failure as any other."""
+    at = AnchoredClock.anchored_now().now()
+    # Not its words: they may hold anything.
+    failure = Failure("internal", "error", f"{type(error).__name__} outside of the run", at)
+    return Attempt(RunRecord(new_plan(entry.target, entry.scenario), at, at, failure=failure), at / 1e9)
 
 
 async def attempt(entry: Entry, config: Config, stop: asyncio.Event) -> Attempt | None:

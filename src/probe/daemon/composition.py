@@ -8,18 +8,22 @@ from functools import partial
 from http import HTTPStatus
 from importlib.metadata import version
 from pathlib import Path
+from typing import TextIO
 
 from probe.config import Config, OtlpConfig
-from probe.daemon.dispatch import HISTORY, Dispatch, Sink
+from probe.daemon import state_lock
+from probe.daemon.dispatch import Dispatch, OnError, Sink
 from probe.daemon.drift_sink import REBUILT_DAYS, REBUILT_RUNS, DriftSink
 from probe.daemon.health import Health
 from probe.daemon.history_drift import WatchedHistory
 from probe.daemon.http_server import Answer, HttpServer, Page, plain
+from probe.daemon.keeper import HISTORY
 from probe.daemon.log import Logger, make_logger
+from probe.daemon.log_queue import QueuedLines
 from probe.daemon.plans import entries, state_dir
 from probe.daemon.runbook import runbook
 from probe.drift import Monitor
-from probe.history.file import HistoryError
+from probe.history.file import OF_THE_DISK, HistoryError
 from probe.history.reader import reading
 from probe.history.writer import History, Pruned, Retention
 from probe.metrics.observations import SERIES
@@ -51,6 +55,9 @@ class Parts:
     """What lives as long as the daemon."""
 
     log: Logger
+    lines: QueuedLines
+    # What says that this state directory is taken; None where the disk has no room for it.
+    held: TextIO | None
     health: Health
     metrics: Metrics
     dispatch: Dispatch
@@ -58,9 +65,20 @@ class Parts:
     # The last runs that the history knows, oldest first.
     last: list[RunRecord]
 
+    def close(self, lines_s: float) -> None:
+        """Give back what is not the dispatch's, once that has drained; the log has `lines_s` to be written."""
+        self.http.close()
+        self.lines.close(lines_s)
+        if self.held is not None:
+            self.held.close()
+
 
 def build(config: Config) -> Parts:
-    """Take the port, open the history, start the sinks. Raises StartError and HistoryError."""
+    """Take the state directory and the port, open the history, start the sinks.
+
+    Raises StartError, TakenError and HistoryError. A disk or a history that is in trouble is none of them: what can be
+    measured is, and what can't be kept is counted.
+    """
     for framing in FRAMINGS:
         # Imported during one target's run, it would hold up another's.
         framing_named(framing)
@@ -68,11 +86,8 @@ def build(config: Config) -> Parts:
     metrics = Metrics(
         VERSION, [HISTORY, *(sink.name for sink in (Metrics, DriftSink, SpanSink, LogSink, AudioArchive))]
     )
-    log = make_logger(sys.stdout, config.log.format, lambda: metrics.daemon.count_sink_error(LogSink.name))
-    http = _listen(config, metrics, health)
-    counting = spans.count if config.otlp.url else _no_spans
-    retention = Retention(config.history.keep_days, config.history.keep_megabytes)
-    history = History(state_dir(config), retention, counting)
+    lines = QueuedLines(sys.stdout, lambda: metrics.daemon.count_sink_error(LogSink.name))
+    log = make_logger(lines, config.log.format)
 
     def on_error(sink: str, what: str) -> None:
         metrics.daemon.count_sink_error(sink)
@@ -82,6 +97,16 @@ def build(config: Config) -> Parts:
         """It has been logged, and goes on."""
         metrics.daemon.count_sink_error(sink)
 
+    held = _hold(config, on_error)
+    http = _listen(config, metrics, health, log)
+    counting = spans.count if config.otlp.url else _no_spans
+    retention = Retention(config.history.keep_days, config.history.keep_megabytes)
+
+    def on_unreadable(run_id: str, spans: int) -> None:
+        metrics.daemon.count_dropped_spans(spans)
+        on_error(HISTORY, f"run {run_id} can't be read: its spans are lost")
+
+    history = History(state_dir(config), retention, counting, partial(on_error, HISTORY), on_unreadable)
     drift = DriftSink(_monitors(config), metrics.update_drift, metrics.count_drift, log)
 
     def on_pruned(pruned: Pruned) -> None:
@@ -107,15 +132,8 @@ def build(config: Config) -> Parts:
 
     dispatch = Dispatch(watched, sinks, on_error=on_error, queue_size=QUEUED_RUNS)
     expect(metrics, config)
-    metrics.daemon.set_history(*history.size())
-    try:
-        last = _restore(metrics, config)
-    except HistoryError as error:
-        # An old run that can't be read is no reason not to measure.
-        log.warning("the gauges of the last runs begin anew", error=str(error))
-        last = []
-    _restore_drift(drift, config, on_error)
-    return Parts(log, health, metrics, dispatch, http, last)
+    last = _restored(history, drift, metrics, config, on_error) if history.is_open else []
+    return Parts(log, lines, held, health, metrics, dispatch, http, last)
 
 
 def expect(metrics: Metrics, config: Config) -> None:
@@ -127,7 +145,31 @@ def expect(metrics: Metrics, config: Config) -> None:
         metrics.daemon.set_objective(entry.target.name, entry.target.objective_ms / 1000)
 
 
-def _restore(metrics: Metrics, config: Config) -> list[RunRecord]:
+def _hold(config: Config, on_error: OnError) -> TextIO | None:
+    try:
+        return state_lock.hold(state_dir(config))
+    except OSError as error:
+        # Who may not use the directory is told by the history.
+        if error.errno in OF_THE_DISK:
+            on_error(HISTORY, f"{state_dir(config)}: {error.strerror}; a second daemon here would go unnoticed")
+        return None
+
+
+def _restored(
+    history: History, drift: DriftSink, metrics: Metrics, config: Config, on_error: OnError
+) -> list[RunRecord]:
+    """Go on where the history ends; returns the last runs. Old runs that can't be read are no reason not to measure."""
+    last: list[RunRecord] = []
+    try:
+        metrics.daemon.set_history(*history.size())
+        last = _restore(metrics, config, on_error)
+    except HistoryError as error:
+        on_error(HISTORY, f"the gauges of the last runs begin anew: {error}")
+    _restore_drift(drift, config, on_error)
+    return last
+
+
+def _restore(metrics: Metrics, config: Config, on_error: OnError) -> list[RunRecord]:
     """Set the gauges of the last runs from the history; returns these runs, oldest first for each series."""
     last = []
     with reading(state_dir(config)) as history:
@@ -137,10 +179,12 @@ def _restore(metrics: Metrics, config: Config) -> list[RunRecord]:
             if found := history.serving_since(target, scenario):
                 metrics.restore_fingerprint(target, scenario, *found)
             last += runs
+        if unreadable := history.unreadable:
+            on_error(HISTORY, f"{len(unreadable)} of the last runs can't be read: {', '.join(unreadable)}")
     return last
 
 
-def _restore_drift(drift: DriftSink, config: Config, on_error: Callable[[str, str], None]) -> None:
+def _restore_drift(drift: DriftSink, config: Config, on_error: OnError) -> None:
     """Have each series' detector where it was. The daemon starts whatever is in the history."""
     since = time.time_ns() - REBUILT_DAYS * NS_PER_DAY
     for target, scenario in _pairs(config):
@@ -177,10 +221,10 @@ def _archive(folder: Path, keep: int) -> AudioArchive:
         raise StartError(f"daemon.audio_dir: {folder} can't be written: {error.strerror}") from error
 
 
-def _listen(config: Config, metrics: Metrics, health: Health) -> HttpServer:
+def _listen(config: Config, metrics: Metrics, health: Health, log: Logger) -> HttpServer:
     host, port = config.http.host, config.http.port
     try:
-        return HttpServer(host, port, pages(metrics, health))
+        return HttpServer(host, port, pages(metrics, health), lambda why: log.warning("http server", problem=why))
     except OSError as error:
         raise StartError(
             f"http.host {host!r}, http.port {port}: {error.strerror}; is another daemon running? Choose another port."

@@ -3,28 +3,22 @@
 import asyncio
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from queue import SimpleQueue
 from typing import Any, Generic, Protocol, TypeVar
 
-from probe.history.file import HistoryError
+from probe.daemon.keeper import HISTORY, Keeper, Saver, Waiting, without_audio
+from probe.daemon.turns import one_at_a_time
 from probe.record import RunRecord
 
 OnError = Callable[[str, str], None]
 T = TypeVar("T")
 
-HISTORY = "history"
-# A disk that hangs must not stop the daemon from measuring.
-HISTORY_PATIENCE_S = 10.0
-# What the history refused (disk full, locked) is offered again with the runs after it.
-_MOST_UNSAVED = 100
+# A disk that hangs must not stop the daemon from measuring: for so long nothing is written before nobody waits for it.
+HISTORY_PATIENCE_S = 2.0
 # To close a file that is whole already.
 _CLOSE_S = 0.5
-# A sink at work takes some milliseconds.
-_TURN_S = 0.05
-_AT_WORK = threading.Lock()
 
 
 class Sink(Protocol):
@@ -38,26 +32,6 @@ class Sink(Protocol):
 
     def close(self, timeout_s: float) -> None:
         """Called once in the sink's own thread, after the last write; shall return within `timeout_s`."""
-
-
-class Saver(Protocol):
-    """What `Dispatch` needs of the history."""
-
-    def append(self, record: RunRecord) -> None:
-        """Keep a run. One that raises HistoryError is offered again."""
-
-    def prune(self, now: int) -> object:
-        """Called after each run with its end (nanoseconds since the epoch): forget what is too old."""
-
-    def close(self) -> None: ...
-
-
-@dataclass(slots=True)
-class _Submission:
-    record: RunRecord
-    report_saved: Callable[[], None]
-    # Whoever takes it hands the record to the other sinks: once, whether the history is quick or late.
-    handed_on: threading.Lock = field(default_factory=threading.Lock)
 
 
 class Dispatch:
@@ -81,58 +55,60 @@ class Dispatch:
     ) -> None:
         self._history = history
         self._on_error = on_error
-        self._unsaved: list[RunRecord] = []
         self._others = [_Worker(sink.name, sink.write, sink.close, queue_size, on_error) for sink in sinks]
-        self._saver = _Worker(HISTORY, self._save, self._save_waiting, queue_size, on_error)
+        self._keeper = Keeper(history, on_error)
 
     async def submit(self, record: RunRecord) -> None:
         """Return when the run is on disk; the other sinks get it then. Never raises, never waits for a slow sink.
 
-        Where the history can't be written, or takes longer than `HISTORY_PATIENCE_S`, that is an error of the sink
-        `history`, and the others get the record all the same.
+        Where the history can't be written, or stands still for `HISTORY_PATIENCE_S`, that is an error of the sink
+        `history`, and the others get the record all the same. Until it works again nobody waits for it.
         """
         loop = asyncio.get_running_loop()
         saved: asyncio.Future[None] = loop.create_future()
-        submission = _Submission(record, lambda: _resolve(loop, saved))
-        if self._saver.offer(submission):
-            try:
-                await asyncio.wait_for(asyncio.shield(saved), HISTORY_PATIENCE_S)
-            except TimeoutError:
-                self._on_error(HISTORY, f"run {record.plan.run_id} not written within {HISTORY_PATIENCE_S:g} s")
-        self._hand_on(submission)
+        hand_on = _HandOn(record, self._others)
+
+        def settled() -> None:
+            hand_on()
+            _resolve(loop, saved)
+
+        self._keeper.put(Waiting(without_audio(record), settled))
+        await self._patiently(saved, record.plan.run_id)
+        hand_on()
+
+    async def _patiently(self, saved: asyncio.Future[None], run_id: str) -> None:
+        while not self._keeper.in_trouble:
+            kept = self._keeper.kept
+            with suppress(TimeoutError):
+                return await asyncio.wait_for(asyncio.shield(saved), HISTORY_PATIENCE_S)
+            if self._keeper.kept == kept:
+                self._keeper.give_up(f"run {run_id} not written within {HISTORY_PATIENCE_S:g} s; it waits in memory")
+        return None
 
     async def drain(self, timeout_s: float) -> None:
         """Let the queues run empty, then close the sinks; what is not done after `timeout_s` is left behind."""
         start = time.monotonic()
         # A disk that hangs must leave the others some of the time.
-        await _finish([self._saver], start + timeout_s / 2)
+        await _finish([self._keeper], start + timeout_s / 2)
         await _finish(self._others, start + timeout_s)
         closing = _Worker[None](HISTORY, lambda _nothing: None, lambda _s: self._history.close(), 1, self._on_error)
         await _finish([closing], max(start + timeout_s, time.monotonic() + _CLOSE_S))
 
-    def _save(self, submission: _Submission) -> None:
-        """Write the record and those still waiting, oldest first; in the history's own thread."""
-        self._unsaved = [*self._unsaved, submission.record][-_MOST_UNSAVED:]
-        try:
-            self._save_waiting()
-        finally:
-            self._hand_on(submission)
-            submission.report_saved()
-        self._history.prune(submission.record.ended)
 
-    def _save_waiting(self, _timeout_s: float = 0.0) -> None:
-        while self._unsaved:
-            record = self._unsaved.pop(0)
-            try:
-                self._history.append(record)
-            except HistoryError:
-                self._unsaved.insert(0, record)
-                raise
+class _HandOn:
+    """Gives a record to the sinks: once, whether the history is quick or late. Then it holds the record no longer."""
 
-    def _hand_on(self, submission: _Submission) -> None:
-        if submission.handed_on.acquire(blocking=False):
-            for worker in self._others:
-                worker.offer(submission.record)
+    def __init__(self, record: RunRecord, workers: "Sequence[_Worker[RunRecord]]") -> None:
+        self._record: RunRecord | None = record
+        self._workers = workers
+        self._lock = threading.Lock()
+
+    def __call__(self) -> None:
+        with self._lock:
+            record, self._record = self._record, None
+        if record is not None:
+            for worker in self._workers:
+                worker.offer(record)
 
 
 def _resolve(loop: asyncio.AbstractEventLoop, future: asyncio.Future[None]) -> None:
@@ -145,24 +121,10 @@ def _resolve(loop: asyncio.AbstractEventLoop, future: asyncio.Future[None]) -> N
         loop.call_soon_threadsafe(set_result)
 
 
-async def _finish(workers: "Sequence[_Worker[Any]]", until: float) -> None:
+async def _finish(workers: "Sequence[_Worker[Any] | Keeper]", until: float) -> None:
     for worker in workers:
         worker.finish(until)
     await asyncio.gather(*(asyncio.to_thread(worker.join, until) for worker in workers))
-
-
-@contextmanager
-def _one_at_a_time() -> Iterator[None]:
-    """Wait for the sink that is at work, but not for long: one that hangs holds up no other for more than a moment.
-
-    Each would take the interpreter from the event loop in turn, and a frame that arrives meanwhile wait for them all.
-    """
-    mine = _AT_WORK.acquire(timeout=_TURN_S)
-    try:
-        yield
-    finally:
-        if mine:
-            _AT_WORK.release()
 
 
 class _Worker(Generic[T]):
@@ -210,7 +172,7 @@ class _Worker(Generic[T]):
 
     def _work(self) -> None:
         while (item := self._queue.get()) is not None:
-            with _one_at_a_time():
+            with one_at_a_time():
                 self._guarded(self._take, item)
         self._guarded(self._close, max(0.0, self._until - time.monotonic()))
 

@@ -47,5 +47,8 @@ class WatchedHistory:
     def prune(self, now: int) -> None:
         self._on_pruned(self._history.prune(now))
 
+    def look(self) -> None:
+        self._history.look()
+
     def close(self) -> None:
         self._history.close()

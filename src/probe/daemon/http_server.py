@@ -10,6 +10,11 @@ from http import HTTPStatus
 # A scraper that takes longer is stuck, or means no good.
 DEADLINE_S = 5.0
 MAX_CONNECTIONS = 32
+# So many are taken at all: those beyond MAX_CONNECTIONS are told that there are too many, the others wait to be taken.
+# Descriptors are needed for measuring.
+MAX_TAKEN = 2 * MAX_CONNECTIONS
+# Where no connection can be taken, as without descriptors.
+RETRY_S = 0.5
 MAX_HEAD_BYTES = 16_384
 _PLAIN = "text/plain; charset=utf-8"
 
@@ -34,9 +39,15 @@ Page = Callable[[str], Answer]
 class HttpServer:
     """Answers GET and HEAD of each page by its path until it is closed."""
 
-    def __init__(self, host: str, port: int, pages: Mapping[str, Page]) -> None:
-        """Take the port. Raises OSError where that can't be had."""
+    def __init__(
+        self, host: str, port: int, pages: Mapping[str, Page], complain: Callable[[str], None] = lambda _what: None
+    ) -> None:
+        """Take the port. Raises OSError where that can't be had.
+
+        `complain` is called in the server's thread where connections can't be taken any more: once, until they can.
+        """
         self._pages = pages
+        self._complain = complain
         self._open = 0
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
         self._socket = socket.create_server(address[:2], family=family, backlog=MAX_CONNECTIONS)
@@ -63,12 +74,44 @@ class HttpServer:
     async def _serve(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._stop = asyncio.Event()
-        server = await asyncio.start_server(self._accept, sock=self._socket, limit=MAX_HEAD_BYTES)
+        self._socket.setblocking(False)
+        taking = asyncio.ensure_future(self._take_all())
         self._listening.set()
         await self._stop.wait()
-        server.close()
+        taking.cancel()
 
-    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _take_all(self) -> None:
+        """Not `asyncio.start_server`: without descriptors that writes a traceback for each connection that waits."""
+        room = asyncio.Semaphore(MAX_TAKEN)
+        going: set[asyncio.Task[None]] = set()
+        well = True
+        while True:
+            await room.acquire()
+            try:
+                connection, _ = await self._loop.sock_accept(self._socket)
+            except OSError as error:
+                room.release()
+                if well:
+                    self._complain(f"no connection can be taken: {error.strerror}")
+                well = False
+                await asyncio.sleep(RETRY_S)
+                continue
+            well = True
+            task = asyncio.ensure_future(self._attend(connection))
+            going.add(task)
+            task.add_done_callback(going.discard)
+            task.add_done_callback(lambda _: room.release())
+
+    async def _attend(self, connection: socket.socket) -> None:
+        try:
+            reader, writer = await asyncio.open_connection(sock=connection, limit=MAX_HEAD_BYTES)
+        except OSError:
+            # It is gone again.
+            connection.close()
+        else:
+            await self._talk(reader, writer)
+
+    async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._open += 1
         try:
             async with asyncio.timeout(DEADLINE_S):

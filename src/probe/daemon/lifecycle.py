@@ -16,7 +16,10 @@ GRACE_S = 60.0
 
 
 def on_signals(end: Callable[[], None], reload: Callable[[], Awaitable[None]]) -> None:
-    """Call `end` on SIGTERM, SIGINT and SIGQUIT, `reload` on SIGHUP, one at a time."""
+    """Call `end` on SIGTERM, SIGINT and SIGQUIT, `reload` on SIGHUP, one at a time.
+
+    A SIGHUP that came while the process started, and was held back, is taken now.
+    """
     loop = asyncio.get_running_loop()
     reloading = asyncio.Lock()
     tasks: set[asyncio.Task[None]] = set()
@@ -33,6 +36,7 @@ def on_signals(end: Callable[[], None], reload: Callable[[], Awaitable[None]]) -
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):
         loop.add_signal_handler(number, end)
     loop.add_signal_handler(signal.SIGHUP, start_reload)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGHUP})
 
 
 async def heartbeat(

@@ -1,29 +1,28 @@
 """The daemon's logger: JSON for the journal, colours for a terminal. No line holds a URL's password or query."""
 
-from collections.abc import Callable, MutableMapping
-from typing import Any, Literal, TextIO
+from collections.abc import MutableMapping
+from typing import Any, Literal
 
 import structlog
 from structlog.typing import FilteringBoundLogger, Processor
 
+from probe.daemon.log_queue import LineStream
+from probe.text import shown
 from probe.urls import without_secrets
 
 Logger = FilteringBoundLogger
 Style = Literal["auto", "json", "console"]
 
 
-def make_logger(stream: TextIO, style: Style = "auto", on_lost: Callable[[], None] = lambda: None) -> Logger:
-    """A logger that writes to `stream`: a line of JSON each, or for a person where the stream is a terminal.
-
-    `on_lost` is called for a line that can't be written; the caller learns nothing of it.
-    """
+def make_logger(stream: LineStream, style: Style = "auto") -> Logger:
+    """A logger that writes to `stream`: a line of JSON each, or for a person where the stream is a terminal."""
     colours = stream.isatty()
     for_a_person = style == "console" or (style == "auto" and colours)
     look: Processor = structlog.processors.JSONRenderer()
     if for_a_person:
         look = structlog.dev.ConsoleRenderer(colors=colours, exception_formatter=structlog.dev.plain_traceback)
     logger: Logger = structlog.wrap_logger(
-        _Printer(stream, on_lost),
+        _Lines(stream),
         processors=[
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
@@ -37,20 +36,18 @@ def make_logger(stream: TextIO, style: Style = "auto", on_lost: Callable[[], Non
     return logger
 
 
-class _Printer(structlog.PrintLogger):
-    """Prints what can be printed: a full disk or a closed pipe is no reason to stop measuring."""
+class _Lines:
+    """Hands each line to the stream in one piece: several threads log."""
 
-    def __init__(self, stream: TextIO, on_lost: Callable[[], None]) -> None:
-        super().__init__(stream)
-        self._on_lost = on_lost
+    def __init__(self, stream: LineStream) -> None:
+        self._stream = stream
 
     def msg(self, message: str) -> None:
-        try:
-            super().msg(message)
-        except OSError:
-            self._on_lost()
+        # JSON has escapes for them already.
+        self._stream.write(f"{shown(message)}\n")
+        self._stream.flush()
 
-    info = warning = error = msg
+    info = warning = error = critical = msg
 
 
 def _without_secrets(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

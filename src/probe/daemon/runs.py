@@ -7,9 +7,10 @@ from dataclasses import replace
 from datetime import datetime
 
 from probe.config import Config
-from probe.daemon.attempt import attempt, skipped
+from probe.daemon.attempt import attempt, broken, skipped
 from probe.daemon.dispatch import Dispatch
 from probe.daemon.health import Health
+from probe.daemon.keeper import without_audio
 from probe.daemon.log import Logger
 from probe.daemon.schedule import Entry
 from probe.measures import outcome, summarise
@@ -51,7 +52,11 @@ class Runs:
     async def due(self, entry: Entry, at: float) -> None:
         if self._stop.is_set():
             return
-        done = await attempt(entry, self.config, self._stop)
+        try:
+            done = await attempt(entry, self.config, self._stop)
+        except Exception as error:  # noqa: BLE001 - no mistake of ours may end an attempt without a record
+            self._log.exception("an attempt failed by a mistake of the probe", target=entry.target.name)
+            done = broken(entry, error)
         if done is None:
             return
         self.lags.append(done.lag_s)
@@ -96,16 +101,10 @@ class Runs:
         self._remember(record)
         record = replace(record, served=self._served.get(record.plan.target.name, ServerIdentity()))
         if self.config.daemon.audio_dir is None:
-            record = _without_audio(record)
+            record = without_audio(record)
         await self._dispatch.submit(record)
-        self.last = _without_audio(record)
+        self.last = without_audio(record)
         self._health.ready = True
-
-
-def _without_audio(record: RunRecord) -> RunRecord:
-    """A sink that is behind keeps many records: without their samples they are small."""
-    turns = (replace(turn, chunks=tuple(replace(chunk, pcm=b"") for chunk in turn.chunks)) for turn in record.turns)
-    return replace(record, turns=tuple(turns))
 
 
 def _described(record: RunRecord) -> str:

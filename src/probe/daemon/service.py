@@ -20,6 +20,7 @@ from probe.daemon.systemd import Notifier
 # SIGTERM to exit takes less than 10 s: first the run, then the sinks, in the worst case neither.
 RUN_ENDS_S = 7.5
 DRAIN_S = 1.0
+LINES_S = 0.3
 LAST_RESORT_S = 9.5
 # A thread that renders or writes may hold the interpreter for so long before a measurement gets it back.
 SWITCH_INTERVAL_S = 0.0002
@@ -34,7 +35,9 @@ class Supervisor:
 
 
 def serve(path: Path, config: Config, supervisor: Supervisor) -> None:
-    """Run until SIGTERM or SIGINT. Raises StartError and HistoryError where it can't start."""
+    """Run until SIGTERM or SIGINT. Raises StartError, TakenError and HistoryError where it can't start."""
+    # What was said is for its owner alone.
+    os.umask(0o077)
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     parts = build(config)
     parts.http.start()
@@ -42,7 +45,7 @@ def serve(path: Path, config: Config, supervisor: Supervisor) -> None:
     try:
         asyncio.run(_Daemon(path, config, supervisor, parts).run())
     finally:
-        parts.http.close()
+        parts.close(LINES_S)
 
 
 class _Daemon:

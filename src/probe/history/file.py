@@ -5,6 +5,7 @@ compute with. Version 1 had no `serving` and no stages: its rows have NULL there
 Version 2 did not know of cold runs.
 """
 
+import errno
 import functools
 import json
 import sqlite3
@@ -23,6 +24,9 @@ VERSION = 3
 BUSY_TIMEOUT_S = 5.0
 # A server's JSON may hold half a character (\ud83d), and what it said is kept as it is.
 _LONE_SURROGATES = "surrogatepass"
+# Of a disk, and not of who may do what.
+OF_THE_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EIO)
+_RIGHTS = ("SQLITE_CANTOPEN", "SQLITE_READONLY", "SQLITE_PERM")
 
 _VERSION_1 = """
 PRAGMA auto_vacuum = INCREMENTAL;
@@ -74,6 +78,14 @@ class HistoryError(Exception):
     """The history can't be used; the message says what to do, in one line."""
 
 
+class HistoryTroubleError(HistoryError):
+    """The disk or the file is in a state that may be mended while the daemon runs: full, damaged, locked."""
+
+
+class UnreadableRunError(HistoryError):
+    """A run is there, and what is stored of it can't be read."""
+
+
 class NoHistoryError(HistoryError):
     """There is none where it was looked for."""
 
@@ -109,14 +121,19 @@ def encode_serving(serving: Fingerprint) -> str:
 
 @functools.lru_cache(maxsize=100)
 def decode_serving(text: str) -> Fingerprint:
-    return Fingerprint(*json.loads(text))
+    """Raises UnreadableRunError."""
+    try:
+        return Fingerprint(*json.loads(text))
+    except (TypeError, ValueError, RecursionError) as error:
+        raise UnreadableRunError(f"what served can't be read: {error}") from error
 
 
-def decode(blob: bytes) -> RunRecord:
+def decode(blob: bytes, run_id: str) -> RunRecord:
+    """Raises UnreadableRunError."""
     try:
         return RunRecord.from_json(zlib.decompress(blob).decode("utf-8", _LONE_SURROGATES))
-    except (zlib.error, ValueError) as error:
-        raise sqlite3.DatabaseError(f"a run can't be read: {error}") from error
+    except Exception as error:  # whatever a damaged disk holds, it concerns this run only
+        raise UnreadableRunError(f"run {run_id} can't be read: {type(error).__name__}: {error}") from error
 
 
 @contextmanager
@@ -125,19 +142,23 @@ def explained(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise HistoryError(f"{path.parent}: {error.strerror}; see who may read and write this directory") from error
+        kind = HistoryTroubleError if error.errno in OF_THE_DISK else HistoryError
+        raise kind(f"{path.parent}: {error.strerror}; see who may read and write this directory") from error
     except sqlite3.Error as error:
-        raise HistoryError(f"{path}: {_advice(error, path)}") from error
+        name = getattr(error, "sqlite_errorname", "")
+        kind = HistoryError if name.startswith(_RIGHTS) else HistoryTroubleError
+        raise kind(f"{path}: {_advice(error, name, path)}") from error
 
 
-def _advice(error: sqlite3.Error, path: Path) -> str:
-    name = getattr(error, "sqlite_errorname", "")
+def _advice(error: sqlite3.Error, name: str, path: Path) -> str:
     if name.startswith("SQLITE_NOTADB"):
-        return "not a database; move it away and start again"
+        return "not a database; move it away, and another one is begun"
     if name.startswith("SQLITE_BUSY"):
         return f"locked by another process for over {BUSY_TIMEOUT_S:g} s; is a second daemon running?"
-    if name.startswith(("SQLITE_CANTOPEN", "SQLITE_READONLY", "SQLITE_PERM")):
+    if name.startswith(_RIGHTS):
         return f"can't be used ({error}); see who may read and write {path.parent} and what is in it"
+    if name.startswith("SQLITE_IOERR"):
+        return f"{error} ({name}); is the disk full, or broken?"
     if name.startswith("SQLITE_FULL"):
         return "no space left on the disk"
     if name.startswith("SQLITE_CORRUPT") or not name:

@@ -13,6 +13,7 @@ from probe.history.file import (
     FILE_NAME,
     NoHistoryError,
     UnknownRunError,
+    UnreadableRunError,
     decode,
     decode_serving,
     explained,
@@ -22,10 +23,15 @@ from probe.record import RunRecord
 
 
 class HistoryReader:
-    """A reader's connection: opened read-only, so that it can't disturb the daemon. For one thread."""
+    """A reader's connection: opened read-only, so that it can't disturb the daemon. For one thread.
+
+    Of several runs, one that can't be read is left out, and noted in `unreadable`.
+    """
 
     def __init__(self, state_dir: Path) -> None:
         self.path = state_dir / FILE_NAME
+        # Ids, in the order in which they were come across.
+        self.unreadable: dict[str, None] = {}
         with explained(self.path):
             if not self.path.exists():
                 raise NoHistoryError(
@@ -42,12 +48,17 @@ class HistoryReader:
         given = {clause: value for clause, value in wanted.items() if value is not None}
         where = " AND ".join(given) or "TRUE"
         query = (
-            f"SELECT record FROM runs WHERE seq IN (SELECT seq FROM runs WHERE {where}"  # noqa: S608 - our own clauses
+            f"SELECT run_id, record FROM runs WHERE seq IN (SELECT seq FROM runs WHERE {where}"  # noqa: S608 - our own clauses
             " ORDER BY seq DESC LIMIT ?) ORDER BY seq"
         )
         with explained(self.path):
-            for row in self._db.execute(query, (*given.values(), -1 if limit is None else limit)):
-                yield decode(row[0])
+            for run_id, blob in self._db.execute(query, (*given.values(), -1 if limit is None else limit)):
+                try:
+                    record = decode(blob, run_id)
+                except UnreadableRunError:
+                    self.unreadable[run_id] = None
+                else:
+                    yield record
 
     def series(self) -> list[tuple[str, str]]:
         """Every target and scenario that has runs."""
@@ -69,13 +80,18 @@ class HistoryReader:
         wanted = (target, scenario, since, -1 if limit is None else limit)
         with explained(self.path):
             for run_id, started, outcome, serving, cold, *stages, seq in self._db.execute(query, wanted):
-                if serving is None:
-                    yield point(self._record(seq))
+                try:
+                    if serving is None:
+                        found = point(self._record(seq, run_id))
+                    else:
+                        found = Point(run_id, started, outcome, decode_serving(serving), tuple(stages), cold=bool(cold))
+                except UnreadableRunError:
+                    self.unreadable[run_id] = None
                 else:
-                    yield Point(run_id, started, outcome, decode_serving(serving), tuple(stages), cold=bool(cold))
+                    yield found
 
     def serving_since(self, target: str, scenario: str) -> tuple[Fingerprint, int] | None:
-        """The last run's fingerprint, and the start of the run since which all had it; None where none is stored."""
+        """The last run's fingerprint, and the start of the run since which all had it; None where none can be read."""
         if self._version == 1:
             return None
         runs, of = "FROM runs WHERE target = ?1 AND scenario = ?2", (target, scenario)
@@ -88,10 +104,16 @@ class HistoryReader:
                 " ORDER BY seq LIMIT 1",
                 (*of, last[0]),
             ).fetchone()
-        return decode_serving(last[0]), since
+        try:
+            return decode_serving(last[0]), since
+        except UnreadableRunError:
+            return None
 
     def get(self, run_id: str) -> RunRecord:
-        """One run by its id, or by the beginning of it where only one has that. Raises UnknownRunError."""
+        """One run by its id, or by the beginning of it where only one has that.
+
+        Raises UnknownRunError and UnreadableRunError.
+        """
         with explained(self.path):
             rows = self._db.execute(
                 "SELECT run_id, record FROM runs WHERE substr(run_id, 1, length(?1)) = ?1"
@@ -102,13 +124,13 @@ class HistoryReader:
             raise UnknownRunError(f"no run {run_id!r} in {self.path}; `probe history` lists what is there")
         if len(rows) > 1 and rows[0][0] != run_id:
             raise UnknownRunError(f"more than one run begins with {run_id!r}: {', '.join(row[0] for row in rows)}, ...")
-        return decode(rows[0][1])
+        return decode(rows[0][1], rows[0][0])
 
     def close(self) -> None:
         self._db.close()
 
-    def _record(self, seq: int) -> RunRecord:
-        return decode(self._db.execute("SELECT record FROM runs WHERE seq = ?", (seq,)).fetchone()[0])
+    def _record(self, seq: int, run_id: str) -> RunRecord:
+        return decode(self._db.execute("SELECT record FROM runs WHERE seq = ?", (seq,)).fetchone()[0], run_id)
 
 
 @contextmanager

@@ -8,13 +8,28 @@ would survive the kill, but not the power cut.)
 import sqlite3
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from probe.drift.series import point
-from probe.history.file import BUSY_TIMEOUT_S, FILE_NAME, VERSION, decode, encode, encode_serving, explained, migrate
+from probe.history.file import (
+    BUSY_TIMEOUT_S,
+    FILE_NAME,
+    VERSION,
+    HistoryTroubleError,
+    UnreadableRunError,
+    decode,
+    encode,
+    encode_serving,
+    explained,
+    migrate,
+)
+from probe.history.private import make_file, make_folder, tighten
 from probe.record import RunRecord
 from probe.timestamps import NS_PER_DAY
+
+_Identity = tuple[int, int] | None
 
 # A clock that jumps ahead makes every run look old: it shall cost a few of them, not the history.
 _MOST_FORGOTTEN_AT_ONCE = 10
@@ -39,26 +54,44 @@ class Pruned:
 
 
 class History:
-    """The daemon's connection. All methods may be called from any thread, and raise HistoryError."""
+    """The daemon's connection. All methods may be called from any thread, and raise HistoryError.
+
+    `count_spans` says how many spans of a new run are to be sent, 0 for none. `on_trouble` is called with what is worth
+    a complaint and no caller's error; `on_unreadable` with the id of a run that can't be read, and how many spans of it
+    can't be sent.
+    """
 
     def __init__(
         self,
         state_dir: Path,
         retention: Retention | None = None,
         count_spans: Callable[[RunRecord], int] = lambda _record: 0,
+        on_trouble: Callable[[str], None] = lambda _what: None,
+        on_unreadable: Callable[[str, int], None] = lambda _run_id, _spans: None,
     ) -> None:
-        """Open or create the history. `count_spans` says how many spans of a new run are to be sent, 0 for none."""
+        """Open or create the history. What the disk or a lock refuses is tried again whenever the history is wanted."""
         self.path = state_dir / FILE_NAME
         self._retention = retention or Retention()
         self._count_spans = count_spans
+        self._on_trouble = on_trouble
+        self._on_unreadable = on_unreadable
         self._lock = threading.Lock()
-        with explained(self.path):
-            self._open()
+        self._connection: sqlite3.Connection | None = None
+        try:
+            with explained(self.path):
+                self._open()
+        except HistoryTroubleError as error:
+            on_trouble(str(error))
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it can be used, as far as is known."""
+        return self._connection is not None
 
     def append(self, record: RunRecord) -> None:
         """Commit a run. Once this returns the run is on disk; a run that is there already stays as it is.
 
-        Where the file has been removed, another one is begun.
+        Where the file has been removed, another one is begun. Raises ValueError where another run has this id.
         """
         added = point(record)
         row = (
@@ -74,15 +107,21 @@ class History:
             added.cold,
         )
         with self._lock, explained(self.path):
-            if self._file != _identity(self.path):
-                self._db.close()
-                self._open()
-            self._db.execute(
+            self._see_to_files()
+            added_rows = self._db.execute(
                 "INSERT INTO runs (run_id, started, target, scenario, outcome, unsent_spans, record, serving,"
                 " response_ttfb_ms, llm_ttft_ms, llm_decode_ms, tts_ttfb_ms, cold)"
                 " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (run_id) DO NOTHING",
                 row,
-            )
+            ).rowcount
+            if not added_rows:
+                self._compare(record)
+
+    def look(self) -> None:
+        """See whether the files are still those that were opened."""
+        with self._lock, explained(self.path):
+            if self._connection is not None:
+                self._see_to_files()
 
     def prune(self, now: int) -> Pruned:
         """Forget the oldest runs as the retention says, a few at a time. `now` is nanoseconds since the epoch."""
@@ -107,12 +146,26 @@ class History:
             return self._runs(), self._bytes()
 
     def unsent(self, limit: int) -> list[RunRecord]:
-        """The oldest runs whose spans no collector has got yet."""
+        """The oldest runs whose spans no collector has got yet. One that can't be read has none any more."""
+        found: list[RunRecord] = []
+        unreadable: list[tuple[str, int]] = []
         with self._lock, explained(self.path):
-            rows = self._db.execute(
-                "SELECT record FROM runs WHERE unsent_spans > 0 ORDER BY seq LIMIT ?", (limit,)
-            ).fetchall()
-        return [decode(row[0]) for row in rows]
+            while not found:
+                rows = self._db.execute(
+                    "SELECT run_id, unsent_spans, record FROM runs WHERE unsent_spans > 0 ORDER BY seq LIMIT ?",
+                    (limit,),
+                ).fetchall()
+                if not rows:
+                    break
+                for run_id, spans, blob in rows:
+                    try:
+                        found.append(decode(blob, run_id))
+                    except UnreadableRunError:
+                        unreadable.append((run_id, spans))
+                        self._db.execute("UPDATE runs SET unsent_spans = 0 WHERE run_id = ?", (run_id,))
+        for run_id, spans in unreadable:
+            self._on_unreadable(run_id, spans)
+        return found
 
     def contains(self, run_id: str) -> bool:
         with self._lock, explained(self.path):
@@ -125,25 +178,60 @@ class History:
 
     def close(self) -> None:
         with self._lock:
-            self._db.close()
+            if self._connection is not None:
+                self._connection.close()
 
-    def _open(self) -> None:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        self._db = sqlite3.connect(self.path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False)
+    @property
+    def _db(self) -> sqlite3.Connection:
+        """The connection, opened now where the disk has not let us before."""
+        return self._open() if self._connection is None else self._connection
+
+    def _open(self) -> sqlite3.Connection:
+        make_folder(self.path.parent)
+        make_file(self.path)
+        for each in (self.path.parent, *_beside(self.path)):
+            tighten(each)
+        db = sqlite3.connect(self.path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False)
         try:
-            self._prepare()
+            self._prepare(db)
         except BaseException:
-            self._db.close()
+            db.close()
             raise
-        self._file = _identity(self.path)
+        self._files = _identities(self.path)
+        self._connection = db
+        return db
 
-    def _prepare(self) -> None:
-        migrate(self._db, self.path)
-        self._db.execute("PRAGMA journal_mode = WAL").fetchall()
-        self._db.execute("PRAGMA synchronous = FULL")
-        self._db.execute("PRAGMA journal_size_limit = 4000000").fetchall()
+    def _see_to_files(self) -> None:
+        """Where a file was removed that is in use, what is written to it is lost with the last who has it open."""
+        old = self._db
+        found = zip(_beside(self.path), self._files, _identities(self.path), strict=True)
+        gone = [path.name for path, then, now in found if then != now]
+        if not gone:
+            return
+        with suppress(sqlite3.Error):
+            # A write-ahead log without a name still holds what was committed.
+            old.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        old.close()
+        self._connection = None
+        self._on_trouble(f"{', '.join(gone)} in {self.path.parent}: removed or replaced while in use; opened again")
+        self._open()
+
+    def _compare(self, record: RunRecord) -> None:
+        """Raise ValueError where the run that has this record's id is another one."""
+        run_id = record.plan.run_id
+        (blob,) = self._db.execute("SELECT record FROM runs WHERE run_id = ?", (run_id,)).fetchone()
+        with suppress(UnreadableRunError):
+            if decode(blob, run_id).plan.trace_id == record.plan.trace_id:
+                return
+        raise ValueError(f"another run in {self.path} has the id {run_id}")
+
+    def _prepare(self, db: sqlite3.Connection) -> None:
+        migrate(db, self.path)
+        db.execute("PRAGMA journal_mode = WAL").fetchall()
+        db.execute("PRAGMA synchronous = FULL")
+        db.execute("PRAGMA journal_size_limit = 4000000").fetchall()
         # A file that may be read and not written opens all the same, and even begins a transaction.
-        self._db.execute(f"PRAGMA user_version = {VERSION}")
+        db.execute(f"PRAGMA user_version = {VERSION}")
 
     def _runs(self) -> int:
         return int(self._db.execute("SELECT count(*) FROM runs").fetchone()[0])
@@ -155,8 +243,17 @@ class History:
         return int((pages - free) * size)
 
 
-def _identity(path: Path) -> tuple[int, int] | None:
-    """Which file is there: one that was deleted is written to as before, and lost with the last who has it open."""
+def _beside(path: Path) -> tuple[Path, ...]:
+    """The file, its write-ahead log, and what is shared of that between processes."""
+    return path, path.with_name(f"{path.name}-wal"), path.with_name(f"{path.name}-shm")
+
+
+def _identities(path: Path) -> tuple[_Identity, ...]:
+    return tuple(map(_identity, _beside(path)))
+
+
+def _identity(path: Path) -> _Identity:
+    """Which file is there: one that was removed is written to as before."""
     try:
         found = path.stat()
     except FileNotFoundError:

@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any
 
 from probe.transport.stamped_socket import StampedSocket
-from probe.transport.threads import in_own_thread
+from probe.transport.threads import in_a_thread
 
 HEAD_START_S = 0.25
 # As `socket.getaddrinfo` returns it: family, kind, protocol, canonical name, address.
@@ -25,7 +25,7 @@ async def resolved(host: str, port: int) -> Sequence[Address]:
     # An address needs no thread to look it up, and as bytes no 7 ms for importing how international names are encoded.
     with suppress(UnicodeError, socket.gaierror):
         return socket.getaddrinfo(host.encode("ascii"), port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
-    return await in_own_thread(partial(_looked_up, host, port))
+    return await in_a_thread((host, port), partial(_looked_up, host, port))
 
 
 def _looked_up(host: str, port: int) -> Sequence[Address]:

@@ -29,6 +29,8 @@ def why_not(error: BaseException, url: str, timeout_s: float) -> tuple[str, str]
             return "dns", f"{url}: host name not found ({error.strerror})"
         case OSError(errno=errno.EMFILE | errno.ENFILE):
             return "error", f"{url}: {error.strerror}: raise the limit on this machine (LimitNOFILE=, ulimit -n)"
+        case OSError(errno=errno.EAGAIN):
+            return "error", f"{url}: {error.strerror}: raise the limit on this machine (TasksMax=, ulimit -u)"
         case ConnectionRefusedError():
             return "refused", f"{url}: connection refused; is the server running?"
         case ssl.SSLError():

@@ -15,5 +15,5 @@ async def test_no_framing_is_imported_during_a_run(tmp_path: Path) -> None:
     try:
         assert framing_named.cache_info().currsize == len(FRAMINGS)
     finally:
-        parts.http.close()
         await parts.dispatch.drain(10)
+        parts.close(10)

@@ -1,10 +1,13 @@
 """The daemon's HTTP server against clients that are slow, many, or talk nonsense."""
 
+import errno
 import socket
 import time
+from asyncio.selector_events import BaseSelectorEventLoop
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 from http import HTTPStatus
+from pathlib import Path
 
 import pytest
 from service import PATIENCE_S, page
@@ -32,6 +35,10 @@ def server() -> Iterator[HttpServer]:
 @pytest.fixture
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(http_server, "DEADLINE_S", 1.0)
+
+
+def descriptors() -> int:
+    return sum(1 for _ in Path("/proc/self/fd").iterdir())
 
 
 def talk(port: int, request: bytes, host: str = "127.0.0.1") -> bytes:
@@ -83,6 +90,43 @@ def test_idle_clients_do_not_keep_others_out_for_long(server: HttpServer) -> Non
         while page(server.port, "/echo")[0] != 200:
             assert time.monotonic() < deadline, "the crowd is still there"
             time.sleep(0.1)
+
+
+def test_a_flood_of_idle_clients_takes_no_more_descriptors_than_it_may(server: HttpServer) -> None:
+    clients = 5 * http_server.MAX_TAKEN
+    before = clients + descriptors()
+    with ExitStack() as crowd:
+        for _ in range(clients):
+            client = crowd.enter_context(socket.socket())
+            client.setblocking(False)
+            client.connect_ex(("127.0.0.1", server.port))
+        deadline = time.monotonic() + PATIENCE_S
+        while descriptors() - before < http_server.MAX_CONNECTIONS:
+            assert time.monotonic() < deadline, "nobody was let in"
+        assert descriptors() - before <= http_server.MAX_TAKEN
+    assert page(server.port, "/echo")[0] in (200, 503)
+
+
+def test_without_descriptors_it_complains_once_and_goes_on(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(http_server, "RETRY_S", 0.0)
+    refused = iter(range(100))
+    truly = BaseSelectorEventLoop.sock_accept
+
+    async def accept(loop: BaseSelectorEventLoop, taking: socket.socket) -> tuple[socket.socket, object]:
+        if next(refused, None) is not None:
+            raise OSError(errno.EMFILE, "Too many open files")
+        return await truly(loop, taking)
+
+    monkeypatch.setattr(BaseSelectorEventLoop, "sock_accept", accept)
+    complaints: list[str] = []
+    http = HttpServer("127.0.0.1", 0, {"/echo": lambda _: plain(HTTPStatus.OK, "there")}, complaints.append)
+    http.start()
+    assert page(http.port, "/echo")[2] == "there\n"
+    http.close()
+    assert complaints == ["no connection can be taken: Too many open files"]
+    assert caplog.records == []
 
 
 def test_a_port_that_is_taken_is_reported_at_once(server: HttpServer) -> None:

@@ -6,6 +6,7 @@ import os
 import resource
 import socket
 import sqlite3
+import threading
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, contextmanager, suppress
@@ -21,6 +22,7 @@ from fault_matrix.row import Row, Stage, Url
 from probe.history.file import FILE_NAME
 from probe.protocols.llama_chunked.codec import LlamaChunked
 from probe.reference.faults import Entry, LlmScript, llm, refusing_port
+from probe.transport.threads import _Pool
 
 # Long enough for something to happen in the middle of it.
 SLOWLY = LlmScript(turns=((llm.chunk(" Hello", " there.", first=0.2), llm.last_chunk(" How are you?")),))
@@ -130,6 +132,44 @@ async def history_locked(stage: Stage) -> AsyncIterator[None]:
 
 
 @asynccontextmanager
+async def log_of_the_history_removed(stage: Stage) -> AsyncIterator[None]:
+    for suffix in ("-wal", "-shm"):
+        (stage.folder / "state" / f"{FILE_NAME}{suffix}").unlink()
+    yield
+
+
+@asynccontextmanager
+async def unreadable_run(stage: Stage) -> AsyncIterator[None]:
+    with sqlite3.connect(stage.folder / "state" / FILE_NAME, isolation_level=None) as other:
+        other.execute(
+            "INSERT INTO runs (run_id, started, target, scenario, outcome, unsent_spans, record)"
+            " VALUES ('spoilt', 1, 'faulty', 'default', 'ok', 9, x'00')"
+        )
+    other.close()
+    yield
+
+
+@asynccontextmanager
+async def no_thread(_stage: Stage) -> AsyncIterator[str]:
+    """None can be started for a name lookup."""
+    truly = threading.Thread.start
+
+    def start(thread: threading.Thread) -> None:
+        if thread.name.startswith("lookup-"):
+            raise RuntimeError("can't start new thread")
+        truly(thread)
+
+    with patch("probe.transport.threads._POOL", _Pool()), patch("threading.Thread.start", start):
+        yield "ws://looked-up.invalid/ws"
+
+
+@asynccontextmanager
+async def mistake_outside(_stage: Stage) -> AsyncIterator[None]:
+    with patch("probe.daemon.questions.identity_of", side_effect=ZeroDivisionError("a mistake")):
+        yield
+
+
+@asynccontextmanager
 async def silent_collector(_stage: Stage) -> AsyncIterator[str]:
     with socket.create_server(("127.0.0.1", 0)) as server:
         yield f"http://127.0.0.1:{server.getsockname()[1]}"
@@ -204,6 +244,10 @@ ROWS = (
          reason="error", reached="nothing", say="Too many open files"),
     _row("disk-full", "the disk is full: the history can't be written", disk_full),
     _row("history-locked", "somebody holds a lock on the history", history_locked, longest_s=2.0),
+    _row("history-log-removed", "somebody removes the history's `-wal` and `-shm`", log_of_the_history_removed),
+    _row("history-run-unreadable", "a run in the history can't be read", unreadable_run),
+    _row("no-thread", "no thread can be had for a name lookup", None, llm_url=no_thread, **INTERNAL, reason="error",
+         reached="nothing", say="no thread can be started"),
     _row("collector-hangs", "the collector takes the spans, and never answers", None, collector=silent_collector),
     _row("collector-rejects-less-than-none", "the collector says that it rejected -1 spans", None,
          collector=answering(rejecting(-1))),
@@ -216,6 +260,8 @@ ROWS = (
          reached="nothing"),
     _row("mistake", "a mistake of ours in the middle of a run", mistake_of_ours, **INTERNAL, reason="error",
          reached="nothing", say="ZeroDivisionError in", said="a mistake"),
+    _row("mistake-outside", "a mistake of ours before a run", mistake_outside, **INTERNAL, reason="error",
+         reached="nothing", say="ZeroDivisionError outside of the run"),
     _row("users-first", "users hold the LLM server's slot", users_hold_the_slot, outcome="skipped", reached="nothing",
          settings="[courtesy]\nenabled = true\nmax_wait_s = 0.2", say="1 stream in use"),
 )  # fmt: skip

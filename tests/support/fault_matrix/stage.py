@@ -125,16 +125,23 @@ async def _measure(row: Row, stage: Stage, parts: Parts, settings: config.Config
         await asyncio.sleep(0.01)
     played.streams = [*stage.llm.active_streams]
     await _run(healthy, parts, settings, asyncio.Event())
-    with reading(stage.folder / "state") as history:
-        records = {record.plan.target.name: record for record in history.runs()}
-    played.faulty, played.healthy = records.get("faulty"), records.get("healthy")
     deadline = time.monotonic() + PATIENCE_S
+    # What the history refused comes a little later.
+    while len(records := _recorded(stage.folder / "state")) < len((faulty, healthy)):
+        assert time.monotonic() < deadline, f"a run was not recorded: {[*records]}"
+        await asyncio.sleep(0.02)
+    played.faulty, played.healthy = records["faulty"], records["healthy"]
     while len(COUNTED.findall(page := parts.metrics.render("text/plain")[0].decode())) < len(records):
         assert time.monotonic() < deadline, f"a run was not counted: {page}"
         await asyncio.sleep(0.01)
     played.page = page
     # The sinks that a row holds up are left behind: a second is what a daemon gives them.
     await parts.dispatch.drain(1.0)
+
+
+def _recorded(state_dir: Path) -> dict[str, RunRecord]:
+    with reading(state_dir) as history:
+        return {record.plan.target.name: record for record in history.runs()}
 
 
 async def _run(entry: Entry, parts: Parts, settings: config.Config, stop: asyncio.Event) -> None:
@@ -155,7 +162,7 @@ async def _daemon(row: Row, folder: Path, urls: dict[str, str]) -> AsyncIterator
     try:
         yield parts, settings
     finally:
-        parts.http.close()
+        parts.close(PATIENCE_S)
 
 
 def _toml(limits: Mapping[str, float]) -> str:
@@ -176,5 +183,5 @@ def _open() -> list[str]:
             continue
         if target.startswith("socket:") or "/state/" in target:
             found.append(target)
-    threads = [thread.name for thread in threading.enumerate() if not thread.name.startswith("asyncio_")]
+    threads = [each.name for each in threading.enumerate() if not each.name.startswith(("asyncio_", "lookup-"))]
     return [*found, *threads]

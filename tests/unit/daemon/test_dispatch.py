@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 from runs import record
 
-from probe.daemon import dispatch
+from probe.daemon import dispatch, keeper, turns
 from probe.daemon.dispatch import Dispatch, Sink
+from probe.daemon.keeper import Saver
 from probe.history.file import HistoryError
 from probe.history.reader import reading
 from probe.history.writer import History
@@ -71,19 +72,30 @@ class Memory:
         self.refuse = refuse
         self.pruned: list[int] = []
         self.closed = False
+        self.looked = threading.Event()
+        self.changed = threading.Condition()
 
     def append(self, record: RunRecord) -> None:
         self.refuse()
-        self.kept.append(record)
+        with self.changed:
+            self.kept.append(record)
+            self.changed.notify_all()
 
     def prune(self, now: int) -> None:
         self.pruned.append(now)
+
+    def has(self, count: int) -> bool:
+        with self.changed:
+            return self.changed.wait_for(lambda: len(self.kept) >= count, PATIENCE_S)
+
+    def look(self) -> None:
+        self.looked.set()
 
     def close(self) -> None:
         self.closed = True
 
 
-def composed(history: dispatch.Saver, *sinks: Sink, queue_size: int = 1000) -> tuple[Dispatch, list[tuple[str, str]]]:
+def composed(history: Saver, *sinks: Sink, queue_size: int = 1000) -> tuple[Dispatch, list[tuple[str, str]]]:
     errors: list[tuple[str, str]] = []
     return Dispatch(history, sinks, on_error=lambda *each: errors.append(each), queue_size=queue_size), errors
 
@@ -146,7 +158,9 @@ async def test_a_sink_that_raises_is_reported_and_goes_on() -> None:
     assert errors == [("raising", "OSError: no")] * 2
 
 
-async def test_a_history_that_refuses_is_reported_and_gets_the_runs_later() -> None:
+async def test_a_history_that_refuses_is_reported_and_gets_the_runs_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without another run, too."""
+    monkeypatch.setattr(keeper, "RETRY_S", 0.0)
     problems = [HistoryError("disk full"), HistoryError("disk full")]
 
     def refuse() -> None:
@@ -157,13 +171,73 @@ async def test_a_history_that_refuses_is_reported_and_gets_the_runs_later() -> N
     dispatched, errors = composed(memory, other)
     await dispatched.submit(record(1))
     await dispatched.submit(record(2))
-    assert memory.kept == []
     assert await other.has(2)
+    assert await asyncio.to_thread(memory.has, 2)
     await dispatched.submit(record(3))
-    assert memory.kept == [record(1), record(2), record(3)]
     await dispatched.drain(PATIENCE_S)
+    assert memory.kept == other.got == [record(1), record(2), record(3)]
     assert errors == [("history", "HistoryError: disk full")] * 2
     assert memory.closed
+
+
+async def test_nobody_waits_for_a_history_in_trouble_and_what_waits_for_it_is_bounded(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(keeper, "RETRY_S", PATIENCE_S)
+    monkeypatch.setattr(keeper, "MOST_WAITING", 3)
+    attempts: list[None] = []
+
+    def refuse() -> None:
+        attempts.append(None)
+        raise HistoryError("locked")
+
+    memory, other = Memory(refuse), Collecting()
+    dispatched, errors = composed(memory, other)
+    for number in range(6):
+        await dispatched.submit(record(number))
+        assert await other.has(number + 1)
+    assert len(attempts) == 1
+    assert errors == [
+        ("history", "HistoryError: locked"),
+        *(("history", f"run {record(n).plan.run_id} is lost: 3 wait in memory already") for n in (1, 2, 3)),
+    ]
+    memory.refuse = lambda: None
+    await dispatched.drain(PATIENCE_S)
+    assert memory.kept == [record(0), record(4), record(5)]
+
+
+async def test_a_burst_of_runs_is_kept_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(keeper, "MOST_WAITING", 3)
+    lets_go = threading.Event()
+    memory = Memory(lambda: lets_go.wait(PATIENCE_S))
+    dispatched, errors = composed(memory, queue_size=2)
+    submitted = asyncio.gather(*(dispatched.submit(record(number)) for number in range(300)))
+    await asyncio.sleep(0)
+    lets_go.set()
+    await submitted
+    assert memory.kept == [record(number) for number in range(300)]
+    assert errors == []
+    await dispatched.drain(PATIENCE_S)
+
+
+async def test_what_can_not_be_kept_until_the_end_is_counted() -> None:
+    def refuse() -> None:
+        raise HistoryError("disk full")
+
+    dispatched, errors = composed(Memory(refuse))
+    await dispatched.submit(record(1))
+    await dispatched.submit(record(2))
+    await dispatched.drain(PATIENCE_S)
+    assert errors[-1] == ("history", "2 runs are lost: the history could not be written until the end")
+
+
+async def test_the_historys_files_are_looked_at_between_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(keeper, "LOOK_S", 0.0)
+    memory = Memory()
+    dispatched, _ = composed(memory)
+    assert await asyncio.to_thread(memory.looked.wait, PATIENCE_S)
+    # Otherwise its thread would turn until the end of all tests.
+    await dispatched.drain(PATIENCE_S)
 
 
 async def test_what_the_history_refused_gets_a_last_chance_at_shutdown() -> None:
@@ -194,7 +268,7 @@ async def test_a_run_that_cannot_be_kept_does_not_hold_up_those_after_it() -> No
     await dispatched.drain(PATIENCE_S)
     assert memory.kept == [record(2)]
     assert other.got == [record(1), record(2)]
-    assert errors == [("history", "ValueError: not a record")]
+    assert errors == [("history", f"run {record(1).plan.run_id} is lost: ValueError: not a record")]
 
 
 async def test_a_disk_that_hangs_stops_neither_the_runs_nor_the_other_sinks(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -204,7 +278,7 @@ async def test_a_disk_that_hangs_stops_neither_the_runs_nor_the_other_sinks(monk
     dispatched, errors = composed(memory, other)
     await asyncio.wait_for(dispatched.submit(record(1)), PATIENCE_S)
     assert await other.has(1)
-    assert errors == [("history", f"run {record(1).plan.run_id} not written within 0.01 s")]
+    assert errors == [("history", f"run {record(1).plan.run_id} not written within 0.01 s; it waits in memory")]
     hangs.set()
     await dispatched.drain(PATIENCE_S)
     assert memory.kept == other.got == [record(1)]
@@ -246,15 +320,15 @@ async def test_the_history_is_pruned_after_each_run() -> None:
 
 def test_sinks_take_turns(monkeypatch: pytest.MonkeyPatch) -> None:
     """All of them at once would take the interpreter from the event loop one after the other."""
-    monkeypatch.setattr(dispatch, "_TURN_S", PATIENCE_S)
+    monkeypatch.setattr(turns, "_TURN_S", PATIENCE_S)
     entered = threading.Event()
 
     def work() -> None:
-        with dispatch._one_at_a_time():
+        with turns.one_at_a_time():
             entered.set()
 
     thread = threading.Thread(target=work)
-    with dispatch._one_at_a_time():
+    with turns.one_at_a_time():
         thread.start()
         assert not entered.wait(0.05)
     assert entered.wait(PATIENCE_S)
@@ -262,7 +336,7 @@ def test_sinks_take_turns(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_sink_that_hangs_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(dispatch, "_TURN_S", 0.001)
-    with dispatch._one_at_a_time(), dispatch._one_at_a_time():
+    monkeypatch.setattr(turns, "_TURN_S", 0.001)
+    with turns.one_at_a_time(), turns.one_at_a_time():
         pass
-    assert not dispatch._AT_WORK.locked()
+    assert not turns._AT_WORK.locked()

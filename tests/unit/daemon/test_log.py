@@ -1,14 +1,20 @@
 """The daemon's logger: where its lines go, and what is never in them."""
 
 import io
+import json
+import os
 from contextlib import suppress
 from pathlib import Path
+from select import select
 
 import pytest
 from runs import record
 
 from probe.daemon.log import make_logger
+from probe.daemon.log_queue import QueuedLines
 from probe.report.log_lines import LogSink
+
+PATIENCE_S = 60
 
 
 class Terminal(io.StringIO):
@@ -29,6 +35,13 @@ def test_a_terminal_gets_colours_and_no_json() -> None:
 
 
 @pytest.mark.parametrize("kind", [io.StringIO, Terminal])
+def test_no_line_moves_a_terminals_cursor(kind: type[io.StringIO]) -> None:
+    stream = kind()
+    make_logger(stream).warning("refused", why="\x9b2J")
+    assert "2J" in stream.getvalue() and "\x9b" not in stream.getvalue()
+
+
+@pytest.mark.parametrize("kind", [io.StringIO, Terminal])
 def test_a_traceback_has_no_secrets(kind: type[io.StringIO]) -> None:
     stream = kind()
     try:
@@ -42,9 +55,49 @@ def test_a_traceback_has_no_secrets(kind: type[io.StringIO]) -> None:
 def test_a_line_that_can_not_be_written_is_counted_and_no_error() -> None:
     lost: list[None] = []
     with Path("/dev/full").open("w") as full:
-        logger = make_logger(full, on_lost=lambda: lost.append(None))
+        lines = QueuedLines(full, lambda: lost.append(None))
+        logger = make_logger(lines)
         LogSink(logger).write(record())
         logger.error("sink failed")
-        assert len(lost) == 2
-        with suppress(OSError):
-            full.close()
+        lines.close(PATIENCE_S)
+    assert len(lost) == 2
+
+
+def test_lines_arrive_whole_and_in_order(tmp_path: Path) -> None:
+    path = tmp_path / "log"
+    with path.open("w", encoding="utf-8") as stream:
+        lines = QueuedLines(stream, lambda: None)
+        logger = make_logger(lines, "json")
+        for number in range(100):
+            logger.info("größer", number=number)
+        lines.close(PATIENCE_S)
+    found = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+    assert [(each["event"], each["number"]) for each in found] == [("größer", number) for number in range(100)]
+
+
+def test_a_pipe_that_nobody_reads_blocks_nobody_and_what_does_not_fit_is_counted() -> None:
+    lost: list[None] = []
+    reading, writing = os.pipe()
+    with os.fdopen(reading, "rb") as read, os.fdopen(writing, "w") as stream:
+        # Full: the next write blocks for good.
+        os.set_blocking(writing, False)
+        with suppress(BlockingIOError):
+            while True:
+                os.write(writing, bytes(4096))
+        os.set_blocking(writing, True)
+        lines = QueuedLines(stream, lambda: lost.append(None), most=10)
+        logger = make_logger(lines, "json")
+        for number in range(50):
+            logger.info("line", number=number)
+        # One of them may be in the writer's hands.
+        assert len(lost) in (39, 40)
+        lines.close(0.01)
+        # Whoever reads again gets the rest.
+        os.set_blocking(reading, False)
+        found = b""
+        with suppress(BlockingIOError):
+            while not found.rstrip(b"\0").endswith(b"}\n"):
+                assert select([read], [], [], PATIENCE_S)[0]
+                found += os.read(reading, 1 << 20)
+        first = found.lstrip(b"\0").splitlines()[0]
+        assert json.loads(first)["number"] == 0

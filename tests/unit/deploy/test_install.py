@@ -1,5 +1,6 @@
 """What install.sh says before it does anything. What it does is tested under a real systemd."""
 
+import fcntl
 import os
 import subprocess
 from collections.abc import Callable
@@ -124,6 +125,48 @@ def test_it_refuses_a_python_that_does_not_do(install: Install, kind: str) -> No
 
 def test_a_python_that_is_not_there(install: Install) -> None:
     assert "there is no /nowhere/python3" in install("--dry-run", "--python", "/nowhere/python3").err
+
+
+def bash(script: str, **variables: str) -> Said:
+    """Run a few lines of bash with the installer's functions at hand."""
+    parts = "".join(f'source "{INSTALL.parent}/installer/{name}.sh"\n' for name in ("checks", "version"))
+    start = f'set -euo pipefail\nsay() {{ echo "$@"; }}\ndie() {{ echo "$@" >&2; exit 1; }}\n{parts}'
+    done = subprocess.run(
+        ["/bin/bash", "-c", start + script], env={**os.environ, **variables},
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    return Said(done.returncode, done.stdout, done.stderr)
+
+
+def test_every_interpreter_that_it_starts_is_isolated(tmp_path: Path) -> None:
+    """Root's current directory may be somebody else's."""
+    started = tmp_path / "started"
+    python = tmp_path / "python"
+    python.write_text(f"""#!/bin/sh
+echo "$@" >> {started}
+case "$*" in *venv*) mkdir -p {tmp_path}/versions/1/bin && cp "$0" {tmp_path}/versions/1/bin/python ;; esac
+""")
+    python.chmod(0o755)
+    said = bash(
+        f'build_version "{tmp_path}/versions/1"',
+        python=str(python), PREFIX=str(tmp_path), SOURCE=str(INSTALL.parents[1]),
+    )  # fmt: skip
+    assert said.code == 0, said.err
+    lines = started.read_text().splitlines()
+    assert [line for line in lines if not line.startswith("-I ")] == []
+    assert [any(what in line for line in lines) for what in ("-m venv", "-m pip", "-m probe")] == [True] * 3
+
+
+def test_two_installers_take_turns(tmp_path: Path) -> None:
+    lock = tmp_path / "lock"
+    alone = bash("take_turn; echo mine", LOCK=str(lock), dry_run="")
+    assert (alone.code, alone.out) == (0, "mine\n")
+    with lock.open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        second = bash("take_turn; echo mine", LOCK=str(lock), dry_run="")
+        assert (second.code, second.out) == (1, "")
+        assert "another install.sh is at work" in second.err
+        assert bash("take_turn; echo mine", LOCK=str(lock), dry_run="yes").code == 0
 
 
 def test_purge_alone_is_a_mistake(install: Install) -> None:

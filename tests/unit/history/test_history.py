@@ -1,7 +1,11 @@
 """The history: what is committed, what is found, what is forgotten, and what is said when it can't be used."""
 
 import os
+import re
+import shutil
 import sqlite3
+import stat
+import zlib
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +15,7 @@ from runs import START, failed, record, skipped
 
 from probe.drift.fingerprint import fingerprint
 from probe.drift.series import point
+from probe.history import writer
 from probe.history.file import (
     _VERSION_1,
     _VERSION_2,
@@ -178,15 +183,97 @@ def test_no_history_is_said_so(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "content", [b"no database at all, but long enough to be looked at" * 9, b"SQLite format 3\0" * 99]
 )
-def test_a_file_that_is_no_database_is_said_so(tmp_path: Path, content: bytes) -> None:
+def test_a_file_that_is_no_database_is_said_so_and_measuring_goes_on_until_it_is_moved_away(
+    tmp_path: Path, content: bytes
+) -> None:
     (tmp_path / FILE_NAME).write_bytes(content)
-    with pytest.raises(HistoryError, match=r"history\.sqlite3: (not a database|damaged).*; move it away"):
-        History(tmp_path)
-    with (
-        pytest.raises(HistoryError, match=r"history\.sqlite3: (not a database|damaged).*; move it away"),
-        reading(tmp_path),
-    ):
+    problem = r"history\.sqlite3: (not a database|damaged).*; move it away"
+    said: list[str] = []
+    db = History(tmp_path, on_trouble=said.append)
+    assert not db.is_open
+    assert len(said) == 1 and re.search(problem, said[0])
+    with pytest.raises(HistoryError, match=problem):
+        db.append(record(1))
+    with pytest.raises(HistoryError, match=problem), reading(tmp_path):
         pass
+    assert (tmp_path / FILE_NAME).read_bytes() == content
+    (tmp_path / FILE_NAME).rename(tmp_path / "old")
+    db.append(record(1))
+    assert ids(tmp_path) == ["01"]
+    db.close()
+
+
+def test_a_lock_at_the_start_is_waited_for_beside_the_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    History(tmp_path).close()
+    monkeypatch.setattr(writer, "BUSY_TIMEOUT_S", 0.0)
+    said: list[str] = []
+    with sqlite3.connect(tmp_path / FILE_NAME, isolation_level=None) as other:
+        other.execute("BEGIN IMMEDIATE")
+        db = History(tmp_path, on_trouble=said.append)
+        assert len(said) == 1 and "locked by another process" in said[0]
+        other.execute("ROLLBACK")
+    other.close()
+    db.append(record(1))
+    assert ids(tmp_path) == ["01"]
+    db.close()
+
+
+@pytest.mark.parametrize("removed", [("-wal", "-shm"), ("-wal",), ("-shm",)])
+def test_a_write_ahead_log_that_is_taken_away_costs_no_run(removed: tuple[str, ...], tmp_path: Path) -> None:
+    said: list[str] = []
+    db = History(tmp_path, on_trouble=said.append)
+    for number in (1, 2):
+        db.append(record(number))
+    for suffix in removed:
+        (tmp_path / f"{FILE_NAME}{suffix}").unlink()
+    db.look()
+    assert ids(tmp_path) == ["01", "02"]
+    db.append(record(3))
+    # As if it had been killed now.
+    shutil.copytree(tmp_path, tmp_path / "copy")
+    assert ids(tmp_path / "copy") == ["01", "02", "03"]
+    assert len(said) == 1
+    assert all(f"{FILE_NAME}{suffix}" in said[0] for suffix in removed)
+    db.close()
+
+
+def test_what_was_said_is_for_its_owner_alone(tmp_path: Path) -> None:
+    before = os.umask(0o022)
+    try:
+        db = History(tmp_path / "state")
+        db.append(record(1))
+        assert modes(tmp_path / "state") == {0o600}
+        assert stat.S_IMODE((tmp_path / "state").stat().st_mode) == 0o700
+        db.close()
+    finally:
+        os.umask(before)
+
+
+def test_what_an_earlier_version_left_open_to_others_is_closed(tmp_path: Path) -> None:
+    History(tmp_path).close()
+    tmp_path.chmod(0o755)
+    (tmp_path / FILE_NAME).chmod(0o644)
+    db = History(tmp_path)
+    assert modes(tmp_path) == {0o600}
+    assert stat.S_IMODE(tmp_path.stat().st_mode) == 0o700
+    db.close()
+    # A folder that many share stays theirs.
+    tmp_path.chmod(0o1777)
+    History(tmp_path).close()
+    assert stat.S_IMODE(tmp_path.stat().st_mode) == 0o1777
+
+
+def modes(folder: Path) -> set[int]:
+    return {stat.S_IMODE(each.stat().st_mode) for each in folder.iterdir()}
+
+
+def test_another_run_of_the_same_id_is_noticed(db: History, tmp_path: Path) -> None:
+    db.append(record(1))
+    other = replace(record(1), plan=replace(record(1).plan, trace_id="f" * 32))
+    with pytest.raises(ValueError, match=r"another run in .* has the id 20231114T221320Z-000001"):
+        db.append(other)
+    db.append(record(1))
+    assert ids(tmp_path) == ["01"]
 
 
 def test_another_programs_database_is_left_alone(tmp_path: Path) -> None:
@@ -217,11 +304,45 @@ def test_a_damaged_history_is_said_so(tmp_path: Path) -> None:
         list(reader.runs())
 
 
-def test_a_record_that_cannot_be_read_is_said_so(db: History, tmp_path: Path) -> None:
+GARBAGE = {
+    "no compression": b"\0\1",
+    "no JSON": zlib.compress(b"{"),
+    "no text": zlib.compress(b"\xff"),
+    "another JSON": zlib.compress(b"[]"),
+    "nothing in it": zlib.compress(b"{}"),
+}
+
+
+@pytest.mark.parametrize("garbage", GARBAGE.values(), ids=GARBAGE.keys())
+def test_a_run_that_can_not_be_read_is_left_out_and_known(garbage: bytes, tmp_path: Path) -> None:
+    lost: list[tuple[str, int]] = []
+    db = History(tmp_path, count_spans=lambda _: 9, on_unreadable=lambda *each: lost.append(each))
+    for number in range(1, 5):
+        db.append(record(number))
+    spoilt = [record(number).plan.run_id for number in (1, 3)]
+    for run_id in spoilt:
+        db._db.execute("UPDATE runs SET record = ?, serving = NULL WHERE run_id = ?", (garbage, run_id))
+    with reading(tmp_path) as reader:
+        assert list(reader.runs()) == [record(2), record(4)]
+        assert list(reader.points("local", "default")) == [point(record(2)), point(record(4))]
+        assert [*reader.unreadable] == spoilt
+        with pytest.raises(HistoryError, match=f"run {spoilt[0]} can't be read"):
+            reader.get(spoilt[0])
+    # With the first batch there is nothing but one that can't be read.
+    assert db.unsent(1) == [record(2)]
+    db.mark_sent([record(2).plan.run_id])
+    assert db.unsent(5) == [record(4)]
+    assert lost == [(run_id, 9) for run_id in spoilt]
+    db.close()
+
+
+def test_what_served_may_be_unreadable(db: History, tmp_path: Path) -> None:
     db.append(record(1))
-    db._db.execute("UPDATE runs SET record = x'00'")
-    with pytest.raises(HistoryError, match="a run can't be read"), reading(tmp_path) as reader:
-        list(reader.runs())
+    db._db.execute("UPDATE runs SET serving = '{'")
+    with reading(tmp_path) as reader:
+        assert reader.serving_since("local", "default") is None
+        assert list(reader.points("local", "default")) == []
+        assert [*reader.unreadable] == [record(1).plan.run_id]
 
 
 def test_a_state_directory_that_is_a_file_is_said_so(tmp_path: Path) -> None:

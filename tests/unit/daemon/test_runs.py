@@ -1,0 +1,77 @@
+"""Each attempt is accounted for, whatever goes wrong with it."""
+
+import asyncio
+import io
+import time
+from typing import Any
+
+import pytest
+from runs import record
+
+from probe.config import Config, ScenarioConfig, TargetConfig
+from probe.daemon import attempt, questions
+from probe.daemon.courtesy import Finding
+from probe.daemon.dispatch import Dispatch
+from probe.daemon.health import Health
+from probe.daemon.log import make_logger
+from probe.daemon.runs import Runs
+from probe.daemon.schedule import Entry
+from probe.daemon.timing import Timing
+from probe.measurement import Measurement
+from probe.measures import outcome
+from probe.metrics.registry import Metrics
+from probe.record import RunRecord, ServerIdentity
+
+ENTRY = Entry("every", TargetConfig().record("local"), ScenarioConfig().record("default"), Timing(60.0))
+# Whatever an attempt waits for, in its order.
+AWAITED = {
+    (questions, "identity_of"): ServerIdentity("small"),
+    (attempt, "_users"): Finding(),
+    (questions, "cold"): False,
+    (attempt, "measure"): Measurement(record(1), 0.0),
+}
+MISTAKES = (RuntimeError, OSError, ValueError, KeyError, TimeoutError, RecursionError, MemoryError)
+
+
+class Memory:
+    def __init__(self) -> None:
+        self.kept: list[RunRecord] = []
+
+    def append(self, record: RunRecord) -> None:
+        self.kept.append(record)
+
+    def prune(self, now: int) -> None: ...
+
+    def look(self) -> None: ...
+
+    def close(self) -> None: ...
+
+
+@pytest.mark.parametrize(
+    "error", [RuntimeError, OSError, ValueError, KeyError, TimeoutError, RecursionError, MemoryError]
+)
+@pytest.mark.parametrize("broken", AWAITED, ids=lambda each: each[1])
+async def test_no_mistake_of_ours_ends_an_attempt_without_a_record(
+    broken: tuple[Any, str], error: type[Exception], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for (module, name), answer in AWAITED.items():
+
+        async def step(*_: Any, bad: bool = (module, name) == broken, answer: Any = answer, **__: Any) -> Any:
+            if bad:
+                raise error("what was said")
+            return answer
+
+        monkeypatch.setattr(module, name, step)
+    memory, log, metrics = Memory(), io.StringIO(), Metrics("1", [])
+    dispatch = Dispatch(memory, [metrics], on_error=lambda *_: None)
+    runs = Runs(Config(), dispatch, metrics, Health(), make_logger(log, "json"), asyncio.Event())
+    await runs.due(ENTRY, time.time())
+    await dispatch.drain(60)
+    (kept,) = memory.kept
+    assert outcome(kept) == "failed"
+    assert kept.failure is not None
+    assert (kept.failure.stage, kept.failure.reason) == ("internal", "error")
+    assert kept.failure.detail == f"{error.__name__} outside of the run"
+    page = metrics.render("text/plain")[0].decode()
+    assert 'voice_probe_runs_total{outcome="failed",scenario="default",target="local"} 1.0' in page
+    assert "an attempt failed by a mistake of the probe" in log.getvalue()

@@ -1,0 +1,24 @@
+"""One daemon for each state directory."""
+
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from probe.daemon.state_lock import FILE_NAME, TakenError, hold
+
+
+def test_a_state_directory_is_taken_once_and_it_is_said_by_whom(tmp_path: Path) -> None:
+    with hold(tmp_path / "state"), pytest.raises(TakenError) as refused:
+        hold(tmp_path / "state")
+    assert f"{tmp_path}/state is used by another daemon (process {os.getpid()})" in str(refused.value)
+    assert "daemon.state_dir" in str(refused.value)
+
+
+def test_it_is_free_again_afterwards_whatever_the_file_says(tmp_path: Path) -> None:
+    hold(tmp_path).close()
+    (tmp_path / FILE_NAME).write_text("x" * 100)
+    with hold(tmp_path):
+        assert (tmp_path / FILE_NAME).read_text() == f"{os.getpid()}\n"
+        assert stat.S_IMODE((tmp_path / FILE_NAME).stat().st_mode) == 0o600
