@@ -18,6 +18,8 @@ Role = Literal["stt", "llm", "tts", "agent"]
 Stage = Literal["connect", "llm", "tts", "audio", "internal"]
 Outcome = Literal["ok", "slow", "failed", "skipped", "suspect"]
 PromptCache = Literal["fresh", "reused"]
+# What of a turn the objective judges: its first byte of audio, or its first audible sample.
+ObjectiveMeasure = Literal["response_ttfb", "response_ttfa"]
 # When the LLM goes on: after the audio of the chunk before is complete, as protocols that pause do by default, or while
 # it is still being made, as real agents do and free-running answers always.
 Flow = Literal["sequential", "overlapped"]
@@ -87,6 +89,7 @@ class Target:
     servers: Mapping[Role, ServerPlan]
     objective_ms: float
     limits: Limits
+    objective_measure: ObjectiveMeasure = "response_ttfb"
 
     def option(self, role: Role, name: str) -> Any:
         """What a server's protocol was given under this name, such as its `voice`; None where it has no such thing."""

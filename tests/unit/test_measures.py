@@ -15,6 +15,7 @@ from probe.measures import (
     TurnMeasures,
     average,
     elapsed_ms,
+    is_slow,
     measure_chunk,
     measure_run,
     measure_turn,
@@ -338,6 +339,22 @@ def test_one_slow_turn_makes_the_run_slow() -> None:
 
 def test_first_byte_decides_and_not_first_sound() -> None:
     assert outcome(record(turn(chunk(frames=[(900, 500)], sound=heard(300))))) == "ok"
+
+
+@pytest.mark.parametrize(
+    ("silence_ms", "of_first_byte", "of_first_sound"),
+    [(100, "ok", "ok"), (101, "ok", "slow"), (None, "ok", "slow")],
+    ids=["in time", "late", "nothing to be heard"],
+)
+def test_the_objective_may_be_about_the_first_sound(
+    silence_ms: float | None, of_first_byte: str, of_first_sound: str
+) -> None:
+    run = record(turn(chunk(frames=[(900, 500)], sound=heard(silence_ms))))
+    target = replace(run.plan.target, objective_measure="response_ttfa")
+    assert outcome(run) == of_first_byte
+    assert outcome(replace(run, plan=replace(run.plan, target=target))) == of_first_sound
+    # A turn that was never spoken, such as one of white space, is late by neither.
+    assert not is_slow(TurnMeasures(None, None, ()), target)
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from probe.config.section import WRONG, Section, as_table, differences, read, re
 from probe.config.written import Moved, table
 from probe.protocols.base import ServerProtocol
 from probe.protocols.registry import PROTOCOLS
-from probe.record import Limits, Role, ServerPlan, Target
+from probe.record import Limits, ObjectiveMeasure, Role, ServerPlan, Target
 from probe.urls import url_of
 
 # What every server has, whatever it speaks.
@@ -56,7 +56,17 @@ class _OfEveryTarget(Section, frozen=True, kw_only=True):
     objective_ms: Annotated[
         float, Meta(gt=0, le=3_600_000, description="a response that takes longer to start is slow")
     ] = 1000.0
+    objective_measure: Annotated[
+        ObjectiveMeasure,
+        Meta(
+            description="what it judges: response_ttfb, the first byte of audio; response_ttfa, the first audible sound"
+        ),
+    ] = "response_ttfb"
     limits: LimitsConfig = LimitsConfig()
+
+    def judging(self) -> dict[str, Any]:
+        """What says which responses are slow."""
+        return {"objective_ms": self.objective_ms, "objective_measure": self.objective_measure}
 
 
 class TargetConfig(_OfEveryTarget, frozen=True, kw_only=True):
@@ -74,7 +84,7 @@ class TargetConfig(_OfEveryTarget, frozen=True, kw_only=True):
         rest = read_struct(_OfEveryTarget, given, key, found)
         if rest is WRONG or any(server is WRONG for server in servers.values()):
             return WRONG
-        return cls(servers=servers, objective_ms=rest.objective_ms, limits=rest.limits)
+        return cls(servers=servers, limits=rest.limits, **rest.judging())
 
     @classmethod
     def as_today(cls, values: dict[str, Any], key: Key, found: list[Problem]) -> dict[str, Any]:
@@ -100,12 +110,12 @@ class TargetConfig(_OfEveryTarget, frozen=True, kw_only=True):
 
     def differences(self) -> dict[str, Any]:
         servers: dict[str, Any] = {role: server.differences(role) for role, server in self.servers.items()}
-        rest = _OfEveryTarget(objective_ms=self.objective_ms, limits=self.limits)
+        rest = _OfEveryTarget(limits=self.limits, **self.judging())
         return differences(rest) | servers
 
     def record(self, name: str) -> Target:
         servers = {role: server.record() for role, server in self.servers.items()}
-        return Target(name, servers, self.objective_ms, Limits(**asdict(self.limits)))
+        return Target(name, servers, limits=Limits(**asdict(self.limits)), **self.judging())
 
 
 def _default(role: Role) -> ServerConfig:

@@ -142,7 +142,8 @@ def expect(metrics: Metrics, config: Config) -> None:
     for entry in entries(config):
         pair = entry.target.name, entry.scenario.name
         metrics.expect([pair], SERIES[answering(entry.target)], [*entry.target.servers])
-        metrics.daemon.set_objective(entry.target.name, entry.target.objective_ms / 1000)
+        target = entry.target
+        metrics.daemon.set_objective(target.name, target.objective_ms / 1000, target.objective_measure)
 
 
 def _hold(config: Config, on_error: OnError) -> TextIO | None:

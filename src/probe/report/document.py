@@ -32,6 +32,7 @@ def document(record: RunRecord) -> dict[str, Any]:
         "prompt_cache": plan.scenario.prompt_cache,
         "outcome": outcome(record),
         "objective_ms": plan.target.objective_ms,
+        "objective_measure": plan.target.objective_measure,
         "failure": None if record.failure is None else _failure(record.failure),
         "skipped": record.skipped,
         "doubts": list(record.doubts),

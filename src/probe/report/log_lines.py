@@ -69,6 +69,7 @@ def _trouble(record: RunRecord) -> dict[str, Any]:
     fields: dict[str, Any] = {"skipped": record.skipped, "doubts": list(record.doubts) or None}
     if outcome(record) == "slow":
         fields["objective_ms"] = record.plan.target.objective_ms
+        fields["objective_measure"] = record.plan.target.objective_measure
     failure = record.failure
     if failure is not None:
         fields |= {

@@ -5,8 +5,18 @@ from collections.abc import Iterator, Sequence
 import click
 
 from probe.audio import decibels, duration_ns
-from probe.measures import ChunkMeasures, Summary, TurnMeasures, measure_run, outcome, reasoned, summarise
-from probe.record import INTERRUPTED, Chunk, Outcome, Plan, RunRecord, Target, Turn
+from probe.measures import (
+    ChunkMeasures,
+    Summary,
+    TurnMeasures,
+    is_slow,
+    judged_ms,
+    measure_run,
+    outcome,
+    reasoned,
+    summarise,
+)
+from probe.record import INTERRUPTED, Chunk, ObjectiveMeasure, Outcome, Plan, RunRecord, Target, Turn
 from probe.report.document import TIMESTAMPS, blamed, explained
 from probe.report.format import MISSING, ms, number, shortened, table, wrapped
 from probe.report.timeline import describe_pause, stamp
@@ -14,6 +24,8 @@ from probe.text import one_line
 from probe.timestamps import epoch_seconds, local, milliseconds
 
 _COLOURS: dict[Outcome, str] = {"ok": "green", "slow": "red", "failed": "red", "suspect": "yellow", "skipped": "yellow"}
+# In words, what the objective judges.
+_WHAT: dict[ObjectiveMeasure, str] = {"response_ttfb": "first byte", "response_ttfa": "first sound"}
 _LABEL_WIDTH = 22
 _PROMPT_WIDTH = 200
 
@@ -87,8 +99,8 @@ def _summary(record: RunRecord, summary: Summary, width: int) -> Iterator[str]:
         name = f"Turn {turn.turn_num}" if len(record.turns) > 1 else "Response"
         yield ""
         yield f"  {name}:"
-        yield _figure("First byte (TTFB)", _judged(measured.response_ttfb_ms, record.plan.target.objective_ms), 4)
-        yield _figure("First sound (TTFA)", ms(measured.response_ttfa_ms), 4)
+        yield _figure("First byte (TTFB)", _judged(measured, "response_ttfb", record.plan.target), 4)
+        yield _figure("First sound (TTFA)", _judged(measured, "response_ttfa", record.plan.target), 4)
         yield from _writing(turn, measured, width)
     yield ""
     yield "  Silences, as a listener hears them:"
@@ -208,7 +220,8 @@ def _verdict(record: RunRecord, width: int) -> Iterator[str]:
 
 
 def _verdict_text(record: RunRecord, how: Outcome) -> str:
-    objective = f"the objective of {ms(record.plan.target.objective_ms)}"
+    target = record.plan.target
+    objective, what = f"the objective of {ms(target.objective_ms)}", _WHAT[target.objective_measure]
     failure = record.failure
     if failure is not None and how == "failed":
         turn = f"turn {failure.turn_num}, " if failure.turn_num and len(record.plan.scenario.user_turns) > 1 else ""
@@ -216,15 +229,17 @@ def _verdict_text(record: RunRecord, how: Outcome) -> str:
         detail = explained(record, failure.detail)
         return f"FAILED{where}, stage {blamed(failure)}, {failure.reason}: {detail}"
     if how == "slow":
-        waits = [each.response_ttfb_ms for each in measure_run(record) if each.response_ttfb_ms is not None]
-        return f"SLOW: a response started after {ms(max(waits))}, over {objective}"
+        waits = [judged_ms(each, target) for each in measure_run(record) if is_slow(each, target)]
+        if None in waits:
+            return f"SLOW: no {what} at all in a response, with {objective}"
+        return f"SLOW: the {what} of a response came after {ms(max(filter(None, waits)))}, over {objective}"
     if how == "suspect":
         return f"SUSPECT: {explained(record, '; '.join(record.doubts))}"
     if record.skipped == INTERRUPTED:
         return "INTERRUPTED: the run was stopped before its end"
     if record.skipped is not None:
         return f"SKIPPED: the server is busy ({explained(record, record.skipped)})"
-    return f"OK: within {objective}"
+    return f"OK: {what} within {objective}"
 
 
 def _rate(record: RunRecord) -> int | None:
@@ -244,10 +259,12 @@ def _asked_for(target: Target) -> str:
     return ", ".join(part for part in parts if part)
 
 
-def _judged(value: float | None, objective_ms: float) -> str:
-    if value is None:
-        return MISSING
-    return click.style(ms(value), fg="green" if value <= objective_ms else "red", bold=True)
+def _judged(turn: TurnMeasures, measure: ObjectiveMeasure, target: Target) -> str:
+    """With a colour where it is this that the objective judges."""
+    value = turn.response_ttfb_ms if measure == "response_ttfb" else turn.response_ttfa_ms
+    if value is None or measure != target.objective_measure:
+        return ms(value)
+    return click.style(ms(value), fg="green" if value <= target.objective_ms else "red", bold=True)
 
 
 def _figure(label: str, value: str, indent: int = 2) -> str:

@@ -47,7 +47,7 @@ def value(metrics: Metrics, name: str, labels: Mapping[str, str] = LOCAL) -> flo
 
 def test_names_labels_and_buckets_are_what_others_rely_on(metrics: Metrics) -> None:
     metrics.write(record(1))
-    metrics.daemon.set_objective("local", 1.0)
+    metrics.daemon.set_objective("local", 1.0, "response_ttfb")
     lines = []
     for family in families(metrics).values():
         if family.name.startswith("process_"):
@@ -291,9 +291,11 @@ def test_what_the_daemon_reports_of_itself(metrics: Metrics) -> None:
     assert value(metrics, "schedule_delay_seconds") == 1.5
     assert value(metrics, "config_last_reload_successful", {}) == 0
     assert value(metrics, "config_last_reload_success_timestamp_seconds", {}) == 1700000000.0
-    metrics.daemon.set_objective("local", 1.2)
+    metrics.daemon.set_objective("local", 1.1, "response_ttfb")
+    metrics.daemon.set_objective("local", 1.2, "response_ttfa")
     metrics.daemon.set_history(3, 12_288)
-    assert value(metrics, "objective_seconds", {"target": "local"}) == 1.2
+    assert value(metrics, "objective_seconds", {"target": "local", "measure": "response_ttfa"}) == 1.2
+    assert len(families(metrics)["voice_probe_objective_seconds"].samples) == 1
     assert (value(metrics, "history_runs", {}), value(metrics, "history_bytes", {})) == (3, 12_288)
 
 
