@@ -100,10 +100,12 @@ def build(config: Config) -> Parts:
     held = _hold(config, on_error)
     http = _listen(config, metrics, health, log)
     counting = spans.count if config.otlp.url else _no_spans
+    # Those of an earlier configuration, whose collector nobody wants any more, are no loss.
+    on_dropped = metrics.daemon.count_dropped_spans if config.otlp.url else _no_spans
     retention = Retention(config.history.keep_days, config.history.keep_megabytes)
 
     def on_unreadable(run_id: str, spans: int) -> None:
-        metrics.daemon.count_dropped_spans(spans)
+        on_dropped(spans)
         on_error(HISTORY, f"run {run_id} can't be read: its spans are lost")
 
     history = History(state_dir(config), retention, counting, partial(on_error, HISTORY), on_unreadable)
@@ -111,7 +113,7 @@ def build(config: Config) -> Parts:
 
     def on_pruned(pruned: Pruned) -> None:
         metrics.daemon.set_history(pruned.runs, pruned.bytes)
-        metrics.daemon.count_dropped_spans(pruned.unsent_spans)
+        on_dropped(pruned.unsent_spans)
 
     watched = WatchedHistory(history, drift, on_error=on_error, on_pruned=on_pruned)
     sinks: list[Sink] = [metrics, drift, LogSink(log, log_texts=config.log.texts)]

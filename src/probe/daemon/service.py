@@ -72,7 +72,11 @@ class _Daemon:
         )
         self._notifier.ready()
         self._log.info(
-            "started", config=str(self._path), http_port=self._parts.http.port, schedules=[*config.schedules]
+            "started",
+            config=str(self._path),
+            http_port=self._parts.http.port,
+            schedules=[*config.schedules],
+            spans_to=config.otlp.url or "none",
         )
         await self._stop.wait()
         await self._schedule.stop(RUN_ENDS_S)
