@@ -15,7 +15,7 @@ from probe.config.section import WRONG, Section, as_table, differences, read, re
 from probe.config.written import Moved, table
 from probe.protocols.base import ServerProtocol
 from probe.protocols.registry import PROTOCOLS
-from probe.record import Limits, ObjectiveMeasure, Role, ServerPlan, Target
+from probe.record import AUDIBLE_DBFS, Limits, ObjectiveMeasure, Role, ServerPlan, Target
 from probe.urls import url_of
 
 # What every server has, whatever it speaks.
@@ -62,11 +62,10 @@ class _OfEveryTarget(Section, frozen=True, kw_only=True):
             description="what it judges: response_ttfb, the first byte of audio; response_ttfa, the first audible sound"
         ),
     ] = "response_ttfb"
+    audible_dbfs: Annotated[
+        float, Meta(ge=-90, le=-20, description="sound is heard from this level on, in dB of full scale")
+    ] = AUDIBLE_DBFS
     limits: LimitsConfig = LimitsConfig()
-
-    def judging(self) -> dict[str, Any]:
-        """What says which responses are slow."""
-        return {"objective_ms": self.objective_ms, "objective_measure": self.objective_measure}
 
 
 class TargetConfig(_OfEveryTarget, frozen=True, kw_only=True):
@@ -84,7 +83,7 @@ class TargetConfig(_OfEveryTarget, frozen=True, kw_only=True):
         rest = read_struct(_OfEveryTarget, given, key, found)
         if rest is WRONG or any(server is WRONG for server in servers.values()):
             return WRONG
-        return cls(servers=servers, limits=rest.limits, **rest.judging())
+        return cls(servers=servers, **{each.name: getattr(rest, each.name) for each in fields(_OfEveryTarget)})
 
     @classmethod
     def as_today(cls, values: dict[str, Any], key: Key, found: list[Problem]) -> dict[str, Any]:
@@ -110,12 +109,19 @@ class TargetConfig(_OfEveryTarget, frozen=True, kw_only=True):
 
     def differences(self) -> dict[str, Any]:
         servers: dict[str, Any] = {role: server.differences(role) for role, server in self.servers.items()}
-        rest = _OfEveryTarget(limits=self.limits, **self.judging())
+        rest = _OfEveryTarget(**{each.name: getattr(self, each.name) for each in fields(_OfEveryTarget)})
         return differences(rest) | servers
 
     def record(self, name: str) -> Target:
         servers = {role: server.record() for role, server in self.servers.items()}
-        return Target(name, servers, limits=Limits(**asdict(self.limits)), **self.judging())
+        return Target(
+            name,
+            servers,
+            self.objective_ms,
+            Limits(**asdict(self.limits)),
+            self.objective_measure,
+            self.audible_dbfs,
+        )
 
 
 def _default(role: Role) -> ServerConfig:

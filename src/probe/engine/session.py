@@ -3,14 +3,27 @@
 import asyncio
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
-from typing import Protocol, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from probe.clock import Clock
 from probe.engine.discretion import discreet, secrets_of, without
 from probe.engine.faults import Busy, Fault
 from probe.engine.inquiry import inquire
 from probe.engine.lines import Line
-from probe.protocols.base import Action, Close, Connect, Conversation, Drop, Event, Inquiry, Send, Step, words_of
+from probe.protocols.base import (
+    Action,
+    Audio,
+    Close,
+    Connect,
+    Conversation,
+    Drop,
+    Event,
+    Inquiry,
+    Send,
+    Step,
+    Token,
+    words_of,
+)
 from probe.protocols.choice import Protocols
 from probe.record import REASONS, Chunk, EventKind, Plan, Role, Stage
 from probe.record import Connect as ConnectRecord
@@ -21,11 +34,17 @@ from probe.transport.connection import ConnectError, Endpoint, Link, SendError
 from probe.transport.connector import Connector
 from probe.transport.framing.base import Ended, Incoming, Outgoing
 from probe.transport.inbox import Arrival, Inbox
+from probe.transport.stamps import StampsOfRun
 from probe.urls import without_secrets
+
+if TYPE_CHECKING:
+    from probe.engine.side import Side
 
 T = TypeVar("T")
 # Only asked once a run has failed; it must not hold up the end of the run for long.
 INQUIRY_TIMEOUT_S = 2.0
+# What of a frame figures are made of.
+_HAVE_A_TIME = (Token, Audio)
 # Of what servers say beside their answers so many sentences are kept; each was cut where it came in.
 MAX_QUOTES = 16
 # Of what an error of our own says so many characters are kept.
@@ -33,17 +52,6 @@ MAX_ERROR_TEXT = 300
 # As a person reads it, and the stage in which it fails.
 _NAMES: Mapping[Role, str] = {"llm": "LLM", "tts": "TTS"}
 _STAGES: Mapping[Role, Stage] = {"llm": "llm", "tts": "tts"}
-
-
-class Side(Protocol):
-    """One server's part in the turn that goes on."""
-
-    @property
-    def owes(self) -> bool:
-        """Whether something is due, so that the end of the connection is a fault."""
-
-    def on_event(self, event: Event, at: int) -> None:
-        """Take what the server said. May raise Fault and Busy."""
 
 
 class Session:
@@ -61,6 +69,7 @@ class Session:
         self.plan = plan
         self.clock = clock
         self.connects: list[ConnectRecord] = []
+        self.stamps = StampsOfRun()
         # What servers said beside their answers, in their own words: errors, reasons, frames that are no protocol.
         self.said: list[str] = []
         # Who listens, in the turn that goes on.
@@ -116,7 +125,8 @@ class Session:
         start = self.clock.now()
         end = None
         try:
-            self._links[line] = await self._opened(line)
+            self._links[line] = link = await self._opened(line)
+            self.stamps.add(line.role, link.stamps)
             end = self.clock.now()
         except ConnectError as error:
             raise self._unopened(line, error) from error
@@ -127,12 +137,17 @@ class Session:
             "connected", end, text=f"{_NAMES[line.role]} {without_secrets(self.plan.target.servers[line.role].url)}"
         )
 
-    async def perform(self, line: Line, steps: Iterable[Step]) -> int:
-        """Do what a conversation wants done, in order; returns the moment of its last write, 0 without. Raises Fault.
+    async def perform(self, line: Line, steps: Iterable[Step]) -> int | None:
+        """Have a server asked for something: do what its conversation wants done for that, in order. Raises Fault.
 
-        A request that can't be written is the end of its connection; the conversation may know another way.
+        Returns the moment of the last write. None without one: the conversation writes later, which its side is told.
         """
-        written = 0
+        self._heard[line] = self.clock.now()
+        return await self._do(line, steps)
+
+    async def _do(self, line: Line, steps: Iterable[Step]) -> int | None:
+        """A request that can't be written is the end of its connection; the conversation may know another way."""
+        written = None
         for step in steps:
             match step:
                 case Connect():
@@ -146,7 +161,7 @@ class Session:
                         instead = [*self._conversations[line].received(ended, self.clock.now())]
                         if not instead:
                             raise
-                        return await self.perform(line, instead)
+                        return await self._do(line, instead)
                 case Close():
                     await self.drop(line)
                 case Drop():
@@ -169,7 +184,7 @@ class Session:
         # What was due before it: a server that never stops talking must not put it off for ever.
         due = [line for at, line in wakes if at <= (first if arrival is None else arrival.at)]
         for line in due:
-            await self.perform(line, self._conversations[line].wake(self.clock.now()))
+            await self._do_late(line, self._conversations[line].wake(self.clock.now()))
         if arrival is not None:
             self._dispatch(arrival)
             await self._perform_pending()
@@ -184,9 +199,8 @@ class Session:
     async def rest(self, seconds: float) -> None:
         """Let time pass; the sides go on reading."""
         until = self.clock.now() + round(seconds * NS_PER_S)
-        while (arrival := await self._inbox.get(until)) is not None:
-            self._dispatch(arrival)
-            await self._perform_pending()
+        while await self.pump(until):
+            pass
 
     async def inquire(self, inquiry: Inquiry[T]) -> T | None:
         """Ask a server over HTTP what it says of itself; None where it does not answer."""
@@ -255,7 +269,11 @@ class Session:
         if isinstance(frame, Ended):
             self.quote(line.role, frame.said)
         wants = len(self._to_do)
-        for step in self._conversations[line].received(frame, arrival.at):
+        steps = [*self._conversations[line].received(frame, arrival.at)]
+        if sum(isinstance(step, _HAVE_A_TIME) for step in steps) > 1:
+            # They have one moment, that of the last.
+            self.stamps.doubt(line.role, arrival.at)
+        for step in steps:
             if isinstance(step, Action):
                 self._to_do.append((line, step))
             else:
@@ -280,7 +298,18 @@ class Session:
     async def _perform_pending(self) -> None:
         while self._to_do:
             line, action = self._to_do.popleft()
-            await self.perform(line, (action,))
+            try:
+                await self._do_late(line, (action,))
+            except Fault:
+                # What else was to be done there is not to be done to what comes after.
+                self._to_do = deque(each for each in self._to_do if each[0] != line)
+                raise
+
+    async def _do_late(self, line: Line, steps: Iterable[Step]) -> None:
+        """Do what nobody asked for just now. Of a request that waited, or is written again, this is the moment."""
+        written = await self._do(line, steps)
+        if written is not None and (side := self.sides.get(line)) is not None:
+            side.on_written(written)
 
     def _patience_s(self, line: Line) -> float:
         limits = self.plan.target.limits

@@ -77,7 +77,9 @@ class TtsSide:
         now = self._session.clock.now()
         # The segment is there before the write: audio may arrive while the write still waits.
         segment = self.segments.speak(chunk_num, text, now)
-        segment.sent = await self._session.perform(self._line, self._conversation.speak(text, now))
+        written = await self._session.perform(self._line, self._conversation.speak(text, now))
+        if written is not None:
+            segment.sent = written
         return segment
 
     async def close(self) -> None:
@@ -131,6 +133,11 @@ class TtsSide:
                 self._refused(event, at)
             case Malformed(detail) if self.owes:
                 raise self._fault("malformed", f"TTS server sent a frame that is not its protocol: {detail}")
+
+    def on_written(self, at: int) -> None:
+        segment = self.segments.pending()
+        if segment is not None and not segment.frames:
+            segment.sent = at
 
     def complaint_as_ending(self) -> str:
         """That the server complained, as the end of a sentence."""

@@ -13,12 +13,13 @@ from urllib.parse import urlsplit
 
 from msgspec import Struct, field
 
-from probe.clock import Clock
-from probe.transport import dialing
+from probe.clock import Timeline
+from probe.transport import dialing, rounds
 from probe.transport.failures import HandshakeRefusedError, said_in, why_not
 from probe.transport.framing.base import Ended, Framing, FramingError, Incoming, Outgoing, Refusal
 from probe.transport.framing.table import framing_named
 from probe.transport.stamped_socket import StampedSocket
+from probe.transport.stamps import Moments, Stamps
 from probe.urls import without_secrets
 
 CLOSE_TIMEOUT_S = 1.0
@@ -72,7 +73,9 @@ Deliver = Callable[[int, Incoming], None]
 
 
 class Link(Protocol):
-    """One open connection."""
+    """One open connection, and how well its arrivals are known."""
+
+    stamps: Stamps
 
     async def send(self, frame: Outgoing, timeout_s: float) -> int:
         """Hand a frame to the socket; returns the moment just before the write, in clock nanoseconds.
@@ -88,16 +91,17 @@ class Link(Protocol):
 
 
 class Connection(asyncio.Protocol):
-    """The link of a stamped socket. `unstamped` counts the reads whose arrival the kernel did not stamp."""
+    """The link of a stamped socket. No two frames have the same moment, and none an earlier one than that before it."""
 
-    def __init__(self, framing: Framing, deliver: Deliver, clock: Clock, stamped: StampedSocket) -> None:
-        self.unstamped = 0
+    def __init__(self, framing: Framing, deliver: Deliver, clock: Timeline, stamped: StampedSocket) -> None:
+        self._moments = Moments(clock, self._pass_on)
+        self.stamps = self._moments.stamps
         self._framing = framing
         self._deliver = deliver
         self._clock = clock
         self._socket = stamped
         self._transport: asyncio.Transport
-        self._at = self._received = 0
+        self._received = 0
         # How it ended, for a person; nothing is delivered any more.
         self._over: str | None = None
         self._opened: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -145,11 +149,7 @@ class Connection(asyncio.Protocol):
         self._look_at_handshake()
 
     def data_received(self, data: bytes) -> None:
-        waited_ns = self._socket.waited_ns()
-        if waited_ns is None:
-            self.unstamped += 1
-            waited_ns = 0
-        self._at = max(self._at, self._clock.now() - waited_ns)
+        self._moments.read(self._socket.arrival, self._socket.since)
         self._received += len(data)
         try:
             for start in range(0, len(data), SLICE_BYTES):
@@ -159,16 +159,19 @@ class Connection(asyncio.Protocol):
             self._end(Ended(error.how, str(error), error.said))
         if (flood := self._flooded()) is not None:
             self._end(Ended("flood", f"more than {flood} on one connection"))
+        self._moments.read_over()
         self._look_at_handshake()
         self._reply()
 
     def eof_received(self) -> None:
-        self._at = max(self._at, self._clock.now())
+        # The end of what comes in has no stamp.
+        self._moments.read_end(self._socket.nothing_until())
         self._hand_over(self._framing.receive_eof())
+        self._moments.read_over()
         self._look_at_handshake()
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - whatever it was, the connection is gone
-        self._at = max(self._at, self._clock.now())
+        self._moments.read_end(self._socket.since)
         self._lost.set()
         self._takes.set()
         if not self._opened.done():
@@ -187,17 +190,23 @@ class Connection(asyncio.Protocol):
             if isinstance(frame, Ended):
                 self._end(frame)
             elif self._over is None:
-                self._deliver(self._at, frame)
+                self._moments.put(frame)
+
+    def _pass_on(self, at: int, frame: Incoming) -> None:
+        if self._over is None:
+            self._deliver(at, frame)
 
     def _end(self, ended: Ended) -> None:
         """Deliver the end, once, and see to it that it is one. Before the handshake is over it is a failure to open."""
+        self._moments.read_over()
         self._look_at_handshake()
         if not self._opened.done():
             closed = ended.how == "closed"
             failure = ConnectionResetError(ended.detail) if closed else FramingError(ended.detail, ended.said)
             self._opened.set_exception(failure)
         elif self._over is None:
-            self._deliver(self._at, ended)
+            self._moments.put(ended)
+            self._moments.read_over()
         self._over = self._over or ended.detail
         self._reply()
         if ended.how != "closed":
@@ -230,14 +239,14 @@ class Connection(asyncio.Protocol):
     def _write(self, data: bytes) -> int:
         self._socket.forget_writes()
         self._transport.write(data)
-        return self._clock.now() - self._socket.since_write_ns()
+        return self._clock.at(self._socket.wrote) if self._socket.wrote else self._clock.now()
 
     def _reply(self) -> None:
         if reply := self._framing.reply():
             self._transport.write(reply)
 
 
-async def connect(clock: Clock, endpoint: Endpoint, deliver: Deliver, timeout_s: float) -> Connection:
+async def connect(clock: Timeline, endpoint: Endpoint, deliver: Deliver, timeout_s: float) -> Connection:
     """Open a connection, its handshake included, within `timeout_s`. Raises ConnectError with the reason."""
     try:
         async with asyncio.timeout(timeout_s):
@@ -248,7 +257,7 @@ async def connect(clock: Clock, endpoint: Endpoint, deliver: Deliver, timeout_s:
         raise ConnectError(reason, detail, refusal, said_in(error)) from error
 
 
-async def _connected(clock: Clock, endpoint: Endpoint, deliver: Deliver) -> Connection:
+async def _connected(clock: Timeline, endpoint: Endpoint, deliver: Deliver) -> Connection:
     framing = framing_named(endpoint.framing)(endpoint.url, endpoint.headers)
     where = urlsplit(endpoint.url)
     host, port = where.hostname, where.port or _DEFAULT_PORTS.get(where.scheme)
@@ -257,6 +266,7 @@ async def _connected(clock: Clock, endpoint: Endpoint, deliver: Deliver) -> Conn
     stamped = await dialing.connected(host, port)
     connection = Connection(framing, deliver, clock, stamped)
     tls: dict[str, Any] = {"ssl": tls_context(), "server_hostname": host} if where.scheme in _WITH_TLS else {}
+    stamped.take_part(rounds.of_this_loop())
     await asyncio.get_running_loop().create_connection(lambda: connection, sock=stamped, **tls)
     try:
         await connection.opened()

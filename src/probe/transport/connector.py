@@ -2,7 +2,7 @@
 
 from typing import Protocol
 
-from probe.clock import Clock
+from probe.clock import Timeline
 from probe.transport import ask, connection
 from probe.transport.ask import Answer
 from probe.transport.connection import Deliver, Endpoint, Link
@@ -22,7 +22,7 @@ class Connector(Protocol):
 class SocketConnector:
     """The connector of real servers."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Timeline) -> None:
         self._clock = clock
 
     async def open(self, endpoint: Endpoint, deliver: Deliver, timeout_s: float) -> Link:

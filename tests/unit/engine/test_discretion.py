@@ -19,6 +19,7 @@ from probe.record import Event as ProgressEvent
 from probe.record import Role, RunRecord, ServerPlan
 from probe.transport.connection import ConnectError, Deliver, Endpoint
 from probe.transport.framing.base import Body, BodyEnd, Ended, Incoming, Outgoing, Request, Response
+from probe.transport.stamps import Stamps
 
 NOT_ACCEPTED = "it does not accept the credentials that it was sent"
 KEY = "sk-0123456789"
@@ -171,6 +172,7 @@ class Talking:
         self._clock = clock
         self._deliver = deliver
         self._answer = answer
+        self.stamps = Stamps()
 
     async def send(self, frame: Outgoing, timeout_s: float) -> int:
         del frame, timeout_s
