@@ -31,7 +31,8 @@ from probe.metrics.registry import Metrics
 from probe.protocols.registry import answering
 from probe.record import RunRecord
 from probe.report.audio_archive import AudioArchive
-from probe.report.log_lines import LogSink
+from probe.report.log_lines import RUN, LogSink
+from probe.report.run_line import run_line
 from probe.timestamps import NS_PER_DAY
 from probe.tracing import spans
 from probe.tracing.collector import Endpoint
@@ -87,7 +88,7 @@ def build(config: Config) -> Parts:
         VERSION, [HISTORY, *(sink.name for sink in (Metrics, DriftSink, SpanSink, LogSink, AudioArchive))]
     )
     lines = QueuedLines(sys.stdout, lambda: metrics.daemon.count_sink_error(LogSink.name))
-    log = make_logger(lines, config.log.format)
+    log = make_logger(lines, config.log.format, {RUN: run_line})
 
     def on_error(sink: str, what: str) -> None:
         metrics.daemon.count_sink_error(sink)

@@ -11,6 +11,8 @@ from probe.record import INTERRUPTED, Outcome, RunRecord
 from probe.report.document import answer, identity, key_figures, rounded
 from probe.timestamps import milliseconds
 
+# The event of a run's line.
+RUN = "run"
 Level = Literal["info", "warning", "error"]
 _LEVELS: Mapping[Outcome, Level] = {
     "ok": "info", "slow": "warning", "failed": "error", "skipped": "warning", "suspect": "warning",
@@ -42,7 +44,7 @@ class LogSink:
             fields["said"] = list(record.said) or None
             fields["turns"] = [{"user": turn.user, "text": answer(turn)} for turn in record.turns]
         log = getattr(self._logger, "info" if record.skipped == INTERRUPTED else _LEVELS[outcome(record)])
-        log("run", **{key: value for key, value in fields.items() if value is not None})
+        log(RUN, **{key: value for key, value in fields.items() if value is not None})
 
     def close(self, timeout_s: float) -> None:
         """Nothing is held back."""

@@ -145,7 +145,8 @@ async def test_a_good_file_takes_over_on_sighup(tmp_path: Path) -> None:
             )
             config.write_text(new.replace("port = 0", "port = 1"))
             daemon.process.send_signal(signal.SIGHUP)
-            await daemon.until("configuration reloaded")
+            changed = (await daemon.until("configuration reloaded"))["changed"]
+            assert changed == ["http.port 0 → 1", "schedules.n added", "targets.new added"]
             assert (await daemon.until("some changes take effect at the next start only"))["settings"] == ["http.port"]
             await eventually(lambda: shows(daemon, OK, 1))
             metrics = await daemon.metrics()
