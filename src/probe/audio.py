@@ -43,7 +43,7 @@ def same_duration(stated_ms: float, measured_ms: float) -> bool:
     return math.isclose(stated_ms, measured_ms, rel_tol=0.05, abs_tol=50)
 
 
-def listen(pcm: bytes, sample_rate: int, audible_dbfs: float = AUDIBLE_DBFS) -> AudioAnalysis:
+def listen(pcm: bytes | bytearray, sample_rate: int, audible_dbfs: float = AUDIBLE_DBFS) -> AudioAnalysis:
     """Measure a segment. A trailing half sample is left out."""
     hearing = AudioAnalyser(pcm, sample_rate, audible_dbfs)
     for _ in hearing.blocks():
@@ -57,8 +57,8 @@ class AudioAnalyser:
     It keeps two numbers of each block, and no more of the samples than it was given.
     """
 
-    def __init__(self, pcm: bytes, sample_rate: int, audible_dbfs: float = AUDIBLE_DBFS) -> None:
-        self._samples = _samples(pcm)
+    def __init__(self, pcm: bytes | bytearray, sample_rate: int, audible_dbfs: float = AUDIBLE_DBFS) -> None:
+        self._samples = _Samples(pcm)
         self._rate = sample_rate
         self._floor = (10 ** (audible_dbfs / 20) * FULL_SCALE) ** 2
         # Even, so that each block begins with a sample of the same channel if there are two.
@@ -71,9 +71,9 @@ class AudioAnalyser:
 
     def blocks(self) -> Iterator[None]:
         """Hear a few blocks each time."""
-        self._highest = self._lowest = self._samples[0] if self._samples else 0
+        self._highest = self._lowest = self._samples.part(0, 1)[0] if self._samples else 0
         for number, start in enumerate(range(0, len(self._samples), self._size)):
-            self._hear(start, self._samples[start : start + self._size])
+            self._hear(start, self._samples.part(start, start + self._size))
             if number % 4 == 0:
                 yield
         yield from self._find_onset()
@@ -104,7 +104,7 @@ class AudioAnalyser:
 
     def _hear(self, start: int, block: "array.array[int]") -> None:
         even, odd = block[::2], block[1::2]
-        next_even = self._samples[start + 2 : start + self._size + 2 : 2]
+        next_even = self._samples.part(start + 2, start + self._size + 2)[::2]
         power_even = sum(map(operator.mul, even, even))
         self._sums.append(sum(block))
         self._powers.append(power_even + sum(map(operator.mul, odd, odd)))
@@ -132,7 +132,7 @@ class AudioAnalyser:
         mean = sum(self._sums) / len(self._samples) if self._samples else 0.0
         loud: list[bool] = []
         for number in range(len(self._samples) * 1000 // self._rate):
-            block = self._samples[self._block_start(number) : self._block_start(number + 1)]
+            block = self._samples.part(self._block_start(number), self._block_start(number + 1))
             power = sum(map(operator.mul, block, block)) - 2 * mean * sum(block) + len(block) * mean * mean
             loud.append(power > self._floor * len(block))
             first = number - ONSET_BLOCKS + 1
@@ -149,7 +149,7 @@ class AudioAnalyser:
             return
         upper = lower = 0
         for start in range(0, len(self._samples), self._size):
-            block = self._samples[start : start + self._size]
+            block = self._samples.part(start, start + self._size)
             upper += block.count(self._highest)
             lower += block.count(self._lowest)
             yield
@@ -184,7 +184,7 @@ def playout(
         yield start, end
 
 
-def write_wav(path: Path, pcm: bytes, sample_rate: int) -> None:
+def write_wav(path: Path, pcm: bytes | bytearray, sample_rate: int) -> None:
     """Write mono 16-bit WAV. Raises OSError where the path can't be written."""
     with path.open("wb") as stream, wave.open(stream, "wb") as wav:
         wav.setnchannels(1)
@@ -215,9 +215,17 @@ def _share(one: float, other: float) -> float | None:
     return min(one, other) / max(one, other) if max(one, other) > 0 else None
 
 
-def _samples(pcm: bytes) -> "array.array[int]":
-    samples = array.array("h")
-    samples.frombytes(pcm[: len(pcm) - len(pcm) % BYTES_PER_SAMPLE])
-    if sys.byteorder == "big":
-        samples.byteswap()
-    return samples
+class _Samples:
+    """The samples of some PCM, unpacked as they are asked for: a copy of all would take as much memory again."""
+
+    def __init__(self, pcm: bytes | bytearray) -> None:
+        self._bytes = memoryview(pcm)[: len(pcm) - len(pcm) % BYTES_PER_SAMPLE]
+
+    def __len__(self) -> int:
+        return len(self._bytes) // BYTES_PER_SAMPLE
+
+    def part(self, start: int, end: int) -> "array.array[int]":
+        samples = array.array("h", bytes(self._bytes[BYTES_PER_SAMPLE * start : BYTES_PER_SAMPLE * end]))
+        if sys.byteorder == "big":
+            samples.byteswap()
+        return samples

@@ -219,7 +219,7 @@ class Chunk:
     frames: tuple[tuple[int, int], ...] = ()
     sound: AudioAnalysis | None = None
     # Kept for the sinks that want to listen; not part of the record's JSON.
-    pcm: bytes = field(default=b"", repr=False, compare=False, metadata={"json": False})
+    pcm: bytes | bytearray = field(default=b"", repr=False, compare=False, metadata={"json": False})
 
     @property
     def began(self) -> int:

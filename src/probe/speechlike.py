@@ -53,7 +53,7 @@ ENOUGH_SAMPLES = 2000
 _BEGINNING = 1024
 
 
-def fault(sound: AudioAnalysis | None, pcm: bytes, text: str, sample_rate: int,
+def fault(sound: AudioAnalysis | None, pcm: bytes | bytearray, text: str, sample_rate: int,
           audible_dbfs: float = AUDIBLE_DBFS) -> str | None:  # fmt: skip
     """The reason why these bytes are not speech for this text (one of the `audio` reasons), None where they may be."""
     if sound is None or not pcm:
@@ -107,7 +107,7 @@ def longest_ms(text: str) -> float:
     return AT_EASE_MS + SLOW_MS_A_LETTER * sum(map(_spelled, text))
 
 
-def is_text(pcm: bytes) -> bool:
+def is_text(pcm: bytes | bytearray) -> bool:
     """Whether the bytes are UTF-8: an error or a page that was sent as audio, or base64."""
     beginning = pcm[:_BEGINNING]
     try:

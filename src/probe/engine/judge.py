@@ -30,7 +30,7 @@ async def finished(turn: TurnInProgress, audible_dbfs: float) -> Turn:
     for each in turn.llm.chunks:
         chunk, segment = each.chunk(), spoken.get(each.chunk_num)
         if segment is not None:
-            chunk = await _heard(with_segment(chunk, segment), bytes(segment.pcm), segment.sample_rate, audible_dbfs)
+            chunk = await _heard(with_segment(chunk, segment), segment.pcm, segment.sample_rate, audible_dbfs)
         chunks.append(chunk)
     return Turn(
         turn_num=turn.turn_num,
@@ -99,11 +99,11 @@ def _reason(chunk: Chunk, text: str, audible_dbfs: float) -> str | None:
     return None if reason == "too_short" and chunk.tts_segment_done is None else reason
 
 
-async def _heard(chunk: Chunk, pcm: bytes, sample_rate: int, audible_dbfs: float) -> Chunk:
+async def _heard(chunk: Chunk, pcm: bytearray, sample_rate: int, audible_dbfs: float) -> Chunk:
     return replace(chunk, pcm=pcm, sound=await _listen(pcm, sample_rate, audible_dbfs) if pcm else None)
 
 
-async def _listen(pcm: bytes, sample_rate: int, audible_dbfs: float = AUDIBLE_DBFS) -> AudioAnalysis:
+async def _listen(pcm: bytearray, sample_rate: int, audible_dbfs: float = AUDIBLE_DBFS) -> AudioAnalysis:
     """Measure a segment, however long, without holding up the event loop, where other runs are measured."""
     analyser = audio.AudioAnalyser(pcm, sample_rate, audible_dbfs)
     for _ in analyser.blocks():

@@ -185,8 +185,7 @@ class LlmSide:
         return self._reading
 
     async def _request(self, chunk: LlmChunk, steps: Iterable[Step]) -> None:
-        written = await self._session.perform(LLM, steps)
-        if written is not None:
+        if (written := await self._session.perform(LLM, steps)) is not None:
             chunk.inference_start = written
         self._session.report("llm_start", chunk.inference_start or 0, chunk.chunk())
 

@@ -56,7 +56,7 @@ async def run(
     except TimeoutError:
         fault = _overdue(dialogue.session, plan.target.limits.run_s)
     except Exception as error:  # noqa: BLE001 - a mistake of ours is a failure of the run, not the end of the probe
-        dialogue.session.quote_error(error)
+        dialogue.session.quotes.of_ours(error)
         fault = Fault("internal", "error", f"{type(error).__name__} in {_where(error)}")
     finally:
         ended = clock.now()
@@ -75,7 +75,7 @@ async def run(
         for doubt in _doubts(progress, turn, earliest, max_error_ms)
     ]
     found += judge.audio_doubts(turns, plan.target.audible_dbfs)
-    connects, said = tuple(dialogue.session.connects), tuple(dialogue.session.said)
+    connects, said = tuple(dialogue.session.connects), tuple(dialogue.session.quotes.all)
     unstamped = dialogue.session.stamps.unstamped()
     return RunRecord(plan, started, ended, connects, turns, failure, skipped, tuple(found), said, unstamped=unstamped)
 

@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, TypeVar
 
 from probe.clock import Clock
-from probe.engine.discretion import discreet, secrets_of, without
+from probe.engine.discretion import discreet
 from probe.engine.faults import Busy, Fault
 from probe.engine.inquiry import inquire
 from probe.engine.lines import Line
+from probe.engine.quotes import NAMES, Quotes
 from probe.protocols.base import (
     Action,
     Audio,
@@ -28,7 +29,6 @@ from probe.protocols.choice import Protocols
 from probe.record import REASONS, Chunk, EventKind, Plan, Role, Stage
 from probe.record import Connect as ConnectRecord
 from probe.record import Event as ProgressEvent
-from probe.text import cut, one_line
 from probe.timestamps import NEVER, NS_PER_S
 from probe.transport.connection import ConnectError, Endpoint, Link, SendError
 from probe.transport.connector import Connector
@@ -45,12 +45,7 @@ T = TypeVar("T")
 INQUIRY_TIMEOUT_S = 2.0
 # What of a frame figures are made of.
 _HAVE_A_TIME = (Token, Audio)
-# Of what servers say beside their answers so many sentences are kept; each was cut where it came in.
-MAX_QUOTES = 16
-# Of what an error of our own says so many characters are kept.
-MAX_ERROR_TEXT = 300
-# As a person reads it, and the stage in which it fails.
-_NAMES: Mapping[Role, str] = {"llm": "LLM", "tts": "TTS"}
+# The stage in which it fails.
 _STAGES: Mapping[Role, Stage] = {"llm": "llm", "tts": "tts"}
 
 
@@ -70,8 +65,9 @@ class Session:
         self.clock = clock
         self.connects: list[ConnectRecord] = []
         self.stamps = StampsOfRun()
-        # What servers said beside their answers, in their own words: errors, reasons, frames that are no protocol.
-        self.said: list[str] = []
+        # Of the whole run, in bytes.
+        self.audio = 0
+        self.quotes = Quotes(plan.target.servers)
         # Who listens, in the turn that goes on.
         self.sides: dict[Line, Side] = {}
         self.stage: Stage = "connect"
@@ -88,7 +84,6 @@ class Session:
         self._read: dict[int, Line] = {}
         # How each line's last connection ended, for a person.
         self._endings: dict[Line, str] = {}
-        self._secrets = {role: secrets_of(server) for role, server in plan.target.servers.items()}
         # Each line's last sign of life, or our last request on it.
         self._heard: dict[Line, int] = dict.fromkeys(conversations, 0)
         # What conversations want done about what they have read.
@@ -97,22 +92,6 @@ class Session:
     def report(self, kind: EventKind, at: int, chunk: Chunk | None = None, text: str = "") -> None:
         """Pass an event on to the one who watches this run, if anyone does."""
         self._observe(ProgressEvent(at, kind, self.turn_num, chunk, text))
-
-    def quote(self, role: Role, words: str) -> None:
-        """Keep a server's own words for the one who reads the history; nobody else may read them."""
-        if words:
-            self._keep(f"{_NAMES[role]} server: {without(words, self._secrets[role])}")
-
-    def quote_error(self, error: Exception) -> None:
-        """Keep what an error of our own says, which may quote anything, in the same place."""
-        if words := cut(one_line(str(error)), MAX_ERROR_TEXT):
-            self._keep(f"voice-probe: {without(words, [each for some in self._secrets.values() for each in some])}")
-
-    def _keep(self, quoted: str) -> None:
-        if quoted not in self.said:
-            # Where there is no room the last gives way: what comes at the end may be why the run fails.
-            del self.said[MAX_QUOTES - 1 :]
-            self.said.append(quoted)
 
     def connected(self, line: Line) -> bool:
         return line in self._links
@@ -134,7 +113,7 @@ class Session:
             self.connects.append(ConnectRecord(line.role, start, end))
         self.stage = before
         self.report(
-            "connected", end, text=f"{_NAMES[line.role]} {without_secrets(self.plan.target.servers[line.role].url)}"
+            "connected", end, text=f"{NAMES[line.role]} {without_secrets(self.plan.target.servers[line.role].url)}"
         )
 
     async def perform(self, line: Line, steps: Iterable[Step]) -> int | None:
@@ -192,7 +171,7 @@ class Session:
             return True
         for at, line in silences:
             if at <= first:
-                silence = f"nothing from the {_NAMES[line.role]} server for {self._patience_s(line):g} s"
+                silence = f"nothing from the {NAMES[line.role]} server for {self._patience_s(line):g} s"
                 raise Fault(_STAGES[line.role], "timeout", silence, line)
         return False
 
@@ -245,10 +224,10 @@ class Session:
         if error.refusal is not None:
             server = self.plan.target.servers[line.role]
             refused = self._refused_handshake(error.refusal, server)
-            self.quote(line.role, refused.said)
+            self.quotes.of(line.role, refused.said)
             detail = f"{without_secrets(server.url)}: {refused.message}"
             return Busy(detail) if refused.busy else Fault("connect", refused.reason, detail, line)
-        self.quote(line.role, error.said)
+        self.quotes.of(line.role, error.said)
         stage: Stage = "connect" if error.reason in REASONS["connect"] else "internal"
         return Fault(stage, error.reason, str(error), line)
 
@@ -259,7 +238,7 @@ class Session:
         try:
             return await self._links[line].send(frame, self._patience_s(line))
         except SendError as error:
-            raise Fault(_STAGES[line.role], error.reason, f"{_NAMES[line.role]}: {error}", line) from error
+            raise Fault(_STAGES[line.role], error.reason, f"{NAMES[line.role]}: {error}", line) from error
 
     def _dispatch(self, arrival: Arrival) -> None:
         line, frame = self._read.get(arrival.connection), arrival.frame
@@ -267,7 +246,7 @@ class Session:
             return
         self._heard[line] = arrival.at
         if isinstance(frame, Ended):
-            self.quote(line.role, frame.said)
+            self.quotes.of(line.role, frame.said)
         wants = len(self._to_do)
         steps = [*self._conversations[line].received(frame, arrival.at)]
         if sum(isinstance(step, _HAVE_A_TIME) for step in steps) > 1:
@@ -286,13 +265,13 @@ class Session:
                 raise self._ended(line, frame.how)
 
     def _hear(self, line: Line, event: Event, at: int) -> None:
-        event = discreet(event, self._secrets[line.role])
-        self.quote(line.role, words_of(event))
+        event = discreet(event, self.quotes.secrets[line.role])
+        self.quotes.of(line.role, words_of(event))
         if (side := self.sides.get(line)) is not None:
             side.on_event(event, at)
 
     def _ended(self, line: Line, how: str) -> Fault:
-        detail = f"{_NAMES[line.role]} server ended the connection: {self._endings.get(line)}"
+        detail = f"{NAMES[line.role]} server ended the connection: {self._endings.get(line)}"
         return Fault(_STAGES[line.role], how, detail, line)
 
     async def _perform_pending(self) -> None:

@@ -24,6 +24,8 @@ from probe.timestamps import NEVER, NS_PER_S
 CROSSING_S = 1.0
 
 Report = Callable[[EventKind, int, Segment], None]
+# Of a run, all of which is kept until it ends: seven minutes at the usual rate.
+MAX_AUDIO_BYTES = 20 * 2**20
 
 
 class TtsSide:
@@ -160,6 +162,11 @@ class TtsSide:
         return segment is not self._crossed and at - segment.sent < CROSSING_S * NS_PER_S
 
     def _audio(self, pcm: bytes, at: int) -> None:
+        self._session.audio += len(pcm)
+        if self._session.audio > MAX_AUDIO_BYTES:
+            raise self._fault(
+                "flood", f"the TTS server sent more than {MAX_AUDIO_BYTES // 2**20} MiB of audio in one run"
+            )
         segment = self.segments.audio(pcm, at) if self._ready else None
         if segment is None:
             if not self._ready:

@@ -1,12 +1,14 @@
 """What a connection asks of its transport, event by event, without a socket."""
 
 import asyncio
+from itertools import pairwise
 from typing import Any, cast
 
 import pytest
 from framings import HEADERS
 
 from probe.reference.faults import wire
+from probe.transport import connection
 from probe.transport.connection import Connection
 from probe.transport.failures import HandshakeRefusedError
 from probe.transport.framing.base import Ended, FramingError, Incoming, Text
@@ -53,6 +55,12 @@ class Transport:
 
     def abort(self) -> None:
         self.calls.append("abort")
+
+    def pause_reading(self) -> None:
+        self.calls.append("pause")
+
+    def resume_reading(self) -> None:
+        self.calls.append("resume")
 
 
 class Scene:
@@ -102,6 +110,32 @@ async def test_of_several_frames_in_a_read_all_but_the_last_may_have_come_earlie
     assert scene.connection.stamps.vague == {30 * MS: 10 * MS, 30 * MS + 1: 10 * MS}, "what is known to 1 ms is known"
     scene.connection.stamps.doubt(30 * MS + 2)
     assert scene.connection.stamps.vague[30 * MS + 2] == 10 * MS, "it held several things itself"
+
+
+async def test_what_takes_long_to_parse_gives_the_others_on_the_loop_their_turn(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(connection, "LONGEST_S", 0.0)
+    scene = await Scene().opened()
+    scene.socket.arrival = 7_000
+    scene.connection.data_received(wire.frame(wire.BINARY, b"") * 2000)
+    seen = [len(scene.frames)]
+    while len(scene.frames) < 2000:
+        assert scene.transport.calls[-1] == "pause", "what is read meanwhile would have the moment of another read"
+        await asyncio.sleep(0)
+        seen.append(len(scene.frames))
+    assert max(after - before for before, after in pairwise([0, *seen])) <= connection.SLICE_BYTES // 2
+    assert [at for at, _ in scene.frames] == [*range(7_000, 9_000)]
+    assert scene.transport.calls[-1] == "resume"
+
+
+async def test_what_was_read_before_the_connection_was_lost_is_delivered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connection, "LONGEST_S", 0.0)
+    scene = await Scene().opened()
+    scene.connection.data_received(wire.frame(wire.BINARY, b"") * 2000)
+    scene.connection.connection_lost(None)
+    await asyncio.sleep(0)
+    assert len(scene.frames) == 2001 and isinstance(scene.frames[-1][1], Ended)
 
 
 async def test_the_end_of_a_connection_may_have_come_before_it_was_read() -> None:
