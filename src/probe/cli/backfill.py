@@ -14,7 +14,7 @@ from probe.protocols.registry import answering
 
 _LABEL = re.compile(r"(?P<name>[a-zA-Z_]\w*)=(?P<value>.*)", re.ASCII | re.DOTALL)
 # Labels that the series have already.
-_TAKEN = ("target", "scenario", "position", "outcome", "stage", "reason", "le")
+_TAKEN = ("target", "scenario", "position", "outcome", "server", "stage", "reason", "le")
 
 
 @click.command(short_help="Recorded runs as OpenMetrics, for promtool's block builder.")

@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from probe.cli.exit_codes import EXIT_CODES
+from probe.cli.exit_codes import EXIT_CODES, INTERRUPTED_CODE
 from probe.cli.interrupt import INTERRUPTS, Interrupt
 from probe.cli.options import plan_from_options
 from probe.cli.output import report_width, say
@@ -20,7 +20,7 @@ from probe.daemon import questions
 from probe.engine.runner import ignore
 from probe.measurement import measure, prepare
 from probe.measures import TRUSTED, outcome
-from probe.record import Plan, RunRecord
+from probe.record import INTERRUPTED, Plan, RunRecord
 from probe.report import audio_file, document, terminal, timeline
 from probe.report.timeline_printer import Live
 from probe.text import escaped
@@ -120,7 +120,7 @@ def save_audio(record: RunRecord, wav: Path) -> None:
 
 def conclude(record: RunRecord) -> int:
     """Return the exit code."""
-    return EXIT_CODES[outcome(record)]
+    return INTERRUPTED_CODE if record.skipped == INTERRUPTED else EXIT_CODES[outcome(record)]
 
 
 def _same_place() -> bool:
@@ -135,7 +135,9 @@ def _complain(record: RunRecord) -> None:
     """Say on stderr what went wrong, if anything."""
     if record.failure is not None:
         detail = document.explained(record, record.failure.detail)
-        say(f"probe run: failed ({record.failure.stage}, {record.failure.reason}): {detail}", err=True)
+        say(f"probe run: failed ({document.blamed(record.failure)}, {record.failure.reason}): {detail}", err=True)
+    elif record.skipped == INTERRUPTED:
+        say("probe run: interrupted", err=True)
     elif record.skipped is not None:
         why = document.explained(record, record.skipped)
         say(f"probe run: skipped: {why}; try again when the server's users are done", err=True)

@@ -98,9 +98,9 @@ Exit codes:
   3  slow       complete, but later than the objective
   4  suspect    complete, but not to be trusted
   5  skipped    the LLM server is busy: its users come first
+  130           interrupted: Ctrl-C or another signal
 
-With --runs and --for it is the code of the worst outcome. 130 is
-an interruption by Ctrl-C.
+With --runs and --for it is the code of the worst outcome.
 
 \b
 Examples:

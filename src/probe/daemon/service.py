@@ -10,6 +10,7 @@ from pathlib import Path
 from probe import config as configuration
 from probe import garbage
 from probe.config import Config, ConfigError
+from probe.config.changes import changes
 from probe.daemon.composition import Parts, build, expect
 from probe.daemon.lifecycle import heartbeat, on_signals
 from probe.daemon.plans import entries, settled_at_start
@@ -72,7 +73,11 @@ class _Daemon:
         )
         self._notifier.ready()
         self._log.info(
-            "started", config=str(self._path), http_port=self._parts.http.port, schedules=[*config.schedules]
+            "started",
+            config=str(self._path),
+            http_port=self._parts.http.port,
+            schedules=[*config.schedules],
+            spans_to=config.otlp.url or "none",
         )
         await self._stop.wait()
         await self._schedule.stop(RUN_ENDS_S)
@@ -102,11 +107,11 @@ class _Daemon:
 
     async def _take_over(self, new: Config) -> None:
         await asyncio.to_thread(expect, self._parts.metrics, new)
-        kept = settled_at_start(self._runs.config, new)
+        kept, changed = settled_at_start(self._runs.config, new), changes(self._runs.config, new)
         self._runs.config = new
         if not self._stop.is_set():
             self._schedule.replace(entries(new), parallel=new.daemon.parallel_targets)
-        self._log.info("configuration reloaded", schedules=[*new.schedules])
+        self._log.info("configuration reloaded", changed=changed, schedules=[*new.schedules])
         if kept:
             self._log.warning("some changes take effect at the next start only", settings=kept)
 

@@ -9,7 +9,7 @@ import click
 
 from probe.measures import TRUSTED, ChunkMeasures, Summary, outcome, summarise
 from probe.record import Outcome, RunRecord
-from probe.report.document import answer, explained, identity, key_figures, started
+from probe.report.document import answer, blamed, explained, identity, key_figures, started
 from probe.report.format import MISSING, annotated, ms, wrapped, wrapped_as_it_is
 from probe.text import one_line
 from probe.timestamps import local
@@ -128,7 +128,7 @@ def short_id(record: RunRecord) -> str:
 def why(record: RunRecord) -> str:
     """What there is to say of a run that did not go well."""
     if record.failure is not None:
-        return f"{record.failure.stage}, {record.failure.reason}: {explained(record, record.failure.detail)}"
+        return f"{blamed(record.failure)}, {record.failure.reason}: {explained(record, record.failure.detail)}"
     if record.skipped is not None:
         return explained(record, record.skipped)
     return "; ".join(record.doubts)
@@ -142,7 +142,12 @@ def _plain(each: Entry) -> dict[str, Any]:
         "outcome": each.outcome,
         "failure": None
         if failure is None
-        else {"stage": failure.stage, "reason": failure.reason, "detail": failure.detail},
+        else {
+            "server": failure.server,
+            "stage": failure.stage,
+            "reason": failure.reason,
+            "detail": failure.detail,
+        },
         "skipped": record.skipped,
         "said": list(record.said),
         "cold": record.cold,

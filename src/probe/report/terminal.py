@@ -5,11 +5,21 @@ from dataclasses import astuple
 
 import click
 
-from probe.measures import ChunkMeasures, Summary, TurnMeasures, measure_run, outcome, reasoned, summarise
-from probe.record import Outcome, Plan, RunRecord, Target, Turn
+from probe.measures import (
+    ChunkMeasures,
+    Summary,
+    TurnMeasures,
+    is_slow,
+    judged_ms,
+    measure_run,
+    outcome,
+    reasoned,
+    summarise,
+)
+from probe.record import INTERRUPTED, ObjectiveMeasure, Outcome, Plan, RunRecord, Target, Turn
 from probe.report.advice import advice
 from probe.report.chunk_tables import playing_ms, tables, waited
-from probe.report.document import TIMESTAMPS, explained
+from probe.report.document import TIMESTAMPS, blamed, explained
 from probe.report.format import MISSING, ms, number, shortened, wrapped, wrapped_as_it_is
 from probe.report.timeline import describe_pause, stamp
 from probe.report.waterfall import waterfall
@@ -17,6 +27,8 @@ from probe.text import one_line
 from probe.timestamps import epoch_seconds, local
 
 _COLOURS: dict[Outcome, str] = {"ok": "green", "slow": "red", "failed": "red", "suspect": "yellow", "skipped": "yellow"}
+# In words, what the objective judges.
+_WHAT: dict[ObjectiveMeasure, str] = {"response_ttfb": "first byte", "response_ttfa": "first sound"}
 _LABEL_WIDTH = 22
 _PROMPT_WIDTH = 200
 
@@ -97,8 +109,11 @@ def _summary(record: RunRecord, summary: Summary, width: int) -> Iterator[str]:
         yield _figure("Audio of no chunk", ms(playing_ms(stray, _rate(record))))
     for turn, measured in zip(record.turns, measure_run(record), strict=True):
         name = f"Turn {turn.turn_num}" if len(record.turns) > 1 else "Response"
-        first_byte = _judged(measured.response_ttfb_ms, record.plan.target.objective_ms)
-        figures = {"First byte (TTFB)": first_byte, "First sound (TTFA)": ms(measured.response_ttfa_ms)}
+        target = record.plan.target
+        figures = {
+            "First byte (TTFB)": _judged(measured, "response_ttfb", target),
+            "First sound (TTFA)": _judged(measured, "response_ttfa", target),
+        }
         yield from _section(name, figures, _writing(turn, measured, width))
     if any(chunk.frames for turn in record.turns for chunk in turn.chunks):
         within = f"{summary.underruns} ({ms(summary.underrun_total_ms)})" if summary.underruns else "none"
@@ -165,21 +180,26 @@ def _verdict(record: RunRecord, how: Outcome, width: int, hint: str | None) -> I
 
 
 def _verdict_text(record: RunRecord, how: Outcome) -> str:
-    objective = f"the objective of {ms(record.plan.target.objective_ms)}"
+    target = record.plan.target
+    objective, what = f"the objective of {ms(target.objective_ms)}", _WHAT[target.objective_measure]
     failure = record.failure
     if failure is not None and how == "failed":
         turn = f"turn {failure.turn_num}, " if failure.turn_num and len(record.plan.scenario.user_turns) > 1 else ""
         where = f" in {turn}chunk {failure.chunk_num}" if failure.chunk_num else ""
         detail = explained(record, failure.detail)
-        return f"FAILED{where}, stage {failure.stage}, {failure.reason}: {detail}"
+        return f"FAILED{where}, stage {blamed(failure)}, {failure.reason}: {detail}"
     if how == "slow":
-        waits = [each.response_ttfb_ms for each in measure_run(record) if each.response_ttfb_ms is not None]
-        return f"SLOW: a response started after {ms(max(waits))}, over {objective}"
+        waits = [judged_ms(each, target) for each in measure_run(record) if is_slow(each, target)]
+        if None in waits:
+            return f"SLOW: no {what} at all in a response, with {objective}"
+        return f"SLOW: the {what} of a response came after {ms(max(filter(None, waits)))}, over {objective}"
     if how == "suspect":
         return f"SUSPECT: {explained(record, '; '.join(record.doubts))}"
+    if record.skipped == INTERRUPTED:
+        return "INTERRUPTED: the run was stopped before its end"
     if record.skipped is not None:
         return f"SKIPPED: the server is busy ({explained(record, record.skipped)})"
-    return f"OK: within {objective}"
+    return f"OK: {what} within {objective}"
 
 
 def _rate(record: RunRecord) -> int | None:
@@ -195,10 +215,12 @@ def _asked_for(target: Target) -> str:
     return ", ".join(part for part in parts if part)
 
 
-def _judged(value: float | None, objective_ms: float) -> str:
-    if value is None:
-        return MISSING
-    return click.style(ms(value), fg="green" if value <= objective_ms else "red", bold=True)
+def _judged(turn: TurnMeasures, measure: ObjectiveMeasure, target: Target) -> str:
+    """With a colour where it is this that the objective judges."""
+    value = turn.response_ttfb_ms if measure == "response_ttfb" else turn.response_ttfa_ms
+    if value is None or measure != target.objective_measure:
+        return ms(value)
+    return click.style(ms(value), fg="green" if value <= target.objective_ms else "red", bold=True)
 
 
 def _figure(label: str, value: str, indent: int = 2) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from probe.measures import ChunkMeasures, measure_chunk, reasoned
-from probe.record import Chunk, Event, EventKind, Pause, Plan
+from probe.record import Chunk, Event, EventKind, Pause, Plan, Target
 from probe.report.format import counted, ms, shortened, wrapped_as_it_is
 from probe.timestamps import local
 
@@ -99,7 +99,7 @@ def _tts_lines(event: Event, chunk: Chunk, plan: Plan) -> Iterator[_Line]:
         case "tts_first_audio":
             yield f"{at}{_BRANCH}First audio (TTS TTFB: {ms(measured.tts_ttfb_ms)})", {}
             if chunk.inference_start is not None:
-                yield _combined(measured.combined_ttfb_ms, plan.target.objective_ms if number == 1 else None)
+                yield _combined(measured.combined_ttfb_ms, _objective_of_ttfb(plan.target) if number == 1 else None)
         case "tts_segment_end":
             duration = ms(measured.audio_duration_ms)
             took = ms(measured.tts_gen_time_ms)
@@ -108,6 +108,10 @@ def _tts_lines(event: Event, chunk: Chunk, plan: Plan) -> Iterator[_Line]:
             yield f"{at}{_BRANCH}No audio: the server may keep this text until more comes", {}
         case "tts_late_audio":
             yield f"{at}{_BRANCH}Late audio for #{number}: it had seemed complete", {"fg": "yellow"}
+
+
+def _objective_of_ttfb(target: Target) -> float | None:
+    return target.objective_ms if target.objective_measure == "response_ttfb" else None
 
 
 def _combined(combined_ttfb_ms: float | None, objective_ms: float | None) -> _Line:

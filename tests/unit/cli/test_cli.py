@@ -20,7 +20,7 @@ from records import chunk, failure, heard, record, turn
 from probe.cli import COMMANDS, main
 from probe.cli.interrupt import Interrupt
 from probe.cli.serve import SERVERS
-from probe.record import Plan, RunRecord, Scenario, Target
+from probe.record import INTERRUPTED, Plan, RunRecord, Scenario, Target
 from probe.report import audio_file
 from probe.tolerance import Tolerance
 
@@ -382,11 +382,20 @@ def test_an_interrupt_outside_of_a_run_is_no_traceback(monkeypatch: pytest.Monke
     assert (result.exit_code, result.stdout, result.stderr) == (130, "", "\n")
 
 
+def test_a_run_that_was_stopped_is_no_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    executing(monkeypatch, replace(OK, skipped=INTERRUPTED))
+    result = probe("run")
+    assert (result.exit_code, result.stderr) == (130, "probe run: interrupted\n")
+    assert "INTERRUPTED: the run was stopped before its end\n" in result.stdout
+    assert "SUMMARY" not in result.stdout and "FAILED" not in result.stdout
+
+
 def test_help_lists_every_command_and_every_exit_code() -> None:
     listed = probe("--help").stdout
     assert all(f"  {name} " in listed for name in ("run", "demo", "serve"))
     described = probe("run", "--help").stdout
     assert all(f"  {code}  {outcome} " in described for outcome, code in (*CODES.items(), ("usage", 2)))
+    assert "  130 " in described
 
 
 @pytest.mark.parametrize("arguments", [[name] for name in COMMANDS] + [["serve", name] for name in SERVERS])

@@ -18,6 +18,7 @@ from free_running import answering, protocols, speaking, words
 import golden
 from probe.config import ScenarioConfig, TargetConfig
 from probe.engine import runner
+from probe.measures import measure_run
 from probe.protocols.registry import chosen
 from probe.record import REASONS, Chunk, Event, Failure, Plan, RunRecord
 from probe.report import document, terminal, timeline
@@ -198,7 +199,7 @@ def verdict(record: RunRecord) -> str:
 
 def test_the_verdict_says_what_came_of_it(watched: Watched) -> None:
     good, _ = watched("good")
-    assert "  OK: within the objective of 1000ms run " in verdict(good)
+    assert "  OK: first byte within the objective of 1000ms run " in verdict(good)
     doubted = replace(good, doubts=("the event loop stood still for 60 ms", "a GC pause of 40 ms"))
     assert "SUSPECT: the event loop stood still for 60 ms; a GC pause of 40 ms" in verdict(doubted)
     broken = replace(
@@ -237,6 +238,27 @@ def test_there_is_advice_for_every_failure() -> None:
         for reason in reasons:
             assert advice(Failure(stage, reason, "", 0)), (stage, reason)
     assert advice(Failure("tts", "of another version", "", 0)) is None
+
+
+def test_the_verdict_and_the_colours_are_of_what_the_objective_judges(watched: Watched) -> None:
+    good, _ = watched("good")
+
+    def judging(objective_ms: float, run: RunRecord = good) -> RunRecord:
+        target = replace(run.plan.target, objective_ms=objective_ms, objective_measure="response_ttfa")
+        return replace(run, plan=replace(run.plan, target=target))
+
+    first_sound_ms = measure_run(good)[0].response_ttfa_ms
+    assert first_sound_ms is not None
+    assert f"OK: first sound within the objective of {first_sound_ms:.0f}ms" in verdict(judging(first_sound_ms))
+    late = f"SLOW: the first sound of a response came after {first_sound_ms:.0f}ms, over the objective of 500ms"
+    assert late in verdict(judging(500))
+    lines = [*terminal.report(judging(500), 80)]
+    coloured = [click.unstyle(line).split(":")[0].strip() for line in lines if "\x1b" in line and "(TTF" in line]
+    assert coloured == ["First sound (TTFA)"]
+    (spoken,) = good.turns
+    chunks = [replace(each, sound=each.sound and replace(each.sound, first_audible=None)) for each in spoken.chunks]
+    unheard = replace(good, turns=(replace(spoken, chunks=tuple(chunks)),))
+    assert "SLOW: no first sound at all in a response, with the objective of 500ms" in verdict(judging(500, unheard))
 
 
 def test_audio_of_no_chunk_is_reported(watched: Watched) -> None:
