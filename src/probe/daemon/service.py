@@ -58,7 +58,7 @@ class _Daemon:
         self._parts = parts
         self._log = parts.log
         self._stop = asyncio.Event()
-        self._runs = Runs(config, parts.dispatch, parts.metrics, parts.health, parts.log, self._stop, parts.last)
+        self._runs = Runs(config, parts.dispatch, parts.metrics, parts.health, parts.log, self._stop, parts.served)
         self._schedule = Schedule(self._runs)
 
     async def run(self) -> None:
@@ -74,7 +74,9 @@ class _Daemon:
         self._log.info(
             "started", config=str(self._path), http_port=self._parts.http.port, schedules=[*config.schedules]
         )
+        self._parts.rebuild.start()
         await self._stop.wait()
+        self._parts.rebuild.stop()
         await self._schedule.stop(RUN_ENDS_S)
         await self._parts.dispatch.drain(DRAIN_S)
         beating.cancel()

@@ -52,7 +52,7 @@ class Monitor:
         self._threshold = threshold
         self._least = math.log1p(least_change)
         self._evidence = {stage: Evidence(threshold) for stage in STAGES}
-        # The last runs' ids and starts; the last of them is that of `_number`. As objects they would take twice as much.
+        # The last runs' ids and starts, the last of them `_number`'s. As objects they would take twice as much.
         self._ids: deque[str] = deque(maxlen=RING)
         self._starts: deque[int] = deque(maxlen=RING)
         self._number = 0
