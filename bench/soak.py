@@ -21,7 +21,7 @@ import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from statistics import linear_regression
@@ -35,17 +35,18 @@ from probe import garbage
 from probe.config import Config
 from probe.daemon.attempt import skipped
 from probe.daemon.composition import Parts, build
-from probe.daemon.drift_sink import DriftSink
 from probe.daemon.plans import entries, state_dir
 from probe.daemon.runs import Runs
 from probe.daemon.schedule import Entry
 from probe.drift.fingerprint import fingerprint
 from probe.drift.series import Point
+from probe.history.reader import HistoryReader
 from probe.measures import outcome
 from probe.record import RunRecord
 
 MONTH = 43_000
 PAST_DAYS = 3
+REBUILD_S = 120.0
 SAMPLES = 40
 # How often a run is due while the one before it still goes on, and how often the machine sleeps through some.
 SKIPPED_SHARE, MISSED_SHARE, MOST_MISSED = 0.01, 0.005, 5
@@ -145,25 +146,25 @@ def configure(folder: Path, at: FaultyServers) -> Path:
     return path
 
 
-@contextlib.contextmanager
-def full_detectors(config: Config) -> Iterator[None]:
+def fill_detectors(config: Config, parts: Parts) -> None:
     """Have the drift detectors hold as many runs as they ever do: filling up would look like a leak."""
     served = {entry.target.name: fingerprint(skipped(entry, "overlap")) for entry in entries(config)}
-    restore, past = DriftSink.restore, list(simulate(World(), PAST_DAYS, seed=0).points())
+    past = list(simulate(World(), PAST_DAYS, seed=0).points())
 
-    def restore_past(sink: DriftSink, target: str, scenario: str, _points: Iterable[Point]) -> None:
-        restore(sink, target, scenario, (replace(point, serving=served[target]) for point in past))
+    def page(_reader: HistoryReader, target: str, _scenario: str, _since: int, after: int) -> list[tuple[int, Point]]:
+        return [] if after else [(at, replace(each, serving=served[target])) for at, each in enumerate(past, 1)]
 
-    with patch.object(DriftSink, "restore", restore_past):
-        yield
+    with patch.object(HistoryReader, "page", page):
+        parts.rebuild.start()
+        parts.rebuild.join(REBUILD_S)
 
 
 async def soak(path: Path, runs: int) -> tuple[list[Sample], Books, str, int]:
     """Run so often; samples, books, the last page of metrics, and how many tasks are left."""
     config = configuration.load(path)
-    with full_detectors(config):
-        parts = build(config)
+    parts = build(config)
     parts.http.start()
+    fill_detectors(config, parts)
     books, samples = Books(), list[Sample]()
     _keep_books(parts, books)
     listener = Runs(config, parts.dispatch, parts.metrics, parts.health, parts.log, asyncio.Event())

@@ -92,8 +92,8 @@ clean_up() {
 install_config() {
     install -d -m 0755 "$CONFIG_DIR"
     install -d -m 0700 "$CONFIG_DIR/credentials"
-    install -m 0644 "$EXAMPLE" "$CONFIG_DIR/probe.example.toml"
-    [[ -e $CONFIG ]] || install -m 0644 "$EXAMPLE" "$CONFIG"
+    place 0644 "$EXAMPLE" "$CONFIG_DIR/probe.example.toml"
+    [[ -e $CONFIG ]] || place 0644 "$EXAMPLE" "$CONFIG"
 }
 
 config_is_there() {
@@ -157,7 +157,7 @@ switch_to() {
     owns_command || say "$COMMAND is another program and stays; use $CURRENT/bin/probe"
     if ! is_in_place "$version"; then
         act "make $version the one that runs, as $UNIT" put_in_place "$version"
-    elif is_active; then
+    elif is_active && runs_as "$version"; then
         say "it runs: nothing to do"
         return
     fi

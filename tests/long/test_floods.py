@@ -27,7 +27,7 @@ from probe.reference.faults import (
 )
 from probe.reference.faults.connection import Steps
 
-# As the unit has it (deploy/systemd), and what is promised in docs/security.md.
+# Less than the unit has (deploy/systemd), and what is promised in docs/security.md.
 LIMIT_BYTES, PROMISED_MB = 384 * 2**20, 150
 ROUNDS, TARGETS = 3, 4
 # Of a flood and of a healthy run beside it, on a busy machine.

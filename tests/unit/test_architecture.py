@@ -196,7 +196,7 @@ RULES = [
     ),
     Rule(
         "only what composes the daemon knows all of its parts",
-        of="probe.daemon probe.daemon.* !probe.daemon.composition !probe.daemon.history_drift",
+        of="probe.daemon probe.daemon.* !probe.daemon.composition !probe.daemon.history_drift !probe.daemon.rebuild",
         never=SINKS,
         but="probe.metrics.registry probe.history.file",
         broken_by=("probe.daemon.dispatch", "from probe.history.writer import Pruned"),

@@ -81,9 +81,10 @@ def demo(runs: int, output: Path, *, keep: bool) -> None:
         raise UsageProblem(f"--output: {output} can't be made: {error.strerror}") from error
     for number in INTERRUPTS:
         signal.signal(number, signal.default_int_handler)
-    port = free_port(9850)
     log = output / "daemon.log"
     with reference_servers(output, *PAIRS) as pairs:
+        # Just before it is wanted: the servers took a while, in which another demo may have come up.
+        port = free_port(9850)
         config = _write_config(pairs, port, output)
         since = time.time_ns()
         with background(["daemon", "--config", str(config)], log, STOP_TIMEOUT_S) as daemon:

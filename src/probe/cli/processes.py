@@ -1,10 +1,12 @@
 """Other commands of ours as processes in the background, ended with what uses them."""
 
+import ctypes
+import os
 import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -14,23 +16,43 @@ import click
 INTERRUPTS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 # Lines of its log that say why a process ended.
 _LOG_TAIL = 5
+# prctl(2): the signal that the kernel sends to a process whose parent has ended, however it did.
+_PR_SET_PDEATHSIG = 1
 
 
 @contextmanager
 def background(arguments: Sequence[str], log: Path, stop_timeout_s: float) -> Iterator[subprocess.Popen[bytes]]:
-    """Run `probe ARGUMENTS` with its output in `log`; SIGTERM at the end, SIGKILL where that takes too long."""
+    """Run `probe ARGUMENTS` with its output in `log`; SIGTERM at the end, SIGKILL where that takes too long.
+
+    Where nobody is left to end it, as after our own SIGKILL, the kernel does. Call it from the main thread, as long as
+    that is the only one: others could hold a lock that a new process waits for.
+    """
     process = None
     try:
         with log.open("wb") as stream, _postponed_signals():
             # A session of its own: Ctrl-C reaches us alone, and we end the others in the right order.
             process = subprocess.Popen(  # noqa: S603 - our own interpreter and arguments
-                [sys.executable, "-m", "probe", *arguments], stdout=stream, stderr=stream, start_new_session=True
-            )
+                [sys.executable, "-m", "probe", *arguments], stdout=stream, stderr=stream, start_new_session=True,
+                preexec_fn=_ended_with_parent(),  # noqa: PLW1509 - see above
+            )  # fmt: skip
         yield process
     finally:
         if process is not None:
             with _postponed_signals():
                 _end(process, stop_timeout_s)
+
+
+def _ended_with_parent() -> Callable[[], None]:
+    """What a new process calls first: SIGTERM for it once this one is gone. Only Linux knows that."""
+    prctl, parent = getattr(ctypes.CDLL(None), "prctl", None), os.getpid()
+
+    def ask() -> None:
+        if prctl is not None:
+            prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+        if os.getppid() != parent:
+            os._exit(1)
+
+    return ask
 
 
 @contextmanager

@@ -2,7 +2,6 @@
 
 import sys
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from http import HTTPStatus
@@ -13,7 +12,7 @@ from typing import TextIO
 from probe.config import Config, OtlpConfig
 from probe.daemon import state_lock
 from probe.daemon.dispatch import Dispatch, OnError, Sink
-from probe.daemon.drift_sink import REBUILT_DAYS, REBUILT_RUNS, DriftSink
+from probe.daemon.drift_sink import DriftSink
 from probe.daemon.health import Health
 from probe.daemon.history_drift import WatchedHistory
 from probe.daemon.http_server import Answer, HttpServer, Page, plain
@@ -21,6 +20,7 @@ from probe.daemon.keeper import HISTORY
 from probe.daemon.log import Logger, make_logger
 from probe.daemon.log_queue import QueuedLines
 from probe.daemon.plans import entries, state_dir
+from probe.daemon.rebuild import Rebuild
 from probe.daemon.runbook import runbook
 from probe.drift import Monitor
 from probe.history.file import OF_THE_DISK, HistoryError
@@ -29,11 +29,10 @@ from probe.history.writer import History, Pruned, Retention
 from probe.metrics.observations import SERIES
 from probe.metrics.registry import Metrics
 from probe.protocols.registry import answering
-from probe.record import RunRecord
+from probe.record import ServerIdentity
 from probe.report.audio_archive import AudioArchive
 from probe.report.log_lines import RUN, LogSink
 from probe.report.run_line import run_line
-from probe.timestamps import NS_PER_DAY
 from probe.tracing import spans
 from probe.tracing.collector import Endpoint
 from probe.tracing.exporter import SpanSink
@@ -63,12 +62,15 @@ class Parts:
     metrics: Metrics
     dispatch: Dispatch
     http: HttpServer
-    # The last runs that the history knows, oldest first.
-    last: list[RunRecord]
+    # To be started when the first runs are on their way.
+    rebuild: Rebuild
+    # What each target's servers said of themselves last, as far as the history knows.
+    served: dict[str, ServerIdentity]
 
     def close(self, lines_s: float) -> None:
         """Give back what is not the dispatch's, once that has drained; the log has `lines_s` to be written."""
         self.http.close()
+        self.rebuild.join(lines_s)
         self.lines.close(lines_s)
         if self.held is not None:
             self.held.close()
@@ -110,18 +112,28 @@ def build(config: Config) -> Parts:
         on_error(HISTORY, f"run {run_id} can't be read: its spans are lost")
 
     history = History(state_dir(config), retention, counting, partial(on_error, HISTORY), on_unreadable)
-    drift = DriftSink(_monitors(config), metrics.update_drift, metrics.count_drift, log)
+    new_monitor = partial(Monitor, config.drift.threshold, config.drift.least_change_percent / 100)
+    drift = DriftSink(new_monitor, metrics.update_drift, metrics.count_drift, log)
 
     def on_pruned(pruned: Pruned) -> None:
         metrics.daemon.set_history(pruned.runs, pruned.bytes)
         on_dropped(pruned.unsent_spans)
 
     watched = WatchedHistory(history, drift, on_error=on_error, on_pruned=on_pruned)
+    # One that could not be opened is begun, or goes on, when the disk lets it: without its past.
+    series = _pairs(config) if history.is_open else []
+    to_wake: list[SpanSink] = []
+
+    def on_rebuilt() -> None:
+        for sink in to_wake:
+            sink.wake()
+
+    rebuild = Rebuild(state_dir(config), drift, watched, new_monitor, series, on_error=on_error, on_rebuilt=on_rebuilt)
     sinks: list[Sink] = [metrics, drift, LogSink(log, log_texts=config.log.texts)]
     if endpoint := _endpoint(config.otlp):
-        sinks.append(
+        to_wake.append(
             SpanSink(
-                history,
+                watched,
                 collector(endpoint),
                 VERSION,
                 on_error=on_error,
@@ -130,13 +142,14 @@ def build(config: Config) -> Parts:
                 found_with=watched.found_with,
             )
         )
+        sinks += to_wake
     if folder := config.daemon.audio_dir:
         sinks.append(_archive(folder, config.daemon.audio_runs))
 
     dispatch = Dispatch(watched, sinks, on_error=on_error, queue_size=QUEUED_RUNS)
     expect(metrics, config)
-    last = _restored(history, drift, metrics, config, on_error) if history.is_open else []
-    return Parts(log, lines, held, health, metrics, dispatch, http, last)
+    served = _restored(history, metrics, config, on_error) if history.is_open else {}
+    return Parts(log, lines, held, health, metrics, dispatch, http, rebuild, served)
 
 
 def expect(metrics: Metrics, config: Config) -> None:
@@ -159,53 +172,34 @@ def _hold(config: Config, on_error: OnError) -> TextIO | None:
         return None
 
 
-def _restored(
-    history: History, drift: DriftSink, metrics: Metrics, config: Config, on_error: OnError
-) -> list[RunRecord]:
-    """Go on where the history ends; returns the last runs. Old runs that can't be read are no reason not to measure."""
-    last: list[RunRecord] = []
+def _restored(history: History, metrics: Metrics, config: Config, on_error: OnError) -> dict[str, ServerIdentity]:
+    """Go on where the history ends; returns who served. Old runs that can't be read are no reason not to measure."""
     try:
         metrics.daemon.set_history(*history.size())
-        last = _restore(metrics, config, on_error)
+        return _restore(metrics, config, on_error)
     except HistoryError as error:
         on_error(HISTORY, f"the gauges of the last runs begin anew: {error}")
-    _restore_drift(drift, config, on_error)
-    return last
+        return {}
 
 
-def _restore(metrics: Metrics, config: Config, on_error: OnError) -> list[RunRecord]:
-    """Set the gauges of the last runs from the history; returns these runs, oldest first for each series."""
-    last = []
+def _restore(metrics: Metrics, config: Config, on_error: OnError) -> dict[str, ServerIdentity]:
+    """Set the gauges of the last runs from the history; returns what each target's servers said of themselves last."""
+    served = {}
     with reading(state_dir(config)) as history:
         for target, scenario in _pairs(config):
-            runs = list(history.runs(target=target, scenario=scenario, limit=RESTORED_RUNS))
-            metrics.restore(runs)
+            for record in history.runs(target=target, scenario=scenario, limit=RESTORED_RUNS):
+                metrics.restore([record])
+                if record.served != ServerIdentity():
+                    served[target] = record.served
             if found := history.serving_since(target, scenario):
                 metrics.restore_fingerprint(target, scenario, *found)
-            last += runs
         if unreadable := history.unreadable:
             on_error(HISTORY, f"{len(unreadable)} of the last runs can't be read: {', '.join(unreadable)}")
-    return last
-
-
-def _restore_drift(drift: DriftSink, config: Config, on_error: OnError) -> None:
-    """Have each series' detector where it was. The daemon starts whatever is in the history."""
-    since = time.time_ns() - REBUILT_DAYS * NS_PER_DAY
-    for target, scenario in _pairs(config):
-        try:
-            with reading(state_dir(config)) as history:
-                drift.restore(target, scenario, history.points(target, scenario, since, REBUILT_RUNS))
-        except Exception as error:  # noqa: BLE001 - an instrument that does not start measures nothing
-            drift.forget(target, scenario)
-            on_error(drift.name, f"{target}/{scenario} begins anew: {type(error).__name__}: {error}")
+    return served
 
 
 def _pairs(config: Config) -> list[tuple[str, str]]:
     return [*dict.fromkeys((entry.target.name, entry.scenario.name) for entry in entries(config))]
-
-
-def _monitors(config: Config) -> Callable[[], Monitor]:
-    return partial(Monitor, config.drift.threshold, config.drift.least_change_percent / 100)
 
 
 def _no_spans(_record: object) -> int:

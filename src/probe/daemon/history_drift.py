@@ -1,7 +1,8 @@
 """The history, with each run looked at for drift as soon as it is kept."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 from probe.daemon.drift_sink import DriftSink
 from probe.drift import Change
@@ -10,7 +11,7 @@ from probe.record import RunRecord
 
 
 class WatchedHistory:
-    """What `Dispatch` saves to. A run that can be read from the history has been looked at for drift.
+    """What `Dispatch` saves to, and what spans are made from. A run that can be read has been looked at for drift.
 
     `on_error(sink, what)` is called where that went wrong, `on_pruned` after each run with what the history holds.
     """
@@ -39,10 +40,26 @@ class WatchedHistory:
             except Exception as error:  # noqa: BLE001 - whatever drift does, the run is kept
                 self._on_error(self._drift.name, f"{type(error).__name__}: {error}")
 
+    @contextmanager
+    def standing_still(self) -> Iterator[None]:
+        """While this lasts no run is kept: for the moment in which what was read of the history is all there is."""
+        with self._keeping:
+            yield
+
     def found_with(self, run_id: str) -> Change | None:
         """The change that was found with this run, None where there was none."""
         with self._keeping:
             return self._drift.found_with(run_id)
+
+    def unsent(self, limit: int) -> list[RunRecord]:
+        """The oldest runs whose spans can be sent: not before it is known whether a change was found with them."""
+        return [each for each in self._history.unsent(limit) if not self._drift.is_rebuilding(each)]
+
+    def contains(self, run_id: str) -> bool:
+        return self._history.contains(run_id)
+
+    def mark_sent(self, run_ids: Sequence[str]) -> None:
+        self._history.mark_sent(run_ids)
 
     def prune(self, now: int) -> None:
         self._on_pruned(self._history.prune(now))

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 
@@ -32,7 +32,7 @@ class Runs:
         health: Health,
         log: Logger,
         stop: asyncio.Event,
-        past: Iterable[RunRecord] = (),
+        served: Mapping[str, ServerIdentity] | None = None,
     ) -> None:
         self.config = config
         self.last: RunRecord | None = None
@@ -43,11 +43,9 @@ class Runs:
         self._health = health
         self._log = log
         self._stop = stop
-        self._served: dict[str, ServerIdentity] = {}
+        self._served = dict(served or {})
         # Whether a target's servers keep who uses them to themselves, as of the last time they were asked.
         self._silent: dict[str, bool] = {}
-        for record in past:
-            self._remember(record)
 
     async def due(self, entry: Entry, at: float) -> None:
         if self._stop.is_set():

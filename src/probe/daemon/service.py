@@ -11,6 +11,7 @@ from probe import config as configuration
 from probe import garbage
 from probe.config import Config, ConfigError
 from probe.config.changes import changes
+from probe.daemon import capacity
 from probe.daemon.composition import Parts, build, expect
 from probe.daemon.lifecycle import heartbeat, on_signals
 from probe.daemon.plans import entries, settled_at_start
@@ -59,7 +60,7 @@ class _Daemon:
         self._parts = parts
         self._log = parts.log
         self._stop = asyncio.Event()
-        self._runs = Runs(config, parts.dispatch, parts.metrics, parts.health, parts.log, self._stop, parts.last)
+        self._runs = Runs(config, parts.dispatch, parts.metrics, parts.health, parts.log, self._stop, parts.served)
         self._schedule = Schedule(self._runs)
 
     async def run(self) -> None:
@@ -79,11 +80,19 @@ class _Daemon:
             schedules=[*config.schedules],
             spans_to=config.otlp.url or "none",
         )
+        self._parts.rebuild.start()
+        self._say_what_does_not_fit(config)
         await self._stop.wait()
+        self._parts.rebuild.stop()
         await self._schedule.stop(RUN_ENDS_S)
         await self._parts.dispatch.drain(DRAIN_S)
         beating.cancel()
         self._log.info("ended")
+
+    def _say_what_does_not_fit(self, config: Config) -> None:
+        series = len({(entry.target.name, entry.scenario.name) for entry in entries(config)})
+        if found := capacity.complaint(series, capacity.memory_limit_mb()):
+            self._log.warning("more targets than fit", **found)
 
     def _end(self) -> None:
         if self._stop.is_set():
@@ -112,6 +121,7 @@ class _Daemon:
         if not self._stop.is_set():
             self._schedule.replace(entries(new), parallel=new.daemon.parallel_targets)
         self._log.info("configuration reloaded", changed=changed, schedules=[*new.schedules])
+        self._say_what_does_not_fit(new)
         if kept:
             self._log.warning("some changes take effect at the next start only", settings=kept)
 

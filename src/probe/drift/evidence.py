@@ -8,10 +8,10 @@ import math
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
 from probe.drift.baseline import HOUR, Baseline, midmean
 from probe.drift.noise import SHIFTS, Noise, Table, estimate
+from probe.drift.ring import Ring, Seen
 
 # Runs before anything can be said.
 ENOUGH = 60
@@ -39,19 +39,6 @@ _NEEDED = [SETTLED, SETTLED, 40, 40, 20, 20, 12, 12, 0, 0]
 _SUMS = 2 * len(SHIFTS) + 2
 
 
-class Seen(NamedTuple):
-    """One run of one stage; logarithms. `residual` is how far it was from the baseline.
-
-    What may be contention does not count yet.
-    """
-
-    number: int
-    at: float
-    value: float
-    residual: float
-    counts: bool
-
-
 @dataclass(slots=True)
 class _Changed:
     """The last change: with which run, by how much, and when it was found.
@@ -72,7 +59,7 @@ class Evidence:
 
     def __init__(self, threshold: float) -> None:
         self.baseline = Baseline()
-        self.seen: deque[Seen] = deque(maxlen=RING)
+        self.seen = Ring(RING)
         self.noise: Noise | None = None
         self.runs = 0
         self.since_change = 0

@@ -1,5 +1,6 @@
 """Watches the runs of one target and scenario, one after the other, and finds when what they take has changed."""
 
+import itertools
 import math
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -51,7 +52,9 @@ class Monitor:
         self._threshold = threshold
         self._least = math.log1p(least_change)
         self._evidence = {stage: Evidence(threshold) for stage in STAGES}
-        self._runs: deque[_Run] = deque(maxlen=RING)
+        # The last runs' ids and starts, the last of them `_number`'s. As objects they would take twice as much.
+        self._ids: deque[str] = deque(maxlen=RING)
+        self._starts: deque[int] = deque(maxlen=RING)
         self._number = 0
         self._last: Point | None = None
         self._serving: Fingerprint | None = None
@@ -102,12 +105,13 @@ class Monitor:
         self._serving = new
         if old is None or _filled(new, old) == new:
             return None
-        before = tuple(run.run_id for run in self._runs)[-_NAMED_RUNS:]
+        before = tuple(self._ids)[-_NAMED_RUNS:]
         for evidence in self._evidence.values():
             evidence.forget()
         self._first = None
         self._reference = {}
-        self._runs.clear()
+        self._ids.clear()
+        self._starts.clear()
         self._contention = Contention(self._threshold)
         return ServingChange(point.started, old, new, before, (point.run_id,))
 
@@ -127,7 +131,8 @@ class Monitor:
 
     def _take(self, point: Point) -> None:
         self._number += 1
-        self._runs.append(_Run(self._number, point.started, point.run_id))
+        self._ids.append(point.run_id)
+        self._starts.append(point.started)
         at = epoch_seconds(point.started)
         logs = [math.log(ms) if ms else None for ms in point.stages_ms]
         far, patience = self._is_far(at, logs[0]), self._evidence[WHOLE].patience
@@ -178,8 +183,9 @@ class Monitor:
 
     def _shift(self, alarmed: str, since: int, point: Point, moved: Sequence[Moved]) -> Shift:
         direction: Direction = "slower" if _of(alarmed, moved).added_ms > 0 else "faster"
-        before = [run for run in self._runs if run.number < since]
-        after = [run for run in self._runs if run.number >= since]
+        runs = self._last_runs()
+        before = [run for run in runs if run.number < since]
+        after = [run for run in runs if run.number >= since]
         return Shift(
             since=after[0].started,
             found=point.started,
@@ -190,6 +196,10 @@ class Monitor:
             before=tuple(run.run_id for run in before[-_NAMED_RUNS:]),
             after=tuple(run.run_id for run in after[:_NAMED_RUNS]),
         )
+
+    def _last_runs(self) -> list[_Run]:
+        first = self._number - len(self._ids) + 1
+        return [_Run(*each) for each in zip(itertools.count(first), self._starts, self._ids, strict=False)]
 
     def _confidence(self, stage: str, moved: Moved, runs: int) -> float:
         """The probability that chance alone makes a smaller difference."""

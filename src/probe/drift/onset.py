@@ -4,7 +4,8 @@ import math
 from collections.abc import Sequence
 
 from probe.drift.baseline import midmean
-from probe.drift.evidence import Evidence, Seen
+from probe.drift.evidence import Evidence
+from probe.drift.ring import Seen
 
 # How many runs before the evidence began to grow it may have begun.
 _BEFORE = 60

@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 from probe.drift.fingerprint import Fingerprint
 from probe.drift.series import Point, point
+from probe.history import salvage
 from probe.history.file import (
     BUSY_TIMEOUT_S,
     FILE_NAME,
@@ -19,13 +20,17 @@ from probe.history.file import (
     explained,
     found_version,
 )
-from probe.record import RunRecord
+from probe.record import Outcome, RunRecord
+
+# Runs of a series that are read at once.
+PAGE = 100
 
 
 class HistoryReader:
     """A reader's connection: opened read-only, so that it can't disturb the daemon. For one thread.
 
-    Of several runs, one that can't be read is left out, and noted in `unreadable`.
+    Of several runs, one that can't be read is left out, and noted in `unreadable`: by its id or, where its page of the
+    file is damaged, by the number of its row.
     """
 
     def __init__(self, state_dir: Path) -> None:
@@ -46,13 +51,13 @@ class HistoryReader:
         """Runs, oldest first. `since` is nanoseconds since the epoch; `limit` keeps the newest so many."""
         wanted = {"started >= ?": since, "target = ?": target, "scenario = ?": scenario}
         given = {clause: value for clause, value in wanted.items() if value is not None}
-        where = " AND ".join(given) or "TRUE"
-        query = (
-            f"SELECT run_id, record FROM runs WHERE seq IN (SELECT seq FROM runs WHERE {where}"  # noqa: S608 - our own clauses
-            " ORDER BY seq DESC LIMIT ?) ORDER BY seq"
-        )
         with explained(self.path):
-            for run_id, blob in self._db.execute(query, (*given.values(), -1 if limit is None else limit)):
+            rows = salvage.rows(self._db, given, limit)
+            for row in rows:
+                if isinstance(row, salvage.Lost):
+                    self.unreadable[f"row {row.seq}"] = None
+                    continue
+                run_id, blob = row
                 try:
                     record = decode(blob, run_id)
                 except UnreadableRunError:
@@ -92,28 +97,52 @@ class HistoryReader:
         return [(target, scenario) for target, scenario in found]
 
     def points(self, target: str, scenario: str, since: int = 0, limit: int | None = None) -> Iterator[Point]:
-        """The series of a target and a scenario, in the order in which its runs ended; `limit` keeps the newest."""
+        """The series of a target and a scenario, in the order in which its runs ended; `limit` keeps the newest.
+
+        Read in pages: nothing of it is held but a page, and no lock between two of them.
+        """
+        seq = self.before(target, scenario, limit)
+        while rows := self.page(target, scenario, since, seq):
+            yield from (each for _, each in rows if each is not None)
+            seq = rows[-1][0]
+
+    def before(self, target: str, scenario: str, limit: int | None) -> int:
+        """The number of the last run that is not among the newest `limit` of a series; 0 where all are."""
+        query = (
+            "SELECT coalesce((SELECT seq FROM runs WHERE target = ? AND scenario = ?"
+            " ORDER BY seq DESC LIMIT 1 OFFSET ?), 0)"
+        )
+        if limit is None:
+            return 0
+        with explained(self.path):
+            return int(self._db.execute(query, (target, scenario, limit)).fetchone()[0])
+
+    def page(self, target: str, scenario: str, since: int, after: int) -> list[tuple[int, Point | None]]:
+        """The next runs of a series, `PAGE` at most, with their rows' numbers; None for one that can't be read."""
         columns = "serving, cold, response_ttfb_ms, llm_ttft_ms, llm_decode_ms, tts_ttfb_ms"
         if self._version == 1:
             columns = "NULL, NULL, NULL, NULL, NULL, NULL"
         elif self._version == 2:  # noqa: PLR2004 - the one before there was a column for it
             columns = columns.replace("cold", "NULL")
         query = (
-            f"SELECT * FROM (SELECT run_id, started, outcome, {columns}, seq FROM runs"  # noqa: S608 - our own columns
-            " WHERE target = ? AND scenario = ? AND started >= ? ORDER BY seq DESC LIMIT ?) ORDER BY seq"
+            f"SELECT seq, run_id, started, outcome, {columns} FROM runs"  # noqa: S608 - our own columns
+            f" WHERE target = ? AND scenario = ? AND seq > ? AND started >= ? ORDER BY seq LIMIT {PAGE}"
         )
-        wanted = (target, scenario, since, -1 if limit is None else limit)
         with explained(self.path):
-            for run_id, started, outcome, serving, cold, *stages, seq in self._db.execute(query, wanted):
-                try:
-                    if serving is None:
-                        found = point(self._record(seq, run_id))
-                    else:
-                        found = Point(run_id, started, outcome, decode_serving(serving), tuple(stages), cold=bool(cold))
-                except UnreadableRunError:
-                    self.unreadable[run_id] = None
-                else:
-                    yield found
+            rows = self._db.execute(query, (target, scenario, after, since)).fetchall()
+            return [(row[0], self._point(*row)) for row in rows]
+
+    def _point(
+        self, seq: int, run_id: str, started: int, outcome: Outcome, serving: str | None, cold: int | None,
+        *stages: float | None,
+    ) -> Point | None:  # fmt: skip
+        try:
+            if serving is None:
+                return point(self._record(seq, run_id))
+            return Point(run_id, started, outcome, decode_serving(serving), stages, cold=bool(cold))
+        except UnreadableRunError:
+            self.unreadable[run_id] = None
+            return None
 
     def serving_since(self, target: str, scenario: str) -> tuple[Fingerprint, int] | None:
         """The last run's fingerprint, and the start of the run since which all had it; None where none can be read."""

@@ -90,6 +90,10 @@ class SpanSink:
                 self._on_dropped(spans.count(each))
         self._wake.set()
 
+    def wake(self) -> None:
+        """There may be more to send than there was."""
+        self._wake.set()
+
     def close(self, timeout_s: float) -> None:
         """Stop sending: what a collector that is there can take within `timeout_s`, and 5 s at most, it still gets."""
         timeout_s = min(timeout_s, LONGEST_CLOSE_S)

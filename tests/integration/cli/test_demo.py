@@ -2,10 +2,12 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
 import wave
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -28,10 +30,11 @@ def children(pid: int) -> list[int]:
 
 def alive(pid: int) -> bool:
     try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except FileNotFoundError:
         return False
-    return True
+    # One whose new parent does not ask how it ended is a zombie for good.
+    return state != "Z"
 
 
 def test_the_demo_measures_reports_and_saves(tmp_path: Path) -> None:
@@ -53,13 +56,35 @@ def test_the_demo_measures_reports_and_saves(tmp_path: Path) -> None:
         assert f'voice_probe_up{{scenario="default",target="{target}"}} 1.0' in metrics
 
 
+def servers_and_daemon(process: "subprocess.Popen[str]") -> list[int]:
+    """Wait for all four."""
+    deadline = time.monotonic() + 60
+    while len(found := children(process.pid)) < 4:
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline, "the servers and the daemon are not all there"
+        time.sleep(0.1)
+    return found
+
+
+def test_a_killed_demo_leaves_no_process_and_gave_way_on_a_port(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        with suppress(OSError):  # where it is not ours it is another's, which is as well
+            taken.bind(("127.0.0.1", 9850))
+            taken.listen()
+        with start(tmp_path / "out", "--keep") as process:
+            left = servers_and_daemon(process)
+            process.kill()
+            process.communicate(timeout=30)
+        assert "port = 9850" not in (tmp_path / "out" / "probe.toml").read_text()
+    deadline = time.monotonic() + 30
+    while any(alive(pid) for pid in left):
+        assert time.monotonic() < deadline, left
+        time.sleep(0.1)
+
+
 def test_an_ended_demo_leaves_no_process(tmp_path: Path) -> None:
     with start(tmp_path / "out", "--keep") as process:
-        deadline = time.monotonic() + 60
-        while len(servers := children(process.pid)) < 4:
-            assert process.poll() is None, process.communicate()
-            assert time.monotonic() < deadline, "the servers and the daemon are not all there"
-            time.sleep(0.1)
+        servers = servers_and_daemon(process)
         process.send_signal(signal.SIGTERM)
         process.communicate(timeout=30)
     # A shell shows both as 130: which one it is depends on where in its start the interrupt met it.

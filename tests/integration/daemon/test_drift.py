@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from runs import MS, record
-from service import PATIENCE_S, eventually, service, write_config
+from service import PATIENCE_S, Service, eventually, service, write_config
 
 from probe import config
 from probe.daemon.plans import entries
@@ -51,13 +51,25 @@ async def command(state_dir: Path) -> tuple[int, str]:
     return process.returncode or 0, stdout.decode()
 
 
+async def state_is(daemon: Service, wanted: float) -> dict[str, float]:
+    """Wait until the past is looked at, and return the metrics."""
+
+    async def found() -> dict[str, float]:
+        metrics = await daemon.metrics()
+        return {} if math.isnan(metrics[STATE]) else metrics
+
+    metrics: dict[str, float] = await eventually(found)
+    assert metrics[STATE] == wanted
+    return metrics
+
+
 async def test_a_server_that_becomes_slow_is_reported(tmp_path: Path) -> None:
     async with ScriptedLlm(LLM) as llm_server, ScriptedTts(SLOW) as tts_server:
         path = write_config(tmp_path, llm_server.url, tts_server.url, every_s=1)
         remember(tmp_path / "state", path)
         assert (await command(tmp_path / "state"))[0] == 0
         async with service(path) as daemon:
-            assert (await daemon.metrics())[STATE] == 0
+            await state_is(daemon, 0)
             line = await daemon.until("drift", seconds=200)
             assert (line["direction"], line["stage"]) == ("slower", "tts_ttfb")
             assert line["runs_before"][-1] < line["runs_after"][0]
@@ -73,8 +85,7 @@ async def test_a_server_that_becomes_slow_is_reported(tmp_path: Path) -> None:
         assert output.startswith("scripted, default: combined TTFB +")
         assert "all of it TTS TTFB" in output
         async with service(path) as daemon:
-            again = await daemon.metrics()
-            assert again[STATE] == 1
+            again = await state_is(daemon, 1)
             since = f"voice_probe_drift_since_timestamp_seconds{{{LABELS}}}"
             assert not math.isnan(again[since])
             assert again[since] == metrics[since]
@@ -91,3 +102,26 @@ async def test_a_past_that_breaks_the_detector_keeps_nobody_from_measuring(tmp_p
             assert "ZeroDivisionError" in (await daemon.until("sink failed", sink="drift"))["error"]
             await daemon.until("run", outcome="ok")
             assert len(daemon.records()) == 2
+
+
+async def test_a_past_that_takes_for_ever_keeps_nobody_from_measuring(tmp_path: Path) -> None:
+    """A page of it takes the thread for 0.1 s of pure Python, and there is always another."""
+    async with ScriptedLlm() as llm_server, ScriptedTts() as tts_server:
+        config = write_config(tmp_path, llm_server.url, tts_server.url, every_s=1)
+        remember(tmp_path / "state", config)
+        endless = (
+            "import time\n"
+            "from probe.history.reader import HistoryReader as Reader\n"
+            "def page(*_):\n"
+            "    until = time.monotonic() + 0.1\n"
+            "    while time.monotonic() < until: pass\n"
+            "    return [(1, None)]\n"
+            "Reader.page = page"
+        )
+        async with service(config, prelude=endless) as daemon:
+            await eventually(lambda: len([line for line in daemon.lines if line["event"] == "run"]) > 2)
+            assert (await daemon.get("/healthz"))[0] == 200
+            metrics = await daemon.metrics()
+            assert math.isnan(metrics[STATE])
+            assert await daemon.end() == 0
+        assert len(daemon.records()) > KNOWN_RUNS + 2

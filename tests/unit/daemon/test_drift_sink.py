@@ -1,68 +1,22 @@
-"""How the daemon reports drift: gauges, a counter, a line, an event of the run's span; before and after a restart."""
+"""How the daemon reports drift: gauges, a counter, a line, an event of the run's span."""
 
-import io
-import json
 import math
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
-from prometheus_client.parser import text_string_to_metric_families
-from runs import MS, START, failed, record
+from reported import LEARNT, SLOW, Reported, run, runs
+from runs import MS, START, failed
 
 from probe.daemon.drift_sink import DriftSink
 from probe.daemon.history_drift import WatchedHistory
-from probe.daemon.log import make_logger
 from probe.drift import Monitor, Shift
 from probe.history.file import HistoryError
 from probe.history.reader import reading
 from probe.history.writer import History, Pruned
-from probe.metrics.registry import Metrics
 from probe.record import RunRecord, ServerIdentity
 from probe.tracing.otlp import export_request
 from probe.tracing.spans import spans
-
-LEARNT = 130
-SLOW = 40
-
-
-def run(number: int, ttfb_ms: int) -> RunRecord:
-    return record(number, started=START + number * 60_000 * MS, ttfb_ms=ttfb_ms)
-
-
-def runs() -> list[RunRecord]:
-    """Runs that take 300 ms, more or less, and then half as long again."""
-    usual = [run(number, 296 + number * 7 % 9) for number in range(LEARNT)]
-    return usual + [run(number, 446 + number * 7 % 9) for number in range(LEARNT, LEARNT + SLOW)]
-
-
-class Reported:
-    """A sink, and all that it reports."""
-
-    def __init__(self) -> None:
-        self.metrics = Metrics("1", [])
-        self.metrics.expect([("local", "default")])
-        self.log = io.StringIO()
-        self.sink = DriftSink(
-            Monitor, self.metrics.update_drift, self.metrics.count_drift, make_logger(self.log, "json")
-        )
-
-    def take(self, record: RunRecord) -> None:
-        self.sink.look(record)
-        self.sink.write(record)
-
-    def lines(self) -> list[dict[str, Any]]:
-        return [json.loads(line) for line in self.log.getvalue().splitlines()]
-
-    def samples(self) -> dict[tuple[str, str], float]:
-        body, _ = self.metrics.render("")
-        return {
-            (sample.name.removeprefix("voice_probe_drift_"), sample.labels.get("stage", "")): sample.value
-            for family in text_string_to_metric_families(body.decode())
-            for sample in family.samples
-            if sample.name.startswith("voice_probe_drift_") and sample.labels.get("direction") != "faster"
-        }
 
 
 @pytest.fixture
@@ -127,26 +81,6 @@ def test_another_model_is_a_line_and_no_change_of_latencies(reported: Reported) 
     assert line["event"] == "what serves has changed"
     assert "LLM a → b" in line["what"]
     assert reported.samples()["changes_total", "tts_ttfb"] == 0
-
-
-def test_the_state_survives_a_restart(reported: Reported, tmp_path: Path) -> None:
-    history = History(tmp_path)
-    for each in runs():
-        history.append(each)
-        reported.take(each)
-    history.close()
-    again = Reported()
-    with reading(tmp_path) as reader:
-        again.sink.restore("local", "default", reader.points("local", "default"))
-    before, after = reported.samples(), again.samples()
-    # A counter begins at zero, and what was reported is not reported again.
-    assert before.pop(("changes_total", "tts_ttfb")) == 1
-    assert after.pop(("changes_total", "tts_ttfb")) == 0
-    assert after == before
-    assert again.lines() == []
-    assert [again.sink.found_with(each.plan.run_id) for each in runs()] == [
-        reported.sink.found_with(each.plan.run_id) for each in runs()
-    ]
 
 
 class Stubborn(History):

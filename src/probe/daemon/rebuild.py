@@ -1,0 +1,113 @@
+"""Has each series' drift detector where it was before a restart: from the history, beside measuring.
+
+Runs of a series that is not rebuilt yet wait in the history, where they are anyway, and are come across in their order.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from probe import garbage
+from probe.daemon.drift_sink import DriftSink
+from probe.daemon.history_drift import WatchedHistory
+from probe.drift import Change, Monitor
+from probe.history.reader import HistoryReader, reading
+from probe.timestamps import NS_PER_DAY
+
+# How much of the past makes up the state of the present: after this, nothing of it is left in there.
+REBUILT_DAYS = 30
+# Of a run a minute, all that a baseline reaches back to; so many take a second of CPU.
+REBUILT_RUNS = 12_000
+# After each page of the history it rests, so many times as long as that took: the unit's quota is one core, and a
+# service that uses it up stands still, runs included.
+_REST = 1.0
+
+
+class Rebuild:
+    """Rebuilds these series (target and scenario), one after the other, in a thread that is at work half of the time.
+
+    `new_monitor` makes the detector of a series; one whose past can't be read, or breaks its detector, begins anew, and
+    `on_error(sink, what)` is called. `on_rebuilt` is called after each series.
+    """
+
+    def __init__(
+        self,
+        state_dir: Path,
+        drift: DriftSink,
+        history: WatchedHistory,
+        new_monitor: Callable[[], Monitor],
+        series: Sequence[tuple[str, str]],
+        *,
+        on_error: Callable[[str, str], None],
+        on_rebuilt: Callable[[], None],
+    ) -> None:
+        self._state_dir = state_dir
+        self._drift = drift
+        self._history = history
+        self._new_monitor = new_monitor
+        self._series = series
+        self._on_error = on_error
+        self._on_rebuilt = on_rebuilt
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._work, name="drift-rebuild", daemon=True)
+        drift.begin_rebuilding(series)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Leave what is not rebuilt yet; a page of the history takes some milliseconds."""
+        self._stop.set()
+
+    def join(self, timeout_s: float) -> None:
+        """Wait for its end, where it was started."""
+        if self._thread.ident is not None:
+            self._thread.join(timeout_s)
+
+    def _work(self) -> None:
+        since = time.time_ns() - REBUILT_DAYS * NS_PER_DAY
+        for target, scenario in self._series:
+            if self._stop.is_set():
+                return
+            try:
+                with reading(self._state_dir) as reader:
+                    self._rebuild(reader, target, scenario, since)
+            except Exception as error:  # noqa: BLE001 - an instrument that stops for its past measures nothing
+                self._drift.forget(target, scenario)
+                self._on_error(self._drift.name, f"{target}/{scenario} begins anew: {type(error).__name__}: {error}")
+            # What is rebuilt stays.
+            garbage.freeze()
+            self._on_rebuilt()
+
+    def _rebuild(self, reader: HistoryReader, target: str, scenario: str, since: int) -> None:
+        past = _Past(reader, target, scenario, since, self._new_monitor())
+        began = time.monotonic()
+        while past.take_page():
+            if self._stop.wait(_REST * (time.monotonic() - began)):
+                return
+            began = time.monotonic()
+        with self._history.standing_still():
+            while past.take_page():
+                pass
+            self._drift.take_over(target, scenario, past.monitor, past.found)
+
+
+class _Past:
+    """What a series' detector makes of the history, page by page."""
+
+    def __init__(self, reader: HistoryReader, target: str, scenario: str, since: int, monitor: Monitor) -> None:
+        self.monitor = monitor
+        self.found: dict[str, Change] = {}
+        self._reader = reader
+        self._of = (target, scenario, since)
+        self._seq = reader.before(target, scenario, REBUILT_RUNS)
+
+    def take_page(self) -> bool:
+        """Take the next runs; False where there are none."""
+        rows = self._reader.page(*self._of, self._seq)
+        for seq, point in rows:
+            self._seq = seq
+            if point is not None and (change := self.monitor.add(point)) is not None:
+                self.found[point.run_id] = change
+        return bool(rows)

@@ -1,0 +1,186 @@
+"""Detectors are where they were before a restart, while runs go on."""
+
+import math
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from reported import LEARNT, SLOW, Reported, run, runs
+
+from probe.daemon.history_drift import WatchedHistory
+from probe.daemon.rebuild import Rebuild
+from probe.drift import Monitor
+from probe.drift.series import Point
+from probe.history.reader import PAGE, HistoryReader, reading
+from probe.history.writer import History
+from probe.record import RunRecord
+
+SERIES = ("local", "default")
+PATIENCE_S = 60.0
+
+
+class Restarted:
+    """A daemon's history and sink with a rebuild of them."""
+
+    def __init__(self, folder: Path, new_monitor: Callable[[], Monitor] = Monitor) -> None:
+        self.reported = Reported()
+        self.errors: list[tuple[str, str]] = []
+        self.rebuilt = 0
+        self.kept = WatchedHistory(History(folder), self.reported.sink, on_error=self._failed)
+        self.rebuild = Rebuild(
+            folder, self.reported.sink, self.kept, new_monitor, [SERIES], on_error=self._failed, on_rebuilt=self._done
+        )
+
+    def take(self, record: RunRecord) -> None:
+        self.kept.append(record)
+        self.reported.sink.write(record)
+
+    def finish(self) -> None:
+        self.rebuild.start()
+        self.rebuild.join(PATIENCE_S)
+
+    def _failed(self, *error: str) -> None:
+        self.errors.append((error[0], error[1]))
+
+    def _done(self) -> None:
+        self.rebuilt += 1
+
+
+@pytest.fixture(autouse=True)
+def recent(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The runs of these tests are of 2023."""
+    monkeypatch.setattr("probe.daemon.rebuild.REBUILT_DAYS", 100 * 365)
+
+
+@pytest.fixture
+def before(tmp_path: Path) -> Reported:
+    """What was reported of the runs, which are in the history."""
+    reported, history = Reported(), History(tmp_path)
+    for each in runs():
+        history.append(each)
+        reported.take(each)
+    history.close()
+    return reported
+
+
+def comparable(samples: dict[tuple[str, str], float]) -> dict[tuple[str, str], float]:
+    """All but the counter, which begins at zero."""
+    return {key: value for key, value in samples.items() if key[0] != "changes_total"}
+
+
+def test_the_state_survives_a_restart(before: Reported, tmp_path: Path) -> None:
+    again = Restarted(tmp_path)
+    again.finish()
+    assert comparable(again.reported.samples()) == comparable(before.samples())
+    # What was reported is not reported again.
+    assert again.reported.samples()["changes_total", "tts_ttfb"] == 0
+    assert again.reported.lines() == []
+    assert [again.kept.found_with(each.plan.run_id) for each in runs()] == [
+        before.sink.found_with(each.plan.run_id) for each in runs()
+    ]
+    assert (again.errors, again.rebuilt) == ([], 1)
+
+
+def test_runs_of_a_series_that_is_not_rebuilt_wait_and_are_reported_then(tmp_path: Path) -> None:
+    whole = Reported()
+    for each in runs():
+        whole.take(each)
+    earlier = History(tmp_path)
+    for each in runs()[:LEARNT]:
+        earlier.append(each)
+    earlier.close()
+    again = Restarted(tmp_path)
+    for each in runs()[LEARNT:]:
+        again.take(each)
+    assert math.isnan(again.reported.samples()["state", ""])
+    assert again.reported.lines() == []
+    again.finish()
+    assert again.reported.samples() == whole.samples()
+    (line,), (known,) = again.reported.lines(), whole.lines()
+    assert line | {"timestamp": ""} == known | {"timestamp": ""}
+
+
+def test_runs_that_end_while_a_page_is_looked_at_are_in_their_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = Reported()
+    for each in runs():
+        whole.take(each)
+    earlier = History(tmp_path)
+    for each in runs()[:PAGE]:
+        earlier.append(each)
+    earlier.close()
+    again, coming, page = Restarted(tmp_path), runs()[PAGE:], HistoryReader.page
+
+    def while_runs_end(*given: object) -> list[tuple[int, Point | None]]:
+        rows = page(*given)  # type: ignore[arg-type]  # as it is called
+        for each in coming[:30]:
+            again.take(each)
+        del coming[:30]
+        return rows
+
+    monkeypatch.setattr(HistoryReader, "page", while_runs_end)
+    again.finish()
+    assert again.reported.samples() == whole.samples()
+
+
+def test_spans_wait_until_it_is_known_what_was_found(before: Reported, tmp_path: Path) -> None:
+    del before
+    spans = History(tmp_path / "spans", count_spans=lambda _run: 1)
+    again = Restarted(tmp_path)
+    kept = WatchedHistory(spans, again.reported.sink, on_error=lambda *_: None)
+    kept.append(run(1, 300))
+    assert kept.unsent(10) == []
+    again.finish()
+    assert [each.plan.run_id for each in kept.unsent(10)] == [run(1, 300).plan.run_id]
+    kept.close()
+
+
+def test_a_past_that_breaks_the_detector_begins_anew(before: Reported, tmp_path: Path) -> None:
+    del before
+
+    class Broken(Monitor):
+        def add(self, point: Point) -> None:
+            raise ZeroDivisionError(point.run_id[:0])
+
+    again = Restarted(tmp_path, Broken)
+    again.finish()
+    assert again.errors == [("drift", "local/default begins anew: ZeroDivisionError: ")]
+    assert again.rebuilt == 1
+    again.take(run(1, 300))
+    assert again.reported.sink._monitor(*SERIES).verdict().cold_runs == 1
+
+
+def test_a_stop_in_the_middle_is_prompt(before: Reported, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    del before
+    at_work, page = threading.Event(), HistoryReader.page
+
+    def endless(reader: HistoryReader, *given: object) -> list[tuple[int, Point | None]]:
+        at_work.set()
+        return page(reader, *given[:3], 0)  # type: ignore[call-arg,arg-type]  # the first page, for ever
+
+    monkeypatch.setattr(HistoryReader, "page", endless)
+    again = Restarted(tmp_path)
+    again.rebuild.start()
+    assert at_work.wait(PATIENCE_S)
+    again.rebuild.stop()
+    again.rebuild.join(PATIENCE_S)
+    assert not again.rebuild._thread.is_alive()
+    assert math.isnan(again.reported.samples()["state", ""])
+
+
+def test_one_that_was_never_started_is_not_waited_for(tmp_path: Path) -> None:
+    again = Restarted(tmp_path)
+    again.rebuild.stop()
+    again.rebuild.join(PATIENCE_S)
+    assert again.errors == []
+
+
+def test_a_series_is_read_in_pages_with_all_its_runs_once(before: Reported, tmp_path: Path) -> None:
+    del before
+    with reading(tmp_path) as reader:
+        assert [each.run_id for each in reader.points(*SERIES)] == [each.plan.run_id for each in runs()]
+        newest = [each.run_id for each in reader.points(*SERIES, limit=SLOW)]
+        assert newest == [each.plan.run_id for each in runs()[-SLOW:]]
+        assert len(reader.page(*SERIES, 0, 0)) == PAGE
