@@ -51,7 +51,7 @@ def measured(plan: Plan, tolerance: Tolerance, amount: Amount, *, as_json: bool)
     records, stopped = _records(plan, tolerance, amount)
     if as_json:
         click.echo(json.dumps(sample.document(records) | {"interrupted": stopped}, indent=2))
-    else:
+    elif records:
         for line in sample.report(records, report_width()):
             say(line)
     if stopped:

@@ -89,6 +89,12 @@ def test_ctrl_c_shows_what_there_is_and_exits_with_130(monkeypatch: pytest.Monke
     assert result.stderr.endswith("probe run: interrupted\n")
 
 
+def test_ctrl_c_in_the_first_run_shows_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(several, "_records", lambda *_: ([], True))
+    result = probe("--runs", "3")
+    assert (result.exit_code, result.stdout) == (130, "")
+
+
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
