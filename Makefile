@@ -5,11 +5,12 @@ BIN := $(VENV)/bin
 QUIET_PIP := -m pip -qq --disable-pip-version-check
 PIP := $(BIN)/python $(QUIET_PIP)
 SERVERS := .venv-servers
+AUDIT := .venv-audit
 SECONDS ?= 60
 LONG_TESTS := $(wildcard tests/long/test_*.py)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-unit test-integration test-long servers fuzz lint types dashboards check-dashboards lock clean
+.PHONY: help demo test test-unit test-integration test-long servers fuzz lint types dashboards check-dashboards lock lock-diff audit clean
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z%-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' Makefile
@@ -85,6 +86,15 @@ $(SERVERS)/.installed: requirements/servers.txt
 	@$(SERVERS)/bin/python $(QUIET_PIP) install --require-hashes --no-deps -r requirements/servers.txt
 	@touch $@
 
+# What is installed anywhere; the servers of others are only measured.
+AUDITED := $(wildcard requirements/daemon.txt requirements/build.txt requirements/dev.txt requirements/fuzz.txt)
+
+$(AUDIT)/.installed: requirements/audit.txt
+	@echo 'Installing requirements/audit.txt into $(AUDIT)'
+	@$(PYTHON) -m venv --clear $(AUDIT)
+	@$(AUDIT)/bin/python $(QUIET_PIP) install --require-hashes --no-deps -r requirements/audit.txt
+	@touch $@
+
 # Pins stay unless UPGRADE=--upgrade. dev.txt comes first and constrains the others. The last step drops the entries that
 # overrides.txt disables: uv still lists them, marked for a platform that does not exist. build.txt is what install.sh builds
 # the project itself with.
@@ -117,10 +127,24 @@ lock:  ## Remake requirements/*.txt from pyproject.toml (needs uv; UPGRADE=--upg
 	echo setuptools | $(LOCK_ONLY) - -c requirements/dev.txt -o requirements/build.txt
 	$(LOCK) --extra fuzz -c requirements/dev.txt -o requirements/fuzz.txt
 	$(LOCK_ONLY) requirements/servers.in -o requirements/servers.txt
+	$(LOCK_ONLY) requirements/audit.in -o requirements/audit.txt
 	@for file in requirements/dev.txt requirements/demo.txt requirements/daemon.txt requirements/fuzz.txt; do \
 	  awk '/^[^ #]/ {never = /sys_platform == .never. \\$$/} !never' $$file >$$file.new && mv $$file.new $$file; \
 	done
 
+# In a copy. The pins are what they are, their hashes are had anew: a registry that has other files for a version shows here.
+lock-diff:  ## What `make lock` would change, to be read before it does (UPGRADE=--upgrade: with the newest versions)
+	@rm -rf build/lock && mkdir -p build/lock
+	@cp -r Makefile pyproject.toml README.md LICENSE src requirements build/lock
+	@sed -i -e '/^ *--hash=/d' -e 's/ \\$$//' build/lock/requirements/*.txt
+	@$(MAKE) --silent -C build/lock lock
+	@if diff -ru requirements build/lock/requirements; then echo 'nothing would change'; fi
+
+audit: $(AUDIT)/.installed  ## Known vulnerabilities of what is locked (needs PyPI's or OSV's database: ARGS='-s osv'; not in CI)
+	@for file in $(AUDITED); do \
+	  echo "== $$file"; $(AUDIT)/bin/pip-audit --strict --require-hashes --disable-pip $(ARGS) -r $$file || exit 1; \
+	done
+
 clean:  ## Remove the venv, caches and build output
-	rm -rf $(VENV) $(SERVERS) build dist demo-output .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(SERVERS) $(AUDIT) build dist demo-output .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -prune -exec rm -rf {} +

@@ -92,8 +92,8 @@ clean_up() {
 install_config() {
     install -d -m 0755 "$CONFIG_DIR"
     install -d -m 0700 "$CONFIG_DIR/credentials"
-    install -m 0644 "$EXAMPLE" "$CONFIG_DIR/probe.example.toml"
-    [[ -e $CONFIG ]] || install -m 0644 "$EXAMPLE" "$CONFIG"
+    place 0644 "$EXAMPLE" "$CONFIG_DIR/probe.example.toml"
+    [[ -e $CONFIG ]] || place 0644 "$EXAMPLE" "$CONFIG"
 }
 
 config_is_there() {

@@ -22,12 +22,18 @@ is_in_place() {
     if wants_backoff; then cmp -s "$files/backoff.conf" "$DROP_IN" || return 1; fi
 }
 
+# place MODE FROM TO: in one step, so that a file that is there is whole whenever we are killed.
+place() {
+    install -D -m "$1" "$2" "$3.new"
+    mv -T "$3.new" "$3"
+}
+
 # put_in_place VERSION: its unit, its command, and at last the link.
 put_in_place() {
     local files=$PREFIX/versions/$1/deploy
-    install -m 0644 "$files/$UNIT" "$UNIT_FILE"
-    if wants_backoff; then install -D -m 0644 "$files/backoff.conf" "$DROP_IN"; fi
-    if owns_command; then install -D -m 0755 "$files/probe" "$COMMAND"; fi
+    place 0644 "$files/$UNIT" "$UNIT_FILE"
+    if wants_backoff; then place 0644 "$files/backoff.conf" "$DROP_IN"; fi
+    if owns_command; then place 0755 "$files/probe" "$COMMAND"; fi
     ln -sfn "versions/$1" "$CURRENT.new"
     mv -T "$CURRENT.new" "$CURRENT"
     systemctl daemon-reload
@@ -75,7 +81,7 @@ remove_other_versions() {
 remove_service() {
     systemctl --quiet disable --now "$UNIT" 2>/dev/null || true
     if [[ -e $COMMAND ]] && owns_command; then rm -f "$COMMAND"; fi
-    rm -f "$UNIT_FILE" "$DROP_IN"
+    rm -f "$UNIT_FILE" "$DROP_IN" "$UNIT_FILE.new" "$DROP_IN.new" "$COMMAND.new"
     rmdir --ignore-fail-on-non-empty "$UNIT_FILE.d" 2>/dev/null || true
     systemctl daemon-reload
     systemctl reset-failed "$UNIT" 2>/dev/null || true

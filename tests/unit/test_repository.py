@@ -10,7 +10,10 @@ import pytest
 from packaging.requirements import Requirement
 
 ROOT = Path(__file__).parents[2]
-LOCKS = {name: ROOT / "requirements" / f"{name}.txt" for name in ("build", "daemon", "demo", "dev", "fuzz", "servers")}
+LOCKS = {
+    name: ROOT / "requirements" / f"{name}.txt"
+    for name in ("audit", "build", "daemon", "demo", "dev", "fuzz", "servers")
+}
 INSTALLS = re.compile(r"requirements.*|Makefile|\.ci/.*")
 ADDRESS = re.compile(r"https?://|index-url")
 MACHINE_PATH = re.compile(r"(?<![\w.])/(work|root)/")

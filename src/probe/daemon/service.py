@@ -10,6 +10,7 @@ from pathlib import Path
 from probe import config as configuration
 from probe import garbage
 from probe.config import Config, ConfigError
+from probe.daemon import capacity
 from probe.daemon.composition import Parts, build, expect
 from probe.daemon.lifecycle import heartbeat, on_signals
 from probe.daemon.plans import entries, settled_at_start
@@ -75,12 +76,18 @@ class _Daemon:
             "started", config=str(self._path), http_port=self._parts.http.port, schedules=[*config.schedules]
         )
         self._parts.rebuild.start()
+        self._say_what_does_not_fit(config)
         await self._stop.wait()
         self._parts.rebuild.stop()
         await self._schedule.stop(RUN_ENDS_S)
         await self._parts.dispatch.drain(DRAIN_S)
         beating.cancel()
         self._log.info("ended")
+
+    def _say_what_does_not_fit(self, config: Config) -> None:
+        series = len({(entry.target.name, entry.scenario.name) for entry in entries(config)})
+        if found := capacity.complaint(series, capacity.memory_limit_mb()):
+            self._log.warning("more targets than fit", **found)
 
     def _end(self) -> None:
         if self._stop.is_set():
@@ -109,6 +116,7 @@ class _Daemon:
         if not self._stop.is_set():
             self._schedule.replace(entries(new), parallel=new.daemon.parallel_targets)
         self._log.info("configuration reloaded", schedules=[*new.schedules])
+        self._say_what_does_not_fit(new)
         if kept:
             self._log.warning("some changes take effect at the next start only", settings=kept)
 
