@@ -28,6 +28,7 @@ from openai import AsyncOpenAI
 from probe import garbage
 from probe.cli.calibrate import truth_servers
 from probe.config import ScenarioConfig, TargetConfig
+from probe.config.daemon import SelfCheckConfig
 from probe.measurement import measure
 from probe.measures import measure_run
 from probe.plan import new_plan
@@ -76,7 +77,7 @@ class Wait(NamedTuple):
 
 
 async def probe_ttft(plan: Plan) -> Wait:
-    done = await measure(plan, max_lag_ms=20)
+    done = await measure(plan, SelfCheckConfig().tolerance())
     if done.record.failure is not None:
         raise SystemExit(f"a run failed: {done.record.failure.detail}")
     ttft = measure_run(done.record)[0].chunks[0].llm_ttft_ms or 0.0

@@ -31,6 +31,7 @@ from probe.protocols.registry import chosen
 from probe.record import RunRecord
 from probe.report.audio_archive import AudioArchive
 from probe.report.log_lines import LogSink
+from probe.tolerance import Tolerance
 from probe.tracing import spans
 from probe.tracing.collector import Endpoint
 from probe.tracing.exporter import SpanSink
@@ -55,7 +56,7 @@ async def run_once(entry: Entry, *, watched: bool) -> RunRecord:
     plan = new_plan(entry.target, entry.scenario)
     if not watched:
         return await runner.run(plan, chosen(plan.target), SocketConnector(clock), clock)
-    with Watch(clock, 20.0) as watch:
+    with Watch(clock, Tolerance(20.0, 100.0)) as watch:
         record = await runner.run(plan, chosen(plan.target), SocketConnector(clock), clock)
     return watch.judge(record)
 

@@ -223,7 +223,8 @@ def _true_measures(turn: Turn, chunks: Sequence[TrueChunk], clock: AnchoredClock
     for chunk, true in zip(turn.chunks, chunks, strict=True):
         asked, sent = _monotonic(chunk.began, clock), _monotonic(chunk.tts_text_sent or 0, clock)
         # The probe's own time, which is in none of the figures: handing the text on, and asking for the next chunk.
-        handing_on, asking = sent - true.done, 0 if spoken is None else asked - spoken
+        handing_on = sent - max(true.done, spoken or 0)
+        asking = 0 if spoken is None or true.read is None else asked - spoken
         spoken = true.marker
         gap, dry, played_until = _silences(true.frames, chunk.sample_rate or 1, played_until)
         times = {

@@ -12,6 +12,13 @@ class Clock(Protocol):
         """Nanoseconds since the epoch, never stepping back."""
 
 
+class Timeline(Clock, Protocol):
+    """A clock that also says what the monotonic one's time is on it: no second look at a clock, which may come late."""
+
+    def at(self, monotonic_ns: int) -> int:
+        """The moment at which `time.monotonic_ns()` was that."""
+
+
 @dataclass(frozen=True, slots=True)
 class AnchoredClock:
     """The wall clock as it stood once, moved on by the monotonic one: a step of the wall clock changes nothing."""
@@ -24,4 +31,7 @@ class AnchoredClock:
         return cls(time.time_ns(), time.monotonic_ns())
 
     def now(self) -> int:
-        return self.wall_ns + time.monotonic_ns() - self.monotonic_ns
+        return self.at(time.monotonic_ns())
+
+    def at(self, monotonic_ns: int) -> int:
+        return self.wall_ns + monotonic_ns - self.monotonic_ns

@@ -5,7 +5,7 @@ what it chose: to wait for more audio until a gap shows that a segment is over, 
 Nanoseconds; never negative.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import accumulate, pairwise
 from operator import add
 
@@ -54,14 +54,19 @@ def before_audio(chunks: Sequence[Chunk]) -> int:
     return before_each_audio(chunks)[-1] if chunks else 0
 
 
-def slowness(chunks: Sequence[Chunk]) -> int:
-    """Of that, before a turn's first audio, what the probe did not choose: it should have been nothing."""
-    heard = [n for n, chunk in enumerate(chunks) if chunk.tts_first_audio is not None]
-    if not heard:
-        return 0
-    texts = sum(of_text(chunks[:n], chunks[n]) for n in range(heard[0] + 1))
-    asked = (n for n in range(1, heard[0] + 1) if chunks[n - 1].segment_end in _SHOWN)
-    return texts + sum(of_request(chunks[n - 1], chunks[n]) for n in asked)
+def slowness(chunks: Sequence[Chunk]) -> Iterator[int]:
+    """Of that, what the probe did not choose, before the first audio and then before each further one; in order.
+
+    It should have been nothing.
+    """
+    waited = 0
+    for n, chunk in enumerate(chunks):
+        waited += of_text(chunks[:n], chunk)
+        if n and chunks[n - 1].segment_end in _SHOWN:
+            waited += of_request(chunks[n - 1], chunk)
+        if chunk.tts_first_audio is not None:
+            yield waited
+            waited = 0
 
 
 def _since(text_done: int, spoken: Iterable[int | None], written: int) -> int:

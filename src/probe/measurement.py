@@ -10,6 +10,7 @@ from probe.engine import runner
 from probe.engine.self_check import Watch
 from probe.protocols.registry import chosen
 from probe.record import Event, Plan, RunRecord
+from probe.tolerance import Tolerance
 from probe.transport.connector import SocketConnector
 from probe.transport.framing.table import framing_named
 
@@ -30,18 +31,20 @@ def prepare(plan: Plan) -> None:
 
 async def measure(
     plan: Plan,
-    max_lag_ms: float,
+    tolerance: Tolerance,
     observe: Callable[[Event], None] = runner.ignore,
     stop: asyncio.Event | None = None,
     clock: AnchoredClock | None = None,
 ) -> Measurement:
-    """Carry out a plan. The record is `suspect` where something held it up for longer than `max_lag_ms`.
+    """Carry out a plan. The record is `suspect` where something held us up for longer than `tolerance` has it.
 
     Raises nothing but CancelledError.
     """
     prepare(plan)
     clock = clock or AnchoredClock.anchored_now()
-    with Watch(clock, max_lag_ms) as watch:
-        record = await runner.run(plan, chosen(plan.target), SocketConnector(clock), clock, observe, stop)
+    with Watch(clock, tolerance) as watch:
+        record = await runner.run(
+            plan, chosen(plan.target), SocketConnector(clock), clock, observe, stop, tolerance.max_error_ms
+        )
     lag_ms = max(watch.longest_ms(record).values(), default=0.0)
     return Measurement(watch.judge(record), lag_ms / 1000)

@@ -25,6 +25,9 @@ Flow = Literal["sequential", "overlapped"]
 # `merged`: its text was kept by the server and is heard with the next one.
 SegmentEnd = Literal["marker", "end", "gap", "done", "merged"]
 
+# Hiss, hum and dither below this level are silence, where the configuration does not say otherwise.
+AUDIBLE_DBFS = -50.0
+
 # The closed list of why a run failed, by stage. Metrics have a series for each, from the start.
 REASONS: dict[Stage, tuple[str, ...]] = {
     "connect": (
@@ -39,7 +42,7 @@ REASONS: dict[Stage, tuple[str, ...]] = {
         "timeout", "closed", "malformed", "server_error", "no_stream", "no_audio", "unknown_voice", "ended_early",
         "flood", "run_deadline", "unauthorized", "not_found", "loading", "unavailable", "wrong_format",
     ),
-    "audio": ("missing", "silent", "noise", "odd_bytes"),
+    "audio": ("missing", "silent", "noise", "odd_bytes", "hum", "clicks", "text", "too_short", "too_long"),
     "internal": ("interrupted", "error"),
 }  # fmt: skip
 
@@ -85,6 +88,8 @@ class Target:
     servers: Mapping[Role, ServerPlan]
     objective_ms: float
     limits: Limits
+    # From which level on sound is heard, in dB of full scale.
+    audible_dbfs: float = AUDIBLE_DBFS
 
     def option(self, role: Role, name: str) -> Any:
         """What a server's protocol was given under this name, such as its `voice`; None where it has no such thing."""
@@ -157,6 +162,18 @@ class AudioAnalysis:
     torn: float = 0.0
     # How far the samples swing to either side of their middle. An offset moves no loudspeaker.
     swing: float = 1.0
+    # From the first to the last that is within 30 dB of the loudest: how long, and how far its level moves (from the
+    # 10th to the 90th percentile, over 30 ms at a time). Speech moves by more than 3 dB, hiss and hum by 2 at the most.
+    loud_ms: float | None = None
+    wobble_db: float | None = None
+    # The middle of its spectrum: of hum at most 180 Hz.
+    centre_hz: float | None = None
+    # How alike are the steps from even samples to odd ones and from odd to even; how alike the power of even and odd
+    # ones. Both are near 1, unless two channels, or samples of 32 bits, are taken for one of 16.
+    pairing: float | None = None
+    evenness: float | None = None
+    # Share of the samples that are as far out as any of a loud segment: of a voice that was turned up too far.
+    clipped: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,7 +212,7 @@ class Chunk:
     frames: tuple[tuple[int, int], ...] = ()
     sound: AudioAnalysis | None = None
     # Kept for the sinks that want to listen; not part of the record's JSON.
-    pcm: bytes = field(default=b"", repr=False, compare=False, metadata={"json": False})
+    pcm: bytes | bytearray = field(default=b"", repr=False, compare=False, metadata={"json": False})
 
     @property
     def began(self) -> int:
@@ -268,6 +285,8 @@ class RunRecord:
     served: ServerIdentity = ServerIdentity()
     # Whether a server had to load its model for this run; None where nobody knows.
     cold: bool | None = None
+    # Reads whose arrival the kernel did not stamp: what they brought has the time of the reading.
+    unstamped: int = 0
 
     def to_json(self) -> str:
         """Return the record as one JSON document that `from_json` reads back, equal but for the PCM."""

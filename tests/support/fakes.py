@@ -6,6 +6,7 @@ bytes is sent to the probe, `DROP` ends the connection, `GONE` does so and the p
 
 import asyncio
 import json
+from array import array
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -14,6 +15,7 @@ from probe.clock import Clock
 from probe.transport.ask import Answer
 from probe.transport.connection import ConnectError, Deliver, Endpoint, SendError
 from probe.transport.framing.base import Binary, Ended, Incoming, Outgoing, Request, Text
+from probe.transport.stamps import Stamps
 
 DROP, GONE = object(), object()
 Server = Literal["llm", "tts"]
@@ -28,6 +30,7 @@ class FakeLink:
     deliver: Deliver
     peer: Peer
     open: bool = True
+    stamps: Stamps = field(default_factory=Stamps)
     tasks: list[asyncio.Task[None]] = field(default_factory=list)
 
     async def send(self, frame: Outgoing, timeout_s: float) -> int:  # noqa: ARG002 - the link's interface
@@ -147,11 +150,14 @@ def llm(*chunks: list[Step]) -> Callable[[], Peer]:
 
 
 def tone(ms: float, rate: int = 22000, level: int = 6000) -> bytes:
-    """A square wave of 220 Hz: audible at once, and no noise."""
-    half = rate // 440
-    period = (-level).to_bytes(2, "little", signed=True) * half + level.to_bytes(2, "little", signed=True) * half
-    size = 2 * round(ms * rate / 1000)
-    return (period * (size // len(period) + 1))[:size]
+    """A square wave of about 220 Hz in syllables of a quarter of a second: audible at once, and no noise."""
+    # Odd, so that it does not step at even samples alone, as two channels would.
+    period, syllable = rate // 220 // 2 * 2 + 1, rate // 4
+    count = round(ms * rate / 1000)
+    levels = {loud: [-loud] * (period // 2) + [loud] * (period // 2 + 1) for loud in (level, level // 3)}
+    loudness = [level] * (syllable * 4 // 5) + [level // 3] * (syllable - syllable * 4 // 5)
+    one = array("h", (levels[loudness[i]][i % period] for i in range(syllable)))
+    return (one.tobytes() * (count // syllable + 1))[: 2 * count]
 
 
 def frames(pcm: bytes, size: int = 4096) -> list[bytes]:

@@ -77,6 +77,8 @@ port = 0
 {otlp}
 [self_check]
 max_lag_ms = 10_000
+max_delay_ms = 10_000
+max_error_ms = 10_000
 """
 
 

@@ -96,6 +96,8 @@ protocol = "none"
 format = "json"
 [self_check]
 max_lag_ms = 60_000
+max_delay_ms = 60_000
+max_error_ms = 60_000
 {more}
 """)
     return path

@@ -66,6 +66,13 @@ RULES = [
         broken_by=("probe.audio", "import numpy"),
     ),
     Rule(
+        "whether it was speech is arithmetic",
+        of="probe.speechlike",
+        never="*",
+        but=f"stdlib {PURE} probe.audio",
+        broken_by=("probe.speechlike", "import numpy"),
+    ),
+    Rule(
         "measures are functions of the record",
         of="probe.measures probe.delays",
         never="*",
@@ -315,6 +322,6 @@ def test_a_room_names_no_server(room: str, modules: dict[str, str]) -> None:
     assert inside and named == []
 
 
-@pytest.mark.parametrize("name", ["record", "measures", "measurement", "plan", "audio"])
+@pytest.mark.parametrize("name", ["record", "measures", "measurement", "plan", "audio", "speechlike"])
 def test_neither_does_a_module_outside_of_the_rooms(name: str, modules: dict[str, str]) -> None:
     assert servers_named_in(modules[f"probe.{name}"]) == []

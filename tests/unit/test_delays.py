@@ -58,9 +58,15 @@ def test_of_what_is_not_known_nothing_is_taken_off(lost: str) -> None:
 def test_slowness_is_what_nobody_chose() -> None:
     held = chunk(1, **FIRST, segment_end="merged")
     spoken = chunk(2, 2103, llm_first_token=2150, llm_done=2200, tts_text_sent=2230, frames=[(2500, 100)])
-    assert ms(delays.slowness([held, spoken])) == pytest.approx(3 + 30)
+    assert [ms(each) for each in delays.slowness([held, spoken])] == pytest.approx([3 + 30])
     assert ms(delays.before_audio([held, spoken])) == pytest.approx(3 + 2000 + 30)
-    assert delays.slowness([held]) == 0
+    assert [*delays.slowness([held])] == []
+
+
+def test_slowness_begins_anew_with_each_sound() -> None:
+    first = chunk(1, **FIRST, frames=[(300, 100)], tts_segment_done=400, segment_end="marker")
+    second = chunk(2, 450, llm_first_token=500, llm_done=600, tts_text_sent=607, frames=[(700, 100)])
+    assert [ms(each) for each in delays.slowness([first, second])] == pytest.approx([3, 50 + 7])
 
 
 def test_a_gap_that_a_listener_hears_is_without_what_the_probe_took() -> None:

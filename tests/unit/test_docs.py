@@ -17,12 +17,18 @@ from probe.config.target import ServerConfig, TargetConfig
 from probe.daemon.composition import pages
 from probe.daemon.health import Health
 from probe.daemon.plans import FIXED_AT_START
-from probe.engine import cutter
+from probe.engine import cutter, llm_side, quotes, tts_side
 from probe.engine.cutter import sentence_end
 from probe.measures import ChunkMeasures, TurnMeasures
 from probe.metrics.registry import Metrics
+from probe.protocols import http_answers, sse
+from probe.protocols.openai_chat import answer
+from probe.protocols.openai_speech import event_stream
 from probe.protocols.registry import PROTOCOLS
 from probe.record import REASONS
+from probe.transport import connection
+from probe.transport.framing import http1, websocket
+from probe.transport.framing.base import MAX_SAID
 
 ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "deploy" / "probe.example.toml"
@@ -157,3 +163,23 @@ def test_a_page_of_a_protocol_names_each_of_its_options_with_its_default() -> No
             default = each.default_factory() if each.default is NODEFAULT else each.default
             shown = "not sent" if default is None else f"{default}"
             assert re.search(rf"^\| `{each.name}` \| `?{re.escape(shown)}`? \|", text, re.MULTILINE), each.name
+
+
+def test_the_bounds_in_the_page_on_security_are_those_of_the_code() -> None:
+    page = " ".join((ROOT / "docs" / "security.md").read_text().split())
+    mib, kib = 2**20, 2**10
+    frames, whole = f"{connection.MAX_CONNECTION_FRAMES:,} frames", f"{answer.MAX_TEXT:,} characters"
+    for said in (
+        f"| a text message, a line or event of an answer, an error's body | {websocket.MAX_TEXT_BYTES // kib} KiB |",
+        f"| an event with audio | {event_stream.MAX_EVENT_BYTES // mib} MiB |",
+        f"| a binary message | {websocket.MAX_MESSAGE_BYTES // mib} MiB |",
+        f"| a connection | {connection.MAX_CONNECTION_BYTES // mib} MiB, and {frames} |",
+        f"| the audio of a run | {tts_side.MAX_AUDIO_BYTES // mib} MiB |",
+        f"| the text of a chunk, a whole answer over HTTP | {llm_side.MAX_CHUNK_TEXT:,} and {whole} |",
+        f"| the tokens of a chunk, the chunks of an answer | {llm_side.MAX_TOKENS:,} and {llm_side.MAX_CHUNKS} |",
+        f"| what a server says beside its answer | {quotes.MAX_QUOTES} sentences of {MAX_SAID} characters |",
+        f"| an HTTP head | {http1.MAX_HEAD_BYTES // kib} KiB |",
+        f"is parsed for {connection.LONGEST_S * 1000:g} ms at a time",
+    ):
+        assert said in page
+    assert sse.MAX_LINE_BYTES == http_answers.MAX_BODY_BYTES == websocket.MAX_TEXT_BYTES

@@ -19,6 +19,7 @@ PLAIN: dict[Any, st.SearchStrategy[Any]] = {
     str: st.text(),
     bool: st.booleans(),
     bytes: st.binary(),
+    bytearray: st.binary().map(bytearray),
     float: st.floats(allow_nan=False, allow_infinity=False),
     Any: st.one_of(st.text(), st.integers(), st.booleans()),
 }

@@ -92,7 +92,7 @@ def truth_servers(stretch: float = 1.0) -> Iterator[TruthServers]:
 
 
 def _measure(servers: TruthServers, runs: int, clock: AnchoredClock) -> list[RunRecord]:
-    max_lag_ms = SelfCheckConfig().max_lag_ms
+    tolerance = SelfCheckConfig().tolerance()
     llm_url, tts_url = servers.urls["founding"]
     target = TargetConfig.of(llm_url=llm_url, tts_url=tts_url).record("calibration")
     scenario = ScenarioConfig().record("calibration")
@@ -100,7 +100,7 @@ def _measure(servers: TruthServers, runs: int, clock: AnchoredClock) -> list[Run
     async def go() -> list[RunRecord]:
         records = []
         for _ in range(runs):
-            done = await measure(new_plan(target, scenario), max_lag_ms, clock=clock)
+            done = await measure(new_plan(target, scenario), tolerance, clock=clock)
             records.append(done.record)
         return records
 

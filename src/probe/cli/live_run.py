@@ -23,34 +23,35 @@ from probe.record import Plan, RunRecord
 from probe.report import audio_file, document, terminal, timeline
 from probe.report.timeline_printer import Live
 from probe.text import escaped
+from probe.tolerance import Tolerance
 
 
-def planned(config_path: Path | None, wav: Path | None, **options: Any) -> tuple[Plan, float]:
-    """The plan, and the event-loop lag in milliseconds that would make its run suspect. Raises UsageProblem.
+def planned(config_path: Path | None, wav: Path | None, **options: Any) -> tuple[Plan, Tolerance]:
+    """The plan, and how long we may be held up until its run is suspect. Raises UsageProblem.
 
     All that its run needs is imported then.
     """
-    plan, max_lag_ms = plan_from_options(config_path, problems=() if wav is None else _unwritable(wav), **options)
+    plan, tolerance = plan_from_options(config_path, problems=() if wav is None else _unwritable(wav), **options)
     prepare(plan)
-    return plan, max_lag_ms
+    return plan, tolerance
 
 
-def printing_json(plan: Plan, max_lag_ms: float, *, verbose: bool) -> RunRecord:
+def printing_json(plan: Plan, tolerance: Tolerance, *, verbose: bool) -> RunRecord:
     timeline_on_stderr = Live(functools.partial(timeline.lines, plan=plan), functools.partial(say, err=True))
-    record = _execute(plan, max_lag_ms, timeline_on_stderr if verbose else None)
+    record = _execute(plan, tolerance, timeline_on_stderr if verbose else None)
     # As bytes: JSON is UTF-8, whatever the terminal is. What does not show as itself is a JSON escape.
     text = escaped(json.dumps(document.document(record), ensure_ascii=False, indent=2))
     click.echo(text.encode("utf-8"))
     return record
 
 
-def reported(plan: Plan, max_lag_ms: float, *, verbose: bool) -> RunRecord:
+def reported(plan: Plan, tolerance: Tolerance, *, verbose: bool) -> RunRecord:
     """Run a plan with the live timeline, then print the report."""
     width = report_width()
     for line in terminal.header(plan, width):
         say(line)
     unseen = frozenset() if verbose else timeline.FRAMES
-    record = _execute(plan, max_lag_ms, Live(functools.partial(timeline.lines, plan=plan), say, unseen))
+    record = _execute(plan, tolerance, Live(functools.partial(timeline.lines, plan=plan), say, unseen))
     for line in terminal.report(record, width):
         say(line)
     if verbose:
@@ -59,7 +60,7 @@ def reported(plan: Plan, max_lag_ms: float, *, verbose: bool) -> RunRecord:
     return record
 
 
-def _execute(plan: Plan, max_lag_ms: float, live: Live | None) -> RunRecord:
+def _execute(plan: Plan, tolerance: Tolerance, live: Live | None) -> RunRecord:
     """Ask the servers what they serve, then run a plan while `live` shows it.
 
     Ctrl-C ends the run properly, a second one at once.
@@ -73,7 +74,7 @@ def _execute(plan: Plan, max_lag_ms: float, live: Live | None) -> RunRecord:
             signal.signal(number, interrupt)
         observe = ignore if live is None else live.observe
         served, cold = await asyncio.gather(questions.identity_of(plan.target), questions.cold(plan.target))
-        done = await measure(plan, max_lag_ms, observe, stop)
+        done = await measure(plan, tolerance, observe, stop)
         return replace(done.record, served=served, cold=cold)
 
     with live or nullcontext():

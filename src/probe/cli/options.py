@@ -11,6 +11,7 @@ from probe.config.errors import Key, Problem, dotted
 from probe.plan import choose, new_plan
 from probe.protocols.registry import PROTOCOLS
 from probe.record import Plan
+from probe.tolerance import Tolerance
 
 # Options that are keys of a target, and of one of its servers.
 _OF_TARGET = ("llm_url", "llm_protocol", "tts_url", "tts_protocol", "voice", "language")
@@ -30,11 +31,11 @@ def plan_from_options(
     scenario: str | None = None,
     problems: Sequence[str] = (),
     **options: Any,
-) -> tuple[Plan, float]:
+) -> tuple[Plan, Tolerance]:
     """Plan a run from a configuration file, if any, and what the command line says.
 
-    With the plan comes the event-loop lag, in milliseconds, that would make the run suspect. Raises UsageProblem with
-    all that is wrong, `problems` that the caller has found included.
+    With the plan comes how long we may be held up until its run is suspect. Raises UsageProblem with all that is wrong,
+    `problems` that the caller has found included.
     """
     found = list(problems)
     try:
@@ -52,7 +53,7 @@ def plan_from_options(
     if found:
         raise UsageProblem("\n".join(found))
     plan = new_plan(target_config.record(target_name), scenario_config.record(scenario_name))
-    return plan, settings.self_check.max_lag_ms
+    return plan, settings.self_check.tolerance()
 
 
 def _chosen(kind: str, known: Mapping[str, Any], name: str | None, found: list[str]) -> tuple[str, Any]:

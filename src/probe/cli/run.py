@@ -46,9 +46,9 @@ def run(config_path: Path | None, wav: Path | None, *, verbose: bool, as_json: b
         from probe.cli import live_run  # noqa: PLC0415 - 80 ms that `probe run --help` need not take
 
         # This imports, too; what little garbage it leaves, a process that ends with its run need not look for.
-        plan, max_lag_ms = live_run.planned(config_path, wav, **options)
+        plan, tolerance = live_run.planned(config_path, wav, **options)
     measure = live_run.printing_json if as_json else live_run.reported
-    record = measure(plan, max_lag_ms, verbose=verbose)
+    record = measure(plan, tolerance, verbose=verbose)
     if wav is not None:
         live_run.save_audio(record, wav)
     raise SystemExit(live_run.conclude(record))

@@ -10,6 +10,7 @@ from msgspec import Meta, field
 from probe.config.base import Text
 from probe.config.headers import Headers
 from probe.config.section import Section
+from probe.tolerance import PUBLISHED_MS, Tolerance
 from probe.urls import HttpUrl
 
 OTLP_PORTS = {"http": 4318, "grpc": 4317}
@@ -139,5 +140,16 @@ class SelfCheckConfig(Section, frozen=True, kw_only=True):
     """When our own measurement is not to be trusted."""
 
     max_lag_ms: Annotated[
-        float, Meta(gt=0, le=60_000, description="event-loop lag or GC pause that makes a run suspect")
+        float,
+        Meta(gt=0, le=60_000, description="too long an event-loop lag or GC pause where arrivals have no stamp"),
     ] = 20.0
+    max_delay_ms: Annotated[
+        float, Meta(gt=0, le=60_000, description="too long a wait for the probe itself before a sound")
+    ] = 100.0
+    max_error_ms: Annotated[
+        float, Meta(gt=0, le=60_000, description="what a figure may be wrong by, as arrivals are not known better")
+    ] = PUBLISHED_MS
+
+    def tolerance(self) -> Tolerance:
+        """As the measurement takes them."""
+        return Tolerance(self.max_lag_ms, self.max_delay_ms, self.max_error_ms)

@@ -15,7 +15,7 @@ from probe.config.section import WRONG, Section, as_table, differences, read, re
 from probe.config.written import Moved, table
 from probe.protocols.base import ServerProtocol
 from probe.protocols.registry import PROTOCOLS
-from probe.record import Limits, Role, ServerPlan, Target
+from probe.record import AUDIBLE_DBFS, Limits, Role, ServerPlan, Target
 from probe.urls import url_of
 
 # What every server has, whatever it speaks.
@@ -56,6 +56,9 @@ class _OfEveryTarget(Section, frozen=True, kw_only=True):
     objective_ms: Annotated[
         float, Meta(gt=0, le=3_600_000, description="a response that takes longer to start is slow")
     ] = 1000.0
+    audible_dbfs: Annotated[
+        float, Meta(ge=-90, le=-20, description="sound is heard from this level on, in dB of full scale")
+    ] = AUDIBLE_DBFS
     limits: LimitsConfig = LimitsConfig()
 
 
@@ -74,7 +77,7 @@ class TargetConfig(_OfEveryTarget, frozen=True, kw_only=True):
         rest = read_struct(_OfEveryTarget, given, key, found)
         if rest is WRONG or any(server is WRONG for server in servers.values()):
             return WRONG
-        return cls(servers=servers, objective_ms=rest.objective_ms, limits=rest.limits)
+        return cls(servers=servers, **{each.name: getattr(rest, each.name) for each in fields(_OfEveryTarget)})
 
     @classmethod
     def as_today(cls, values: dict[str, Any], key: Key, found: list[Problem]) -> dict[str, Any]:
@@ -100,12 +103,12 @@ class TargetConfig(_OfEveryTarget, frozen=True, kw_only=True):
 
     def differences(self) -> dict[str, Any]:
         servers: dict[str, Any] = {role: server.differences(role) for role, server in self.servers.items()}
-        rest = _OfEveryTarget(objective_ms=self.objective_ms, limits=self.limits)
+        rest = _OfEveryTarget(**{each.name: getattr(self, each.name) for each in fields(_OfEveryTarget)})
         return differences(rest) | servers
 
     def record(self, name: str) -> Target:
         servers = {role: server.record() for role, server in self.servers.items()}
-        return Target(name, servers, self.objective_ms, Limits(**asdict(self.limits)))
+        return Target(name, servers, self.objective_ms, Limits(**asdict(self.limits)), self.audible_dbfs)
 
 
 def _default(role: Role) -> ServerConfig:

@@ -5,7 +5,7 @@ import json
 from dataclasses import dataclass
 
 from probe import legacy
-from probe.record import RunRecord
+from probe.record import AUDIBLE_DBFS, RunRecord
 from probe.typed_json import plain
 
 # What a thing is called, where courtesy looks, and how patient we are: none of it moves a latency.
@@ -48,7 +48,9 @@ def _fingerprint(record: RunRecord) -> str:
     for part, name in ((target, "target"), (target["limits"], "limits"), (scenario, "scenario")):
         for key in _OF_NO_EFFECT[name]:
             part.pop(key, None)
+    # Settings that version 0.1 had not.
     if scenario["flow"] is None:
-        # A setting that version 0.1 had not.
         del scenario["flow"]
+    if target["audible_dbfs"] == AUDIBLE_DBFS:
+        del target["audible_dbfs"]
     return hashlib.sha256(json.dumps([target, scenario], sort_keys=True).encode()).hexdigest()[:8]

@@ -62,7 +62,7 @@ class Dialogue:
         for inquiry in self._protocols.tts.voices(target.servers["tts"]):
             voices = await self.session.inquire(inquiry)
             if voices is not None and voice not in voices:
-                self.session.quote("tts", f"it has the voices {cut(', '.join(voices), MAX_VOICES_TEXT)}")
+                self.session.quotes.of("tts", f"it has the voices {cut(', '.join(voices), MAX_VOICES_TEXT)}")
                 return Fault("tts", "unknown_voice", f"the TTS server has no voice {voice!r} among its {len(voices)}")
         return fault
 

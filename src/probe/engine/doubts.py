@@ -1,25 +1,57 @@
-"""What makes the audio of a stream doubtful: its own bytes, when they came, what the server says of them. Pure."""
+"""What makes a turn doubtful: its audio (its bytes, when they came, what the server says of them), its order. Pure."""
 
-import string
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 
 from probe.audio import duration_ns, same_duration
 from probe.engine.speech import Heard
 from probe.protocols.segments import Segment
+from probe.record import Turn
 from probe.timestamps import milliseconds
 
-# How a WAV file begins: 44 bytes that are no samples, and would be taken for the first sound.
-_WAV = b"RIFF"
-_LETTERS = string.printable.encode()
-# So many bytes of samples are not all letters by chance; more need not be looked at.
-_NO_CHANCE, _ENOUGH = 64, 1024
+# How the files of audio begin that a server may hand over as if they were samples, and what a WAV file's samples are
+# followed by: its titles. No sound has such bytes by chance.
+_HEADERS = (b"WAVEfmt ", b"WAVEds64", b"WAVEJUNK", b"WAVEbext", b"WAVELIST", b"AIFFCOMM", b"AIFCFVER")
+_BEGINNINGS = (b"RIFF", b"RF64", b"FORM")
+_TRAILERS = (b"INFOI", b"ID3\x03\x00", b"ID3\x04\x00", b"APETAGEX")
+# So much is looked at for a header, and for a trailer: a look takes a millisecond.
+_LOOKED_AT, _END = 4 << 20, 64 << 10
+# What only a machine should read, by what it is.
+_MARKUP = {
+    "the model's thinking": ("<think", "</think", "<thought", "</thought", "<reasoning", "[think]", "[/think]",
+                             "◁think", "◁/think"),
+    "chat markup": ("<|", "|>", "<start_of_turn>", "<end_of_turn>", "[inst]", "[/inst]", "<<sys>>", "<s>", "</s>",
+                    "<bos>", "<eos>", "<pad>", "<unk>"),
+    "a tool call": ("<tool_call", "</tool_call", "<function", "</function", "[tool_calls]", '{"name":', '{"name" :',
+                    '{"function":', '"arguments":', '"parameters":', "<tool_response"),
+    "markdown": ("**", "```", "__", "](http", "|---", "| ---", "|:--"),
+}  # fmt: skip
+# Markdown at the beginning of a line.
+_OF_A_LINE = ("# ", "## ", "### ", "#### ", "* ", "> ")
 
 
 def of_audio(heard: Heard) -> list[str]:
     """Look at a turn's audio that is over, or has failed; returns a sentence for each doubt, none of them twice."""
     segments = heard.all
-    found = [*heard.doubts(), *_of_durations(segments), *_of_formats(segments)]
+    found = [*heard.doubts(), *_of_durations(segments), *_of_formats(segments), *_of_texts(segments)]
     return list(dict.fromkeys(found))
+
+
+def of_order(turn: Turn) -> Iterator[str]:
+    """What came of something came after it. Where the timestamps say otherwise, one of them is wrong."""
+    for chunk in turn.chunks:
+        moments = (
+            chunk.inference_start,
+            chunk.llm_first_token,
+            chunk.llm_first_answer_token,
+            chunk.llm_done,
+            chunk.tts_text_sent,
+            chunk.tts_first_audio,
+            chunk.tts_last_audio,
+        )
+        known = [at for at in moments if at is not None]
+        if any(before > after for before, after in pairwise(known)):
+            yield f"chunk {chunk.chunk_num}: its timestamps are out of order"
 
 
 def _of_durations(segments: Sequence[Segment]) -> Iterator[str]:
@@ -42,8 +74,27 @@ def _of_durations(segments: Sequence[Segment]) -> Iterator[str]:
 
 def _of_formats(segments: Sequence[Segment]) -> Iterator[str]:
     for segment in segments:
-        if segment.pcm.startswith(_WAV):
-            yield f"chunk {segment.chunk_num}: its audio begins with a WAV header, which is no sound"
-        elif len(segment.pcm) > _NO_CHANCE and not segment.pcm[:_ENOUGH].translate(None, _LETTERS):
-            # Base64, or a page that says what went wrong.
-            yield f"chunk {segment.chunk_num}: its audio is text"
+        # Without a copy of what may be minutes of it.
+        pcm, end = segment.pcm, min(len(segment.pcm), _LOOKED_AT)
+        if pcm.startswith(_BEGINNINGS):
+            kind = pcm[:4].decode("ascii").replace("RIFF", "WAV")
+            yield f"chunk {segment.chunk_num}: its audio begins with a {kind} header, which is no sound"
+        elif any(pcm.find(header, 0, end) >= 0 for header in _HEADERS):
+            yield f"chunk {segment.chunk_num}: the header of another file stands in its audio, which is no sound"
+        if any(pcm.find(trailer, max(0, len(pcm) - _END)) >= 0 for trailer in _TRAILERS):
+            yield f"chunk {segment.chunk_num}: its audio ends with a file's titles, which are no sound"
+
+
+def _of_texts(segments: Sequence[Segment]) -> Iterator[str]:
+    """What is spoken is for people."""
+    for segment in segments:
+        for kind in dict.fromkeys(spoken_markup(segment.text)):
+            yield f"chunk {segment.chunk_num}: its text has {kind} in it, which a person would hear"
+
+
+def spoken_markup(text: str) -> Iterator[str]:
+    """What there is in a text that no person should hear."""
+    lowered = text.lower()
+    yield from (kind for kind, signs in _MARKUP.items() if any(sign in lowered for sign in signs))
+    if any(line.lstrip().startswith(_OF_A_LINE) for line in text.splitlines()):
+        yield "markdown"

@@ -1,22 +1,27 @@
 """Judging what was heard: each segment measured, and the first one that is no speech."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from probe import audio
+from probe import audio, speechlike
 from probe.engine.turn import TurnInProgress, with_segment
-from probe.record import AudioAnalysis, Chunk, Failure, Turn
+from probe.record import AUDIBLE_DBFS, AudioAnalysis, Chunk, Failure, Turn
 
 _AUDIO_FAULTS = {
     "missing": "no audio",
     "silent": "nothing but silence",
-    "noise": "noise at full scale",
+    "noise": "noise",
     "odd_bytes": "half a sample (an odd number of bytes of 16-bit audio)",
+    "hum": "a steady hum",
+    "clicks": "clicks, and nothing that lasts,",
+    "text": "text, and no samples,",
+    "too_short": "less audio than any word takes",
+    "too_long": "far more audio than it takes to say it",
 }
 
 
-async def finished(turn: TurnInProgress) -> Turn:
+async def finished(turn: TurnInProgress, audible_dbfs: float) -> Turn:
     """A turn as the record has it, its audio measured."""
     heard = turn.tts.heard
     spoken = {segment.chunk_num: segment for segment in heard.all}
@@ -24,7 +29,7 @@ async def finished(turn: TurnInProgress) -> Turn:
     for each in turn.llm.chunks:
         chunk, segment = each.chunk(), spoken.get(each.chunk_num)
         if segment is not None:
-            chunk = await _heard(with_segment(chunk, segment), bytes(segment.pcm), segment.sample_rate)
+            chunk = await _heard(with_segment(chunk, segment), segment.pcm, segment.sample_rate, audible_dbfs)
         chunks.append(chunk)
     return Turn(
         turn_num=turn.turn_num,
@@ -38,22 +43,33 @@ async def finished(turn: TurnInProgress) -> Turn:
     )
 
 
-def audio_failure(turns: Sequence[Turn], complaints: Sequence[str]) -> Failure | None:
+def audio_failure(turns: Sequence[Turn], complaints: Sequence[str], audible_dbfs: float) -> Failure | None:
     """The first segment that is not speech: complete, and still no answer.
 
     `complaints` is what went wrong in each turn while the server went on.
     """
     for turn, complaint in zip(turns, complaints, strict=True):
-        for chunk in turn.chunks:
-            reason = None if chunk.segment_end == "merged" else audio.fault(chunk.sound, chunk.audio_bytes, chunk.text)
+        for chunk, text in _spoken(turn):
+            reason = _reason(chunk, text, audible_dbfs)
             if reason is not None and chunk.tts_text_sent is not None:
                 at = chunk.tts_last_audio or turn.done or chunk.tts_text_sent
                 where = f"turn {turn.turn_num}, chunk {chunk.chunk_num}"
-                size = len(chunk.text.strip())
+                size = len(text.strip())
                 detail = f"{where}: the TTS server sent {_AUDIO_FAULTS[reason]} for a text of {size} characters"
                 detail += complaint
                 return Failure("audio", reason, detail, at, turn.turn_num, chunk.chunk_num)
     return None
+
+
+def audio_doubts(turns: Sequence[Turn], audible_dbfs: float) -> Iterator[str]:
+    """What speaks against each segment that is over and may be speech, as a sentence."""
+    for turn in turns:
+        for chunk, text in _spoken(turn):
+            if chunk.sound is None or chunk.tts_segment_done is None:
+                continue
+            if _reason(chunk, text, audible_dbfs) is None:
+                for doubt in speechlike.doubts(chunk.sound, text):
+                    yield f"turn {turn.turn_num}, chunk {chunk.chunk_num}: its audio {doubt}"
 
 
 def with_what_was_before(failure: Failure, unheard: Failure | None) -> Failure:
@@ -63,13 +79,31 @@ def with_what_was_before(failure: Failure, unheard: Failure | None) -> Failure:
     return replace(failure, detail=f"{failure.detail}; before that, {unheard.detail}")
 
 
-async def _heard(chunk: Chunk, pcm: bytes, sample_rate: int) -> Chunk:
-    return replace(chunk, pcm=pcm, sound=await _listen(pcm, sample_rate) if pcm else None)
+def _spoken(turn: Turn) -> Iterator[tuple[Chunk, str]]:
+    """The chunks that were to be heard, each with its text and the one before it that was kept for it."""
+    kept = ""
+    for chunk in turn.chunks:
+        if chunk.segment_end == "merged":
+            kept += chunk.text
+        else:
+            yield chunk, kept + chunk.text
+            kept = ""
 
 
-async def _listen(pcm: bytes, sample_rate: int) -> AudioAnalysis:
+def _reason(chunk: Chunk, text: str, audible_dbfs: float) -> str | None:
+    rate = chunk.sample_rate or 0
+    reason = speechlike.fault(chunk.sound, chunk.pcm, text, rate, audible_dbfs)
+    # What was cut short is judged by what cut it.
+    return None if reason == "too_short" and chunk.tts_segment_done is None else reason
+
+
+async def _heard(chunk: Chunk, pcm: bytearray, sample_rate: int, audible_dbfs: float) -> Chunk:
+    return replace(chunk, pcm=pcm, sound=await _listen(pcm, sample_rate, audible_dbfs) if pcm else None)
+
+
+async def _listen(pcm: bytearray, sample_rate: int, audible_dbfs: float = AUDIBLE_DBFS) -> AudioAnalysis:
     """Measure a segment, however long, without holding up the event loop, where other runs are measured."""
-    analyser = audio.AudioAnalyser(pcm, sample_rate)
+    analyser = audio.AudioAnalyser(pcm, sample_rate, audible_dbfs)
     for _ in analyser.blocks():
         await asyncio.sleep(0)
     return analyser.sound()

@@ -94,6 +94,8 @@ class LlmSide:
         self._conversation = conversation
         self._started = False
         self._reasoning_tokens = 0
+        # Between which, in nanoseconds, the longest wait between two tokens is, by what is known of their arrivals.
+        self.stall_least = self.stall_most = 0
         self._reading: LlmChunk | None = None
 
     @property
@@ -170,6 +172,11 @@ class LlmSide:
             case Malformed(detail) if self.owes:
                 raise Fault("llm", "malformed", f"LLM server sent a frame that is not its protocol: {detail}")
 
+    def on_written(self, at: int) -> None:
+        chunk = self._reading
+        if chunk is not None and chunk.inference_start is not None and chunk.first_token is None:
+            chunk.inference_start = at
+
     def _begin(self) -> LlmChunk:
         # The chunk is there before the write: an answer may arrive while the write still waits.
         self._reading = LlmChunk(len(self.chunks) + 1, self._session.clock.now())
@@ -178,8 +185,9 @@ class LlmSide:
         return self._reading
 
     async def _request(self, chunk: LlmChunk, steps: Iterable[Step]) -> None:
-        chunk.inference_start = await self._session.perform(LLM, steps)
-        self._session.report("llm_start", chunk.inference_start, chunk.chunk())
+        if (written := await self._session.perform(LLM, steps)) is not None:
+            chunk.inference_start = written
+        self._session.report("llm_start", chunk.inference_start or 0, chunk.chunk())
 
     def _token(self, chunk: LlmChunk, content: str, kind: str, at: int) -> None:
         chunk.token_count += 1
@@ -187,6 +195,8 @@ class LlmSide:
         before = self._last_token_of(chunk)
         if before is not None:
             chunk.longest_stall = max(chunk.longest_stall or 0, at - before)
+            self.stall_least = max(self.stall_least, self._session.stamps.earliest("llm", at) - before)
+            self.stall_most = max(self.stall_most, at - self._session.stamps.earliest("llm", before))
         chunk.last_token = at
         if kind == "answer":
             chunk.tokens.append(content)

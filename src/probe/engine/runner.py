@@ -2,19 +2,22 @@
 
 import asyncio
 import traceback
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
 from pathlib import PurePath
 from typing import Any
 
 from probe.clock import Clock
-from probe.engine import doubts, judge
+from probe.engine import doubts, judge, uncertainty
 from probe.engine.dialogue import Dialogue
 from probe.engine.faults import Busy, Fault
 from probe.engine.lines import LLM, TTS, Line
 from probe.engine.session import Session
+from probe.engine.turn import TurnInProgress
+from probe.engine.uncertainty import Earliest
 from probe.protocols.base import Terms
 from probe.protocols.choice import Protocols
-from probe.record import Event, Plan, RunRecord
+from probe.record import Event, Plan, RunRecord, Turn
+from probe.tolerance import PUBLISHED_MS
 from probe.transport.connector import Connector
 
 
@@ -29,12 +32,14 @@ async def run(
     clock: Clock,
     observe: Callable[[Event], None] = ignore,
     stop: asyncio.Event | None = None,
+    max_error_ms: float = PUBLISHED_MS,
 ) -> RunRecord:
     """Run a plan to its end and return the record, a partial one where a server failed or `stop` was set.
 
     What it started on the servers it ends, whatever happened; that takes `limits.release_s` and the closing of two
     connections at the most. Raises nothing but CancelledError, and that after giving back the LLM's slot.
-    `observe` is called from within the run: it must return at once.
+    `observe` is called from within the run: it must return at once. Where a figure may be wrong by more than
+    `max_error_ms`, because of what is not known of an arrival, the record says so.
     """
     started = clock.now()
     dialogue = _dialogue(plan, protocols, connector, clock, observe)
@@ -49,22 +54,39 @@ async def run(
     except TimeoutError:
         fault = _overdue(dialogue.session, plan.target.limits.run_s)
     except Exception as error:  # noqa: BLE001 - a mistake of ours is a failure of the run, not the end of the probe
-        dialogue.session.quote_error(error)
+        dialogue.session.quotes.of_ours(error)
         fault = Fault("internal", "error", f"{type(error).__name__} in {_where(error)}")
     finally:
         ended = clock.now()
         await dialogue.release()
-    turns = tuple([await judge.finished(turn) for turn in dialogue.turns])
-    unheard = judge.audio_failure(turns, [turn.tts.complaint_as_ending() for turn in dialogue.turns])
+    audible_dbfs = plan.target.audible_dbfs
+    turns = tuple([await judge.finished(turn, audible_dbfs) for turn in dialogue.turns])
+    complaints = [turn.tts.complaint_as_ending() for turn in dialogue.turns]
+    unheard = judge.audio_failure(turns, complaints, audible_dbfs)
     failure = unheard if skipped is None else None
     if fault is not None:
         whole = dialogue.failure(await dialogue.diagnose(fault), ended)
         failure = judge.with_what_was_before(whole, unheard)
-    found = tuple(
-        f"turn {turn.turn_num}, {doubt}" for turn in dialogue.turns for doubt in doubts.of_audio(turn.tts.heard)
+    earliest = dialogue.session.stamps.vague()
+    found = [
+        f"turn {turn.turn_num}, {doubt}"
+        for progress, turn in zip(dialogue.turns, turns, strict=True)
+        for doubt in _doubts(progress, turn, earliest, max_error_ms)
+    ]
+    found += judge.audio_doubts(turns, audible_dbfs)
+    connects, said = tuple(dialogue.session.connects), tuple(dialogue.session.quotes.all)
+    unstamped = dialogue.session.stamps.unstamped()
+    return RunRecord(plan, started, ended, connects, turns, failure, skipped, tuple(found), said, unstamped=unstamped)
+
+
+def _doubts(progress: TurnInProgress, turn: Turn, earliest: Earliest, limit_ms: float) -> Iterator[str]:
+    yield from doubts.of_audio(progress.tts.heard)
+    yield from doubts.of_order(turn)
+    of_times = (
+        uncertainty.of_arrivals(turn, earliest, limit_ms),
+        uncertainty.of_stall(turn, progress.llm.stall_least, progress.llm.stall_most, limit_ms),
     )
-    connects, said = tuple(dialogue.session.connects), tuple(dialogue.session.said)
-    return RunRecord(plan, started, ended, connects, turns, failure, skipped, found, said)
+    yield from (each for each in of_times if each is not None)
 
 
 def _dialogue(

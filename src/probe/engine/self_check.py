@@ -1,20 +1,24 @@
 """Can our own measurement be trusted? Watches the event loop and the garbage collector while a run goes on.
 
-A stall of ours is in what a person would have waited: the next request leaves that much later. Where the kernel does
-not stamp what arrives, it is in every latency too.
+Where the kernel does not stamp what arrives, a stall of ours is in every latency. Where it does, a stall is in none:
+the next request leaves that much later, which is known, and taken off. But servers that are asked so late are no longer
+those that a person would have met: idle for longer, their caches colder.
 """
 
 import asyncio
 import gc
+from collections.abc import Iterator
 from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self
 
 from msgspec import Struct
 
+from probe import delays
 from probe.clock import Clock
 from probe.record import RunRecord
 from probe.timestamps import milliseconds
+from probe.tolerance import Tolerance
 
 # How often the loop is looked at. A look costs some 20 us, however many runs are watched.
 TICK_S = 0.002
@@ -37,9 +41,9 @@ class Stall(Struct, frozen=True):
 class Watch:
     """Use as a context around a run, on its loop and its clock; then `judge` the record."""
 
-    def __init__(self, clock: Clock, max_lag_ms: float) -> None:
+    def __init__(self, clock: Clock, tolerance: Tolerance) -> None:
         self._clock = clock
-        self._max_lag_ms = max_lag_ms
+        self._tolerance = tolerance
         # By the lookout's clock, and how far ours is ahead of it.
         self._stalls: list[Stall] = []
         self._ahead = 0
@@ -64,13 +68,22 @@ class Watch:
         return longest
 
     def judge(self, record: RunRecord) -> RunRecord:
-        """Return the record, with a doubt for each kind of stall that was over the limit while it was measured."""
-        doubts = tuple(
-            f"{what} of {lasted:.0f} ms (limit {self._max_lag_ms:g} ms)"
-            for what, lasted in self.longest_ms(record).items()
-            if lasted > self._max_lag_ms
-        )
+        """Return the record, with a doubt for each way in which we were held up, and a figure may show it."""
+        doubts = (*(self._of_stalls(record) if record.unstamped else ()), *self._of_delays(record))
         return replace(record, doubts=record.doubts + doubts) if doubts else record
+
+    def _of_stalls(self, record: RunRecord) -> Iterator[str]:
+        limit = self._tolerance.max_lag_ms
+        for what, lasted in self.longest_ms(record).items():
+            if lasted > limit:
+                yield f"{what} of {lasted:.0f} ms, and arrivals without a stamp (limit {limit:g} ms)"
+
+    def _of_delays(self, record: RunRecord) -> Iterator[str]:
+        limit = self._tolerance.max_delay_ms
+        for turn in record.turns:
+            longest = milliseconds(max(delays.slowness(turn.chunks), default=0))
+            if longest > limit:
+                yield f"turn {turn.turn_num}: the probe held up a sound for {longest:.0f} ms (limit {limit:g} ms)"
 
 
 class _Lookout:

@@ -3,47 +3,50 @@
 import asyncio
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
-from typing import Protocol, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from probe.clock import Clock
-from probe.engine.discretion import discreet, secrets_of, without
+from probe.engine.discretion import discreet
 from probe.engine.faults import Busy, Fault
 from probe.engine.inquiry import inquire
 from probe.engine.lines import Line
-from probe.protocols.base import Action, Close, Connect, Conversation, Drop, Event, Inquiry, Send, Step, words_of
+from probe.engine.quotes import NAMES, Quotes
+from probe.protocols.base import (
+    Action,
+    Audio,
+    Close,
+    Connect,
+    Conversation,
+    Drop,
+    Event,
+    Inquiry,
+    Send,
+    Step,
+    Token,
+    words_of,
+)
 from probe.protocols.choice import Protocols
 from probe.record import REASONS, Chunk, EventKind, Plan, Role, Stage
 from probe.record import Connect as ConnectRecord
 from probe.record import Event as ProgressEvent
-from probe.text import cut, one_line
 from probe.timestamps import NEVER, NS_PER_S
 from probe.transport.connection import ConnectError, Endpoint, Link, SendError
 from probe.transport.connector import Connector
 from probe.transport.framing.base import Ended, Incoming, Outgoing
 from probe.transport.inbox import Arrival, Inbox
+from probe.transport.stamps import StampsOfRun
 from probe.urls import without_secrets
+
+if TYPE_CHECKING:
+    from probe.engine.side import Side
 
 T = TypeVar("T")
 # Only asked once a run has failed; it must not hold up the end of the run for long.
 INQUIRY_TIMEOUT_S = 2.0
-# Of what servers say beside their answers so many sentences are kept; each was cut where it came in.
-MAX_QUOTES = 16
-# Of what an error of our own says so many characters are kept.
-MAX_ERROR_TEXT = 300
-# As a person reads it, and the stage in which it fails.
-_NAMES: Mapping[Role, str] = {"llm": "LLM", "tts": "TTS"}
+# What of a frame figures are made of.
+_HAVE_A_TIME = (Token, Audio)
+# The stage in which it fails.
 _STAGES: Mapping[Role, Stage] = {"llm": "llm", "tts": "tts"}
-
-
-class Side(Protocol):
-    """One server's part in the turn that goes on."""
-
-    @property
-    def owes(self) -> bool:
-        """Whether something is due, so that the end of the connection is a fault."""
-
-    def on_event(self, event: Event, at: int) -> None:
-        """Take what the server said. May raise Fault and Busy."""
 
 
 class Session:
@@ -61,8 +64,10 @@ class Session:
         self.plan = plan
         self.clock = clock
         self.connects: list[ConnectRecord] = []
-        # What servers said beside their answers, in their own words: errors, reasons, frames that are no protocol.
-        self.said: list[str] = []
+        self.stamps = StampsOfRun()
+        # Of the whole run, in bytes.
+        self.audio = 0
+        self.quotes = Quotes(plan.target.servers)
         # Who listens, in the turn that goes on.
         self.sides: dict[Line, Side] = {}
         self.stage: Stage = "connect"
@@ -79,7 +84,6 @@ class Session:
         self._read: dict[int, Line] = {}
         # How each line's last connection ended, for a person.
         self._endings: dict[Line, str] = {}
-        self._secrets = {role: secrets_of(server) for role, server in plan.target.servers.items()}
         # Each line's last sign of life, or our last request on it.
         self._heard: dict[Line, int] = dict.fromkeys(conversations, 0)
         # What conversations want done about what they have read.
@@ -88,22 +92,6 @@ class Session:
     def report(self, kind: EventKind, at: int, chunk: Chunk | None = None, text: str = "") -> None:
         """Pass an event on to the one who watches this run, if anyone does."""
         self._observe(ProgressEvent(at, kind, self.turn_num, chunk, text))
-
-    def quote(self, role: Role, words: str) -> None:
-        """Keep a server's own words for the one who reads the history; nobody else may read them."""
-        if words:
-            self._keep(f"{_NAMES[role]} server: {without(words, self._secrets[role])}")
-
-    def quote_error(self, error: Exception) -> None:
-        """Keep what an error of our own says, which may quote anything, in the same place."""
-        if words := cut(one_line(str(error)), MAX_ERROR_TEXT):
-            self._keep(f"voice-probe: {without(words, [each for some in self._secrets.values() for each in some])}")
-
-    def _keep(self, quoted: str) -> None:
-        if quoted not in self.said:
-            # Where there is no room the last gives way: what comes at the end may be why the run fails.
-            del self.said[MAX_QUOTES - 1 :]
-            self.said.append(quoted)
 
     def connected(self, line: Line) -> bool:
         return line in self._links
@@ -116,7 +104,8 @@ class Session:
         start = self.clock.now()
         end = None
         try:
-            self._links[line] = await self._opened(line)
+            self._links[line] = link = await self._opened(line)
+            self.stamps.add(line.role, link.stamps)
             end = self.clock.now()
         except ConnectError as error:
             raise self._unopened(line.role, error) from error
@@ -124,15 +113,20 @@ class Session:
             self.connects.append(ConnectRecord(line.role, start, end))
         self.stage = before
         self.report(
-            "connected", end, text=f"{_NAMES[line.role]} {without_secrets(self.plan.target.servers[line.role].url)}"
+            "connected", end, text=f"{NAMES[line.role]} {without_secrets(self.plan.target.servers[line.role].url)}"
         )
 
-    async def perform(self, line: Line, steps: Iterable[Step]) -> int:
-        """Do what a conversation wants done, in order; returns the moment of its last write, 0 without. Raises Fault.
+    async def perform(self, line: Line, steps: Iterable[Step]) -> int | None:
+        """Have a server asked for something: do what its conversation wants done for that, in order. Raises Fault.
 
-        A request that can't be written is the end of its connection; the conversation may know another way.
+        Returns the moment of the last write. None without one: the conversation writes later, which its side is told.
         """
-        written = 0
+        self._heard[line] = self.clock.now()
+        return await self._do(line, steps)
+
+    async def _do(self, line: Line, steps: Iterable[Step]) -> int | None:
+        """A request that can't be written is the end of its connection; the conversation may know another way."""
+        written = None
         for step in steps:
             match step:
                 case Connect():
@@ -146,7 +140,7 @@ class Session:
                         instead = [*self._conversations[line].received(ended, self.clock.now())]
                         if not instead:
                             raise
-                        return await self.perform(line, instead)
+                        return await self._do(line, instead)
                 case Close():
                     await self.drop(line)
                 case Drop():
@@ -169,7 +163,7 @@ class Session:
         # What was due before it: a server that never stops talking must not put it off for ever.
         due = [line for at, line in wakes if at <= (first if arrival is None else arrival.at)]
         for line in due:
-            await self.perform(line, self._conversations[line].wake(self.clock.now()))
+            await self._do_late(line, self._conversations[line].wake(self.clock.now()))
         if arrival is not None:
             self._dispatch(arrival)
             await self._perform_pending()
@@ -177,16 +171,15 @@ class Session:
             return True
         for at, line in silences:
             if at <= first:
-                silence = f"nothing from the {_NAMES[line.role]} server for {self._patience_s(line):g} s"
+                silence = f"nothing from the {NAMES[line.role]} server for {self._patience_s(line):g} s"
                 raise Fault(_STAGES[line.role], "timeout", silence, line)
         return False
 
     async def rest(self, seconds: float) -> None:
         """Let time pass; the sides go on reading."""
         until = self.clock.now() + round(seconds * NS_PER_S)
-        while (arrival := await self._inbox.get(until)) is not None:
-            self._dispatch(arrival)
-            await self._perform_pending()
+        while await self.pump(until):
+            pass
 
     async def inquire(self, inquiry: Inquiry[T]) -> T | None:
         """Ask a server over HTTP what it says of itself; None where it does not answer."""
@@ -231,10 +224,10 @@ class Session:
         if error.refusal is not None:
             server = self.plan.target.servers[role]
             refused = self._refused_handshake(error.refusal, server)
-            self.quote(role, refused.said)
+            self.quotes.of(role, refused.said)
             detail = f"{without_secrets(server.url)}: {refused.message}"
             return Busy(detail) if refused.busy else Fault("connect", refused.reason, detail)
-        self.quote(role, error.said)
+        self.quotes.of(role, error.said)
         stage: Stage = "connect" if error.reason in REASONS["connect"] else "internal"
         return Fault(stage, error.reason, str(error))
 
@@ -245,7 +238,7 @@ class Session:
         try:
             return await self._links[line].send(frame, self._patience_s(line))
         except SendError as error:
-            raise Fault(_STAGES[line.role], error.reason, f"{_NAMES[line.role]}: {error}", line) from error
+            raise Fault(_STAGES[line.role], error.reason, f"{NAMES[line.role]}: {error}", line) from error
 
     def _dispatch(self, arrival: Arrival) -> None:
         line, frame = self._read.get(arrival.connection), arrival.frame
@@ -253,9 +246,13 @@ class Session:
             return
         self._heard[line] = arrival.at
         if isinstance(frame, Ended):
-            self.quote(line.role, frame.said)
+            self.quotes.of(line.role, frame.said)
         wants = len(self._to_do)
-        for step in self._conversations[line].received(frame, arrival.at):
+        steps = [*self._conversations[line].received(frame, arrival.at)]
+        if sum(isinstance(step, _HAVE_A_TIME) for step in steps) > 1:
+            # They have one moment, that of the last.
+            self.stamps.doubt(line.role, arrival.at)
+        for step in steps:
             if isinstance(step, Action):
                 self._to_do.append((line, step))
             else:
@@ -268,19 +265,30 @@ class Session:
                 raise self._ended(line, frame.how)
 
     def _hear(self, line: Line, event: Event, at: int) -> None:
-        event = discreet(event, self._secrets[line.role])
-        self.quote(line.role, words_of(event))
+        event = discreet(event, self.quotes.secrets[line.role])
+        self.quotes.of(line.role, words_of(event))
         if (side := self.sides.get(line)) is not None:
             side.on_event(event, at)
 
     def _ended(self, line: Line, how: str) -> Fault:
-        detail = f"{_NAMES[line.role]} server ended the connection: {self._endings.get(line)}"
+        detail = f"{NAMES[line.role]} server ended the connection: {self._endings.get(line)}"
         return Fault(_STAGES[line.role], how, detail, line)
 
     async def _perform_pending(self) -> None:
         while self._to_do:
             line, action = self._to_do.popleft()
-            await self.perform(line, (action,))
+            try:
+                await self._do_late(line, (action,))
+            except Fault:
+                # What else was to be done there is not to be done to what comes after.
+                self._to_do = deque(each for each in self._to_do if each[0] != line)
+                raise
+
+    async def _do_late(self, line: Line, steps: Iterable[Step]) -> None:
+        """Do what nobody asked for just now. Of a request that waited, or is written again, this is the moment."""
+        written = await self._do(line, steps)
+        if written is not None and (side := self.sides.get(line)) is not None:
+            side.on_written(written)
 
     def _patience_s(self, line: Line) -> float:
         limits = self.plan.target.limits

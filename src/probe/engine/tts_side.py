@@ -24,6 +24,8 @@ from probe.timestamps import NEVER, NS_PER_S
 CROSSING_S = 1.0
 
 Report = Callable[[EventKind, int, Segment], None]
+# Of a run, all of which is kept until it ends: seven minutes at the usual rate.
+MAX_AUDIO_BYTES = 20 * 2**20
 
 
 class TtsSide:
@@ -77,7 +79,9 @@ class TtsSide:
         now = self._session.clock.now()
         # The segment is there before the write: audio may arrive while the write still waits.
         segment = self.segments.speak(chunk_num, text, now)
-        segment.sent = await self._session.perform(self._line, self._conversation.speak(text, now))
+        written = await self._session.perform(self._line, self._conversation.speak(text, now))
+        if written is not None:
+            segment.sent = written
         return segment
 
     async def close(self) -> None:
@@ -132,6 +136,11 @@ class TtsSide:
             case Malformed(detail) if self.owes:
                 raise self._fault("malformed", f"TTS server sent a frame that is not its protocol: {detail}")
 
+    def on_written(self, at: int) -> None:
+        segment = self.segments.pending()
+        if segment is not None and not segment.frames:
+            segment.sent = at
+
     def complaint_as_ending(self) -> str:
         """That the server complained, as the end of a sentence."""
         return f"; before that: {self.complaint}" if self.complaint else ""
@@ -153,6 +162,11 @@ class TtsSide:
         return segment is not self._crossed and at - segment.sent < CROSSING_S * NS_PER_S
 
     def _audio(self, pcm: bytes, at: int) -> None:
+        self._session.audio += len(pcm)
+        if self._session.audio > MAX_AUDIO_BYTES:
+            raise self._fault(
+                "flood", f"the TTS server sent more than {MAX_AUDIO_BYTES // 2**20} MiB of audio in one run"
+            )
         segment = self.segments.audio(pcm, at) if self._ready else None
         if segment is None:
             if not self._ready:

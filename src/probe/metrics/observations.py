@@ -22,6 +22,7 @@ MEASURES = {
     "tts_generation": "tts_gen_time_ms",
     "audio_duration": "audio_duration_ms",
     "playout_gap": "playout_gap_ms",
+    "probe_delay": "probe_delay_ms",
 }
 # What a listener waits for at the start of a turn is the turn's, whichever chunk made the first sound.
 _OF_THE_TURN = {"combined_ttfb": "response_ttfb_ms", "combined_ttfa": "response_ttfa_ms"}

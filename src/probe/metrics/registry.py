@@ -27,7 +27,12 @@ LATENCY_BUCKETS = (
     0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.1, 1.25, 1.5, 2.0, 3.0, 5.0, 10.0,
 )  # fmt: skip
 # A long sentence takes longer to speak than anybody waits for one.
-BUCKETS = dict.fromkeys(MEASURES, LATENCY_BUCKETS) | {"audio_duration": (*LATENCY_BUCKETS, 15.0, 20.0, 30.0, 60.0)}
+# Our own share is small, or a run is suspect.
+DELAY_BUCKETS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5)
+BUCKETS = dict.fromkeys(MEASURES, LATENCY_BUCKETS) | {
+    "audio_duration": (*LATENCY_BUCKETS, 15.0, 20.0, 30.0, 60.0),
+    "probe_delay": DELAY_BUCKETS,
+}
 HELP = {
     "combined_ttfb": "From asking the LLM server to the first byte of audio.",
     "combined_ttfa": "From asking the LLM server to the first audible sample.",
@@ -39,6 +44,7 @@ HELP = {
     "tts_generation": "From handing over the text to the end of the segment.",
     "audio_duration": "Playing time of a segment.",
     "playout_gap": "Silence that a listener hears before a further chunk.",
+    "probe_delay": "How long a chunk's text waited for the probe itself, which is in no other figure.",
 }
 
 

@@ -9,8 +9,9 @@ from urllib.parse import urlsplit
 from msgspec import Struct
 
 from probe.clock import AnchoredClock
-from probe.transport.connection import ConnectError, Endpoint, SendError, connect
+from probe.transport.connection import ConnectError, Endpoint, SendError
 from probe.transport.framing.base import Body, BodyEnd, Ended, Incoming, Request, Response
+from probe.transport.opening import connect
 
 MAX_BYTES = 2**20
 

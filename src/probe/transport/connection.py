@@ -5,30 +5,26 @@ that would delay them.
 """
 
 import asyncio
-import functools
-import ssl
+import math
+import time
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Literal, Protocol, cast
-from urllib.parse import urlsplit
+from typing import Literal, Protocol, cast
 
 from msgspec import Struct, field
 
-from probe.clock import Clock
-from probe.transport import dialing
-from probe.transport.failures import HandshakeRefusedError, said_in, why_not
+from probe.clock import Timeline
+from probe.transport.failures import HandshakeRefusedError
 from probe.transport.framing.base import Ended, Framing, FramingError, Incoming, Outgoing, Refusal
-from probe.transport.framing.table import framing_named
 from probe.transport.stamped_socket import StampedSocket
-from probe.urls import without_secrets
+from probe.transport.stamps import Moments, Stamps
 
 CLOSE_TIMEOUT_S = 1.0
-MAX_CONNECTION_BYTES = 64 * 2**20
+MAX_CONNECTION_BYTES = 32 * 2**20
 # Small frames cost time and hardly any bytes: so many, of 5 ms each, are five minutes of audio.
 MAX_CONNECTION_FRAMES = 2**16
-# What is parsed at once: a read may hold 100,000 empty frames.
-SLICE_BYTES = 2**13
-_DEFAULT_PORTS = {"ws": 80, "wss": 443, "http": 80, "https": 443}
-_WITH_TLS = ("wss", "https")
+# What is parsed at once: a read may hold 100,000 empty frames, each of which takes some 15 us. Where parsing takes
+# longer than so long, the rest waits until the others on the event loop have had their turn.
+SLICE_BYTES, LONGEST_S = 2**10, 0.005
 _BY_US = "by the probe"
 
 
@@ -72,7 +68,9 @@ Deliver = Callable[[int, Incoming], None]
 
 
 class Link(Protocol):
-    """One open connection."""
+    """One open connection, and how well its arrivals are known."""
+
+    stamps: Stamps
 
     async def send(self, frame: Outgoing, timeout_s: float) -> int:
         """Hand a frame to the socket; returns the moment just before the write, in clock nanoseconds.
@@ -88,16 +86,19 @@ class Link(Protocol):
 
 
 class Connection(asyncio.Protocol):
-    """The link of a stamped socket. `unstamped` counts the reads whose arrival the kernel did not stamp."""
+    """The link of a stamped socket. No two frames have the same moment, and none an earlier one than that before it."""
 
-    def __init__(self, framing: Framing, deliver: Deliver, clock: Clock, stamped: StampedSocket) -> None:
-        self.unstamped = 0
+    def __init__(self, framing: Framing, deliver: Deliver, clock: Timeline, stamped: StampedSocket) -> None:
+        self._moments = Moments(clock, self._pass_on)
+        self.stamps = self._moments.stamps
         self._framing = framing
         self._deliver = deliver
         self._clock = clock
         self._socket = stamped
         self._transport: asyncio.Transport
-        self._at = self._received = 0
+        self._received = 0
+        # What was read and waits to be parsed.
+        self._unparsed, self._parsed = b"", 0
         # How it ended, for a person; nothing is delivered any more.
         self._over: str | None = None
         self._opened: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -145,30 +146,57 @@ class Connection(asyncio.Protocol):
         self._look_at_handshake()
 
     def data_received(self, data: bytes) -> None:
-        waited_ns = self._socket.waited_ns()
-        if waited_ns is None:
-            self.unstamped += 1
-            waited_ns = 0
-        self._at = max(self._at, self._clock.now() - waited_ns)
+        self._moments.read(self._socket.arrival, self._socket.since)
         self._received += len(data)
-        try:
-            for start in range(0, len(data), SLICE_BYTES):
-                if self._flooded() is None:
-                    self._hand_over(self._framing.receive(data[start : start + SLICE_BYTES]))
-        except FramingError as error:
-            self._end(Ended(error.how, str(error), error.said))
-        if (flood := self._flooded()) is not None:
-            self._end(Ended("flood", f"more than {flood} on one connection"))
+        # What was not parsed yet is of the read before only where that came through TLS, which reads ahead.
+        self._unparsed = self._unparsed[self._parsed :] + data
+        self._parsed = 0
+        self._parse(LONGEST_S)
+
+    def _parse(self, longest_s: float) -> None:
+        """Parse what was read, for so long. The rest is still of that read: nothing is read until it is parsed."""
+        until = time.monotonic() + longest_s
+        while self._parsed < len(self._unparsed):
+            piece = self._unparsed[self._parsed : self._parsed + SLICE_BYTES]
+            self._parsed += len(piece)
+            self._parse_piece(piece)
+            if self._parsed < len(self._unparsed) and time.monotonic() > until:
+                self._transport.pause_reading()
+                asyncio.get_running_loop().call_soon(self._go_on)
+                return
+        self._moments.read_over()
         self._look_at_handshake()
         self._reply()
 
+    def _go_on(self) -> None:
+        if not self._lost.is_set():
+            self._transport.resume_reading()
+            self._parse(LONGEST_S)
+
+    def _parse_piece(self, piece: bytes) -> None:
+        try:
+            self._hand_over(self._framing.receive(piece))
+        except FramingError as error:
+            self._give_up(Ended(error.how, str(error), error.said))
+        else:
+            if (flood := self._flooded()) is not None:
+                self._give_up(Ended("flood", f"more than {flood} on one connection"))
+
+    def _give_up(self, why: Ended) -> None:
+        self._unparsed, self._parsed = b"", 0
+        self._end(why)
+
     def eof_received(self) -> None:
-        self._at = max(self._at, self._clock.now())
+        # The end of what comes in has no stamp.
+        self._moments.read_end(self._socket.nothing_until())
         self._hand_over(self._framing.receive_eof())
+        self._moments.read_over()
         self._look_at_handshake()
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - whatever it was, the connection is gone
-        self._at = max(self._at, self._clock.now())
+        if self._parsed < len(self._unparsed):
+            self._parse(math.inf)
+        self._moments.read_end(self._socket.since)
         self._lost.set()
         self._takes.set()
         if not self._opened.done():
@@ -187,17 +215,23 @@ class Connection(asyncio.Protocol):
             if isinstance(frame, Ended):
                 self._end(frame)
             elif self._over is None:
-                self._deliver(self._at, frame)
+                self._moments.put(frame)
+
+    def _pass_on(self, at: int, frame: Incoming) -> None:
+        if self._over is None:
+            self._deliver(at, frame)
 
     def _end(self, ended: Ended) -> None:
         """Deliver the end, once, and see to it that it is one. Before the handshake is over it is a failure to open."""
+        self._moments.read_over()
         self._look_at_handshake()
         if not self._opened.done():
             closed = ended.how == "closed"
             failure = ConnectionResetError(ended.detail) if closed else FramingError(ended.detail, ended.said)
             self._opened.set_exception(failure)
         elif self._over is None:
-            self._deliver(self._at, ended)
+            self._moments.put(ended)
+            self._moments.read_over()
         self._over = self._over or ended.detail
         self._reply()
         if ended.how != "closed":
@@ -230,43 +264,8 @@ class Connection(asyncio.Protocol):
     def _write(self, data: bytes) -> int:
         self._socket.forget_writes()
         self._transport.write(data)
-        return self._clock.now() - self._socket.since_write_ns()
+        return self._clock.at(self._socket.wrote) if self._socket.wrote else self._clock.now()
 
     def _reply(self) -> None:
         if reply := self._framing.reply():
             self._transport.write(reply)
-
-
-async def connect(clock: Clock, endpoint: Endpoint, deliver: Deliver, timeout_s: float) -> Connection:
-    """Open a connection, its handshake included, within `timeout_s`. Raises ConnectError with the reason."""
-    try:
-        async with asyncio.timeout(timeout_s):
-            return await _connected(clock, endpoint, deliver)
-    except (OSError, FramingError, HandshakeRefusedError, ValueError) as error:
-        refusal = error.refusal if isinstance(error, HandshakeRefusedError) else None
-        reason, detail = why_not(error, without_secrets(endpoint.url), timeout_s)
-        raise ConnectError(reason, detail, refusal, said_in(error)) from error
-
-
-async def _connected(clock: Clock, endpoint: Endpoint, deliver: Deliver) -> Connection:
-    framing = framing_named(endpoint.framing)(endpoint.url, endpoint.headers)
-    where = urlsplit(endpoint.url)
-    host, port = where.hostname, where.port or _DEFAULT_PORTS.get(where.scheme)
-    if host is None or port is None:
-        raise ValueError("the URL has no host, or no port")
-    stamped = await dialing.connected(host, port)
-    connection = Connection(framing, deliver, clock, stamped)
-    tls: dict[str, Any] = {"ssl": tls_context(), "server_hostname": host} if where.scheme in _WITH_TLS else {}
-    await asyncio.get_running_loop().create_connection(lambda: connection, sock=stamped, **tls)
-    try:
-        await connection.opened()
-    except BaseException:
-        connection.abort()
-        raise
-    return connection
-
-
-@functools.cache
-def tls_context() -> ssl.SSLContext:
-    """Reading the certificates takes tens of milliseconds: once, and outside of every measure."""
-    return ssl.create_default_context()

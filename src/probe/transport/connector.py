@@ -2,8 +2,8 @@
 
 from typing import Protocol
 
-from probe.clock import Clock
-from probe.transport import ask, connection
+from probe.clock import Timeline
+from probe.transport import ask, opening
 from probe.transport.ask import Answer
 from probe.transport.connection import Deliver, Endpoint, Link
 from probe.transport.framing.base import Request
@@ -22,11 +22,11 @@ class Connector(Protocol):
 class SocketConnector:
     """The connector of real servers."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Timeline) -> None:
         self._clock = clock
 
     async def open(self, endpoint: Endpoint, deliver: Deliver, timeout_s: float) -> Link:
-        return await connection.connect(self._clock, endpoint, deliver, timeout_s)
+        return await opening.connect(self._clock, endpoint, deliver, timeout_s)
 
     async def ask(self, endpoint: Endpoint, request: Request, timeout_s: float) -> Answer | None:
         return await ask.ask(endpoint, request, timeout_s)

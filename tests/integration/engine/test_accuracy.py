@@ -61,7 +61,7 @@ async def test_the_onset_is_the_first_audible_sample() -> None:
 
 
 async def test_silences_are_those_of_a_loudspeaker_that_takes_a_sample_at_a_time() -> None:
-    record = await measured([speech(0, samples) for samples in (1000, 9000, 300, 2500)])
+    record = await measured([speech(0, samples) for samples in (1000, 9000, 700, 2500)])
     chunks = record.turns[0].chunks
     arrivals = [[at - ours for at, size in each.frames for _ in range(size // 2)] for each, ours in _without_us(chunks)]
     gaps, dry = _by_sample(arrivals)

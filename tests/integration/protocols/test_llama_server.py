@@ -41,7 +41,7 @@ def load(path: Path, url: str, headers: str, tts_url: str) -> config.Config:
     path.write_text(
         "[targets.t]\nobjective_ms = 60000\nlimits = { connect_s = 60, llm_s = 60, tts_s = 60, run_s = 150 }\n"
         f'[targets.t.llm]\nurl = "{url}/v1"\nmax_tokens = 20\n{headers}[targets.t.tts]\nurl = "{tts_url}"\n'
-        "[courtesy]\nmax_wait_s = 0\n[self_check]\nmax_lag_ms = 10000\n"
+        "[courtesy]\nmax_wait_s = 0\n[self_check]\nmax_lag_ms = 10000\nmax_delay_ms = 10000\nmax_error_ms = 10000\n"
     )
     return config.load(path)
 

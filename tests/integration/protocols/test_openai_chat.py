@@ -22,6 +22,7 @@ from probe.plan import new_plan
 from probe.protocols.http_answers import words_in
 from probe.record import RunRecord
 from probe.reference.faults import Drop, Raw, ScriptedTts, TtsScript
+from probe.tolerance import Tolerance
 
 KEY = "Bearer sk-0123456789"
 # Only bounds a hang.
@@ -39,7 +40,7 @@ def entry(
         f'[targets.t]\nlimits = {{ {shown} }}\n[targets.t.llm]\nurl = "{llm_url}"\nmodel = "m"\n'
         f'headers = {{ authorization = "{KEY}" }}\n[targets.t.tts]\nurl = "{tts_url}"\n'
         f"[scenarios.s]\nturns = {turns}\nturn_pause_s = 0.0\nfirst_pause = {{ sentence_boundary = true }}\n"
-        "[courtesy]\nmax_wait_s = 0.0\n[self_check]\nmax_lag_ms = 10000\n"
+        "[courtesy]\nmax_wait_s = 0.0\n[self_check]\nmax_lag_ms = 10000\nmax_delay_ms = 10000\nmax_error_ms = 10000\n"
     )
     settings = config.load(path)
     (found,) = entries(settings)
@@ -49,7 +50,7 @@ def entry(
 async def run(tmp_path: Path, server: ChatServer, limits: Mapping[str, float] = PATIENT, turns: int = 1) -> RunRecord:
     async with ScriptedTts() as tts:
         found, _ = entry(tmp_path, server.url, tts.url, limits, turns)
-        done = await measure(new_plan(found.target, found.scenario), max_lag_ms=10_000)
+        done = await measure(new_plan(found.target, found.scenario), tolerance=Tolerance(60_000, 60_000, 60_000))
     return RunRecord.from_json(done.record.to_json())
 
 
@@ -171,7 +172,9 @@ async def test_an_answer_that_nobody_wants_any_more_is_left(tmp_path: Path) -> N
     async with serving((HEAD, piece(said("Hello there. ", "And")), STALL)) as server, ScriptedTts() as tts:
         found, _ = entry(tmp_path, server.url, tts.url)
         stop = asyncio.Event()
-        running = asyncio.ensure_future(measure(new_plan(found.target, found.scenario), 10_000, stop=stop))
+        running = asyncio.ensure_future(
+            measure(new_plan(found.target, found.scenario), Tolerance(60_000, 60_000, 60_000), stop=stop)
+        )
         async with asyncio.timeout(60):
             await server.wanted.wait()
             stop.set()

@@ -30,6 +30,7 @@ from probe.measures import measure_run, outcome
 from probe.plan import new_plan
 from probe.record import RunRecord
 from probe.reference.faults import LlmScript, ScriptedLlm, llm
+from probe.tolerance import Tolerance
 
 RATE = 24000
 ONE, TWO = tone(300, RATE), tone(200, RATE)
@@ -56,7 +57,7 @@ async def run(
         )
         (entry,) = entries(config.load(path))
         planned = new_plan(entry.target, entry.scenario)
-        done = await measure(planned, max_lag_ms=60_000, clock=clock, stop=stop)
+        done = await measure(planned, tolerance=Tolerance(60_000, 60_000, 60_000), clock=clock, stop=stop)
     return RunRecord.from_json(done.record.to_json())
 
 

@@ -14,6 +14,7 @@ from probe.plan import new_plan
 from probe.record import RunRecord
 from probe.reference.faults import LlmScript, ScriptedLlm
 from probe.reference.faults.llm import HEALTHY_TURN, LlmTurn, last_chunk
+from probe.tolerance import Tolerance
 
 pytestmark = pytest.mark.servers
 
@@ -48,7 +49,7 @@ async def run(url: str, turn: LlmTurn = HEALTHY_TURN, **options: Any) -> RunReco
             objective_ms=100_000,
         )
         planned = new_plan(target.record("others"), ScenarioConfig.of().record("default"))
-        return (await measure(planned, max_lag_ms=60_000)).record
+        return (await measure(planned, tolerance=Tolerance(60_000, 60_000, 60_000))).record
 
 
 @pytest.mark.parametrize(

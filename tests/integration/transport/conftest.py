@@ -5,7 +5,7 @@ import ssl
 import pytest
 import trustme
 
-from probe.transport import connection
+from probe.transport import opening
 
 
 @pytest.fixture(params=["plain", "tls"])
@@ -20,5 +20,5 @@ def tls(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> ssl.
     )
     authority.issue_cert("127.0.0.1").configure_cert(theirs)
     authority.configure_trust(ours)
-    monkeypatch.setattr(connection, "tls_context", lambda: ours)
+    monkeypatch.setattr(opening, "tls_context", lambda: ours)
     return theirs

@@ -24,10 +24,10 @@ from probe.reference.faults import (
 from probe.reference.faults import Binary as SendBinary
 from probe.reference.faults import Text as SendText
 from probe.timestamps import NS_PER_S
+from probe.transport import stamped_socket
 from probe.transport.connection import Connection, SendError
 from probe.transport.framing.base import Binary, Body, BodyEnd, Ended, Request, Response, Text
 from probe.transport.framing.base import Raw as RawBytes
-from probe.transport.stamped_socket import StampedSocket
 
 
 async def test_each_frame_is_delivered_once_with_the_time_of_its_arrival() -> None:
@@ -125,12 +125,12 @@ async def test_text_that_is_not_utf8_is_left_to_the_codec() -> None:
 async def test_reads_without_a_stamp_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     client = Client()
     async with ScriptedTts(script(SendText("one"))) as server:
-        monkeypatch.setattr(StampedSocket, "waited_ns", lambda _socket: None)
+        monkeypatch.setattr(stamped_socket, "_stamp", lambda _messages: 0)
         link = await client.open(server.url)
         before = client.clock.now()
         arrival = await client.next()
         assert isinstance(link, Connection)
-        assert 1 <= link.unstamped <= 2
+        assert 1 <= link.stamps.unstamped <= 2
         assert abs(arrival.at - before) < 5 * NS_PER_S
         await link.close()
 
@@ -155,11 +155,11 @@ async def test_http_requests_go_after_each_other_and_the_last_is_the_end(tls: ss
         asked = await link.send(Request("GET", "/one"), 5)
         head, *rest = [await client.next() for _ in range(3)]
         assert isinstance(head.frame, Response) and head.frame.status == 200
-        assert [each.frame for each in rest] == [Body(b"ab"), BodyEnd()]
+        assert [each.frame for each in rest] == [Body(b"ab", begins=True), BodyEnd()]
         assert asked <= head.at <= rest[0].at <= rest[1].at
         await link.send(Request("GET", "/two"), 5)
         assert (await client.frames(4))[1:] == [
-            Body(b"ab"),
+            Body(b"ab", begins=True),
             BodyEnd(),
             Ended("closed", "after its response, as it announced"),
         ]

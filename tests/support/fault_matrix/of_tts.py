@@ -71,6 +71,10 @@ def _sound(name: str, injected: str, reason: str, steps: Steps, **parts: Any) ->
     return _row(name, injected, reason, steps, **(values | parts))
 
 
+def _doubtful(name: str, injected: str, *segments: Steps, **parts: Any) -> Row:
+    return _harmless(name, injected, *segments, **({"outcome": "suspect"} | parts))
+
+
 def _stall(ms: int) -> Row:
     steps = (*SPEECH, Wait(ms / 1000), *SPEECH)
     return _harmless(f"stall-{ms}", f"a stall of {ms} ms inside a marked segment", steps)
@@ -132,7 +136,7 @@ NEWER = (
          SPEECH, (*SPEECH, Stall()), reached="second segment", say="no done"),
     _row("stall-for-ever-unmarked", "silence in the middle of the last segment, and no done", "timeout",
          (*SPEECH, Stall()), generation="older", llm=ONE_CHUNK, reached="segment"),
-    _harmless("drip", "frames of one byte", tts.pcm(audio.tone(20), size=1)),
+    _harmless("drip", "frames of one byte", tts.pcm(audio.tone(80), size=1)),
     _harmless("slow-drip", "a frame of forty samples every 10 ms", tts.pcm(audio.tone(60), size=80, gap=0.01)),
     _harmless("priming-frame", "20 ms of silence at once, the speech later",
               (*tts.pcm(audio.silence(20)), *tts.speech(200, first=0.1))),
@@ -259,8 +263,37 @@ NEWER = (
     _harmless("contradicting-duration", "a duration that contradicts the bytes", (*SPEECH,), outcome="suspect",
               after_segment=(Json({"type": "segment_complete", "segment": 1, "audio_ms": 5000}),),
               say="sample_rate"),
-    _harmless("base64", "base64 in binary frames", tts.pcm(base64.b64encode(audio.tone(300))), outcome="suspect",
-              say="its audio is text"),
+    _sound("base64", "base64 in binary frames", "text", tts.pcm(base64.b64encode(audio.tone(300)))),
+    _sound("json-as-audio", "an error as JSON in a binary frame", "text", (Binary(b'{"error": "CUDA out of memory"}'),),
+           without=("leading_silence_ms", "combined_ttfa_ms")),
+    _sound("page-as-audio", "a page that says what went wrong, as audio", "text",
+           tts.pcm(b"<html><body>502 Bad Gateway</body></html>" * 30)),
+    _sound("hiss", "hiss at -20 dBFS", "noise", tts.pcm(audio.hiss(1000, -20))),
+    _sound("quiet-hiss", "hiss at -60 dBFS, and nothing else", "noise", tts.pcm(audio.hiss(1000, -60)),
+           without=("leading_silence_ms", "combined_ttfa_ms")),
+    _sound("hum", "mains hum", "hum", tts.pcm(audio.hum(1000))),
+    _sound("clicks", "a click every 50 ms", "clicks", tts.pcm(audio.clicks(1000)),
+           without=("leading_silence_ms", "combined_ttfa_ms")),
+    _sound("one-sample", "one sample", "too_short", tts.pcm(b"\xb8\x0b"),
+           without=("leading_silence_ms", "combined_ttfa_ms")),
+    _sound("twenty-ms", "20 ms of sound for a text", "too_short", tts.pcm(audio.tone(20))),
+    _sound("a-minute", "a minute of sound for two words", "too_long", tts.pcm(audio.tone(60_000), size=10**6)),
+    _doubtful("long-for-its-text", "twelve seconds of sound for two words", tts.pcm(audio.tone(12_000), size=10**6),
+              say="more than a voice needs"),
+    _doubtful("hardly-any-sound", "40 ms of sound for a long word", tts.pcm(audio.tone(40)),
+              llm=llm_says(llm.last_chunk(" Incomprehensibilities.")), reached="segment",
+              say="less than a voice can do"),
+    _doubtful("inaudible", "speech at -60 dBFS", tts.pcm(audio.tone(300, amplitude=40)), say="audible level",
+              without=("leading_silence_ms", "combined_ttfa_ms")),
+    _doubtful("steady-note", "the same note for four seconds", tts.pcm(audio.tone(4000), size=10**5),
+              say="one steady note"),
+    _doubtful("stereo", "two channels, taken for one", tts.pcm(audio.stereo(audio.tone(300))), say="come in pairs"),
+    _doubtful("rf64-header", "the header of an RF64 file in front of the samples",
+              (Binary(b"RF64\xff\xff\xff\xffWAVEds64" + bytes(40)), *SPEECH), say="RF64 header"),
+    _doubtful("second-header", "the header of another WAV file between the samples",
+              (*SPEECH, Binary(b"RIFF\x24\0\0\0WAVEfmt " + bytes(28)), *SPEECH), say="header of another file"),
+    _doubtful("wav-trailer", "a WAV file's titles behind the samples",
+              (*SPEECH, Binary(b"LIST\x1a\0\0\0INFOISFT\x0e\0\0\0Lavf60.16.100\0")), say="titles"),
     _harmless("no-duration", "a marker without a duration", after_segment=(Json({"type": "segment_complete"}),)),
 )  # fmt: skip
 

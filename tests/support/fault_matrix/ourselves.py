@@ -56,6 +56,27 @@ def loop_blocked(stage: Stage) -> Any:
     return once_asked(stage, lambda: time.sleep(PAUSE_S))
 
 
+@asynccontextmanager
+async def loop_blocked_unstamped(stage: Stage) -> AsyncIterator[None]:
+    """On a system whose kernel does not stamp what arrives."""
+    with patch("probe.transport.stamped_socket._stamp", lambda _messages: 0):
+        async with loop_blocked(stage):
+            yield
+
+
+@asynccontextmanager
+async def text_held_up(stage: Stage) -> AsyncIterator[None]:
+    """The loop is blocked just as a text is complete."""
+
+    async def wait() -> None:
+        await stage.llm.log.until(lambda entry: entry.direction == "out" and b'"paused"' in entry.data)
+        asyncio.get_running_loop().call_soon(time.sleep, PAUSE_S)
+
+    waiting = asyncio.ensure_future(wait())
+    yield
+    await waiting
+
+
 def interrupted(stage: Stage) -> Any:
     return once_asked(stage, stage.stop.set)
 
@@ -231,14 +252,18 @@ def _row(name: str, injected: str, sabotage: Any, **parts: Any) -> Row:
     return Row(name=name, injected=injected, sabotage=sabotage, **(values | parts))
 
 
-STRICT = "[self_check]\nmax_lag_ms = 200"
+STRICT = "[self_check]\nmax_lag_ms = 200\nmax_delay_ms = 200\nmax_error_ms = 60_000"
 INTERNAL = {"outcome": "failed", "stage": "internal"}
 
 ROWS = (
-    _row("loop-blocked", "the event loop is blocked for 300 ms, with 200 ms allowed", loop_blocked, settings=STRICT,
-         outcome="suspect", say="event-loop lag"),
-    _row("long-collection", "a garbage collection of 300 ms, with 200 ms allowed", long_collection, settings=STRICT,
-         outcome="suspect", say="garbage collection"),
+    _row("loop-blocked", "the event loop is blocked for 300 ms while arrivals are stamped", loop_blocked,
+         settings=STRICT),
+    _row("loop-blocked-unstamped", "the same where the kernel stamps nothing, with 200 ms allowed",
+         loop_blocked_unstamped, settings=STRICT, outcome="suspect", say="event-loop lag"),
+    _row("long-collection", "a garbage collection of 300 ms while arrivals are stamped", long_collection,
+         settings=STRICT),
+    _row("text-held-up", "the event loop is blocked for 300 ms as a text is complete, with 200 ms allowed",
+         text_held_up, settings=STRICT, outcome="suspect", say="the probe held up a sound"),
     _row("clock-stepped", "the wall clock is set back by an hour", clock_stepped),
     _row("out-of-descriptors", "the process is out of file descriptors", no_descriptors, **INTERNAL,
          reason="error", reached="nothing", say="Too many open files"),

@@ -57,7 +57,7 @@ PATIENCE_S = 30.0
 COUNTED = re.compile(r"^voice_probe_runs_total\{.*\} [1-9]", re.MULTILINE)
 # What a row's own settings replace.
 SETTINGS = {
-    "[self_check]": "max_lag_ms = 60_000",
+    "[self_check]": "max_lag_ms = 60_000\nmax_delay_ms = 60_000\nmax_error_ms = 60_000",
     "[courtesy]": "enabled = false",
 }
 

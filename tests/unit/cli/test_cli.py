@@ -21,6 +21,7 @@ from probe.cli import main
 from probe.cli.interrupt import Interrupt
 from probe.record import Plan, RunRecord, Scenario, Target
 from probe.report import audio_file
+from probe.tolerance import Tolerance
 
 HEAVY = ("msgspec", "asyncio", "websockets", "opentelemetry", "prometheus_client", "numpy")
 URL = "expected ws://HOST:PORT/PATH or wss://HOST/PATH"
@@ -67,7 +68,7 @@ def plans(monkeypatch: pytest.MonkeyPatch) -> list[Plan]:
 def executing(monkeypatch: pytest.MonkeyPatch, made: RunRecord) -> list[Plan]:
     planned: list[Plan] = []
 
-    def execute(plan: Plan, max_lag_ms: float, live: Any) -> RunRecord:  # noqa: ARG001 - what it stands for
+    def execute(plan: Plan, tolerance: Tolerance, live: Any) -> RunRecord:  # noqa: ARG001 - what it stands for
         planned.append(plan)
         return replace(made, plan=plan)
 

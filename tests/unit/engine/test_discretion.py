@@ -12,13 +12,14 @@ from runs import plan
 from probe.clock import Clock
 from probe.engine import runner
 from probe.engine.discretion import discreet, secrets_of, without
-from probe.engine.session import MAX_QUOTES, Session
+from probe.engine.quotes import MAX_QUOTES, Quotes
 from probe.protocols.base import ChunkEnd, Malformed, Ready, Refused
 from probe.protocols.registry import chosen
 from probe.record import Event as ProgressEvent
 from probe.record import Role, RunRecord, ServerPlan
 from probe.transport.connection import ConnectError, Deliver, Endpoint
 from probe.transport.framing.base import Body, BodyEnd, Ended, Incoming, Outgoing, Request, Response
+from probe.transport.stamps import Stamps
 
 NOT_ACCEPTED = "it does not accept the credentials that it was sent"
 KEY = "sk-0123456789"
@@ -99,15 +100,15 @@ def test_credentials_are_left_out_of_an_error_of_our_own(virtual: Any) -> None:
     assert said.startswith("voice-probe: … xxx") and said.endswith("x…") and len(said) < 330
 
 
-def test_a_server_that_complains_all_the_time_is_quoted_only_so_often(virtual: Any) -> None:
-    session = Session(PLAN, chosen(PLAN.target), {}, Network(virtual.clock, {}), virtual.clock, runner.ignore)
+def test_a_server_that_complains_all_the_time_is_quoted_only_so_often() -> None:
+    quotes = Quotes(PLAN.target.servers)
     for number in range(100):
-        session.quote("llm", f"complaint {number}")
-        session.quote("llm", f"complaint {number}")
-    session.quote("tts", "")
-    session.quote_error(ZeroDivisionError())
+        quotes.of("llm", f"complaint {number}")
+        quotes.of("llm", f"complaint {number}")
+    quotes.of("tts", "")
+    quotes.of_ours(ZeroDivisionError())
     # The first ones, and the last.
-    assert session.said == [f"LLM server: complaint {number}" for number in (*range(MAX_QUOTES - 1), 99)]
+    assert quotes.all == [f"LLM server: complaint {number}" for number in (*range(MAX_QUOTES - 1), 99)]
 
 
 def test_a_complaint_that_is_no_failure_is_kept_and_shown_as_it_happens(virtual: Any) -> None:
@@ -171,6 +172,7 @@ class Talking:
         self._clock = clock
         self._deliver = deliver
         self._answer = answer
+        self.stamps = Stamps()
 
     async def send(self, frame: Outgoing, timeout_s: float) -> int:
         del frame, timeout_s

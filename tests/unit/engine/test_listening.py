@@ -18,6 +18,6 @@ async def test_a_long_segment_holds_up_nobody() -> None:
             await asyncio.sleep(0)
 
     ticking = asyncio.ensure_future(tick())
-    assert await judge._listen(samples, RATE) == audio.listen(samples, RATE)
+    assert await judge._listen(bytearray(samples), RATE) == audio.listen(samples, RATE)
     ticking.cancel()
-    assert ticks >= 6 * RATE // audio.BLOCK
+    assert ticks >= 6 * audio.BLOCKS_PER_S // 4

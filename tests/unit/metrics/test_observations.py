@@ -27,6 +27,7 @@ def test_the_first_chunk_and_a_further_one() -> None:
         "tts_ttfb": [pytest.approx(0.2)],
         "tts_generation": [pytest.approx(0.221)],
         "audio_duration": [pytest.approx(1.0)],
+        "probe_delay": [pytest.approx(0)],
     }
     assert found["next"].keys() == MEASURES.keys() - {"llm_ttfat"}, "nothing was said of an answer's first token"
     assert found["next"]["combined_ttfb"] == [pytest.approx(0.4)]
@@ -36,7 +37,9 @@ def test_the_first_chunk_and_a_further_one() -> None:
 def test_an_answer_of_one_request_has_latencies_from_it_at_its_start_alone() -> None:
     found = by_position(free_running())
     assert found["first"]["llm_ttfat"] == [pytest.approx(0.08)]
-    assert found["next"].keys() == {"tts_wait", "tts_ttfb", "tts_generation", "audio_duration", "playout_gap"}
+    assert found["next"].keys() == MEASURES.keys() - {
+        "combined_ttfb", "combined_ttfa", "llm_ttft", "llm_ttfat", "llm_generation",
+    }  # fmt: skip
     assert found["next"]["tts_wait"] == [pytest.approx(0.142), pytest.approx(0.07)]
 
 

@@ -1,12 +1,14 @@
 """What a connection asks of its transport, event by event, without a socket."""
 
 import asyncio
+from itertools import pairwise
 from typing import Any, cast
 
 import pytest
 from framings import HEADERS
 
 from probe.reference.faults import wire
+from probe.transport import connection
 from probe.transport.connection import Connection
 from probe.transport.failures import HandshakeRefusedError
 from probe.transport.framing.base import Ended, FramingError, Incoming, Text
@@ -17,17 +19,26 @@ class Clock:
     """One that stands still, unless it is told to step."""
 
     def __init__(self) -> None:
-        self.at = 1_000
+        self.time = 1_000
 
     def now(self) -> int:
-        return self.at
+        return self.time
+
+    def at(self, monotonic_ns: int) -> int:
+        return monotonic_ns
 
 
 class Socket:
-    waited: int | None = 0
+    """`wrote` is what a stamped socket has noted of its last write."""
 
-    def waited_ns(self) -> int | None:
-        return self.waited
+    arrival: int | None = 0
+    since = 0
+    wrote = 0
+
+    def nothing_until(self) -> int:
+        return self.since
+
+    def forget_writes(self) -> None: ...
 
 
 class Transport:
@@ -44,6 +55,12 @@ class Transport:
 
     def abort(self) -> None:
         self.calls.append("abort")
+
+    def pause_reading(self) -> None:
+        self.calls.append("pause")
+
+    def resume_reading(self) -> None:
+        self.calls.append("resume")
 
 
 class Scene:
@@ -64,13 +81,68 @@ class Scene:
         return self
 
 
-async def test_a_stamp_never_goes_back() -> None:
+async def test_a_moment_never_goes_back_and_is_nobody_elses() -> None:
     scene = await Scene().opened()
-    for at, waited in ((2_000, 100), (2_050, 1_000), (2_060, None), (2_070, 5)):
-        scene.clock.at, scene.socket.waited = at, waited
+    for time, arrival in ((2_000, 1_900), (2_050, 1_050), (2_060, None), (2_070, 2_065)):
+        scene.clock.time, scene.socket.arrival = time, arrival
         scene.connection.data_received(wire.frame(wire.TEXT, b"x"))
-    assert [at for at, _ in scene.frames] == [1_900, 1_900, 2_060, 2_065]
-    assert scene.connection.unstamped == 1
+    assert [at for at, _ in scene.frames] == [1_900, 1_901, 2_060, 2_065]
+    assert scene.connection.stamps.unstamped == 1
+
+
+async def test_a_request_has_the_moment_that_the_socket_noted() -> None:
+    """A second look at a clock may come late: the write would be before what triggered it, or after its answer."""
+    scene = await Scene().opened()
+    scene.clock.time, scene.socket.wrote = 9_000, 7_000
+    assert await scene.connection.send(Text(b"x"), 5) == 7_000
+
+
+MS = 1_000_000
+
+
+async def test_of_several_frames_in_a_read_all_but_the_last_may_have_come_earlier() -> None:
+    scene = await Scene().opened()
+    scene.socket.arrival, scene.socket.since = 30 * MS, 10 * MS
+    scene.connection.data_received(b"".join(wire.frame(wire.TEXT, each) for each in (b"a", b"b", b"c")))
+    scene.socket.arrival, scene.socket.since = 50 * MS, 49 * MS
+    scene.connection.data_received(wire.frame(wire.TEXT, b"d") * 2)
+    assert [at for at, _ in scene.frames] == [30 * MS, 30 * MS + 1, 30 * MS + 2, 50 * MS, 50 * MS + 1]
+    assert scene.connection.stamps.vague == {30 * MS: 10 * MS, 30 * MS + 1: 10 * MS}, "what is known to 1 ms is known"
+    scene.connection.stamps.doubt(30 * MS + 2)
+    assert scene.connection.stamps.vague[30 * MS + 2] == 10 * MS, "it held several things itself"
+
+
+async def test_what_takes_long_to_parse_gives_the_others_on_the_loop_their_turn(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(connection, "LONGEST_S", 0.0)
+    scene = await Scene().opened()
+    scene.socket.arrival = 7_000
+    scene.connection.data_received(wire.frame(wire.BINARY, b"") * 2000)
+    seen = [len(scene.frames)]
+    while len(scene.frames) < 2000:
+        assert scene.transport.calls[-1] == "pause", "what is read meanwhile would have the moment of another read"
+        await asyncio.sleep(0)
+        seen.append(len(scene.frames))
+    assert max(after - before for before, after in pairwise([0, *seen])) <= connection.SLICE_BYTES // 2
+    assert [at for at, _ in scene.frames] == [*range(7_000, 9_000)]
+    assert scene.transport.calls[-1] == "resume"
+
+
+async def test_what_was_read_before_the_connection_was_lost_is_delivered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connection, "LONGEST_S", 0.0)
+    scene = await Scene().opened()
+    scene.connection.data_received(wire.frame(wire.BINARY, b"") * 2000)
+    scene.connection.connection_lost(None)
+    await asyncio.sleep(0)
+    assert len(scene.frames) == 2001 and isinstance(scene.frames[-1][1], Ended)
+
+
+async def test_the_end_of_a_connection_may_have_come_before_it_was_read() -> None:
+    scene = await Scene().opened()
+    scene.clock.time, scene.socket.since = 40 * MS, 12 * MS
+    scene.connection.connection_lost(None)
+    assert scene.connection.stamps.vague == {40 * MS: 12 * MS}
 
 
 async def test_a_close_frame_is_answered_and_then_the_socket_closed() -> None:

@@ -12,7 +12,7 @@ import pytest
 from probe.clock import AnchoredClock
 from probe.timestamps import NEVER
 from probe.transport.framing.base import Text
-from probe.transport.inbox import Arrival, Inbox
+from probe.transport.inbox import TAKEN_AT_ONCE, Arrival, Inbox
 
 
 def arrival(at: int) -> Arrival:
@@ -29,6 +29,28 @@ def test_what_has_arrived_is_returned_in_order_even_when_the_time_is_over(virtua
         return [None if (each := await inbox.get(now - 10)) is None else each.at for _ in range(3)]
 
     assert virtual.run(read()) == [now - 2, now - 1, None]
+
+
+def test_a_flood_of_arrivals_leaves_the_event_loop_its_turns(virtual: Any) -> None:
+    inbox = Inbox(virtual.clock)
+    turns = 0
+
+    async def others() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    async def read() -> None:
+        for at in range(10 * TAKEN_AT_ONCE):
+            inbox.put(arrival(at))
+        ticking = asyncio.ensure_future(others())
+        for _ in range(10 * TAKEN_AT_ONCE):
+            await inbox.get(NEVER)
+        ticking.cancel()
+
+    virtual.run(read())
+    assert turns >= 8
 
 
 @pytest.mark.parametrize("wait_ns", [1, 999, 150_000_001, 10_000_000_000])

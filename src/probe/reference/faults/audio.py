@@ -36,6 +36,25 @@ def hiss(ms: float, dbfs: float) -> bytes:
     return array("h", (round(chance.gauss(0, level)) for _ in range(_samples(ms)))).tobytes()
 
 
+def hum(ms: float) -> bytes:
+    """Make mains hum: 50 Hz with two harmonics."""
+    angles = (2 * math.pi * 50 * sample / RATE for sample in range(_samples(ms)))
+    return array(
+        "h", (round(4000 * math.sin(a) + 2000 * math.sin(2 * a) + 1000 * math.sin(3 * a)) for a in angles)
+    ).tobytes()
+
+
+def clicks(ms: float, *, every_ms: float = 50) -> bytes:
+    """Make clicks of two samples with digital silence between them."""
+    period = _samples(every_ms)
+    return array("h", ({0: 20_000, 1: -20_000}.get(sample % period, 0) for sample in range(_samples(ms)))).tobytes()
+
+
+def stereo(pcm: bytes) -> bytes:
+    """Make two channels that say the same."""
+    return array("h", (sample for sample in array("h", pcm) for _ in range(2))).tobytes()
+
+
 def frames(pcm: bytes, size: int = FRAME_BYTES) -> list[bytes]:
     return [pcm[start : start + size] for start in range(0, len(pcm), size)]
 

@@ -97,7 +97,9 @@ class Connection:
 
     def abort(self) -> None:
         """End the TCP connection at once; what was written and not yet taken is lost."""
-        self._writer.transport.abort()
+        # asyncio has no loop any more for a transport that is gone already.
+        with suppress(AttributeError):
+            self._writer.transport.abort()
         self._gone.set()
 
     async def receive(self) -> None:

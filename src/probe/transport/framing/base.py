@@ -48,9 +48,13 @@ class Response(Struct, frozen=True):
 
 
 class Body(Struct, frozen=True):
-    """A piece of an HTTP response's body, as it came in."""
+    """A piece of an HTTP response's body, as it came in.
+
+    `begins`: the server began to write something here; what is not known to begin may be the rest of the piece before.
+    """
 
     data: bytes
+    begins: bool = False
 
 
 class BodyEnd(Struct, frozen=True):

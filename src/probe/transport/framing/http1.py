@@ -93,13 +93,18 @@ class Http1:
         return b"".join(part or b"" for part in parts)
 
     def _read(self) -> Iterator[Incoming]:
-        """What can be read by now. The pieces of a body that came in together are one: a chunk may be a byte."""
+        """What can be read by now. Of a body that is the first chunk, and all others in one: a chunk may be a byte."""
         pieces: list[bytes] = []
+        begins = whole = False
         while isinstance(event := self._next(), h11.Data | h11.InformationalResponse):
             if isinstance(event, h11.Data):
+                if pieces and event.chunk_start and not whole:
+                    yield Body(b"".join(pieces), begins)
+                    pieces, whole = [], True
+                begins = event.chunk_start if not pieces else begins
                 pieces.append(bytes(event.data))
         if pieces:
-            yield Body(b"".join(pieces))
+            yield Body(b"".join(pieces), begins)
         match event:
             case h11.Response():
                 self._answering = True

@@ -473,23 +473,6 @@ def test_a_duration_that_contradicts_the_bytes_is_doubted() -> None:
     ]
 
 
-@pytest.mark.parametrize(
-    ("pcm", "doubted"),
-    [
-        (b'{"error": "out of memory", "detail": "the GPU has no room for another voice"}', True),
-        (b"x" * 64, False),
-        (bytes(100), False),
-        (b"\x01\x00" * 100, False),
-    ],
-)
-def test_text_is_no_sound(pcm: bytes, doubted: bool) -> None:
-    stream = Stream()
-    stream.speak(0)
-    stream.segments.audio(pcm, at(500))
-    stream.finish(1000)
-    assert bool(stream.doubts) == doubted
-
-
 def slow_or_kept(generated: int | None, second_burst: float = 5100) -> Stream:
     """Two one-word texts given up after two seconds each, a longer one; then three bursts of audio."""
     stream = Stream()

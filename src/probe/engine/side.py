@@ -1,0 +1,19 @@
+"""What a session needs of one server's part in a turn."""
+
+from typing import Protocol
+
+from probe.protocols.base import Event
+
+
+class Side(Protocol):
+    """One server's part in the turn that goes on."""
+
+    @property
+    def owes(self) -> bool:
+        """Whether something is due, so that the end of the connection is a fault."""
+
+    def on_event(self, event: Event, at: int) -> None:
+        """Take what the server said. May raise Fault and Busy."""
+
+    def on_written(self, at: int) -> None:
+        """A request was written later than it was asked for, or again: where nothing has answered it, it was then."""
