@@ -24,12 +24,15 @@ from pathlib import Path
 from runs import record
 from probe.history.writer import History, Retention
 
+def say(text):
+    os.write(1, f"{text}\\n".encode())  # in one piece: two processes write here
+
 def keep(state_dir, number, megabytes):
     kept = History(Path(state_dir), Retention(megabytes=float(megabytes)), count_spans=lambda _record: 8)
     while True:
         run = record(number)
         kept.append(run)
-        print(run.plan.run_id, flush=True)
+        say(run.plan.run_id)
         kept.prune(run.ended)
         kept.mark_sent([run.plan.run_id])
         number += 1
@@ -38,9 +41,9 @@ for line in sys.stdin:
     state_dir, number, megabytes = line.rstrip("\\n").split("\\t")
     if not (writer := os.fork()):
         keep(state_dir, int(number), megabytes)
-    print("begun", writer, flush=True)
+    say(f"begun {writer}")
     os.waitpid(writer, 0)
-    print("ended", flush=True)
+    say("ended")
 """
 # After how many kills SQLite looks at every page: that takes as long as the file is large.
 CHECKED_WHOLE = 20
