@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 from probe.drift.fingerprint import Fingerprint
 from probe.drift.series import Point, point
+from probe.history import salvage
 from probe.history.file import (
     BUSY_TIMEOUT_S,
     FILE_NAME,
@@ -28,7 +29,8 @@ PAGE = 100
 class HistoryReader:
     """A reader's connection: opened read-only, so that it can't disturb the daemon. For one thread.
 
-    Of several runs, one that can't be read is left out, and noted in `unreadable`.
+    Of several runs, one that can't be read is left out, and noted in `unreadable`: by its id or, where its page of the
+    file is damaged, by the number of its row.
     """
 
     def __init__(self, state_dir: Path) -> None:
@@ -49,13 +51,13 @@ class HistoryReader:
         """Runs, oldest first. `since` is nanoseconds since the epoch; `limit` keeps the newest so many."""
         wanted = {"started >= ?": since, "target = ?": target, "scenario = ?": scenario}
         given = {clause: value for clause, value in wanted.items() if value is not None}
-        where = " AND ".join(given) or "TRUE"
-        query = (
-            f"SELECT run_id, record FROM runs WHERE seq IN (SELECT seq FROM runs WHERE {where}"  # noqa: S608 - our own clauses
-            " ORDER BY seq DESC LIMIT ?) ORDER BY seq"
-        )
         with explained(self.path):
-            for run_id, blob in self._db.execute(query, (*given.values(), -1 if limit is None else limit)):
+            rows = salvage.rows(self._db, given, limit)
+            for row in rows:
+                if isinstance(row, salvage.Lost):
+                    self.unreadable[f"row {row.seq}"] = None
+                    continue
+                run_id, blob = row
                 try:
                     record = decode(blob, run_id)
                 except UnreadableRunError:
