@@ -157,7 +157,7 @@ switch_to() {
     owns_command || say "$COMMAND is another program and stays; use $CURRENT/bin/probe"
     if ! is_in_place "$version"; then
         act "make $version the one that runs, as $UNIT" put_in_place "$version"
-    elif is_active; then
+    elif is_active && runs_as "$version"; then
         say "it runs: nothing to do"
         return
     fi

@@ -8,6 +8,13 @@ readonly BACKOFF_SYSTEMD=254
 
 is_active() { systemctl is-active --quiet "$UNIT"; }
 
+# runs_as VERSION: an installer that was killed may have put a version in place, and not have started it.
+runs_as() {
+    local process
+    process=$(systemctl show --property=MainPID --value "$UNIT")
+    tr '\0' '\n' 2>/dev/null <"/proc/$process/cmdline" | grep -q "^$PREFIX/versions/$1/"
+}
+
 # It was disabled on purpose: an upgrade does not start it.
 is_disabled() { [[ $(systemctl is-enabled "$UNIT" 2>/dev/null) == disabled ]]; }
 

@@ -4,12 +4,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from installed import INSTALL_S, UNIT, Installed, install, until
+from installed import INSTALL, INSTALL_S, UNIT, Installed, install, until
 from nspawn import CHECKOUT, booted
 from scripted import servers
 
 ROOT = Path(__file__).parents[2]
 NEWER = "9.5.0"
+CURRENT = "/opt/voice-probe/current"
 # Bash sources this first. DEBUG comes before each simple command, in functions, too; a subshell is one step.
 KILLER = "/srv/killer.sh"
 KILL = """
@@ -18,7 +19,6 @@ set -o functrace
 step=0
 trap '[[ $BASHPID != $$ ]] || ((++step != KILL_AT)) || { echo "$BASH_COMMAND" >/srv/killed; kill -9 $$; }' DEBUG
 """
-MOST_STEPS = 400
 
 
 @pytest.fixture(scope="module")
@@ -28,12 +28,13 @@ def installed(pytestconfig: pytest.Config) -> Iterator[Installed]:
         yield install(machine, both)
 
 
-def newer(installed: Installed) -> str:
-    """A newer version's checkout; returns its install.sh."""
+def newer(installed: Installed, version: str = NEWER) -> str:
+    """A newer version's checkout, the old one running; returns its install.sh."""
+    installed.machine.run(INSTALL, seconds=INSTALL_S)
     installed.machine.sh(
-        "mkdir -p /srv/newer"
+        "rm -rf /srv/newer; mkdir -p /srv/newer"
         f" && cd {CHECKOUT} && cp -r pyproject.toml README.md LICENSE src requirements deploy /srv/newer"
-        f" && sed -i 's/^version = .*/version = \"{NEWER}\"/' /srv/newer/pyproject.toml"
+        f" && sed -i 's/^version = .*/version = \"{version}\"/' /srv/newer/pyproject.toml"
     )
     installed.machine.path(KILLER).write_text(KILL)
     return "/srv/newer/deploy/install.sh"
@@ -49,37 +50,82 @@ def killed_before(installed: Installed, script: str, step: int) -> str:
     return killed
 
 
-def assert_something_runs(installed: Installed, old: str) -> None:
-    """It runs as it is, and after a reboot it would: what is on disk is one version as a whole."""
-    assert installed.shows("ActiveState") == "active"
-    version = installed.machine.run("probe", "--version")
-    assert old in version or NEWER in version
-    installed.machine.run("systemctl", "daemon-reload")
-    installed.systemctl("restart")
-    assert installed.shows("ActiveState") == "active"
-    assert installed.machine.run("systemctl", "is-enabled", UNIT).strip() == "enabled"
+class Killed:
+    """The commands before which it was killed, and what was found each time."""
+
+    def __init__(self, installed: Installed, script: str) -> None:
+        self.commands: list[str] = []
+        self._installed = installed
+        self._script = script
+        self._old = installed.machine.run("readlink", CURRENT).strip()
+        self._seen = ""
+
+    def before(self, step: int) -> bool:
+        """Kill it there, and look; False where it ended by itself."""
+        command = killed_before(self._installed, self._script, step)
+        self.commands += filter(None, [command])
+        self._look()
+        return bool(command)
+
+    def is_built(self) -> bool:
+        return bool(self._installed.machine.sh(f"ls -d /opt/voice-probe/versions/{NEWER}-*/complete || true").strip())
+
+    def go_back(self) -> None:
+        """Have the old version run, the new one being there as it is."""
+        if self._installed.machine.run("readlink", CURRENT).strip() != self._old:
+            said = self._installed.machine.run(INSTALL, seconds=INSTALL_S)
+            assert "is running" in said
+
+    def _look(self) -> None:
+        """A service runs, and does so after a reboot: what is on disk is one version as a whole."""
+        machine = self._installed.machine
+        assert self._installed.shows("ActiveState") == "active"
+        # It fails where one of them is not there.
+        state = machine.sh(f"set -e; readlink {CURRENT}; sha256sum /etc/systemd/system/{UNIT} /usr/local/bin/probe")
+        if state == self._seen:
+            return
+        self._seen = state
+        machine.run("probe", "--version")
+        machine.run("systemctl", "daemon-reload")
+        self._installed.systemctl("restart")
+        assert self._installed.shows("ActiveState") == "active"
+        assert machine.run("systemctl", "is-enabled", UNIT).strip() == "enabled"
 
 
 @pytest.mark.timeout(1800)
 def test_the_old_version_runs_or_the_new_one_does(installed: Installed) -> None:
-    machine, script = installed.machine, newer(installed)
-    old = machine.run("probe", "--version").split()[-1]
     recorded = len(until(installed.runs))
-    commands = []
-    for step in range(1, MOST_STEPS):
-        if not (command := killed_before(installed, script, step)):
-            break
-        commands.append(command)
-        assert_something_runs(installed, old)
-    assert_something_runs(installed, old)
-    assert NEWER in machine.run("probe", "--version")
+    killed = Killed(installed, newer(installed))
+    step = 1
+    # A version of which a part is built is built again: each of these is killed in the same place of its own build.
+    while not killed.is_built():
+        assert killed.before(step)
+        step += 1
+    step = 1 + next(at for at, command in enumerate(killed.commands) if command.startswith("is_complete"))
+    while killed.before(step):
+        killed.go_back()
+        step += 1
+    assert NEWER in installed.machine.run("probe", "--version")
     assert len(installed.runs()) > recorded
     # What it does, and not only what it checks before.
-    for begin in (
-        '"$python" -I -m venv',
-        '"${pip[@]}" install',
-        'touch "$target/complete"',
-        "mv -T",
-        "systemctl restart",
-    ):
-        assert any(each.startswith(begin) for each in commands), commands
+    building = ('"$python" -I -m venv', '"${pip[@]}" install', 'touch "$target/complete"')
+    for begin in (*building, "mv -T", "systemctl daemon-reload", 'systemctl restart "$UNIT"'):
+        assert any(each.startswith(begin) for each in killed.commands), killed.commands
+
+
+def test_one_that_was_killed_before_the_start_is_done_the_next_time(installed: Installed) -> None:
+    """The old version still runs, though the new one is in place."""
+    machine = installed.machine
+    script = newer(installed, "9.6.0")
+    machine.sh(f"sed -i 's/^start_service() {{/&\\n    kill -9 $$/' {script.rpartition('/')[0]}/installer/service.sh")
+    machine.run(script, code=None, seconds=INSTALL_S)
+    assert "9.6.0" in machine.run("readlink", CURRENT)
+    assert "9.6.0" not in running(installed)
+    machine.sh(f"cp {CHECKOUT}/deploy/installer/service.sh /srv/newer/deploy/installer/")
+    machine.run(script, seconds=INSTALL_S)
+    assert "9.6.0" in running(installed)
+
+
+def running(installed: Installed) -> str:
+    """The command line of what runs."""
+    return installed.machine.sh(f"tr '\\0' ' ' </proc/{installed.shows('MainPID')}/cmdline")
