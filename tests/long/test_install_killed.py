@@ -68,7 +68,11 @@ class Killed:
         return bool(command)
 
     def is_built(self) -> bool:
-        return bool(self._installed.machine.sh(f"ls -d /opt/voice-probe/versions/{NEWER}-*/complete || true").strip())
+        return bool(
+            self._installed.machine.sh(
+                f"ls -d /opt/voice-probe/versions/{NEWER}-*/complete 2>/dev/null || true"
+            ).strip()
+        )
 
     def go_back(self) -> None:
         """Have the old version run, the new one being there as it is."""
