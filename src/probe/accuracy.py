@@ -218,6 +218,8 @@ def _latencies(found: Mapping[str, Sequence[float]]) -> list[float]:
 
 def _true_measures(turn: Turn, chunks: Sequence[TrueChunk], clock: AnchoredClock) -> Iterator[dict[str, float | None]]:
     played_until: float | None = None
+    # All that the probe took so far: without it, every frame would have been there so much earlier.
+    held_up = 0
     # When the server had said the last that the next request waited for.
     spoken: int | None = None
     for chunk, true in zip(turn.chunks, chunks, strict=True):
@@ -226,7 +228,9 @@ def _true_measures(turn: Turn, chunks: Sequence[TrueChunk], clock: AnchoredClock
         handing_on = sent - max(true.done, spoken or 0)
         asking = 0 if spoken is None or true.read is None else asked - spoken
         spoken = true.marker
-        gap, dry, played_until = _silences(true.frames, chunk.sample_rate or 1, played_until)
+        held_up += handing_on + asking
+        frames = [(at - held_up, size) for at, size in true.frames]
+        gap, dry, played_until = _silences(frames, chunk.sample_rate or 1, played_until)
         times = {
             "llm_ttft_ms": true.tokens[0] - asked,
             "llm_ttfat_ms": true.first_answer - asked,
@@ -236,7 +240,7 @@ def _true_measures(turn: Turn, chunks: Sequence[TrueChunk], clock: AnchoredClock
             "tts_gen_time_ms": true.marker - sent,
             "tts_stream_time_ms": true.frames[-1][0] - sent,
             "combined_ttfb_ms": true.frames[0][0] - asked - handing_on,
-            "playout_gap_ms": None if gap is None else max(0.0, gap - handing_on - asking),
+            "playout_gap_ms": None if gap is None else max(0.0, gap),
             "underrun_ms": dry,
         }
         yield {name: None if ns is None else milliseconds(ns) for name, ns in times.items()}

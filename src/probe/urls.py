@@ -13,9 +13,11 @@ _WORD = re.compile(r"[^\s'\"]+")
 _PUNCTUATION = ".,:;)"
 
 # What a URL of each scheme is called, and looks like.
-_KINDS = {"ws": "a WebSocket", "wss": "a WebSocket", "http": "an HTTP", "https": "an HTTP"}
+_KINDS = {"ws": "a WebSocket", "wss": "a WebSocket", "http": "an HTTP", "https": "an HTTP", "tcp": "a TCP"}
 _FORMS = {"ws": "ws://HOST:PORT/PATH", "wss": "wss://HOST/PATH"}
 
+# Of these no port is usual: it has to be there.
+_WITH_PORT = ("tcp",)
 _LABEL_END = 64
 
 
@@ -66,7 +68,8 @@ def checked_url(text: str, schemes: Collection[str]) -> str:
         parts = urlsplit(text)
         host = parts.hostname or ""
         _check_host(host)
-        good = parts.scheme in schemes and bool(host) and parts.port != 0 and not parts.fragment
+        reached = parts.scheme not in _WITH_PORT if parts.port is None else parts.port > 0
+        good = parts.scheme in schemes and bool(host) and reached and not parts.fragment
     except UnicodeError as error:
         raise ValueError(f"{quoted} has a host that is no DNS name; {expected}") from error
     except ValueError as error:

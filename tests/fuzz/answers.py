@@ -1,4 +1,4 @@
-"""Coverage-guided: any bytes of an OpenAI-compatible server are events, never an exception, and the same however cut.
+"""Coverage-guided: any bytes of a server over HTTP or TCP are events, never an exception, and the same however cut.
 
 make fuzz
 """
@@ -10,29 +10,41 @@ import atheris
 
 with atheris.instrument_imports(include=["probe", "h11"]):
     from probe.protocols.base import Audio, Conversation, Malformed, Question, Refused, Step, Terms, Unknown
+    from probe.protocols.ollama.conversation import OllamaConversation
     from probe.protocols.openai_chat.conversation import ChatConversation
     from probe.protocols.openai_speech.conversation import SpeechConversation
+    from probe.protocols.wyoming.conversation import WyomingConversation
     from probe.record import REASONS, Pause, ServerPlan
-    from probe.transport.framing.base import Body, BodyEnd, Ended, FramingError, Incoming, Request, Response
+    from probe.transport.framing.base import Body, BodyEnd, Ended, FramingError, Incoming, Raw, Request, Response
     from probe.transport.framing.http1 import Http1
 
 URL = "http://h/v1"
 QUESTION = Question(1, ({"role": "user", "content": "Hi."},), Pause(10), 0.7)
+NEWER = 16
 TYPES = ("text/event-stream", "application/json", "audio/pcm", "audio/wav", "", "text/html", "audio/mpeg", "audio/L16")
+OLLAMA_TYPES = ("application/x-ndjson", *TYPES[1:])
 STATUSES = (200, 206, 307, 401, 404, 422, 429, 503)
 GONE = Ended("closed", "in the middle of its response")
 
 
 def one_answer(data: bytes) -> None:
-    """The first byte says whose answer it is and what comes below it, the second how the bytes are cut."""
+    """The first byte says whose answer it is and what comes below it, the second how the bytes are cut.
+
+    With bit 4 of the second it is Ollama's instead of a chat server's, and Wyoming's instead of a speech server's.
+    """
     if len(data) < 3:
         return
     (choice, size), rest = data[:2], data[2:]
     whole, pieces = [rest], [rest[at : at + 1 + size % 16] for at in range(0, len(rest), 1 + size % 16)]
     results = []
     for cut in (whole, pieces):
+        if choice & 2 and size & NEWER:
+            results.append(said(over_tcp(streamed=bool(choice & 4)), [*map(Raw, cut), GONE]))
+            continue
         frames = framed(cut) if choice & 1 else below(choice, size, cut)
-        results.append(said(spoken() if choice & 2 else written(), frames))
+        results.append(
+            said(spoken() if choice & 2 else written(OllamaConversation if size & NEWER else ChatConversation), frames)
+        )
     check(results[0], len(rest))
     if results[0] != results[1]:
         raise AssertionError(f"{results[0]} in one piece, {results[1]} in many")
@@ -56,13 +68,14 @@ def framed(pieces: Iterable[bytes]) -> Iterator[Incoming]:
 
 def below(choice: int, size: int, pieces: Iterable[bytes]) -> Iterator[Incoming]:
     """The bytes as those of a body, of some type and status."""
-    yield Response(STATUSES[choice >> 5], {"content-type": TYPES[choice >> 2 & 7]})
+    types = OLLAMA_TYPES if size & NEWER else TYPES
+    yield Response(STATUSES[choice >> 5], {"content-type": types[choice >> 2 & 7]})
     yield from map(Body, pieces)
     yield GONE if size & 128 else BodyEnd()
 
 
-def written() -> ChatConversation:
-    talk = ChatConversation(Terms(ServerPlan("openai_chat", URL, {}), "run", 10.0))
+def written(kind: type[ChatConversation | OllamaConversation]) -> ChatConversation | OllamaConversation:
+    talk = kind(Terms(ServerPlan("any", URL, {}), "run", 10.0))
     list(talk.ask(QUESTION, 1))
     return talk
 
@@ -70,6 +83,14 @@ def written() -> ChatConversation:
 def spoken() -> SpeechConversation:
     options = {"voice": "x", "sample_rate": 24000}
     talk = SpeechConversation(Terms(ServerPlan("openai_speech", URL, options), "run", 10.0))
+    list(talk.open(0))
+    list(talk.speak("Hello.", 1))
+    return talk
+
+
+def over_tcp(*, streamed: bool) -> WyomingConversation:
+    options = {"mode": "streamed" if streamed else "whole"}
+    talk = WyomingConversation(Terms(ServerPlan("wyoming", "tcp://h:1", options), "run", 10.0))
     list(talk.open(0))
     list(talk.speak("Hello.", 1))
     return talk

@@ -51,17 +51,25 @@ def loudness(folder: Path) -> Iterator[str]:
 
 
 @contextmanager
+def piper(folder: Path, *options: str) -> Iterator[str]:
+    """`wyoming-piper`: its URL."""
+    found = program("wyoming-piper", "nothing more")
+    _voice_in(folder / "voices")
+    (folder / "none").mkdir()
+    url = f"tcp://127.0.0.1:{free_port()}"
+    folders = ("--data-dir", folder / "voices", "--download-dir", folder / "none")
+    with running(folder, found, "--voice", VOICE, "--uri", url, *folders, *options) as server:
+        server.says("(Ready)")
+        yield url
+
+
+@contextmanager
 def gateway(folder: Path) -> Iterator[str]:
     """`wyoming-openai-gateway` before `wyoming-piper`: its base URL."""
     found = program("wyoming-openai-gateway", "Python 3.12: make servers SERVERS_PYTHON=python3.12")
-    piper = program("wyoming-piper", "nothing more")
-    _voice_in(folder / "voices")
-    (folder / "none").mkdir()
-    port = str(free_port())
-    folders = ("--data-dir", folder / "voices", "--download-dir", folder / "none")
-    before = {"TTS_HOST": "127.0.0.1", "TTS_PORT": port, "HOST": "127.0.0.1", "PORT": "0"}
-    with running(folder, piper, "--voice", VOICE, "--uri", f"tcp://127.0.0.1:{port}", *folders) as spoken:
-        spoken.says("(Ready)")
+    with piper(folder) as spoken:
+        host, port = spoken.removeprefix("tcp://").split(":")
+        before = {"TTS_HOST": host, "TTS_PORT": port, "HOST": "127.0.0.1", "PORT": "0"}
         with running(folder, found, **before) as server:
             yield server.says(r"running on (http://[\d.:]+)") + "/v1"
 

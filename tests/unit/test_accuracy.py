@@ -1,5 +1,6 @@
 """What is measured, compared with what truly happened; by hand."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
@@ -7,6 +8,7 @@ from records import EPOCH, RATE, chunk, record, turn
 
 from probe.accuracy import HANDED_ON, REQUEST, Calibration, Truth, by_trace, errors, spread
 from probe.clock import AnchoredClock
+from probe.measures import measure_run
 from probe.record import RunRecord
 
 # Monotonic time began an hour before the epoch of the records.
@@ -18,29 +20,37 @@ def mono(ms: float) -> int:
     return CLOCK.monotonic_ns + round(ms * 1e6)
 
 
-def measured(late_ms: float = 0.0) -> RunRecord:
-    """Two chunks; all that arrives is stamped so much later than it was sent."""
+# When each chunk is asked for, and how much audio is in each of its two frames; milliseconds.
+APART = ((0, 100), (1000, 100))
+# The second is there before the first has been played, and the third is not.
+CLOSE = ((0, 250), (470, 150), (940, 150))
+
+
+def measured(late_ms: float = 0.0, chunks_of: Sequence[tuple[int, int]] = APART) -> RunRecord:
+    """All that arrives is stamped so much later than it was sent."""
     chunks = [
         chunk(
             number,
             asked,
-            frames=[(asked + 300 + late_ms, 100), (asked + 450 + late_ms, 100)],
+            frames=[(asked + 300 + late_ms, size), (asked + 450 + late_ms, size)],
             llm_first_token=asked + 100 + late_ms,
             llm_done=asked + 200 + late_ms,
             tts_text_sent=asked + 210,
             tts_segment_done=asked + 460 + late_ms,
             segment_end="marker",
         )
-        for number, asked in ((1, 0), (2, 1000))
+        for number, (asked, size) in enumerate(chunks_of, 1)
     ]
     return record(turn(*chunks))
 
 
-def truth(took: int = TOOK) -> Truth:
+def truth(took: int = TOOK, chunks_of: Sequence[tuple[int, int]] = APART) -> Truth:
     """When the servers read and wrote: a request is read 2 ms after it was handed over."""
     llm: list[list[object]] = []
     tts: list[list[object]] = []
-    for asked, action in ((0, "start_stream"), (1000, "continue_stream")):
+    for asked, size in chunks_of:
+        action = "continue_stream" if asked else "start_stream"
+        audio = 2 * RATE * size // 1000
         llm += [
             [mono(asked + 2), "in", action, 100, 0],
             [mono(asked + 100), "out", "token", 40, TOOK],
@@ -49,8 +59,8 @@ def truth(took: int = TOOK) -> Truth:
         ]
         tts += [
             [mono(asked + 211), "in", "text", 30, 0],
-            [mono(asked + 300), "out", "audio", 2 * RATE // 10, TOOK],
-            [mono(asked + 450), "out", "audio", 2 * RATE // 10, took],
+            [mono(asked + 300), "out", "audio", audio, TOOK],
+            [mono(asked + 450), "out", "audio", audio, took],
             [mono(asked + 460), "out", "segment_complete", 50, TOOK],
         ]
     truths = by_trace([
@@ -66,6 +76,14 @@ def test_stamps_in_time_have_no_error() -> None:
     assert found[HANDED_ON] == pytest.approx([10.0, 10.0])
     assert found[REQUEST] == pytest.approx([2.0, 2.0])
     assert len(found["playout_gap_ms"]) == 1
+
+
+def test_what_the_probe_took_is_in_no_gap_that_comes_later() -> None:
+    """It handed on the text before the one that is waited for, too: all audio would have been there earlier."""
+    found = errors(measured(chunks_of=CLOSE), CLOCK, truth(chunks_of=CLOSE))
+    assert found["playout_gap_ms"] == pytest.approx([0.0, 0.0])
+    gaps = [each.playout_gap_ms for each in measure_run(measured(chunks_of=CLOSE))[0].chunks]
+    assert gaps[1:] == pytest.approx([0.0, 100.0])
 
 
 def test_late_stamps_are_errors_of_what_they_end() -> None:

@@ -21,10 +21,11 @@ from probe.engine import cutter, llm_side, quotes, tts_side
 from probe.engine.cutter import sentence_end
 from probe.measures import ChunkMeasures, TurnMeasures
 from probe.metrics.registry import Metrics
-from probe.protocols import http_answers, sse
-from probe.protocols.openai_chat import answer
+from probe.protocols import answer_text, http_answers, sse
+from probe.protocols.ollama.answer import MAX_LINE_BYTES
 from probe.protocols.openai_speech import event_stream
 from probe.protocols.registry import PROTOCOLS
+from probe.protocols.wyoming import events
 from probe.record import REASONS
 from probe.transport import connection
 from probe.transport.framing import http1, websocket
@@ -168,10 +169,14 @@ def test_a_page_of_a_protocol_names_each_of_its_options_with_its_default() -> No
 def test_the_bounds_in_the_page_on_security_are_those_of_the_code() -> None:
     page = " ".join((ROOT / "docs" / "security.md").read_text().split())
     mib, kib = 2**20, 2**10
-    frames, whole = f"{connection.MAX_CONNECTION_FRAMES:,} frames", f"{answer.MAX_TEXT:,} characters"
+    frames, whole = f"{connection.MAX_CONNECTION_FRAMES:,} frames", f"{answer_text.MAX_TEXT:,} characters"
     for said in (
         f"| a text message, a line or event of an answer, an error's body | {websocket.MAX_TEXT_BYTES // kib} KiB |",
         f"| an event with audio | {event_stream.MAX_EVENT_BYTES // mib} MiB |",
+        f"| a line of Ollama's answer | {MAX_LINE_BYTES // kib} KiB |",
+        f"its audio | {events.MAX_LINE_BYTES // kib} KiB, {events.MAX_DATA_BYTES // mib} MiB, ",
+        f" MiB, {events.MAX_PAYLOAD_BYTES // mib} MiB |",
+        f"| the Wyoming events of a connection | {events.MAX_EVENTS:,} |",
         f"| a binary message | {websocket.MAX_MESSAGE_BYTES // mib} MiB |",
         f"| a connection | {connection.MAX_CONNECTION_BYTES // mib} MiB, and {frames} |",
         f"| the audio of a run | {tts_side.MAX_AUDIO_BYTES // mib} MiB |",

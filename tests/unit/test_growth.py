@@ -18,11 +18,13 @@ from probe.engine.discretion import secrets_of, without
 from probe.protocols import fields, http_answers
 from probe.protocols.llama_chunked.codec import LlamaChunked
 from probe.protocols.magpie.codec import MagpieTts
+from probe.protocols.ollama.answer import Lines
 from probe.protocols.openai_chat.answer import Streamed, Whole
 from probe.protocols.openai_chat.questions import requests_at_work
-from probe.protocols.openai_chat.thinking import Thinking
 from probe.protocols.openai_speech import request
 from probe.protocols.sse import Fields
+from probe.protocols.thinking import Thinking
+from probe.protocols.wyoming.events import Events, written
 from probe.record import Pause, ServerPlan
 from probe.report.format import shortened, table, wrapped
 from probe.text import cut as cut_text
@@ -99,6 +101,23 @@ def whole(text: str) -> None:
     list(answer.end())
 
 
+def read_lines(text: str) -> None:
+    """Of an Ollama server: each with an answer, and as it comes."""
+    answer = Lines()
+    data = b"".join(json.dumps({"message": {"content": each}}).encode() + b"\n" for each in tokens(text))
+    for piece in (*pieces(data, 64), *pieces(as_bytes(text), 64)):
+        list(answer.feed(piece))
+    list(answer.end())
+
+
+def read_wyoming(text: str) -> None:
+    """Events with the text in their data, and the text instead of one."""
+    data = b"".join(written("error", {"text": each}) for each in tokens(text))
+    events = Events()
+    for piece in (*pieces(data, 64), *pieces(as_bytes(text), 64)):
+        list(events.feed(piece))
+
+
 READERS: dict[str, Callable[[str], Any]] = {
     "urls.without_secrets": without_secrets,
     "urls.shown": shown,
@@ -116,6 +135,8 @@ READERS: dict[str, Callable[[str], Any]] = {
     "fields.parse_object": lambda text: fields.parse_object(as_bytes(text)),
     "http_answers.words_in": lambda text: http_answers.words_in(as_bytes(text)),
     "http_answers.words_in JSON": lambda text: http_answers.words_in(json.dumps({"error": {"message": text}}).encode()),
+    "ollama.Lines": read_lines,
+    "wyoming.Events": read_wyoming,
     "http_answers.refusal": lambda text: http_answers.refusal(Response(307, {"location": text}), "/v1", as_bytes(text)),
     "http_answers.refused_handshake": lambda text: http_answers.refused_handshake(
         Refusal(401, {"location": text}, as_bytes(text)), SERVER

@@ -1,8 +1,8 @@
-"""URLs as they may be shown."""
+"""URLs: as they may be shown, and what is right in one."""
 
 import pytest
 
-from probe.urls import without_secrets
+from probe.urls import checked_url, without_secrets
 
 
 @pytest.mark.parametrize(
@@ -20,3 +20,16 @@ from probe.urls import without_secrets
 )
 def test_urls_keep_only_the_address(text: str, shown: str) -> None:
     assert without_secrets(text) == shown
+
+
+@pytest.mark.parametrize(
+    "url", ["ws://spark", "https://spark/v1", "http://spark:8080", "tcp://spark:10200", "tcp://[::1]:1"]
+)
+def test_a_port_is_left_out_where_one_is_usual(url: str) -> None:
+    assert checked_url(url, ("ws", "http", "https", "tcp")) == url
+
+
+@pytest.mark.parametrize("url", ["tcp://spark", "tcp://spark:0", "ws://spark:0", "grpc://spark:1", "tcp://:1"])
+def test_a_port_is_there_where_none_is_usual(url: str) -> None:
+    with pytest.raises(ValueError, match="expected ws://HOST:PORT/PATH or tcp://HOST:PORT"):
+        checked_url(url, ("ws", "tcp"))

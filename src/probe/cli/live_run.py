@@ -5,7 +5,6 @@ import functools
 import json
 import signal
 from contextlib import nullcontext
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -75,7 +74,7 @@ def _execute(plan: Plan, tolerance: Tolerance, live: Live | None) -> RunRecord:
         observe = ignore if live is None else live.observe
         served, cold = await asyncio.gather(questions.identity_of(plan.target), questions.cold(plan.target))
         done = await measure(plan, tolerance, observe, stop)
-        return replace(done.record, served=served, cold=cold)
+        return questions.answered(done.record, served, cold)
 
     with live or nullcontext():
         return asyncio.run(go())

@@ -8,7 +8,7 @@ from probe.clock import AnchoredClock
 from probe.config import Config
 from probe.daemon import questions
 from probe.engine.discretion import secrets_of, without
-from probe.protocols.base import Inquiries, Inquiry, ServerProtocol
+from probe.protocols.base import Inquiries, ServerProtocol
 from probe.protocols.http_answers import refused_handshake
 from probe.record import Role, ServerPlan, Target
 from probe.timestamps import milliseconds
@@ -88,7 +88,7 @@ async def _users(services: Sequence[Inquiries[int | None]]) -> int | str:
     return UNKNOWN if UNKNOWN in answers and not any(known) else max(known, default=NOT_ASKED)
 
 
-async def _answer(inquiries: Sequence[Inquiry[Any]]) -> Any:
+async def _answer(inquiries: Inquiries[Any]) -> Any:
     if not inquiries:
         return NOT_ASKED
     answer = await questions.first(inquiries)

@@ -52,7 +52,7 @@ async def attempt(entry: Entry, config: Config, stop: asyncio.Event) -> Attempt 
         return Attempt(record, clock.now() / 1e9, unknown_users=unknown)
     plan = new_plan(entry.target, entry.scenario)
     done = await measure(plan, config.self_check.tolerance(), stop=stop, clock=clock)
-    record = replace(done.record, served=served, cold=cold)
+    record = questions.answered(done.record, served, cold)
     return Attempt(record, record.started / 1e9, done.lag_s, unknown)
 
 

@@ -9,7 +9,7 @@ from probe.clock import AnchoredClock
 from probe.engine.inquiry import inquire
 from probe.protocols.base import Inquiries, ServerProtocol
 from probe.protocols.registry import PROTOCOLS
-from probe.record import Role, ServerIdentity, ServerPlan, Target
+from probe.record import Role, RunRecord, ServerIdentity, ServerPlan, Target
 from probe.transport.connector import SocketConnector
 
 T = TypeVar("T")
@@ -60,6 +60,11 @@ async def cold(target: Target) -> bool | None:
     if True in answers:
         return True
     return None if None in answers or not answers else False
+
+
+def answered(record: RunRecord, served: ServerIdentity, cold: bool | None) -> RunRecord:
+    """The record with what was said before the run; that it was cold, an answer of the run itself may say, too."""
+    return replace(record, served=served, cold=record.cold or cold)
 
 
 async def _answers(inquiries: Inquiries[T]) -> AsyncIterator[T]:

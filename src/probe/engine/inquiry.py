@@ -1,20 +1,44 @@
-"""What a server says of itself over HTTP, outside of every measure."""
+"""What a server says of itself beside a run, outside of every measure."""
 
+import asyncio
 from typing import TypeVar
 from urllib.parse import urlsplit
 
-from probe.protocols.base import Inquiry
-from probe.transport.connection import Endpoint
+from probe.protocols.base import Exchange, Inquiry
+from probe.transport.connection import ConnectError, Endpoint, SendError
 from probe.transport.connector import Connector
-from probe.transport.framing.base import Request
+from probe.transport.framing.base import Ended, Incoming, Request
 
 T = TypeVar("T")
 
 
-async def inquire(connector: Connector, inquiry: Inquiry[T], timeout_s: float) -> T | None:
+async def inquire(connector: Connector, inquiry: Inquiry[T] | Exchange[T], timeout_s: float) -> T | None:
     """Ask; None where a server does not answer as expected within `timeout_s`."""
+    if isinstance(inquiry, Exchange):
+        return await _exchanged(connector, inquiry, timeout_s)
     parts = urlsplit(inquiry.url)
     target = f"{parts.path or '/'}?{parts.query}" if parts.query else parts.path or "/"
     endpoint = Endpoint(inquiry.url, "http1", inquiry.headers)
     answer = await connector.ask(endpoint, Request("GET", target), timeout_s)
     return inquiry.read(answer.body) if answer is not None and answer.status in inquiry.statuses else None
+
+
+async def _exchanged(connector: Connector, exchange: Exchange[T], timeout_s: float) -> T | None:
+    """Ask in the server's own protocol, on a connection of its own."""
+    answer: asyncio.Future[T | None] = asyncio.get_running_loop().create_future()
+    hear = exchange.listen()
+
+    def deliver(_at: int, frame: Incoming) -> None:
+        if not answer.done() and ((said := hear(frame)) is not None or isinstance(frame, Ended)):
+            answer.set_result(said)
+
+    try:
+        async with asyncio.timeout(timeout_s):
+            link = await connector.open(Endpoint(exchange.url, exchange.framing), deliver, timeout_s)
+            try:
+                await link.send(exchange.frame, timeout_s)
+                return await answer
+            finally:
+                link.abort()
+    except (TimeoutError, ConnectError, SendError):
+        return None

@@ -16,6 +16,7 @@ from probe.protocols.base import (
     Done,
     Event,
     LlmConversation,
+    Loaded,
     Malformed,
     Question,
     Reasoned,
@@ -90,6 +91,8 @@ class LlmSide:
         self.model: str | None = None
         self.usage_tokens: int | None = None
         self.server_times: Mapping[str, float] = {}
+        # Whether the server said that it loaded its model for this answer.
+        self.loaded = False
         self._session = session
         self._conversation = conversation
         self._started = False
@@ -165,7 +168,7 @@ class LlmSide:
                 self._end_answer(chunk, ChunkEnd(final=True, reason=reason), at)
             case Reasoned() if chunk is not None:
                 self._reasoned(chunk)
-            case Answering() | Usage() | ServerTimes():
+            case Answering() | Usage() | ServerTimes() | Loaded():
                 self._note(event)
             case Refused(fatal=True) if chunk is not None:
                 raise self._refusal(event)
@@ -216,7 +219,7 @@ class LlmSide:
             while piece and self._reading is not None:
                 piece = self._cut(self._reading, piece, at)
 
-    def _note(self, event: Answering | Usage | ServerTimes) -> None:
+    def _note(self, event: Answering | Usage | ServerTimes | Loaded) -> None:
         """What the server says of its answer beside the text."""
         match event:
             case Answering(model):
@@ -225,6 +228,8 @@ class LlmSide:
                 self.usage_tokens = tokens
             case ServerTimes(values):
                 self.server_times = values
+            case Loaded():
+                self.loaded = True
 
     def _reasoned(self, chunk: LlmChunk) -> None:
         """What seemed to be the answer was none. Where some of it has been handed on, it is too late for that."""

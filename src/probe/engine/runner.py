@@ -76,7 +76,11 @@ async def run(
     found += judge.audio_doubts(turns, audible_dbfs)
     connects, said = tuple(dialogue.session.connects), tuple(dialogue.session.quotes.all)
     unstamped = dialogue.session.stamps.unstamped()
-    return RunRecord(plan, started, ended, connects, turns, failure, skipped, tuple(found), said, unstamped=unstamped)
+    # What was asked before the run may say more of it; the answers themselves only say that a model had to be loaded.
+    cold = True if any(turn.llm.loaded for turn in dialogue.turns) else None
+    return RunRecord(
+        plan, started, ended, connects, turns, failure, skipped, tuple(found), said, cold=cold, unstamped=unstamped
+    )
 
 
 def _doubts(progress: TurnInProgress, turn: Turn, earliest: Earliest, limit_ms: float) -> Iterator[str]:

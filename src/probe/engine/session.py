@@ -19,6 +19,7 @@ from probe.protocols.base import (
     Conversation,
     Drop,
     Event,
+    Exchange,
     Inquiry,
     Send,
     Step,
@@ -181,8 +182,8 @@ class Session:
         while await self.pump(until):
             pass
 
-    async def inquire(self, inquiry: Inquiry[T]) -> T | None:
-        """Ask a server over HTTP what it says of itself; None where it does not answer."""
+    async def inquire(self, inquiry: Inquiry[T] | Exchange[T]) -> T | None:
+        """Ask a server what it says of itself; None where it does not answer."""
         return await inquire(self._connector, inquiry, INQUIRY_TIMEOUT_S)
 
     async def drop_all(self) -> None:

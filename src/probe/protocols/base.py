@@ -77,6 +77,10 @@ class ServerTimes(Struct, frozen=True):
     values: Mapping[str, float]
 
 
+class Loaded(Struct, frozen=True):
+    """The server had to load its model for this answer: it was cold, whatever was known of it before."""
+
+
 class AudioFormat(Struct, frozen=True):
     """How the audio from now on is made, as the server states it."""
 
@@ -127,8 +131,8 @@ class Unknown(Struct, frozen=True):
 
 
 Event = (
-    Ready | Token | Reasoned | Answering | ChunkEnd | Usage | ServerTimes | AudioFormat | Audio | SegmentEnd | Done
-    | SpeechStopped | Transcript | Refused | Malformed | Unknown
+    Ready | Token | Reasoned | Answering | ChunkEnd | Usage | ServerTimes | Loaded | AudioFormat | Audio | SegmentEnd
+    | Done | SpeechStopped | Transcript | Refused | Malformed | Unknown
 )  # fmt: skip
 
 
@@ -290,8 +294,20 @@ class Inquiry(Struct, Generic[T], frozen=True):
         return f"Inquiry(url={self.url!r}, read={self.read!r}, statuses={self.statuses!r})"
 
 
+class Exchange(Struct, Generic[T], frozen=True):
+    """The same of a server that speaks no HTTP: what to write on a connection of its own, and how its answer is heard.
+
+    `listen` makes the hearer of one answer. It is given each frame, and returns None until that says what was asked.
+    """
+
+    url: str
+    framing: str
+    frame: Outgoing
+    listen: Callable[[], Callable[[Incoming], T | None]]
+
+
 # About the same thing: the first answer that says something counts.
-Inquiries = Sequence[Inquiry[T]]
+Inquiries = Sequence[Inquiry[T] | Exchange[T]]
 
 
 def nothing(_server: ServerPlan) -> tuple[()]:

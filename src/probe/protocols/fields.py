@@ -78,8 +78,8 @@ def time_or_none(value: Any) -> float | None:
     return None if number is None or number < 0 else number
 
 
-def http_url(websocket_url: str, path: str) -> str:
-    """Where a server with this WebSocket URL answers plain HTTP, to the same user."""
-    parts = urlsplit(websocket_url)
-    scheme = "https" if parts.scheme == "wss" else "http"
+def http_url(url: str, path: str) -> str:
+    """Where a server with this URL, of a WebSocket or not, answers plain HTTP, to the same user."""
+    parts = urlsplit(url)
+    scheme = "https" if parts.scheme in ("wss", "https") else "http"
     return urlunsplit((scheme, parts.netloc, path, parts.query, ""))

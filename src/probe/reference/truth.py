@@ -2,11 +2,12 @@
 
     python -m probe.reference.truth --stretch 1
 
-The first line on stdout is JSON: the URLs of the LLM and the TTS server of each pair, `founding` and `openai`. When
-stdin ends, one line of JSON follows for each connection: its server, the trace id that its first request carried, and
-its frames as [time.monotonic_ns(), "in" or "out", what, bytes, nanoseconds]; the time is taken just before the write of
-what went out and just after the read of what came in, and the nanoseconds are how long the write took: the frame left
-somewhere in them. Of an HTTP body, a frame is one chunk, an event of the answer or a piece of the audio.
+The first line on stdout is JSON: the URLs of the LLM and the TTS server of each pair, `founding`, `openai` and
+`wyoming`. Requests of the last carry no trace id, and go by the LLM's connection before them: it can measure one target
+at a time. When stdin ends, one line of JSON follows for each connection: its server, the trace id of its first request,
+and its frames as [time.monotonic_ns(), "in" or "out", what, bytes, nanoseconds]; the time is taken just before the
+write of what went out and just after the read of what came in, and the nanoseconds are how long the write took: the
+frame left somewhere in them. Of an HTTP body, a frame is one chunk, an event of the answer or a piece of the audio.
 
 Each run of it is one turn of `CHUNKS` chunks; `--stretch` makes every wait so many times as long. The chat server
 writes its whole answer without a pause, `FIRST_CHUNK` and then sentences, and the default scenario cuts it just there.
@@ -17,7 +18,8 @@ import asyncio
 import gc
 import json
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from bisect import bisect
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from typing import Any
 
@@ -38,6 +40,7 @@ from probe.reference.faults import (
     llm,
     tts,
     wire,
+    wyoming,
 )
 from probe.reference.faults import speech as http_speech
 from probe.reference.faults.connection import Step, Steps
@@ -100,6 +103,17 @@ def speech_answers(stretch: float) -> Sequence[Steps]:
     ]
 
 
+def wyoming_answers(stretch: float) -> Sequence[Steps]:
+    """Make the Wyoming server's: chunk by chunk, and all at once, each also with its format long before its audio."""
+    first = FIRST_AUDIO_S * stretch
+    pcm = http_speech.samples(AUDIO_MS, LEADING_SILENCE_MS, wyoming.RATE)
+    return [
+        (Wait(before), wyoming.start(), *wyoming.chunks(pcm, first=first - before, gap=gap), wyoming.STOP)
+        for before in (first, 0.0)
+        for gap in (FRAME_S * stretch, 0.0)
+    ]
+
+
 async def serve(stretch: float) -> None:
     """Serve until stdin ends, then tell."""
     answers = {CHAT: (chat_answer(stretch),), SPEECH: (*speech_answers(stretch),) * MANY}
@@ -107,13 +121,18 @@ async def serve(stretch: float) -> None:
         ScriptedLlm(LlmScript(turns=(turn(stretch),), slots=sys.maxsize)) as llm_server,
         ScriptedTts(TtsScript(turns=(speech(stretch),))) as tts_server,
         ScriptedHttp(HttpScript(answers=answers)) as http_server,
+        ScriptedLlm(LlmScript(turns=(turn(stretch),), slots=sys.maxsize)) as other_llm,
+        wyoming.ScriptedWyoming(wyoming.WyomingScript(answers=(*wyoming_answers(stretch),) * MANY)) as tcp_server,
     ):
-        _print_line({"founding": [llm_server.url, tts_server.url], "openai": [http_server.url] * 2})
+        pairs = {"founding": [llm_server.url, tts_server.url], "openai": [http_server.url] * 2}
+        _print_line(pairs | {"wyoming": [other_llm.url, tcp_server.url]})
         await asyncio.to_thread(sys.stdin.read)
     lines = (
         _connections(llm_server.log, {llm_server.path: "llm"}, _what),
         _connections(tts_server.log, {tts_server.path: "tts"}, _what),
         _connections(http_server.log, {CHAT: "llm", SPEECH: "tts"}, _what_of_http),
+        _connections(other_llm.log, {other_llm.path: "llm"}, _what),
+        _after(other_llm.log, tcp_server.log),
     )
     for line in chain.from_iterable(lines):
         _print_line(line)
@@ -121,20 +140,39 @@ async def serve(stretch: float) -> None:
 
 def _connections(log: Log, names: Mapping[str, str], what: Callable[[Entry], str | None]) -> Iterator[dict[str, Any]]:
     """What was said on each connection to a server, which the path of its first request names."""
-    frames: dict[int, list[Entry]] = {}
-    for entry in log.entries:
-        frames.setdefault(entry.connection, []).append(entry)
-    for entries in frames.values():
+    for entries in _by_connection(log):
         first = next((entry for entry in entries if entry.kind == "http"), None)
         name = None if first is None else names.get(wire.request_path(first.data))
         if first is not None and name is not None:
-            trace = first.headers.get("traceparent", "--").split("-")[1]
-            events = [
-                [each.at_ns, each.direction, said, len(each.data), each.until_ns - each.at_ns]
-                for each in entries
-                if (said := what(each)) is not None
-            ]
-            yield {"server": name, "trace_id": trace, "frames": events}
+            yield {"server": name, "trace_id": _trace(first), "frames": _frames(entries, what)}
+
+
+def _after(llm: Log, tts: Log) -> Iterator[dict[str, Any]]:
+    """The same of a TTS server whose requests carry no trace id: of each connection the last run that began before."""
+    began = [(entry.at_ns, _trace(entry)) for entry in llm.received("http")]
+    for entries in _by_connection(tts):
+        last = bisect(began, entries[0].at_ns, key=lambda each: each[0]) - 1
+        if last >= 0:
+            yield {"server": "tts", "trace_id": began[last][1], "frames": _frames(entries, _what_of_wyoming)}
+
+
+def _by_connection(log: Log) -> Iterable[list[Entry]]:
+    found: dict[int, list[Entry]] = {}
+    for entry in log.entries:
+        found.setdefault(entry.connection, []).append(entry)
+    return found.values()
+
+
+def _trace(request: Entry) -> str:
+    return request.headers.get("traceparent", "--").split("-")[1]
+
+
+def _frames(entries: Iterable[Entry], what: Callable[[Entry], str | None]) -> list[list[Any]]:
+    return [
+        [each.at_ns, each.direction, said, len(each.data), each.until_ns - each.at_ns]
+        for each in entries
+        if (said := what(each)) is not None
+    ]
 
 
 def _what(entry: Entry) -> str | None:
@@ -156,6 +194,13 @@ def _what_of_http(entry: Entry) -> str | None:
         event = entry.data.removeprefix(b"data: ")
         return json.loads(event).get("part") if event.startswith(b"{") else None
     return "audio" if entry.data else "end_of_speech"
+
+
+def _what_of_wyoming(entry: Entry) -> str | None:
+    if entry.kind == "audio":
+        return "audio"
+    kinds = {"synthesize": "text", "audio-stop": "end_of_speech"}
+    return kinds.get(entry.json["type"]) if entry.kind == "event" else None
 
 
 def _print_line(line: object) -> None:

@@ -5,6 +5,15 @@ it, and
 `tests/unit/test_docs.py` holds the page to it. A new fault is a new row.
 """
 
-from fault_matrix import connecting, of_chat, of_llm, of_speech, of_tts, ourselves
+from fault_matrix import connecting, of_chat, of_llm, of_ollama, of_speech, of_tts, of_wyoming, ourselves
 
-ROWS = (*connecting.ROWS, *of_llm.ROWS, *of_tts.ROWS, *of_chat.ROWS, *of_speech.ROWS, *ourselves.ROWS)
+ROWS = (
+    *connecting.ROWS,
+    *of_llm.ROWS,
+    *of_tts.ROWS,
+    *of_chat.ROWS,
+    *of_ollama.ROWS,
+    *of_speech.ROWS,
+    *of_wyoming.ROWS,
+    *ourselves.ROWS,
+)

@@ -33,7 +33,9 @@ TITLES = {
     "LLM": "The LLM server",
     "TTS": "The TTS server",
     "LLM over HTTP": "The LLM server, where it is OpenAI-compatible",
+    "LLM, Ollama": "The LLM server, where it is Ollama",
     "TTS over HTTP": "The TTS server, where it is OpenAI-compatible",
+    "TTS, Wyoming": "The TTS server, where it speaks Wyoming",
     "probe": "The probe's own machine",
 }
 

@@ -68,7 +68,7 @@ class Row:
 
     name: str
     injected: str
-    where: Literal["LLM", "TTS", "LLM over HTTP", "TTS over HTTP", "probe"]
+    where: Literal["LLM", "TTS", "LLM over HTTP", "LLM, Ollama", "TTS over HTTP", "TTS, Wyoming", "probe"]
     outcome: Literal["ok", "failed", "suspect", "skipped"] = "failed"
     stage: Literal["connect", "llm", "tts", "audio", "internal", ""] = ""
     or_stage: Literal["tts", ""] = ""
@@ -100,8 +100,12 @@ class Row:
         """All limits of the target."""
         waited_out = WAITED_OUT[self.stage] if self.reason in SILENCES else {}
         found = PATIENT | waited_out | dict(self.limits)
-        # Of a protocol that holds a text back; one over HTTP does not.
-        return {name: value for name, value in found.items() if name != "hold_s" or "HTTP" not in self.where}
+        # Of the protocol that may hold a text back.
+        return {name: value for name, value in found.items() if name != "hold_s" or self._with_magpie}
+
+    @property
+    def _with_magpie(self) -> bool:
+        return self.where in ("LLM", "TTS", "LLM, Ollama", "probe")
 
 
 def llm_says(*chunks: Steps, **script: Any) -> LlmScript:

@@ -27,6 +27,7 @@ HEAVY = ("msgspec", "asyncio", "websockets", "opentelemetry", "prometheus_client
 URL = "expected ws://HOST:PORT/PATH or wss://HOST/PATH"
 # Either kind of server may speak either.
 EITHER = f"is not a WebSocket or an HTTP URL; {URL} or http://HOST:PORT or https://HOST:PORT"
+ANY = EITHER.replace("an HTTP URL", "an HTTP or a TCP URL") + " or tcp://HOST:PORT"
 
 
 def answered(ms: float) -> RunRecord:
@@ -118,7 +119,7 @@ def test_bad_usage_is_one_line_that_says_where_help_is(arguments: list[str], lin
     ("arguments", "line"),
     [
         (["--llm-url", "ftp://x"], f"--llm-url: 'ftp://x' {EITHER}"),
-        (["--tts-url", "spark:8001"], f"--tts-url: 'spark:8001' {EITHER}"),
+        (["--tts-url", "spark:8001"], f"--tts-url: 'spark:8001' {ANY}"),
         (["--target", "x"], "--target: no target 'x' is configured; there is: local"),
         (["--scenario", "x"], "--scenario: no scenario 'x' is configured; there is: default"),
         (["--turns", "0"], "--turns: should be greater than or equal to 1 (got 0)"),
@@ -146,7 +147,7 @@ def test_all_that_is_wrong_is_said_at_once(plans: list[Plan], tmp_path: Path) ->
         f"probe: --save-audio: {wav} can't be written: No such file or directory",
         "probe: --target: no target 't' is configured; there is: local",
         f"probe: --llm-url: 'x' {EITHER}",
-        f"probe: --tts-url: 'y' {EITHER}",
+        f"probe: --tts-url: 'y' {ANY}",
         "probe: --voice: should not be empty (got '')",
         "probe: --scenario: no scenario 's' is configured; there is: default",
         "probe: --prompt: should not be empty (got '')",

@@ -45,7 +45,8 @@ def _registered(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def _only(monkeypatch: pytest.MonkeyPatch, known: dict[str, Any], own: str, added: Any) -> None:
-    for other in known.keys() - {own}:
+    # What is deleted last comes back first: their order, which says what a URL alone means, stays.
+    for other in reversed([name for name in known if name != own]):
         monkeypatch.delitem(known, other)
     monkeypatch.setitem(known, added.name, added)
 

@@ -138,11 +138,11 @@ def test_a_file_says_what_differs(path: Path) -> None:
         # One of a list.
         (
             "[targets.a]\nllm_protocol = 'grpc'",
-            [f"targets.a.llm_protocol: 'grpc' is unknown; one of: {', '.join(registry.LLM)}"],
+            [f"targets.a.llm_protocol: 'grpc' is unknown; one of: {', '.join(sorted(registry.LLM))}"],
         ),
         (
             "[targets.a]\ntts_protocol = 'grpc'",
-            [f"targets.a.tts_protocol: 'grpc' is unknown; one of: {', '.join(registry.TTS)}"],
+            [f"targets.a.tts_protocol: 'grpc' is unknown; one of: {', '.join(sorted(registry.TTS))}"],
         ),
         ("[targets.a]\ntts_mode = 'fast'", ["targets.a.tts_mode: should be 'batch' or 'stream' (got 'fast')"]),
         (

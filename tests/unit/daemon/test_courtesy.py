@@ -25,6 +25,7 @@ class Server:
 
     async def ask(self, inquiries: Inquiries[int | None]) -> int | None:
         (inquiry,) = inquiries
+        assert isinstance(inquiry, Inquiry)
         self.asked.append((self.loop.time(), inquiry.url))
         await asyncio.sleep(0)
         answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
@@ -126,12 +127,14 @@ def test_users_of_llama_cpp_itself_are_waited_for_too(virtual: Any, own: bytes, 
     """They talk to llama.cpp directly: the chunked server knows nothing of them."""
     answers = {"http://spark:8002/health": own, "http://other:8000/slots": slots}
     headers = {"authorization": "Bearer secret-of-spark"}
-    asked = PROTOCOL.users(ServerPlan("chunked", "ws://spark:8002/ws", {"llama_url": "http://other:8000/"}, headers))
+    plan = ServerPlan("chunked", "ws://spark:8002/ws", {"llama_url": "http://other:8000/"}, headers)
+    asked: Any = PROTOCOL.users(plan)
     # What is said to one server is no other's business.
     assert [dict(each.headers) for (each,) in asked] == [headers, {}]
 
     async def ask(inquiries: Inquiries[int | None]) -> int | None:
         (inquiry,) = inquiries
+        assert isinstance(inquiry, Inquiry)
         return inquiry.read(answers[inquiry.url])
 
     async def go() -> Finding:

@@ -11,10 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from probe.protocols.base import Conversation, Event, Question, Terms
+from probe.protocols.http_chat import HttpChat
 from probe.protocols.llama_chunked.conversation import ChunkedConversation
 from probe.protocols.magpie.conversation import MagpieConversation
+from probe.protocols.ollama.conversation import OllamaConversation
 from probe.protocols.openai_chat.conversation import ChatConversation
 from probe.protocols.openai_speech.conversation import SpeechConversation
+from probe.protocols.wyoming.conversation import WyomingConversation
 from probe.record import Pause, ServerPlan
 from probe.reference.faults import wire
 from probe.transport.framing.base import (
@@ -25,6 +28,7 @@ from probe.transport.framing.base import (
     Framing,
     FramingError,
     Incoming,
+    Raw,
     Request,
     Response,
     Text,
@@ -41,7 +45,8 @@ KEPT_APART = ("said", "text", "pcm")
 KEYS = (
     "type", "error", "message", "msg", "detail", "details", "title", "status", "reason", "content", "text", "fatal",
     "choices", "delta", "finish_reason", "tool_calls", "usage", "timings", "object", "audio", "data", "format", "code",
-    "param", "loc", "stream_id", "voices", "model", "role", "id",
+    "param", "loc", "stream_id", "voices", "model", "role", "id", "thinking", "done", "done_reason", "rate", "width",
+    "channels",
 )  # fmt: skip
 TYPES = ("token", "paused", "done", "error", "stream_created", "segment_complete", "speech.audio.delta", "error.x")
 
@@ -54,7 +59,16 @@ values = st.recursive(
 documents = st.dictionaries(st.sampled_from(KEYS), values, max_size=6)
 statuses = st.sampled_from((200, 206, 301, 307, 400, 401, 404, 422, 429, 500, 503))
 types = st.sampled_from(
-    ("text/event-stream", "application/json", "audio/pcm", "text/plain", "text/html", CANARY, f"audio/{CANARY[:PART]}")
+    (
+        "text/event-stream",
+        "application/x-ndjson",
+        "application/json",
+        "audio/pcm",
+        "text/plain",
+        "text/html",
+        CANARY,
+        f"audio/{CANARY[:PART]}",
+    )
 )
 headers = st.fixed_dictionaries(
     {"content-type": types},
@@ -86,8 +100,8 @@ def heard(talk: Conversation, frames: Iterable[Incoming]) -> list[str]:
     return [ours(step) for at, frame in enumerate(frames, 10) for step in talk.received(frame, at)]
 
 
-def written() -> ChatConversation:
-    talk = ChatConversation(Terms(ServerPlan("openai_chat", "http://h/v1", {}), "run", 10.0))
+def written(kind: type[HttpChat] = ChatConversation) -> HttpChat:
+    talk = kind(Terms(ServerPlan("any", "http://h/v1", {}), "run", 10.0))
     list(talk.ask(Question(1, ({"role": "user", "content": CANARY},), Pause(10), 0.7), 1))
     return talk
 
@@ -125,8 +139,25 @@ def magpie() -> MagpieConversation:
 )
 def test_over_http(status: int, head: dict[str, str], said: list[dict[str, Any]], form: bytes) -> None:
     bodies = [Body(form.replace(b"%s", json.dumps(each).encode())) for each in said]
-    for talk in (written(), spoken()):
+    for talk in (written(), written(OllamaConversation), spoken()):
         found = heard(talk, [Response(status, head), *bodies, BodyEnd()])
+        assert not any(map(leaks, found)), found
+
+
+def over_tcp() -> WyomingConversation:
+    talk = WyomingConversation(Terms(ServerPlan("wyoming", "tcp://h:1", {"voice": "x"}), "run", 10.0))
+    list(talk.open(0))
+    list(talk.speak(CANARY, 1))
+    return talk
+
+
+@given(st.sampled_from(("error", "audio-start", "audio-chunk", "audio-stop", CANARY)), documents | words, st.booleans())
+def test_over_tcp(kind: str, said: Any, inline: bool) -> None:
+    data = json.dumps(said).encode()
+    line = {"type": kind, **({"data": said} if inline else {"data_length": len(data)})}
+    frame = json.dumps(line).encode() + b"\n" + (b"" if inline else data)
+    for each in (frame, frame[:40], data + b"\n"):
+        found = heard(over_tcp(), [Raw(each), Ended("closed", "by the server", CANARY)])
         assert not any(map(leaks, found)), found
 
 

@@ -3,46 +3,34 @@
 from collections.abc import Iterator
 from typing import Any
 
-from probe.protocols.base import Answering, Done, Event, Malformed, Reasoned, Refused, ServerTimes, Token, Usage
+from probe.protocols.answer_text import AnswerText
+from probe.protocols.base import Event, Malformed, Refused, ServerTimes, Usage
 from probe.protocols.fields import REPORTED, count_or_none, finish_reason, one_line, parse_object, shown, time_or_none
-from probe.protocols.http_answers import FailedAnswer, complaint, with_advice, words_in
-from probe.protocols.openai_chat.thinking import Thinking
+from probe.protocols.http_answers import complaint, words_in
 from probe.protocols.sse import MAX_LINE_BYTES, Field, Fields
-from probe.record import ServerPlan
-from probe.text import storable
-from probe.transport.framing.base import Response
 
-# Of one answer, in characters: nobody listens to so much.
-MAX_TEXT = 2**18
 MAX_DOCUMENT_BYTES = 2**18
 # Reasoning, by the names that servers have for it. One may repeat it under two of them.
 _REASONING = ("reasoning_content", "reasoning", "thinking")
-# With these a server says that it did not finish.
-_GIVEN_UP = ("abort", "error")
 _END = b"[DONE]"
 _MOST_TIMES = 32
 
 
-class Answer:
-    """What the documents of one answer say. `over`: its end has been said."""
-
-    def __init__(self, *, opened: bool = False) -> None:
-        self.over = False
-        self._thinking = Thinking(opened=opened)
-        self._model: str | None = None
-        self._size = 0
-        self._tools = False
+class Answer(AnswerText):
+    """What the documents of one answer say."""
 
     def document(self, document: dict[str, Any], data: bytes) -> Iterator[Event]:
         """Take one of the stream's documents, or the whole answer in one."""
         if (message := complaint(document)) is not None:
             yield Refused(REPORTED, message or shown(data))
             return
-        yield from self._answering(document.get("model"))
+        yield from self.answering(document.get("model"))
         choice = _choice(document)
         piece = choice.get("delta") or choice.get("message")
         if isinstance(piece, dict):
-            yield from self._piece(piece)
+            reasoning = next((text for name in _REASONING if (text := piece.get(name))), None)
+            tools = piece.get("tool_calls") or piece.get("function_call")
+            yield from self.piece(reasoning, piece.get("content"), tools)
         if times := _times(document):
             yield ServerTimes(times)
         usage = document.get("usage")
@@ -51,42 +39,6 @@ class Answer:
         reason = choice.get("finish_reason")
         if isinstance(reason, str) and reason:
             yield from self.finish(finish_reason(reason))
-
-    def finish(self, reason: str | None) -> Iterator[Event]:
-        """The answer is complete, or so the server says."""
-        if self.over:
-            return
-        yield from self._thinking.rest()
-        self.over = True
-        if reason in _GIVEN_UP:
-            yield Refused(f"it gave up the answer (finish_reason {reason})")
-        elif self._tools and not self._thinking.spoken:
-            yield Refused("the model called a tool (tool_calls) instead of answering", reason="no_answer")
-        else:
-            yield Done(reason)
-
-    def _answering(self, model: Any) -> Iterator[Event]:
-        """Every document repeats it."""
-        if self._model is None and isinstance(model, str) and (name := one_line(model)):
-            self._model = name
-            yield Answering(name)
-
-    def _piece(self, piece: dict[str, Any]) -> Iterator[Event]:
-        self._tools = self._tools or bool(piece.get("tool_calls") or piece.get("function_call"))
-        reasoning = next((text for name in _REASONING if (text := piece.get(name))), None)
-        for text, take in ((reasoning, self._thinking.reasoning), (piece.get("content"), self._thinking.content)):
-            if isinstance(text, str):
-                if text and not self.over:
-                    yield from self._sized(take(storable(text)))
-            elif text is not None:
-                yield Malformed(f"text that is {type(text).__name__}")
-
-    def _sized(self, tokens: Iterator[Token] | Iterator[Token | Reasoned]) -> Iterator[Event]:
-        for token in tokens:
-            self._size += len(token.text) if isinstance(token, Token) else 0
-            yield token
-        if self._size > MAX_TEXT:
-            yield Refused(f"the answer is longer than {MAX_TEXT} characters", reason="flood")
 
 
 class Streamed:
@@ -202,22 +154,6 @@ class Whole:
 
     def cut(self) -> Iterator[Event]:
         yield from ()
-
-
-class Failed(FailedAnswer):
-    """An answer whose status is a failure."""
-
-    owes_rest = False
-
-    def __init__(self, response: Response, path: str, server: ServerPlan) -> None:
-        super().__init__(response, path)
-        self._server = server
-
-    def end(self) -> Iterator[Refused]:
-        return (with_advice(each, self._server) for each in super().end())
-
-    def cut(self) -> Iterator[Event]:
-        yield from self.end()
 
 
 def _read(data: bytes) -> dict[str, Any] | Malformed | None:

@@ -14,6 +14,7 @@ from probe.protocols.base import Inquiries, Inquiry, Malformed
 from probe.protocols.fields import MOST, one_line, parse_object
 from probe.protocols.http_answers import about_base_url
 from probe.protocols.llama_slots import slots_at_work
+from probe.protocols.ollama_pages import not_loaded, version
 from probe.record import ServerIdentity, ServerPlan
 
 # Requests that are being answered, and those that wait: of llama.cpp, of vLLM and, without a prefix, NIM, of SGLang.
@@ -85,21 +86,6 @@ def listed(document: bytes, wanted: str | None) -> ServerIdentity:
     entries = [each for each in models if isinstance(each, dict)] if isinstance(models, list) else []
     names = [name for each in entries if (name := _text(each.get("id"))) is not None]
     return ServerIdentity(wanted if wanted in names else names[0] if len(names) == 1 and wanted is None else None)
-
-
-def version(document: bytes) -> ServerIdentity:
-    """The build of a server that calls it its version."""
-    return ServerIdentity(None, _text(_object(document).get("version")))
-
-
-def not_loaded(document: bytes, wanted: str | None) -> bool | None:
-    """Whether Ollama has to load the model first; None where this is no list of models."""
-    models = _object(document).get("models")
-    if not isinstance(models, list) or wanted is None:
-        return None
-    loaded = {name for each in models if isinstance(each, dict) for name in (each.get("name"), each.get("model"))}
-    tagged = wanted if ":" in wanted else f"{wanted}:latest"
-    return wanted not in loaded and tagged not in loaded
 
 
 def still_loading(document: bytes) -> bool | None:

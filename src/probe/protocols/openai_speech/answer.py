@@ -10,7 +10,7 @@ from probe.protocols.http_answers import FailedAnswer, succeeded
 from probe.protocols.openai_speech.body import Body, Reading
 from probe.protocols.openai_speech.content_type import content_type, rate_in_hz
 from probe.protocols.openai_speech.events import EventBody
-from probe.protocols.openai_speech.samples import wrong
+from probe.protocols.samples import wrong
 from probe.transport.framing.base import Response
 
 # With one of these a server refuses a voice that it does not have.

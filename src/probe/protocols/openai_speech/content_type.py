@@ -7,7 +7,7 @@ from msgspec import Struct
 
 from probe.protocols.fields import one_line
 from probe.protocols.http_answers import media_type
-from probe.protocols.openai_speech.samples import RATES
+from probe.protocols.samples import RATES
 from probe.text import cut
 
 # What servers call raw 16-bit samples, or give no name at all.

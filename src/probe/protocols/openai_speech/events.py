@@ -10,7 +10,7 @@ from probe.protocols.http_answers import complaint, words_of
 from probe.protocols.openai_speech.body import Body, Said
 from probe.protocols.openai_speech.content_type import content_type
 from probe.protocols.openai_speech.event_stream import MAX_EVENT_BYTES, EventStream, ServerSent
-from probe.protocols.openai_speech.samples import RATES
+from probe.protocols.samples import RATES
 
 # OpenAI's own has no such event; some servers end with the one of chat completions.
 _END = b"[DONE]"

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from probe.protocols.base import Audio, AudioFormat, Refused
-from probe.protocols.openai_speech.samples import RATES, Samples, wrong
+from probe.protocols.samples import RATES, Samples, wrong
 
 # As streaming servers write the size that they don't know. A size that is merely too large ends with the body.
 _UNKNOWN_SIZES = (0, 0xFFFFFFFF)

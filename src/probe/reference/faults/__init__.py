@@ -12,7 +12,8 @@ tuple of steps is an answer, and the modules `llm` and `tts` have constructors f
     server.log.received("text")  # every text frame that came, stamped when it was read
     await server.log.until(lambda entry: entry.kind == "lost")  # wait for something to happen, with a deadline
 
-The same over HTTP/1.1: the steps `Head`, `Chunk`, `LastChunk`, `Body`, `Reply`, and answers in `chat` and `speech`:
+The same over HTTP/1.1: the steps `Head`, `Chunk`, `LastChunk`, `Body`, `Reply`, and answers in `chat`, `ollama` and
+`speech`:
 
     slow = speech.wav(500, first=0.3, gap=0.02)
     broken = (chat.HEAD, chat.role(), *chat.tokens(" I", gap=0.1), Reset())

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from probe.protocols import ollama_pages
 from probe.protocols.openai_chat import PROTOCOL, questions
 from probe.record import ServerIdentity, ServerPlan
 
@@ -69,8 +70,8 @@ def test_the_list_of_models(models: Any, wanted: str | None, model: str | None) 
 
 
 def test_a_version_is_a_build() -> None:
-    assert questions.version(b'{"version": "0.40.8"}') == ServerIdentity(None, "0.40.8")
-    assert questions.version(b'{"version": 3}') == ServerIdentity()
+    assert ollama_pages.version(b'{"version": "0.40.8"}') == ServerIdentity(None, "0.40.8")
+    assert ollama_pages.version(b'{"version": 3}') == ServerIdentity()
 
 
 @pytest.mark.parametrize(
@@ -85,7 +86,7 @@ def test_a_version_is_a_build() -> None:
     ],
 )
 def test_what_ollama_has_loaded(models: Any, wanted: str | None, cold: bool | None) -> None:
-    assert questions.not_loaded(document({"models": models}), wanted) is cold
+    assert ollama_pages.not_loaded(document({"models": models}), wanted) is cold
 
 
 @pytest.mark.parametrize(

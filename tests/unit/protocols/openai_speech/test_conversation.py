@@ -86,7 +86,8 @@ def test_any_text_can_be_asked_for() -> None:
 def test_where_it_is_asked_for(url: str, target: str, voices: str) -> None:
     assert asked(opened(url=url)).target == target
     plan = ServerPlan("openai_speech", url, {"voice": "af_heart"}, {"authorization": "Bearer sk-12345678"})
-    assert [(each.url, each.headers) for each in PROTOCOL.voices(plan)] == [
+    asked_for: Any = PROTOCOL.voices(plan)
+    assert [(each.url, each.headers) for each in asked_for] == [
         (voices, plan.headers),
         (voices.replace("/audio/voices", "/voices"), plan.headers),
     ]

@@ -7,7 +7,7 @@ from speech_answers import PCM, base64, conversation, event, fmt, heard, joined,
 
 from probe.protocols.base import Audio, AudioFormat, Malformed, Refused, SegmentEnd, Step
 from probe.protocols.openai_speech import request
-from probe.protocols.openai_speech.samples import RATES
+from probe.protocols.samples import RATES
 from probe.record import REASONS
 from probe.transport.framing.base import Binary, Body, BodyEnd, Ended, Raw, Response, Text
 

@@ -1,0 +1,27 @@
+"""Wyoming, the protocol of Home Assistant's voice servers, over plain TCP: Piper and others as TTS servers."""
+
+from probe.protocols.base import Inquiries, ServerProtocol
+from probe.protocols.wyoming import info
+from probe.protocols.wyoming.conversation import WyomingConversation
+from probe.protocols.wyoming.options import WyomingOptions
+from probe.record import ServerIdentity, ServerPlan
+
+
+def _identity(server: ServerPlan) -> Inquiries[ServerIdentity]:
+    return (info.asked(server, info.program),)
+
+
+def _voices(server: ServerPlan) -> Inquiries[tuple[str, ...] | None]:
+    return (info.asked(server, info.voices),)
+
+
+PROTOCOL = ServerProtocol(
+    name="wyoming",
+    schemes=("tcp",),
+    default_url="tcp://localhost:10200",
+    framing="raw",
+    options=WyomingOptions,
+    converse=WyomingConversation,
+    identity=_identity,
+    voices=_voices,
+)
