@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
-from service import PATIENCE_S, Service, eventually, write_config
+from service import PATIENCE_S, Service, eventually, service, write_config
 
 from probe.history.file import HistoryError
 from probe.reference.faults import LlmScript, ScriptedLlm, ScriptedTts, llm, refusing_port
@@ -85,3 +85,14 @@ def _runs(daemon: Service) -> int:
         return len(daemon.records())
     except HistoryError:
         return 0
+
+
+async def test_more_targets_than_fit_are_reported_at_start(tmp_path: Path) -> None:
+    async with ScriptedLlm() as llm_server, ScriptedTts() as tts_server:
+        config = write_config(tmp_path, llm_server.url, tts_server.url)
+        fewer = "import probe.daemon.capacity as c\nc.MOST_SERIES = 0"
+        async with service(config, prelude=fewer) as daemon:
+            line = await daemon.until("more targets than fit", level="warning")
+            assert (line["series"], line["most_series"]) == (1, 0)
+            assert line["memory_mb"] > 0
+            await daemon.until("run", outcome="ok")
