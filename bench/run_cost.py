@@ -106,7 +106,7 @@ def _dispatch(what: str, config: Config, metrics: Metrics, folder: Path) -> Disp
     if "log" in wanted:
         sinks.append(LogSink(make_logger(io.StringIO())))
     if "spans" in wanted:
-        there = collector(Endpoint(config.otlp.url or ""))
+        there = collector(Endpoint(config.otlp.url or "http://localhost:4318"))
         sinks.append(
             SpanSink(history, there, "bench", on_error=on_error, on_repeat=on_error, on_dropped=lambda _spans: None)
         )

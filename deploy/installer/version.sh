@@ -30,7 +30,7 @@ build_version() {
         -r "$SOURCE/requirements/daemon.txt" -r "$SOURCE/requirements/build.txt" ||
         die "the packages could not be installed (see above); nothing was changed"
     # Built from a copy: a build leaves files, and the checkout may be a user's.
-    cp -r "$SOURCE/pyproject.toml" "$SOURCE/README.md" "$SOURCE/LICENSE" "$SOURCE/src" "$work"
+    cp -rL "$SOURCE/pyproject.toml" "$SOURCE/README.md" "$SOURCE/LICENSE" "$SOURCE/src" "$work"
     "${pip[@]}" install --no-index --no-deps --no-build-isolation "$work"
     "${pip[@]}" uninstall --yes setuptools
     "$target/bin/python" -I -m probe --version >/dev/null

@@ -34,14 +34,16 @@ from boards.panels import (
     with_stages,
 )
 from boards.queries import (
+    JUDGED_PAIR,
     PAIR,
     PAIRS,
-    TARGETS,
     each_pair,
     failures,
     in_words,
+    judged,
     mean,
     now,
+    objectives,
     over_time,
     quantile,
     recorded,
@@ -84,13 +86,15 @@ def _window() -> CustomVariable:
 
 
 def _state() -> stat.Panel:
-    panel = verdict("Is it good now?", now(each_pair(state()), PAIR), STATES)
+    panel = verdict("Is it good now?", now(judged(each_pair(state())), JUDGED_PAIR), STATES)
     return sized(panel.no_value("No data: is the probe running, and scraped?"), 6, 6)
 
 
 def _wait() -> stat.Panel:
     median = recorded("stage_seconds:p50_30m", 'stage="combined_ttfb"')
-    panel = tiles("How long is the wait now?", now(each_pair(while_answered(median)), PAIR), unit="s")
+    sound = each_pair(while_answered(quantile(0.5, "combined_ttfa")))
+    queries = now(each_pair(while_answered(median)), f"first byte: {PAIR}"), now(sound, f"first sound: {PAIR}", "B")
+    panel = tiles("How long is the wait now?", *queries, unit="s")
     panel = panel.thresholds(steps((None, GOOD), (0.9, WARN), (1.0, BAD))).mappings(nothing("no answer of late"))
     return sized(panel.no_value("no answer of late"), 5, 6)
 
@@ -109,22 +113,23 @@ def _budget() -> stat.Panel:
 
 
 def _timeline() -> statetimeline.Panel:
-    return sized(timeline("Outcomes", over_time(each_pair(state()), PAIR), STATES), 24, 5)
+    return sized(timeline("Outcomes", over_time(judged(each_pair(state())), JUDGED_PAIR), STATES), 24, 5)
 
 
 def _quantiles() -> timeseries.Panel:
-    objective = f"max(voice_probe_objective_seconds{{{TARGETS}}})"
     queries = [
         over_time(quantile(0.5, "combined_ttfb"), "p50 · {{scenario}}", "A").exemplar(True),
         over_time(quantile(0.9, "combined_ttfb"), "p90 · {{scenario}}", "B"),
         over_time(quantile(0.95, "combined_ttfb"), "p95 · {{scenario}}", "C"),
-        over_time(objective, "objective", "D"),
+        over_time(f"max by (of) ({objectives()})", "objective for the {{of}}", "D"),
     ]
     panel = lines("Wait for the first byte of audio: $target", *queries, unit="s").show_points(VisibilityMode.NEVER)
     for name, width, line in (("p50", 3, SOLID), ("p90", 1, SOLID), ("p95", 1, DOTTED)):
         panel = panel.override_by_regexp(f"/^{name}/", [style("lineWidth", width), style("lineStyle", line)])
     dashed = [style("lineStyle", {"fill": "dash", "dash": [8, 6]}), style("lineWidth", 1), fixed(BAD)]
-    return sized(by_target(panel.override_by_name("objective", dashed)), 24, 9)
+    for judged_measure in ("byte", "sound"):
+        panel = panel.override_by_name(f"objective for the first {judged_measure}", dashed)
+    return sized(by_target(panel), 24, 9)
 
 
 def _slower() -> heatmap.Panel:
@@ -172,8 +177,8 @@ def _silence() -> timeseries.Panel:
 
 def _failures() -> timeseries.Panel:
     panel = bars(
-        "Failures by stage and reason",
-        over_time(in_words(failures("$__interval"), "target", "stage", "reason"), "{{words}}", "A", "10m"),
+        "Failures by stage, reason and server",
+        over_time(in_words(failures("$__interval"), "target", "stage", "reason", "server"), "{{words}}", "A", "10m"),
         unit="short",
     )
     for stage, color in FAILURES.items():
@@ -182,9 +187,9 @@ def _failures() -> timeseries.Panel:
 
 
 def _failure_list() -> table.Panel:
-    columns = {"target": "Target", "stage": "Stage", "reason": "Reason", "Value": "Failures"}
+    columns = {"target": "Target", "server": "Server", "stage": "Stage", "reason": "Reason", "Value": "Failures"}
     panel = listing("Failures in the time shown", rows(failures("$__range")), columns=columns).decimals(0)
-    for column, width in {"Target": 130, "Stage": 90, "Failures": 90}.items():
+    for column, width in {"Target": 130, "Server": 80, "Stage": 90, "Failures": 90}.items():
         panel = panel.override_by_name(column, [style("width", width)])
     panel = panel.override_by_name("Failures", [shown_in("short")])
     return sized(panel.sort_by([TableSortByFieldState().display_name("Failures").desc(True)]), 10, 8)

@@ -10,6 +10,8 @@ DATASOURCE = DataSourceRef(type_val="prometheus", uid="${datasource}")
 PAIRS = 'target=~"$target",scenario=~"$scenario"'
 TARGETS = 'target=~"$target"'
 PAIR = "{{target}} · {{scenario}}"
+# With what the objective judges, where a verdict is about it.
+JUDGED_PAIR = f"{{{{of}}}}: {PAIR}"
 # As the alert VoiceProbeStale.
 OVERDUE_S = 180
 
@@ -63,6 +65,19 @@ def each_pair(expr: str) -> str:
     known = f"last_over_time(voice_probe_last_run_timestamp_seconds{{{PAIRS}}}[1h])"
     pairs = f"0 * max by (target, scenario) ({known})"
     return f"{pairs} + on (target, scenario) ({expr} or on (target, scenario) NaN * {pairs})"
+
+
+def objectives() -> str:
+    """Each target's objective, with what it judges as a label `of`; without a `measure` that is the first byte."""
+    known = f"last_over_time(voice_probe_objective_seconds{{{TARGETS}}}[1h])"
+    for words, measure in (("first sound", "response_ttfa"), ("first byte", "response_ttfb|")):
+        known = f'label_replace({known}, "of", "{words}", "measure", "{measure}")'
+    return f"topk by (target) (1, max by (target, of) ({known}))"
+
+
+def judged(expr: str) -> str:
+    """A verdict on each pair, with what it is a verdict of."""
+    return f"({expr}) * on (target) group_left (of) (({objectives()}) ^ 0)"
 
 
 def unmeasured() -> str:
@@ -123,7 +138,7 @@ def state() -> str:
 
 
 def failures(window: str) -> str:
-    """How many runs failed, by target, stage and reason; a zero that says so where none did."""
-    counted = f"sum by (target, stage, reason) (increase(voice_probe_run_failures_total{{{TARGETS}}}[{window}])) > 0.5"
+    """How many runs failed, by target, server, stage and reason; a zero that says so where none did."""
+    counted = f"increase(voice_probe_run_failures_total{{{TARGETS}}}[{window}])"
     none = 'label_replace(vector(0), "reason", "no failure", "", "")'
-    return f"{counted}\nor on ()\n{none}"
+    return f"sum by (target, server, stage, reason) ({counted}) > 0.5\nor on ()\n{none}"

@@ -115,7 +115,7 @@ def slow_speech(at_s: float, random: Random, recorder: Recorder, stages: Stages)
     if dice < 0.01:
         return None
     if dice < 0.14:
-        return recorder.failed(at_s, "tts", "no_audio" if dice < 0.1 else "timeout")
+        return recorder.failed(at_s, "tts", "tts", "no_audio" if dice < 0.1 else "timeout")
     slower = 0.75 * min(1.0, into / (15 * MINUTE))
     gap = random.uniform(0.1, 0.8) if dice > 0.6 else 0.0
     return recorder.complete(at_s, replace(stages, tts_ttfb=stages.tts_ttfb + slower, gap=gap))
@@ -125,7 +125,7 @@ def dead_llm(at_s: float, random: Random, recorder: Recorder, stages: Stages) ->
     """For 50 minutes nobody has listened where the LLM server should be."""
     if at_s < END - 50 * MINUTE:
         return healthy(at_s, random, recorder, stages)
-    return recorder.failed(at_s, "connect", "refused")
+    return recorder.failed(at_s, "llm", "connect", "refused")
 
 
 def busy(at_s: float, random: Random, recorder: Recorder, stages: Stages) -> RunRecord | None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from random import Random
 
 from probe.config import ScenarioConfig, TargetConfig
-from probe.record import AudioAnalysis, Chunk, Connect, Failure, Plan, RunRecord, Stage, Turn
+from probe.record import AudioAnalysis, Chunk, Connect, Failure, Plan, Role, RunRecord, Stage, Turn
 
 SECOND = 1_000_000_000
 RATE = 22_000
@@ -49,10 +49,10 @@ class Recorder:
         ended = (second.tts_segment_done or started) + SECOND // 1000
         return RunRecord(self._plan(), started, ended, self._connects(started), (turn,), doubts=doubts)
 
-    def failed(self, at_s: float, stage: Stage, reason: str) -> RunRecord:
+    def failed(self, at_s: float, server: Role, stage: Stage, reason: str) -> RunRecord:
         """A run that ended before anything was heard."""
         started = round(at_s * SECOND)
-        failure = Failure(stage, reason, "made up", started + SECOND)
+        failure = Failure(stage, reason, "made up", started + SECOND, server=server)
         return RunRecord(self._plan(), started, started + SECOND, self._connects(started), failure=failure)
 
     def skipped(self, at_s: float) -> RunRecord:

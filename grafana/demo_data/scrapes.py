@@ -38,7 +38,7 @@ def scrapes(case: Case) -> Iterator[list[Sample]]:
     start_s = END - case.days * DAY - 10
     metrics.daemon.set_config_loaded(start_s)
     for pair in case.pairs:
-        metrics.daemon.set_objective(pair.target, 1.0)
+        metrics.daemon.set_objective(pair.target, 1.0, "response_ttfb")
     yield _page(metrics, start_s, _process(0, random))
     for together in moments(case):
         for moment in together:

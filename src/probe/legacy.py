@@ -19,9 +19,11 @@ KEYS: Mapping[str, tuple[str, str]] = {
     "sample_rate": ("tts", "sample_rate"),
     "tts_mode": ("tts", "mode"),
 }
+# All that there were when failures did not name their server.
+_SERVER_OF_STAGE: Mapping[str, str] = {"llm": "llm", "tts": "tts", "audio": "tts"}
 # Each reason to skip a run that is ours, and what came before the quotation in a doubt.
 _OUR_SKIPS = re.compile(
-    r"the previous run is still going"
+    r"the previous run is still going|interrupted"
     r"|(\d{1,10} streams? in use|a server does not say whether it is in use)(, still so after [\d.e+]{1,16} s)?"
 )
 _QUOTED = ", beginning with "
@@ -46,6 +48,7 @@ def record_as_today(record: dict[str, Any]) -> dict[str, Any]:
 
     Raises KeyError, TypeError and AttributeError for what is no record at all.
     """
+    record = _with_server_named(_with_stops_apart(record))
     record = record if "said" in record else _with_words_apart(record)
     target = record["plan"]["target"]
     if not is_flat(target):
@@ -62,6 +65,25 @@ def record_as_today(record: dict[str, Any]) -> dict[str, Any]:
     plan = record["plan"] | {"target": kept | {"limits": limits, "servers": servers}}
     turns = [turn | {"chunks": [_with_rate(each, rate) for each in turn["chunks"]]} for turn in record["turns"]]
     return record | {"plan": plan, "turns": turns}
+
+
+def _with_stops_apart(record: dict[str, Any]) -> dict[str, Any]:
+    """A run that its operator stopped used to count as one that failed."""
+    failure = record.get("failure")
+    if not failure or (failure["stage"], failure["reason"]) != ("internal", "interrupted"):
+        return record
+    return record | {"failure": None, "skipped": "interrupted"}
+
+
+def _with_server_named(record: dict[str, Any]) -> dict[str, Any]:
+    """Failures used to leave open which server it was: the one whose stage it is, or the last that did not open."""
+    failure = record.get("failure")
+    if not failure or "server" in failure:
+        return record
+    unopened = [each["server"] for each in record["connects"] if each["end"] is None and each["start"] <= failure["at"]]
+    last = unopened[-1] if unopened else None
+    server = last if failure["stage"] == "connect" else _SERVER_OF_STAGE.get(failure["stage"])
+    return record | {"failure": failure | {"server": server}}
 
 
 def _with_words_apart(record: dict[str, Any]) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from itertools import pairwise
 from math import fsum
 
 from probe import audio, delays
-from probe.record import Chunk, Outcome, RunRecord, Turn
+from probe.record import Chunk, Outcome, RunRecord, Target, Turn
 from probe.timestamps import milliseconds
 
 # Of these the whole answer came and nothing casts doubt on its figures: only then are they latencies.
@@ -275,5 +275,15 @@ def outcome(record: RunRecord) -> Outcome:
         return "failed"
     if record.doubts:
         return "suspect"
-    waits = [turn.response_ttfb_ms for turn in measure_run(record)]
-    return "slow" if any(wait is not None and wait > record.plan.target.objective_ms for wait in waits) else "ok"
+    return "slow" if any(is_slow(turn, record.plan.target) for turn in measure_run(record)) else "ok"
+
+
+def judged_ms(turn: TurnMeasures, target: Target) -> float | None:
+    """What the objective is about, in one turn: its first byte or its first sound, as `objective_measure` says."""
+    return turn.response_ttfa_ms if target.objective_measure == "response_ttfa" else turn.response_ttfb_ms
+
+
+def is_slow(turn: TurnMeasures, target: Target) -> bool:
+    """Whether a turn began later than the objective. Audio in which nothing can be heard never begins."""
+    judged = judged_ms(turn, target)
+    return turn.response_ttfb_ms is not None if judged is None else judged > target.objective_ms

@@ -18,6 +18,8 @@ Role = Literal["stt", "llm", "tts", "agent"]
 Stage = Literal["connect", "llm", "tts", "audio", "internal"]
 Outcome = Literal["ok", "slow", "failed", "skipped", "suspect"]
 PromptCache = Literal["fresh", "reused"]
+# What of a turn the objective judges: its first byte of audio, or its first audible sample.
+ObjectiveMeasure = Literal["response_ttfb", "response_ttfa"]
 # When the LLM goes on: after the audio of the chunk before is complete, as protocols that pause do by default, or while
 # it is still being made, as real agents do and free-running answers always.
 Flow = Literal["sequential", "overlapped"]
@@ -43,8 +45,10 @@ REASONS: dict[Stage, tuple[str, ...]] = {
         "flood", "run_deadline", "unauthorized", "not_found", "loading", "unavailable", "wrong_format",
     ),
     "audio": ("missing", "silent", "noise", "odd_bytes", "hum", "clicks", "text", "too_short", "too_long"),
-    "internal": ("interrupted", "error"),
+    "internal": ("error",),
 }  # fmt: skip
+# Why a run that its operator stopped was skipped: no server failed, and nothing was found out.
+INTERRUPTED = "interrupted"
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +92,7 @@ class Target:
     servers: Mapping[Role, ServerPlan]
     objective_ms: float
     limits: Limits
+    objective_measure: ObjectiveMeasure = "response_ttfb"
     # From which level on sound is heard, in dB of full scale.
     audible_dbfs: float = AUDIBLE_DBFS
 
@@ -111,6 +116,9 @@ class Scenario:
     prompt_cache: PromptCache
     # None: as the protocol has it, see `Flow`.
     flow: Flow | None = None
+    # An answer ends with the chunk in which it has so many spoken tokens, or after so many chunks; None: never.
+    max_answer_tokens: int | None = None
+    max_chunks: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +136,8 @@ class Plan:
 class Failure:
     """Why a run ended early: a stage, a reason from REASONS, and a sentence for a person, in our words.
 
-    What a server said of it is in the record's `said`.
+    What a server said of it is in the record's `said`. `server` is the one that did not do its part; None where that
+    was us.
     """
 
     stage: Stage
@@ -137,6 +146,7 @@ class Failure:
     at: int
     turn_num: int | None = None
     chunk_num: int | None = None
+    server: Role | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,7 +285,8 @@ class RunRecord:
     connects: tuple[Connect, ...] = ()
     turns: tuple[Turn, ...] = ()
     failure: Failure | None = None
-    # Why the run was given up before it measured anything: users hold the server, or the run before it still goes on.
+    # Why the run was given up: users hold the server, the run before it still goes on, or its operator stopped it
+    # (INTERRUPTED).
     skipped: str | None = None
     # Reasons to distrust our own measurement, for a person to read.
     doubts: tuple[str, ...] = ()

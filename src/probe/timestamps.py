@@ -9,6 +9,15 @@ NS_PER_DAY = 86_400 * NS_PER_S
 NEVER = 2**63
 
 
+def of_run_id(run_id: str) -> int | None:
+    """The moment in a run's id, such as 20260102T030405Z-0a1b2c, to the second; None where it has none."""
+    try:
+        moment = datetime.strptime(run_id.partition("-")[0], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
+    except ValueError:
+        return None
+    return round(moment.timestamp()) * NS_PER_S
+
+
 def milliseconds(ns: float) -> float:
     """A length of time in nanoseconds, as milliseconds."""
     return ns / NS_PER_MS

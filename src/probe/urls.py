@@ -4,7 +4,7 @@ import re
 from base64 import b64encode
 from collections.abc import Callable, Collection
 from typing import Annotated
-from urllib.parse import unquote, urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
 # What one of them passes over, the other never looks at twice: neither takes longer than the text is long.
 _USERINFO = re.compile(r"(?<=://)[^/\s]*@")
@@ -48,6 +48,12 @@ def authorization(url: str) -> str | None:
 def shown(text: str) -> str:
     """What was meant as a URL, as it may be shown; a fragment, which is no secret, is left where it stands alone."""
     return without_secrets(text) if "@" in text or "?" in text else text
+
+
+def host_of(parts: SplitResult) -> str | None:
+    """The host as it is connected to: a URL has the zone of an address behind %25, an address behind %."""
+    host = parts.hostname
+    return host if host is None or ":" not in host else host.replace("%25", "%", 1)
 
 
 def url_of(*schemes: str) -> Callable[[str], str]:

@@ -86,7 +86,7 @@ def failed(number: int = 1, *, target: str = "local", started: int = START) -> R
     )
     at = (cut.tts_text_sent or 0) + 10_000 * MS
     detail = f"no audio for a text of {len(cut.text.strip())} characters: nothing for 10 s"
-    failure = Failure("tts", "no_audio", detail, at, 1, 2)
+    failure = Failure("tts", "no_audio", detail, at, 1, 2, "tts")
     turn = replace(whole.turns[0], chunks=(first, cut), done=None)
     said = (f"TTS server: can't say {cut.text.strip()!r}",)
     return replace(whole, turns=(turn,), failure=failure, ended=at, said=said)
@@ -100,7 +100,7 @@ def refused(number: int = 1, *, target: str = "local") -> RunRecord:
     )
     end = START + 2 * MS
     detail = "ws://me:hunter2@spark:8002/ws?key=hunter3: connection refused; is the server running?"
-    failure = Failure("connect", "refused", detail, end)
+    failure = Failure("connect", "refused", detail, end, server="llm")
     return RunRecord(planned, START, end, (Connect("llm", START, None),), (), failure)
 
 

@@ -28,7 +28,7 @@ PURE = "probe.record probe.typed_json probe.legacy probe.timestamps probe.text"
 # What a protocol and the engine, and what a connection and a protocol, say to each other.
 SEAM = "probe.protocols.base probe.protocols.segments probe.protocols.choice"
 FRAMES = "probe.transport.framing.base"
-VALUES = f"{PURE} probe.measures probe.audio probe.clock probe.urls"
+VALUES = f"{PURE} probe.blame probe.measures probe.audio probe.clock probe.urls"
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ RULES = [
     ),
     Rule(
         "measures are functions of the record",
-        of="probe.measures probe.delays",
+        of="probe.measures probe.delays probe.blame",
         never="*",
         but=f"stdlib {PURE} probe.audio probe.delays",
         broken_by=("probe.measures", "from probe.clock import Clock"),
@@ -209,7 +209,7 @@ RULES = [
     ),
     Rule(
         "one module reads the configuration file",
-        of=f"{CLIENT} !probe.config.sources",
+        of=f"{CLIENT} !probe.config.sources !probe.config.lines",
         never="tomllib",
         broken_by=("probe.daemon", "import tomllib"),
     ),

@@ -26,7 +26,8 @@ from probe.protocols.ollama.answer import MAX_LINE_BYTES
 from probe.protocols.openai_speech import event_stream
 from probe.protocols.registry import PROTOCOLS
 from probe.protocols.wyoming import events
-from probe.record import REASONS
+from probe.record import REASONS, Failure
+from probe.report.advice import advice
 from probe.transport import connection
 from probe.transport.framing import http1, websocket
 from probe.transport.framing.base import MAX_SAID
@@ -65,6 +66,14 @@ def test_the_docs_explain_every_failure() -> None:
     for stage, reasons in REASONS.items():
         for reason in reasons:
             assert f"| {stage} | `{reason}` |" in text
+
+
+def test_the_docs_advise_what_a_report_does() -> None:
+    text = (ROOT / "docs" / "failures.md").read_text("utf-8").replace("`", "")
+    rows = re.findall(r"^\| (\w+) \| (\w+) \| .* \| (.*) \|$", text, re.MULTILINE)
+    assert len(rows) > sum(map(len, REASONS.values()))
+    for stage, reason, todo in rows[1:]:
+        assert advice(Failure(stage, reason, "", 0)) == todo
 
 
 def test_the_docs_explain_every_metric() -> None:

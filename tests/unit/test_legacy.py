@@ -5,9 +5,10 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from runs import failed, record, skipped
+from runs import START, failed, record, skipped
 
-from probe.record import RunRecord
+from probe.measures import outcome
+from probe.record import INTERRUPTED, Connect, Failure, Role, RunRecord, Stage
 
 
 def as_before(run: RunRecord) -> dict[str, Any]:
@@ -56,6 +57,41 @@ def test_a_reason_to_skip_that_is_ours_stays(reason: str) -> None:
 def test_a_reason_to_skip_that_a_server_gave_is_kept_apart(reason: str) -> None:
     found = read(as_before(skipped()) | {"skipped": reason})
     assert (found.skipped, found.said) == ("all its slots are taken", (reason,))
+
+
+@pytest.mark.parametrize("since", ["0.1", "words apart"])
+def test_a_run_that_was_stopped_was_no_failure(since: str) -> None:
+    """It used to fail with the stage internal; three restarts were three failures in a row."""
+    document = json.loads(failed().to_json()) | {"said": []}
+    document["failure"] |= {"stage": "internal", "reason": "interrupted", "detail": "the run was interrupted"}
+    if since == "0.1":
+        del document["said"]
+    found = read(document)
+    assert (found.failure, found.skipped, found.said) == (None, INTERRUPTED, ())
+    assert outcome(found) == "skipped"
+    assert read(json.loads(found.to_json())) == found
+
+
+@pytest.mark.parametrize(
+    ("stage", "connects", "server"),
+    [
+        ("tts", (), "tts"),
+        ("llm", (), "llm"),
+        ("audio", (), "tts"),
+        ("internal", (Connect("llm", START, None),), None),
+        ("connect", (Connect("llm", START, None),), "llm"),
+        ("connect", (Connect("llm", START, START + 1), Connect("tts", START + 1, None)), "tts"),
+        # To give the slot back, after the failure.
+        ("connect", (Connect("tts", START, None), Connect("llm", START + 99, None)), "tts"),
+        ("connect", (), None),
+    ],
+)
+def test_a_failure_names_its_server(stage: Stage, connects: tuple[Connect, ...], server: Role | None) -> None:
+    run = replace(failed(), connects=connects, failure=Failure(stage, "timeout", "", START + 50))
+    document = json.loads(run.to_json())
+    del document["failure"]["server"]
+    found = read(document)
+    assert found.failure is not None and found.failure.server == server
 
 
 def test_a_doubt_quotes_nothing() -> None:

@@ -15,6 +15,7 @@ from probe.measures import (
     TurnMeasures,
     average,
     elapsed_ms,
+    is_slow,
     measure_chunk,
     measure_run,
     measure_turn,
@@ -22,7 +23,7 @@ from probe.measures import (
     reasoned,
     summarise,
 )
-from probe.record import Chunk, Turn
+from probe.record import INTERRUPTED, Chunk, Turn
 
 # One chunk with everything: 400 ms of audio in two frames, after 40 ms of silence, its end seen 150 ms later.
 WHOLE = chunk(
@@ -341,12 +342,29 @@ def test_first_byte_decides_and_not_first_sound() -> None:
 
 
 @pytest.mark.parametrize(
+    ("silence_ms", "of_first_byte", "of_first_sound"),
+    [(100, "ok", "ok"), (101, "ok", "slow"), (None, "ok", "slow")],
+    ids=["in time", "late", "nothing to be heard"],
+)
+def test_the_objective_may_be_about_the_first_sound(
+    silence_ms: float | None, of_first_byte: str, of_first_sound: str
+) -> None:
+    run = record(turn(chunk(frames=[(900, 500)], sound=heard(silence_ms))))
+    target = replace(run.plan.target, objective_measure="response_ttfa")
+    assert outcome(run) == of_first_byte
+    assert outcome(replace(run, plan=replace(run.plan, target=target))) == of_first_sound
+    # A turn that was never spoken, such as one of white space, is late by neither.
+    assert not is_slow(TurnMeasures(None, None, ()), target)
+
+
+@pytest.mark.parametrize(
     ("fields_of_record", "expected"),
     [
         ({}, "slow"),
         ({"doubts": ("the event loop stood still",)}, "suspect"),
         ({"doubts": ("the event loop stood still",), "failure": failure()}, "failed"),
-        ({"failure": failure("internal", "interrupted")}, "failed"),
+        ({"failure": failure("internal", "error")}, "failed"),
+        ({"skipped": INTERRUPTED}, "skipped"),
         ({"skipped": "No slots available (max 1)", "doubts": ("x",)}, "skipped"),
     ],
 )

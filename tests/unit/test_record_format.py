@@ -15,7 +15,11 @@ from probe.record import Chunk, RunRecord
 
 
 def as_then(run: RunRecord) -> RunRecord:
-    """The same run with a probe that took a millisecond to hand a text on, as it was when the files were written."""
+    """The same run with a probe that took a millisecond to hand a text on, as it was when the files were written.
+
+    Answers had no limit then.
+    """
+    run = replace(run, plan=replace(run.plan, scenario=replace(run.plan.scenario, max_answer_tokens=None)))
 
     def slower(each: Chunk) -> Chunk:
         return replace(each, tts_text_sent=(each.tts_text_sent or 0) + MS)

@@ -1,8 +1,10 @@
 """URLs: as they may be shown, and what is right in one."""
 
+from urllib.parse import urlsplit
+
 import pytest
 
-from probe.urls import checked_url, without_secrets
+from probe.urls import checked_url, host_of, without_secrets
 
 
 @pytest.mark.parametrize(
@@ -20,6 +22,21 @@ from probe.urls import checked_url, without_secrets
 )
 def test_urls_keep_only_the_address(text: str, shown: str) -> None:
     assert without_secrets(text) == shown
+
+
+@pytest.mark.parametrize(
+    ("url", "host"),
+    [
+        ("http://[fe80::1%25eth0]:8080/v1", "fe80::1%eth0"),
+        ("http://[fe80::1%eth0]:8080/v1", "fe80::1%eth0"),
+        ("http://[::1]/", "::1"),
+        ("http://Spark:1", "spark"),
+        ("http://sp%25ark:1", "sp%25ark"),
+        ("nothing", None),
+    ],
+)
+def test_the_zone_of_an_address_is_what_the_system_calls_it(url: str, host: str | None) -> None:
+    assert host_of(urlsplit(url)) == host
 
 
 @pytest.mark.parametrize(

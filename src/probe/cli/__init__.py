@@ -17,8 +17,11 @@ COMMANDS = {
     "check-config": ("probe.cli.check_config:check_config", "Report everything that is wrong with a configuration."),
     "history": ("probe.cli.history:history", "List the runs that the daemon has recorded."),
     "show": ("probe.cli.show:show", "Report a recorded run again."),
+    "compare": ("probe.cli.compare:compare", "Is B slower than A? Two targets, runs or spans of time."),
     "drift": ("probe.cli.drift:drift", "Has it become slower, which stage, and since when?"),
     "backfill": ("probe.cli.backfill:backfill", "Recorded runs as OpenMetrics, for promtool's block builder."),
+    "export": ("probe.cli.export:export", "Write Prometheus rules, Grafana dashboards or an example configuration."),
+    "completion": ("probe.cli.completion:completion", "Print what makes a shell complete commands and options."),
     "demo": ("probe.cli.demo:demo", "Start the reference servers and let the daemon measure each pair three times."),
     "serve": (
         "probe.cli.serve:serve",
@@ -42,7 +45,8 @@ class OneLineErrors(LazyGroup):
             sys.exit(2)
         except click.UsageError as error:
             command = error.ctx.command_path if error.ctx is not None else "probe"
-            message = error.format_message()
+            # Click gives each choice a line of its own.
+            message = " ".join(error.format_message().split())
             stop = "" if message.endswith((".", "?")) else "."
             say(f"{command}: {message}{stop} Try `{command} --help`.", err=True)
             sys.exit(2)

@@ -14,7 +14,7 @@ from probe.protocols.registry import answering
 
 _LABEL = re.compile(r"(?P<name>[a-zA-Z_]\w*)=(?P<value>.*)", re.ASCII | re.DOTALL)
 # Labels that the series have already.
-_TAKEN = ("target", "scenario", "position", "outcome", "stage", "reason", "le")
+_TAKEN = ("target", "scenario", "position", "outcome", "server", "stage", "reason", "le")
 
 
 @click.command(short_help="Recorded runs as OpenMetrics, for promtool's block builder.")
@@ -33,13 +33,15 @@ _TAKEN = ("target", "scenario", "position", "outcome", "stage", "reason", "le")
 def backfill(
     since: int | None, until: int, target: str | None, scenario: str | None, labels: tuple[str, ...], state_dir: Path
 ) -> None:
-    r"""Print recorded runs as OpenMetrics with timestamps.
+    """Print recorded runs as OpenMetrics with timestamps.
 
     \b
     Into a Prometheus that has not seen them:
-      probe backfill --label job=voice-probe --label instance=127.0.0.1:9850 > runs.om
-      promtool tsdb create-blocks-from openmetrics --max-block-duration=48h runs.om PROMETHEUS_DATA_DIRECTORY
-    """
+      probe backfill --label job=voice-probe \\
+                     --label instance=127.0.0.1:9850 > runs.om
+      promtool tsdb create-blocks-from openmetrics \\
+               --max-block-duration=48h runs.om DATA_DIRECTORY
+    """  # noqa: D301 - \b is click's mark for a paragraph to leave as it is
     extra = dict(map(_label, labels))
     with open_history(state_dir) as reader:
         records = (record for record in reader.runs(since, target, scenario) if record.ended <= until)

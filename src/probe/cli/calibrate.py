@@ -53,8 +53,9 @@ how far each measure was from the truth: the error bars of every other figure fr
 \b
 Exit codes:
   0  the figures above hold
-  1  a run counted as valid with an error over 20 ms, or a run failed: please report it
-  4  most runs were suspect: this machine is too busy to measure
+  1  please report it: a run failed, or one that counted as
+     valid had an error over 20 ms
+  4  most runs were suspect: this machine is too busy
 """
 
 
@@ -119,7 +120,8 @@ def _compare(records: Sequence[RunRecord], clock: AnchoredClock, truth: dict[str
 
 
 def _report(found: Calibration) -> Iterator[str]:
-    yield f"{'error in ms':27} {'n':>5} {'p50':>7} {'p99':>7} {'max':>7}   measured less true"
+    yield "Measured less true, in ms:"
+    yield f"{'error of':27} {'n':>5} {'p50':>7} {'p99':>7} {'max':>7}"
     for name, spread in found.spreads().items():
         yield f"{name:27} {spread.count:5} {spread.p50:7.2f} {spread.p99:7.2f} {spread.largest:7.2f}"
     untrue = f"{found.untrue} valid with an error over {found.limit_ms:g} ms"

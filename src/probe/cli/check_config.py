@@ -2,9 +2,10 @@
 
 import asyncio
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import click
@@ -14,18 +15,26 @@ from probe.cli.exit_codes import EXIT_CODES
 from probe.cli.output import say
 from probe.cli.survey import Found, survey
 from probe.cli.usage import UsageProblem
-from probe.config import Config
+from probe.config import Config, effective
 from probe.config.errors import dotted
+from probe.history.file import HistoryError
+from probe.history.reader import reading
+from probe.timestamps import NS_PER_S
+
+# How many of a schedule's runs say how long they take.
+_LAST_RUNS = 20
 
 
 @click.command(short_help="Report everything that is wrong with a configuration.")
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
 @click.option("--probe", "with_servers", is_flag=True, help="Connect to every server too, and report what each says.")
+@click.option("--show", is_flag=True, help="Print every setting that is in effect, defaults included, secrets hidden.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")
-def check_config(file: Path, *, with_servers: bool, as_json: bool) -> None:
-    """Check FILE, and what the environment adds to it: each error with its key, its value and what is allowed.
+def check_config(file: Path, *, with_servers: bool, show: bool, as_json: bool) -> None:
+    """Check FILE, and what the environment adds to it: each error with its line, its key and what is allowed.
 
-    Exit code 0 where it is good, 2 where it is not; with --probe, 1 where a server can't be reached.
+    What is allowed but can hardly be meant is a warning. Exit code 0 where it is good, 2 where it is not; with
+    --probe, 1 where a server can't be reached.
     """
     try:
         settings = config.load(file)
@@ -36,15 +45,44 @@ def check_config(file: Path, *, with_servers: bool, as_json: bool) -> None:
         click.echo(json.dumps({"file": str(file), "valid": False, "errors": problems}, indent=2, default=str))
         raise SystemExit(UsageProblem.exit_code) from error
     servers = asyncio.run(survey(settings)) if with_servers else None
+    shown = effective.document(settings) if show else None
+    doubtful = [*effective.warnings(settings), *_too_often(settings)]
     if as_json:
-        click.echo(json.dumps(_document(file, settings, servers), indent=2))
+        document = _document(file, settings, servers) | {"warnings": doubtful}
+        click.echo(json.dumps(document | ({"settings": shown} if show else {}), indent=2))
+    elif shown is not None:
+        for line in effective.toml_lines(shown):
+            say(line)
+        _warn(file, doubtful)
     else:
         found = "; ".join(f"{kind}: {', '.join(names)}" for kind, names in _summary(settings).items())
         say(f"{file}: good ({found})")
+        _warn(file, doubtful)
         for each in servers or ():
             say(each.line())
     if any(each.connected_ms is None for each in servers or ()):
         raise SystemExit(EXIT_CODES["failed"])
+
+
+def _warn(file: Path, doubtful: Iterable[str]) -> None:
+    for each in doubtful:
+        say(f"{file}: warning: {each}", err=True)
+
+
+def _too_often(settings: Config) -> Iterator[str]:
+    """Schedules whose last runs took longer than there is from one to the next, as far as there is a history."""
+    try:
+        with reading(settings.daemon.state_dir or config.default_state_dir()) as history:
+            for name, schedule in settings.schedules.items():
+                target = schedule.target or next(iter(settings.targets))
+                scenario = schedule.scenario or next(iter(settings.scenarios))
+                runs = history.runs(target=target, scenario=scenario, limit=_LAST_RUNS)
+                took = [(run.ended - run.started) / NS_PER_S for run in runs if run.skipped is None]
+                if schedule.cron is None and took and median(took) > schedule.every_s:
+                    key = f"{dotted(('schedules', name))}.every_s"
+                    yield f"{key} ({schedule.every_s:g}) is less than its last runs took ({median(took):.0f} s)"
+    except HistoryError:
+        return
 
 
 def _document(file: Path, settings: Config, servers: Sequence[Found] | None) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from urllib.request import urlopen
 
 import click
 
-from probe.cli.output import say
+from probe.cli.output import say, terminal_width
 from probe.cli.processes import INTERRUPTS, background, free_port, tail
 from probe.cli.reference_servers import ReferencePair, reference_servers
 from probe.cli.show import report_again
@@ -39,6 +39,8 @@ _COLUMNS = (
     "Audio",
     "Trace",
 )
+# Left out, the first ones first, where there is no room for all.
+_SPARE = ("Trace", "LLM Gen", "Audio")
 _CONFIG = """# What `probe demo` ran the daemon with: probe daemon --config FILE
 {targets}[daemon]
 state_dir = "{folder}/state"
@@ -138,7 +140,7 @@ def _look_around(records: Sequence[RunRecord], port: int, output: Path) -> None:
         (output / "metrics.txt").write_bytes(answer.read())
     say("")
     say("ALL RUNS:")
-    for line in table(_COLUMNS, list(_rows(records))):
+    for line in table(_COLUMNS, list(_rows(records)), terminal_width(), _SPARE):
         say(line)
     say("")
     say(f"Listen:   {output}/audio/{records[0].plan.run_id}.wav and the other runs beside it")

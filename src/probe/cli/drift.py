@@ -113,7 +113,7 @@ def _print(reports: Sequence[SeriesReport], *, as_json: bool, as_csv: bool) -> N
     elif as_csv:
         click.echo(drift_report.as_csv(reports), nl=False)
     else:
-        width = terminal_width(120)
+        width = terminal_width()
         for number, series_report in enumerate(reports):
             for line in ("",) * (number > 0):
                 say(line)

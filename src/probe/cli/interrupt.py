@@ -7,7 +7,7 @@ import signal
 import time
 from contextlib import suppress
 
-from probe.cli.exit_codes import EXIT_CODES
+from probe.cli.exit_codes import INTERRUPTED_CODE
 from probe.cli.output import say
 
 INTERRUPTS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
@@ -30,7 +30,7 @@ class Interrupt:
     def __call__(self, *_: object) -> None:
         now = time.monotonic()
         if self._first is not None and now - self._first > self.MOMENT_S:
-            os._exit(EXIT_CODES["failed"])
+            os._exit(INTERRUPTED_CODE)
         if self._first is None:
             self._first = now
             with suppress(RuntimeError):  # the run is over and its loop closed

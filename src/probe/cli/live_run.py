@@ -3,26 +3,30 @@
 import asyncio
 import functools
 import json
+import os
 import signal
+import sys
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import click
 
-from probe.cli.exit_codes import EXIT_CODES
+from probe.cli.exit_codes import EXIT_CODES, INTERRUPTED_CODE
 from probe.cli.interrupt import INTERRUPTS, Interrupt
 from probe.cli.options import plan_from_options
 from probe.cli.output import report_width, say
 from probe.daemon import questions
 from probe.engine.runner import ignore
 from probe.measurement import measure, prepare
-from probe.measures import outcome
-from probe.record import Plan, RunRecord
+from probe.measures import TRUSTED, outcome
+from probe.record import INTERRUPTED, Plan, RunRecord
 from probe.report import audio_file, document, terminal, timeline
 from probe.report.timeline_printer import Live
 from probe.text import escaped
 from probe.tolerance import Tolerance
+
+_ONE_OF_MANY = "One run is no measurement: --runs 20 gives p50 and p95."
 
 
 def planned(config_path: Path | None, wav: Path | None, **options: Any) -> tuple[Plan, Tolerance]:
@@ -36,11 +40,13 @@ def planned(config_path: Path | None, wav: Path | None, **options: Any) -> tuple
 
 
 def printing_json(plan: Plan, tolerance: Tolerance, *, verbose: bool) -> RunRecord:
-    timeline_on_stderr = Live(functools.partial(timeline.lines, plan=plan), functools.partial(say, err=True))
+    render = functools.partial(timeline.lines, plan=plan, width=report_width())
+    timeline_on_stderr = Live(render, functools.partial(say, err=True))
     record = _execute(plan, tolerance, timeline_on_stderr if verbose else None)
     # As bytes: JSON is UTF-8, whatever the terminal is. What does not show as itself is a JSON escape.
     text = escaped(json.dumps(document.document(record), ensure_ascii=False, indent=2))
     click.echo(text.encode("utf-8"))
+    _complain(record)
     return record
 
 
@@ -50,12 +56,17 @@ def reported(plan: Plan, tolerance: Tolerance, *, verbose: bool) -> RunRecord:
     for line in terminal.header(plan, width):
         say(line)
     unseen = frozenset() if verbose else timeline.FRAMES
-    record = _execute(plan, tolerance, Live(functools.partial(timeline.lines, plan=plan), say, unseen))
-    for line in terminal.report(record, width):
+    render = functools.partial(timeline.lines, plan=plan, width=width)
+    record = _execute(plan, tolerance, Live(render, say, unseen))
+    for line in terminal.report(record, width, _hint(record)):
         say(line)
     if verbose:
         for line in terminal.timestamps(record):
             say(line)
+    if outcome(record) in TRUSTED:
+        say(_ONE_OF_MANY)
+    if not _same_place():
+        _complain(record)
     return record
 
 
@@ -88,6 +99,15 @@ def _unwritable(wav: Path) -> tuple[str, ...]:
     return ()
 
 
+def _hint(record: RunRecord) -> str | None:
+    """What to try after a failure, where its reason alone does not say."""
+    if record.failure is None:
+        return None
+    from probe.cli import swapped  # noqa: PLC0415 - asks the servers, which only a failure wants
+
+    return swapped.hint(record)
+
+
 def save_audio(record: RunRecord, wav: Path) -> None:
     """Write the run's audio and say where it is."""
     try:
@@ -99,11 +119,25 @@ def save_audio(record: RunRecord, wav: Path) -> None:
 
 
 def conclude(record: RunRecord) -> int:
-    """Say on stderr what went wrong, if anything, and return the exit code."""
+    """Return the exit code."""
+    return INTERRUPTED_CODE if record.skipped == INTERRUPTED else EXIT_CODES[outcome(record)]
+
+
+def _same_place() -> bool:
+    """Whether stdout and stderr are one file, such as a terminal: one text is enough there."""
+    try:
+        return os.path.sameopenfile(sys.stdout.fileno(), sys.stderr.fileno())
+    except (OSError, ValueError):
+        return False
+
+
+def _complain(record: RunRecord) -> None:
+    """Say on stderr what went wrong, if anything."""
     if record.failure is not None:
         detail = document.explained(record, record.failure.detail)
-        say(f"probe run: failed ({record.failure.stage}, {record.failure.reason}): {detail}", err=True)
+        say(f"probe run: failed ({document.blamed(record.failure)}, {record.failure.reason}): {detail}", err=True)
+    elif record.skipped == INTERRUPTED:
+        say("probe run: interrupted", err=True)
     elif record.skipped is not None:
         why = document.explained(record, record.skipped)
         say(f"probe run: skipped: {why}; try again when the server's users are done", err=True)
-    return EXIT_CODES[outcome(record)]

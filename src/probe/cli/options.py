@@ -21,7 +21,7 @@ _OF_SERVERS: Mapping[tuple[str, str], str] = {
     ("tts", "headers"): "tts_header",
 }
 # A setting -> the option that stands for it, where it is not spelt alike.
-_OPTIONS = {"user_turns": "prompt"}
+_OPTIONS = {"user_turns": "prompt", "objective_ms": "objective"}
 _UNKNOWN = "unknown key; "
 
 
@@ -75,7 +75,7 @@ def _of_target(options: Mapping[str, Any], target: TargetConfig, found: list[str
             value = _headers(option, value or (), found)
         if value:
             servers.setdefault(role, {})[key] = value
-    return said | servers
+    return said | {"objective_ms": options.get("objective")} | servers
 
 
 def _usual_urls(options: Mapping[str, Any], target: TargetConfig) -> dict[str, str]:

@@ -9,21 +9,35 @@ from probe.text import shown
 
 # A report is not wider, whatever the terminal is.
 _MAX_WIDTH = 110
+# Where nobody says how wide the terminal is, or there is none.
+_USUAL_WIDTH = 100
 
 
 def say(line: str, *, err: bool = False) -> None:
-    """Print a line, with colours only where they can be seen and are wanted (see no-color.org).
+    """Print a line, with colours only where they can be seen and are wanted.
 
     Whatever a server, a file or an error put into it, it does nothing to a terminal.
     """
-    click.echo(shown(line), err=err, color=False if os.environ.get("NO_COLOR") else None)
+    click.echo(shown(line), err=err, color=_coloured())
+
+
+def _coloured() -> bool | None:
+    """Whether to send colours; None where a terminal gets them and nothing else does.
+
+    As no-color.org and force-color.org have it: an empty value does not count, and a "no" outweighs a "yes".
+    """
+    if os.environ.get("NO_COLOR"):
+        return False
+    if os.environ.get("FORCE_COLOR", "0") not in ("", "0"):
+        return True
+    return False if os.environ.get("TERM") == "dumb" else None
 
 
 def report_width() -> int:
     """How many columns the report of a run may have."""
-    return min(terminal_width(100), _MAX_WIDTH)
+    return min(terminal_width(), _MAX_WIDTH)
 
 
-def terminal_width(otherwise: int) -> int:
-    """How many columns the terminal has; `otherwise` where that is not known."""
-    return shutil.get_terminal_size((otherwise, 24)).columns
+def terminal_width() -> int:
+    """How many columns the terminal has; 100 where that is not known."""
+    return shutil.get_terminal_size((_USUAL_WIDTH, 24)).columns

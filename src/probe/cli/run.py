@@ -1,10 +1,11 @@
 """`probe run`: one run, watched live, then reported."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 
+from probe.cli.time_option import DURATION
 from probe.garbage import without_collections
 
 
@@ -24,6 +25,7 @@ from probe.garbage import without_collections
 )  # fmt: skip
 @click.option("--model", help="The model that the LLM server is asked for, where it has several.")
 @click.option("--prompt", "prompts", multiple=True, metavar="TEXT", help="What the user says; again for another turn.")
+@click.option("--objective", type=float, metavar="MS", help="A response that starts later is slow.  [default: 1000]")
 @click.option("--turns", type=int, help="How many turns, cycling the prompts.")
 @click.option("--voice", help="A voice of the TTS server, as it names them.  [default: aria, of Magpie]")
 @click.option("--language", help="A language of the TTS server, where that takes one.  [default: en, of Magpie]")
@@ -38,10 +40,31 @@ from probe.garbage import without_collections
     "nowhere, but others on this machine can read a command line: a configuration file hides it.",
 )  # fmt: skip
 @click.option("--tts-header", multiple=True, metavar="NAME=VALUE", help="The same for the TTS server.")
+@click.option(
+    "--runs", type=click.IntRange(1, 10_000), metavar="N",
+    help="So many runs, one after the other: p50, p95 and spread of each measure.",
+)  # fmt: skip
+@click.option(
+    "--for", "duration_s", type=DURATION, metavar="TIME",
+    help="As many runs as begin within this time, such as 5m; with --runs, whichever is reached first.",
+)  # fmt: skip
 @click.option("--save-audio", "wav", type=click.Path(path_type=Path), metavar="FILE.wav", help="Keep what was heard.")
 @click.option("--verbose", is_flag=True, help="Show every frame and every timestamp.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document on stdout and nothing else.")
-def run(config_path: Path | None, wav: Path | None, *, verbose: bool, as_json: bool, **options: Any) -> None:
+def run(
+    config_path: Path | None,
+    runs: int | None,
+    duration_s: float | None,
+    wav: Path | None,
+    *,
+    verbose: bool,
+    as_json: bool,
+    **options: Any,
+) -> None:
+    if (runs or 1) > 1 or duration_s is not None:
+        if wav is not None or verbose:
+            raise click.UsageError("--save-audio and --verbose are of one run: leave them out, or --runs and --for")
+        _several(config_path, runs, duration_s, options, as_json=as_json)
     with without_collections():
         from probe.cli import live_run  # noqa: PLC0415 - 80 ms that `probe run --help` need not take
 
@@ -54,22 +77,40 @@ def run(config_path: Path | None, wav: Path | None, *, verbose: bool, as_json: b
     raise SystemExit(live_run.conclude(record))
 
 
+def _several(
+    config_path: Path | None, runs: int | None, duration_s: float | None, options: dict[str, Any], *, as_json: bool
+) -> NoReturn:
+    with without_collections():
+        from probe.cli import live_run, several  # noqa: PLC0415 - as above
+
+        plan, tolerance = live_run.planned(config_path, None, **options)
+    amount = several.Amount(runs, duration_s)
+    raise SystemExit(several.measured(plan, tolerance, amount, as_json=as_json))
+
+
 run.help = """Measure one run: ask the LLM server, have the TTS server speak, report every stage.
 
 \b
 Exit codes:
-  0  ok         every turn's first audio came within the objective
-  1  failed     a server failed; the line on stderr says which stage and why
+  0  ok         every first audio came within the objective
+  1  failed     a server failed; the report says which and why
   2  usage      a flag, the configuration or a path is wrong
-  3  slow       complete, but a response started later than the objective
-  4  suspect    complete, but the measurement can't be trusted
-  5  skipped    the LLM server has no slot free: its users come first
+  3  slow       complete, but later than the objective
+  4  suspect    complete, but not to be trusted
+  5  skipped    the LLM server is busy: its users come first
+  130           interrupted: Ctrl-C or another signal
+
+With --runs and --for it is the code of the worst outcome.
 
 \b
 Examples:
-  probe run --llm-url http://localhost:8080/v1 --tts-url http://localhost:8880/v1 --voice af_heart
-  probe run --llm-url http://spark:11434/v1 --model qwen3:8b --tts-url ws://spark:8001/ws/tts/stream
-  probe run --llm-url ws://spark:8002/ws --tts-url ws://spark:8001/ws/tts/stream
-  probe run --prompt "Tell me a joke." --prompt "Another one." --save-audio jokes.wav
+  probe run --llm-url http://localhost:8080/v1 \\
+            --tts-url http://localhost:8880/v1 --voice af_heart
+  probe run --llm-url http://spark:11434/v1 --model qwen3:8b \\
+            --tts-url ws://spark:8001/ws/tts/stream
+  probe run --llm-url ws://spark:8002/ws \\
+            --tts-url ws://spark:8001/ws/tts/stream
+  probe run --prompt "Tell me a joke." --save-audio joke.wav
   probe run --json | jq .summary
+  probe run --runs 20
 """

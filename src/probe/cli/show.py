@@ -11,6 +11,8 @@ from probe.cli.state import open_history, state_dir_option
 from probe.record import RunRecord
 from probe.report import document, replay, terminal, timeline
 
+_LAST = "last"
+
 
 @click.command(short_help="Report a recorded run again.")
 @click.argument("run_id")
@@ -18,9 +20,12 @@ from probe.report import document, replay, terminal, timeline
 @click.option("--json", "as_json", is_flag=True, help="Print the document that `probe run --json` printed.")
 @state_dir_option
 def show(run_id: str, state_dir: Path, *, verbose: bool, as_json: bool) -> None:
-    """Report a recorded run as `probe run` did, timeline included. The beginning of its id is enough."""
+    """Report a recorded run as `probe run` did, timeline included.
+
+    The beginning or end of its id is enough; `last` is the last one.
+    """
     with open_history(state_dir) as reader:
-        record = reader.get(run_id)
+        record = reader.last() if run_id == _LAST else reader.get(run_id)
     if as_json:
         click.echo(json.dumps(document.document(record), indent=2))
         return
@@ -34,7 +39,7 @@ def report_again(record: RunRecord, *, verbose: bool) -> Iterator[str]:
     yield from terminal.header(record.plan, width)
     for event in replay.timeline_events(record):
         if verbose or event.kind not in timeline.FRAMES:
-            yield from timeline.lines(event, record.plan)
+            yield from timeline.lines(event, record.plan, width)
     yield from terminal.report(record, width)
     if verbose:
         yield from terminal.timestamps(record)

@@ -13,9 +13,6 @@ from probe.config.section import Section
 from probe.tolerance import PUBLISHED_MS, Tolerance
 from probe.urls import HttpUrl
 
-OTLP_PORTS = {"http": 4318, "grpc": 4317}
-
-
 CRON_EXPECTED = "expected MINUTE HOUR DAY MONTH WEEKDAY, with weekdays as sun to sat or 0 (Sunday) to 7 (Sunday again)"
 
 
@@ -84,7 +81,7 @@ class OtlpConfig(Section, frozen=True, kw_only=True):
         "http"
     )
     endpoint: Annotated[
-        HttpUrl | None, Meta(description="the collector; without it, on this machine at the protocol's usual port")
+        HttpUrl | None, Meta(description="the collector, such as http://localhost:4318; without it no spans are sent")
     ] = None
     headers: Annotated[Headers, Meta(description="sent along, such as a token")] = field(default_factory=dict)
     timeout_s: Annotated[float, Meta(gt=0, le=60, description="how long one export may take")] = 3.0
@@ -92,9 +89,7 @@ class OtlpConfig(Section, frozen=True, kw_only=True):
     @property
     def url(self) -> str | None:
         """Where to send spans to; None where none are sent."""
-        if self.protocol == "none":
-            return None
-        return self.endpoint or f"http://localhost:{OTLP_PORTS[self.protocol]}"
+        return None if self.protocol == "none" else self.endpoint
 
     def plain_headers(self) -> dict[str, str]:
         """The headers with their secrets, for the exporter alone."""

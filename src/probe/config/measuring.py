@@ -58,6 +58,15 @@ class ScenarioConfig(Section, frozen=True, kw_only=True):
         ),
     ] = None
 
+    max_answer_tokens: Annotated[
+        Annotated[int, Meta(ge=1, le=5000)],
+        Meta(description="the answer ends with the chunk in which it has so many tokens that are spoken"),
+    ] = 120
+    max_chunks: Annotated[
+        Annotated[int, Meta(ge=1, le=500)] | None,
+        Meta(description="the answer ends after so many chunks; without it, when it is over"),
+    ] = None
+
     def record(self, name: str) -> Scenario:
         texts = self.user_turns
         count = self.turns or len(texts)
@@ -71,4 +80,6 @@ class ScenarioConfig(Section, frozen=True, kw_only=True):
             temperature=self.temperature,
             prompt_cache=self.prompt_cache,
             flow=self.flow,
+            max_answer_tokens=self.max_answer_tokens,
+            max_chunks=self.max_chunks,
         )

@@ -16,6 +16,7 @@ from msgspec.structs import FieldInfo, fields
 from probe.config.errors import ConfigError, Key, Problem, problem
 from probe.config.leaf import WrongValueError, bounded, leaf
 from probe.config.written import Moved, decoded, merged, plain, table
+from probe.text import nearest
 
 # Stands for a value that is wrong and whose problem has been noted.
 WRONG: Any = object()
@@ -98,8 +99,18 @@ def read(hint: Any, value: Any, key: Key, found: list[Problem]) -> Any:
     return got
 
 
-def read_struct(kind: type[Struct], value: Any, key: Key, found: list[Problem], unknown: str = "unknown key") -> Any:
-    """A table as this Struct, or WRONG with the problems added to `found`; `unknown` is said of a key that it lacks."""
+def read_struct(
+    kind: type[Struct],
+    value: Any,
+    key: Key,
+    found: list[Problem],
+    unknown: str = "unknown key",
+    beside: Collection[str] = (),
+) -> Any:
+    """A table as this Struct, or WRONG with the problems added to `found`; `unknown` is said of a key that it lacks.
+
+    `beside` are keys that the table may have, and somebody else reads: one of them may be meant.
+    """
     given = as_table(value)
     known = {each.name: each for each in fields(kind)}
     values = {name: read(each.type, given[name], (*key, name), found) for name, each in known.items() if name in given}
@@ -108,7 +119,8 @@ def read_struct(kind: type[Struct], value: Any, key: Key, found: list[Problem], 
     strange = [name for name in given if name not in known]
     for name in strange:
         written = given[name] if isinstance(given[name], Moved) else Moved((*key, name), given[name])
-        found.append(problem(written.key, unknown, written.value))
+        meant = nearest(name, (*known, *beside))
+        found.append(problem(written.key, f"{unknown}; did you mean {meant}?" if meant else unknown, written.value))
     return WRONG if missing or strange or any(each is WRONG for each in values.values()) else kind(**values)
 
 

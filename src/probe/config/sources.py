@@ -8,6 +8,7 @@ from typing import Any
 from msgspec import Struct
 
 from probe.config.errors import ConfigError, Key, Problem, dotted
+from probe.config.lines import line_of
 from probe.config.written import Variable, merged
 
 ENV_PREFIX = "PROBE_"
@@ -26,11 +27,15 @@ class Written(Struct, frozen=True):
     document: Document
     file: str
     variables: Mapping[str, str]
+    text: str
 
     def where(self, key: Key) -> str:
-        """Name the variable that holds the value, or the file and the key in it."""
+        """Name the variable that holds the value, or the file, the line and the key in it."""
         variable = ENV_PREFIX + ENV_DELIMITER.join(str(part) for part in key).upper()
-        return self.variables.get(variable, f"{self.file}: {dotted(key)}")
+        if variable in self.variables:
+            return self.variables[variable]
+        line = line_of(self.text, key)
+        return f"{self.file}: {dotted(key)}" if line is None else f"{self.file}:{line}: {dotted(key)}"
 
 
 def read_all(
@@ -41,21 +46,25 @@ def read_all(
     `as_today` puts what is written in one of them at the keys where it belongs today. Raises ConfigError for a file
     that can't be read; what else is wrong is added to `found`.
     """
-    document = {} if path is None else as_today(_file(path))
+    written, text = ({}, "") if path is None else _file(path)
+    document = as_today(written)
     secrets = _secrets(found)
     environment = {name: text for name, text in os.environ.items() if name.upper().startswith(ENV_PREFIX)}
     found += ((name, Problem((name,), "unknown variable")) for name in environment if _is_unknown(name, sections))
     for variables in ({file.name: text for file, text in secrets.items()}, environment):
         document = merged(document, as_today(_nested(variables, sections)))
     names = {file.name.upper(): str(file) for file in secrets} | {name.upper(): name.upper() for name in environment}
-    return Written(document, str(path or "environment"), names)
+    return Written(document, str(path or "environment"), names, text)
 
 
-def _file(path: Path) -> Document:
+def _file(path: Path) -> tuple[Document, str]:
+    """What the file holds, and its text. Raises ConfigError."""
     import tomllib  # noqa: PLC0415 - 3 ms that a run without a file need not take
 
     try:
-        return tomllib.loads(path.read_text("utf-8"))
+        # Some editors begin a file with a byte order mark.
+        text = path.read_text("utf-8-sig")
+        return tomllib.loads(text), text
     except OSError as error:
         raise ConfigError([(str(path), Problem((), f"can't be read: {error.strerror}"))]) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:

@@ -15,7 +15,7 @@ from probe.config.section import WRONG, Section, as_table, differences, read, re
 from probe.config.written import Moved, table
 from probe.protocols.base import ServerProtocol
 from probe.protocols.registry import PROTOCOLS
-from probe.record import AUDIBLE_DBFS, Limits, Role, ServerPlan, Target
+from probe.record import AUDIBLE_DBFS, Limits, ObjectiveMeasure, Role, ServerPlan, Target
 from probe.urls import url_of
 
 # What every server has, whatever it speaks.
@@ -56,6 +56,12 @@ class _OfEveryTarget(Section, frozen=True, kw_only=True):
     objective_ms: Annotated[
         float, Meta(gt=0, le=3_600_000, description="a response that takes longer to start is slow")
     ] = 1000.0
+    objective_measure: Annotated[
+        ObjectiveMeasure,
+        Meta(
+            description="what it judges: response_ttfb, the first byte of audio; response_ttfa, the first audible sound"
+        ),
+    ] = "response_ttfb"
     audible_dbfs: Annotated[
         float, Meta(ge=-90, le=-20, description="sound is heard from this level on, in dB of full scale")
     ] = AUDIBLE_DBFS
@@ -74,7 +80,7 @@ class TargetConfig(_OfEveryTarget, frozen=True, kw_only=True):
     def read(cls, value: Any, key: Key, found: list[Problem]) -> Any:
         given = cls.as_today(as_table(value), key, found)
         servers = {role: _read_server(role, given.pop(role, {}), (*key, role), found) for role in PROTOCOLS}
-        rest = read_struct(_OfEveryTarget, given, key, found)
+        rest = read_struct(_OfEveryTarget, given, key, found, beside=(*PROTOCOLS, *legacy.KEYS))
         if rest is WRONG or any(server is WRONG for server in servers.values()):
             return WRONG
         return cls(servers=servers, **{each.name: getattr(rest, each.name) for each in fields(_OfEveryTarget)})
@@ -108,7 +114,14 @@ class TargetConfig(_OfEveryTarget, frozen=True, kw_only=True):
 
     def record(self, name: str) -> Target:
         servers = {role: server.record() for role, server in self.servers.items()}
-        return Target(name, servers, self.objective_ms, Limits(**asdict(self.limits)), self.audible_dbfs)
+        return Target(
+            name,
+            servers,
+            self.objective_ms,
+            Limits(**asdict(self.limits)),
+            self.objective_measure,
+            self.audible_dbfs,
+        )
 
 
 def _default(role: Role) -> ServerConfig:
@@ -148,7 +161,7 @@ def _read_server(role: Role, value: Any, key: Key, found: list[Problem]) -> Any:
         read_struct(likely.options, {name: own[name] for name in names if name in own}, key, found)
         return WRONG
     takes = f"unknown key; {protocol.name} takes: {', '.join((*_COMMON, *names))}"
-    options = read_struct(protocol.options, own, key, found, takes)
+    options = read_struct(protocol.options, own, key, found, takes, _COMMON)
     parts = {"url": url, "headers": headers, "options": options}
     return WRONG if any(part is WRONG for part in parts.values()) else ServerConfig(protocol=protocol, **parts)
 

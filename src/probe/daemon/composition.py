@@ -21,6 +21,7 @@ from probe.daemon.log import Logger, make_logger
 from probe.daemon.log_queue import QueuedLines
 from probe.daemon.plans import entries, state_dir
 from probe.daemon.rebuild import Rebuild
+from probe.daemon.runbook import runbook
 from probe.drift import Monitor
 from probe.history.file import OF_THE_DISK, HistoryError
 from probe.history.reader import reading
@@ -30,7 +31,8 @@ from probe.metrics.registry import Metrics
 from probe.protocols.registry import answering
 from probe.record import ServerIdentity
 from probe.report.audio_archive import AudioArchive
-from probe.report.log_lines import LogSink
+from probe.report.log_lines import RUN, LogSink
+from probe.report.run_line import run_line
 from probe.tracing import spans
 from probe.tracing.collector import Endpoint
 from probe.tracing.exporter import SpanSink
@@ -88,7 +90,7 @@ def build(config: Config) -> Parts:
         VERSION, [HISTORY, *(sink.name for sink in (Metrics, DriftSink, SpanSink, LogSink, AudioArchive))]
     )
     lines = QueuedLines(sys.stdout, lambda: metrics.daemon.count_sink_error(LogSink.name))
-    log = make_logger(lines, config.log.format)
+    log = make_logger(lines, config.log.format, {RUN: run_line})
 
     def on_error(sink: str, what: str) -> None:
         metrics.daemon.count_sink_error(sink)
@@ -101,10 +103,12 @@ def build(config: Config) -> Parts:
     held = _hold(config, on_error)
     http = _listen(config, metrics, health, log)
     counting = spans.count if config.otlp.url else _no_spans
+    # Those of an earlier configuration, whose collector nobody wants any more, are no loss.
+    on_dropped = metrics.daemon.count_dropped_spans if config.otlp.url else _no_spans
     retention = Retention(config.history.keep_days, config.history.keep_megabytes)
 
     def on_unreadable(run_id: str, spans: int) -> None:
-        metrics.daemon.count_dropped_spans(spans)
+        on_dropped(spans)
         on_error(HISTORY, f"run {run_id} can't be read: its spans are lost")
 
     history = History(state_dir(config), retention, counting, partial(on_error, HISTORY), on_unreadable)
@@ -113,7 +117,7 @@ def build(config: Config) -> Parts:
 
     def on_pruned(pruned: Pruned) -> None:
         metrics.daemon.set_history(pruned.runs, pruned.bytes)
-        metrics.daemon.count_dropped_spans(pruned.unsent_spans)
+        on_dropped(pruned.unsent_spans)
 
     watched = WatchedHistory(history, drift, on_error=on_error, on_pruned=on_pruned)
     # One that could not be opened is begun, or goes on, when the disk lets it: without its past.
@@ -152,8 +156,10 @@ def expect(metrics: Metrics, config: Config) -> None:
     """Create every series of a configuration that has taken over."""
     metrics.daemon.set_config_loaded(time.time())
     for entry in entries(config):
-        metrics.expect([(entry.target.name, entry.scenario.name)], SERIES[answering(entry.target)])
-        metrics.daemon.set_objective(entry.target.name, entry.target.objective_ms / 1000)
+        pair = entry.target.name, entry.scenario.name
+        metrics.expect([pair], SERIES[answering(entry.target)], [*entry.target.servers])
+        target = entry.target
+        metrics.daemon.set_objective(target.name, target.objective_ms / 1000, target.objective_measure)
 
 
 def _hold(config: Config, on_error: OnError) -> TextIO | None:
@@ -235,4 +241,4 @@ def pages(metrics: Metrics, health: Health) -> dict[str, Page]:
     def readyz(_accept: str) -> Answer:
         return plain(HTTPStatus.OK, "ready") if health.ready else plain(HTTPStatus.SERVICE_UNAVAILABLE, "no run yet")
 
-    return {"/metrics": scrape, "/healthz": healthz, "/readyz": readyz}
+    return {"/metrics": scrape, "/healthz": healthz, "/readyz": readyz, "/runbook": runbook}

@@ -1,8 +1,10 @@
 """The daemon's logger: JSON for the journal, colours for a terminal. No line holds a URL's password or query."""
 
-from collections.abc import MutableMapping
+from collections.abc import Callable, Mapping, MutableMapping
+from types import MappingProxyType
 from typing import Any, Literal
 
+import click
 import structlog
 from structlog.typing import FilteringBoundLogger, Processor
 
@@ -12,15 +14,21 @@ from probe.urls import without_secrets
 
 Logger = FilteringBoundLogger
 Style = Literal["auto", "json", "console"]
+# Makes a line, with colours, of an event's fields.
+OwnLine = Callable[[Mapping[str, Any]], str]
+NO_LINES: Mapping[str, OwnLine] = MappingProxyType({})
 
 
-def make_logger(stream: LineStream, style: Style = "auto") -> Logger:
-    """A logger that writes to `stream`: a line of JSON each, or for a person where the stream is a terminal."""
+def make_logger(stream: LineStream, style: Style = "auto", own: Mapping[str, OwnLine] = NO_LINES) -> Logger:
+    """A logger that writes to `stream`: a line of JSON each, or for a person where the stream is a terminal.
+
+    `own` has the events that a person reads in a line of their own kind, and what makes it.
+    """
     colours = stream.isatty()
     for_a_person = style == "console" or (style == "auto" and colours)
     look: Processor = structlog.processors.JSONRenderer()
     if for_a_person:
-        look = structlog.dev.ConsoleRenderer(colors=colours, exception_formatter=structlog.dev.plain_traceback)
+        look = _ForAPerson(own, colours=colours)
     logger: Logger = structlog.wrap_logger(
         _Lines(stream),
         processors=[
@@ -34,6 +42,22 @@ def make_logger(stream: LineStream, style: Style = "auto") -> Logger:
         cache_logger_on_first_use=True,
     )
     return logger
+
+
+class _ForAPerson:
+    """Some events in lines of their own kind; everything else as structlog has it."""
+
+    def __init__(self, own: Mapping[str, OwnLine], *, colours: bool) -> None:
+        self._own = own
+        self._colours = colours
+        self._other = structlog.dev.ConsoleRenderer(colors=colours, exception_formatter=structlog.dev.plain_traceback)
+
+    def __call__(self, logger: Any, method: str, event: MutableMapping[str, Any]) -> str:
+        own = self._own.get(event["event"])
+        if own is None:
+            return self._other(logger, method, event)
+        line = own(event)
+        return line if self._colours else click.unstyle(line)
 
 
 class _Lines:

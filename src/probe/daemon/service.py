@@ -10,6 +10,7 @@ from pathlib import Path
 from probe import config as configuration
 from probe import garbage
 from probe.config import Config, ConfigError
+from probe.config.changes import changes
 from probe.daemon import capacity
 from probe.daemon.composition import Parts, build, expect
 from probe.daemon.lifecycle import heartbeat, on_signals
@@ -73,7 +74,11 @@ class _Daemon:
         )
         self._notifier.ready()
         self._log.info(
-            "started", config=str(self._path), http_port=self._parts.http.port, schedules=[*config.schedules]
+            "started",
+            config=str(self._path),
+            http_port=self._parts.http.port,
+            schedules=[*config.schedules],
+            spans_to=config.otlp.url or "none",
         )
         self._parts.rebuild.start()
         self._say_what_does_not_fit(config)
@@ -111,11 +116,11 @@ class _Daemon:
 
     async def _take_over(self, new: Config) -> None:
         await asyncio.to_thread(expect, self._parts.metrics, new)
-        kept = settled_at_start(self._runs.config, new)
+        kept, changed = settled_at_start(self._runs.config, new), changes(self._runs.config, new)
         self._runs.config = new
         if not self._stop.is_set():
             self._schedule.replace(entries(new), parallel=new.daemon.parallel_targets)
-        self._log.info("configuration reloaded", schedules=[*new.schedules])
+        self._log.info("configuration reloaded", changed=changed, schedules=[*new.schedules])
         self._say_what_does_not_fit(new)
         if kept:
             self._log.warning("some changes take effect at the next start only", settings=kept)

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Mapping
 
+from probe.blame import server_of
 from probe.engine.faults import Fault
 from probe.engine.lines import LLM, TTS, Line
 from probe.engine.session import Session
@@ -45,13 +46,16 @@ class Dialogue:
             messages.append({"role": "assistant", "content": turn.answer()})
 
     def failure(self, fault: Fault, at: int) -> Failure:
+        server = server_of(fault.stage, self.session.plan.target.servers)
+        if fault.line is not None and fault.stage != "internal":
+            server = fault.line.role
         if not self.turns:
-            return Failure(fault.stage, fault.reason, str(fault), at)
+            return Failure(fault.stage, fault.reason, str(fault), at, server=server)
         turn = self.turns[-1]
         # Where the LLM goes on meanwhile, the text that is being spoken is not the last that there is.
         spoken = turn.tts.unspoken(fault.line) if fault.stage == "tts" else None
         chunk_num = len(turn.llm.chunks) or None if spoken is None else spoken.chunk_num
-        return Failure(fault.stage, fault.reason, str(fault), at, turn.turn_num, chunk_num)
+        return Failure(fault.stage, fault.reason, str(fault), at, turn.turn_num, chunk_num, server)
 
     async def diagnose(self, fault: Fault) -> Fault:
         """Servers answer a voice that they don't have with silence: ask whether this was one."""

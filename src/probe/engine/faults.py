@@ -16,3 +16,7 @@ class Fault(Exception):
 
 class Busy(Exception):
     """The server is occupied by its users: ends the run without blame."""
+
+
+class Stopped(Exception):
+    """The operator has stopped the run: no server is to blame, and it was no attempt."""

@@ -5,8 +5,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from probe import audio, speechlike
+from probe.blame import server_of
 from probe.engine.turn import TurnInProgress, with_segment
-from probe.record import AUDIBLE_DBFS, AudioAnalysis, Chunk, Failure, Turn
+from probe.record import AUDIBLE_DBFS, AudioAnalysis, Chunk, Failure, Target, Turn
 
 _AUDIO_FAULTS = {
     "missing": "no audio",
@@ -43,21 +44,22 @@ async def finished(turn: TurnInProgress, audible_dbfs: float) -> Turn:
     )
 
 
-def audio_failure(turns: Sequence[Turn], complaints: Sequence[str], audible_dbfs: float) -> Failure | None:
+def audio_failure(turns: Sequence[Turn], complaints: Sequence[str], target: Target) -> Failure | None:
     """The first segment that is not speech: complete, and still no answer.
 
     `complaints` is what went wrong in each turn while the server went on.
     """
+    server = server_of("audio", target.servers)
     for turn, complaint in zip(turns, complaints, strict=True):
         for chunk, text in _spoken(turn):
-            reason = _reason(chunk, text, audible_dbfs)
+            reason = _reason(chunk, text, target.audible_dbfs)
             if reason is not None and chunk.tts_text_sent is not None:
                 at = chunk.tts_last_audio or turn.done or chunk.tts_text_sent
                 where = f"turn {turn.turn_num}, chunk {chunk.chunk_num}"
                 size = len(text.strip())
                 detail = f"{where}: the TTS server sent {_AUDIO_FAULTS[reason]} for a text of {size} characters"
                 detail += complaint
-                return Failure("audio", reason, detail, at, turn.turn_num, chunk.chunk_num)
+                return Failure("audio", reason, detail, at, turn.turn_num, chunk.chunk_num, server)
     return None
 
 

@@ -3,12 +3,14 @@
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 
-from msgspec import Struct, field
 from msgspec.structs import replace
 
+from probe.engine import answer_limit
+from probe.engine.answer_limit import AnswerLimit
 from probe.engine.cutter import cut, undecided
 from probe.engine.faults import Busy, Fault
 from probe.engine.lines import LLM
+from probe.engine.llm_chunk import LlmChunk
 from probe.engine.session import Session
 from probe.protocols.base import (
     Answering,
@@ -26,7 +28,7 @@ from probe.protocols.base import (
     Token,
     Usage,
 )
-from probe.record import Chunk, Pause
+from probe.record import Pause
 from probe.timestamps import NEVER, NS_PER_S
 
 # No server that pauses makes chunks of more than 500 tokens.
@@ -35,49 +37,6 @@ MAX_TOKENS = 5000
 MAX_CHUNK_TEXT = 2**16
 # Pieces that a free-running answer is cut into. Nobody listens to so many, and measuring them takes their square.
 MAX_CHUNKS = 500
-
-
-class LlmChunk(Struct):
-    """The LLM's half of a chunk while it grows. `inference_start` is None where it needed no request of its own."""
-
-    chunk_num: int
-    inference_start: int | None
-    tokens: list[str] = field(default_factory=list)
-    # The end of its text by which the next token may show that a sentence has ended.
-    undecided: str = ""
-    token_count: int = 0
-    # Characters so far.
-    size: int = 0
-    first_token: int | None = None
-    first_answer_token: int | None = None
-    last_token: int | None = None
-    longest_stall: int | None = None
-    done_at: int | None = None
-    end: ChunkEnd | None = None
-
-    @property
-    def text(self) -> str:
-        """This chunk's text; the tokens joined where the server did not repeat it."""
-        stated = None if self.end is None else self.end.text
-        return "".join(self.tokens) if stated is None else stated
-
-    def chunk(self) -> Chunk:
-        end = self.end
-        reported = end.tokens if end is not None and end.tokens is not None else 0
-        return Chunk(
-            chunk_num=self.chunk_num,
-            inference_start=self.inference_start,
-            text=self.text,
-            token_count=self.token_count or reported,
-            stop_reason=None if end is None else end.reason,
-            final=end is not None and end.final,
-            server_ttft_ms=None if end is None else end.server_ttft_ms,
-            llm_first_token=self.first_token,
-            llm_first_answer_token=self.first_answer_token,
-            llm_last_token=self.last_token,
-            llm_longest_stall=self.longest_stall,
-            llm_done=self.done_at,
-        )
 
 
 class LlmSide:
@@ -96,6 +55,9 @@ class LlmSide:
         self._session = session
         self._conversation = conversation
         self._started = False
+        # Whether the answer was longer than wanted: the server may go on, and nobody listens.
+        self.cut_short = False
+        self._limit = AnswerLimit(session.plan.scenario)
         self._reasoning_tokens = 0
         # Between which, in nanoseconds, the longest wait between two tokens is, by what is known of their arrivals.
         self.stall_least = self.stall_most = 0
@@ -135,6 +97,11 @@ class LlmSide:
     async def finish(self) -> None:
         """Have the server give back what it holds for the answer, without waiting for its word."""
         await self._session.perform(LLM, self._conversation.finish())
+
+    async def cut_off(self) -> None:
+        """Have a server that goes on by itself stop. One that pauses has stopped."""
+        if not self.pausing:
+            await self._session.perform(LLM, self._conversation.release(self._session.clock.now(), 0))
 
     async def await_release(self, timeout_s: float) -> None:
         """Wait until the server has given that back, or `timeout_s`. A server that doesn't is not at fault."""
@@ -204,6 +171,7 @@ class LlmSide:
         if kind == "answer":
             chunk.tokens.append(content)
             chunk.first_answer_token = chunk.first_answer_token or at
+            self._limit.tokens += 1
         else:
             self._reasoning_tokens += 1
         if chunk.token_count > MAX_TOKENS:
@@ -218,6 +186,9 @@ class LlmSide:
             piece: str | None = content
             while piece and self._reading is not None:
                 piece = self._cut(self._reading, piece, at)
+            if self._reading is not None and self._limit.overrun():
+                self.cut_short = True
+                self._end_chunk(self._reading, ChunkEnd(final=True, reason=answer_limit.REASON), at)
 
     def _note(self, event: Answering | Usage | ServerTimes | Loaded) -> None:
         """What the server says of its answer beside the text."""
@@ -237,6 +208,7 @@ class LlmSide:
             spoken = "reasoning came as answer, up to a </think>, and was spoken: the server needs a reasoning parser"
             raise Fault("llm", "malformed", f"{spoken}, or the target opens_reasoning = true")
         self._reasoning_tokens += len(chunk.tokens)
+        self._limit.tokens = 0
         chunk.tokens.clear()
         chunk.undecided = ""
         chunk.first_answer_token = None
@@ -271,6 +243,8 @@ class LlmSide:
             chunk.token_count, following.token_count = chunk.token_count - 1, 1
         reason = "sentence_boundary" if pause.sentence_boundary else "max_tokens"
         self._end_chunk(chunk, ChunkEnd(final=False, reason=reason, text=text[:size]), at)
+        if self.finished:
+            return None
         self._reading = following
         self.chunks.append(following)
         return rest
@@ -289,6 +263,11 @@ class LlmSide:
         self.finished = True
 
     def _end_chunk(self, chunk: LlmChunk, end: ChunkEnd, at: int) -> None:
+        if chunk.token_count == 0:
+            # A server that sends no tokens one by one says how many they were.
+            self._limit.tokens += end.tokens or 0
+        if not end.final and end.refusal is None and self._limit.reached(chunk.chunk_num):
+            end, self.cut_short = replace(end, final=True, reason=answer_limit.REASON), True
         chunk.end, chunk.done_at = end, at
         self._reading = None
         # Where the server doesn't pause, it was our rule that ended a chunk, and the server goes on.

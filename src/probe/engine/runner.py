@@ -9,14 +9,14 @@ from typing import Any
 from probe.clock import Clock
 from probe.engine import doubts, judge, uncertainty
 from probe.engine.dialogue import Dialogue
-from probe.engine.faults import Busy, Fault
+from probe.engine.faults import Busy, Fault, Stopped
 from probe.engine.lines import LLM, TTS, Line
 from probe.engine.session import Session
 from probe.engine.turn import TurnInProgress
 from probe.engine.uncertainty import Earliest
 from probe.protocols.base import Terms
 from probe.protocols.choice import Protocols
-from probe.record import Event, Plan, RunRecord, Turn
+from probe.record import INTERRUPTED, Event, Plan, RunRecord, Turn
 from probe.tolerance import PUBLISHED_MS
 from probe.transport.connector import Connector
 
@@ -49,6 +49,8 @@ async def run(
         await _until_stopped(dialogue.converse(), plan.target.limits.run_s, stop)
     except Busy as busy:
         skipped = str(busy)
+    except Stopped:
+        skipped = INTERRUPTED
     except Fault as error:
         fault = error
     except TimeoutError:
@@ -59,10 +61,9 @@ async def run(
     finally:
         ended = clock.now()
         await dialogue.release()
-    audible_dbfs = plan.target.audible_dbfs
-    turns = tuple([await judge.finished(turn, audible_dbfs) for turn in dialogue.turns])
+    turns = tuple([await judge.finished(turn, plan.target.audible_dbfs) for turn in dialogue.turns])
     complaints = [turn.tts.complaint_as_ending() for turn in dialogue.turns]
-    unheard = judge.audio_failure(turns, complaints, audible_dbfs)
+    unheard = judge.audio_failure(turns, complaints, plan.target)
     failure = unheard if skipped is None else None
     if fault is not None:
         whole = dialogue.failure(await dialogue.diagnose(fault), ended)
@@ -73,7 +74,7 @@ async def run(
         for progress, turn in zip(dialogue.turns, turns, strict=True)
         for doubt in _doubts(progress, turn, earliest, max_error_ms)
     ]
-    found += judge.audio_doubts(turns, audible_dbfs)
+    found += judge.audio_doubts(turns, plan.target.audible_dbfs)
     connects, said = tuple(dialogue.session.connects), tuple(dialogue.session.quotes.all)
     unstamped = dialogue.session.stamps.unstamped()
     # What was asked before the run may say more of it; the answers themselves only say that a model had to be loaded.
@@ -107,14 +108,14 @@ def _dialogue(
 
 
 async def _until_stopped(work: Coroutine[Any, Any, None], limit_s: float, stop: asyncio.Event | None) -> None:
-    """Run `work` to its end. Raises Fault where `stop` is set before, TimeoutError after `limit_s`."""
+    """Run `work` to its end. Raises Stopped where `stop` is set before, TimeoutError after `limit_s`."""
     working = asyncio.ensure_future(work)
     stopping = asyncio.ensure_future((stop or asyncio.Event()).wait())
     try:
         async with asyncio.timeout(limit_s):
             await asyncio.wait([working, stopping], return_when=asyncio.FIRST_COMPLETED)
         if not working.done():
-            raise Fault("internal", "interrupted", "the run was interrupted")
+            raise Stopped
         working.result()
     finally:
         for task in (working, stopping):
@@ -131,4 +132,5 @@ def _where(error: Exception) -> str:
 def _overdue(session: Session, limit_s: float) -> Fault:
     if session.stage in ("llm", "tts"):
         return Fault(session.stage, "run_deadline", f"the run took longer than {limit_s:g} s")
-    return Fault("connect", "timeout", f"the run took longer than {limit_s:g} s")
+    waited_for = Line(session.connects[-1].server) if session.connects else None
+    return Fault("connect", "timeout", f"the run took longer than {limit_s:g} s", waited_for)

@@ -109,7 +109,7 @@ class Session:
             self.stamps.add(line.role, link.stamps)
             end = self.clock.now()
         except ConnectError as error:
-            raise self._unopened(line.role, error) from error
+            raise self._unopened(line, error) from error
         finally:
             self.connects.append(ConnectRecord(line.role, start, end))
         self.stage = before
@@ -221,16 +221,16 @@ class Session:
         endpoint = Endpoint(server.url, self._framings[line.role], headers)
         return await self._connector.open(endpoint, deliver, self.plan.target.limits.connect_s)
 
-    def _unopened(self, role: Role, error: ConnectError) -> Fault | Busy:
+    def _unopened(self, line: Line, error: ConnectError) -> Fault | Busy:
         if error.refusal is not None:
-            server = self.plan.target.servers[role]
+            server = self.plan.target.servers[line.role]
             refused = self._refused_handshake(error.refusal, server)
-            self.quotes.of(role, refused.said)
+            self.quotes.of(line.role, refused.said)
             detail = f"{without_secrets(server.url)}: {refused.message}"
-            return Busy(detail) if refused.busy else Fault("connect", refused.reason, detail)
-        self.quotes.of(role, error.said)
+            return Busy(detail) if refused.busy else Fault("connect", refused.reason, detail, line)
+        self.quotes.of(line.role, error.said)
         stage: Stage = "connect" if error.reason in REASONS["connect"] else "internal"
-        return Fault(stage, error.reason, str(error))
+        return Fault(stage, error.reason, str(error), line)
 
     async def _send(self, line: Line, frame: Outgoing) -> int:
         if line not in self._links:

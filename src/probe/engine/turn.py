@@ -8,7 +8,8 @@ from typing import Any
 from probe.audio import speakable
 from probe.engine.faults import Fault
 from probe.engine.lines import LLM, Line
-from probe.engine.llm_side import LlmChunk, LlmSide
+from probe.engine.llm_chunk import LlmChunk
+from probe.engine.llm_side import LlmSide
 from probe.engine.session import Session
 from probe.engine.speech import Speech
 from probe.protocols.base import LlmConversation, Question, TtsConversation
@@ -73,12 +74,15 @@ class TurnInProgress:
 
     async def _overlapped(self) -> None:
         """The LLM goes on while the TTS server works; a complete chunk waits until that is free."""
-        spoken = 0
+        spoken, stopped = 0, False
         while not (self.llm.finished and spoken == len(self.llm.chunks)):
             while spoken < self.llm.complete_chunks and self.tts.free:
                 await self._speak(self.llm.chunks[spoken])
                 spoken += 1
             _require_progress(self.llm.chunks)
+            if self.llm.cut_short and not stopped:
+                stopped = True
+                await quietly(self.llm.cut_off())
             if self.llm.owes and not self.llm.reading:
                 await self.llm.resume(self._session.plan.scenario.next_pause)
             waited = (*((LLM,) if self.llm.reading else ()), *self.tts.speaking)

@@ -2,7 +2,7 @@
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from urllib.parse import quote
 
@@ -64,6 +64,31 @@ class HistoryReader:
                     self.unreadable[run_id] = None
                 else:
                     yield record
+
+    def newest(self) -> int:
+        """The number of the run that was kept last, 0 where there is none; later ones have larger numbers."""
+        with explained(self.path):
+            (found,) = self._db.execute("SELECT coalesce(max(seq), 0) FROM runs").fetchone()
+        return int(found)
+
+    def newer(self, after: int, target: str | None, scenario: str | None) -> Iterator[tuple[int, RunRecord]]:
+        """The runs that were kept after the one of this number, each with its own. Unreadable ones are left out."""
+        query = (
+            "SELECT seq, run_id, record FROM runs"
+            " WHERE seq > ?1 AND target = coalesce(?2, target) AND scenario = coalesce(?3, scenario) ORDER BY seq"
+        )
+        with explained(self.path):
+            for number, run_id, blob in self._db.execute(query, (after, target, scenario)):
+                with suppress(UnreadableRunError):
+                    yield number, decode(blob, run_id)
+
+    def last(self) -> RunRecord:
+        """The run that was kept last. Raises UnknownRunError and UnreadableRunError."""
+        with explained(self.path):
+            row = self._db.execute("SELECT run_id, record FROM runs ORDER BY seq DESC LIMIT 1").fetchone()
+        if row is None:
+            raise UnknownRunError(f"no runs in {self.path} yet")
+        return decode(row[1], row[0])
 
     def series(self) -> list[tuple[str, str]]:
         """Every target and scenario that has runs."""
@@ -139,20 +164,23 @@ class HistoryReader:
             return None
 
     def get(self, run_id: str) -> RunRecord:
-        """One run by its id, or by the beginning of it where only one has that.
+        """One run by its id, or by the beginning or end of it where only one has that.
 
         Raises UnknownRunError and UnreadableRunError.
         """
         with explained(self.path):
             rows = self._db.execute(
-                "SELECT run_id, record FROM runs WHERE substr(run_id, 1, length(?1)) = ?1"
+                "SELECT run_id, record FROM runs"
+                " WHERE ?1 IN (substr(run_id, 1, length(?1)), substr(run_id, -length(?1)))"
                 " ORDER BY run_id = ?1 DESC, seq LIMIT 3",
                 (run_id,),
             ).fetchall()
         if not rows:
             raise UnknownRunError(f"no run {run_id!r} in {self.path}; `probe history` lists what is there")
         if len(rows) > 1 and rows[0][0] != run_id:
-            raise UnknownRunError(f"more than one run begins with {run_id!r}: {', '.join(row[0] for row in rows)}, ...")
+            raise UnknownRunError(
+                f"more than one run begins or ends with {run_id!r}: {', '.join(row[0] for row in rows)}, ..."
+            )
         return decode(rows[0][1], rows[0][0])
 
     def close(self) -> None:

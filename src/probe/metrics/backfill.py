@@ -15,7 +15,7 @@ from probe.measures import TRUSTED, TurnMeasures, measure_run, outcome, stages_m
 from probe.metrics.exposition import NAMESPACE
 from probe.metrics.observations import EVERY, MEASURES, Observation, Series, observations
 from probe.metrics.registry import BUCKETS
-from probe.record import RunRecord, Target
+from probe.record import Failure, RunRecord, Target
 from probe.timestamps import epoch_seconds
 
 T = TypeVar("T")
@@ -30,7 +30,8 @@ class _Run:
     target: str
     scenario: str
     outcome: str
-    failure: tuple[str, str] | None
+    # Labels and values; None where it did not fail.
+    failure: Labels | None
     skipped: bool
     cold: bool | None
     # By stage; none where they are no latencies to compare.
@@ -70,13 +71,19 @@ def _reduced(record: RunRecord, histograms: Series) -> _Run:
         record.plan.target.name,
         record.plan.scenario.name,
         outcome(record),
-        None if failure is None else (failure.stage, failure.reason),
+        None if failure is None else _why(failure),
         record.skipped is not None,
         record.cold,
         {} if first is None else _known(stages_ms(first)),
         {} if first is None else _known(_writing(first)),
         tuple(each for each in observations(record) if (each.name, each.position) in histograms),
     )
+
+
+def _why(failure: Failure) -> Labels:
+    """As in the live metrics, where no server is an empty label: to Prometheus that is none."""
+    server: Labels = () if failure.server is None else (("server", failure.server),)
+    return (*server, ("stage", failure.stage), ("reason", failure.reason))
 
 
 def _is_compared(record: RunRecord) -> bool:
@@ -126,11 +133,7 @@ def _counters(runs: Sequence[_Run], fixed: Labels) -> Iterator[str]:
     ended = [((*_of(run, fixed), ("outcome", run.outcome)), run.at_s) for run in runs]
     yield from _counter("runs", ended, runs[0].at_s - 1)
     yield from _counter("cold_runs", [(_of(run, fixed), run.at_s) for run in runs if run.cold], runs[0].at_s - 1)
-    failed = [
-        ((*fixed, ("target", run.target), ("stage", run.failure[0]), ("reason", run.failure[1])), run.at_s)
-        for run in runs
-        if run.failure is not None
-    ]
+    failed = [((*fixed, ("target", run.target), *run.failure), run.at_s) for run in runs if run.failure is not None]
     yield from _counter("run_failures", failed, runs[0].at_s - 1)
 
 

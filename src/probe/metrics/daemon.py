@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from prometheus_client import Counter, Gauge, ProcessCollector
 
 from probe.metrics.exposition import NAMESPACE, RUN_LABELS, Part
+from probe.record import ObjectiveMeasure
 
 
 class DaemonMetrics:
@@ -26,7 +27,10 @@ class DaemonMetrics:
         self._loop_lag = self._gauge("loop_lag_seconds", "Longest delay of the event loop of late.")
         self._schedule_delay = self._gauge("schedule_delay_seconds", "How late the last run began.", RUN_LABELS)
         self._next_run = self._gauge("next_run_timestamp_seconds", "When the next run is due.", RUN_LABELS)
-        self._objective = self._gauge("objective_seconds", "What takes longer is slow.", ("target",))
+        self._objective = self._gauge(
+            "objective_seconds", "What takes longer is slow, and what it judges.", ("target", "measure")
+        )
+        self._judged: dict[str, str] = {}
         self._history_runs = self._gauge("history_runs", "Runs that the history holds.")
         self._history_bytes = self._gauge("history_bytes", "Size of the history.")
         self._config_good = self._gauge("config_last_reload_successful", "Whether the last configuration took over.")
@@ -74,9 +78,12 @@ class DaemonMetrics:
             at = due.get((target, scenario), math.nan)
             self._next_run.labels(target=target, scenario=scenario).set(at)
 
-    def set_objective(self, target: str, seconds: float) -> None:
-        """How long a response may take to start."""
-        self._objective.labels(target=target).set(seconds)
+    def set_objective(self, target: str, seconds: float, measure: ObjectiveMeasure) -> None:
+        """How long a response may take to start, by which measure. A target has one."""
+        if (before := self._judged.get(target, measure)) != measure:
+            self._objective.remove(target, before)
+        self._judged[target] = measure
+        self._objective.labels(target=target, measure=measure).set(seconds)
 
     def set_history(self, runs: int, size: int) -> None:
         """What the history holds, and its size in bytes."""

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping
+from typing import get_args
 
 from prometheus_client import Gauge
 
@@ -9,7 +10,7 @@ from probe.drift.fingerprint import Fingerprint, fingerprint
 from probe.measures import STAGES, TRUSTED, measure_run, outcome, stages_ms
 from probe.metrics.exposition import NAMESPACE, RUN_LABELS, Part
 from probe.record import Outcome, RunRecord
-from probe.timestamps import epoch_seconds
+from probe.timestamps import epoch_seconds, of_run_id
 
 # Groups of outcomes that are counted in a row: a gauge has how many of the latest attempts all ended in one of them.
 IN_A_ROW: Mapping[str, tuple[Outcome, ...]] = {
@@ -37,6 +38,12 @@ class LastRunMetrics:
         for gauge in (self._ttfb, *self._stages.values(), self._rate, self._stall, self._cold):
             gauge.set(math.nan)
         self._run = self._gauge("last_run_timestamp_seconds", "When the last run ended, however it did.")
+        by_outcome = self._declared(
+            "last_run_id_timestamp_seconds", "The moment in the id of the last run that ended so.", "outcome"
+        )
+        self._ids = {each: by_outcome.labels(**self._labels, outcome=each) for each in get_args(Outcome)}
+        for each in self._ids.values():
+            each.set(math.nan)
         self._success = self._gauge("last_success_timestamp_seconds", "When the last complete run ended.")
         self._up = self._gauge(
             "up", "Whether the last run that was not skipped got its whole answer; 0 before the first."
@@ -54,6 +61,8 @@ class LastRunMetrics:
         """Take a run for the last one."""
         ended = epoch_seconds(record.ended)
         self._run.set(ended)
+        begun = of_run_id(record.plan.run_id)
+        self._ids[outcome(record)].set(epoch_seconds(record.started if begun is None else begun))
         if (now := fingerprint(record)) != self._serving:
             self.update_fingerprint(now, record.started)
         self._update_row(record)

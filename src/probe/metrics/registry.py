@@ -5,11 +5,12 @@ that. The gauges of the last run can be carried over from the history, see `rest
 """
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import get_args
 
 from prometheus_client import Counter, Histogram, disable_created_metrics
 
+from probe.blame import may_fail
 from probe.drift import Shift, Verdict
 from probe.drift.fingerprint import Fingerprint
 from probe.measures import outcome
@@ -18,7 +19,7 @@ from probe.metrics.drift import DriftMetrics
 from probe.metrics.exposition import NAMESPACE, RUN_LABELS, Part, negotiate, page
 from probe.metrics.last_run import LastRunMetrics
 from probe.metrics.observations import EVERY, MEASURES, Series, observations
-from probe.record import REASONS, Outcome, RunRecord
+from probe.record import Outcome, Role, RunRecord
 
 OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
 
@@ -65,14 +66,17 @@ class Metrics:
         self._drift: dict[tuple[str, str], DriftMetrics] = {}
         self.daemon = DaemonMetrics(version, sinks)
 
-    def expect(self, pairs: Iterable[tuple[str, str]], histograms: Series = EVERY) -> None:
+    def expect(
+        self, pairs: Iterable[tuple[str, str]], histograms: Series = EVERY, servers: Collection[Role] = ("llm", "tts")
+    ) -> None:
         """Have every series of these (target, scenario) pairs, at zero. Called again after a reload, it only adds.
 
-        `histograms` are those that the targets can fill; what their runs have beyond them is not observed.
+        `histograms` are those that the targets can fill; what their runs have beyond them is not observed. `servers`
+        are those that the targets have, and that may fail.
         """
         for target, scenario in pairs:
             self._runs_of(target, scenario, ()).expect(histograms)
-            self._failures_of(target)
+            self._failures_of(target).expect(servers)
             self._drift_of(target, scenario)
             self.daemon.expect(target, scenario)
 
@@ -202,18 +206,25 @@ class _Failures:
         self.part = Part()
         self._target = target
         self._counter = Counter(
-            "run_failures_total", "Failed runs, by why.", ("target", "stage", "reason"), NAMESPACE,
-            registry=self.part.registry,
+            "run_failures_total", "Failed runs, by which server and why.", ("target", "server", "stage", "reason"),
+            NAMESPACE, registry=self.part.registry,
         )  # fmt: skip
-        for stage, reasons in REASONS.items():
-            for reason in reasons:
-                self._counter.labels(target=target, stage=stage, reason=reason)
+
+    def expect(self, servers: Collection[Role]) -> None:
+        """Have a series for whatever may fail on these servers."""
+        for failure in may_fail(servers):
+            self._of(*failure)
+        self.part.refresh()
 
     def count(self, record: RunRecord) -> None:
         if record.failure is not None:
-            labels = {"target": self._target, "stage": record.failure.stage, "reason": record.failure.reason}
-            self._counter.labels(**labels).inc(exemplar=_exemplar(record))
+            failure = record.failure
+            self._of(failure.server, failure.stage, failure.reason).inc(exemplar=_exemplar(record))
             self.part.refresh()
+
+    def _of(self, server: Role | None, stage: str, reason: str) -> Counter:
+        """No server is an empty label, which Prometheus takes for none."""
+        return self._counter.labels(target=self._target, server=server or "", stage=stage, reason=reason)
 
 
 def _exemplar(record: RunRecord) -> dict[str, str]:

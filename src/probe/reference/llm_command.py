@@ -42,9 +42,12 @@ def half_of_the_cpus() -> int:
 
 EPILOG = """\b
 Examples:
-  probe serve llm                                       SmolLM2 on this machine's CPU
-  probe serve llm --model qwen3.gguf --think-block      another model, one that reasons
-  probe serve llm --llama-url http://127.0.0.1:8080     a llama.cpp that is running
+  probe serve llm
+      SmolLM2 on this machine's CPU
+  probe serve llm --model qwen3.gguf --think-block
+      another model, one that reasons
+  probe serve llm --llama-url http://127.0.0.1:8080
+      a llama.cpp that is running
   curl http://127.0.0.1:8002/health
 
 One chunk at a time is generated on a connection. Streams belong to the connection that started them: it alone can

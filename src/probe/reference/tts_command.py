@@ -97,7 +97,7 @@ def tts(
     \b
     Generations:
       newer   Each text is a segment, its end is marked, `mode: "stream"` sends
-              each sentence as it is ready, a connection takes stream after stream.
+              each sentence as it is ready, a connection takes many streams.
       older   Texts gather until --target-audio-ms, segments end without a mark,
               and the connection drops after `done`.
 

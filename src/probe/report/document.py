@@ -32,6 +32,7 @@ def document(record: RunRecord) -> dict[str, Any]:
         "prompt_cache": plan.scenario.prompt_cache,
         "outcome": outcome(record),
         "objective_ms": plan.target.objective_ms,
+        "objective_measure": plan.target.objective_measure,
         "failure": None if record.failure is None else _failure(record.failure),
         "skipped": record.skipped,
         "doubts": list(record.doubts),
@@ -55,6 +56,11 @@ def document(record: RunRecord) -> dict[str, Any]:
 def explained(record: RunRecord, message: str) -> str:
     """A message of ours, and what the servers said, in their own words: for the run's owner alone."""
     return "; ".join(each for each in (message, *record.said) if each)
+
+
+def blamed(failure: Failure) -> str:
+    """The stage of a failure, and the server where the stage does not say which."""
+    return failure.stage if failure.server in (None, failure.stage) else f"{failure.stage} at {failure.server}"
 
 
 def identity(record: RunRecord) -> dict[str, str]:

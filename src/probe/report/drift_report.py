@@ -13,7 +13,7 @@ from probe.drift import Change, Moved, ServingChange, Shift, Verdict
 from probe.drift.series import Point
 from probe.drift.wording import NAMES, iso, moment, percent, sentence, text
 from probe.measures import STAGES, TRUSTED
-from probe.report.format import counted, ms, number, table
+from probe.report.format import annotated, counted, ms, number, table, wrapped
 from probe.report.runs import sparkline
 from probe.timestamps import epoch_seconds
 
@@ -37,17 +37,22 @@ def report(series_report: SeriesReport, width: int) -> Iterator[str]:
     """The verdict, the chart, the stages and the changes."""
     verdict = series_report.verdict
     colour = _COLOURS[verdict.state]
-    yield click.style(f"{series_report.target}, {series_report.scenario}: {sentence(verdict)}", fg=colour, bold=True)
+    for line in wrapped(f"{series_report.target}, {series_report.scenario}: {sentence(verdict)}", width):
+        yield click.style(line, fg=colour, bold=True)
     yield from _chart(series_report, width)
     if verdict.now:
         yield from ("", *(f"  {line}" for line in table(_STAGE_COLUMNS, [_stage_row(each) for each in verdict.now])))
     if verdict.cold_ms is not None:
         why = "after a pause or a failure, or a model was loaded"
-        yield f"  {counted(verdict.cold_runs, 'cold run')} ({why}), median {ms(verdict.cold_ms)}"
+        yield from wrapped(
+            f"{counted(verdict.cold_runs, 'cold run')} ({why}), median {ms(verdict.cold_ms)}", width, "  "
+        )
     yield ""
     if series_report.changes:
         rows = [_change_row(each) for each in series_report.changes]
-        yield from (f"  {line}" for line in table(_CHANGE_COLUMNS, rows, width - 2))
+        texts = [text(each) for each in series_report.changes]
+        for lines in annotated(_CHANGE_COLUMNS, rows, texts, width - 2):
+            yield from (f"  {line}" for line in lines)
     else:
         yield "  no change was found"
 
@@ -67,7 +72,7 @@ def _stage_row(moved: Moved) -> list[str]:
 
 
 def _change_row(found: Change) -> list[str]:
-    return [moment(found.since), found.after[0], text(found)]
+    return [moment(found.since), found.after[0], ""]
 
 
 def _chart(series_report: SeriesReport, width: int) -> Iterator[str]:
@@ -90,7 +95,8 @@ def _chart(series_report: SeriesReport, width: int) -> Iterator[str]:
     for found in series_report.changes:
         marks[_slot(found.since, first, last, bars)] = "^"
     yield f"  {'changes':{_LABEL}}{''.join(marks)}".rstrip() if series_report.changes else ""
-    yield f"  {moment(first)} to {moment(last)}; {NAMES[STAGES[0]]}: lowest bar {ms(lowest)}, highest {ms(highest)}"
+    span = f"{moment(first)} to {moment(last)}; {NAMES[STAGES[0]]}: lowest bar {ms(lowest)}, highest {ms(highest)}"
+    yield from wrapped(span, width, "  ")
 
 
 def _slot(at: int, first: int, last: int, slots: int) -> int:

@@ -7,10 +7,12 @@ from collections.abc import Mapping
 from typing import Any, Literal, Protocol
 
 from probe.measures import outcome, summarise
-from probe.record import Outcome, RunRecord
+from probe.record import INTERRUPTED, Outcome, RunRecord
 from probe.report.document import answer, identity, key_figures, rounded
 from probe.timestamps import milliseconds
 
+# The event of a run's line.
+RUN = "run"
 Level = Literal["info", "warning", "error"]
 _LEVELS: Mapping[Outcome, Level] = {
     "ok": "info", "slow": "warning", "failed": "error", "skipped": "warning", "suspect": "warning",
@@ -41,8 +43,8 @@ class LogSink:
         if self._log_texts:
             fields["said"] = list(record.said) or None
             fields["turns"] = [{"user": turn.user, "text": answer(turn)} for turn in record.turns]
-        log = getattr(self._logger, _LEVELS[outcome(record)])
-        log("run", **{key: value for key, value in fields.items() if value is not None})
+        log = getattr(self._logger, "info" if record.skipped == INTERRUPTED else _LEVELS[outcome(record)])
+        log(RUN, **{key: value for key, value in fields.items() if value is not None})
 
     def close(self, timeout_s: float) -> None:
         """Nothing is held back."""
@@ -69,9 +71,11 @@ def _trouble(record: RunRecord) -> dict[str, Any]:
     fields: dict[str, Any] = {"skipped": record.skipped, "doubts": list(record.doubts) or None}
     if outcome(record) == "slow":
         fields["objective_ms"] = record.plan.target.objective_ms
+        fields["objective_measure"] = record.plan.target.objective_measure
     failure = record.failure
     if failure is not None:
         fields |= {
+            "server": failure.server,
             "stage": failure.stage,
             "reason": failure.reason,
             "detail": failure.detail,

@@ -9,17 +9,23 @@ import click
 
 from probe.measures import TRUSTED, ChunkMeasures, Summary, outcome, summarise
 from probe.record import Outcome, RunRecord
-from probe.report.document import answer, explained, identity, key_figures, started
-from probe.report.format import MISSING, ms, table
+from probe.report.document import answer, blamed, explained, identity, key_figures, started
+from probe.report.format import MISSING, annotated, ms, wrapped, wrapped_as_it_is
+from probe.text import one_line
 from probe.timestamps import local
 
 _COLUMNS = (
     "Started", "Run", "Target", "Scenario", "Outcome", "First byte", "First sound", "LLM TTFT", "LLM Gen", "TTS TTFB",
     "Gaps", "Text",
 )  # fmt: skip
+# Left out, the first ones first, where there is no room for all.
+_SPARE = ("Gaps", "LLM Gen", "First sound", "TTS TTFB", "LLM TTFT", "Text", "Scenario", "Target")
 _COLOURS: dict[Outcome, str | None] = {
     "ok": None, "slow": "red", "failed": "red", "suspect": "yellow", "skipped": "yellow",
 }  # fmt: skip
+# Under what stands behind when a run started, and its id.
+_INDENT = " " * 24
+_SHORT = 6
 _BARS = "▁▂▃▄▅▆▇█"
 _FAILED = "✗"
 _NO_VALUE = "·"
@@ -44,15 +50,28 @@ def document(entries: Iterable[Entry]) -> dict[str, Any]:
 
 
 def overview(entries: Sequence[Entry], width: int) -> Iterator[str]:
-    """The runs, oldest first, and how long each target kept a person waiting."""
-    rule, header, _, *rows = table(_COLUMNS, [_row(each) for each in entries], width)
-    yield from (rule, header, rule)
-    for each, row in zip(entries, rows, strict=True):
+    """The runs in the order in which they started, each with why where it was not well, and how long targets took."""
+    ordered = sorted(entries, key=lambda each: each.record.started)
+    notes = [why(each.record) for each in ordered]
+    heading, *rows = annotated(_COLUMNS, [_row(each) for each in ordered], notes, width, _SPARE)
+    yield from heading
+    for each, row in zip(ordered, rows, strict=True):
         colour = _COLOURS[each.outcome]
-        yield click.style(row, fg=colour) if colour else row
+        yield from (click.style(line, fg=colour) if colour else line for line in row)
     yield ""
-    for (target, scenario), group in _grouped(entries).items():
+    for (target, scenario), group in _grouped(ordered).items():
         yield from _series(f"{target}, {scenario}", group, width)
+
+
+def arrival(each: Entry, width: int) -> Iterator[str]:
+    """A run that has just ended, by itself: what its row would say, in words."""
+    plan, at = each.record.plan, local(each.record.started)
+    waited = f"first byte {ms(each.summary.response_ttfb_ms)}, first sound {ms(each.summary.response_ttfa_ms)}"
+    what = why(each.record) or waited
+    started = f"{at:%m-%d %H:%M:%S}  {short_id(each.record)}  "
+    text = f"{plan.target.name}, {plan.scenario.name}  {each.outcome}  {one_line(what)}"
+    for line in wrapped_as_it_is(f"{started}{text}", width, _INDENT):
+        yield click.style(line, fg=_COLOURS[each.outcome]) if _COLOURS[each.outcome] else line
 
 
 def sparkline(values: Sequence[float | None]) -> str:
@@ -71,14 +90,16 @@ def _series(name: str, group: Sequence[Entry], width: int) -> Iterator[str]:
     counts = ", ".join(
         f"{count} {how}" for how in _COLOURS if (count := sum(each.outcome == how for each in group)) > 0
     )
-    yield click.style(f"{name}: {counts}", bold=True)
+    for line in wrapped(f"{name}: {counts}", width):
+        yield click.style(line, bold=True)
     if known:
         shown = group[-(width - 2) :]
         bars = sparkline([each.summary.response_ttfb_ms if each.outcome in TRUSTED else None for each in shown])
         yield "  " + "".join(
             _FAILED if each.outcome == "failed" else bar for each, bar in zip(shown, bars, strict=True)
         )
-        yield f"  first byte: lowest {ms(min(known))}, median {ms(median(known))}, highest {ms(max(known))}"
+        text = f"lowest {ms(min(known))}, median {ms(median(known))}, highest {ms(max(known))}"
+        yield from wrapped(text, width, "  first byte: ")
 
 
 def _grouped(entries: Iterable[Entry]) -> dict[tuple[str, str], list[Entry]]:
@@ -93,20 +114,24 @@ def _row(each: Entry) -> list[str]:
     first = summary.first or ChunkMeasures()
     gaps = MISSING if not summary.chunks else ms(summary.playout_gap_total_ms)
     return [
-        f"{at:%m-%d %H:%M:%S}", record.plan.run_id, record.plan.target.name, record.plan.scenario.name,
+        f"{at:%m-%d %H:%M:%S}", short_id(record), record.plan.target.name, record.plan.scenario.name,
         each.outcome, ms(summary.response_ttfb_ms), ms(summary.response_ttfa_ms), ms(first.llm_ttft_ms),
-        ms(first.llm_gen_time_ms), ms(first.tts_ttfb_ms), gaps, _remark(record),
+        ms(first.llm_gen_time_ms), ms(first.tts_ttfb_ms), gaps, "".join(answer(turn) for turn in record.turns),
     ]  # fmt: skip
 
 
-def _remark(record: RunRecord) -> str:
+def short_id(record: RunRecord) -> str:
+    """The end of a run's id, which says which one it is among those of a history."""
+    return record.plan.run_id[-_SHORT:]
+
+
+def why(record: RunRecord) -> str:
+    """What there is to say of a run that did not go well."""
     if record.failure is not None:
-        return f"{record.failure.stage}, {record.failure.reason}: {explained(record, record.failure.detail)}"
+        return f"{blamed(record.failure)}, {record.failure.reason}: {explained(record, record.failure.detail)}"
     if record.skipped is not None:
         return explained(record, record.skipped)
-    if record.doubts:
-        return "; ".join(record.doubts)
-    return "".join(answer(turn) for turn in record.turns)
+    return "; ".join(record.doubts)
 
 
 def _plain(each: Entry) -> dict[str, Any]:
@@ -117,7 +142,12 @@ def _plain(each: Entry) -> dict[str, Any]:
         "outcome": each.outcome,
         "failure": None
         if failure is None
-        else {"stage": failure.stage, "reason": failure.reason, "detail": failure.detail},
+        else {
+            "server": failure.server,
+            "stage": failure.stage,
+            "reason": failure.reason,
+            "detail": failure.detail,
+        },
         "skipped": record.skipped,
         "said": list(record.said),
         "cold": record.cold,

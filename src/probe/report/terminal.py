@@ -1,28 +1,36 @@
 """The report of a finished run: header, summary, chunk tables. The caller strips the colours that it can't show."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import astuple
 
 import click
 
-from probe.audio import decibels, duration_ns
-from probe.measures import ChunkMeasures, Summary, TurnMeasures, measure_run, outcome, reasoned, summarise
-from probe.record import Chunk, Outcome, Plan, RunRecord, Target, Turn
-from probe.report.document import TIMESTAMPS, explained
-from probe.report.format import MISSING, ms, number, shortened, table, wrapped
+from probe.measures import (
+    ChunkMeasures,
+    Summary,
+    TurnMeasures,
+    is_slow,
+    judged_ms,
+    measure_run,
+    outcome,
+    reasoned,
+    summarise,
+)
+from probe.record import INTERRUPTED, ObjectiveMeasure, Outcome, Plan, RunRecord, Target, Turn
+from probe.report.advice import advice
+from probe.report.chunk_tables import playing_ms, tables, waited
+from probe.report.document import TIMESTAMPS, blamed, explained
+from probe.report.format import MISSING, ms, number, shortened, wrapped, wrapped_as_it_is
 from probe.report.timeline import describe_pause, stamp
+from probe.report.waterfall import waterfall
 from probe.text import one_line
-from probe.timestamps import epoch_seconds, local, milliseconds
+from probe.timestamps import epoch_seconds, local
 
 _COLOURS: dict[Outcome, str] = {"ok": "green", "slow": "red", "failed": "red", "suspect": "yellow", "skipped": "yellow"}
+# In words, what the objective judges.
+_WHAT: dict[ObjectiveMeasure, str] = {"response_ttfb": "first byte", "response_ttfa": "first sound"}
 _LABEL_WIDTH = 22
 _PROMPT_WIDTH = 200
-
-# Text that is handed on at once waits for less than this.
-_AT_ONCE_MS = 5.0
-
-# Latencies of each chunk, as the starting document has them, and what a listener makes of them.
-_STAGES = ("#", "Tokens", "LLM TTFT", "LLM Gen", "Wait", "TTS TTFB", "TTS Gen", "Audio", "Combined", "Text")
-_LISTENER = ("#", "Silence", "Audible", "Gap", "Dry", "Stream", "RTF", "Level", "Peak", "End", "Late")
 
 
 def header(plan: Plan, width: int) -> Iterator[str]:
@@ -37,24 +45,38 @@ def header(plan: Plan, width: int) -> Iterator[str]:
     yield from wrapped(shortened(scenario.system_prompt, _PROMPT_WIDTH), width, "System:   ")
     for text in scenario.user_turns:
         yield from wrapped(shortened(text, _PROMPT_WIDTH), width, "User:     ")
-    yield f"Strategy: {first} (first), {further} (subsequent)"
+    yield from wrapped(f"{first} (first), {further} (subsequent)", width, "Strategy: ")
     yield ""
     yield from _title("TIMELINE", width, "-")
 
 
-def report(record: RunRecord, width: int) -> Iterator[str]:
-    """What came of it."""
-    summary = summarise(record)
-    if summary.chunks and record.skipped is None:
+def report(record: RunRecord, width: int, hint: str | None = None) -> Iterator[str]:
+    """What came of it; `hint` is what to try after a failure, where more is known than its reason."""
+    how = outcome(record)
+    if how == "failed":
+        # Why comes first: what had been measured until then says less.
         yield ""
-        yield from _title("SUMMARY", width, "=")
-        yield from _summary(record, summary, width)
-        for turn, measured in zip(record.turns, measure_run(record), strict=True):
-            if turn.chunks:
-                yield ""
-                yield from _tables(record, turn, measured, width)
+        yield from _verdict(record, how, width, hint)
+    yield from _measured(record, width)
     yield ""
-    yield from _verdict(record, width)
+    if how != "failed":
+        yield from _verdict(record, how, width, hint)
+    started = f"started {local(record.started):%Y-%m-%d %H:%M:%S%z}"
+    yield from wrapped_as_it_is(f"run   {record.plan.run_id}  {started}", width, " " * len("run   "))
+    yield f"trace {record.plan.trace_id}"
+
+
+def _measured(record: RunRecord, width: int) -> Iterator[str]:
+    """Summary and tables, as far as there are figures."""
+    summary = summarise(record)
+    if record.skipped is not None or all(value is None for value in astuple(summary.average)):
+        return
+    yield from waterfall(record, width)
+    yield ""
+    yield from _title("SUMMARY", width, "=")
+    yield from _summary(record, summary, width)
+    for turn, measured in zip(record.turns, measure_run(record), strict=True):
+        yield from tables(record, turn, measured, width)
 
 
 def timestamps(record: RunRecord) -> Iterator[str]:
@@ -72,32 +94,41 @@ def timestamps(record: RunRecord) -> Iterator[str]:
 def _summary(record: RunRecord, summary: Summary, width: int) -> Iterator[str]:
     yield _figure("Total chunks", str(summary.chunks))
     yield _figure("Total LLM tokens", str(summary.tokens))
-    yield _figure("Total audio", f"{summary.audio_ms / 1000:.1f} seconds")
+    if summary.audio_ms:
+        yield _figure("Total audio", f"{summary.audio_ms / 1000:.1f} seconds")
     wall = summary.wall_time_ms
     factor = "" if summary.realtime_factor is None else f" ({summary.realtime_factor:.1f}x real time)"
-    yield _figure("Total wall time", MISSING if wall is None else f"{wall / 1000:.1f} seconds{factor}")
+    if wall is not None:
+        yield _figure("Total wall time", f"{wall / 1000:.1f} seconds{factor}")
     if (models := _models(record)) is not None:
         yield from wrapped(models, width, _figure("Model", ""))
     if record.cold:
         yield _figure("Cold start", "a model was loaded for this run")
     stray = sum(turn.stray_audio_bytes for turn in record.turns)
     if stray:
-        yield _figure("Audio of no chunk", ms(_playing_ms(stray, _rate(record))))
+        yield _figure("Audio of no chunk", ms(playing_ms(stray, _rate(record))))
     for turn, measured in zip(record.turns, measure_run(record), strict=True):
         name = f"Turn {turn.turn_num}" if len(record.turns) > 1 else "Response"
-        yield ""
-        yield f"  {name}:"
-        yield _figure("First byte (TTFB)", _judged(measured.response_ttfb_ms, record.plan.target.objective_ms), 4)
-        yield _figure("First sound (TTFA)", ms(measured.response_ttfa_ms), 4)
-        yield from _writing(turn, measured, width)
-    yield ""
-    yield "  Silences, as a listener hears them:"
-    yield _figure("Between chunks", _gaps(summary), 4)
-    within = f"{summary.underruns} ({ms(summary.underrun_total_ms)})" if summary.underruns else "none"
-    yield _figure("Within chunks", within, 4)
+        target = record.plan.target
+        figures = {
+            "First byte (TTFB)": _judged(measured, "response_ttfb", target),
+            "First sound (TTFA)": _judged(measured, "response_ttfa", target),
+        }
+        yield from _section(name, figures, _writing(turn, measured, width))
+    if any(chunk.frames for turn in record.turns for chunk in turn.chunks):
+        within = f"{summary.underruns} ({ms(summary.underrun_total_ms)})" if summary.underruns else "none"
+        silences = {"Between chunks": _gaps(summary), "Within chunks": within}
+        yield from _section("Silences, as a listener hears them", silences)
     if summary.first is not None:
-        yield from _stage_figures("First chunk", "", summary.first)
-        yield from _stage_figures("Averages (all chunks)", "Avg ", summary.average)
+        yield from _section("First chunk", _stage_figures("", summary.first))
+        yield from _section("Averages (all chunks)", _stage_figures("Avg ", summary.average))
+
+
+def _section(title: str, figures: Mapping[str, str], more: Iterable[str] = ()) -> Iterator[str]:
+    """A part of the summary, without the figures that are missing; nothing where all are."""
+    lines = [*(_figure(label, value, 4) for label, value in figures.items() if value != MISSING), *more]
+    if lines:
+        yield from ("", f"  {title}:", *lines)
 
 
 def _models(record: RunRecord) -> str | None:
@@ -125,114 +156,56 @@ def _gaps(summary: Summary) -> str:
     return f"{summary.playout_gaps} ({ms(summary.playout_gap_total_ms)}{longest})"
 
 
-def _stage_figures(title: str, prefix: str, measured: ChunkMeasures) -> Iterator[str]:
-    yield ""
-    yield f"  {title}:"
-    yield _figure(f"{prefix}LLM TTFT", ms(measured.llm_ttft_ms), 4)
-    if reasoned(measured):
-        yield _figure(f"{prefix}LLM TTFAT", ms(measured.llm_ttfat_ms), 4)
-    yield _figure(f"{prefix}LLM gen time", ms(measured.llm_gen_time_ms), 4)
-    if _waited(measured):
-        yield _figure(f"{prefix}TTS wait", ms(measured.tts_wait_ms), 4)
-    yield _figure(f"{prefix}TTS TTFB", ms(measured.tts_ttfb_ms), 4)
-    yield _figure(f"{prefix}TTS gen time", ms(measured.tts_gen_time_ms), 4)
-    yield _figure(f"{prefix}Combined TTFB", ms(measured.combined_ttfb_ms), 4)
-    yield _figure(f"{prefix}Combined TTFA", ms(measured.combined_ttfa_ms), 4)
-    yield _figure(f"{prefix}Audio duration", ms(measured.audio_duration_ms), 4)
+def _stage_figures(prefix: str, measured: ChunkMeasures) -> dict[str, str]:
+    values = {
+        "LLM TTFT": measured.llm_ttft_ms,
+        "LLM TTFAT": measured.llm_ttfat_ms if reasoned(measured) else None,
+        "LLM gen time": measured.llm_gen_time_ms,
+        "TTS wait": measured.tts_wait_ms if waited(measured) else None,
+        "TTS TTFB": measured.tts_ttfb_ms,
+        "TTS gen time": measured.tts_gen_time_ms,
+        "Combined TTFB": measured.combined_ttfb_ms,
+        "Combined TTFA": measured.combined_ttfa_ms,
+        "Audio duration": measured.audio_duration_ms,
+    }
+    return {f"{prefix}{label}": ms(value) for label, value in values.items()}
 
 
-def _tables(record: RunRecord, turn: Turn, measured: TurnMeasures, width: int) -> Iterator[str]:
-    of_turn = f", TURN {turn.turn_num}" if len(record.turns) > 1 else ""
-    pairs = list(zip(turn.chunks, measured.chunks, strict=True))
-    yield f"CHUNK BREAKDOWN{of_turn} (ms):"
-    yield from _stage_table(pairs, width)
-    yield ""
-    yield f"WHAT A LISTENER HEARS{of_turn} (ms, dB of full scale):"
-    yield from table(_LISTENER, [_listener_row(chunk, each) for chunk, each in pairs])
-
-
-def _stage_table(pairs: Sequence[tuple[Chunk, ChunkMeasures]], width: int) -> Iterator[str]:
-    """Without waits where no text had to wait; with them, what only the first chunk can have makes room."""
-    hidden = {"Wait"}
-    if any(_waited(measured) for _, measured in pairs):
-        hidden = {"Combined"} if all(measured.combined_ttfb_ms is None for _, measured in pairs[1:]) else set()
-    shown = [place for place, name in enumerate(_STAGES) if name not in hidden]
-    rows = [_stage_row(chunk, measured) for chunk, measured in pairs]
-    yield from table([_STAGES[place] for place in shown], [[row[place] for place in shown] for row in rows], width)
-
-
-def _waited(measured: ChunkMeasures) -> bool:
-    """Whether the TTS server was not free when the text was there."""
-    return measured.tts_wait_ms is not None and measured.tts_wait_ms >= _AT_ONCE_MS
-
-
-def _stage_row(chunk: Chunk, measured: ChunkMeasures) -> list[str]:
-    return [
-        str(chunk.chunk_num),
-        str(chunk.token_count),
-        number(measured.llm_ttft_ms),
-        number(measured.llm_gen_time_ms),
-        number(measured.tts_wait_ms),
-        number(measured.tts_ttfb_ms),
-        number(measured.tts_gen_time_ms),
-        number(measured.audio_duration_ms),
-        number(measured.combined_ttfb_ms),
-        chunk.text,
-    ]
-
-
-def _listener_row(chunk: Chunk, measured: ChunkMeasures) -> list[str]:
-    sound = chunk.sound
-    return [
-        str(chunk.chunk_num),
-        number(measured.leading_silence_ms),
-        number(measured.combined_ttfa_ms),
-        number(measured.playout_gap_ms),
-        number(measured.underrun_ms),
-        number(measured.tts_stream_time_ms),
-        number(measured.realtime_factor, 1),
-        MISSING if sound is None else number(decibels(sound.rms), 1),
-        MISSING if sound is None else number(decibels(sound.peak), 1),
-        chunk.segment_end or MISSING,
-        number(_playing_ms(chunk.late_audio_bytes, chunk.sample_rate)) if chunk.late_audio_bytes else MISSING,
-    ]
-
-
-def _verdict(record: RunRecord, width: int) -> Iterator[str]:
-    how = outcome(record)
+def _verdict(record: RunRecord, how: Outcome, width: int, hint: str | None) -> Iterator[str]:
     for line in wrapped(_verdict_text(record, how), width):
         yield click.style(line, fg=_COLOURS[how], bold=True)
-    started = local(record.started)
-    yield f"run   {record.plan.run_id}  started {started:%Y-%m-%d %H:%M:%S%z}"
-    yield f"trace {record.plan.trace_id}"
+    todo = hint or (advice(record.failure) if record.failure is not None and how == "failed" else None)
+    if todo:
+        yield from wrapped(todo, width, "Try:    ")
 
 
 def _verdict_text(record: RunRecord, how: Outcome) -> str:
-    objective = f"the objective of {ms(record.plan.target.objective_ms)}"
+    target = record.plan.target
+    objective, what = f"the objective of {ms(target.objective_ms)}", _WHAT[target.objective_measure]
     failure = record.failure
     if failure is not None and how == "failed":
         turn = f"turn {failure.turn_num}, " if failure.turn_num and len(record.plan.scenario.user_turns) > 1 else ""
         where = f" in {turn}chunk {failure.chunk_num}" if failure.chunk_num else ""
         detail = explained(record, failure.detail)
-        return f"FAILED{where}, stage {failure.stage}, {failure.reason}: {detail}"
+        return f"FAILED{where}, stage {blamed(failure)}, {failure.reason}: {detail}"
     if how == "slow":
-        waits = [each.response_ttfb_ms for each in measure_run(record) if each.response_ttfb_ms is not None]
-        return f"SLOW: a response started after {ms(max(waits))}, over {objective}"
+        waits = [judged_ms(each, target) for each in measure_run(record) if is_slow(each, target)]
+        if None in waits:
+            return f"SLOW: no {what} at all in a response, with {objective}"
+        return f"SLOW: the {what} of a response came after {ms(max(filter(None, waits)))}, over {objective}"
     if how == "suspect":
         return f"SUSPECT: {explained(record, '; '.join(record.doubts))}"
+    if record.skipped == INTERRUPTED:
+        return "INTERRUPTED: the run was stopped before its end"
     if record.skipped is not None:
         return f"SKIPPED: the server is busy ({explained(record, record.skipped)})"
-    return f"OK: within {objective}"
+    return f"OK: {what} within {objective}"
 
 
 def _rate(record: RunRecord) -> int | None:
     """Of the run's audio, in Hz: a turn's stray audio belongs to no chunk that has a rate of its own."""
     heard = (chunk.sample_rate for turn in record.turns for chunk in turn.chunks)
     return next((rate for rate in heard if rate), record.plan.target.option("tts", "sample_rate"))
-
-
-def _playing_ms(size: int, sample_rate: int | None) -> float | None:
-    return milliseconds(duration_ns(size, sample_rate)) if sample_rate else None
 
 
 def _asked_for(target: Target) -> str:
@@ -242,10 +215,12 @@ def _asked_for(target: Target) -> str:
     return ", ".join(part for part in parts if part)
 
 
-def _judged(value: float | None, objective_ms: float) -> str:
-    if value is None:
-        return MISSING
-    return click.style(ms(value), fg="green" if value <= objective_ms else "red", bold=True)
+def _judged(turn: TurnMeasures, measure: ObjectiveMeasure, target: Target) -> str:
+    """With a colour where it is this that the objective judges."""
+    value = turn.response_ttfb_ms if measure == "response_ttfb" else turn.response_ttfa_ms
+    if value is None or measure != target.objective_measure:
+        return ms(value)
+    return click.style(ms(value), fg="green" if value <= target.objective_ms else "red", bold=True)
 
 
 def _figure(label: str, value: str, indent: int = 2) -> str:

@@ -1,12 +1,13 @@
 """The live timeline: a line for each thing that happens in a run, while it happens."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import click
 
 from probe.measures import ChunkMeasures, measure_chunk, reasoned
-from probe.record import Chunk, Event, EventKind, Pause, Plan
-from probe.report.format import counted, ms, shortened
+from probe.record import Chunk, Event, EventKind, Pause, Plan, Target
+from probe.report.format import counted, ms, shortened, wrapped_as_it_is
 from probe.timestamps import local
 
 # One event for each frame: only for those who want to see everything.
@@ -14,6 +15,10 @@ FRAMES: frozenset[EventKind] = frozenset(("llm_token", "tts_audio"))
 _TEXT_WIDTH = 34
 _BRANCH = "  └─ "
 _REMARK = "   ·  "
+# Under what stands behind the time.
+_INDENT = " " * 19
+# A line and how it is styled.
+_Line = tuple[str, Mapping[str, Any]]
 
 
 def describe_pause(pause: Pause) -> str:
@@ -22,17 +27,23 @@ def describe_pause(pause: Pause) -> str:
     return "to the end" if pause.max_tokens is None else f"max_tokens={pause.max_tokens}"
 
 
-def lines(event: Event, plan: Plan) -> Iterator[str]:
-    """Say what just happened."""
+def lines(event: Event, plan: Plan, width: int) -> Iterator[str]:
+    """Say what just happened; what is wider than `width` goes on in the next line."""
+    for text, style in _lines(event, plan):
+        for line in wrapped_as_it_is(text, width, _INDENT):
+            yield click.style(line, **style) if style else line
+
+
+def _lines(event: Event, plan: Plan) -> Iterator[_Line]:
     chunk = event.chunk
     if event.kind in FRAMES:
-        yield click.style(f"{stamp(event.at)}{_REMARK}{event.text}", dim=True)
+        yield f"{stamp(event.at)}{_REMARK}{event.text}", {"dim": True}
     elif chunk is not None:
         yield from _chunk_lines(event, chunk, plan)
     elif event.kind == "connected":
-        yield f"{stamp(event.at)} Connected: {event.text}"
+        yield f"{stamp(event.at)} Connected: {event.text}", {}
     elif event.kind == "warning":
-        yield click.style(f"{stamp(event.at)} Warning: {event.text}", fg="yellow")
+        yield f"{stamp(event.at)} Warning: {event.text}", {"fg": "yellow"}
 
 
 def stamp(at: int) -> str:
@@ -41,14 +52,14 @@ def stamp(at: int) -> str:
     return f"[{moment:%H:%M:%S}.{moment.microsecond // 1000:03}]"
 
 
-def _chunk_lines(event: Event, chunk: Chunk, plan: Plan) -> Iterator[str]:
+def _chunk_lines(event: Event, chunk: Chunk, plan: Plan) -> Iterator[_Line]:
     if event.kind.startswith("llm_"):
         yield from _llm_lines(event, chunk, plan)
     else:
         yield from _tts_lines(event, chunk, plan)
 
 
-def _llm_lines(event: Event, chunk: Chunk, plan: Plan) -> Iterator[str]:
+def _llm_lines(event: Event, chunk: Chunk, plan: Plan) -> Iterator[_Line]:
     at, number = stamp(event.at), chunk.chunk_num
     measured = measure_chunk(chunk)
     match event.kind:
@@ -57,15 +68,15 @@ def _llm_lines(event: Event, chunk: Chunk, plan: Plan) -> Iterator[str]:
             action = "start" if number == 1 else "continue"
             turns = len(plan.scenario.user_turns)
             turn = f", turn {event.turn_num} of {turns}" if turns > 1 and number == 1 else ""
-            yield ""
-            yield click.style(f"{at} LLM #{number}: {action} ({describe_pause(pause)}){turn}", bold=True)
+            yield "", {}
+            yield f"{at} LLM #{number}: {action} ({describe_pause(pause)}){turn}", {"bold": True}
         case "llm_first_token" if chunk.inference_start is not None:
-            yield f"{at}{_BRANCH}First token (LLM TTFT: {ms(measured.llm_ttft_ms)})"
+            yield f"{at}{_BRANCH}First token (LLM TTFT: {ms(measured.llm_ttft_ms)})", {}
         case "llm_chunk_end" | "llm_cut":
             if chunk.llm_first_answer_token is not None and reasoned(measured):
                 answer = stamp(chunk.llm_first_answer_token)
-                yield f"{answer}{_BRANCH}First token of the answer (LLM TTFAT: {ms(measured.llm_ttfat_ms)})"
-            yield f"{at}{_llm_end(event.kind, chunk, measured)}"
+                yield f"{answer}{_BRANCH}First token of the answer (LLM TTFAT: {ms(measured.llm_ttfat_ms)})", {}
+            yield f"{at}{_llm_end(event.kind, chunk, measured)}", {}
 
 
 def _llm_end(kind: EventKind, chunk: Chunk, measured: ChunkMeasures) -> str:
@@ -78,29 +89,33 @@ def _llm_end(kind: EventKind, chunk: Chunk, measured: ChunkMeasures) -> str:
     return f"{_BRANCH}{ending}: {what}, {ms(measured.llm_gen_time_ms)}"
 
 
-def _tts_lines(event: Event, chunk: Chunk, plan: Plan) -> Iterator[str]:
+def _tts_lines(event: Event, chunk: Chunk, plan: Plan) -> Iterator[_Line]:
     at, number = stamp(event.at), chunk.chunk_num
     measured = measure_chunk(chunk)
     match event.kind:
         case "tts_text":
             text, words = shortened(chunk.text, _TEXT_WIDTH), counted(len(chunk.text.split()), "word")
-            yield click.style(f'{at} TTS #{number}: Sending "{text}" ({words})', bold=True)
+            yield f'{at} TTS #{number}: Sending "{text}" ({words})', {"bold": True}
         case "tts_first_audio":
-            yield f"{at}{_BRANCH}First audio (TTS TTFB: {ms(measured.tts_ttfb_ms)})"
+            yield f"{at}{_BRANCH}First audio (TTS TTFB: {ms(measured.tts_ttfb_ms)})", {}
             if chunk.inference_start is not None:
-                yield _combined(measured.combined_ttfb_ms, plan.target.objective_ms if number == 1 else None)
+                yield _combined(measured.combined_ttfb_ms, _objective_of_ttfb(plan.target) if number == 1 else None)
         case "tts_segment_end":
             duration = ms(measured.audio_duration_ms)
             took = ms(measured.tts_gen_time_ms)
-            yield f"{at}{_BRANCH}Segment complete by {chunk.segment_end} ({took}, {duration} audio)"
+            yield f"{at}{_BRANCH}Segment complete by {chunk.segment_end} ({took}, {duration} audio)", {}
         case "tts_held":
-            yield f"{at}{_BRANCH}No audio: the server may keep this text until more comes"
+            yield f"{at}{_BRANCH}No audio: the server may keep this text until more comes", {}
         case "tts_late_audio":
-            yield click.style(f"{at}{_BRANCH}Late audio for #{number}: it had seemed complete", fg="yellow")
+            yield f"{at}{_BRANCH}Late audio for #{number}: it had seemed complete", {"fg": "yellow"}
 
 
-def _combined(combined_ttfb_ms: float | None, objective_ms: float | None) -> str:
+def _objective_of_ttfb(target: Target) -> float | None:
+    return target.objective_ms if target.objective_measure == "response_ttfb" else None
+
+
+def _combined(combined_ttfb_ms: float | None, objective_ms: float | None) -> _Line:
     text = f"{'':14} ★ Combined TTFB: {ms(combined_ttfb_ms)}"
     if combined_ttfb_ms is None or objective_ms is None:
-        return text
-    return click.style(text, fg="green" if combined_ttfb_ms <= objective_ms else "red", bold=True)
+        return text, {}
+    return text, {"fg": "green" if combined_ttfb_ms <= objective_ms else "red", "bold": True}

@@ -23,10 +23,12 @@ def of_run(record: RunRecord) -> dict[str, Value]:
             "probe.scenario": plan.scenario.name,
             "probe.prompt_cache": plan.scenario.prompt_cache,
             "probe.objective_ms": plan.target.objective_ms,
+            "probe.objective_measure": plan.target.objective_measure,
             "probe.outcome": outcome(record),
             "probe.cold": record.cold,
             "probe.skipped": None if record.skipped is None else without_secrets(record.skipped),
             "probe.doubts": record.doubts or None,
+            "probe.failure.server": None if failure is None else failure.server,
             "probe.failure.stage": None if failure is None else failure.stage,
         }
     )

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from probe.drift import Change
 from probe.drift.wording import plain
 from probe.measures import ChunkMeasures, TurnMeasures, measure_run, reasoned
-from probe.record import Chunk, Connect, Failure, RunRecord, Stage, Turn
+from probe.record import INTERRUPTED, Chunk, Connect, Failure, RunRecord, Stage, Turn
 from probe.timestamps import NS_PER_MS
 from probe.tracing import attributes, genai
 from probe.tracing.span import Span, SpanError, SpanEvent
@@ -59,7 +59,7 @@ def _connects(record: RunRecord) -> Iterator[Span]:
     failure = record.failure
     for number, connect in enumerate(record.connects, 1):
         error = None
-        if connect.end is None:
+        if connect.end is None and record.skipped != INTERRUPTED:
             blamed = failure is not None and failure.stage == "connect"
             error = _error(failure) if failure is not None and blamed else SpanError(_OTHER, "did not open")
         yield Span(

@@ -12,7 +12,7 @@ from probe.transport.connection import ConnectError, Connection, Deliver, Endpoi
 from probe.transport.failures import HandshakeRefusedError, said_in, why_not
 from probe.transport.framing.base import FramingError
 from probe.transport.framing.table import framing_named
-from probe.urls import without_secrets
+from probe.urls import host_of, without_secrets
 
 _DEFAULT_PORTS = {"ws": 80, "wss": 443, "http": 80, "https": 443}
 _WITH_TLS = ("wss", "https")
@@ -32,7 +32,7 @@ async def connect(clock: Timeline, endpoint: Endpoint, deliver: Deliver, timeout
 async def _connected(clock: Timeline, endpoint: Endpoint, deliver: Deliver) -> Connection:
     framing = framing_named(endpoint.framing)(endpoint.url, endpoint.headers)
     where = urlsplit(endpoint.url)
-    host, port = where.hostname, where.port or _DEFAULT_PORTS.get(where.scheme)
+    host, port = host_of(where), where.port or _DEFAULT_PORTS.get(where.scheme)
     if host is None or port is None:
         raise ValueError("the URL has no host, or no port")
     stamped = await dialing.connected(host, port)

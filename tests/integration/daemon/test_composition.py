@@ -1,9 +1,18 @@
 """What a daemon is made of is there before its first run."""
 
+import threading
+import time
+from dataclasses import replace
 from pathlib import Path
+
+import pytest
+from runs import record
 
 from probe import config
 from probe.daemon.composition import build
+from probe.history.writer import History
+from probe.reference.faults import refusing_port
+from probe.tracing import spans
 from probe.transport.framing.table import FRAMINGS, framing_named
 
 
@@ -17,3 +26,28 @@ async def test_no_framing_is_imported_during_a_run(tmp_path: Path) -> None:
     finally:
         await parts.dispatch.drain(10)
         parts.close(10)
+
+
+@pytest.mark.parametrize("configured", [False, True])
+async def test_without_a_collector_nothing_is_sent_and_nothing_is_wrong(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], *, configured: bool
+) -> None:
+    """Not even where an earlier configuration has left spans behind, which are forgotten one day."""
+    earlier = History(tmp_path, count_spans=spans.count)
+    earlier.append(record(1))
+    earlier.close()
+    with refusing_port() as port:
+        endpoint = f'[otlp]\nendpoint = "http://127.0.0.1:{port}"\n' if configured else ""
+        path = tmp_path / "probe.toml"
+        path.write_text(f'[daemon]\nstate_dir = "{tmp_path}"\n[http]\nport = 0\n[schedules.a]\n{endpoint}')
+        before = {thread.name for thread in threading.enumerate()}
+        parts = build(config.load(path))
+        began = {thread.name for thread in threading.enumerate()} - before
+        await parts.dispatch.submit(replace(record(2), started=time.time_ns(), ended=time.time_ns()))
+        await parts.dispatch.drain(10)
+        parts.close(10)
+    page = parts.metrics.render("text/plain")[0].decode()
+    assert ("span-export" in began) == configured
+    assert ("sink failed" in capsys.readouterr().out) == configured
+    assert ('voice_probe_sink_errors_total{sink="spans"} 0.0' in page) != configured
+    assert ("voice_probe_spans_dropped_total 0.0" in page) != configured

@@ -94,6 +94,13 @@ def test_it_runs_and_says_where_to_look(service: Installed) -> None:
     assert service.runs()[-1]["outcome"] == "ok"
 
 
+def test_the_runbook_that_alerts_link_to_is_installed(service: Installed) -> None:
+    (installed,) = service.machine.path("/opt/voice-probe/versions").glob(
+        "*/lib/python*/site-packages/probe/daemon/runbook.md"
+    )
+    assert installed.read_bytes() == (ROOT / "docs" / "runbook.md").read_bytes()
+
+
 def test_a_configuration_that_was_there_stays_and_the_example_lies_beside_it(service: Installed) -> None:
     assert "[targets.scripted]" in service.machine.path(CONFIG).read_text()
     example = service.machine.path("/etc/probe/probe.example.toml").read_bytes()

@@ -10,7 +10,7 @@ from fault_matrix.stage import Played, play
 from taint import leaked
 
 from probe.measures import ChunkMeasures, measure_run, outcome
-from probe.record import RunRecord
+from probe.record import RunRecord, Stage
 
 # A busy machine may be late, a hang is longer. That the deadlines hold to the millisecond is for the unit tests, whose
 # time is virtual.
@@ -40,10 +40,17 @@ def _came_out(row: Row, record: RunRecord) -> None:
     told = ("", "", "") if failure is None else (failure.stage, failure.reason, failure.detail)
     stage = row.or_stage if told[0] == row.or_stage else row.stage
     assert (outcome(record), *told[:2]) == (row.outcome, stage, row.reason), (record.failure, record.doubts)
+    assert record.failure is None or record.failure.server == _to_blame(row, record.failure.stage)
     ours = " ".join([told[2], *record.doubts, record.skipped or ""])
     assert row.say in ours
     assert row.said in " ".join(record.said)
     assert not row.said or row.said not in ours
+
+
+def _to_blame(row: Row, stage: Stage) -> str | None:
+    """The server that a row makes go wrong is the one that the failure names."""
+    by_place = "llm" if row.where.startswith("LLM") else "tts"
+    return {"connect": by_place, "llm": "llm", "tts": "tts", "audio": "tts", "internal": None}[stage]
 
 
 def _nothing_said_got_out(played: Played, log: str) -> None:

@@ -81,11 +81,11 @@ def test_a_server_that_is_down_has_no_latency(outage: str) -> None:
     waits = [
         query for query in dashboards.queries() if query.panel.startswith(("How long is the wait", "Which stage takes"))
     ]
-    assert [has_data(outage, query, since_s=END - 600) for query in waits] == [False] * 4
-    assert [has_data(outage, query, since_s=END - HOUR) for query in waits] == [False, True, True, True]
+    assert [has_data(outage, query, since_s=END - 600) for query in waits] == [False] * 5
+    assert [has_data(outage, query, since_s=END - HOUR) for query in waits] == [False, False, True, True, True]
     failed = next(query for query in dashboards.queries() if query.panel == "Failures in the time shown")
     (series,) = ask(outage, "query", query=failed.expr, time=END)["result"]
-    assert (series["metric"]["stage"], series["metric"]["reason"]) == ("connect", "refused")
+    assert [series["metric"][label] for label in ("server", "stage", "reason")] == ["llm", "connect", "refused"]
 
 
 def test_what_is_not_measured_is_not_good(skipped: str) -> None:
@@ -96,7 +96,7 @@ def test_what_is_not_measured_is_not_good(skipped: str) -> None:
     assert verdict(skipped, "Is it drifting?") == 5
     last_stages = ("How long is the wait", "Which stage takes", "Drift ratio", "Which stage has", "Vs ")
     shown = [query for query in dashboards.queries() if query.panel.startswith(last_stages)]
-    assert len(shown) == 10
+    assert len(shown) == 11
     assert [str(query) for query in shown if has_data(skipped, query, since_s=since + 35 * 60)] == []
 
 

@@ -281,7 +281,7 @@ ROWS = (
     _row("collector-refuses-with-a-url", "the collector refuses, with 60 kB that look like one URL", None,
          collector=answering(http("400 Bad Request", b"http://a?" + b")" * 60_000 + b"x"))),
     _row("collector-away", "nobody listens at the collector's address", None, collector=no_collector),
-    _row("interrupted", "SIGTERM in the middle of a run", interrupted, **INTERNAL, reason="interrupted",
+    _row("interrupted", "SIGTERM in the middle of a run", interrupted, outcome="skipped", say="interrupted",
          reached="nothing"),
     _row("mistake", "a mistake of ours in the middle of a run", mistake_of_ours, **INTERNAL, reason="error",
          reached="nothing", say="ZeroDivisionError in", said="a mistake"),

@@ -35,6 +35,8 @@ objective_ms = 60_000
 [targets.healthy.limits]
 {healthy_limits}
 [scenarios.default]
+# Otherwise no flood of tokens would be one: the answer would be cut off.
+max_answer_tokens = 5000
 # Words that no message of ours has: whatever is found of them was quoted.
 system_prompt = "Zebulon Quartermaine takes Atorvastatin."
 user_turns = ["Where does Quartermaine live?"]

@@ -17,9 +17,10 @@ import pytest
 from click.testing import CliRunner, Result
 from records import chunk, failure, heard, record, turn
 
-from probe.cli import main
+from probe.cli import COMMANDS, main
 from probe.cli.interrupt import Interrupt
-from probe.record import Plan, RunRecord, Scenario, Target
+from probe.cli.serve import SERVERS
+from probe.record import INTERRUPTED, Plan, RunRecord, Scenario, Target
 from probe.report import audio_file
 from probe.tolerance import Tolerance
 
@@ -56,7 +57,7 @@ CODES = {"ok": 0, "failed": 1, "slow": 3, "suspect": 4, "skipped": 5}
 @pytest.fixture(autouse=True)
 def empty_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in os.environ:
-        if name.startswith("PROBE_") or name in ("NO_COLOR", "COLUMNS"):
+        if name.startswith("PROBE_") or name in ("NO_COLOR", "FORCE_COLOR", "TERM", "COLUMNS"):
             monkeypatch.delenv(name)
 
 
@@ -96,7 +97,9 @@ def refused(*arguments: str) -> list[str]:
 @pytest.mark.parametrize(
     ("arguments", "line"),
     [
-        (["rnu"], "probe: No such command 'rnu'. Try `probe --help`."),
+        (["rnu"], "probe: No such command 'rnu'. Did you mean 'run'? Try `probe --help`."),
+        (["xyzzy"], "probe: No such command 'xyzzy'. Try `probe --help`."),
+        (["serve", "ttl"], "probe serve: No such command 'ttl'. Did you mean 'tts'? Try `probe serve --help`."),
         (["--nope"], "probe: No such option '--nope'. Try `probe --help`."),
         (["run", "--xyz"], "probe run: No such option '--xyz'. Try `probe run --help`."),
         (["run", "--voice"], "probe run: Option '--voice' requires an argument. Try `probe run --help`."),
@@ -123,6 +126,7 @@ def test_bad_usage_is_one_line_that_says_where_help_is(arguments: list[str], lin
         (["--target", "x"], "--target: no target 'x' is configured; there is: local"),
         (["--scenario", "x"], "--scenario: no scenario 'x' is configured; there is: default"),
         (["--turns", "0"], "--turns: should be greater than or equal to 1 (got 0)"),
+        (["--objective", "0"], "--objective: should be greater than 0 (got 0.0)"),
         (["--turns", "101"], "--turns: should be less than or equal to 100 (got 101)"),
         (["--prompt", ""], "--prompt: should not be empty (got '')"),
         (["--prompt", "\udcff"], r"--prompt: should be Unicode text (got '\udcff')"),
@@ -160,8 +164,8 @@ def test_a_bad_configuration_does_not_hide_bad_options(plans: list[Plan], tmp_pa
     path = tmp_path / "probe.toml"
     path.write_text("[targets.spark]\nvoice = ''\nnope = 1")
     assert refused("run", "--config", str(path), "--target", "spark", "--turns", "0") == [
-        f"probe: {path}: targets.spark.voice: should not be empty (got '')",
-        f"probe: {path}: targets.spark.nope: unknown key",
+        f"probe: {path}:2: targets.spark.voice: should not be empty (got '')",
+        f"probe: {path}:3: targets.spark.nope: unknown key",
         "probe: --turns: should be greater than or equal to 1 (got 0)",
     ]
     assert plans == []
@@ -170,6 +174,12 @@ def test_a_bad_configuration_does_not_hide_bad_options(plans: list[Plan], tmp_pa
 def test_a_bad_value_in_the_environment_names_its_variable(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PROBE_TARGETS__LOCAL__OBJECTIVE_MS", "soon")
     assert refused("run") == ["probe: PROBE_TARGETS__LOCAL__OBJECTIVE_MS: should be a number (got 'soon')"]
+
+
+def test_the_objective_is_that_of_the_option(plans: list[Plan]) -> None:
+    assert probe("run", "--objective", "750").exit_code == 0
+    assert probe("run").exit_code == 0
+    assert [each.target.objective_ms for each in plans] == [750, 1000]
 
 
 def test_options_outrank_the_configuration(plans: list[Plan], tmp_path: Path) -> None:
@@ -276,6 +286,16 @@ def test_the_exit_code_says_how_the_run_ended(monkeypatch: pytest.MonkeyPatch, o
     assert result.stderr == reason.get(outcome, "")
 
 
+def test_a_failure_is_told_once_where_stdout_and_stderr_are_one_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    executing(monkeypatch, RECORDS["failed"])
+    monkeypatch.setattr(os.path, "sameopenfile", lambda *_: True)
+    monkeypatch.setattr("probe.cli.live_run.sys", SimpleNamespace(stdout=sys.__stdout__, stderr=sys.__stderr__))
+    result = probe("run")
+    assert (result.exit_code, result.stderr) == (1, "")
+    assert result.stdout.count("nothing from the TTS server for 10 s") == 1
+    assert probe("run", "--json").stderr.startswith("probe run: failed"), "a document is no report"
+
+
 @pytest.mark.parametrize("outcome", CODES)
 @pytest.mark.parametrize("verbose", [(), ("--verbose",)])
 def test_json_is_one_document_and_nothing_else(
@@ -311,16 +331,22 @@ def test_colours_are_for_terminals_that_want_them(plans: list[Plan], monkeypatch
     assert probe("run", color=True).stdout == in_a_pipe.stdout
     monkeypatch.setenv("NO_COLOR", "")
     assert "\x1b[" in probe("run", color=True).stdout, "no-color.org: an empty value does not count"
-    assert len(plans) == 4
+    monkeypatch.setenv("TERM", "dumb")
+    assert probe("run", color=True).stdout == in_a_pipe.stdout
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    assert probe("run").stdout == on_a_terminal.stdout
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert probe("run", color=True).stdout == in_a_pipe.stdout
+    assert len(plans) == 7
 
 
 def test_the_report_is_as_wide_as_the_terminal_and_no_wider_than_anyone_reads(
     plans: list[Plan], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for columns, width in (("80", 80), ("300", 110)):
+    for columns, width in (("60", 60), ("80", 80), ("300", 110)):
         monkeypatch.setenv("COLUMNS", columns)
         assert max(map(len, probe("run").stdout.splitlines())) == width
-    assert len(plans) == 2
+    assert len(plans) == 3
 
 
 def test_verbose_adds_every_timestamp(plans: list[Plan]) -> None:
@@ -344,7 +370,7 @@ async def test_an_interrupt_ends_the_run_and_a_second_one_the_process(monkeypatc
     assert left == [], "make and its child both pass on one Ctrl-C"
     now[0] += 1.0
     interrupt()
-    assert left == [1]
+    assert left == [130]
 
 
 def test_an_interrupt_outside_of_a_run_is_no_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -356,11 +382,27 @@ def test_an_interrupt_outside_of_a_run_is_no_traceback(monkeypatch: pytest.Monke
     assert (result.exit_code, result.stdout, result.stderr) == (130, "", "\n")
 
 
+def test_a_run_that_was_stopped_is_no_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    executing(monkeypatch, replace(OK, skipped=INTERRUPTED))
+    result = probe("run")
+    assert (result.exit_code, result.stderr) == (130, "probe run: interrupted\n")
+    assert "INTERRUPTED: the run was stopped before its end\n" in result.stdout
+    assert "SUMMARY" not in result.stdout and "FAILED" not in result.stdout
+
+
 def test_help_lists_every_command_and_every_exit_code() -> None:
     listed = probe("--help").stdout
     assert all(f"  {name} " in listed for name in ("run", "demo", "serve"))
     described = probe("run", "--help").stdout
     assert all(f"  {code}  {outcome} " in described for outcome, code in (*CODES.items(), ("usage", 2)))
+    assert "  130 " in described
+
+
+@pytest.mark.parametrize("arguments", [[name] for name in COMMANDS] + [["serve", name] for name in SERVERS])
+def test_help_fits_80_columns_its_examples_included(arguments: list[str]) -> None:
+    text = probe(*arguments, "--help").stdout
+    assert max(map(len, text.splitlines())) <= 80
+    assert "\\b" not in text
 
 
 @pytest.mark.parametrize("arguments", [[], ["serve"]])
@@ -374,7 +416,7 @@ def test_no_command_shows_the_help_and_is_bad_usage(arguments: list[str]) -> Non
 def test_what_measures_nothing_imports_nothing_heavy(arguments: list[str]) -> None:
     code = f"""
 import sys
-from probe.cli import main
+from probe.cli import COMMANDS, main
 try:
     main({arguments!r})
 finally:

@@ -9,8 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from drifted import drift, fill
 from series import DAY, noisy, step
+
+from probe.cli import main
 
 AT = 3 * DAY + 30
 RUNS = AT + 150
@@ -33,6 +36,15 @@ def test_the_verdict_is_a_sentence_and_the_exit_code_3(drifted: Path) -> None:
     assert re.search(r"\n  combined TTFB  [▁-█]+\n", result.stdout)
     assert "^" in result.stdout
     assert f"spark-r{AT:06}"[:-1] in result.stdout
+
+
+@pytest.mark.parametrize("columns", [60, 80, 100])
+def test_it_is_as_wide_as_the_terminal_and_no_change_is_cut(drifted: Path, columns: int) -> None:
+    whole = " ".join(json.loads(drift(drifted, "--json").stdout)["series"][1]["changes"][0]["what"].split())
+    runner = CliRunner(env={"COLUMNS": str(columns)})
+    shown = runner.invoke(main, ["drift", "--state-dir", str(drifted)]).stdout
+    assert max(map(len, shown.splitlines())) <= columns
+    assert whole in " ".join(shown.split())
 
 
 def test_all_is_well(drifted: Path) -> None:

@@ -1,10 +1,12 @@
 """The commands that read the history."""
 
 import json
+import re
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -15,6 +17,7 @@ from probe.cli import main
 from probe.cli.state import default_state_dir
 from probe.cli.time_option import MOMENT
 from probe.history.file import FILE_NAME
+from probe.history.reader import reading
 from probe.history.writer import History
 from probe.report import document
 from probe.report.runs import sparkline
@@ -49,10 +52,66 @@ def listed(state_dir: Path, *arguments: str) -> list[dict[str, Any]]:
 def test_history_lists_runs_and_draws_them(state_dir: Path) -> None:
     result = probe(state_dir, "history")
     assert result.exit_code == 0
-    assert result.stdout.count("20231114T221320Z-") == 11
+    started = ["00000a", "00000b", *(f"{number:06x}" for number in range(1, 10))]
+    assert re.findall(r"^\d\d-\d\d \d\d:\d\d:\d\d  (\w{6})  ", result.stdout, re.MULTILINE) == started
     assert "tts, no_audio: no audio" in result.stdout
     assert "spark, default: 4 ok\n  ▁▃▆█\n  first byte: lowest 100ms, median 400ms, highest 700ms" in result.stdout
-    assert "local, default: 4 ok, 1 failed, 1 suspect, 1 skipped\n  ▁▃▆█✗··\n" in result.stdout
+    assert "local, default: 4 ok, 1 failed, 1 suspect, 1 skipped\n  ··▁▃▆█✗\n" in result.stdout
+
+
+@pytest.mark.parametrize("columns", [60, 80, 100, 140])
+def test_history_is_as_wide_as_the_terminal_and_says_the_whole_reason(state_dir: Path, columns: int) -> None:
+    result = CliRunner(env={"COLUMNS": str(columns)}).invoke(main, ["history", "--state-dir", str(state_dir)])
+    assert max(map(len, result.stdout.splitlines())) <= columns
+    reason = (
+        "tts, no_audio: no audio for a text of 15 characters: nothing for 10 s; TTS server: can't say 'cross the road?'"
+    )
+    assert reason in " ".join(result.stdout.split())
+    assert "the event loop was late by 31 ms" in result.stdout
+
+
+def test_the_end_of_an_id_is_enough(state_dir: Path) -> None:
+    assert "20231114T221320Z-000009" in probe(state_dir, "show", "000009").stdout
+
+
+def test_the_last_run_has_a_name(state_dir: Path) -> None:
+    assert "20231114T221320Z-00000b" in probe(state_dir, "show", "last").stdout
+
+
+def test_the_last_run_of_nothing_is_one_line(tmp_path: Path) -> None:
+    with closing(History(tmp_path)):
+        result = probe(tmp_path, "show", "last")
+    assert (result.exit_code, "no runs in" in result.stderr) == (2, True)
+
+
+def test_follow_goes_on_with_each_run_as_it_comes(state_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While nothing comes it waits; Ctrl-C ends it."""
+    waits = iter([[record(21, ttfb_ms=123, target="spark"), failed(22)], [], [record(23)], None])
+
+    def wait(_seconds: float) -> None:
+        if (came := next(waits)) is None:
+            raise KeyboardInterrupt
+        with closing(History(state_dir)) as history:
+            for each in came:
+                history.append(each)
+
+    monkeypatch.setattr("probe.cli.following.time", SimpleNamespace(sleep=wait))
+    result = probe(state_dir, "history", "--follow", "--limit", "1")
+    *_, first, second, third, _ = result.stdout.split("\n")
+    assert result.exit_code == 130
+    assert first.endswith("  000015  spark, default  ok  first byte 123ms, first sound 223ms")
+    assert "  000016  local, default  failed  tts, no_audio: no audio for a text" in second
+    assert "  000017  local, default  ok  " in third
+
+
+def test_follow_shows_only_what_was_asked_for(state_dir: Path) -> None:
+    with reading(state_dir) as reader, closing(History(state_dir)) as history:
+        newest = reader.newest()
+        history.append(record(31, target="local"))
+        history.append(record(32, target="spark"))
+        found = [each.plan.run_id[-2:] for _, each in reader.newer(newest, "spark", None)]
+        assert (found, list(reader.newer(newest, None, "nothing"))) == (["20"], [])
+        assert len(list(reader.newer(newest, None, "default"))) == 2
 
 
 def test_history_as_json_is_one_document_with_every_outcome(state_dir: Path) -> None:
@@ -102,7 +161,8 @@ def test_show_json_is_the_document_of_the_run(state_dir: Path) -> None:
     ("arguments", "complaint"),
     [
         (("show", "nobody"), "no run 'nobody' in"),
-        (("show", "2023"), "more than one run begins with '2023'"),
+        (("show", "2023"), "more than one run begins or ends with '2023'"),
+        (("history", "--json", "--follow"), "--json and --follow exclude each other"),
         (("history", "--since", "soon"), "'soon' is neither an age such as 24h or 7d nor a date"),
         (("backfill", "--label", "job"), "'job' is not NAME=VALUE"),
         (("backfill", "--label", "target=x"), "the series have a label of that name already"),

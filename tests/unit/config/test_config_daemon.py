@@ -144,7 +144,9 @@ def test_interval_and_cron_exclude_each_other(write: Write) -> None:
     assert set(problems(write('[schedules.x]\ncron = "* * * * *"\nevery_s = 60'))) == {"schedules.x"}
 
 
-@pytest.mark.parametrize(("protocol", "url"), [("http", ":4318"), ("grpc", ":4317"), ("none", None)])
-def test_the_collectors_usual_port(write: Write, protocol: str, url: str | None) -> None:
-    found = config.load(write(f'[otlp]\nprotocol = "{protocol}"')).otlp.url
-    assert found == (url and f"http://localhost{url}")
+@pytest.mark.parametrize("protocol", ["http", "grpc", "none"])
+def test_spans_go_where_a_collector_is_configured_and_nowhere_else(write: Write, protocol: str) -> None:
+    unset = f'[otlp]\nprotocol = "{protocol}"\n'
+    assert config.load(write(unset)).otlp.url is None
+    there = config.load(write(unset + 'endpoint = "http://spark:4318"')).otlp.url
+    assert there == (None if protocol == "none" else "http://spark:4318")

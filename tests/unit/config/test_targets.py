@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
@@ -65,7 +66,8 @@ def chat(monkeypatch: pytest.MonkeyPatch) -> None:
 def errors(path: Path | None) -> dict[str, str]:
     with pytest.raises(ConfigError) as caught:
         config.load(path)
-    return dict(line.removeprefix(f"{path}: ").split(": ", 1) for line in str(caught.value).splitlines())
+    lines = str(caught.value).splitlines()
+    return dict(re.sub(rf"^{re.escape(str(path))}(:\d+)?: ", "", line).split(": ", 1) for line in lines)
 
 
 def server(path: Path | None, role: Any = "llm") -> ServerPlan:
@@ -259,10 +261,12 @@ def test_an_overriding_url_may_be_of_another_protocol() -> None:
     assert plain.record("t").servers["llm"].url == "ws://other/ws"
     with pytest.raises(ConfigError, match=r"llm\.model: is missing"):
         config.override(TargetConfig(), {"llm_url": "http://other/v1"})
-    chosen = TargetConfig.of(llm={"protocol": "chat", "model": "m", "headers": {"a": "b"}}, objective_ms=5)
+    table = {"protocol": "chat", "model": "m", "headers": {"a": "b"}}
+    chosen = TargetConfig.of(llm=table, objective_ms=5, objective_measure="response_ttfa")
     moved = config.override(chosen, {"llm_url": "http://other/v1", "voice": "leo"}).record("t")
     assert moved.servers["llm"] == ServerPlan("chat", "http://other/v1", {"model": "m", "stop": []}, {"a": "b"})
-    assert (moved.objective_ms, moved.option("tts", "voice")) == (5, "leo")
+    judged = (moved.objective_ms, moved.objective_measure)
+    assert (*judged, moved.option("tts", "voice")) == (5, "response_ttfa", "leo")
 
 
 def test_the_configuration_names_no_protocol_and_none_of_its_options() -> None:

@@ -1,9 +1,13 @@
 """Every alert says what a person needs at night, has its section of the runbook, and is tested."""
 
+import json
 import re
 from pathlib import Path
 
 import pytest
+
+from probe.config.daemon import HttpConfig
+from probe.daemon.runbook import FILE, runbook
 
 ROOT = Path(__file__).parents[3]
 ALERTS = (ROOT / "deploy" / "prometheus" / "voice_probe_alerts.yml").read_text("utf-8")
@@ -30,10 +34,26 @@ def test_the_runbook_links_to_what_is_there() -> None:
 def test_an_alert_says_how_bad_it_is_where_and_what_to_do(name: str) -> None:
     body = BODIES[name]
     assert re.search(r"labels: {severity: (critical|warning), about: (target|audio|latency|probe)}", body)
-    for annotation in ("summary", "description", "stage", "dashboard", "runbook_url"):
+    for annotation in ("summary", "description", "stage", "dashboard", "dashboard_url", "runbook_url"):
         assert f" {annotation}: " in body
     assert "$value" in body or "summary: *late" in body or "summary: &late" in body
-    assert f'docs/runbook.md#{name.lower()}"' in body
+    assert re.search(rf"runbook_url: .+#{name.lower()}'$", body, re.MULTILINE)
+
+
+def test_links_are_absolute_and_lead_to_what_is_there() -> None:
+    """By default to the daemon's own page and to the Grafana beside it; there is one place to change that."""
+    links = dict(re.findall(r"^ +(runbook|grafana): (\S+)$", ALERTS, re.MULTILINE))
+    assert links == {"runbook": "http://127.0.0.1:9850/runbook", "grafana": "http://127.0.0.1:3000"}
+    assert HttpConfig().port == 9850
+    page = runbook("").body.decode()
+    assert [name for name in NAMES if f'<h2 id="{name.lower()}">{name}</h2>' not in page] == []
+    boards = {json.loads(path.read_text("utf-8"))["uid"] for path in (ROOT / "grafana" / "dashboards").glob("*.json")}
+    assert set(re.findall(r"/d/([\w-]+)", ALERTS)) == boards
+
+
+def test_the_runbook_that_is_installed_is_the_one_in_the_documents() -> None:
+    assert FILE.read_text("utf-8") == RUNBOOK
+    assert "daemon/runbook.md" in (ROOT / "pyproject.toml").read_text("utf-8")
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -58,6 +58,7 @@ def test_what_moves_a_latency_makes_another_baseline(other: RunRecord) -> None:
     [
         record(2, ttfb_ms=900, target="spark", scenario="joke"),
         with_target(objective_ms=800.0),
+        with_target(objective_measure="response_ttfa"),
         with_llm(llama_url="http://localhost:8000"),
         with_limits(run_s=60.0, llm_s=5.0),
     ],

@@ -438,6 +438,19 @@ def test_all_audio_but_no_done_is_a_failure(virtual: Any) -> None:
     assert network.sent("tts", "cancel")
 
 
+@pytest.mark.parametrize("server", ["llm", "tts"])
+def test_a_connection_that_is_refused_or_late_is_that_servers(virtual: Any, server: str) -> None:
+    peers = {"llm": llm(say("One", done=True)), "tts": newer_tts()}
+    absent = go(virtual, FakeNetwork(**(peers | {server: None})))
+    assert absent.failure is not None
+    assert (absent.failure.stage, absent.failure.reason, absent.failure.server) == ("connect", "refused", server)
+    # The fakes take 5 ms for each connection.
+    limit = {"llm": 0.003, "tts": 0.008}[server]
+    late = go(virtual, FakeNetwork(**peers), replace(PLAN, target=TargetConfig.of(limits={"run_s": limit}).record("t")))
+    assert late.failure is not None
+    assert (late.failure.stage, late.failure.reason, late.failure.server) == ("connect", "timeout", server)
+
+
 def test_a_refused_connection_names_the_server(virtual: Any) -> None:
     network = FakeNetwork(llm(say("One", done=True)), None)
     record = go(virtual, network)
@@ -463,7 +476,7 @@ def test_the_run_deadline_names_the_stage_that_was_waited_for(virtual: Any) -> N
     network = FakeNetwork(llm(endless), newer_tts())
     record = go(virtual, network, replace(PLAN, target=TargetConfig.of(limits={"run_s": 30}).record("test")))
     assert record.failure is not None
-    assert (record.failure.stage, record.failure.reason) == ("llm", "run_deadline")
+    assert (record.failure.stage, record.failure.reason, record.failure.server) == ("llm", "run_deadline", "llm")
     assert record.turns[0].chunks[0].token_count == 29
     assert network.sent("llm", "end_stream")
 
@@ -649,8 +662,7 @@ def test_an_interrupted_run_gives_its_slot_back(virtual: Any, at: float) -> None
     stop = asyncio.Event()
     virtual.loop.call_later(at, stop.set)
     record = go(virtual, network, stop=stop)
-    assert record.failure is not None
-    assert (record.failure.stage, record.failure.reason) == ("internal", "interrupted")
+    assert (record.failure, record.skipped, outcome(record)) == (None, "interrupted", "skipped")
     assert len(network.sent("llm", "end_stream")) >= len(network.sent("llm", "start_stream"))
     assert all(not link.open for link in network.links)
 

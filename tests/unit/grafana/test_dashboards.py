@@ -127,7 +127,7 @@ def test_two_scenarios_never_have_the_same_color() -> None:
 
 
 def test_no_failure_has_the_color_of_what_is_well() -> None:
-    (panel,) = (panel for panel in PANELS if panel["title"] == "Failures by stage and reason")
+    (panel,) = (panel for panel in PANELS if panel["title"] == "Failures by stage, reason and server")
     named = [each["matcher"]["options"] for each in panel["fieldConfig"]["overrides"]]
     assert {f"/ {stage} /" for stage in REASONS} <= set(named)
     assert "green" not in {each["fixedColor"] for each in colors_of(panel, "byRegexp")}

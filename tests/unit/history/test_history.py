@@ -107,13 +107,14 @@ def test_runs_are_found_by_time_target_and_scenario(db: History, tmp_path: Path)
         assert [each.started - START for each in reader.runs(limit=2)] == [5, 6]
 
 
-def test_a_run_is_found_by_the_beginning_of_its_id(db: History, tmp_path: Path) -> None:
+def test_a_run_is_found_by_the_beginning_or_end_of_its_id(db: History, tmp_path: Path) -> None:
     for number in (1, 0x10, 0x11):
         db.append(record(number))
     with reading(tmp_path) as reader:
         assert reader.get("20231114T221320Z-000001") == record(1)
         assert reader.get("20231114T221320Z-00000") == record(1)
-        with pytest.raises(UnknownRunError, match="more than one run begins with"):
+        assert reader.get("000011") == record(0x11)
+        with pytest.raises(UnknownRunError, match="more than one run begins or ends with"):
             reader.get("2023")
         with pytest.raises(UnknownRunError, match="no run '%'"):
             reader.get("%")

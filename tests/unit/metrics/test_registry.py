@@ -3,24 +3,25 @@
 import math
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 from prometheus_client import Metric
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse_text
-from runs import START, failed, free_running, record, refused, skipped, suspect
+from runs import START, failed, free_running, plan, record, refused, skipped, suspect
 
 import golden
 from probe.drift.fingerprint import fingerprint
 from probe.metrics.observations import SERIES
 from probe.metrics.registry import Metrics
-from probe.record import REASONS, ServerIdentity
+from probe.record import INTERRUPTED, REASONS, Failure, Plan, ServerIdentity
 
 OPENMETRICS = "application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5"
 UNKNOWN_AT_FIRST = (
     "last_combined_ttfb_seconds", "last_stage_seconds", "next_run_timestamp_seconds", "drift_ratio",
     "drift_added_seconds", "drift_state", "drift_since_timestamp_seconds", "llm_tokens_per_second",
-    "llm_longest_stall_seconds", "cold",
+    "llm_longest_stall_seconds", "cold", "last_run_id_timestamp_seconds",
 )  # fmt: skip
 LOCAL = {"target": "local", "scenario": "default"}
 
@@ -46,7 +47,7 @@ def value(metrics: Metrics, name: str, labels: Mapping[str, str] = LOCAL) -> flo
 
 def test_names_labels_and_buckets_are_what_others_rely_on(metrics: Metrics) -> None:
     metrics.write(record(1))
-    metrics.daemon.set_objective("local", 1.0)
+    metrics.daemon.set_objective("local", 1.0, "response_ttfb")
     lines = []
     for family in families(metrics).values():
         if family.name.startswith("process_"):
@@ -62,7 +63,9 @@ def test_names_labels_and_buckets_are_what_others_rely_on(metrics: Metrics) -> N
 def test_every_series_is_there_from_the_start_at_zero(metrics: Metrics) -> None:
     runs = families(metrics)
     assert len(runs["voice_probe_runs"].samples) == 2 * 5
-    assert len(runs["voice_probe_run_failures"].samples) == 2 * sum(len(reasons) for reasons in REASONS.values())
+    failures = runs["voice_probe_run_failures"].samples
+    assert len(failures) == 2 * (sum(map(len, REASONS.values())) + len(REASONS["connect"]))
+    assert {each.labels["server"] for each in failures if each.labels["stage"] == "internal"} == {""}
     assert len(runs["voice_probe_playout_gap_seconds"].samples) == 2 * 2 * (19 + 1 + 2)
     assert {s.labels["sink"] for s in runs["voice_probe_sink_errors"].samples} == {"history", "spans"}
     values = {f.name: [s.value for s in f.samples] for f in runs.values() if not f.name.startswith("process_")}
@@ -81,9 +84,23 @@ def test_runs_are_counted_by_outcome_and_failures_by_reason(metrics: Metrics) ->
         metrics.write(each)
     counted = {o: value(metrics, "runs_total", LOCAL | {"outcome": o}) for o in ("ok", "slow", "failed", "skipped")}
     assert counted == {"ok": 2, "slow": 1, "failed": 2, "skipped": 1}
-    no_audio = {"target": "local", "stage": "tts", "reason": "no_audio"}
-    assert value(metrics, "run_failures_total", no_audio) == 1
+    for server, stage, reason, count in (
+        ("tts", "tts", "no_audio", 1), ("llm", "connect", "refused", 1), ("tts", "connect", "refused", 0),
+    ):  # fmt: skip
+        labels = {"target": "local", "server": server, "stage": stage, "reason": reason}
+        assert value(metrics, "run_failures_total", labels) == count
     assert value(metrics, "combined_ttfb_seconds_count", LOCAL | {"position": "first"}) == 3
+
+
+def test_what_can_fail_follows_from_a_targets_servers() -> None:
+    metrics = Metrics("0.1.0", ())
+    metrics.expect([("speech", "default")], servers=["agent"])
+    labels = [each.labels for each in families(metrics)["voice_probe_run_failures"].samples]
+    assert len(labels) == sum(map(len, REASONS.values()))
+    assert {each["server"] for each in labels} == {"agent", ""}
+    mine = replace(failed(), failure=Failure("internal", "error", "a mistake", 1))
+    metrics.write(replace(mine, plan=plan(target="speech")))
+    assert len(families(metrics)["voice_probe_run_failures"].samples) == len(labels)
 
 
 def test_an_observation_falls_into_its_bucket_and_carries_the_run(metrics: Metrics) -> None:
@@ -112,6 +129,25 @@ def test_the_last_run_is_reported(metrics: Metrics) -> None:
     assert value(metrics, "last_combined_ttfb_seconds") == pytest.approx(0.3)
 
 
+def test_the_last_run_of_each_outcome_is_found_by_its_id(metrics: Metrics) -> None:
+    def moment(how: str) -> float:
+        return value(metrics, "last_run_id_timestamp_seconds", LOCAL | {"outcome": how})
+
+    assert all(math.isnan(moment(how)) for how in ("ok", "slow", "failed", "skipped", "suspect"))
+    later = replace(failed(1), plan=plan_with_id("20260102T030405Z-00000a"))
+    metrics.restore([failed(2), record(3)])
+    metrics.write(later)
+    assert f"{datetime.fromtimestamp(moment('failed'), UTC):%Y%m%dT%H%M%SZ}" == "20260102T030405Z"
+    assert moment("ok") == START // 10**9
+    assert math.isnan(moment("slow"))
+    metrics.write(replace(later, plan=plan_with_id("an id of another kind"), started=START + 10**9))
+    assert moment("failed") == START // 10**9 + 1
+
+
+def plan_with_id(run_id: str) -> Plan:
+    return replace(plan(), run_id=run_id)
+
+
 def test_how_many_attempts_in_a_row_ended_so(metrics: Metrics) -> None:
     def rows() -> list[float]:
         kinds = ("failed", "complete", "missed", "ok")
@@ -123,6 +159,7 @@ def test_how_many_attempts_in_a_row_ended_so(metrics: Metrics) -> None:
         (refused(3), [1, 0, 3, 0]),
         (skipped(4), [1, 0, 3, 0]),
         (suspect(5), [1, 0, 3, 0]),
+        (replace(record(5), skipped=INTERRUPTED), [1, 0, 3, 0]),
         (failed(6), [2, 0, 4, 0]),
         (record(7), [0, 1, 0, 1]),
         (record(8), [0, 2, 0, 2]),
@@ -254,9 +291,11 @@ def test_what_the_daemon_reports_of_itself(metrics: Metrics) -> None:
     assert value(metrics, "schedule_delay_seconds") == 1.5
     assert value(metrics, "config_last_reload_successful", {}) == 0
     assert value(metrics, "config_last_reload_success_timestamp_seconds", {}) == 1700000000.0
-    metrics.daemon.set_objective("local", 1.2)
+    metrics.daemon.set_objective("local", 1.1, "response_ttfb")
+    metrics.daemon.set_objective("local", 1.2, "response_ttfa")
     metrics.daemon.set_history(3, 12_288)
-    assert value(metrics, "objective_seconds", {"target": "local"}) == 1.2
+    assert value(metrics, "objective_seconds", {"target": "local", "measure": "response_ttfa"}) == 1.2
+    assert len(families(metrics)["voice_probe_objective_seconds"].samples) == 1
     assert (value(metrics, "history_runs", {}), value(metrics, "history_bytes", {})) == (3, 12_288)
 
 

@@ -4,7 +4,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from probe.report.format import counted, ms, number, shortened, table, wrapped
+from probe.report.format import (
+    annotated,
+    counted,
+    ms,
+    number,
+    shortened,
+    table,
+    without_empty,
+    wrapped,
+    wrapped_as_it_is,
+)
 
 
 def test_what_is_missing_is_a_dash_and_zero_is_a_zero() -> None:
@@ -67,3 +77,29 @@ def test_a_tables_text_starts_in_one_column_and_ends_with_the_width(rows: list[t
     assert header == "Word  Text"
     assert len(lines) == len(rows) and max(map(len, lines)) <= max(width, 4 + 2 + 12)
     assert len(rule) == max(map(len, [header, *lines])) and set(rule) == {"-"}
+
+
+def test_a_table_leaves_out_what_there_is_no_room_for() -> None:
+    rows = [["1", "884ms", "marker", "Why did the unicorn cross the road?"]]
+    columns = ("#", "Combined", "End", "Text")
+    assert list(table(columns, rows, 21, ("End", "Combined")))[1] == "#  Combined  Text"
+    assert list(table(columns, rows, 20, ("End", "Combined")))[1] == "#  Text"
+    assert list(table(columns[:3], [rows[0][:3]], 19, ("End",)))[1] == "#  Combined  End"
+    assert list(table(columns[:3], [rows[0][:3]], 18, ("End",)))[1] == "#  Combined"
+
+
+def test_a_note_is_whole_beside_its_row_or_below_it() -> None:
+    rows, notes = [["1", "a text"], ["2", "hidden"], ["3", "too"]], ["", "short", "one that is rather long"]
+    shown = list(annotated(("#", "Text"), rows, notes, 20, ("Text",)))
+    assert shown[1:] == [("1  a text",), ("2  short",), ("3", "    one that is", "    rather long")]
+    assert list(annotated(("#", "Text"), rows, notes, 10, ("Text",)))[2] == ("2", "    short")
+
+
+def test_columns_with_nothing_in_them_are_left_out() -> None:
+    assert without_empty(("#", "A", "B"), [["1", "-", "x"], ["2", "-", "-"]]) == (["#", "B"], [["1", "x"], ["2", "-"]])
+    assert without_empty(("A",), []) == ([], [])
+
+
+def test_a_line_that_fits_stays_as_it_is() -> None:
+    assert list(wrapped_as_it_is("  a   b", 7, "    ")) == ["  a   b"]
+    assert list(wrapped_as_it_is("  a   b", 6, "    ")) == ["  a", "    b"]

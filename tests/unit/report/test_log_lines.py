@@ -9,7 +9,7 @@ import pytest
 from runs import failed, free_running, record, refused, skipped, suspect
 
 from probe.daemon.log import make_logger
-from probe.record import RunRecord
+from probe.record import INTERRUPTED, RunRecord
 from probe.report.log_lines import LogSink
 
 
@@ -56,6 +56,7 @@ def test_a_failure_says_why_and_where() -> None:
     line = logged(failed())
     assert (line["level"], line["stage"], line["reason"], line["chunk_num"]) == ("error", "tts", "no_audio", 2)
     assert line["detail"] == "no audio for a text of 15 characters: nothing for 10 s"
+    assert (line["server"], logged(refused())["server"]) == ("tts", "llm")
     assert line["tts_url"] == "ws://localhost:8001/ws/tts/stream"
 
 
@@ -68,8 +69,14 @@ def test_a_run_that_measured_nothing_says_why(run: RunRecord, key: str, text: An
     assert logged(run)[key] == text
 
 
+def test_a_run_that_was_stopped_is_nothing_to_warn_of() -> None:
+    line = logged(replace(record(), skipped=INTERRUPTED))
+    assert (line["level"], line["outcome"], line["skipped"]) == ("info", "skipped", "interrupted")
+
+
 def test_a_slow_run_names_its_objective() -> None:
-    assert logged(record(ttfb_ms=1500))["objective_ms"] == 1000.0
+    line = logged(record(ttfb_ms=1500))
+    assert (line["objective_ms"], line["objective_measure"]) == (1000.0, "response_ttfb")
 
 
 @pytest.mark.parametrize("run", [record(), failed(), refused(), skipped()])

@@ -36,7 +36,7 @@ def watched(
 
 def lines(events: list[Event], plan: Plan) -> list[str]:
     shown = [event for event in events if event.kind not in {*timeline.FRAMES, "warning"}]
-    return [line for event in shown for line in timeline.lines(event, plan)]
+    return [line for event in shown for line in timeline.lines(event, plan, 110)]
 
 
 TWO = (say("Why did the unicorn"), say(" cross the road?", done=True))
@@ -84,5 +84,5 @@ def test_events_come_in_the_order_of_time() -> None:
 
 
 def test_verbose_lines_show_each_frame() -> None:
-    shown = [line for event in timeline_events(record()) for line in timeline.lines(event, PLAN)]
+    shown = [line for event in timeline_events(record()) for line in timeline.lines(event, PLAN, 110)]
     assert sum("22000 bytes" in line for line in shown) == 4

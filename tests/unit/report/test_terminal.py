@@ -18,11 +18,13 @@ from free_running import answering, protocols, speaking, words
 import golden
 from probe.config import ScenarioConfig, TargetConfig
 from probe.engine import runner
+from probe.measures import measure_run
 from probe.protocols.registry import chosen
-from probe.record import Chunk, Event, Failure, Plan, RunRecord
+from probe.record import REASONS, Chunk, Event, Failure, Plan, RunRecord
 from probe.report import document, terminal, timeline
+from probe.report.advice import advice
 
-WIDTHS = (80, 110)
+WIDTHS = (60, 80, 100, 110)
 CHRISTMAS_EVE = 1_766_579_696_789_000_000
 LIMITS = {"llm_s": 10, "tts_s": 10, "gap_ms": 150, "hold_s": 2, "flush_ms": 500}
 
@@ -154,7 +156,7 @@ def watched(virtual: Any) -> Watched:
 
 def printed(record: RunRecord, seen: list[Event], width: int) -> str:
     shown = [event for event in seen if event.kind not in timeline.FRAMES]
-    live = [line for event in shown for line in timeline.lines(event, record.plan)]
+    live = [line for event in shown for line in timeline.lines(event, record.plan, width)]
     return "\n".join([*terminal.header(record.plan, width), *live, *terminal.report(record, width), ""])
 
 
@@ -174,7 +176,7 @@ def test_the_json(watched: Watched) -> None:
 
 def test_verbose_shows_every_frame_and_every_timestamp(watched: Watched) -> None:
     record, seen = watched("failed")
-    lines = [click.unstyle(line) for event in seen for line in timeline.lines(event, record.plan)]
+    lines = [click.unstyle(line) for event in seen for line in timeline.lines(event, record.plan, 110)]
     assert "[12:34:57.042]   ·  token 'Why '" in lines
     assert sum("  ·  " in line for line in lines) == 12 + len(frames(tone(1722))) + 1
     stamps = list(terminal.timestamps(record))
@@ -192,12 +194,12 @@ def test_times_are_those_of_the_readers_clock(watched: Watched, monkeypatch: pyt
 
 
 def verdict(record: RunRecord) -> str:
-    return " ".join(click.unstyle(line) for line in list(terminal.report(record, 80))[:-2]).rpartition("  ")[2]
+    return " ".join(click.unstyle(line) for line in terminal.report(record, 80))
 
 
 def test_the_verdict_says_what_came_of_it(watched: Watched) -> None:
     good, _ = watched("good")
-    assert verdict(good).endswith("OK: within the objective of 1000ms")
+    assert "  OK: first byte within the objective of 1000ms run " in verdict(good)
     doubted = replace(good, doubts=("the event loop stood still for 60 ms", "a GC pause of 40 ms"))
     assert "SUSPECT: the event loop stood still for 60 ms; a GC pause of 40 ms" in verdict(doubted)
     broken = replace(
@@ -206,6 +208,57 @@ def test_the_verdict_says_what_came_of_it(watched: Watched) -> None:
         failure=Failure("audio", "noise", "the TTS server sent noise at full scale", good.ended, 2, 1),
     )
     assert "FAILED in turn 2, chunk 1, stage audio, noise: the TTS server sent noise at full scale" in verdict(broken)
+
+
+def test_a_failure_says_why_before_any_figure_and_what_to_try(watched: Watched) -> None:
+    record, _ = watched("failed")
+    _, first, *lines = list(terminal.report(record, 110))
+    assert click.unstyle(first).startswith("FAILED in chunk 2, stage tts, closed: ")
+    assert "Try:    look at the TTS server's log" in lines
+    assert "Try:    another thing" in list(terminal.report(record, 110, "another thing"))
+    assert sum("FAILED" in line for line in lines) == 0
+
+
+def test_what_was_not_measured_is_not_shown(watched: Watched) -> None:
+    """The LLM server's first token was the last that came of the run."""
+    record, _ = watched("failed")
+    first = record.turns[0].chunks[0]
+    nothing = Chunk(1, first.inference_start)
+    token = Chunk(1, first.inference_start, token_count=1, llm_first_token=first.llm_first_token)
+    for chunk, expected in ((nothing, set()), (token, {"WATERFALL:", "SUMMARY", "CHUNK BREAKDOWN (ms):"})):
+        cut = replace(record, turns=(replace(record.turns[0], chunks=(chunk,)),))
+        lines = [click.unstyle(line) for line in terminal.report(cut, 80)]
+        assert {line for line in lines if line.isupper() or line.endswith("(ms):")} == expected
+        assert not any(line.endswith(" -") and "LLM TTFT" in line for line in lines)
+        assert not any("Silences" in line or "TTS TTFB:" in line for line in lines)
+
+
+def test_there_is_advice_for_every_failure() -> None:
+    for stage, reasons in REASONS.items():
+        for reason in reasons:
+            assert advice(Failure(stage, reason, "", 0)), (stage, reason)
+    assert advice(Failure("tts", "of another version", "", 0)) is None
+
+
+def test_the_verdict_and_the_colours_are_of_what_the_objective_judges(watched: Watched) -> None:
+    good, _ = watched("good")
+
+    def judging(objective_ms: float, run: RunRecord = good) -> RunRecord:
+        target = replace(run.plan.target, objective_ms=objective_ms, objective_measure="response_ttfa")
+        return replace(run, plan=replace(run.plan, target=target))
+
+    first_sound_ms = measure_run(good)[0].response_ttfa_ms
+    assert first_sound_ms is not None
+    assert f"OK: first sound within the objective of {first_sound_ms:.0f}ms" in verdict(judging(first_sound_ms))
+    late = f"SLOW: the first sound of a response came after {first_sound_ms:.0f}ms, over the objective of 500ms"
+    assert late in verdict(judging(500))
+    lines = [*terminal.report(judging(500), 80)]
+    coloured = [click.unstyle(line).split(":")[0].strip() for line in lines if "\x1b" in line and "(TTF" in line]
+    assert coloured == ["First sound (TTFA)"]
+    (spoken,) = good.turns
+    chunks = [replace(each, sound=each.sound and replace(each.sound, first_audible=None)) for each in spoken.chunks]
+    unheard = replace(good, turns=(replace(spoken, chunks=tuple(chunks)),))
+    assert "SLOW: no first sound at all in a response, with the objective of 500ms" in verdict(judging(500, unheard))
 
 
 def test_audio_of_no_chunk_is_reported(watched: Watched) -> None:
@@ -230,7 +283,7 @@ def test_waits_are_shown_beside_what_every_chunk_has(watched: Watched) -> None:
     first, second, third = good.turns[0].chunks
     late = replace(second, llm_done=(second.tts_text_sent or 0) - 80_000_000)
     waited = replace(good, turns=(replace(good.turns[0], chunks=(first, late, third)),))
-    for width in WIDTHS:
+    for width in WIDTHS[1:]:
         lines = list(terminal.report(waited, width))
         (heading,) = (line for line in lines if line.startswith("#  Tokens"))
         assert heading.split("  ") == ["#", "Tokens", "LLM TTFT", "LLM Gen", "Wait", "TTS TTFB", "TTS Gen", "Audio",
@@ -282,11 +335,11 @@ def test_what_a_server_says_can_not_break_the_layout(watched: Watched) -> None:
     ],
 )
 def test_what_belongs_to_no_chunk_is_a_line_too(kind: Any, text: str, expected: str) -> None:
-    (line,) = timeline.lines(Event(CHRISTMAS_EVE, kind, 1, None, text), plan("Hello?"))
+    (line,) = timeline.lines(Event(CHRISTMAS_EVE, kind, 1, None, text), plan("Hello?"), 110)
     assert click.unstyle(line) == expected
 
 
 def test_an_end_without_a_reason_says_none() -> None:
     ended = Chunk(1, CHRISTMAS_EVE, token_count=1, llm_done=CHRISTMAS_EVE + 5_000_000, final=True)
-    (line,) = timeline.lines(Event(CHRISTMAS_EVE, "llm_chunk_end", 1, ended), plan("Hello?"))
+    (line,) = timeline.lines(Event(CHRISTMAS_EVE, "llm_chunk_end", 1, ended), plan("Hello?"), 110)
     assert line == "[12:34:56.789]  └─ Done: 1 token, 5ms"

@@ -7,7 +7,7 @@ from runs import MS, START, failed, free_running, record, refused, skipped
 from targets import with_server
 
 import golden
-from probe.record import Connect, Failure, RunRecord, ServerIdentity, Turn
+from probe.record import INTERRUPTED, Connect, Failure, RunRecord, ServerIdentity, Turn
 from probe.tracing.span import Span, SpanError
 from probe.tracing.spans import spans
 
@@ -101,6 +101,11 @@ def test_a_reconnect_that_came_after_the_end_has_its_own_time() -> None:
     span = named(replace(run, connects=(*run.connects, late)), "connect")[-1]
     assert (span.start, span.end) == (late.start, late.start)
     assert span.error is not None and span.error.type == "_OTHER"
+
+
+def test_a_run_that_was_stopped_has_no_error() -> None:
+    run = replace(record(), connects=(Connect("llm", START, None),), skipped=INTERRUPTED)
+    assert [span.name for span in spans(run) if span.error] == []
 
 
 def test_a_turn_that_asked_for_nothing_has_no_span() -> None:

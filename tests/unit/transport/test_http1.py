@@ -145,6 +145,7 @@ def test_a_request_has_what_http_wants_and_the_headers_of_the_connection() -> No
         ("https://spark", "spark"),
         ("http://spark:443", "spark:443"),
         ("http://bücher.example/", "xn--bcher-kva.example"),
+        ("http://[fe80::1%25eth0]:8080/v1", "[fe80::1]:8080"),
     ],
 )
 def test_the_host_is_as_http_wants_it(url: str, host: str) -> None:

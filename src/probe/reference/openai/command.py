@@ -25,10 +25,12 @@ Examples:
   probe serve openai --engine piper --piper-voice en_US-joe-medium.onnx
 \b
 Then, from another terminal:
-  probe run --llm-url http://127.0.0.1:8003/v1 --tts-url http://127.0.0.1:8003/v1
+  probe run --llm-url http://127.0.0.1:8003/v1 \\
+            --tts-url http://127.0.0.1:8003/v1
   curl http://127.0.0.1:8003/v1/chat/completions \\
-       -d '{"messages": [{"role": "user", "content": "Tell me a joke."}], "stream": true}'
-  curl http://127.0.0.1:8003/v1/audio/speech -o hello.wav -d '{"input": "Hello.", "voice": "aria"}'
+       -d '{"messages": [{"role": "user", "content": "Hello!"}]}'
+  curl http://127.0.0.1:8003/v1/audio/speech -o hello.wav \\
+       -d '{"input": "Hello.", "voice": "aria"}'
 """
 
 

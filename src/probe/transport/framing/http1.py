@@ -138,7 +138,8 @@ def _of_each_request(url: str) -> dict[str, str]:
     host = (parts.hostname or "").encode("idna").decode() if not (parts.hostname or "").isascii() else parts.hostname
     if not host:
         raise ValueError("the URL has no host")
-    host = f"[{host}]" if ":" in host else host
+    # The zone of an address is nobody else's business.
+    host = f"[{host.partition('%')[0]}]" if ":" in host else host
     usual = parts.port in (None, _DEFAULT_PORTS.get(parts.scheme))
     headers = {"host": host if usual else f"{host}:{parts.port}", "accept-encoding": "identity"}
     if (user := authorization(url)) is not None:

@@ -1,0 +1,21 @@
+"""Which server of a target a failure is of."""
+
+from collections.abc import Collection, Iterator, Mapping
+
+from probe.record import REASONS, Role, Stage
+
+# The server whose work a stage is, on a target that has one for it; an agent does the work of all.
+_WORK: Mapping[Stage, Role] = {"llm": "llm", "tts": "tts", "audio": "tts"}
+
+
+def server_of(stage: Stage, servers: Collection[Role]) -> Role | None:
+    """The server of a target that does the work of a stage; None where that is any of them (connect), or none."""
+    role = _WORK.get(stage)
+    return next((each for each in (role, "agent") if role and each in servers), None)
+
+
+def may_fail(servers: Collection[Role]) -> Iterator[tuple[Role | None, Stage, str]]:
+    """Every failure that a target with these servers can have: who, at which stage, and why."""
+    for stage, reasons in REASONS.items():
+        to_blame = servers if stage == "connect" else (server_of(stage, servers),)
+        yield from ((server, stage, reason) for server in to_blame for reason in reasons)

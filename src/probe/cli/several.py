@@ -1,0 +1,113 @@
+"""What `probe run --runs` and `--for` do: run after run, progress on stderr, then all of them as one measurement."""
+
+import asyncio
+import json
+import signal
+import time
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass, replace
+
+import click
+
+from probe.cli.exit_codes import EXIT_CODES, INTERRUPTED_CODE
+from probe.cli.interrupt import INTERRUPTS, Interrupt
+from probe.cli.output import report_width, say
+from probe.daemon import questions
+from probe.garbage import freeze
+from probe.measurement import measure
+from probe.measures import outcome
+from probe.plan import new_plan
+from probe.record import Plan, RunRecord
+from probe.report import sample
+from probe.tolerance import Tolerance
+
+# A server may need a moment until a slot that was given back is free again.
+PAUSE_S = 0.5
+# So many failures in a row are enough to know.
+HOPELESS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Amount:
+    """How many runs, and for how many seconds new ones begin; whichever is reached first. None is no limit."""
+
+    runs: int | None = None
+    duration_s: float | None = None
+
+    def over(self, done: int, elapsed_s: float) -> bool:
+        """Whether no further run begins."""
+        enough = self.runs is not None and done >= self.runs
+        return enough or (self.duration_s is not None and elapsed_s >= self.duration_s)
+
+    def text(self) -> str:
+        """What stands behind the number of a run."""
+        return "" if self.runs is None else f" of {self.runs}"
+
+
+def measured(plan: Plan, tolerance: Tolerance, amount: Amount, *, as_json: bool) -> int:
+    """Measure, report, and return the exit code: that of the worst outcome."""
+    say(f"Measuring {plan.target.name}, {plan.scenario.name}; Ctrl-C ends it early.", err=True)
+    records, stopped = _records(plan, tolerance, amount)
+    if as_json:
+        click.echo(json.dumps(sample.document(records) | {"interrupted": stopped}, indent=2))
+    elif records:
+        for line in sample.report(records, report_width()):
+            say(line)
+    if stopped:
+        say("probe run: interrupted", err=True)
+        return INTERRUPTED_CODE
+    return EXIT_CODES[sample.worst(records)]
+
+
+def _records(plan: Plan, tolerance: Tolerance, amount: Amount) -> tuple[list[RunRecord], bool]:
+    """The runs that came to their end, and whether somebody ended it early."""
+
+    async def go() -> tuple[list[RunRecord], bool]:
+        stop = asyncio.Event()
+        interrupt = Interrupt(stop, asyncio.get_running_loop())
+        for number in INTERRUPTS:
+            signal.signal(number, interrupt)
+
+        async def once(planned: Plan) -> RunRecord:
+            return replace((await measure(planned, tolerance, stop=stop)).record, served=served)
+
+        served, cold = await asyncio.gather(questions.identity_of(plan.target), questions.cold(plan.target))
+        return await repeat(plan, amount, once, stop, cold=cold), stop.is_set()
+
+    freeze()
+    return asyncio.run(go())
+
+
+async def repeat(
+    plan: Plan,
+    amount: Amount,
+    once: Callable[[Plan], Awaitable[RunRecord]],
+    stop: asyncio.Event,
+    *,
+    cold: bool | None = None,
+) -> list[RunRecord]:
+    """Run after run, each with ids of its own, until there are enough, `stop` is set or all is in vain."""
+    records: list[RunRecord] = []
+    began = time.monotonic()
+    while not amount.over(len(records), time.monotonic() - began):
+        record = await once(new_plan(plan.target, plan.scenario))
+        if stop.is_set():
+            break
+        # Only the first one may find a server that has to load its model.
+        records.append(record if records else replace(record, cold=cold))
+        say(sample.progress(f"{len(records)}{amount.text()}", records[-1]), err=True)
+        if hopeless(records):
+            say(f"{HOPELESS} failures in a row: no more runs.", err=True)
+            break
+        with suppress(TimeoutError):
+            await asyncio.wait_for(stop.wait(), PAUSE_S)
+        if stop.is_set():
+            break
+    return records
+
+
+def hopeless(records: list[RunRecord]) -> bool:
+    """Whether the last runs all failed."""
+    last = records[-HOPELESS:]
+    return len(last) == HOPELESS and all(outcome(record) == "failed" for record in last)

@@ -1,0 +1,28 @@
+"""How long an answer may be: a person who has heard enough listens no more."""
+
+from probe.record import Scenario
+
+# An answer that comes to no end of a chunk is cut off at so many times the tokens that it may have.
+_OVERRUN = 2
+# Why an answer ended that was longer.
+REASON = "limit"
+
+
+class AnswerLimit:
+    """Counts the tokens that are spoken, and says when there are enough."""
+
+    def __init__(self, scenario: Scenario) -> None:
+        self.tokens = 0
+        self._most_tokens = scenario.max_answer_tokens
+        self._most_chunks = scenario.max_chunks
+
+    def reached(self, chunk_num: int) -> bool:
+        """Whether the answer ends with this chunk."""
+        return self._has(1) or (self._most_chunks is not None and chunk_num >= self._most_chunks)
+
+    def overrun(self) -> bool:
+        """Whether it ends at once, in the middle of a chunk."""
+        return self._has(_OVERRUN)
+
+    def _has(self, times: int) -> bool:
+        return self._most_tokens is not None and self.tokens >= times * self._most_tokens

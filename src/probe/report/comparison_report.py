@@ -1,0 +1,206 @@
+"""What `probe compare` says: both samples, each stage's medians and their difference, and a verdict in a sentence."""
+
+import math
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import click
+
+from probe.drift.change import WHOLE
+from probe.drift.comparison import Difference, Interval, State, blamed, compared, usable
+from probe.drift.series import Point
+from probe.drift.wording import NAMES, percent
+from probe.report.document import rounded
+from probe.report.format import MISSING, counted, ms, number, table, wrapped
+from probe.report.sample import ORDER
+from probe.timestamps import local, utc
+
+_COLOURS: dict[State, str | None] = {"slower": "red", "faster": "green", "same": None, "unknown": "yellow"}
+_WORDS: dict[State, str] = {"slower": "SLOWER", "faster": "FASTER", "same": "NO DIFFERENCE", "unknown": "CAN'T TELL"}
+_COLUMNS = ("Stage", "A", "B", "B - A", "%", "95 % interval")
+_FIRST = "first byte"
+# More than anyone would wait for.
+_MOST_RUNS = 100_000
+_START = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """One of the two samples: what it is called, and its runs in the order of time."""
+
+    name: str
+    points: Sequence[Point]
+
+    @property
+    def usable(self) -> list[Point]:
+        return usable(self.points)
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Two sides and their differences; one by less than `least_change`, a share of A, is none."""
+
+    a: Side
+    b: Side
+    least_change: float
+    differences: tuple[Difference, ...]
+
+    @property
+    def whole(self) -> Difference | None:
+        return next((each for each in self.differences if each.stage == WHOLE), None)
+
+
+def comparison_of(a: Side, b: Side, least_change: float) -> Comparison:
+    return Comparison(a, b, least_change, compared(a.points, b.points))
+
+
+def state(comparison: Comparison) -> State:
+    """What can be said of B's first byte, measured by A's."""
+    return "unknown" if comparison.whole is None else comparison.whole.state(comparison.least_change)
+
+
+def report(comparison: Comparison, width: int) -> Iterator[str]:
+    """Both sides, the table, the verdict."""
+    for letter, side in (("A", comparison.a), ("B", comparison.b)):
+        yield from wrapped(_described(side), width, f"{letter}  ")
+    yield ""
+    differences = comparison.differences
+    if differences:
+        yield from table(_COLUMNS, [_row(each) for each in differences], width, ("%",))
+        yield ""
+    how = state(comparison)
+    for line in wrapped(f"{_WORDS[how]}: {sentence(comparison)}", width):
+        yield click.style(line, fg=_COLOURS[how], bold=True)
+    for remark in remarks(comparison):
+        yield from wrapped(remark, width)
+
+
+def sentence(comparison: Comparison) -> str:
+    """The verdict in one sentence."""
+    differences, how = comparison.differences, state(comparison)
+    least = f"{comparison.least_change * 100:g} %"
+    whole = comparison.whole
+    if whole is None:
+        return f"no run with figures of a warm server: {_without_runs(comparison)}"
+    if whole.low is None or whole.high is None:
+        counts = f"A has {counted(len(comparison.a.usable), 'run')} with figures, B {len(comparison.b.usable)}"
+        return f"{counts}; so few have no interval, {_START} of each are a start"
+    by = f"{number(abs(whole.added_ms))} ms"
+    between = f"95 % interval {_span(whole)}"
+    if how == "same":
+        return f"B's {_FIRST} comes within {least} of A's ({between})"
+    if how == "unknown":
+        lies = f"the difference of B's {_FIRST} lies somewhere from {_span(whole)}"
+        return f"{lies}, and less than {least} is none{_more(comparison, whole)}"
+    part = blamed(differences)
+    most = "" if part is None else f", most of it {NAMES[part.stage]} ({_signed(part.added_ms)} ms)"
+    change = "" if whole.ratio is None else f"{percent(whole.ratio)}, "
+    return f"B's {_FIRST} comes {by} {'later' if how == 'slower' else 'sooner'} than A's ({change}{between}){most}"
+
+
+def remarks(comparison: Comparison) -> Iterator[str]:
+    """What the verdict does not say."""
+    a, b = (_failed_share(side) for side in (comparison.a, comparison.b))
+    if a is not None and b is not None and a != b and max(a, b) > 0:
+        yield f"Failed: {a * 100:.1f} % of A, {b * 100:.1f} % of B. Failures are in no figure."
+    cold = sum(each.cold for side in (comparison.a, comparison.b) for each in side.points)
+    if cold:
+        yield f"{counted(cold, 'cold run')}: in no figure."
+
+
+def document(comparison: Comparison) -> dict[str, Any]:
+    """One JSON document."""
+    return {
+        "state": state(comparison),
+        "verdict": sentence(comparison),
+        "least_change_percent": rounded(comparison.least_change * 100),
+        "a": _plain_side(comparison.a),
+        "b": _plain_side(comparison.b),
+        "stages": {each.stage: _plain(each, comparison.least_change) for each in comparison.differences},
+        "remarks": list(remarks(comparison)),
+    }
+
+
+def _described(side: Side) -> str:
+    counts = Counter(each.outcome for each in side.points)
+    outcomes = ", ".join(f"{counts[each]} {each}" for each in reversed(ORDER) if counts[each])
+    if not side.points:
+        return f"{side.name}: no runs"
+    first, last = (local(side.points[place].started) for place in (0, -1))
+    when = f"{first:%Y-%m-%d %H:%M}" if len(side.points) == 1 else f"{first:%Y-%m-%d %H:%M} to {last:%Y-%m-%d %H:%M}"
+    return f"{side.name}: {counted(len(side.points), 'run')} ({outcomes}), {when}"
+
+
+def _row(each: Difference) -> list[str]:
+    span = MISSING if each.low is None else _span(each)
+    change = MISSING if each.ratio is None else percent(each.ratio)
+    return [NAMES[each.stage], ms(each.a.median), ms(each.b.median), f"{_signed(each.added_ms)}ms", change, span]
+
+
+def _span(each: Difference) -> str:
+    return f"{_signed(each.low or 0.0)} to {_signed(each.high or 0.0)} ms"
+
+
+def _signed(value: float) -> str:
+    return f"{round(value):+d}" if round(value) else "0"
+
+
+def _without_runs(comparison: Comparison) -> str:
+    named = (("A", comparison.a), ("B", comparison.b))
+    empty = [letter for letter, side in named if not side.usable] or ["A, B"]
+    return ", ".join(empty)
+
+
+def _more(comparison: Comparison, whole: Difference) -> str:
+    """How many runs would tell, as far as scatter shrinks with their square root."""
+    wide = ((whole.high or 0.0) - (whole.low or 0.0)) / 2
+    least = comparison.least_change * whole.a.median
+    # What is to be kept apart: the change that was found and none, or the least that matters.
+    narrow = max(abs(whole.added_ms), least - abs(whole.added_ms))
+    fewest = min(len(comparison.a.usable), len(comparison.b.usable))
+    wanted = fewest * (wide / narrow) ** 2 if narrow > 0 else math.inf
+    return f"; some {_round(wanted)} runs of each would tell" if fewest < wanted < _MOST_RUNS else ""
+
+
+def _round(count: float) -> int:
+    """To two digits, upwards: it is a guess."""
+    unit = int(10 ** max(0, math.ceil(math.log10(count)) - 2))
+    return math.ceil(count / unit) * unit
+
+
+def _failed_share(side: Side) -> float | None:
+    tried = [each for each in side.points if each.outcome in ("ok", "slow", "failed")]
+    return sum(each.outcome == "failed" for each in tried) / len(tried) if tried else None
+
+
+def _plain_side(side: Side) -> dict[str, Any]:
+    counts = Counter(each.outcome for each in side.points)
+    return {
+        "name": side.name,
+        "runs": len(side.points),
+        "usable": len(side.usable),
+        "outcomes": {each: counts[each] for each in ORDER if counts[each]},
+        "first": utc(side.points[0].started).isoformat() if side.points else None,
+        "last": utc(side.points[-1].started).isoformat() if side.points else None,
+    }
+
+
+def _plain(each: Difference, least_change: float) -> dict[str, Any]:
+    plain: dict[str, Any] = rounded(
+        {
+            "a_ms": each.a.median,
+            "a_interval_ms": _ends(each.a),
+            "b_ms": each.b.median,
+            "b_interval_ms": _ends(each.b),
+            "difference_ms": each.added_ms,
+            "interval_ms": None if each.low is None else [each.low, each.high],
+            "ratio": each.ratio,
+        }
+    )
+    return plain | {"state": each.state(least_change)}
+
+
+def _ends(each: Interval) -> list[float | None] | None:
+    return None if each.low is None else [each.low, each.high]

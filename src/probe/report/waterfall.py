@@ -1,0 +1,160 @@
+"""The waterfall of a turn: a line for each stage of each chunk on one axis of time, and what a listener hears of it."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import click
+
+from probe.audio import playout
+from probe.measures import elapsed_ms
+from probe.record import Chunk, RunRecord, Turn
+from probe.report.chunk_tables import at_once
+from probe.report.format import counted, number, wrapped
+from probe.timestamps import milliseconds
+
+_WAITING, _QUEUED, _COMING, _HEARD = "░", "·", "█", "━"
+_MEANING: Mapping[str, str] = {
+    _WAITING: "waiting",
+    _COMING: "tokens, audio",
+    _QUEUED: "the TTS server is not free",
+    _HEARD: "a listener hears it",
+}
+# What stands behind each bar, and where nothing came at all.
+_VALUES, _NOTHING = "wait+rest", "nothing"
+# So much longer is the axis where something never came.
+_OPEN_END = 0.1
+_COLOURS: Mapping[str, str] = {"LLM": "cyan", "TTS": "magenta", "heard": "green"}
+_LABEL = 9
+_MOST_CHUNKS = 12
+# Nice numbers for the axis, and how far apart its marks are at least, in columns.
+_STEPS = (1, 2, 5)
+_APART = 12
+_LEAST_COLUMNS = 20
+_MS_PER_S = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """One line: `parts` are (start, end, how it is drawn) in nanoseconds since the turn's first request."""
+
+    label: str
+    parts: Sequence[tuple[float, float, str]]
+    value: str = ""
+
+
+def waterfall(record: RunRecord, width: int) -> Iterator[str]:
+    """Each turn of which there is something to draw, after an empty line."""
+    for turn in record.turns:
+        known = [at for chunk in turn.chunks for at in _moments(chunk)]
+        if known and max(known) > min(known):
+            yield ""
+            of_turn = f", TURN {turn.turn_num}" if len(record.turns) > 1 else ""
+            yield f"WATERFALL{of_turn}:"
+            yield from _drawn(turn, min(known), _end(turn, min(known), max(known)), width)
+
+
+def _end(turn: Turn, zero: int, last: int) -> int:
+    waits = ((each.began, each.llm_first_token) for each in turn.chunks)
+    speaking = ((each.tts_text_sent, each.tts_first_audio) for each in turn.chunks if each.segment_end != "merged")
+    never = any(asked is not None and first is None for asked, first in (*waits, *speaking))
+    return last + round((last - zero) * _OPEN_END) if never else last
+
+
+def _moments(chunk: Chunk) -> Iterator[int]:
+    stamps = (
+        chunk.inference_start, chunk.llm_first_token, chunk.llm_done, chunk.tts_text_sent, chunk.tts_first_audio,
+        chunk.tts_last_audio, chunk.tts_segment_done,
+    )  # fmt: skip
+    return (at for at in stamps if at is not None)
+
+
+def _drawn(turn: Turn, zero: int, end: int, width: int) -> Iterator[str]:
+    rows = [*_rows(turn.chunks[:_MOST_CHUNKS], zero, end - zero), _listener(turn.chunks, zero)]
+    columns = max(_LEAST_COLUMNS, width - _LABEL - 1 - max(len(_VALUES), *(len(row.value) for row in rows)))
+    bars = [_bar(row.parts, (end - zero) / columns, columns) for row in rows]
+    yield f"{'':{_LABEL}}{_axis(milliseconds(end - zero), columns):{columns}} {_VALUES}"
+    for row, bar in zip(rows, bars, strict=True):
+        colour = _COLOURS[row.label.rpartition(" ")[2]]
+        yield f"{row.label:{_LABEL}}{click.style(bar, fg=colour)} {row.value}".rstrip()
+    left_out = len(turn.chunks) - _MOST_CHUNKS
+    if left_out > 0:
+        yield f"and {counted(left_out, 'more chunk')}"
+    used = {how for bar in bars for how in bar}
+    yield from wrapped("  ".join(f"{how} {text}" for how, text in _MEANING.items() if how in used), width, " " * _LABEL)
+
+
+def _rows(chunks: Iterable[Chunk], zero: int, end: int) -> Iterator[_Row]:
+    for chunk in chunks:
+        asked = chunk.llm_first_token if chunk.inference_start is None else chunk.inference_start
+        if asked is not None:
+            parts = _stage(asked, chunk.llm_first_token, chunk.llm_done, zero, end)
+            wait = elapsed_ms(chunk.inference_start, chunk.llm_first_token)
+            rest = elapsed_ms(chunk.llm_first_token, chunk.llm_done)
+            yield _Row(f"#{chunk.chunk_num} LLM", parts, _value(wait, rest))
+        if chunk.tts_text_sent is not None and chunk.segment_end != "merged":
+            sent, first = chunk.tts_text_sent, chunk.tts_first_audio
+            queued = [] if chunk.llm_done is None or at_once(chunk) else [(chunk.llm_done - zero, sent - zero, _QUEUED)]
+            parts = [*queued, *_stage(sent, first, chunk.tts_last_audio, zero, end)]
+            value = _value(elapsed_ms(sent, first), elapsed_ms(first, chunk.tts_last_audio))
+            yield _Row(f"#{chunk.chunk_num} TTS", parts, value)
+
+
+def _stage(asked: int, first: int | None, last: int | None, zero: int, end: int) -> list[tuple[float, float, str]]:
+    """Waiting, then what comes; what never came is waited for until the end of the axis."""
+    if first is None:
+        return [(asked - zero, end, _WAITING)]
+    until = end if last is None else last - zero
+    return [(asked - zero, first - zero, _WAITING), (first - zero, until, _COMING)]
+
+
+def _value(waited: float | None, took: float | None) -> str:
+    """How long it was waited for, if it was, and how long it came."""
+    if waited is None and took is None:
+        return _NOTHING
+    return "+".join(number(each) for each in (waited, took) if each is not None) + "ms"
+
+
+def _listener(chunks: Iterable[Chunk], zero: int) -> _Row:
+    played_until: float | None = None
+    parts = []
+    for chunk in chunks:
+        if chunk.frames and chunk.sample_rate:
+            frames = [(at - zero, size) for at, size in chunk.frames]
+            heard = list(playout(frames, chunk.sample_rate, played_until))
+            parts += [(start, until, _HEARD) for start, until in heard]
+            played_until = heard[-1][1]
+    return _Row("heard", parts)
+
+
+def _bar(parts: Iterable[tuple[float, float, str]], scale: float, columns: int) -> str:
+    """Each part has the columns in which it is for the most part; what comes or is heard has one at least."""
+    cells = [" "] * columns
+    for start, end, how in parts:
+        first, behind = round(start / scale), round(end / scale)
+        if how in (_COMING, _HEARD):
+            first = min(first, columns - 1)
+            behind = max(behind, first + 1)
+        cells[max(0, first) : behind] = [how] * (min(behind, columns) - max(0, min(first, columns)))
+    return "".join(cells[:columns])
+
+
+def _axis(span_ms: float, columns: int) -> str:
+    """Marks at round numbers, each where its text begins."""
+    step = _step(span_ms * _APART / columns)
+    line = ""
+    for mark in range(0, int(span_ms) + 1, step):
+        text = "|0" if mark == 0 else f"|{mark}ms" if step < _MS_PER_S else f"|{mark // _MS_PER_S}s"
+        place = round(mark / span_ms * columns)
+        if place + len(text) <= columns:
+            line = f"{line:{place}}{text}"
+    return line
+
+
+def _step(least_ms: float) -> int:
+    """The next round number of milliseconds."""
+    power = 1
+    while True:
+        for step in _STEPS:
+            if step * power >= least_ms:
+                return step * power
+        power *= 10
