@@ -8,8 +8,9 @@ from msgspec import Struct
 from probe.clock import AnchoredClock
 from probe.engine import runner
 from probe.engine.self_check import Watch
+from probe.progress import Event
 from probe.protocols.registry import chosen
-from probe.record import Event, Plan, RunRecord
+from probe.record import Plan, RunRecord
 from probe.tolerance import Tolerance
 from probe.transport.connector import SocketConnector
 from probe.transport.framing.table import framing_named

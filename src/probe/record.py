@@ -231,23 +231,6 @@ class Chunk:
         return next((at for at in known if at is not None), 0)
 
 
-EventKind = Literal[
-    "connected", "llm_start", "llm_token", "llm_first_token", "llm_chunk_end", "llm_cut", "tts_text", "tts_audio",
-    "tts_first_audio", "tts_late_audio", "tts_segment_end", "tts_held", "turn_done", "warning",
-]  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class Event:
-    """What just happened in a run that is still going, for someone who watches. `chunk` is as it stands then."""
-
-    at: int
-    kind: EventKind
-    turn_num: int
-    chunk: Chunk | None = None
-    text: str = ""
-
-
 @dataclass(frozen=True, slots=True)
 class Turn:
     """One LLM response."""

@@ -24,9 +24,9 @@ COMPOSING = "probe.__main__ probe.measurement " + " ".join(
 SINKS = " ".join(f"probe.{room} probe.{room}.*" for room in ("history", "metrics", "tracing", "report"))
 READING = f"{SINKS} probe.drift probe.drift.*"
 # They neither wait nor look at a clock.
-PURE = "probe.record probe.typed_json probe.legacy probe.timestamps probe.text"
+PURE = "probe.record probe.typed_json probe.legacy probe.progress probe.timestamps probe.text"
 # What a protocol and the engine, and what a connection and a protocol, say to each other.
-SEAM = "probe.protocols.base probe.protocols.segments probe.protocols.choice"
+SEAM = "probe.protocols.base probe.protocols.inquiries probe.protocols.segments probe.protocols.choice"
 FRAMES = "probe.transport.framing.base"
 VALUES = f"{PURE} probe.blame probe.measures probe.audio probe.clock probe.urls"
 
@@ -55,7 +55,7 @@ RULES = [
         "the record, the clock, timestamps and text need nothing, so everything can use them",
         of=f"{PURE} probe.clock",
         never="*",
-        but="stdlib probe.legacy probe.typed_json probe.urls",
+        but="stdlib probe.record probe.legacy probe.typed_json probe.urls",
         broken_by=("probe.record", "import pydantic"),
     ),
     Rule(

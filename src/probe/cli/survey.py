@@ -8,8 +8,9 @@ from probe.clock import AnchoredClock
 from probe.config import Config
 from probe.daemon import questions
 from probe.engine.discretion import secrets_of, without
-from probe.protocols.base import Inquiries, ServerProtocol
+from probe.protocols.base import ServerProtocol
 from probe.protocols.http_answers import refused_handshake
+from probe.protocols.inquiries import Inquiries
 from probe.record import Role, ServerPlan, Target
 from probe.timestamps import milliseconds
 from probe.transport.connection import ConnectError, Endpoint

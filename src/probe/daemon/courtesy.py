@@ -5,7 +5,7 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
-from probe.protocols.base import Inquiries
+from probe.protocols.inquiries import Inquiries
 
 FIRST_POLL_S = 1.0
 LONGEST_POLL_S = 5.0

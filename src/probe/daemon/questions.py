@@ -7,7 +7,8 @@ from typing import Any, TypeVar
 
 from probe.clock import AnchoredClock
 from probe.engine.inquiry import inquire
-from probe.protocols.base import Inquiries, ServerProtocol
+from probe.protocols.base import ServerProtocol
+from probe.protocols.inquiries import Inquiries
 from probe.protocols.registry import PROTOCOLS
 from probe.record import Role, RunRecord, ServerIdentity, ServerPlan, Target
 from probe.transport.connector import SocketConnector

@@ -4,7 +4,7 @@ import asyncio
 from typing import TypeVar
 from urllib.parse import urlsplit
 
-from probe.protocols.base import Exchange, Inquiry
+from probe.protocols.inquiries import Exchange, Inquiry
 from probe.transport.connection import ConnectError, Endpoint, SendError
 from probe.transport.connector import Connector
 from probe.transport.framing.base import Ended, Incoming, Request

@@ -14,9 +14,10 @@ from probe.engine.lines import LLM, TTS, Line
 from probe.engine.session import Session
 from probe.engine.turn import TurnInProgress
 from probe.engine.uncertainty import Earliest
+from probe.progress import Event
 from probe.protocols.base import Terms
 from probe.protocols.choice import Protocols
-from probe.record import INTERRUPTED, Event, Plan, RunRecord, Turn
+from probe.record import INTERRUPTED, Plan, RunRecord, Turn
 from probe.tolerance import PUBLISHED_MS
 from probe.transport.connector import Connector
 

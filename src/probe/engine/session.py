@@ -11,25 +11,13 @@ from probe.engine.faults import Busy, Fault
 from probe.engine.inquiry import inquire
 from probe.engine.lines import Line
 from probe.engine.quotes import NAMES, Quotes
-from probe.protocols.base import (
-    Action,
-    Audio,
-    Close,
-    Connect,
-    Conversation,
-    Drop,
-    Event,
-    Exchange,
-    Inquiry,
-    Send,
-    Step,
-    Token,
-    words_of,
-)
+from probe.progress import Event as ProgressEvent
+from probe.progress import EventKind
+from probe.protocols.base import Action, Audio, Close, Connect, Conversation, Drop, Event, Send, Step, Token, words_of
 from probe.protocols.choice import Protocols
-from probe.record import REASONS, Chunk, EventKind, Plan, Role, Stage
+from probe.protocols.inquiries import Exchange, Inquiry
+from probe.record import REASONS, Chunk, Plan, Role, Stage
 from probe.record import Connect as ConnectRecord
-from probe.record import Event as ProgressEvent
 from probe.timestamps import NEVER, NS_PER_S
 from probe.transport.connection import ConnectError, Endpoint, Link, SendError
 from probe.transport.connector import Connector

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from probe.engine.faults import Busy, Fault
 from probe.engine.lines import Line
 from probe.engine.session import Session
+from probe.progress import EventKind
 from probe.protocols.base import (
     Audio,
     AudioFormat,
@@ -17,7 +18,6 @@ from probe.protocols.base import (
     TtsConversation,
 )
 from probe.protocols.segments import Segment
-from probe.record import EventKind
 from probe.timestamps import NEVER, NS_PER_S
 
 # What a server says of all texts, so soon after one was sent, it may have said before it had that.

@@ -12,9 +12,10 @@ from probe.engine.llm_chunk import LlmChunk
 from probe.engine.llm_side import LlmSide
 from probe.engine.session import Session
 from probe.engine.speech import Speech
+from probe.progress import EventKind
 from probe.protocols.base import LlmConversation, Question, TtsConversation
 from probe.protocols.segments import Segment
-from probe.record import Chunk, EventKind, Flow
+from probe.record import Chunk, Flow
 
 # A slot is normally given back in milliseconds; one that isn't must not hold up the next turn for long.
 END_PATIENCE_S = 1.0

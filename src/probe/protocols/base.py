@@ -3,14 +3,14 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, ClassVar, Generic, Literal, TypeVar
 
-from msgspec import Struct, field
+from msgspec import Struct
 
+from probe.protocols.inquiries import Inquiries, nothing
 from probe.protocols.segments import Attribution, InOrder
 from probe.record import Pause, ServerIdentity, ServerPlan
 from probe.transport.framing.base import Incoming, Outgoing
 
 Messages = Sequence[Mapping[str, str]]
-
 
 # What a server says
 
@@ -276,43 +276,6 @@ class TtsConversation(Conversation):
 # Declaring a protocol
 
 C_co = TypeVar("C_co", bound=Conversation, covariant=True)
-T = TypeVar("T")
-
-
-class Inquiry(Struct, Generic[T], frozen=True):
-    """Something to ask a server over HTTP, outside of every measure: where, and how to read the body of its answer.
-
-    `headers` are the conversation's own where it is the same server; an answer with one of `statuses` says something.
-    """
-
-    url: str
-    read: Callable[[bytes], T]
-    headers: Mapping[str, str] = field(default_factory=dict)
-    statuses: tuple[int, ...] = (200,)
-
-    def __repr__(self) -> str:
-        return f"Inquiry(url={self.url!r}, read={self.read!r}, statuses={self.statuses!r})"
-
-
-class Exchange(Struct, Generic[T], frozen=True):
-    """The same of a server that speaks no HTTP: what to write on a connection of its own, and how its answer is heard.
-
-    `listen` makes the hearer of one answer. It is given each frame, and returns None until that says what was asked.
-    """
-
-    url: str
-    framing: str
-    frame: Outgoing
-    listen: Callable[[], Callable[[Incoming], T | None]]
-
-
-# About the same thing: the first answer that says something counts.
-Inquiries = Sequence[Inquiry[T] | Exchange[T]]
-
-
-def nothing(_server: ServerPlan) -> tuple[()]:
-    """No inquiry: this protocol's servers can't be asked."""
-    return ()
 
 
 class ServerProtocol(Struct, Generic[C_co], frozen=True):

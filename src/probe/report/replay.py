@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 from itertools import zip_longest
 
-from probe.record import Chunk, Event, RunRecord, Turn
+from probe.progress import Event
+from probe.record import Chunk, RunRecord, Turn
 from probe.timestamps import NS_PER_S
 from probe.urls import without_secrets
 

@@ -6,7 +6,8 @@ from typing import Any
 import click
 
 from probe.measures import ChunkMeasures, measure_chunk, reasoned
-from probe.record import Chunk, Event, EventKind, Pause, Plan, Target
+from probe.progress import Event, EventKind
+from probe.record import Chunk, Pause, Plan, Target
 from probe.report.format import counted, ms, shortened, wrapped_as_it_is
 from probe.timestamps import local
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from types import TracebackType
 from typing import Self
 
-from probe.record import Event, EventKind
+from probe.progress import Event, EventKind
 
 # How long a blocked terminal may hold up the end of a run.
 _DRAIN_TIMEOUT_S = 2.0

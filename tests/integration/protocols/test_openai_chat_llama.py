@@ -19,7 +19,7 @@ from probe.daemon.plans import entries
 from probe.measurement import measure
 from probe.measures import measure_run
 from probe.plan import new_plan
-from probe.record import Event
+from probe.progress import Event
 from probe.reference.faults import ScriptedTts
 from probe.tolerance import Tolerance
 from probe.transport.ask import get

@@ -9,7 +9,7 @@ from runs import START, failed, refused
 from targets import with_server
 
 from probe.cli import swapped
-from probe.protocols.base import Inquiry
+from probe.protocols.inquiries import Inquiry
 from probe.record import Failure, RunRecord
 
 LLM, TTS = "ws://spark:8001/ws/tts/stream", "http://spark:8080/v1"

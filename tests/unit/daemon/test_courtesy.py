@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from probe.daemon.courtesy import Finding, wait_for_certainty, wait_for_users
-from probe.protocols.base import Inquiries, Inquiry
+from probe.protocols.inquiries import Inquiries, Inquiry
 from probe.protocols.llama_chunked import PROTOCOL, codec
 from probe.record import ServerPlan
 

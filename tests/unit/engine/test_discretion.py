@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from fakes import FakeNetwork, llm, newer_tts, say
@@ -15,11 +15,13 @@ from probe.engine.discretion import discreet, secrets_of, without
 from probe.engine.quotes import MAX_QUOTES, Quotes
 from probe.protocols.base import ChunkEnd, Malformed, Ready, Refused
 from probe.protocols.registry import chosen
-from probe.record import Event as ProgressEvent
 from probe.record import Role, RunRecord, ServerPlan
 from probe.transport.connection import ConnectError, Deliver, Endpoint
 from probe.transport.framing.base import Body, BodyEnd, Ended, Incoming, Outgoing, Request, Response
 from probe.transport.stamps import Stamps
+
+if TYPE_CHECKING:
+    from probe.progress import Event as ProgressEvent
 
 NOT_ACCEPTED = "it does not accept the credentials that it was sent"
 KEY = "sk-0123456789"

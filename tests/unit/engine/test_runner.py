@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Iterable
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from fakes import DROP, GONE, FakeNetwork, JoiningTts, frames, llm, newer_tts, older_tts, say, tone
@@ -14,8 +14,11 @@ from probe.engine import runner
 from probe.engine.turn import MAX_EMPTY_CHUNKS
 from probe.measures import measure_run, outcome, summarise
 from probe.protocols.registry import chosen
-from probe.record import Event, Plan, RunRecord
+from probe.record import Plan, RunRecord
 from probe.transport.framing.base import Text
+
+if TYPE_CHECKING:
+    from probe.progress import Event
 
 PLAN = Plan(
     run_id="r1",

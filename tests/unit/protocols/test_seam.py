@@ -6,7 +6,8 @@ import pytest
 from msgspec import Struct
 
 from probe.protocols import base as seam
-from probe.protocols.base import Inquiry, Send, Token
+from probe.protocols.base import Send, Token
+from probe.protocols.inquiries import Inquiry
 from probe.transport.framing import base as frames
 from probe.transport.framing.base import Request
 

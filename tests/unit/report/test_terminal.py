@@ -19,8 +19,9 @@ import golden
 from probe.config import ScenarioConfig, TargetConfig
 from probe.engine import runner
 from probe.measures import measure_run
+from probe.progress import Event
 from probe.protocols.registry import chosen
-from probe.record import REASONS, Chunk, Event, Failure, Plan, RunRecord
+from probe.record import REASONS, Chunk, Failure, Plan, RunRecord
 from probe.report import document, terminal, timeline
 from probe.report.advice import advice
 

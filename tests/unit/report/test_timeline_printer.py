@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from probe.record import Event, EventKind
+from probe.progress import Event, EventKind
 from probe.report import timeline_printer
 from probe.report.timeline_printer import Live
 

@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 
-from probe.protocols.base import Inquiries, Inquiry, ServerProtocol
+from probe.protocols.base import ServerProtocol
+from probe.protocols.inquiries import Inquiries, Inquiry
 from probe.protocols.llama_chunked import codec, llama_server
 from probe.protocols.llama_chunked.conversation import ChunkedConversation
 from probe.protocols.llama_chunked.options import ChunkedOptions

@@ -1,6 +1,7 @@
 """The Magpie TTS server, both generations."""
 
-from probe.protocols.base import Inquiry, ServerProtocol
+from probe.protocols.base import ServerProtocol
+from probe.protocols.inquiries import Inquiry
 from probe.protocols.magpie import codec
 from probe.protocols.magpie.conversation import MagpieConversation
 from probe.protocols.magpie.options import MagpieOptions

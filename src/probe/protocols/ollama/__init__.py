@@ -2,8 +2,9 @@
 
 from urllib.parse import urlsplit
 
-from probe.protocols.base import Inquiries, Inquiry, ServerProtocol
+from probe.protocols.base import ServerProtocol
 from probe.protocols.fields import http_url
+from probe.protocols.inquiries import Inquiries, Inquiry
 from probe.protocols.ollama.conversation import OllamaConversation
 from probe.protocols.ollama.options import OllamaOptions
 from probe.protocols.ollama_pages import has, not_loaded, version

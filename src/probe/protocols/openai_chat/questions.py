@@ -10,9 +10,10 @@ from pathlib import PurePath
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
-from probe.protocols.base import Inquiries, Inquiry, Malformed
+from probe.protocols.base import Malformed
 from probe.protocols.fields import MOST, one_line, parse_object
 from probe.protocols.http_answers import about_base_url
+from probe.protocols.inquiries import Inquiries, Inquiry
 from probe.protocols.llama_slots import slots_at_work
 from probe.protocols.ollama_pages import not_loaded, version
 from probe.record import ServerIdentity, ServerPlan

@@ -1,6 +1,7 @@
 """`POST /v1/audio/speech` as OpenAI has it: Kokoro-FastAPI, Speaches, vLLM-Omni, LocalAI, Ollama and others."""
 
-from probe.protocols.base import Inquiry, ServerProtocol
+from probe.protocols.base import ServerProtocol
+from probe.protocols.inquiries import Inquiry
 from probe.protocols.openai_speech import request
 from probe.protocols.openai_speech.conversation import SpeechConversation
 from probe.protocols.openai_speech.options import SpeechOptions

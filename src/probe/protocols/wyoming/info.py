@@ -3,8 +3,8 @@
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeVar
 
-from probe.protocols.base import Exchange
 from probe.protocols.fields import one_line
+from probe.protocols.inquiries import Exchange
 from probe.protocols.wyoming.events import Events, Heard, written
 from probe.record import ServerIdentity, ServerPlan
 from probe.transport.framing.base import Incoming, Raw

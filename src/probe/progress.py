@@ -1,0 +1,22 @@
+"""What happens in a run that is still going, for someone who watches. Nothing is measured from it."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from probe.record import Chunk
+
+EventKind = Literal[
+    "connected", "llm_start", "llm_token", "llm_first_token", "llm_chunk_end", "llm_cut", "tts_text", "tts_audio",
+    "tts_first_audio", "tts_late_audio", "tts_segment_end", "tts_held", "turn_done", "warning",
+]  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """What just happened in a run that is still going, for someone who watches. `chunk` is as it stands then."""
+
+    at: int
+    kind: EventKind
+    turn_num: int
+    chunk: Chunk | None = None
+    text: str = ""
