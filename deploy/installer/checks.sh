@@ -36,7 +36,8 @@ check_root() {
 
 check_checkout() {
     local file
-    for file in pyproject.toml src/probe requirements/daemon.txt requirements/build.txt deploy/systemd/$UNIT; do
+    for file in pyproject.toml src/probe requirements/daemon.txt requirements/build.txt deploy/systemd/$UNIT \
+        deploy/prometheus grafana/dashboards; do
         [[ -e $SOURCE/$file ]] || say "$SOURCE/$file is missing: run it from a whole checkout"
     done
 }

@@ -11,6 +11,7 @@ version_name() {
         {
             "$python" -I -c 'import sys; print(sys.version, sys.base_prefix)'
             find pyproject.toml requirements/daemon.txt requirements/build.txt src deploy/systemd deploy/probe.example.toml \
+                deploy/prometheus grafana/dashboards \
                 -type f ! -path '*/__pycache__/*' ! -path '*.egg-info/*' -print0 | LC_ALL=C sort -z | xargs -0 sha256sum
         } | sha256sum
     )
@@ -31,6 +32,10 @@ build_version() {
         die "the packages could not be installed (see above); nothing was changed"
     # Built from a copy: a build leaves files, and the checkout may be a user's.
     cp -rL "$SOURCE/pyproject.toml" "$SOURCE/README.md" "$SOURCE/LICENSE" "$SOURCE/src" "$work"
+    # What the package holds besides, for `probe export`.
+    mkdir "$work/deploy" "$work/grafana"
+    cp -r "$SOURCE/deploy/probe.example.toml" "$SOURCE/deploy/prometheus" "$work/deploy"
+    cp -r "$SOURCE/grafana/dashboards" "$work/grafana"
     "${pip[@]}" install --no-index --no-deps --no-build-isolation "$work"
     "${pip[@]}" uninstall --yes setuptools
     "$target/bin/python" -I -m probe --version >/dev/null

@@ -42,6 +42,8 @@ async def test_without_a_collector_nothing_is_sent_and_nothing_is_wrong(
         path.write_text(f'[daemon]\nstate_dir = "{tmp_path}"\n[http]\nport = 0\n[schedules.a]\n{endpoint}')
         before = {thread.name for thread in threading.enumerate()}
         parts = build(config.load(path))
+        # Spans wait until it is known what has changed.
+        parts.rebuild.start()
         began = {thread.name for thread in threading.enumerate()} - before
         await parts.dispatch.submit(replace(record(2), started=time.time_ns(), ended=time.time_ns()))
         await parts.dispatch.drain(10)
