@@ -1,4 +1,4 @@
-"""Looks every 3 ms which sockets are empty, so that what is read from one later is known to have come later.
+"""Looks every millisecond which sockets are empty, so that what is read from one later is known to have come later.
 
 A stamp is that of the last byte of what the kernel has joined; how much earlier the first byte may have come is known
 from this alone. Where there is no epoll(7) nobody looks, and the read before is all that is known.
@@ -10,8 +10,8 @@ import time
 from contextlib import suppress
 from weakref import WeakKeyDictionary
 
-# A look costs some 10 us, however many sockets there are; this is well below the error that makes a run suspect.
-LOOK_S = 0.003
+# A look costs some 10 us, however many sockets there are.
+LOOK_S = 0.001
 
 
 class Rounds:

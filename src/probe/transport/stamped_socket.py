@@ -37,10 +37,15 @@ _TIGHT_NS, _LOOKS = 20_000, 5
 
 
 class _Waiting(NamedTuple):
-    """What waits to be read: how many bytes came together, and how many later; None where nobody knows."""
+    """What waits to be read: how many bytes came together, and how many later; None where nobody knows.
+
+    `stamp` is the kernel's of those that came together, 0 where it gave none. The read's own is no better: what comes
+    between the look and the read may be joined to them, and then theirs is its.
+    """
 
     together: int
     later: int | None
+    stamp: int = 0
 
 
 class StampedSocket(socket.socket):
@@ -114,15 +119,15 @@ class StampedSocket(socket.socket):
         first = self._peek(1)[1] if there else 0
         if not first or last - first <= _TOGETHER_NS:
             # Behind what fills the whole look there may be more.
-            return _Waiting(there or size, 0 if there < looked else None)
-        within, beyond = 1, there
+            return _Waiting(there or size, 0 if there < looked else None, last)
+        within, beyond, stamp = 1, there, first
         while beyond - within > 1:
             middle = (within + beyond) // 2
-            if self._peek(middle)[1] - first <= _TOGETHER_NS:
-                within = middle
+            if (seen := self._peek(middle)[1]) - first <= _TOGETHER_NS:
+                within, stamp = middle, seen
             else:
                 beyond = middle
-        return _Waiting(within, there - within)
+        return _Waiting(within, there - within, stamp)
 
     def _peek(self, size: int) -> tuple[int, int]:
         """Of what waits, no more than `size`: how much it is, and the kernel's stamp of its last byte."""
@@ -135,7 +140,7 @@ class StampedSocket(socket.socket):
         ahead, spread = _wall_ahead()
         steady = abs(ahead - self._wall_ahead) + spread <= _STEP_NS
         self._wall_ahead = ahead
-        stamp = _stamp(messages)
+        stamp = waiting.stamp or _stamp(messages)
         now = time.monotonic_ns()
         self.arrival = min(max(stamp - ahead, self.since), now) if stamp and steady else None
         if waiting.later == 0 and count == waiting.together:

@@ -57,6 +57,33 @@ async def test_bytes_came_in_when_they_were_written_however_late_they_are_read(p
 
 
 @stamping
+async def test_what_comes_between_the_look_and_the_read_does_not_make_it_later(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The kernel joins it to what waited, and stamps both with the later time."""
+    ours, theirs = pair
+    looked = stamped_socket.StampedSocket._waiting
+    theirs.send(b"one")
+    nobody_reads()
+    later = 0
+
+    def held_up(self: StampedSocket, size: int) -> stamped_socket._Waiting:
+        nonlocal later
+        found = looked(self, size)
+        if not later:
+            later = time.monotonic_ns()
+            theirs.send(b"two")
+            nobody_reads()
+        return found
+
+    monkeypatch.setattr(stamped_socket.StampedSocket, "_waiting", held_up)
+    assert ours.recv(10) == b"one"
+    assert ours.arrival is not None and ours.arrival < later - 40 * NS_PER_MS
+    assert ours.recv(10) == b"two"
+    assert ours.arrival is not None and ours.arrival >= later and ours.since < later
+
+
+@stamping
 async def test_no_byte_has_an_earlier_time_than_its_own(pair: Pair) -> None:
     """Whether the kernel joins what waits, or one read after the other brings it."""
     ours, theirs = pair
