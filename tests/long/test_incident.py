@@ -60,8 +60,8 @@ async def _dead(parts: Chain, llm: AsyncExitStack) -> None:
     told = len(parts.webhook.alerts(LATE, "firing"))
     await llm.aclose()
     [failing] = await eventually(lambda: parts.webhook.alerts(FAILING, "firing", target="spark"), seconds=PATIENCE_S)
-    assert failing["annotations"]["stage"] == "connect"
-    assert "connect/refused" in failing["annotations"]["summary"]
+    assert failing["annotations"]["stage"] == "connect at llm"
+    assert "connect/refused at llm" in failing["annotations"]["summary"]
     [late] = await eventually(lambda: parts.alertmanager.alerts(LATE), seconds=PATIENCE_S)
     assert late["status"]["state"] == "suppressed"
     assert late["status"]["inhibitedBy"]

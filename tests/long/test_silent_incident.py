@@ -42,8 +42,8 @@ async def _woken(parts: Chain) -> None:
     [alert] = await eventually(lambda: parts.webhook.alerts(FAILING, "firing", target="scripted"), seconds=90)
     summary = alert["annotations"]["summary"]
     counted = r"\d+ of \d+ recent attempts, now \d+ in a row"
-    assert re.fullmatch(rf"scripted/\w+ fails: {counted}, mostly audio/silent", summary)
-    assert alert["annotations"]["stage"] == "audio"
+    assert re.fullmatch(rf"scripted/\w+ fails: {counted}, mostly audio/silent at tts", summary)
+    assert alert["annotations"]["stage"] == "audio at tts"
     [mail] = await eventually(lambda: parts.mailbox.messages, seconds=30)
     assert mail["To"] == "on-call@example.org"
     assert FAILING in mail["Subject"]
