@@ -51,7 +51,7 @@ async def _slow_then_quick(parts: Chain, tts_server: ScriptedTts) -> None:
     tts_server.script = SLOW
     [late] = await eventually(lambda: parts.webhook.alerts(LATE, "firing", target="spark"), seconds=PATIENCE_S)
     assert late["annotations"]["stage"] == "tts_ttfb"
-    assert "took more than 1.00 s; first audio after 1.2" in late["annotations"]["summary"]
+    assert "took more than 1.00 s to the first byte; first byte after 1.2" in late["annotations"]["summary"]
     tts_server.script = HEALTHY
     await eventually(lambda: parts.webhook.alerts(LATE, "resolved", target="spark"), seconds=PATIENCE_S)
 

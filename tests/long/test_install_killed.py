@@ -33,7 +33,7 @@ def newer(installed: Installed, version: str = NEWER) -> str:
     installed.machine.run(INSTALL, seconds=INSTALL_S)
     installed.machine.sh(
         "rm -rf /srv/newer; mkdir -p /srv/newer"
-        f" && cd {CHECKOUT} && cp -r pyproject.toml README.md LICENSE src requirements deploy /srv/newer"
+        f" && cd {CHECKOUT} && cp -r pyproject.toml README.md LICENSE src requirements deploy docs grafana /srv/newer"
         f" && sed -i 's/^version = .*/version = \"{version}\"/' /srv/newer/pyproject.toml"
     )
     installed.machine.path(KILLER).write_text(KILL)

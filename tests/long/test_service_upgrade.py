@@ -37,7 +37,8 @@ def checkout(service: Installed, version: str, change: str = "true") -> str:
     """Another version's checkout, changed by a command; returns its install.sh."""
     folder = f"/srv/{version}"
     service.machine.sh(
-        f"mkdir -p {folder} && cd {CHECKOUT} && cp -r pyproject.toml README.md LICENSE src requirements deploy {folder}"
+        f"mkdir -p {folder} && cd {CHECKOUT}"
+        f" && cp -r pyproject.toml README.md LICENSE src requirements deploy docs grafana {folder}"
         f" && cd {folder} && sed -i 's/^version = .*/version = \"{version}\"/' pyproject.toml && {change}"
     )
     return f"{folder}/deploy/install.sh"
