@@ -66,4 +66,7 @@ _all: WeakKeyDictionary[asyncio.AbstractEventLoop, Rounds] = WeakKeyDictionary()
 
 def of_this_loop() -> Rounds:
     """The rounds of the loop that runs."""
-    return _all.setdefault(asyncio.get_running_loop(), Rounds())
+    loop = asyncio.get_running_loop()
+    if (found := _all.get(loop)) is None:
+        found = _all[loop] = Rounds()
+    return found
