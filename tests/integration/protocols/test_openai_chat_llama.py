@@ -20,7 +20,8 @@ from probe.measurement import measure
 from probe.measures import measure_run
 from probe.plan import new_plan
 from probe.progress import Event
-from probe.reference.faults import ScriptedTts
+from probe.reference.faults import ScriptedTts, TtsScript, TtsTurn
+from probe.reference.faults.tts import speech
 from probe.tolerance import Tolerance
 from probe.transport.ask import get
 
@@ -33,6 +34,9 @@ with embedded_llama(default_model(), slots=1, ctx_size=2048, threads=1, verbose=
     print(url, flush=True)
     sys.stdin.read()
 """
+# What the model says is cut where it happens to pause, so a chunk may be a word or two sentences: a voice could need
+# this long for either.
+LONG_ENOUGH = TtsScript(turns=(TtsTurn(segments=(speech(2500),)),))
 PATIENT = "limits = { connect_s = 60, llm_s = 60, tts_s = 60, run_s = 150, release_s = 20 }"
 
 
@@ -83,7 +87,7 @@ async def slots_at_work(llama_url: str) -> int:
 
 async def test_a_whole_run(llama_url: str, tmp_path: Path) -> None:
     """`probe run`, with nothing of llama.cpp replaced: what it says of its own times bounds ours from below."""
-    async with ScriptedTts() as tts:
+    async with ScriptedTts(LONG_ENOUGH) as tts:
         path = write(tmp_path, llama_url, tts.url)
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "probe", "run", "--json", "--config", str(path),
@@ -93,7 +97,7 @@ async def test_a_whole_run(llama_url: str, tmp_path: Path) -> None:
             out, _ = await process.communicate()
     run = json.loads(out)
     assert run["failure"] is None, run["failure"]
-    assert process.returncode == 0
+    assert process.returncode == 0, run["doubts"]
     assert len(run["turns"]) == 2
     for turn in run["turns"]:
         assert turn["chunks"][0]["llm_ttft_ms"] > 0
