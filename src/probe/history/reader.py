@@ -82,6 +82,10 @@ class HistoryReader:
                 with suppress(UnreadableRunError):
                     yield number, decode(blob, run_id)
 
+    def recent(self, target: str, scenario: str, limit: int) -> list[RunRecord]:
+        """The last runs of a series, the oldest first. Unreadable ones are left out."""
+        return [record for _, record in self.newer(self.before(target, scenario, limit), target, scenario)]
+
     def last(self) -> RunRecord:
         """The run that was kept last. Raises UnknownRunError and UnreadableRunError."""
         with explained(self.path):
