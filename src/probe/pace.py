@@ -1,4 +1,4 @@
-"""How long a target's speech lasts for its text, learnt from its own runs. Audio of another rate or language stands out.
+"""How long a target's speech lasts for its text, learnt from its own runs. Another rate or language stands out.
 
 What a voice in general can do leaves room for samples that are read at twice their rate, or in two channels as one;
 what this voice did in the last runs does not.
