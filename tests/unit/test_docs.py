@@ -216,7 +216,7 @@ def test_the_bounds_in_the_page_on_security_are_those_of_the_code() -> None:
         f"| the audio of a run | {tts_side.MAX_AUDIO_BYTES // mib} MiB |",
         f"| the text of a chunk, a whole answer over HTTP | {llm_side.MAX_CHUNK_TEXT:,} and {whole} |",
         f"| the tokens of a chunk, the chunks of an answer | {llm_side.MAX_TOKENS:,} and {llm_side.MAX_CHUNKS} |",
-        f"| what a server says beside its answer | {quotes.MAX_QUOTES} sentences of {MAX_SAID} characters |",
+        f"| what a server says in addition to its answer | {quotes.MAX_QUOTES} sentences of {MAX_SAID} characters |",
         f"| an HTTP head | {http1.MAX_HEAD_BYTES // kib} KiB |",
         f"is parsed for {connection.LONGEST_S * 1000:g} ms at a time",
     ):
