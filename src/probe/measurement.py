@@ -17,7 +17,7 @@ from probe.transport.framing.table import framing_named
 
 
 class Measurement(Struct, frozen=True):
-    """A run, and for how long the event loop or the garbage collector held it up at the most, in seconds."""
+    """A run, and for how long the event loop or the garbage collector held it up at most, in seconds."""
 
     record: RunRecord
     lag_s: float

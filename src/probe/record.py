@@ -173,13 +173,13 @@ class AudioAnalysis:
     # How far the samples swing to either side of their middle. An offset moves no loudspeaker.
     swing: float = 1.0
     # From the first to the last that is within 30 dB of the loudest: how long, and how far its level moves (from the
-    # 10th to the 90th percentile, over 30 ms at a time). Speech moves by more than 3 dB, hiss and hum by 2 at the most.
+    # 10th to the 90th percentile, over 30 ms at a time). Speech moves by more than 3 dB, hiss and hum by 2 at most.
     loud_ms: float | None = None
     wobble_db: float | None = None
     # The middle of its spectrum: of hum at most 180 Hz.
     centre_hz: float | None = None
     # How alike are the steps from even samples to odd ones and from odd to even; how alike the power of even and odd
-    # ones. Both are near 1, unless two channels, or samples of 32 bits, are taken for one of 16.
+    # ones. Both are near 1, unless two channels, or samples of 32 bits, are read as one of 16.
     pairing: float | None = None
     evenness: float | None = None
     # Share of the samples that are as far out as any of a loud segment: of a voice that was turned up too far.
@@ -283,7 +283,7 @@ class RunRecord:
     unstamped: int = 0
 
     def to_json(self) -> str:
-        """Return the record as one JSON document that `from_json` reads back, equal but for the PCM."""
+        """Return the record as one JSON document that `from_json` reads back, equal except for the PCM."""
         return json.dumps(plain(self), separators=(",", ":"), ensure_ascii=False)
 
     @classmethod

@@ -37,7 +37,7 @@ def fed(framing: Framing, pieces: Iterable[bytes], *, eof: bool = False) -> list
 
 
 def outcome(framing: Framing, pieces: Iterable[bytes], *, eof: bool = False) -> list[Incoming | str]:
-    """As `fed`, but a broken framing is the last of what came: frames before it are delivered all the same."""
+    """As `fed`, but a broken framing is the last of what came: frames before it are delivered anyway."""
     found: list[Incoming | str] = []
 
     def read() -> Iterator[Incoming]:

@@ -295,7 +295,8 @@ def test_the_summary_of_a_run() -> None:
     assert summary.tts_wait_longest_ms == 5
     assert summary.llm_tokens_per_second is summary.llm_longest_stall_ms is None
     assert summarise(record(replace(first, usage_tokens=40), second)).tokens == 43, "the server's own count"
-    # Frames at 1000 and 1150 of 300 and 100 ms play until 1400; the next comes at 2000, 150 ms of which we waited.
+    # Frames at 1000 and 1150 of 300 and 100 ms play until 1400; the next comes at 2000, and 150 ms of that were our
+    # wait.
     assert (summary.playout_gaps, summary.playout_gap_total_ms, summary.playout_gap_longest_ms) == (1, 450, 450)
     assert summary.first == measure_chunk(WHOLE, (), None, 0.0)
     assert summary.average.llm_ttft_ms == (250 + 50) / 2, "the third chunk has none and is left out"

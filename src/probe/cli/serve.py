@@ -6,11 +6,11 @@ from probe.cli.lazy import LazyGroup
 
 SERVERS = {
     "llm": ("probe.reference.llm_command:llm", "The chunked LLM server, on llama.cpp."),
-    "tts": ("probe.reference.tts_command:tts", "The TTS server, newer or older generation."),
-    "openai": ("probe.reference.openai.command:openai", "Chat and speech as OpenAI's API has them, on one port."),
+    "tts": ("probe.reference.tts_command:tts", "The TTS server, newer or older version."),
+    "openai": ("probe.reference.openai.command:openai", "Chat and speech with OpenAI's API, on one port."),
 }
 
 
 @click.group(cls=LazyGroup, lazy=SERVERS)
 def serve() -> None:
-    """Run a reference server: real llama.cpp, real speech, the wire protocols of the servers in the field."""
+    """Run a reference server: real llama.cpp, real speech, the wire protocols of deployed servers."""

@@ -8,7 +8,7 @@ from probe.config.written import table
 
 
 def broken_references(document: Mapping[str, Any]) -> Iterator[Problem]:
-    """Look at a document that need not be valid in itself."""
+    """Look at a document that may be invalid in itself."""
     seen: dict[tuple[str, str], str] = {}
     for name, written in (table(document.get("schedules")) or {}).items():
         if (schedule := table(written)) is None:

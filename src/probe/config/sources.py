@@ -59,7 +59,7 @@ def read_all(
 
 def _file(path: Path) -> tuple[Document, str]:
     """What the file holds, and its text. Raises ConfigError."""
-    import tomllib  # noqa: PLC0415 - 3 ms that a run without a file need not take
+    import tomllib  # noqa: PLC0415 - 3 ms that a run without a file does not have to spend
 
     try:
         # Some editors begin a file with a byte order mark.

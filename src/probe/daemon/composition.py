@@ -68,7 +68,7 @@ class Parts:
     served: dict[str, ServerIdentity]
 
     def close(self, lines_s: float) -> None:
-        """Give back what is not the dispatch's, once that has drained; the log has `lines_s` to be written."""
+        """Release what is not the dispatch's, once that has drained; the log has `lines_s` to be written."""
         self.http.close()
         self.rebuild.join(lines_s)
         self.lines.close(lines_s)
@@ -166,7 +166,7 @@ def _hold(config: Config, on_error: OnError) -> TextIO | None:
     try:
         return state_lock.hold(state_dir(config))
     except OSError as error:
-        # Who may not use the directory is told by the history.
+        # The history reports a directory that may not be used.
         if error.errno in OF_THE_DISK:
             on_error(HISTORY, f"{state_dir(config)}: {error.strerror}; a second daemon here would go unnoticed")
         return None
@@ -178,7 +178,7 @@ def _restored(history: History, metrics: Metrics, config: Config, on_error: OnEr
         metrics.daemon.set_history(*history.size())
         return _restore(metrics, config, on_error)
     except HistoryError as error:
-        on_error(HISTORY, f"the gauges of the last runs begin anew: {error}")
+        on_error(HISTORY, f"the gauges of the last runs start again: {error}")
         return {}
 
 

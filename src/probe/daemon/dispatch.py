@@ -31,7 +31,7 @@ class Sink(Protocol):
         """Take one record. Called in the sink's own thread, one at a time; may block, may raise."""
 
     def close(self, timeout_s: float) -> None:
-        """Called once in the sink's own thread, after the last write; shall return within `timeout_s`."""
+        """Called once in the sink's own thread, after the last write; must return within `timeout_s`."""
 
 
 class Dispatch:
@@ -62,7 +62,7 @@ class Dispatch:
         """Return when the run is on disk; the other sinks get it then. Never raises, never waits for a slow sink.
 
         Where the history can't be written, or stands still for `HISTORY_PATIENCE_S`, that is an error of the sink
-        `history`, and the others get the record all the same. Until it works again nobody waits for it.
+        `history`, and the others get the record anyway. Until it works again nobody waits for it.
         """
         loop = asyncio.get_running_loop()
         saved: asyncio.Future[None] = loop.create_future()
@@ -130,7 +130,7 @@ async def _finish(workers: "Sequence[_Worker[Any] | Keeper]", until: float) -> N
 class _Worker(Generic[T]):
     """A bounded queue, and a thread that gives its items to `take` one by one.
 
-    The thread is a daemon thread: one that blocks for good must not keep the process from ending.
+    The thread is a daemon thread: one that blocks permanently must not keep the process from ending.
     """
 
     def __init__(

@@ -115,7 +115,7 @@ class DriftSink:
             self._count(target, scenario, found)
             log.warning("drift", **plain(found))
         elif found is not None:
-            log.warning("what serves has changed", **plain(found))
+            log.warning("model, voice or settings have changed", **plain(found))
 
     def _log(self, target: str, scenario: str, run_id: str) -> Logger:
         return self._logger.bind(run_id=run_id, target=target, scenario=scenario)

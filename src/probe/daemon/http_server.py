@@ -10,7 +10,7 @@ from http import HTTPStatus
 # A scraper that takes longer is stuck, or means no good.
 DEADLINE_S = 5.0
 MAX_CONNECTIONS = 32
-# So many are taken at all: those beyond MAX_CONNECTIONS are told that there are too many, the others wait to be taken.
+# So many are taken at all: those beyond MAX_CONNECTIONS are refused, the others wait to be accepted.
 # Descriptors are needed for measuring.
 MAX_TAKEN = 2 * MAX_CONNECTIONS
 # Where no connection can be taken, as without descriptors.
@@ -42,7 +42,7 @@ class HttpServer:
     def __init__(
         self, host: str, port: int, pages: Mapping[str, Page], complain: Callable[[str], None] = lambda _what: None
     ) -> None:
-        """Take the port. Raises OSError where that can't be had.
+        """Take the port. Raises OSError if that is not possible.
 
         `complain` is called in the server's thread where connections can't be taken any more: once, until they can.
         """

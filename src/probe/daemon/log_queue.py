@@ -1,7 +1,7 @@
 """Lines on their way to standard output: whoever logs never waits for whoever reads.
 
-A pipe that nobody reads (a journal that is stuck, a pager) takes 64 KiB and then blocks each write for good. So lines
-wait in a bounded queue, and a thread of their own writes them; what no longer fits is counted and lost.
+A pipe that nobody reads (a journal that is stuck, a pager) takes 64 KiB and then blocks each write permanently. So
+lines wait in a bounded queue, and a thread of their own writes them; what no longer fits is counted and lost.
 """
 
 import os
@@ -11,7 +11,7 @@ from io import UnsupportedOperation
 from queue import SimpleQueue
 from typing import Protocol, TextIO
 
-# Of a run a second on 200 targets: five seconds.
+# At one run per second on 200 targets: five seconds.
 MOST_LINES = 1000
 
 
@@ -56,7 +56,7 @@ class QueuedLines:
         return self._terminal
 
     def close(self, timeout_s: float) -> None:
-        """Write what is waiting, for as long as that takes, and `timeout_s` at the most."""
+        """Write what is waiting, for as long as that takes, and `timeout_s` at most."""
         self._queue.put(None)
         self._thread.join(timeout_s)
 

@@ -37,7 +37,7 @@ async def first(inquiries: Inquiries[T]) -> T | None:
 
 
 async def identity(inquiries: Inquiries[ServerIdentity]) -> ServerIdentity:
-    """What serves: one answer may know the model, and another the build."""
+    """Model and build: one answer may have the model, and another the build."""
     found = ServerIdentity()
     async for answer in _answers(inquiries):
         found = replace(found, model=found.model or answer.model, build=found.build or answer.build)

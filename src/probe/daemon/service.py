@@ -99,7 +99,7 @@ class _Daemon:
             os._exit(1)
         _leave_at_the_latest()
         self._notifier.stopping()
-        self._log.info("ending: the current run gives back its slot; once more to leave at once")
+        self._log.info("stopping: the current run releases its slot; a second signal stops at once")
         self._stop.set()
 
     async def _reload(self) -> None:
@@ -109,7 +109,7 @@ class _Daemon:
             new = await asyncio.to_thread(configuration.load, self._path)
         except ConfigError as error:
             self._parts.metrics.daemon.set_config_refused()
-            self._log.warning("configuration refused; the old one stays", errors=str(error).splitlines())
+            self._log.warning("configuration refused; the old one stays in effect", errors=str(error).splitlines())
         else:
             await self._take_over(new)
         self._notifier.ready()

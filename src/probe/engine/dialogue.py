@@ -71,7 +71,7 @@ class Dialogue:
         return fault
 
     async def release(self) -> None:
-        """Leave nothing behind on the servers. Never raises but for cancellation."""
+        """Leave nothing behind on the servers. Never raises except for cancellation."""
         limit = self.session.plan.target.limits.release_s
         try:
             async with asyncio.timeout(limit):

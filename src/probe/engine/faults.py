@@ -19,4 +19,4 @@ class Busy(Exception):
 
 
 class Stopped(Exception):
-    """The operator has stopped the run: no server is to blame, and it was no attempt."""
+    """The operator has stopped the run: no server failed, and it was no attempt."""

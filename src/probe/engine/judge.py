@@ -82,7 +82,7 @@ def with_what_was_before(failure: Failure, unheard: Failure | None) -> Failure:
 
 
 def _spoken(turn: Turn) -> Iterator[tuple[Chunk, str]]:
-    """The chunks that were to be heard, each with its text and the one before it that was kept for it."""
+    """The chunks that should be heard, each with its text and the one before it that was kept for it."""
     kept = ""
     for chunk in turn.chunks:
         if chunk.segment_end == "merged":

@@ -108,7 +108,8 @@ class Session:
     async def perform(self, line: Line, steps: Iterable[Step]) -> int | None:
         """Have a server asked for something: do what its conversation wants done for that, in order. Raises Fault.
 
-        Returns the moment of the last write. None without one: the conversation writes later, which its side is told.
+        Returns the moment of the last write. None without one: the conversation writes later, which its side is
+        notified of.
         """
         self._heard[line] = self.clock.now()
         return await self._do(line, steps)
@@ -269,7 +270,7 @@ class Session:
             try:
                 await self._do_late(line, (action,))
             except Fault:
-                # What else was to be done there is not to be done to what comes after.
+                # Actions that were left for it do not apply to what comes after.
                 self._to_do = deque(each for each in self._to_do if each[0] != line)
                 raise
 

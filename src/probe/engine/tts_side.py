@@ -24,7 +24,7 @@ from probe.timestamps import NEVER, NS_PER_S
 CROSSING_S = 1.0
 
 Report = Callable[[EventKind, int, Segment], None]
-# Of a run, all of which is kept until it ends: seven minutes at the usual rate.
+# Of a run; all of it is kept until it ends: seven minutes at the usual rate.
 MAX_AUDIO_BYTES = 20 * 2**20
 
 
@@ -66,7 +66,7 @@ class TtsSide:
             while not self._ready:
                 await self._session.pump(NEVER, self._line)
         except Fault as fault:
-            raise self._explained(fault, "no_stream", "it did not get ready") from fault
+            raise self._explained(fault, "no_stream", "it did not become ready") from fault
 
     async def speak(self, chunk_num: int, text: str) -> Segment:
         """Hand a text to the server."""

@@ -79,7 +79,7 @@ class HistoryError(Exception):
 
 
 class HistoryTroubleError(HistoryError):
-    """The disk or the file is in a state that may be mended while the daemon runs: full, damaged, locked."""
+    """The disk or the file is in a state that may be fixed while the daemon runs: full, damaged, locked."""
 
 
 class UnreadableRunError(HistoryError):
@@ -125,7 +125,7 @@ def decode_serving(text: str) -> Fingerprint:
     try:
         return Fingerprint(*json.loads(text))
     except (TypeError, ValueError, RecursionError) as error:
-        raise UnreadableRunError(f"what served can't be read: {error}") from error
+        raise UnreadableRunError(f"the model and settings can't be read:  {error}") from error
 
 
 def decode(blob: bytes, run_id: str) -> RunRecord:
@@ -152,7 +152,7 @@ def explained(path: Path) -> Iterator[None]:
 
 def _advice(error: sqlite3.Error, name: str, path: Path) -> str:
     if name.startswith("SQLITE_NOTADB"):
-        return "not a database; move it away, and another one is begun"
+        return "not a database; move it away, and a new one is created"
     if name.startswith("SQLITE_BUSY"):
         return f"locked by another process for over {BUSY_TIMEOUT_S:g} s; is a second daemon running?"
     if name.startswith(_RIGHTS):

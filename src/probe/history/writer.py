@@ -31,7 +31,7 @@ from probe.timestamps import NS_PER_DAY
 
 _Identity = tuple[int, int] | None
 
-# A clock that jumps ahead makes every run look old: it shall cost a few of them, not the history.
+# A clock that jumps ahead makes every run look old: it must cost a few of them, not the history.
 _MOST_FORGOTTEN_AT_ONCE = 10
 
 
@@ -56,7 +56,7 @@ class Pruned:
 class History:
     """The daemon's connection. All methods may be called from any thread, and raise HistoryError.
 
-    `count_spans` says how many spans of a new run are to be sent, 0 for none. `on_trouble` is called with what is worth
+    `count_spans` says how many spans of a new run will be sent, 0 for none. `on_trouble` is called with what is worth
     a complaint and no caller's error; `on_unreadable` with the id of a run that can't be read, and how many spans of it
     can't be sent.
     """
@@ -230,7 +230,7 @@ class History:
         db.execute("PRAGMA journal_mode = WAL").fetchall()
         db.execute("PRAGMA synchronous = FULL")
         db.execute("PRAGMA journal_size_limit = 4000000").fetchall()
-        # A file that may be read and not written opens all the same, and even begins a transaction.
+        # A file that may be read and not written opens anyway, and even begins a transaction.
         db.execute(f"PRAGMA user_version = {VERSION}")
 
     def _runs(self) -> int:

@@ -1,4 +1,4 @@
-"""The seam between the engine and the wire protocols: what a server says (events), what is to be done (actions)."""
+"""The interface between the engine and the wire protocols: events (what a server says) and actions (what to do)."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, ClassVar, Generic, Literal, TypeVar
@@ -196,7 +196,7 @@ class Conversation:
     """
 
     def received(self, frame: Incoming, at: int) -> Iterable[Step]:
-        """Take a frame, or the end of the connection. What it says, and what is to be done about it."""
+        """Take a frame, or the end of the connection. Returns what it says, and what to do about it."""
         raise NotImplementedError
 
     def wakes_at(self) -> int | None:
@@ -224,17 +224,17 @@ class LlmConversation(Conversation):
         raise NotImplementedError
 
     def finish(self) -> Iterable[Step]:
-        """The answer is complete: have the server give back what it holds for it."""
+        """The answer is complete: have the server release what it holds for it."""
         return ()
 
     def release(self, now: int, within_ns: int) -> Iterable[Step]:
-        """The run ends, in whatever state: have the server give back what it holds, within so long."""
+        """The run ends, in whatever state: have the server release what it holds, within that time."""
         del now, within_ns
         return (Drop(),)
 
     @property
     def holds(self) -> bool:
-        """Whether the server was asked to give something back, and may still do so."""
+        """Whether the server was asked to release something, and may still do so."""
         return False
 
 
@@ -283,8 +283,9 @@ class ServerProtocol(Struct, Generic[C_co], frozen=True):
 
     `options` is a msgspec Struct with a default for everything. The `schemes` are those of its URL; without `protocol`
     in a configuration, the first protocol with a URL's scheme is meant. `users` reads how many hold the server's slots,
-    None where an answer does not say, of the server and of each one behind it; `identity` what serves; `voices` which
-    voices there are; `cold` whether the next request has to load a model first; `advice` what is wrong with its URL.
+    None where an answer does not say, of the server and of each one behind it; `identity` the model and build;
+    `voices` which voices there are; `cold` whether the next request has to load a model first; `advice` what is wrong
+    with its URL.
     """
 
     name: str

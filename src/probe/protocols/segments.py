@@ -70,7 +70,7 @@ class Attribution(Protocol):
         """Act on a wait that `wakes_at` has bounded and that is over; returns the segment that this ended or held."""
 
     def give_up(self, now: int) -> Segment | None:
-        """The server has been silent for as long as it may: end what is over but for its word, and return that.
+        """The server has been silent for as long as it may: end what is over except for its word, and return that.
 
         None where nothing is: the silence is a failure.
         """

@@ -60,7 +60,7 @@ class Stream(ABC):
 
     @abstractmethod
     def cancel(self) -> None:
-        """Forget every text of which nothing was spoken yet."""
+        """Forget every text that was not spoken yet, even in part."""
 
     def next_segment(self) -> Segment | None:
         """Return what to speak now, if anything. A voice that does not exist is created, and then silent."""

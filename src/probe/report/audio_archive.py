@@ -7,7 +7,7 @@ from probe.report import audio_file
 
 
 class AudioArchive:
-    """A sink: one file a run, named by its id; only the last `keep` stay."""
+    """A sink: one file per run, named by its id; only the last `keep` stay."""
 
     name = "audio"
 

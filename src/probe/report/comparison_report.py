@@ -154,14 +154,14 @@ def _without_runs(comparison: Comparison) -> str:
 
 
 def _more(comparison: Comparison, whole: Difference) -> str:
-    """How many runs would tell, as far as scatter shrinks with their square root."""
+    """How many runs would be enough, if scatter shrinks with their square root."""
     wide = ((whole.high or 0.0) - (whole.low or 0.0)) / 2
     least = comparison.least_change * whole.a.median
-    # What is to be kept apart: the change that was found and none, or the least that matters.
+    # What must be distinguished: the change that was found and none, or the least that matters.
     narrow = max(abs(whole.added_ms), least - abs(whole.added_ms))
     fewest = min(len(comparison.a.usable), len(comparison.b.usable))
     wanted = fewest * (wide / narrow) ** 2 if narrow > 0 else math.inf
-    return f"; some {_round(wanted)} runs of each would tell" if fewest < wanted < _MOST_RUNS else ""
+    return f"; some {_round(wanted)} runs of each would be enough" if fewest < wanted < _MOST_RUNS else ""
 
 
 def _round(count: float) -> int:

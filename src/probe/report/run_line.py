@@ -13,7 +13,7 @@ _OUTCOME_WIDTH = max(map(len, _COLOURS))
 
 
 def run_line(fields: Mapping[str, Any]) -> str:
-    """The line of a run with these fields, as `LogSink` has them, at most WIDTH wide but for colours.
+    """The line of a run with these fields, as `LogSink` has them, at most WIDTH wide except for colours.
 
     `probe show` finds the run by the moment that begins its id. What was said follows in lines of its own, where the
     fields have it.

@@ -100,7 +100,7 @@ def progress(which: str, record: RunRecord) -> str:
 
 
 def report(records: Sequence[RunRecord], width: int) -> Iterator[str]:
-    """The table of measures, the outcomes, and what is to be said of the sample."""
+    """The table of measures, the outcomes, and remarks on the sample."""
     good = trusted(records)
     sample = {name: figure(each) for name, each in values(good).items()}
     if sample:
@@ -121,9 +121,9 @@ def remarks(records: Sequence[RunRecord]) -> Iterator[str]:
     if not count:
         yield "No run has figures that can be trusted."
     elif count == 1:
-        yield "One run is no measurement: it says nothing of how much the next one differs."
+        yield "One run is not a measurement: it does not show how much runs vary."
     elif count < ENOUGH_FOR_P95:
-        yield f"With fewer than {ENOUGH_FOR_P95} runs, p95 says little more than the slowest one."
+        yield f"With fewer than {ENOUGH_FOR_P95} runs, p95 is close to the slowest one."
 
 
 def document(records: Sequence[RunRecord]) -> dict[str, Any]:

@@ -20,7 +20,7 @@ This page is written from `tests/support/fault_matrix`. Each row is played by
 then the same daemon must measure a healthy target, and nothing may be left: no task, thread, socket, open file or slot.
 [failures.md](failures.md) says what to do about each reason.
 
-*Longest* is what a run may take on a machine that has time for it, in seconds, giving back the slot included. A limit
+*Longest* is what a run may take on a machine that has time for it, in seconds, releasing the slot included. A limit
 that ends a row's silence is short ({waited_out}); all others are long
 ({patient}), so that no row depends on how fast the machine is.
 

@@ -34,7 +34,7 @@ def text(words: str, **more: str) -> dict[str, str]:
 
 
 class ScriptedEngine:
-    """Speaks 100 ms a word, each a piece. "wait" stops it until the test goes on, "fail" makes it raise."""
+    """Speaks 100 ms per word, each a piece. "wait" stops it until the test goes on, "fail" makes it raise."""
 
     languages = ("en",)
 

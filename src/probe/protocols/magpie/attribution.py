@@ -23,8 +23,9 @@ PATIENCE = 1.5
 class Guessed:
     """The segments of a turn, in one TTS stream or, where the server has ended that, in several.
 
-    Nothing tells a server that keeps a text back from one that is slow to speak it, until audio comes: its length shows
-    whether it is one text's or several's, and the number of segments in the whole stream has the last word.
+    Nothing distinguishes a server that keeps a text back from one that is slow to speak it, until audio comes: its
+    length shows whether it is one text's or several's, and the number of segments in the whole stream has the last
+    word.
     """
 
     def __init__(self, options: Mapping[str, Any], habits: Habits) -> None:
@@ -181,7 +182,7 @@ class Guessed:
             self.habits.kept(text)
 
     def _end_by_gap(self, segment: Segment, now: int) -> Segment:
-        """End the segment whose audio has stopped: an earlier one, if that was taken for kept and is what we heard."""
+        """End the segment whose audio has stopped; an earlier one, if that was assumed kept and is what we heard."""
         spoken = segment if self._owed is not None or self._closed else self._last_spoken(segment)
         if spoken is not segment:
             _move_audio(segment, spoken)
@@ -259,7 +260,7 @@ class Guessed:
                 earlier.end = "merged"
 
     def _kept_or_slow(self, generated: int | None, at: int) -> None:
-        """Tell texts that the server kept, and spoke with the next one, from texts that it was slow to speak.
+        """Distinguish texts that the server kept, and spoke with the next one, from texts that it was slow to speak.
 
         Both look the same until the stream is over: then there are as many segments as texts, or fewer.
         """
@@ -270,7 +271,7 @@ class Guessed:
             return
         early = any(burst[0][0] < segment.sent for segment, burst in zip(self._stream, bursts, strict=False))
         if len(bursts) != texts or counted != texts or early:
-            self._doubt("the server kept texts back, or was slow: which audio is whose can't be told")
+            self._doubt("the server kept texts back, or was slow: it is unknown which audio belongs to which text")
             return
         deal(bursts, self._stream, self._gap)
         self._stream[-1].end, self._stream[-1].done = "done", at

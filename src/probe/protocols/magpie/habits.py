@@ -24,7 +24,7 @@ class Habits(Struct):
     speaks_from_ms: float = 4000.0
 
     def keeps(self, text: str) -> bool:
-        """Whether it is sure to wait for more text, so that no audio is to be expected."""
+        """Whether it is sure to wait for more text, so that no audio can be expected."""
         return not self.markers and estimated_ms(text) < self.keeps_below_ms
 
     def may_keep(self, text: str) -> bool:

@@ -44,7 +44,7 @@ class Events:
     def __init__(self) -> None:
         self._over = False
         self._count = 0
-        # What was announced and is still to come: of which part, and how much. None: a line.
+        # What was announced and has not arrived: which part, and how much. None: a line.
         self._sizes: list[int] | None = None
         self._part = bytearray()
         self._parts: list[bytes] = []

@@ -40,7 +40,7 @@ def speech(ms: float = 300, *, leading_silence_ms: float = 0, first: float = 0.0
 
 @dataclass(frozen=True, kw_only=True)
 class TtsTurn:
-    """One stream, from its `init`: an answer for each segment, the last of which repeats.
+    """One stream, from its `init`: an answer for each segment; the last one repeats.
 
     after_segment and on_close: None is what the script's generation does (see `GENERATIONS`).
     """
@@ -53,7 +53,7 @@ class TtsTurn:
 
 @dataclass(frozen=True)
 class Generation:
-    """How the two kinds of servers in the field differ."""
+    """How the two kinds of servers in use differ."""
 
     buffers: bool
     takes_one_init: bool

@@ -62,7 +62,7 @@ class BodyEnd(Struct, frozen=True):
 
 
 class Raw(Struct, frozen=True):
-    """Bytes of a connection without any framing, as they came in or are to be written."""
+    """Bytes of a connection without any framing, as they came in or will be written."""
 
     data: bytes
 
@@ -129,7 +129,7 @@ class Framing(Protocol):
     def receive(self, data: bytes) -> Iterable[Incoming]:
         """Take bytes, as many as came in; yields frames, in order. Raises FramingError.
 
-        Yields Ended where the peer said that this is the end: nothing is to be read after it.
+        Yields Ended where the peer said that this is the end: nothing is read after it.
         """
 
     def receive_eof(self) -> Iterable[Incoming]:

@@ -254,7 +254,7 @@ def test_late_audio_holds_up_the_next_text_until_it_has_ended() -> None:
     stream.audio(500)
     stream.wake()
     stream.audio(900, 40)
-    assert (first.late_bytes, ms(first.done)) == (40, 650), "the end stays where it was taken for one"
+    assert (first.late_bytes, ms(first.done)) == (40, 650), "the end stays where it was assumed"
     assert stream.wakes_at() == 900 + GAP
     assert stream.wake() is None
     assert stream.wakes_at() is None
@@ -343,7 +343,7 @@ def test_a_close_makes_any_server_speak_so_that_it_shows_nothing() -> None:
 
 
 def test_two_words_are_worth_speaking_and_one_is_not() -> None:
-    """Estimated at 400 ms a word, against the server's threshold of 500 ms."""
+    """Estimated at 400 ms per word, against the server's threshold of 500 ms."""
     stream = Stream()
     stream.speak(0, "Sure thing")
     assert stream.wakes_at() == NEVER
@@ -393,7 +393,7 @@ def test_a_text_kept_back_is_spoken_after_all_when_no_other_comes() -> None:
 
 
 def test_a_marker_gives_a_slow_segment_its_audio_back() -> None:
-    """One word of a slow newer server: taken for kept back, its audio for the next text's, until the marker comes."""
+    """One word of a slow newer server: assumed kept, its audio attributed to the next text, until the marker comes."""
     stream = Stream()
     first = stream.speak(0, "Sure")
     stream.wake()
@@ -408,7 +408,7 @@ def test_a_marker_gives_a_slow_segment_its_audio_back() -> None:
 
 
 def test_a_marker_undoes_a_gap_that_was_none() -> None:
-    """The first segment pauses for longer than the gap, its rest is taken for the second's: the marker tells."""
+    """The first segment pauses for longer than the gap, its rest is mistaken for the second's: the marker shows it."""
     stream = Stream()
     first = stream.speak(0)
     stream.audio(500, 10)
@@ -616,7 +616,7 @@ def check(segments: Guessed, total: int) -> None:
 
 
 def test_a_text_that_was_taken_for_kept_is_heard_after_all() -> None:
-    """A gap passed it over before the first marker told that this server marks its segments."""
+    """A gap passed it over before the first marker showed that this server marks its segments."""
     segments = guessed(markers=False)
     for chunk_num, text in enumerate(("Why did the unicorn", "Sure", "Why did the unicorn"), 1):
         segments.speak(chunk_num, text, at(0))

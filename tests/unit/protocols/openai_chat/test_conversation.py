@@ -226,7 +226,7 @@ def test_a_whole_answer_in_one_document() -> None:
             "a packed response, which was not asked for",
             "content-encoding: gzip",
         ),
-        (JSON, b'{"models": []}', "JSON that is no answer", '{"models": []}'),
+        (JSON, b'{"models": []}', "JSON that is not an answer", '{"models": []}'),
         (JSON, b"<html>", "not JSON", "<html>"),
     ],
 )
