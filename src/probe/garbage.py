@@ -1,4 +1,4 @@
-"""Keeps Python's garbage collector from stopping a run, and out of imports."""
+"""Prevents Python's garbage collector from pausing a run or imports."""
 
 import gc
 import sys

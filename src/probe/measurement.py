@@ -1,4 +1,4 @@
-"""One measurement as the daemon and the command line make it: over real sockets, watched for what would spoil it."""
+"""One measurement as used by the daemon and the command line: over real sockets, with the self-check."""
 
 import asyncio
 from collections.abc import Callable

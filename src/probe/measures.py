@@ -36,7 +36,7 @@ class ChunkMeasures:
 
 @dataclass(frozen=True, slots=True)
 class TurnMeasures:
-    """What a listener waited for in one turn, how steadily the LLM wrote, and each chunk's measures.
+    """A listener's waits in one turn, the speed of the LLM, and each chunk's measures.
 
     How it wrote is known of an answer that came of one request alone: waits that we chose would be in any other.
     """

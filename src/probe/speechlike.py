@@ -1,4 +1,4 @@
-"""Whether audio can be this text, spoken: by its level over time, its spectrum, its length, and what its bytes hold.
+"""Whether audio can be this text, spoken: by its level over time, its spectrum, its length, and its bytes.
 
 Pure. What surely is no speech has a reason of `record.REASONS`; what hardly can be is a sentence, a doubt. The bounds
 are wide: docs/accuracy.md says on how many voices and languages none of them is crossed.
@@ -74,7 +74,7 @@ def fault(sound: AudioAnalysis | None, pcm: bytes | bytearray, text: str, sample
 
 
 def doubts(sound: AudioAnalysis, text: str) -> Iterator[str]:
-    """What speaks against it where it is no fault: parts of sentences that begin with the audio."""
+    """Doubts that are not failures, as the ends of sentences that begin with "its audio"."""
     if not speakable(text):
         return
     loud_ms = _loud_ms(sound)

@@ -1,4 +1,4 @@
-"""URLs: what is right in one, and as they may be shown: a user, a password and a query are secrets."""
+"""URLs: checks, and how to print them without secrets (user, password, query)."""
 
 import re
 from base64 import b64encode

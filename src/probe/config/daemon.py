@@ -1,4 +1,4 @@
-"""What the daemon does with it: when it measures, and where the results go."""
+"""The daemon's sections: when it measures, and where the results go."""
 
 from collections.abc import Collection
 from datetime import UTC, datetime
@@ -122,7 +122,7 @@ class DriftConfig(Section, frozen=True, kw_only=True):
 
 
 class CourtesyConfig(Section, frozen=True, kw_only=True):
-    """The servers' users come first."""
+    """Waiting for the servers' users, who have priority."""
 
     enabled: Annotated[bool, Meta(description="whether the server is asked before each run")] = True
     max_wait_s: Annotated[
@@ -134,7 +134,7 @@ class CourtesyConfig(Section, frozen=True, kw_only=True):
 
 
 class SelfCheckConfig(Section, frozen=True, kw_only=True):
-    """When our own measurement is not to be trusted."""
+    """When our own measurement can't be trusted."""
 
     max_lag_ms: Annotated[
         float,

@@ -1,4 +1,4 @@
-"""What is wrong with a configuration: where, and in words for the person who wrote it."""
+"""Errors in a configuration: the place, and a message for the person who wrote it."""
 
 import json
 import reprlib

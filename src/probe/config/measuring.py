@@ -1,4 +1,4 @@
-"""What is said: scenarios."""
+"""Scenarios: prompts, and how answers are cut."""
 
 from collections.abc import Collection
 from typing import Annotated

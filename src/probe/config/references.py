@@ -1,4 +1,4 @@
-"""What can only be wrong between sections: a schedule that names what is not there, or does what another one does."""
+"""Errors between sections: a schedule with an unknown target or scenario, or a duplicate schedule."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any

@@ -1,4 +1,4 @@
-"""Where a configuration is written: the file, the environment, files of secrets. Nobody else reads them."""
+"""Reads the sources of a configuration: the file, the environment, files of secrets."""
 
 import os
 from collections.abc import Callable, Collection, Mapping

@@ -1,4 +1,4 @@
-"""A target: its servers, each with the protocol that it speaks and what that protocol takes."""
+"""A target: its servers, each with its protocol and the options of that protocol."""
 
 from collections.abc import Callable, Iterable, Mapping
 from typing import Annotated, Any

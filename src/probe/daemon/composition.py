@@ -1,4 +1,4 @@
-"""Everything that a daemon is made of besides its schedule, put together from the configuration."""
+"""All parts of a daemon except its schedule, created from the configuration."""
 
 import sys
 import time
@@ -52,7 +52,7 @@ class StartError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What lives as long as the daemon."""
+    """The parts that live as long as the daemon."""
 
     log: Logger
     lines: QueuedLines
@@ -97,7 +97,7 @@ def build(config: Config) -> Parts:
         log.error("sink failed", sink=sink, error=what)
 
     def on_repeat(sink: str, _what: str) -> None:
-        """It has been logged, and goes on."""
+        """The error has been logged, and the daemon continues."""
         metrics.daemon.count_sink_error(sink)
 
     held = _hold(config, on_error)
@@ -153,7 +153,7 @@ def build(config: Config) -> Parts:
 
 
 def expect(metrics: Metrics, config: Config) -> None:
-    """Create every series of a configuration that has taken over."""
+    """Create every series of a configuration that was accepted."""
     metrics.daemon.set_config_loaded(time.time())
     for entry in entries(config):
         pair = entry.target.name, entry.scenario.name

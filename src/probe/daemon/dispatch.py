@@ -1,4 +1,4 @@
-"""Hands each finished run to its readers: the history first, then every other sink by its own queue and thread."""
+"""Passes each finished run to the sinks: the history first, then every other sink through its own queue and thread."""
 
 import asyncio
 import threading
@@ -86,7 +86,7 @@ class Dispatch:
         return None
 
     async def drain(self, timeout_s: float) -> None:
-        """Let the queues run empty, then close the sinks; what is not done after `timeout_s` is left behind."""
+        """Let the queues run empty, then close the sinks; items that are not done after `timeout_s` are dropped."""
         start = time.monotonic()
         # A disk that hangs must leave the others some of the time.
         await _finish([self._keeper], start + timeout_s / 2)

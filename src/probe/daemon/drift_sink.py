@@ -86,7 +86,7 @@ class DriftSink:
                 self._found[new.run_id] = found
 
     def found_with(self, run_id: str) -> Change | None:
-        """The change that was found with this run, None where there was none."""
+        """The change that was found with this run; None if there was none."""
         with self._lock:
             return self._found.get(run_id)
 
@@ -107,7 +107,7 @@ class DriftSink:
             self._log(target, scenario, run_id).info("drift is over", **plain(ended))
 
     def close(self, timeout_s: float) -> None:
-        """Nothing is held back."""
+        """Nothing is buffered."""
 
     def _report(self, target: str, scenario: str, run_id: str, found: Change | None) -> None:
         log = self._log(target, scenario, run_id)

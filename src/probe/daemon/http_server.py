@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 
-# A scraper that takes longer is stuck, or means no good.
+# A scraper that takes longer is stuck, or malicious.
 DEADLINE_S = 5.0
 MAX_CONNECTIONS = 32
 # So many are taken at all: those beyond MAX_CONNECTIONS are refused, the others wait to be accepted.
@@ -21,7 +21,7 @@ _PLAIN = "text/plain; charset=utf-8"
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What to say to a GET."""
+    """The answer to a GET."""
 
     status: HTTPStatus
     body: bytes
@@ -56,7 +56,7 @@ class HttpServer:
 
     @property
     def port(self) -> int:
-        """The port that was taken, where any would do."""
+        """The port in use, also if any was allowed."""
         port: int = self._socket.getsockname()[1]
         return port
 

@@ -1,4 +1,4 @@
-"""Signals in, signs of life out."""
+"""Signals of the operating system, and the watchdog."""
 
 import asyncio
 import signal

@@ -1,4 +1,4 @@
-"""Lines on their way to standard output: whoever logs never waits for whoever reads.
+"""A queue of lines for standard output: logging never waits for the reader.
 
 A pipe that nobody reads (a journal that is stuck, a pager) takes 64 KiB and then blocks each write permanently. So
 lines wait in a bounded queue, and a thread of their own writes them; what no longer fits is counted and lost.
@@ -16,7 +16,7 @@ MOST_LINES = 1000
 
 
 class LineStream(Protocol):
-    """Where lines go to."""
+    """The output of lines."""
 
     def write(self, text: str, /) -> object: ...
 
@@ -50,7 +50,7 @@ class QueuedLines:
             self._queue.put(text)
 
     def flush(self) -> None:
-        """Nothing is held back but what can't be written."""
+        """Only lines that can't be written are buffered."""
 
     def isatty(self) -> bool:
         return self._terminal

@@ -1,4 +1,4 @@
-"""What a target's servers say of themselves, outside of every measure: their users, their model, is it loaded?"""
+"""Questions to a target's servers, outside of every measure: their users, their model, is it loaded?"""
 
 import time
 from collections.abc import AsyncIterator, Iterator, Sequence
@@ -30,7 +30,7 @@ def users_of(target: Target) -> Sequence[Inquiries[int | None]]:
 
 
 async def first(inquiries: Inquiries[T]) -> T | None:
-    """The first answer that says something; None where there is none within `ASK_TIMEOUT_S`."""
+    """The first useful answer; None if there is none within `ASK_TIMEOUT_S`."""
     async for answer in _answers(inquiries):
         return answer
     return None

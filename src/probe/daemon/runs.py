@@ -1,4 +1,4 @@
-"""Does the runs that the schedule asks for, and hands their records to the dispatch."""
+"""Executes the runs of the schedule, and passes their records to the dispatch."""
 
 import asyncio
 from collections import deque

@@ -1,4 +1,4 @@
-"""What makes a turn doubtful: its audio (its bytes, when they came, what the server says of them), its order. Pure."""
+"""What makes a turn doubtful: its audio (bytes, arrival times, the server's figures), its text, its order. Pure."""
 
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
@@ -86,14 +86,14 @@ def _of_formats(segments: Sequence[Segment]) -> Iterator[str]:
 
 
 def _of_texts(segments: Sequence[Segment]) -> Iterator[str]:
-    """What is spoken is for people."""
+    """Doubts about the spoken text."""
     for segment in segments:
         for kind in dict.fromkeys(spoken_markup(segment.text)):
             yield f"chunk {segment.chunk_num}: its text has {kind} in it, which a person would hear"
 
 
 def spoken_markup(text: str) -> Iterator[str]:
-    """What there is in a text that no person should hear."""
+    """The parts of a text that no person should hear."""
     lowered = text.lower()
     yield from (kind for kind, signs in _MARKUP.items() if any(sign in lowered for sign in signs))
     if any(line.lstrip().startswith(_OF_A_LINE) for line in text.splitlines()):

@@ -78,13 +78,13 @@ class LlmSide:
         return len(self.chunks) - self.reading
 
     async def ask(self, question: Question) -> None:
-        """Ask for the answer. Its first chunk begins."""
+        """Request the answer. Its first chunk begins."""
         self._started = True
         chunk = self._begin()
         await self._request(chunk, self._conversation.ask(question, chunk.inference_start or 0))
 
     async def resume(self, pause: Pause) -> None:
-        """Have a server that paused go on. Its next chunk begins."""
+        """Let a paused server continue. Its next chunk begins."""
         chunk = self._begin()
         await self._request(chunk, self._conversation.resume(pause, chunk.inference_start or 0))
 
@@ -191,7 +191,7 @@ class LlmSide:
                 self._end_chunk(self._reading, ChunkEnd(final=True, reason=answer_limit.REASON), at)
 
     def _note(self, event: Answering | Usage | ServerTimes | Loaded) -> None:
-        """What the server says of its answer beside the text."""
+        """Further facts about the answer that the server reports."""
         match event:
             case Answering(model):
                 self.model = model

@@ -1,4 +1,4 @@
-"""What servers said beside their answers, in their own words: kept for who reads the history, and for no one else."""
+"""Servers' own words besides their answers (errors, reasons): only the history keeps them."""
 
 from collections.abc import Mapping
 

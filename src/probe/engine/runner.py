@@ -23,7 +23,7 @@ from probe.transport.connector import Connector
 
 
 def ignore(_event: Event) -> None:
-    """Watch nothing."""
+    """Ignore all events."""
 
 
 async def run(

@@ -39,7 +39,7 @@ _STAGES: Mapping[Role, Stage] = {"llm": "llm", "tts": "tts"}
 
 
 class Session:
-    """The links of a run, who says what on them, and who listens."""
+    """The connections of a run, with their conversations and the sides that read them."""
 
     def __init__(
         self,

@@ -13,7 +13,7 @@ from probe.timestamps import NEVER
 
 
 class Heard:
-    """What has come of a turn's texts, whichever conversation they were spoken in."""
+    """The results for a turn's texts, from all conversations."""
 
     def __init__(self, parts: Sequence[Attribution]) -> None:
         self._parts = parts

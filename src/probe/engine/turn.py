@@ -24,7 +24,7 @@ MAX_EMPTY_CHUNKS = 20
 
 
 class TurnInProgress:
-    """A turn while it goes on."""
+    """A turn in progress."""
 
     def __init__(
         self, session: Session, llm: LlmConversation, tts: Mapping[Line, TtsConversation], turn_num: int

@@ -1,4 +1,4 @@
-"""Which figures of a turn may be wrong because an arrival in them may have been earlier than its moment says. Pure.
+"""Which figures of a turn may be wrong because an arrival may have been earlier than its recorded time. Pure.
 
 A figure is as uncertain as it moves when what is uncertain is put to its earliest: every arrival by itself, and all.
 """

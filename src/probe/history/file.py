@@ -1,4 +1,4 @@
-"""The history's file: its schema, how a run is stored in it, and what is said when it can't be used.
+"""The history file: its schema, how a run is stored in it, and the messages if it can't be used.
 
 A run is one row: its record as compressed JSON (without the PCM), beside it the few columns that readers search by and
 compute with. Version 1 had no `serving` and no stages: its rows have NULL there, and readers look into the record.
@@ -83,11 +83,11 @@ class HistoryTroubleError(HistoryError):
 
 
 class UnreadableRunError(HistoryError):
-    """A run is there, and what is stored of it can't be read."""
+    """A run exists, but its stored data can't be read."""
 
 
 class NoHistoryError(HistoryError):
-    """There is none where it was looked for."""
+    """There is no history at this place."""
 
 
 class UnknownRunError(HistoryError):

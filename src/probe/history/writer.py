@@ -1,4 +1,4 @@
-"""Every finished run, in one SQLite file: written by the daemon, read by anyone beside it.
+"""Every finished run, in one SQLite file: written by the daemon, read by any other process at the same time.
 
 Write-ahead logging lets readers read while the daemon writes. `synchronous=FULL` syncs every commit to the disk: a
 committed run survives `kill -9` and a power cut too, and at a run every few seconds that costs nothing. (With NORMAL it

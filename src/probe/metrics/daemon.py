@@ -1,4 +1,4 @@
-"""What the daemon reports of itself: its schedule, its sinks, its configuration. No run is part of it."""
+"""Metrics of the daemon itself: its schedule, its sinks, its configuration. Runs are not part of it."""
 
 import math
 import platform

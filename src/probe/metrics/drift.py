@@ -44,7 +44,7 @@ class DriftMetrics:
             gauge.set(math.nan)
 
     def update(self, verdict: Verdict) -> None:
-        """Say how things stand."""
+        """Set the gauges to this state."""
         for gauge in (*self._ratios.values(), *self._added.values()):
             gauge.set(math.nan)
         for each in verdict.now:

@@ -1,4 +1,4 @@
-"""What the last run of one target and scenario was, as gauges."""
+"""The last run of one target and scenario, as gauges."""
 
 import math
 from collections.abc import Mapping
@@ -58,7 +58,7 @@ class LastRunMetrics:
         self._serving: Fingerprint | None = None
 
     def update(self, record: RunRecord) -> None:
-        """Take a run for the last one."""
+        """Record a run as the last one."""
         ended = epoch_seconds(record.ended)
         self._run.set(ended)
         begun = of_run_id(record.plan.run_id)

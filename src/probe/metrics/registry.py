@@ -119,7 +119,7 @@ class Metrics:
         metrics.part.refresh()
 
     def close(self, timeout_s: float) -> None:
-        """Nothing is held back."""
+        """Nothing is buffered."""
 
     def render(self, accept: str) -> tuple[bytes, str]:
         """The page and its content type, for an HTTP `Accept` header: OpenMetrics, with exemplars, where that is taken.

@@ -12,11 +12,11 @@ from probe.transport.framing.base import Incoming, Outgoing
 
 Messages = Sequence[Mapping[str, str]]
 
-# What a server says
+# What a server sends
 
 
 class Ready(Struct, frozen=True):
-    """The TTS server takes text."""
+    """The TTS server is ready for text."""
 
 
 class Token(Struct, frozen=True):
@@ -37,7 +37,7 @@ class Answering(Struct, frozen=True):
 
 
 class Refused(Struct, frozen=True):
-    """The server says what went wrong. `busy`: all its slots are taken, by others. Where not `fatal`, it goes on.
+    """The server reports an error. `busy`: all its slots are used by others. If not `fatal`, the server continues.
 
     `message` is ours, and goes to every sink: status codes, sizes, nothing that a server wrote. `said` is the server's
     own words, which may quote what was asked: only the history keeps them. `reason` is one of the record's reasons for
@@ -103,7 +103,7 @@ class SegmentEnd(Struct, frozen=True):
 
 
 class Done(Struct, frozen=True):
-    """All is said: an LLM's answer, or all audio of a turn (in so many segments, where a TTS server counts them)."""
+    """Complete: an LLM's answer, or all audio of a turn (in this many segments, if the TTS server counts them)."""
 
     reason: str | None = None
     segments: int | None = None
@@ -127,7 +127,7 @@ class Malformed(Struct, frozen=True):
 
 
 class Unknown(Struct, frozen=True):
-    """Well-formed, and nothing that a measurement needs."""
+    """Valid, but not needed for a measurement."""
 
 
 Event = (
@@ -146,7 +146,7 @@ def words_of(event: Event) -> str:
     return ""
 
 
-# What a protocol wants done
+# What a protocol does
 
 
 class Connect(Struct, frozen=True):
@@ -190,7 +190,7 @@ class Question(Struct, frozen=True):
 
 
 class Conversation:
-    """One run's talk with one server. It has state and nothing else: no socket, no clock, no waiting.
+    """One run's conversation with one server. It has state and nothing else: no socket, no clock, no waiting.
 
     Frames and times (nanoseconds of the run's clock) come in, events and actions come out; foreign bytes never raise.
     """
@@ -216,7 +216,7 @@ class LlmConversation(Conversation):
     pausing: ClassVar[bool] = False
 
     def ask(self, question: Question, now: int) -> Iterable[Step]:
-        """Begin the answer to a turn. What came before `now` is none to it."""
+        """Begin the answer to a turn. Frames from before `now` do not belong to it."""
         raise NotImplementedError
 
     def resume(self, pause: Pause, now: int) -> Iterable[Step]:
@@ -252,7 +252,7 @@ class TtsConversation(Conversation):
         return (Connect(), Ready())
 
     def attribution(self) -> Attribution:
-        """Whose audio is it, in the turn that begins?"""
+        """The attribution of audio to texts for the turn that begins."""
         return InOrder(self.sample_rate)
 
     @property
@@ -269,7 +269,7 @@ class TtsConversation(Conversation):
         raise NotImplementedError
 
     def cancel(self) -> Iterable[Step]:
-        """Stop whatever is being spoken; nobody listens any more."""
+        """Stop the current speech, which is no longer needed."""
         return (Drop(),)
 
 

@@ -1,4 +1,4 @@
-"""Reading JSON that a server sent: anything may be in it."""
+"""Reads untrusted JSON from a server."""
 
 import json
 import math

@@ -1,4 +1,4 @@
-"""A run's talk with an LLM server over HTTP: one POST per turn, whose response is the answer."""
+"""A run's conversation with an LLM server over HTTP: one POST per turn, whose response is the answer."""
 
 import json
 from collections.abc import Iterable, Iterator

@@ -1,4 +1,4 @@
-"""Segments of speech, and whose they are: what the engine knows of audio, whatever the protocol. Pure."""
+"""Segments of speech and their texts: the engine's view of audio, for every protocol. Pure."""
 
 from collections.abc import Sequence
 from typing import Literal, Protocol
@@ -31,7 +31,7 @@ class Segment(Struct):
 
 
 class Attribution(Protocol):
-    """Whose audio is it? One turn's texts, and the segments made from them. Times are nanoseconds."""
+    """Attributes audio to one turn's texts, as segments. Times are nanoseconds."""
 
     # Every text of the turn, in the order in which they were sent.
     all: list[Segment]

@@ -29,4 +29,4 @@ class AudioArchive:
             self._written.pop(0).unlink(missing_ok=True)
 
     def close(self, timeout_s: float) -> None:
-        """Nothing is held back."""
+        """Nothing is buffered."""

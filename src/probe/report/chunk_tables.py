@@ -1,4 +1,4 @@
-"""The tables of a report: the stages of each chunk, and what a listener makes of them."""
+"""The tables of a report: the stages of each chunk, and what a listener hears."""
 
 from collections.abc import Iterator, Sequence
 

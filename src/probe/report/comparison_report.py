@@ -1,4 +1,4 @@
-"""What `probe compare` says: both samples, each stage's medians and their difference, and a verdict in a sentence."""
+"""The report of `probe compare`: both samples, each stage's medians and their difference, and a verdict."""
 
 import math
 from collections import Counter
@@ -101,7 +101,7 @@ def sentence(comparison: Comparison) -> str:
 
 
 def remarks(comparison: Comparison) -> Iterator[str]:
-    """What the verdict does not say."""
+    """Remarks beside the verdict."""
     a, b = (_failed_share(side) for side in (comparison.a, comparison.b))
     if a is not None and b is not None and a != b and max(a, b) > 0:
         yield f"Failed: {a * 100:.1f} % of A, {b * 100:.1f} % of B. Failures are in no figure."

@@ -1,4 +1,4 @@
-"""Many runs at a glance: a row for each, a sparkline for each target and scenario, and the same as JSON."""
+"""A list of runs: a row for each, a sparkline for each target and scenario, and the same as JSON."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass

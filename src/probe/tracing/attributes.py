@@ -1,4 +1,4 @@
-"""What each level of a run's spans says of itself. What is missing is no attribute."""
+"""The attributes of each level of a run's spans. A missing value is no attribute."""
 
 from collections.abc import Mapping
 from dataclasses import asdict

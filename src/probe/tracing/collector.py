@@ -33,7 +33,7 @@ class RefusedError(Exception):
 
 
 class Collector(Protocol):
-    """Where spans go."""
+    """A destination of spans."""
 
     def send(self, request: ExportTraceServiceRequest) -> ExportTraceServiceResponse:
         """Deliver a request once. Raises UnavailableError, RefusedError."""

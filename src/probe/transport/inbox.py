@@ -1,4 +1,4 @@
-"""Where all servers' frames wait, each with the moment it arrived."""
+"""The queue of all servers' frames, each with its arrival time."""
 
 import asyncio
 from collections import deque

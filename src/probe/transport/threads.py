@@ -1,4 +1,4 @@
-"""Blocking work, such as a name lookup, in a few threads that nobody has to wait for."""
+"""Blocking work, such as a name lookup, in a few threads that can be abandoned."""
 
 import asyncio
 import errno

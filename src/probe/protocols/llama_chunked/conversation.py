@@ -1,4 +1,4 @@
-"""A run's talk with the chunked LLM server. Each turn is a stream, which owns a slot until the server has ended it."""
+"""A run's conversation with the chunked LLM server. Each turn is a stream, which owns a slot until its end."""
 
 from collections.abc import Iterable
 

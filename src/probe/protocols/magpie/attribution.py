@@ -1,6 +1,6 @@
-"""Whose audio is it? Gives each audio frame of a turn to the text that it speaks. Pure: no waiting, no sockets.
+"""Attributes each audio frame of a turn to the text that it speaks. Pure: no waiting, no sockets.
 
-A server of the newer generation marks the end of each segment, in the order of the texts, and that settles it. An older
+A newer server marks the end of each segment, in the order of the texts, and that settles it. An older
 one marks nothing: there a segment ends with a gap, and audio belongs to the last text sent before it arrived. Each text
 has a word: of others nobody hears anything, and they go with the next one.
 """

@@ -1,4 +1,4 @@
-"""A run's talk with a Magpie TTS server of either generation. Each turn is a stream of its own."""
+"""A run's conversation with a Magpie TTS server, older or newer. Each turn is a stream of its own."""
 
 from collections.abc import Iterable
 

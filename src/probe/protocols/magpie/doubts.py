@@ -1,4 +1,4 @@
-"""What can't be known for sure of a stream's audio: whose it is, and whether all of it came. Pure."""
+"""Doubts about a stream's audio: which text it belongs to, and whether all of it came. Pure."""
 
 import math
 from collections.abc import Iterator, Sequence

@@ -1,4 +1,4 @@
-"""What a Magpie server is known to do: mark its segments, or keep short texts back until more comes. Pure."""
+"""What is known of a Magpie server: does it mark its segments, or keep short texts until more comes? Pure."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -6,9 +6,9 @@ from typing import Any
 
 from msgspec import Struct
 
-# The older generation's own estimate, by which it decides whether a text is worth speaking yet.
+# The older version's own estimate, by which it decides whether to speak a text yet.
 ESTIMATED_MS_PER_WORD = 400
-# No server of that generation speaks a text that it takes for shorter: one word.
+# No older server speaks a text that it estimates as shorter: one word.
 LEAST_FLUSH_MS = 500.0
 
 

@@ -1,4 +1,4 @@
-"""What a server of `/v1/audio/speech` takes: its part of a target's configuration."""
+"""The options of a server of `/v1/audio/speech` in a target's configuration."""
 
 from typing import Annotated, Any, Literal
 

@@ -1,4 +1,4 @@
-"""A run's talk with a Wyoming server: a connection and a request for each text, as Home Assistant does."""
+"""A run's conversation with a Wyoming server: a connection and a request for each text, as Home Assistant does."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
