@@ -9,7 +9,7 @@ from queue import SimpleQueue
 from typing import Any, Generic, Protocol, TypeVar
 
 from probe.daemon.keeper import HISTORY, Keeper, Saver, Waiting, without_audio
-from probe.daemon.turns import one_at_a_time
+from probe.daemon.sink_lock import one_at_a_time
 from probe.record import RunRecord
 
 OnError = Callable[[str, str], None]

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from probe.daemon.turns import one_at_a_time
+from probe.daemon.sink_lock import one_at_a_time
 from probe.history.file import HistoryError
 from probe.record import RunRecord
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from probe.engine.discretion import secrets_of, without
+from probe.engine.redaction import secrets_of, without
 from probe.record import Role, ServerPlan
 from probe.text import cut, one_line
 

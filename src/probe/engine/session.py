@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, TypeVar
 
 from probe.clock import Clock
-from probe.engine.discretion import discreet
 from probe.engine.faults import Busy, Fault
 from probe.engine.inquiry import inquire
 from probe.engine.lines import Line
 from probe.engine.quotes import NAMES, Quotes
+from probe.engine.redaction import redacted
 from probe.progress import Event as ProgressEvent
 from probe.progress import EventKind
 from probe.protocols.base import Action, Audio, Close, Connect, Conversation, Drop, Event, Send, Step, Token, words_of
@@ -255,7 +255,7 @@ class Session:
                 raise self._ended(line, frame.how)
 
     def _hear(self, line: Line, event: Event, at: int) -> None:
-        event = discreet(event, self.quotes.secrets[line.role])
+        event = redacted(event, self.quotes.secrets[line.role])
         self.quotes.of(line.role, words_of(event))
         if (side := self.sides.get(line)) is not None:
             side.on_event(event, at)

@@ -12,7 +12,7 @@ ESTIMATED_MS_PER_WORD = 400
 LEAST_FLUSH_MS = 500.0
 
 
-class Habits(Struct):
+class Behaviour(Struct):
     """What has been learnt of one server in the course of a run; all of it in the server's own estimate of a text.
 
     A text below `keeps_below_ms` is sure to be kept, one from `speaks_from_ms` on sure to be spoken: what lies between
@@ -48,11 +48,11 @@ class Habits(Struct):
         return min(worth_it, key=lambda n: abs(math.log(heard_ms / estimated[n])), default=len(texts) - 1)
 
 
-def stated(options: Mapping[str, Any]) -> Habits:
+def stated(options: Mapping[str, Any]) -> Behaviour:
     """What the configuration says of the server."""
     generation, flush_ms = options.get("generation"), options["flush_ms"]
     keeps_below_ms = flush_ms if generation == "older" else 0.0
-    return Habits(markers=generation == "newer", keeps_below_ms=keeps_below_ms, speaks_from_ms=flush_ms)
+    return Behaviour(markers=generation == "newer", keeps_below_ms=keeps_below_ms, speaks_from_ms=flush_ms)
 
 
 def is_one_word(text: str) -> bool:

@@ -12,7 +12,7 @@ from probe.record import ServerPlan
 _SHORTEST_SECRET = 8
 
 
-def discreet(event: Event, secrets: Collection[str]) -> Event:
+def redacted(event: Event, secrets: Collection[str]) -> Event:
     """What a server says, without our credentials."""
     match event:
         case Refused() | Malformed():
