@@ -135,7 +135,7 @@ class Soaked:
 
 
 def configure(folder: Path, at: FaultyServers) -> Path:
-    """Four targets, two of each generation."""
+    """Four targets, two of each version."""
     tables = []
     for number, tts_url in enumerate((at.newer_url, at.older_url) * 2):
         name = f"t{number}"

@@ -95,7 +95,7 @@ def tts(
     A language that the engine does not speak is answered with a fatal error.
 
     \b
-    Generations:
+    Versions:
       newer   Each text is a segment, its end is marked, `mode: "stream"` sends
               each sentence as it is ready, a connection takes many streams.
       older   Texts gather until --target-audio-ms, segments end without a mark,

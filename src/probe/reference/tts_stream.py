@@ -1,4 +1,4 @@
-"""What the two generations of TTS server make of one stream's requests: no socket, no clock, no engine.
+"""What the two versions of TTS server make of one stream's requests: no socket, no clock, no engine.
 
 Where the field's behaviour is not known, both do the plain thing: `cancel` has no answer and leaves the stream open,
 a `text` after `close` is ignored, segments are numbered from 1.

@@ -95,7 +95,7 @@ def _ends(first: Steps, generation: Any = "newer") -> TtsScript:
     return TtsScript(generation=generation, turns=(ended, TtsTurn(segments=(SPEECH,))))
 
 
-# A server of the older generation does the same, and must come to the same.
+# An older server does the same, and must come to the same.
 OF_BOTH_GENERATIONS = (
     "no-stream-created", "drop-at-init", "no-audio", "unknown-voice", "fatal-error", "complaint-and-silence",
     "done-in-the-middle", "tts-garbage", "tts-drop-in-segment", "close-at-once",
@@ -103,7 +103,7 @@ OF_BOTH_GENERATIONS = (
 
 
 def _older(row: Row) -> Row:
-    injected = f"{row.injected}, older generation"
+    injected = f"{row.injected}, older server"
     script = replace(row.tts, generation="older")
     return replace(row, name=f"{row.name}-older", injected=injected, tts=script, longest_s=row.longest_s + 1)
 
@@ -182,7 +182,7 @@ NEWER = (
               tts=_ends((*SPEECH, MARKER, Wait(0.1), tts.DONE)), llm=SLOW_SECOND, longest_s=3.0),
     _harmless("done-and-drop-while-llm-thinks", "done, and the end of the connection, while the LLM server does",
               tts=_ends((*SPEECH, MARKER, Wait(0.1), tts.DONE, Drop())), llm=SLOW_SECOND, longest_s=3.0),
-    _harmless("done-while-llm-thinks-unmarked", "the same, older generation",
+    _harmless("done-while-llm-thinks-unmarked", "the same, older server",
               tts=_ends((*SPEECH, Wait(0.3), tts.DONE, Drop()), "older"), llm=SLOW_SECOND, longest_s=3.0),
     _harmless("done-before-first-text", "done before the first text",
               tts=replace(_ends(SPEECH), turns=(TtsTurn(on_init=(tts.CREATED, tts.DONE)), TtsTurn()))),

@@ -1,4 +1,4 @@
-"""A connection of each generation, with a scripted engine and a socket without a network."""
+"""A connection of each version, with a scripted engine and a socket without a network."""
 
 import asyncio
 import json
