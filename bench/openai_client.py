@@ -70,7 +70,7 @@ def _serve(pipe: Connection) -> None:
 
 
 class Wait(NamedTuple):
-    """For one first token, in milliseconds: as the client has it, and how much of it the prompt took by the server."""
+    """For one first token, in milliseconds: as measured by the client, and the prompt's share by the server."""
 
     ttft: float
     prompt: float

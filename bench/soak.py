@@ -92,7 +92,7 @@ class Sample:
 
 @dataclass
 class Books:
-    """What was due, and what came of it."""
+    """What was due, and its results."""
 
     expected: int = 0
     # Not a Counter, which `asdict` of Python 3.11 makes one of pairs.

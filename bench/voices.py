@@ -64,7 +64,7 @@ class Clip:
 
 @dataclass
 class Found:
-    """What became of a voice's clips: how many failed, how many were doubted, in milliseconds when they began."""
+    """The results of a voice's clips: how many failed, how many were doubted, in milliseconds when they began."""
 
     clips: int = 0
     seconds: float = 0.0

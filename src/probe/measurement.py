@@ -37,7 +37,7 @@ async def measure(
     stop: asyncio.Event | None = None,
     clock: AnchoredClock | None = None,
 ) -> Measurement:
-    """Carry out a plan. The record is `suspect` where something held us up for longer than `tolerance` has it.
+    """Carry out a plan. The record is `suspect` if something held us up for longer than `tolerance` allows.
 
     Raises nothing but CancelledError.
     """

@@ -114,7 +114,7 @@ class Scenario:
     turn_pause_s: float
     temperature: float
     prompt_cache: PromptCache
-    # None: as the protocol has it, see `Flow`.
+    # None: the protocol's default, see `Flow`.
     flow: Flow | None = None
     # An answer ends with the chunk in which it has so many spoken tokens, or after so many chunks; None: never.
     max_answer_tokens: int | None = None
@@ -205,7 +205,7 @@ class Chunk:
     # The first token of text that will be spoken; later than the first where the model reasons before it answers.
     llm_first_answer_token: int | None = None
     llm_last_token: int | None = None
-    # The longest wait between two tokens that came of one request, in nanoseconds; None with fewer than two.
+    # The longest wait between two tokens of one request, in nanoseconds; None with fewer than two.
     llm_longest_stall: int | None = None
     llm_done: int | None = None
     tts_text_sent: int | None = None
@@ -228,7 +228,7 @@ class Chunk:
 
     @property
     def began(self) -> int:
-        """The first moment of this chunk: its request, or the first that came of it without one."""
+        """The first time of this chunk: its request, or its first event without one."""
         known = (self.inference_start, self.llm_first_token, self.llm_done, self.tts_text_sent, self.tts_first_audio)
         return next((at for at in known if at is not None), 0)
 

@@ -9,7 +9,7 @@ REPORTED = "it reported an error"
 
 @dataclass(frozen=True)
 class Stream:
-    """The body of one response of type text/event-stream, and the events that must come of it."""
+    """The body of one response of type text/event-stream, and the events that must result."""
 
     body: bytes
     events: tuple[Event, ...]

@@ -27,7 +27,7 @@ _TAKEN = ("target", "scenario", "position", "outcome", "server", "stage", "reaso
 @click.option("--scenario", help="Only this scenario's runs.")
 @click.option(
     "--label", "labels", multiple=True, metavar="NAME=VALUE",
-    help="A label of every series, such as job=voice-probe: as your scrapes have it. May be repeated.",
+    help="A label of every series, such as job=voice-probe: as in your scrapes. May be repeated.",
 )  # fmt: skip
 @state_dir_option
 def backfill(

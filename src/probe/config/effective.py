@@ -98,7 +98,7 @@ def _is_table(value: Any) -> bool:
 
 
 def _written(value: Any) -> str:
-    """A value as TOML has it, which is how JSON has it except for tables."""
+    """A value in TOML, whose syntax is JSON's except for tables."""
     if isinstance(value, dict):
         items = ", ".join(f"{dotted((name,))} = {_written(each)}" for name, each in value.items() if each is not None)
         return f"{{ {items} }}" if items else "{}"

@@ -41,7 +41,7 @@ class Written(Struct, frozen=True):
 def read_all(
     path: Path | None, sections: Collection[str], as_today: Callable[[Document], Document], found: Found
 ) -> Written:
-    """Read the file, if any, and what overrides it: the environment outranks secret files, those the file.
+    """Read the file, if any, and what overrides it: the environment, then secret files, then the file.
 
     `as_today` puts what is written in one of them at the keys where it belongs today. Raises ConfigError for a file
     that can't be read; what else is wrong is added to `found`.

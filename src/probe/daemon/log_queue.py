@@ -38,7 +38,7 @@ class QueuedLines:
         self._on_lost = on_lost
         self._most = most
         self._queue: SimpleQueue[str | None] = SimpleQueue()
-        # A thread that does not keep the process from ending, whatever becomes of its last write.
+        # A thread that does not keep the process from ending, whatever happens to its last write.
         self._thread = threading.Thread(target=self._work, name="log", daemon=True)
         self._thread.start()
 

@@ -38,7 +38,7 @@ def of_audio(heard: Heard) -> list[str]:
 
 
 def of_order(turn: Turn) -> Iterator[str]:
-    """What came of something came after it. Where the timestamps say otherwise, one of them is wrong."""
+    """An effect comes after its cause. If the timestamps contradict that, one of them is wrong."""
     for chunk in turn.chunks:
         moments = (
             chunk.inference_start,

@@ -101,7 +101,7 @@ class Speech:
             side.require_open()
 
     def unspoken(self, line: Line | None) -> Segment | None:
-        """The first text that waits to be spoken, of those on this line where the turn has it."""
+        """The first text that waits to be spoken, on this connection or on all of them."""
         side = self.sides.get(line) if line is not None else None
         return self.heard.pending() if side is None else side.segments.pending()
 

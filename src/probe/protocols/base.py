@@ -27,7 +27,7 @@ class Token(Struct, frozen=True):
 
 
 class Reasoned(Struct, frozen=True):
-    """What came as answer so far was reasoning: its end has come, and its start was none of the answer's."""
+    """The text that looked like the answer so far was reasoning: its end has come, its start was not in the answer."""
 
 
 class Answering(Struct, frozen=True):

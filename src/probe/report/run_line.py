@@ -1,4 +1,4 @@
-"""One run in one line of a log that a person reads: the outcome first, then which run, then what came of it."""
+"""One run in one log line for people: the outcome first, then the run, then its results."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any

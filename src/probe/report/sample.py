@@ -72,7 +72,7 @@ def figure(sample: Sequence[float]) -> Figure:
 
 
 def quantile(ordered: Sequence[float], share: float) -> float:
-    """Linear between the two nearest, as most tools have it."""
+    """Linear interpolation between the two nearest, as in most tools."""
     place = share * (len(ordered) - 1)
     below = int(place)
     above = min(below + 1, len(ordered) - 1)
@@ -80,7 +80,7 @@ def quantile(ordered: Sequence[float], share: float) -> float:
 
 
 def worst(records: Iterable[RunRecord]) -> Outcome:
-    """The worst outcome of all; of no run at all there is nothing good to say."""
+    """The worst outcome of all; without any run, that is no good one."""
     found = {outcome(record) for record in records}
     return next((each for each in ORDER if each in found), "skipped")
 
@@ -127,7 +127,7 @@ def remarks(records: Sequence[RunRecord]) -> Iterator[str]:
 
 
 def document(records: Sequence[RunRecord]) -> dict[str, Any]:
-    """One JSON document: `measures` of the trusted warm runs, `outcomes`, and each run as `probe history` has it."""
+    """One JSON document: `measures` of the trusted warm runs, `outcomes`, and each run as in `probe history`."""
     first = records[0].plan if records else None
     return {
         "target": first and first.target.name,

@@ -120,7 +120,7 @@ def _goes_on(turn: Turn) -> bool:
 
 
 def _output_tokens(turn: Turn, chunk: Chunk) -> int | None:
-    """What came of this chunk's request. A server's own count is of the whole answer: it is with the request for it."""
+    """The results of this chunk's request. A server's own count is for the whole answer: it is with its request."""
     if turn.usage_tokens is None or not runs_freely(turn):
         return chunk.token_count
     return turn.usage_tokens if chunk is turn.chunks[0] else None

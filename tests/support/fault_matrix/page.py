@@ -11,7 +11,7 @@ from fault_matrix.row import MEASURES, PATIENT, WAITED_OUT, Row
 
 HEAD = """# Faults
 
-Every fault that is injected in the tests, and what comes of it. None of them hangs a run, ends the daemon, leaves the
+Every fault that is injected in the tests, and its result. None of them hangs a run, ends the daemon, leaves the
 LLM server's slot taken, or becomes a number that looks valid: a run that is not `ok` or `slow` is no latency in any
 histogram.
 

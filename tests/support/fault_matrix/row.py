@@ -57,7 +57,7 @@ Sabotage = Callable[[Stage], AbstractAsyncContextManager[None]]
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """One fault: what is injected, and what must come of it.
+    """One fault: what is injected, and the required result.
 
     stage, or_stage: where the failure is; the second where it depends on which server was waited for at a deadline.
     longest_s: on a machine that has time, the release of the slot included. say: words of the failure, the doubt

@@ -114,7 +114,7 @@ def test_a_server_that_complains_all_the_time_is_quoted_only_so_often() -> None:
 
 
 def test_a_complaint_that_is_no_failure_is_kept_and_shown_as_it_happens(virtual: Any) -> None:
-    """Whoever watches the run is its owner; the failure that comes of it says only that there was one."""
+    """Whoever watches the run is its owner; the resulting failure says only that there was one."""
     network = FakeNetwork(
         llm(say("One two three.", done=True)),
         newer_tts([{"type": "error", "message": "can't say One two", "fatal": False}, 20.0]),

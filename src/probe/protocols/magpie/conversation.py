@@ -109,7 +109,7 @@ class MagpieConversation(TtsConversation):
                 self._gives_up_at = None
             case Audio(pcm) if not pcm:
                 return ()
-            # What comes before the stream was created belongs to none of ours.
+            # What comes before the stream was created does not belong to our streams.
             case Done() if not self._created:
                 return ()
             # A second stream is not for this connection: no failure before a new one has refused it too.

@@ -32,7 +32,7 @@ class OllamaOptions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """Options of the request."""
 
     model: Annotated[
-        Annotated[str, Meta(min_length=1)] | None, Meta(description="as `ollama list` has it; Ollama wants one")
+        Annotated[str, Meta(min_length=1)] | None, Meta(description="the name in `ollama list`; Ollama requires one")
     ] = None
     keep_alive: Annotated[
         Any, _duration, Meta(description='how long the model stays loaded afterwards: seconds, "10m", -1 for ever')

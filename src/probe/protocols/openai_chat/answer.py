@@ -42,7 +42,7 @@ class Answer(AnswerText):
 
 
 class Streamed:
-    """An answer in events. `opened`: it begins in the midst of reasoning, whose start is not in it."""
+    """An answer in events. `opened`: it begins inside the reasoning, whose start is not in it."""
 
     def __init__(self, *, opened: bool = False) -> None:
         self._answer = Answer(opened=opened)

@@ -103,7 +103,7 @@ class Events:
         self._count += 1
         if self._count > MAX_EVENTS:
             return self._given_up(Refused(f"more than {MAX_EVENTS} events on one connection", reason="flood"))
-        # Older servers write the data into the line itself; what comes behind it outranks that.
+        # Older servers write the data into the line itself; what comes after it has priority.
         inside = self._line.get("data")
         return Heard(self._line["type"], (inside if isinstance(inside, dict) else {}) | data, payload)
 

@@ -91,7 +91,7 @@ def printable(words: str) -> str:
 class FramingError(Exception):
     """The peer broke the framing. The message is ours; `said` may quote the peer: one printable line, not too long.
 
-    `how`: as of `Ended`, which comes of it.
+    `how`: that of the resulting `Ended`.
     """
 
     def __init__(self, message: str, said: str = "", how: Literal["malformed", "flood"] = "malformed") -> None:

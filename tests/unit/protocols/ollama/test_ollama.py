@@ -1,4 +1,4 @@
-"""A turn with an Ollama server: what it is asked, what comes of what it answers, and what it says of itself."""
+"""A turn with an Ollama server: its requests, the events of its answers, and its questions."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -75,7 +75,7 @@ def body(**options: Any) -> dict[str, Any]:
 
 
 def answered(pieces: Iterable[bytes], headers: Mapping[str, str] = NDJSON, status: int = 200) -> list[Step]:
-    """All that comes of one response."""
+    """All events of one response."""
     talk = conversation()
     asked(talk)
     steps = [*talk.received(Response(status, headers), 1)]
