@@ -202,7 +202,7 @@ class History:
         return db
 
     def _see_to_files(self) -> None:
-        """Reopen files that were removed while in use: what is written to them is lost when the last process closes them."""
+        """Reopen files that were removed while in use: data in them is lost when the last process closes them."""
         old = self._db
         found = zip(_beside(self.path), self._files, _identities(self.path), strict=True)
         gone = [path.name for path, then, now in found if then != now]
