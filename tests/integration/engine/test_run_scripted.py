@@ -96,7 +96,7 @@ def _texts(server: ScriptedTts) -> list[str]:
 
 
 async def test_a_client_that_goes_on_hears_a_kept_text_as_soon() -> None:
-    """Eight words, of an older server that speaks ten: the second text is sent as soon as the LLM server has generated it."""
+    """Eight words, of an older server that speaks ten: the second text is sent as soon as it is generated."""
     turn = (llm.chunk(" Why did the unicorn cross the wide road", first=0.05), llm.last_chunk(", my dear?", first=0.05))
     script = TtsScript(
         generation="older", target_audio_ms=4000, turns=(TtsTurn(segments=(tts.speech(400, first=0.03),)),)
