@@ -74,7 +74,7 @@ def fault(sound: AudioAnalysis | None, pcm: bytes | bytearray, text: str, sample
 
 
 def doubts(sound: AudioAnalysis, text: str) -> Iterator[str]:
-    """Doubts that are not failures, as the ends of sentences that begin with "its audio"."""
+    """What speaks against it where it is no fault: parts of sentences that begin with the audio."""
     if not speakable(text):
         return
     loud_ms = _loud_ms(sound)

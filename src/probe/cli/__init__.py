@@ -21,7 +21,7 @@ COMMANDS = {
     "drift": ("probe.cli.drift:drift", "Has it become slower, which stage, and since when?"),
     "backfill": ("probe.cli.backfill:backfill", "Recorded runs as OpenMetrics, for promtool's block builder."),
     "export": ("probe.cli.export:export", "Write Prometheus rules, Grafana dashboards or an example configuration."),
-    "completion": ("probe.cli.completion:completion", "Print a script for shell completion."),
+    "completion": ("probe.cli.completion:completion", "Print what makes a shell complete commands and options."),
     "demo": ("probe.cli.demo:demo", "Start the reference servers and let the daemon measure each pair three times."),
     "serve": (
         "probe.cli.serve:serve",

@@ -7,7 +7,7 @@ SHELLS = ("bash", "zsh", "fish")
 _VARIABLE = "_PROBE_COMPLETE"
 
 
-@click.command(short_help="Print a script for shell completion.")
+@click.command(short_help="Print what makes a shell complete commands and options.")
 @click.argument("shell", type=click.Choice(SHELLS))
 @click.pass_context
 def completion(ctx: click.Context, shell: str) -> None:

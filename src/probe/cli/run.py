@@ -48,7 +48,7 @@ from probe.garbage import without_collections
     "--for", "duration_s", type=DURATION, metavar="TIME",
     help="Runs that start within this time, such as 5m; with --runs, whichever limit is reached first.",
 )  # fmt: skip
-@click.option("--save-audio", "wav", type=click.Path(path_type=Path), metavar="FILE.wav", help="Save the audio.")
+@click.option("--save-audio", "wav", type=click.Path(path_type=Path), metavar="FILE.wav", help="Keep what was heard.")
 @click.option("--verbose", is_flag=True, help="Show every frame and every timestamp.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document on stdout and nothing else.")
 def run(

@@ -6,8 +6,8 @@ from probe.cli.lazy import LazyGroup
 
 SERVERS = {
     "llm": ("probe.reference.llm_command:llm", "The chunked LLM server, on llama.cpp."),
-    "tts": ("probe.reference.tts_command:tts", "The TTS server, newer or older version."),
-    "openai": ("probe.reference.openai.command:openai", "Chat and speech with OpenAI's API, on one port."),
+    "tts": ("probe.reference.tts_command:tts", "The TTS server, newer or older generation."),
+    "openai": ("probe.reference.openai.command:openai", "Chat and speech as OpenAI's API has them, on one port."),
 }
 
 

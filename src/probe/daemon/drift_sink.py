@@ -107,7 +107,7 @@ class DriftSink:
             self._log(target, scenario, run_id).info("drift is over", **plain(ended))
 
     def close(self, timeout_s: float) -> None:
-        """Nothing is buffered."""
+        """Nothing is held back."""
 
     def _report(self, target: str, scenario: str, run_id: str, found: Change | None) -> None:
         log = self._log(target, scenario, run_id)

@@ -1,4 +1,4 @@
-"""Restores each series' drift detector after a restart: from the history, while measuring continues.
+"""Has each series' drift detector where it was before a restart: from the history, while measuring.
 
 Runs of a series that is not rebuilt yet wait in the history, where they are anyway, and are come across in their order.
 """

@@ -18,7 +18,7 @@ MAX_VOICES_TEXT = 1000
 
 
 class Dialogue:
-    """The dialogue of one run."""
+    """What is said in one run."""
 
     def __init__(
         self, session: Session, protocols: Protocols, llm: LlmConversation, tts: Mapping[Line, TtsConversation]

@@ -86,7 +86,7 @@ def _of_formats(segments: Sequence[Segment]) -> Iterator[str]:
 
 
 def _of_texts(segments: Sequence[Segment]) -> Iterator[str]:
-    """Doubts about the spoken text."""
+    """What is spoken is for people."""
     for segment in segments:
         for kind in dict.fromkeys(spoken_markup(segment.text)):
             yield f"chunk {segment.chunk_num}: its text has {kind} in it, which a person would hear"

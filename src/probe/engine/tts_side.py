@@ -24,7 +24,7 @@ from probe.timestamps import NEVER, NS_PER_S
 CROSSING_S = 1.0
 
 Report = Callable[[EventKind, int, Segment], None]
-# Of a run; all of it is kept until it ends: seven minutes at the usual rate.
+# Of a run, all of which is kept until it ends: seven minutes at the usual rate.
 MAX_AUDIO_BYTES = 20 * 2**20
 
 

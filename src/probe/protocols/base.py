@@ -27,7 +27,7 @@ class Token(Struct, frozen=True):
 
 
 class Reasoned(Struct, frozen=True):
-    """The text that looked like the answer so far was reasoning: its end has come, its start was not in the answer."""
+    """What came as answer so far was reasoning: its end has come, and its start was none of the answer's."""
 
 
 class Answering(Struct, frozen=True):
@@ -37,7 +37,7 @@ class Answering(Struct, frozen=True):
 
 
 class Refused(Struct, frozen=True):
-    """The server reports an error. `busy`: all its slots are used by others. If not `fatal`, the server continues.
+    """The server says what went wrong. `busy`: all its slots are taken, by others. Where not `fatal`, it goes on.
 
     `message` is ours, and goes to every sink: status codes, sizes, nothing that a server wrote. `said` is the server's
     own words, which may quote what was asked: only the history keeps them. `reason` is one of the record's reasons for
@@ -127,7 +127,7 @@ class Malformed(Struct, frozen=True):
 
 
 class Unknown(Struct, frozen=True):
-    """Valid, but not needed for a measurement."""
+    """Well-formed, and nothing that a measurement needs."""
 
 
 Event = (

@@ -67,7 +67,7 @@ def _summary(record: RunRecord) -> dict[str, Any]:
 
 
 def _trouble(record: RunRecord) -> dict[str, Any]:
-    """Further details of a run that is not simply good."""
+    """What there is to say beyond the figures when a run is not simply good."""
     fields: dict[str, Any] = {"skipped": record.skipped, "doubts": list(record.doubts) or None}
     if outcome(record) == "slow":
         fields["objective_ms"] = record.plan.target.objective_ms

@@ -22,7 +22,7 @@ CLOSE_TIMEOUT_S = 1.0
 MAX_CONNECTION_BYTES = 32 * 2**20
 # Small frames cost time and hardly any bytes: so many, of 5 ms each, are five minutes of audio.
 MAX_CONNECTION_FRAMES = 2**16
-# What is parsed at once: a read may hold 100,000 empty frames, and each takes about 15 us. Where parsing takes
+# What is parsed at once: a read may hold 100,000 empty frames, each of which takes some 15 us. Where parsing takes
 # longer than so long, the rest waits until the others on the event loop have had their turn.
 SLICE_BYTES, LONGEST_S = 2**10, 0.005
 _BY_US = "by the probe"

@@ -1,4 +1,4 @@
-"""A run's conversation with a server of `/v1/audio/speech`: a request per text, on one connection while it is open."""
+"""A run's talk with a server of `/v1/audio/speech`: a request for each text, on one connection while it is open."""
 
 from collections.abc import Iterable, Iterator
 from urllib.parse import urlsplit

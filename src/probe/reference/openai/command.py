@@ -69,7 +69,7 @@ Then, from another terminal:
     "--piper-voice",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     metavar="FILE.onnx",
-    help="The voice that piper speaks with; FILE.onnx.json must be in the same folder.",
+    help="The voice that piper speaks with; FILE.onnx.json lies beside it.",
 )
 @click.option(
     "--voice",
