@@ -77,5 +77,5 @@ class OneLineErrors(LazyGroup):
 def main() -> None:
     """How long does a person wait before a local voice agent speaks?
 
-    Asks a chunked LLM server for a response, has a TTS server speak it, and measures every stage on the way.
+    Asks an LLM server for a response, has a TTS server speak it, and measures every stage.
     """

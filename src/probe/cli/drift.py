@@ -62,7 +62,7 @@ def drift(
 ) -> None:
     """Compare the last runs of each target and scenario with its own past, and list the changes of the last 90 days.
 
-    Exit code 3 when something is slower than its baseline, else 0. docs/drift.md explains the method.
+    Exit code 3 when something is slower than its baseline, else 0. docs/drift.md explains it.
     """
     if as_json and as_csv:
         raise click.UsageError("--json and --csv exclude each other")

@@ -33,7 +33,7 @@ def history(
     as_json: bool,
     follow: bool,
 ) -> None:
-    """List recorded runs in the order of their start, and how long each target kept a person waiting.
+    """List recorded runs in the order of their start, and the waiting time of each target.
 
     Run is the end of a run's id, as `probe show` takes it. In the sparkline ✗ is a failed run, · one that was skipped
     or can't be trusted.
