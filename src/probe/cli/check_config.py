@@ -31,9 +31,9 @@ _LAST_RUNS = 20
 @click.option("--show", is_flag=True, help="Print every setting that is in effect, defaults included, secrets hidden.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")
 def check_config(file: Path, *, with_servers: bool, show: bool, as_json: bool) -> None:
-    """Check FILE and the environment variables: each error with its line, its key and what is allowed.
+    """Check FILE, and what the environment adds to it: each error with its line, its key and what is allowed.
 
-    A value that is allowed but makes no sense is a warning. Exit code 0 if it is valid, else 2; with
+    What is allowed but can hardly be meant is a warning. Exit code 0 where it is good, 2 where it is not; with
     --probe, 1 where a server can't be reached.
     """
     try:
