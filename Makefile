@@ -135,7 +135,7 @@ lock:  ## Remake requirements/*.txt from pyproject.toml (needs uv; UPGRADE=--upg
 	  awk '/^[^ #]/ {never = /sys_platform == .never. \\$$/} !never' $$file >$$file.new && mv $$file.new $$file; \
 	done
 
-# In a copy. The pins are what they are, their hashes are had anew: a registry that has other files for a version shows here.
+# In a copy. The pins are what they are, their hashes are computed again: a registry that has other files for a version shows here.
 lock-diff:  ## What `make lock` would change, to be read before it does (UPGRADE=--upgrade: with the newest versions)
 	@rm -rf build/lock && mkdir -p build/lock
 	@cp -r Makefile pyproject.toml README.md LICENSE src requirements build/lock

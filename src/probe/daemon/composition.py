@@ -1,4 +1,4 @@
-"""Everything that a daemon is made of besides its schedule, put together from the configuration."""
+"""All parts of a daemon except its schedule, created from the configuration."""
 
 import sys
 import time
@@ -54,7 +54,7 @@ class StartError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What lives as long as the daemon."""
+    """The parts that live as long as the daemon."""
 
     log: Logger
     lines: QueuedLines
@@ -72,7 +72,7 @@ class Parts:
     past: Callable[[str, str], Sequence[RunRecord]]
 
     def close(self, lines_s: float) -> None:
-        """Give back what is not the dispatch's, once that has drained; the log has `lines_s` to be written."""
+        """Release what is not the dispatch's, once that has drained; the log has `lines_s` to be written."""
         self.http.close()
         self.rebuild.join(lines_s)
         self.lines.close(lines_s)
@@ -101,7 +101,7 @@ def build(config: Config) -> Parts:
         log.error("sink failed", sink=sink, error=what)
 
     def on_repeat(sink: str, _what: str) -> None:
-        """It has been logged, and goes on."""
+        """The error has been logged, and the daemon continues."""
         metrics.daemon.count_sink_error(sink)
 
     held = _hold(config, on_error)
@@ -158,7 +158,7 @@ def build(config: Config) -> Parts:
 
 
 def expect(metrics: Metrics, config: Config) -> None:
-    """Create every series of a configuration that has taken over."""
+    """Create every series of a configuration that was accepted."""
     metrics.daemon.set_config_loaded(time.time())
     for entry in entries(config):
         pair = entry.target.name, entry.scenario.name
@@ -171,7 +171,7 @@ def _hold(config: Config, on_error: OnError) -> TextIO | None:
     try:
         return state_lock.hold(state_dir(config))
     except OSError as error:
-        # Who may not use the directory is told by the history.
+        # The history reports a directory that may not be used.
         if error.errno in OF_THE_DISK:
             on_error(HISTORY, f"{state_dir(config)}: {error.strerror}; a second daemon here would go unnoticed")
         return None
@@ -183,7 +183,7 @@ def _restored(history: History, metrics: Metrics, config: Config, on_error: OnEr
         metrics.daemon.set_history(*history.size())
         return _restore(metrics, config, on_error)
     except HistoryError as error:
-        on_error(HISTORY, f"the gauges of the last runs begin anew: {error}")
+        on_error(HISTORY, f"the gauges of the last runs start again: {error}")
         return {}
 
 

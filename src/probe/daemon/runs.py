@@ -1,4 +1,4 @@
-"""Does the runs that the schedule asks for, and hands their records to the dispatch."""
+"""Executes the runs of the schedule, and passes their records to the dispatch."""
 
 import asyncio
 from collections import deque
@@ -64,7 +64,7 @@ class Runs:
         try:
             done = await attempt(entry, self.config, self._stop)
         except Exception as error:  # noqa: BLE001 - no mistake of ours may end an attempt without a record
-            self._log.exception("an attempt failed by a mistake of the probe", target=entry.target.name)
+            self._log.exception("an attempt failed because of a bug in the probe", target=entry.target.name)
             done = broken(entry, error)
         if done is None:
             return
@@ -84,7 +84,7 @@ class Runs:
             self._metrics.daemon.count_missed(entry.target.name, entry.scenario.name)
 
     def stepped(self, seconds: float) -> None:
-        self._log.warning("the wall clock was set; intervals go on unchanged", seconds=round(seconds, 3))
+        self._log.warning("the wall clock was set; intervals are unchanged", seconds=round(seconds, 3))
 
     def summary(self, next_due: datetime | None) -> str:
         """The last run and the next, in one line."""
@@ -96,9 +96,11 @@ class Runs:
         if unknown:
             self._metrics.daemon.count_unknown_users(target)
         if unknown and not self._silent.get(target):
-            self._log.warning("a server does not say who uses it", target=target, courtesy=self.config.courtesy.unknown)
+            self._log.warning(
+                "a server does not report who uses it", target=target, courtesy=self.config.courtesy.unknown
+            )
         elif self._silent.get(target) and not unknown:
-            self._log.info("every server says who uses it again", target=target)
+            self._log.info("every server reports its users again", target=target)
         self._silent[target] = unknown
 
     async def _compared(self, record: RunRecord) -> RunRecord:

@@ -1,4 +1,4 @@
-"""Judging what was heard: each segment measured, and the first one that is no speech."""
+"""Judges the audio: measures each segment, and finds the first one that is not speech."""
 
 import asyncio
 from collections.abc import Iterator, Sequence
@@ -23,7 +23,7 @@ _AUDIO_FAULTS = {
 
 
 async def finished(turn: TurnInProgress, audible_dbfs: float) -> Turn:
-    """A turn as the record has it, its audio measured."""
+    """The record of a turn, with its audio measured."""
     heard = turn.tts.heard
     spoken = {segment.chunk_num: segment for segment in heard.all}
     chunks = []
@@ -45,7 +45,7 @@ async def finished(turn: TurnInProgress, audible_dbfs: float) -> Turn:
 
 
 def audio_failure(turns: Sequence[Turn], complaints: Sequence[str], target: Target) -> Failure | None:
-    """The first segment that is not speech: complete, and still no answer.
+    """The first segment that is complete, but not speech.
 
     `complaints` is what went wrong in each turn while the server went on.
     """

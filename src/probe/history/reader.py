@@ -1,4 +1,4 @@
-"""Reading the history, beside the daemon that writes it."""
+"""Reading the history while the daemon writes it."""
 
 import sqlite3
 from collections.abc import Iterator

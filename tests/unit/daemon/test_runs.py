@@ -75,7 +75,7 @@ async def test_no_mistake_of_ours_ends_an_attempt_without_a_record(
     assert kept.failure.detail == f"{error.__name__} outside of the run"
     page = metrics.render("text/plain")[0].decode()
     assert 'voice_probe_runs_total{outcome="failed",scenario="default",target="local"} 1.0' in page
-    assert "an attempt failed by a mistake of the probe" in log.getvalue()
+    assert "an attempt failed because of a bug in the probe" in log.getvalue()
 
 
 @pytest.mark.parametrize("trouble", [HistoryError("locked"), OSError("full"), RuntimeError("ours")])

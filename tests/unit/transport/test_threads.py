@@ -42,7 +42,7 @@ def lookups() -> list[threading.Thread]:
 
 
 def test_work_that_hangs_takes_one_thread_however_often_it_is_asked_for_and_does_not_hold_up_the_end() -> None:
-    """Far more of it than the loop has threads; and what comes of it when all is over disturbs nobody."""
+    """Far more of it than the loop has threads; and their late results have no effect."""
     before = set(lookups())
     with hanging() as hangs:
 

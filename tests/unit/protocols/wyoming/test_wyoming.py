@@ -1,4 +1,4 @@
-"""A turn with a Wyoming server: what is asked, what comes of what it answers, and what it says of itself."""
+"""A turn with a Wyoming server: the requests, the events of the answers, and its questions."""
 
 import json
 from collections.abc import Callable, Iterable, Mapping
@@ -70,7 +70,7 @@ def asked(talk: WyomingConversation, text: str = TEXT) -> tuple[list[Step], list
 
 
 def heard(talk: WyomingConversation, pieces: Iterable[bytes]) -> list[Step]:
-    """What comes of it, without what nobody needs, up to what ends the run."""
+    """The resulting events, without `Unknown`, up to the one that ends the run."""
     found: list[Step] = []
     for piece in pieces:
         found += [each for each in talk.received(Raw(piece), 2) if not isinstance(each, Unknown)]
