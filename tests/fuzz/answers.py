@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 import atheris
 
 with atheris.instrument_imports(include=["probe", "h11"]):
-    from probe.protocols.base import Audio, Conversation, Malformed, Question, Refused, Step, Terms, Unknown
+    from probe.protocols.base import Audio, Conversation, Drop, Malformed, Question, Refused, Step, Terms, Unknown
     from probe.protocols.ollama.conversation import OllamaConversation
     from probe.protocols.openai_chat.conversation import ChatConversation
     from probe.protocols.openai_speech.conversation import SpeechConversation
@@ -116,7 +116,8 @@ def said(talk: Conversation, frames: Iterable[Incoming]) -> list[Step]:
                 found[-1] = Audio(last.pcm + step.pcm)
             elif not isinstance(step, Unknown):
                 found.append(step)
-            if isinstance(step, Refused | Malformed):
+            # Of a connection that was dropped nothing more is read.
+            if isinstance(step, Refused | Malformed | Drop):
                 return found
         if isinstance(frame, Ended):
             break

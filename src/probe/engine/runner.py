@@ -2,7 +2,7 @@
 
 import asyncio
 import traceback
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine
 from pathlib import PurePath
 from typing import Any
 
@@ -19,7 +19,9 @@ from probe.protocols.base import Terms
 from probe.protocols.choice import Protocols
 from probe.record import INTERRUPTED, Plan, RunRecord, Turn
 from probe.tolerance import PUBLISHED_MS
+from probe.transport import share
 from probe.transport.connector import Connector
+from probe.transport.share import Slices
 
 
 def ignore(_event: Event) -> None:
@@ -73,7 +75,7 @@ async def run(
     found = [
         f"turn {turn.turn_num}, {doubt}"
         for progress, turn in zip(dialogue.turns, turns, strict=True)
-        for doubt in _doubts(progress, turn, earliest, max_error_ms)
+        for doubt in await share.in_slices(_doubts(progress, turn, earliest, max_error_ms))
     ]
     found += judge.audio_doubts(turns, plan.target.audible_dbfs)
     connects, said = tuple(dialogue.session.connects), tuple(dialogue.session.quotes.all)
@@ -85,14 +87,13 @@ async def run(
     )
 
 
-def _doubts(progress: TurnInProgress, turn: Turn, earliest: Earliest, limit_ms: float) -> Iterator[str]:
-    yield from doubts.of_audio(progress.tts.heard)
-    yield from doubts.of_order(turn)
+def _doubts(progress: TurnInProgress, turn: Turn, earliest: Earliest, limit_ms: float) -> Slices[list[str]]:
+    of_audio = yield from doubts.of_audio(progress.tts.heard)
     of_times = (
-        uncertainty.of_arrivals(turn, earliest, limit_ms),
+        (yield from uncertainty.of_arrivals(turn, earliest, limit_ms)),
         uncertainty.of_stall(turn, progress.llm.stall_least, progress.llm.stall_most, limit_ms),
     )
-    yield from (each for each in of_times if each is not None)
+    return [*of_audio, *doubts.of_order(turn), *(each for each in of_times if each is not None)]
 
 
 def _dialogue(

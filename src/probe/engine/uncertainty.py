@@ -10,6 +10,7 @@ from typing import Any
 from probe.measures import ChunkMeasures, TurnMeasures, measure_turn, runs_freely
 from probe.record import Chunk, Role, Turn
 from probe.timestamps import milliseconds
+from probe.transport.share import Slices
 
 # So many reads are looked at, those first of which least is known; each costs as much as measuring the turn.
 _MOST_READS = 16
@@ -23,15 +24,19 @@ _CHUNK_MS = tuple(each.name for each in fields(ChunkMeasures) if each.name.endsw
 _TURN_MS = tuple(each.name for each in fields(TurnMeasures) if each.name.endswith("_ms"))
 
 
-def of_arrivals(turn: Turn, earliest: Earliest, limit_ms: float) -> str | None:
+def of_arrivals(turn: Turn, earliest: Earliest, limit_ms: float) -> Slices[str | None]:
     """The figure that is most uncertain, as a sentence; None where all are within the limit."""
     used = _used(turn)
     wide = {role: {at: since for at, since in each.items() if at in used} for role, each in earliest.items()}
     if not any(wide.values()):
         return None
+    yield
     measured = measure_turn(turn)
-    errors = (each for shifted in _variants(turn, wide) for each in _differences(measured, measure_turn(shifted)))
-    error, name = max(errors, default=(0.0, ""))
+    yield
+    error, name = 0.0, ""
+    for shifted in _variants(turn, wide):
+        yield
+        error, name = max((error, name), *_differences(measured, measure_turn(shifted)))
     return _sentence(name, error, limit_ms) if error > limit_ms else None
 
 

@@ -8,7 +8,7 @@ from fakes import FakeNetwork, frames, newer_tts, tone
 from free_running import answering, protocols, speaking, words
 from runs import PLAN
 
-from probe.engine import llm_side, runner
+from probe.engine import llm_side, runner, tts_side
 from probe.engine.llm_side import MAX_CHUNKS
 from probe.measures import measure_run, outcome, summarise
 from probe.record import Pause, RunRecord
@@ -56,6 +56,7 @@ def test_a_token_may_hold_more_sentences_than_functions_may_be_nested(
     virtual: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(llm_side, "MAX_CHUNKS", 1500)
+    monkeypatch.setattr(tts_side, "MAX_AUDIO_BYTES", 20 * 2**20)
     record = go(virtual, 0.2, {"answer": "Go on. " * 1200}, texts=1200, ttfb=0.01)
     assert len(record.turns[0].chunks) == 1201, "and the space behind the last one"
 

@@ -4,14 +4,20 @@ from dataclasses import replace
 
 import pytest
 from runs import MS, START, chunk, free_running, record
+from slices import whole
 
+from probe.engine import uncertainty
 from probe.engine.doubts import of_order
-from probe.engine.uncertainty import of_arrivals, of_stall
+from probe.engine.uncertainty import Earliest, of_stall
 from probe.record import Role, Turn
 from probe.tolerance import PUBLISHED_MS
 
 TURN = record().turns[0]
 FIRST, SECOND = TURN.chunks[:2]
+
+
+def of_arrivals(turn: Turn, earliest: Earliest, limit_ms: float) -> str | None:
+    return whole(uncertainty.of_arrivals(turn, earliest, limit_ms))
 
 
 def doubt(role: Role, at: int | None, earlier_ms: float, turn: Turn = TURN) -> str | None:
