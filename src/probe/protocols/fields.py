@@ -9,7 +9,8 @@ from probe import text
 from probe.protocols.base import Malformed
 
 _SHOWN = 80
-_LINE = 300
+# Of a line so many characters are kept; of these so many are looked at, as a server may send a million.
+_LINE, _READ = 300, 4096
 MOST = 2**31
 # What stands between values or begins one. Nothing interrupts the parser, and so many take it some 6 ms; the longest
 # documents that servers have, lists of models and voices, have 10,000.
@@ -62,7 +63,7 @@ def shown(data: bytes) -> str:
 
 def one_line(line: str) -> str:
     """What a server says to a person: one printable line, and no longer than anyone reads."""
-    return text.cut(text.one_line(line), _LINE)
+    return text.cut(text.one_line(line[:_READ]), _LINE)
 
 
 def complaint(value: Any, frame: bytes) -> str:

@@ -15,6 +15,8 @@ from probe.transport.framing.base import Binary, Body, Incoming, Raw, Text
 # Whoever delivers is asked to wait where so many frames, or so many bytes, have not been taken yet. No run that goes as
 # it should comes near: what waits here is what a server floods with.
 FULL_FRAMES, FULL_BYTES = 1000, 2**20
+# What may take as long as a whole share to read.
+HEAVY_BYTES = 2**14
 
 
 class Arrival(Struct, frozen=True, gc=False):
@@ -53,7 +55,7 @@ class Inbox:
         What has arrived is always returned before the time is looked at: a late wake-up of ours never makes a frame
         that came in time look late.
         """
-        if time.monotonic() > self._free_until:
+        if self._bytes > HEAVY_BYTES or time.monotonic() > self._free_until:
             await self._share()
         while not self._queue:
             left = (until - self.clock.now()) / NS_PER_S

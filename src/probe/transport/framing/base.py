@@ -14,6 +14,8 @@ from probe import text
 
 # Of a peer's own words so many characters are kept.
 MAX_SAID = 300
+# Of these so many are looked at: a peer may send a million.
+_READ = 4096
 
 
 class Text(Struct, frozen=True, gc=False):
@@ -86,7 +88,7 @@ Outgoing = Text | Binary | Request | Raw
 
 def printable(words: str) -> str:
     """A peer's own words, for a person: one printable line, and no longer than anyone reads."""
-    return text.cut(text.one_line(words), MAX_SAID)
+    return text.cut(text.one_line(words[:_READ]), MAX_SAID)
 
 
 class FramingError(Exception):
