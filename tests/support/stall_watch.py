@@ -11,6 +11,7 @@ import json
 import threading
 import time
 from asyncio.base_events import BaseEventLoop
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -51,7 +52,6 @@ def watch(report: str) -> None:
     run_turn: Any = BaseEventLoop._run_once  # type: ignore[attr-defined]
     run_callback = asyncio.Handle._run
     longest_of_turn: tuple[str, float] = "", 0.0
-    collecting = 0.0
 
     def note(kind: str, ms: float, what: str) -> None:
         if ms > most[kind]:
@@ -82,13 +82,19 @@ def watch(report: str) -> None:
         if ms > most["callback"]:
             note("callback", ms, repr(handle))
 
-    def collection(phase: str, info: dict[str, int]) -> None:
-        nonlocal collecting
-        if phase == "start":
-            collecting = time.thread_time()
-        else:
-            note("collection", 1000 * (time.thread_time() - collecting), f"generation {info['generation']}")
-
     BaseEventLoop._run_once = turn  # type: ignore[attr-defined]
     asyncio.Handle._run = callback  # type: ignore[method-assign,assignment]
+    _watch_collections(note)
+
+
+def _watch_collections(note: Callable[[str, float, str], None]) -> None:
+    began = 0.0
+
+    def collection(phase: str, info: dict[str, int]) -> None:
+        nonlocal began
+        if phase == "start":
+            began = time.thread_time()
+        else:
+            note("collection", 1000 * (time.thread_time() - began), f"generation {info['generation']}")
+
     gc.callbacks.append(collection)

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 from fault_matrix import page
+from fault_matrix.elsewhere import ELSEWHERE
 from msgspec import NODEFAULT, Struct, structs
 
 import golden
@@ -173,6 +174,12 @@ def test_a_page_of_a_protocol_names_each_of_its_options_with_its_default() -> No
             default = each.default_factory() if each.default is NODEFAULT else each.default
             shown = "not sent" if default is None else f"{default}"
             assert re.search(rf"^\| `{each.name}` \| `?{re.escape(shown)}`? \|", text, re.MULTILINE), each.name
+
+
+def test_what_is_played_elsewhere_is_there() -> None:
+    for each in ELSEWHERE:
+        path, _, name = each.test.partition("::")
+        assert f"def {name}(" in (ROOT / "tests" / path).read_text("utf-8"), each.test
 
 
 def test_the_bounds_in_the_page_on_security_are_those_of_the_code() -> None:
