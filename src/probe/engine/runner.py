@@ -71,12 +71,14 @@ async def run(
     if fault is not None:
         whole = dialogue.failure(await dialogue.diagnose(fault), ended)
         failure = judge.with_what_was_before(whole, unheard)
+    found: list[str] = []
     earliest = dialogue.session.stamps.vague()
-    found = [
-        f"turn {turn.turn_num}, {doubt}"
-        for progress, turn in zip(dialogue.turns, turns, strict=True)
-        for doubt in await share.in_slices(_doubts(progress, turn, earliest, max_error_ms))
-    ]
+    known = []
+    for progress, turn in zip(dialogue.turns, turns, strict=True):
+        sure, doubted = await share.in_slices(_judged(progress, turn, earliest, max_error_ms))
+        known.append(sure)
+        found += [f"turn {turn.turn_num}, {each}" for each in doubted]
+    turns = tuple(known)
     found += judge.audio_doubts(turns, plan.target.audible_dbfs)
     connects, said = tuple(dialogue.session.connects), tuple(dialogue.session.quotes.all)
     unstamped = dialogue.session.stamps.unstamped()
@@ -87,13 +89,16 @@ async def run(
     )
 
 
-def _doubts(progress: TurnInProgress, turn: Turn, earliest: Earliest, limit_ms: float) -> Slices[list[str]]:
+def _judged(
+    progress: TurnInProgress, turn: Turn, earliest: Earliest, limit_ms: float
+) -> Slices[tuple[Turn, list[str]]]:
+    """The turn without the figures that nobody can know, and what speaks against the others."""
     of_audio = yield from doubts.of_audio(progress.tts.heard)
-    of_times = (
-        (yield from uncertainty.of_arrivals(turn, earliest, limit_ms)),
-        uncertainty.of_stall(turn, progress.llm.stall_least, progress.llm.stall_most, limit_ms),
-    )
-    return [*of_audio, *doubts.of_order(turn), *(each for each in of_times if each is not None)]
+    errors_ms = yield from uncertainty.errors_ms(turn, earliest, limit_ms)
+    errors_ms |= uncertainty.stall_error_ms(turn, progress.llm.stall_least, progress.llm.stall_most, limit_ms)
+    of_times = uncertainty.doubt(errors_ms, limit_ms)
+    known = uncertainty.without_unknown(turn, errors_ms)
+    return known, [*of_audio, *doubts.of_order(turn), *(() if of_times is None else (of_times,))]
 
 
 def _dialogue(
