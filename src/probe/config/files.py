@@ -22,7 +22,10 @@ def read_small(path: Path) -> bytes:
             raise OSError(errno.EISDIR, os.strerror(errno.EISDIR))
         if not (stat.S_ISREG(mode) or stat.S_ISFIFO(mode)):
             raise OSError(errno.EINVAL, "neither a file nor a pipe")
-        return _all_of(opened)
+        found = _all_of(opened)
+        if not found and stat.S_ISFIFO(mode):
+            raise OSError(errno.ENODATA, "nothing came of this pipe")
+        return found
     finally:
         os.close(opened)
 

@@ -18,12 +18,13 @@ def test_a_file_and_a_pipe_are_read_whole(tmp_path: Path) -> None:
     os.close(reads)
 
 
-def test_a_pipe_that_nobody_writes_to_is_empty_and_one_that_nobody_ends_is_given_up(
+def test_a_pipe_that_nobody_writes_to_is_no_configuration_nor_is_one_that_nobody_ends(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(files, "PATIENCE_S", 0.01)
     os.mkfifo(tmp_path / "fifo")
-    assert files.read_small(tmp_path / "fifo") == b""
+    with pytest.raises(OSError, match="nothing came of this pipe"):
+        files.read_small(tmp_path / "fifo")
     keep = os.open(tmp_path / "fifo", os.O_RDWR)
     with pytest.raises(OSError, match="nothing came of this pipe"):
         files.read_small(tmp_path / "fifo")
