@@ -14,6 +14,7 @@ import argparse
 import importlib.util
 import itertools
 import random
+import signal
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -161,6 +162,8 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--only", choices=CODECS, action="append", help="one of these, as often as wanted")
     arguments = parser.parse_args()
+    # Also where it was started in the background, by a shell that has it ignored.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     print("| what is read | mutated | per second of CPU | slowest |\n|---|---|---|---|", flush=True)
     made = codecs()
     found = [run(name, *made[name], arguments.frames, arguments.seed) for name in arguments.only or CODECS]

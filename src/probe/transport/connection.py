@@ -249,7 +249,7 @@ class Connection(asyncio.Protocol):
         if not self._opened.done():
             closed = ended.how == "closed"
             failure = ConnectionResetError(ended.detail) if closed else FramingError(ended.detail, ended.said)
-            self._opened.set_exception(failure)
+            self._fail_to_open(failure)
         elif self._over is None:
             self._moments.put(ended)
             self._moments.read_over()
@@ -266,9 +266,14 @@ class Connection(asyncio.Protocol):
         if not self._opened.done():
             if self._framing.refusal is not None:
                 self._over = "by a refusal"
-                self._opened.set_exception(HandshakeRefusedError(self._framing.refusal))
+                self._fail_to_open(HandshakeRefusedError(self._framing.refusal))
             elif self._framing.ready:
                 self._opened.set_result(None)
+
+    def _fail_to_open(self, why: Exception) -> None:
+        self._opened.set_exception(why)
+        # Whoever opened it may have given up meanwhile: then nobody wants to know.
+        self._opened.exception()
 
     def _flooded(self) -> str | None:
         """What there was more of than anyone would read, if there was."""
