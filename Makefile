@@ -31,6 +31,8 @@ test-integration: $(VENV)/.dev  ## Tests against loopback servers and real engin
 test-long: $(VENV)/.dev $(SERVERS)/.installed  ## Soak and fault tests that take minutes, and those against servers of others
 	@echo '== servers of others'
 	@$(BIN)/pytest -m servers tests/integration
+	@echo '== unit tests of properties, with more examples'
+	@$(BIN)/pytest --numprocesses auto --maxprocesses 4 --timeout 600 -m hypothesis --hypothesis-profile thorough tests/unit
 	@echo '== long tests'
 ifeq ($(LONG_TESTS),)
 	@echo 'tests/long holds none'

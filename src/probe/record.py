@@ -5,7 +5,7 @@ exact, and a step of the wall clock during a run moves none of them. What did no
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Self
 
@@ -252,6 +252,16 @@ class Turn:
     server_times: Mapping[str, float] = field(default_factory=dict)
     # As of a chunk.
     unknown: tuple[str, ...] = ()
+
+    def spoken(self) -> Iterator[tuple[Chunk, str]]:
+        """The chunks that were to be heard, each with its text and the one before it that was kept for it."""
+        kept = ""
+        for chunk in self.chunks:
+            if chunk.segment_end == "merged":
+                kept += chunk.text
+            else:
+                yield chunk, kept + chunk.text
+                kept = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 import sys
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from http import HTTPStatus
@@ -28,8 +29,9 @@ from probe.history.reader import reading
 from probe.history.writer import History, Pruned, Retention
 from probe.metrics.observations import SERIES
 from probe.metrics.registry import Metrics
+from probe.pace import KEPT
 from probe.protocols.registry import answering
-from probe.record import ServerIdentity
+from probe.record import RunRecord, ServerIdentity
 from probe.report.audio_archive import AudioArchive
 from probe.report.log_lines import RUN, LogSink
 from probe.report.run_line import run_line
@@ -66,6 +68,8 @@ class Parts:
     rebuild: Rebuild
     # What each target's servers said of themselves last, as far as the history knows.
     served: dict[str, ServerIdentity]
+    # The last runs of a series that the history has, the oldest first. Raises HistoryError.
+    past: Callable[[str, str], Sequence[RunRecord]]
 
     def close(self, lines_s: float) -> None:
         """Give back what is not the dispatch's, once that has drained; the log has `lines_s` to be written."""
@@ -149,7 +153,8 @@ def build(config: Config) -> Parts:
     dispatch = Dispatch(watched, sinks, on_error=on_error, queue_size=QUEUED_RUNS)
     expect(metrics, config)
     served = _restored(history, metrics, config, on_error) if history.is_open else {}
-    return Parts(log, lines, held, health, metrics, dispatch, http, rebuild, served)
+    past = partial(_past, state_dir(config))
+    return Parts(log, lines, held, health, metrics, dispatch, http, rebuild, served, past)
 
 
 def expect(metrics: Metrics, config: Config) -> None:
@@ -196,6 +201,11 @@ def _restore(metrics: Metrics, config: Config, on_error: OnError) -> dict[str, S
         if unreadable := history.unreadable:
             on_error(HISTORY, f"{len(unreadable)} of the last runs can't be read: {', '.join(unreadable)}")
     return served
+
+
+def _past(folder: Path, target: str, scenario: str) -> Sequence[RunRecord]:
+    with reading(folder) as history:
+        return history.recent(target, scenario, KEPT)
 
 
 def _pairs(config: Config) -> list[tuple[str, str]]:

@@ -60,7 +60,9 @@ class _Daemon:
         self._parts = parts
         self._log = parts.log
         self._stop = asyncio.Event()
-        self._runs = Runs(config, parts.dispatch, parts.metrics, parts.health, parts.log, self._stop, parts.served)
+        self._runs = Runs(
+            config, parts.dispatch, parts.metrics, parts.health, parts.log, self._stop, parts.served, parts.past
+        )
         self._schedule = Schedule(self._runs)
 
     async def run(self) -> None:

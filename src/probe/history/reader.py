@@ -84,6 +84,10 @@ class HistoryReader:
                 (number, record) for number, record in self._decoded(salvage.rows(self._db, given, None)) if record
             )
 
+    def recent(self, target: str, scenario: str, limit: int) -> list[RunRecord]:
+        """The last runs of a series, the oldest first. Unreadable ones are left out."""
+        return [record for _, record in self.newer(self.before(target, scenario, limit), target, scenario)]
+
     def last(self) -> RunRecord:
         """The run that was kept last, of those on sound pages. Raises UnknownRunError and UnreadableRunError."""
         with explained(self.path):

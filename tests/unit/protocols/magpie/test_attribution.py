@@ -568,7 +568,7 @@ def settle(segments: Guessed) -> None:
     pytest.fail("waits without end")
 
 
-@settings(max_examples=400)
+@settings(max_examples=4 * settings().max_examples)
 @given(events, st.booleans(), st.one_of(st.none(), st.integers(0, 5)), st.booleans())
 def test_every_byte_is_somebodys_whatever_happens(
     script: list[tuple[str, float, int, str]], markers: bool, generated: int | None, finished: bool
