@@ -33,7 +33,7 @@ ELSEWHERE = tuple(
         ("more idle HTTP clients than there are descriptors", "one complaint, and runs go on",
          "integration/daemon/test_http_server.py::test_a_flood_of_idle_clients_takes_no_more_descriptors_than_it_may"),
         ("64 KiB of the worst texts for every function that sees foreign ones", "time that grows as the text does",
-         "unit/test_growth.py::test_time_grows_as_the_text_does"),
+         "long/test_growth.py::test_time_grows_as_the_text_does"),
         # Nothing blocks the loop or the end.
         ("standard output that nobody reads, then SIGTERM and SIGHUP", "all goes on; lost lines are counted",
          "integration/daemon/test_signals_and_log.py::test_standard_output_that_nobody_reads_holds_up_neither_a_run_nor_a_reload_nor_the_end"),
