@@ -144,9 +144,7 @@ lock-diff:  ## What `make lock` would change, to be read before it does (UPGRADE
 	@if diff -ru requirements build/lock/requirements; then echo 'nothing would change'; fi
 
 audit: $(AUDIT)/.installed  ## Known vulnerabilities of what is locked (needs PyPI's or OSV's database: ARGS='-s osv'; not in CI)
-	@for file in $(AUDITED); do \
-	  echo "== $$file"; $(AUDIT)/bin/pip-audit --strict --require-hashes --disable-pip $(ARGS) -r $$file || exit 1; \
-	done
+	@$(AUDIT)/bin/python requirements/audit.py $(AUDIT)/bin/pip-audit $(AUDITED) $(ARGS)
 
 clean:  ## Remove the venv, caches and build output
 	rm -rf $(VENV) $(SERVERS) $(AUDIT) build dist demo-output .mypy_cache .pytest_cache .ruff_cache .hypothesis

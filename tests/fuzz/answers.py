@@ -4,12 +4,12 @@ make fuzz
 """
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 import atheris
 
 with atheris.instrument_imports(include=["probe", "h11"]):
-    from probe.protocols.base import Audio, Conversation, Malformed, Question, Refused, Step, Terms, Unknown
+    from probe.protocols.base import Audio, Conversation, Drop, Malformed, Question, Refused, Step, Terms, Unknown
     from probe.protocols.ollama.conversation import OllamaConversation
     from probe.protocols.openai_chat.conversation import ChatConversation
     from probe.protocols.openai_speech.conversation import SpeechConversation
@@ -21,6 +21,8 @@ with atheris.instrument_imports(include=["probe", "h11"]):
 URL = "http://h/v1"
 QUESTION = Question(1, ({"role": "user", "content": "Hi."},), Pause(10), 0.7)
 NEWER = 16
+# Below this there are no bytes of a server.
+SHORTEST = 3
 TYPES = ("text/event-stream", "application/json", "audio/pcm", "audio/wav", "", "text/html", "audio/mpeg", "audio/L16")
 OLLAMA_TYPES = ("application/x-ndjson", *TYPES[1:])
 STATUSES = (200, 206, 307, 401, 404, 422, 429, 503)
@@ -32,22 +34,30 @@ def one_answer(data: bytes) -> None:
 
     With bit 4 of the second it is Ollama's instead of a chat server's, and Wyoming's instead of a speech server's.
     """
-    if len(data) < 3:
+    if len(data) < SHORTEST:
         return
-    (choice, size), rest = data[:2], data[2:]
-    whole, pieces = [rest], [rest[at : at + 1 + size % 16] for at in range(0, len(rest), 1 + size % 16)]
-    results = []
-    for cut in (whole, pieces):
-        if choice & 2 and size & NEWER:
-            results.append(said(over_tcp(streamed=bool(choice & 4)), [*map(Raw, cut), GONE]))
-            continue
-        frames = framed(cut) if choice & 1 else below(choice, size, cut)
-        results.append(
-            said(spoken() if choice & 2 else written(OllamaConversation if size & NEWER else ChatConversation), frames)
-        )
-    check(results[0], len(rest))
-    if results[0] != results[1]:
-        raise AssertionError(f"{results[0]} in one piece, {results[1]} in many")
+    (_, size), rest = data[:2], data[2:]
+    whole = one_whole_answer(data)
+    pieces = _heard(data, [rest[at : at + 1 + size % 16] for at in range(0, len(rest), 1 + size % 16)])
+    if whole != pieces:
+        raise AssertionError(f"{whole} in one piece, {pieces} in many")
+
+
+def one_whole_answer(data: bytes) -> list[Step]:
+    """The same bytes, in one piece: what is said."""
+    if len(data) < SHORTEST:
+        return []
+    found = _heard(data, [data[2:]])
+    check(found, len(data) - 2)
+    return found
+
+
+def _heard(data: bytes, pieces: Sequence[bytes]) -> list[Step]:
+    choice, size = data[:2]
+    if choice & 2 and size & NEWER:
+        return said(over_tcp(streamed=bool(choice & 4)), [*map(Raw, pieces), GONE])
+    frames = framed(pieces) if choice & 1 else below(choice, size, pieces)
+    return said(spoken() if choice & 2 else written(OllamaConversation if size & NEWER else ChatConversation), frames)
 
 
 def framed(pieces: Iterable[bytes]) -> Iterator[Incoming]:
@@ -106,7 +116,8 @@ def said(talk: Conversation, frames: Iterable[Incoming]) -> list[Step]:
                 found[-1] = Audio(last.pcm + step.pcm)
             elif not isinstance(step, Unknown):
                 found.append(step)
-            if isinstance(step, Refused | Malformed):
+            # Of a connection that was dropped nothing more is read.
+            if isinstance(step, Refused | Malformed | Drop):
                 return found
         if isinstance(frame, Ended):
             break

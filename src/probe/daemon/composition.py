@@ -8,7 +8,6 @@ from functools import partial
 from http import HTTPStatus
 from importlib.metadata import version
 from pathlib import Path
-from typing import TextIO
 
 from probe.config import Config, OtlpConfig
 from probe.daemon import state_lock
@@ -23,6 +22,7 @@ from probe.daemon.log_queue import QueuedLines
 from probe.daemon.plans import entries, state_dir
 from probe.daemon.rebuild import Rebuild
 from probe.daemon.runbook import runbook
+from probe.daemon.state_lock import Held
 from probe.drift import Monitor
 from probe.history.file import OF_THE_DISK, HistoryError
 from probe.history.reader import reading
@@ -59,7 +59,7 @@ class Parts:
     log: Logger
     lines: QueuedLines
     # What says that this state directory is taken; None where the disk has no room for it.
-    held: TextIO | None
+    held: Held | None
     health: Health
     metrics: Metrics
     dispatch: Dispatch
@@ -167,7 +167,7 @@ def expect(metrics: Metrics, config: Config) -> None:
         metrics.daemon.set_objective(target.name, target.objective_ms / 1000, target.objective_measure)
 
 
-def _hold(config: Config, on_error: OnError) -> TextIO | None:
+def _hold(config: Config, on_error: OnError) -> Held | None:
     try:
         return state_lock.hold(state_dir(config))
     except OSError as error:

@@ -19,24 +19,24 @@ class Ready(Struct, frozen=True):
     """The TTS server is ready for text."""
 
 
-class Token(Struct, frozen=True):
+class Token(Struct, frozen=True, gc=False):
     """One piece of the answer as the server streams it, or of the reasoning before it, which nobody hears."""
 
     text: str
     kind: Literal["answer", "reasoning"] = "answer"
 
 
-class Reasoned(Struct, frozen=True):
+class Reasoned(Struct, frozen=True, gc=False):
     """What came as answer so far was reasoning: its end has come, and its start was none of the answer's."""
 
 
-class Answering(Struct, frozen=True):
+class Answering(Struct, frozen=True, gc=False):
     """Which model answers, as the server names it."""
 
     model: str
 
 
-class Refused(Struct, frozen=True):
+class Refused(Struct, frozen=True, gc=False):
     """The server says what went wrong. `busy`: all its slots are taken, by others. Where not `fatal`, it goes on.
 
     `message` is ours, and goes to every sink: status codes, sizes, nothing that a server wrote. `said` is the server's
@@ -81,7 +81,7 @@ class Loaded(Struct, frozen=True):
     """The server had to load its model for this answer: it was cold, whatever was known of it before."""
 
 
-class AudioFormat(Struct, frozen=True):
+class AudioFormat(Struct, frozen=True, gc=False):
     """How the audio from now on is made, as the server states it."""
 
     rate: int
@@ -89,13 +89,13 @@ class AudioFormat(Struct, frozen=True):
     channels: int = 1
 
 
-class Audio(Struct, frozen=True):
+class Audio(Struct, frozen=True, gc=False):
     """Samples as they came in."""
 
     pcm: bytes
 
 
-class SegmentEnd(Struct, frozen=True):
+class SegmentEnd(Struct, frozen=True, gc=False):
     """The TTS server has sent the last sample of one segment, which lasts so long if it says so."""
 
     audio_ms: float | None = None
@@ -119,14 +119,14 @@ class Transcript(Struct, frozen=True):
     text: str
 
 
-class Malformed(Struct, frozen=True):
+class Malformed(Struct, frozen=True, gc=False):
     """Not the protocol: what was wrong with the frame, in our words (`detail`); `said` is the start of the frame."""
 
     detail: str
     said: str = ""
 
 
-class Unknown(Struct, frozen=True):
+class Unknown(Struct, frozen=True, gc=False):
     """Well-formed, and nothing that a measurement needs."""
 
 

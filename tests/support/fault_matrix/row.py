@@ -86,6 +86,8 @@ class Row:
     tts_url: Url | None = None
     collector: Url | None = None
     sabotage: Sabotage | None = None
+    # Called with the state directory before the daemon is there.
+    before: Callable[[Path], None] | None = None
     limits: Mapping[str, float] = field(default_factory=dict)
     settings: str = ""
     target: str = ""

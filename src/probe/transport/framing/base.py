@@ -1,7 +1,8 @@
 """What a connection carries above bytes: the frames of every framing, and what a framing does. Pure; no I/O.
 
 The values here and in `protocols/base.py` are msgspec Structs: such a class takes 0.02 ms to create, a frozen dataclass
-0.5 ms, at each start of the probe, and there are dozens.
+0.5 ms, at each start of the probe, and there are dozens. What there may be thousands of is nothing that the garbage
+collector has to look at (`gc=False`): it holds no more than bytes, texts and numbers, or what holds only that.
 """
 
 from collections.abc import Iterable, Mapping
@@ -13,15 +14,17 @@ from probe import text
 
 # Of a peer's own words so many characters are kept.
 MAX_SAID = 300
+# Of these so many are looked at: a peer may send a million.
+_READ = 4096
 
 
-class Text(Struct, frozen=True):
+class Text(Struct, frozen=True, gc=False):
     """A whole WebSocket text message, its UTF-8 undecoded."""
 
     data: bytes
 
 
-class Binary(Struct, frozen=True):
+class Binary(Struct, frozen=True, gc=False):
     """A whole WebSocket binary message."""
 
     data: bytes
@@ -47,7 +50,7 @@ class Response(Struct, frozen=True):
     headers: Mapping[str, str]
 
 
-class Body(Struct, frozen=True):
+class Body(Struct, frozen=True, gc=False):
     """A piece of an HTTP response's body, as it came in.
 
     `begins`: the server began to write something here; what is not known to begin may be the rest of the piece before.
@@ -61,7 +64,7 @@ class BodyEnd(Struct, frozen=True):
     """The HTTP response is complete. Where it was cut short, `Ended` comes instead."""
 
 
-class Raw(Struct, frozen=True):
+class Raw(Struct, frozen=True, gc=False):
     """Bytes of a connection without any framing, as they came in or will be written."""
 
     data: bytes
@@ -85,7 +88,7 @@ Outgoing = Text | Binary | Request | Raw
 
 def printable(words: str) -> str:
     """A peer's own words, for a person: one printable line, and no longer than anyone reads."""
-    return text.cut(text.one_line(words), MAX_SAID)
+    return text.cut(text.one_line(words[:_READ]), MAX_SAID)
 
 
 class FramingError(Exception):
