@@ -89,7 +89,7 @@ ROWS = (
     _row("error-behind-chunk", "an error while the first chunk is spoken", "server_error",
          (*SPOKEN, Wait(0.05), chat.error("out of memory"), *chat.END), said="out of memory", reached="text",
          say="it reported an error", tts_url=serving(SPEECH, (Stall(),))),
-    _in_the_middle("no-finish", "the response ends, the answer does not", "closed", LastChunk(), say="had an end"),
+    _in_the_middle("no-finish", "the response ends, the answer does not", "closed", LastChunk(), say="end of its"),
     _in_the_middle("aborted", "finish_reason abort", "server_error", chat.finish("abort"), *chat.END, say="abort"),
     _row("reasoning-only", "reasoning, and no answer", "no_answer",
          (chat.HEAD, chat.role(), chat.reasoning("Let me think."), chat.finish("length"), *chat.END),
