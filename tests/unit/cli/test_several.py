@@ -115,4 +115,4 @@ def test_bad_usage_is_one_line(arguments: list[str], complaint: str) -> None:
 def test_a_single_run_says_that_it_is_no_measurement(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("probe.cli.live_run._execute", lambda plan, *_: replace(record(), plan=plan))
     assert "One run is not a measurement: --runs 20 gives p50 and p95." in probe("--runs", "1").stdout
-    assert "no measurement" not in probe("--json").output
+    assert "not a measurement" not in probe("--json").output
