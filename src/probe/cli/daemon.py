@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from probe import config
+from probe.cli.output import coloured
 from probe.cli.usage import UsageProblem
 from probe.daemon.composition import StartError
 from probe.daemon.service import Supervisor, serve
@@ -33,7 +34,7 @@ def daemon(path: Path) -> None:
         raise UsageProblem(str(error)) from error
     supervisor = Supervisor(Notifier(os.environ.get("NOTIFY_SOCKET")), _watchdog_s())
     try:
-        serve(path, settings, supervisor)
+        serve(path, settings, supervisor, coloured())
     except TakenError as error:
         raise UsageProblem(str(error)) from error
     except (StartError, HistoryError) as error:

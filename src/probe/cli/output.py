@@ -18,10 +18,10 @@ def say(line: str, *, err: bool = False) -> None:
 
     Whatever a server, a file or an error put into it, it does nothing to a terminal.
     """
-    click.echo(shown(line), err=err, color=_coloured())
+    click.echo(shown(line), err=err, color=coloured())
 
 
-def _coloured() -> bool | None:
+def coloured() -> bool | None:
     """Whether to send colours; None where a terminal gets them and nothing else does.
 
     As no-color.org and force-color.org have it: an empty value does not count, and a "no" outweighs a "yes".
