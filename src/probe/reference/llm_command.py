@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 import click
 
+from probe.reference import extras
 from probe.reference.llm_model import ModelError, check_model, default_model
 
 
@@ -131,7 +132,7 @@ def llm(host: str, port: int, **options: object) -> None:
     except ModuleNotFoundError as error:
         if error.name not in {"aiohttp", "xllamacpp"}:
             raise
-        raise SetupError(f"{error.name} is not installed: pip install 'voice-probe[reference]'") from error
+        raise SetupError(f"{error.name} is not installed; this installs it: `{extras.install('reference')}`") from error
 
 
 @contextmanager

@@ -135,5 +135,6 @@ def _serve(listener: "socket.socket", llama_url: str, engine: "Engine", voice: s
 
 def _announce(url: str) -> None:
     click.echo(f"listening on {url}", err=True)
-    click.echo(f"  probe run --llm-url {url} --tts-url {url}", err=True)
+    probe = click.get_current_context().find_root().obj or "probe"
+    click.echo(f"  {probe} run --llm-url {url} --tts-url {url}", err=True)
     click.echo(f"""  curl {url}/audio/speech -o hello.wav -d '{{"input": "Hello."}}'""", err=True)
