@@ -285,6 +285,8 @@ class ServerProtocol(Struct, Generic[C_co], frozen=True):
     in a configuration, the first protocol with a URL's scheme is meant. `users` reads how many hold the server's slots,
     None where an answer does not say, of the server and of each one behind it; `identity` what serves; `voices` which
     voices there are; `cold` whether the next request has to load a model first; `advice` what is wrong with its URL.
+    `silent_if_voice_unknown`: a text for a voice that is none of `voices` is answered with nothing, so that it is asked
+    for them before a run.
     """
 
     name: str
@@ -298,3 +300,4 @@ class ServerProtocol(Struct, Generic[C_co], frozen=True):
     voices: Callable[[ServerPlan], Inquiries[tuple[str, ...] | None]] = nothing
     cold: Callable[[ServerPlan], Inquiries[bool | None]] = nothing
     advice: Callable[[ServerPlan], Inquiries[str | None]] = nothing
+    silent_if_voice_unknown: bool = False

@@ -126,7 +126,7 @@ NEWER = (
     _harmless("two-streams-created", "stream_created twice", SPEECH, on_init=(tts.CREATED, tts.CREATED)),
     _row("no-audio", "a text gets no audio", "no_audio", (Stall(),)),
     _row("no-audio-of-second", "the second text gets no audio", "no_audio", SPEECH, (Stall(),), reached="segment"),
-    _row("unknown-voice", "the server does not have the voice", "unknown_voice", target='voice = "nobody"',
+    _row("unknown-voice", "the server does not have the voice", "unknown_voice", target='voice = "nobody"', reached="nothing",
          say="no voice 'nobody' among its", said="aria"),
     *(_stall(ms) for ms in (100, 149, 151, 400)),
     *(_unmarked_stall(ms) for ms in (100, 400)),

@@ -20,4 +20,5 @@ PROTOCOL = ServerProtocol(
     options=MagpieOptions,
     converse=MagpieConversation,
     voices=_voices,
+    silent_if_voice_unknown=True,
 )
