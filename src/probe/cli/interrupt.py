@@ -5,6 +5,7 @@ import atexit
 import os
 import signal
 import time
+from collections.abc import Callable
 from contextlib import suppress
 
 from probe.cli.exit_codes import INTERRUPTED_CODE
@@ -21,8 +22,12 @@ class Interrupt:
 
     MOMENT_S = 1.0
 
-    def __init__(self, stop: asyncio.Event, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(
+        self, stop: asyncio.Event, loop: asyncio.AbstractEventLoop, before: Callable[[], None] = lambda: None
+    ) -> None:
+        """`before` is called before anything is said."""
         self._stop = stop
+        self.before = before
         self._loop = loop
         self._first: float | None = None
         atexit.register(_ignore)
@@ -38,6 +43,7 @@ class Interrupt:
 
     def _end(self) -> None:
         self._stop.set()
+        self.before()
         say("Interrupted: giving back the server's slot. Once more to leave at once.", err=True)
 
 

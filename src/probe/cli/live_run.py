@@ -6,9 +6,8 @@ import json
 import os
 import signal
 import sys
-from contextlib import nullcontext
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import click
 
@@ -16,10 +15,11 @@ from probe.cli.exit_codes import EXIT_CODES, INTERRUPTED_CODE
 from probe.cli.interrupt import INTERRUPTS, Interrupt
 from probe.cli.options import plan_from_options
 from probe.cli.output import report_width, say
+from probe.cli.status_line import status_line
 from probe.daemon import questions
-from probe.engine.runner import ignore
 from probe.measurement import measure, prepare
 from probe.measures import TRUSTED, outcome
+from probe.progress import EventKind
 from probe.record import INTERRUPTED, Plan, RunRecord
 from probe.report import audio_file, document, terminal, timeline
 from probe.report.timeline_printer import Live
@@ -41,8 +41,9 @@ def planned(config_path: Path | None, wav: Path | None, **options: Any) -> tuple
 
 def printing_json(plan: Plan, tolerance: Tolerance, *, verbose: bool) -> RunRecord:
     render = functools.partial(timeline.lines, plan=plan, width=report_width())
-    timeline_on_stderr = Live(render, functools.partial(say, err=True))
-    record = _execute(plan, tolerance, timeline_on_stderr if verbose else None)
+    unseen: frozenset[EventKind] = frozenset() if verbose else frozenset(get_args(EventKind))
+    live = Live(render, functools.partial(say, err=True), unseen, status_line(plan))
+    record = _execute(plan, tolerance, live)
     # As bytes: JSON is UTF-8, whatever the terminal is. What does not show as itself is a JSON escape.
     text = escaped(json.dumps(document.document(record), ensure_ascii=False, indent=2))
     click.echo(text.encode("utf-8"))
@@ -57,7 +58,7 @@ def reported(plan: Plan, tolerance: Tolerance, *, verbose: bool) -> RunRecord:
         say(line)
     unseen = frozenset() if verbose else timeline.FRAMES
     render = functools.partial(timeline.lines, plan=plan, width=width)
-    record = _execute(plan, tolerance, Live(render, say, unseen))
+    record = _execute(plan, tolerance, Live(render, say, unseen, status_line(plan)))
     for line in terminal.report(record, width, _hint(record)):
         say(line)
     if verbose:
@@ -70,7 +71,7 @@ def reported(plan: Plan, tolerance: Tolerance, *, verbose: bool) -> RunRecord:
     return record
 
 
-def _execute(plan: Plan, tolerance: Tolerance, live: Live | None) -> RunRecord:
+def _execute(plan: Plan, tolerance: Tolerance, live: Live) -> RunRecord:
     """Ask the servers what they serve, then run a plan while `live` shows it.
 
     Ctrl-C ends the run properly, a second one at once.
@@ -78,16 +79,15 @@ def _execute(plan: Plan, tolerance: Tolerance, live: Live | None) -> RunRecord:
 
     async def go() -> RunRecord:
         stop = asyncio.Event()
-        interrupt = Interrupt(stop, asyncio.get_running_loop())
+        interrupt = Interrupt(stop, asyncio.get_running_loop(), live.clear)
         for number in INTERRUPTS:
             # Not the loop's own handlers: these stay when it has ended, so that the report is printed to its end.
             signal.signal(number, interrupt)
-        observe = ignore if live is None else live.observe
         served, cold = await asyncio.gather(questions.identity_of(plan.target), questions.cold(plan.target))
-        done = await measure(plan, tolerance, observe, stop)
+        done = await measure(plan, tolerance, live.observe, stop)
         return questions.answered(done.record, served, cold)
 
-    with live or nullcontext():
+    with live:
         return asyncio.run(go())
 
 
