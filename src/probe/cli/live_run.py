@@ -2,10 +2,12 @@
 
 import asyncio
 import functools
+import io
 import json
 import os
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, get_args
 
@@ -14,7 +16,7 @@ import click
 from probe.cli.exit_codes import EXIT_CODES, INTERRUPTED_CODE
 from probe.cli.interrupt import INTERRUPTS, Interrupt
 from probe.cli.options import plan_from_options
-from probe.cli.output import report_width, say
+from probe.cli.output import report_width, say, terminal_width
 from probe.cli.status_line import status_line
 from probe.daemon import questions
 from probe.measurement import measure, prepare
@@ -26,6 +28,10 @@ from probe.report.timeline_printer import Live
 from probe.text import escaped
 from probe.tolerance import Tolerance
 
+# What `-` stands for, as in other programs.
+STDOUT = Path("-")
+# A name without one is as good.
+_SUFFIXES = (".wav", "")
 _ONE_OF_MANY = "One run is no measurement: --runs 20 gives p50 and p95."
 
 
@@ -51,23 +57,35 @@ def printing_json(plan: Plan, tolerance: Tolerance, *, verbose: bool) -> RunReco
     return record
 
 
+def reported_on_stderr(plan: Plan, tolerance: Tolerance, *, verbose: bool) -> RunRecord:
+    """As `reported`, with stdout left to the audio."""
+    width = min(report_width(), terminal_width(sys.__stderr__))
+    return _reported(plan, tolerance, functools.partial(say, err=True), width, verbose=verbose)
+
+
 def reported(plan: Plan, tolerance: Tolerance, *, verbose: bool) -> RunRecord:
     """Run a plan with the live timeline, then print the report."""
-    width = report_width()
-    for line in terminal.header(plan, width):
-        say(line)
-    unseen = frozenset() if verbose else timeline.FRAMES
-    render = functools.partial(timeline.lines, plan=plan, width=width)
-    record = _execute(plan, tolerance, Live(render, say, unseen, status_line(plan)))
-    for line in terminal.report(record, width, _hint(record)):
-        say(line)
-    if verbose:
-        for line in terminal.timestamps(record):
-            say(line)
-    if outcome(record) in TRUSTED:
-        say(_ONE_OF_MANY)
+    record = _reported(plan, tolerance, say, report_width(), verbose=verbose)
     if not _same_place():
         _complain(record)
+    return record
+
+
+def _reported(
+    plan: Plan, tolerance: Tolerance, write: Callable[[str], None], width: int, *, verbose: bool
+) -> RunRecord:
+    for line in terminal.header(plan, width):
+        write(line)
+    unseen = frozenset() if verbose else timeline.FRAMES
+    render = functools.partial(timeline.lines, plan=plan, width=width)
+    record = _execute(plan, tolerance, Live(render, write, unseen, status_line(plan)))
+    for line in terminal.report(record, width, _hint(record)):
+        write(line)
+    if verbose:
+        for line in terminal.timestamps(record):
+            write(line)
+    if outcome(record) in TRUSTED:
+        write(_ONE_OF_MANY)
     return record
 
 
@@ -92,6 +110,11 @@ def _execute(plan: Plan, tolerance: Tolerance, live: Live) -> RunRecord:
 
 
 def _unwritable(wav: Path) -> tuple[str, ...]:
+    if wav == STDOUT:
+        on_terminal = "--save-audio -: standard output is a terminal; have a file or a program take it, such as | aplay"
+        return (on_terminal,) if sys.stdout.isatty() else ()
+    if wav.suffix.lower() not in _SUFFIXES:
+        return (f"--save-audio: {wav}: no, .wav only",)
     try:
         audio_file.check_writable(wav)
     except OSError as error:
@@ -110,6 +133,12 @@ def _hint(record: RunRecord) -> str | None:
 
 def save_audio(record: RunRecord, wav: Path) -> None:
     """Write the run's audio and say where it is."""
+    if wav == STDOUT:
+        audio = io.BytesIO()
+        if not audio_file.save_into(record, audio):
+            say("No audio to save", err=True)
+        click.echo(audio.getvalue(), nl=False)
+        return
     try:
         size = audio_file.save(record, wav)
     except OSError as error:

@@ -48,7 +48,10 @@ from probe.garbage import without_collections
     "--for", "duration_s", type=DURATION, metavar="TIME",
     help="As many runs as begin within this time, such as 5m; with --runs, whichever is reached first.",
 )  # fmt: skip
-@click.option("--save-audio", "wav", type=click.Path(path_type=Path), metavar="FILE.wav", help="Keep what was heard.")
+@click.option(
+    "--save-audio", "wav", type=click.Path(path_type=Path, allow_dash=True), metavar="FILE.wav",
+    help="Keep what was heard; - writes it to standard output, and the report to standard error.",
+)  # fmt: skip
 @click.option("--verbose", is_flag=True, help="Show every frame and every timestamp.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document on stdout and nothing else.")
 def run(
@@ -70,7 +73,11 @@ def run(
 
         # This imports, too; what little garbage it leaves, a process that ends with its run need not look for.
         plan, tolerance = live_run.planned(config_path, wav, **options)
-    measure = live_run.printing_json if as_json else live_run.reported
+    audio_on_stdout = wav == live_run.STDOUT
+    if audio_on_stdout and as_json:
+        raise click.UsageError("--save-audio - and --json exclude each other: standard output is one document")
+    reported = live_run.reported_on_stderr if audio_on_stdout else live_run.reported
+    measure = live_run.printing_json if as_json else reported
     record = measure(plan, tolerance, verbose=verbose)
     if wav is not None:
         live_run.save_audio(record, wav)
@@ -111,6 +118,7 @@ Examples:
   probe run --llm-url ws://spark:8002/ws \\
             --tts-url ws://spark:8001/ws/tts/stream
   probe run --prompt "Tell me a joke." --save-audio joke.wav
+  probe run --save-audio - | aplay
   probe run --json | jq .summary
   probe run --runs 20
 """

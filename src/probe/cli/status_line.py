@@ -34,7 +34,7 @@ class StatusLine:
         if text is None:
             self.clear()
         else:
-            self._write(f"{self._label}{text}"[: terminal_width() - 1])
+            self._write(f"{self._label}{text}"[: terminal_width(self._stream) - 1])
 
     def clear(self) -> None:
         self._write("")

@@ -1,6 +1,7 @@
 """The command line without servers: what is refused and in which words, exit codes, and what goes to which stream."""
 
 import asyncio
+import io
 import json
 import os
 import subprocess
@@ -248,6 +249,54 @@ def test_the_audio_of_all_turns_is_saved(monkeypatch: pytest.MonkeyPatch, tmp_pa
     assert result.stderr == f"Audio saved to {wav} (30 bytes of PCM)\n"
     with wave.open(str(wav), "rb") as saved:
         assert saved.readframes(100) == b"\x01\x00" * 10 + b"\x02\x00" * 5
+
+
+def with_audio(monkeypatch: pytest.MonkeyPatch) -> list[Plan]:
+    spoken = replace(OK.turns[0].chunks[0], pcm=b"\x01\x00" * 10)
+    return executing(monkeypatch, replace(OK, turns=(turn(spoken),)))
+
+
+def test_a_dash_is_standard_output_and_the_report_is_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    with_audio(monkeypatch)
+    result = probe("run", "--save-audio", "-")
+    assert result.exit_code == 0
+    with wave.open(io.BytesIO(result.stdout_bytes), "rb") as saved:
+        assert (saved.getframerate(), saved.readframes(100)) == (8000, b"\x01\x00" * 10)
+    assert "OK: first byte within the objective" in result.stderr
+
+
+def test_without_audio_standard_output_is_empty(monkeypatch: pytest.MonkeyPatch) -> None:
+    executing(monkeypatch, RECORDS["skipped"])
+    result = probe("run", "--save-audio", "-")
+    assert (result.exit_code, result.stdout_bytes) == (5, b"")
+    assert result.stderr.endswith("No audio to save\n")
+
+
+def test_a_terminal_gets_no_audio(plans: list[Plan], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("probe.cli.live_run.sys", SimpleNamespace(stdout=SimpleNamespace(isatty=lambda: True)))
+    (line,) = refused("run", "--save-audio", "-")
+    assert line.startswith("probe: --save-audio -: standard output is a terminal; ")
+    assert plans == []
+
+
+def test_standard_output_is_one_document(plans: list[Plan]) -> None:
+    (line,) = refused("run", "--save-audio", "-", "--json")
+    assert "--save-audio - and --json exclude each other" in line
+    assert plans == []
+
+
+@pytest.mark.parametrize("name", ["joke.mp3", "joke.wav.gz", "joke.wave"])
+def test_a_format_that_is_not_written_is_refused_before_the_run(plans: list[Plan], tmp_path: Path, name: str) -> None:
+    wav = tmp_path / name
+    assert refused("run", "--save-audio", str(wav)) == [f"probe: --save-audio: {wav}: no, .wav only"]
+    assert plans == [] and not wav.exists()
+
+
+@pytest.mark.parametrize("name", ["joke", "JOKE.WAV"])
+def test_a_name_without_a_suffix_is_as_good(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str) -> None:
+    with_audio(monkeypatch)
+    assert probe("run", "--save-audio", str(tmp_path / name)).exit_code == 0
+    assert (tmp_path / name).read_bytes().startswith(b"RIFF")
 
 
 def test_no_audio_leaves_no_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
