@@ -10,7 +10,7 @@ SECONDS ?= 60
 LONG_TESTS := $(wildcard tests/long/test_*.py)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-unit test-integration test-long servers fuzz lint types dashboards check-dashboards lock lock-diff audit clean
+.PHONY: help demo test test-unit test-integration test-long servers fuzz lint types dashboards man check-dashboards lock lock-diff audit clean
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z%-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' Makefile
@@ -105,6 +105,9 @@ LOCK := $(LOCK_ONLY) pyproject.toml
 
 dashboards: $(VENV)/.dev  ## Remake grafana/dashboards/*.json from grafana/boards and docs/dashboards
 	@PYTHONPATH=grafana $(BIN)/python -m boards
+
+man: $(VENV)/.dev  ## Remake docs/man/probe.1 from the help of the commands
+	@$(BIN)/python -c 'from probe.cli.manual import page; print(page(), end="")' >docs/man/probe.1
 
 check-dashboards: $(VENV)/.dev  ## Check them against Grafana's own types (needs Node.js and npm; not in CI)
 	@mkdir -p build/schema

@@ -21,7 +21,10 @@ COMMANDS = {
     "compare": ("probe.cli.compare:compare", "Is B slower than A? Two targets, runs or spans of time."),
     "drift": ("probe.cli.drift:drift", "Has it become slower, which stage, and since when?"),
     "backfill": ("probe.cli.backfill:backfill", "Recorded runs as OpenMetrics, for promtool's block builder."),
-    "export": ("probe.cli.export:export", "Write Prometheus rules, Grafana dashboards or an example configuration."),
+    "export": (
+        "probe.cli.export:export",
+        "Write Prometheus rules, dashboards, an example configuration or the manual page.",
+    ),
     "completion": ("probe.cli.completion:completion", "Print what makes a shell complete commands and options."),
     "demo": ("probe.cli.demo:demo", "Start the reference servers and let the daemon measure each pair three times."),
     "serve": (
