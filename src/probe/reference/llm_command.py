@@ -4,6 +4,7 @@ import asyncio
 import logging
 import os
 import socket
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -38,7 +39,9 @@ class Options:
 
 
 def half_of_the_cpus() -> int:
-    return max(1, len(os.sched_getaffinity(0)) // 2)
+    if sys.platform == "linux":
+        return max(1, len(os.sched_getaffinity(0)) // 2)
+    return max(1, (os.cpu_count() or 1) // 2)
 
 
 EPILOG = """\b

@@ -20,7 +20,7 @@ from probe.record import INTERRUPTED, ObjectiveMeasure, Outcome, Plan, RunRecord
 from probe.report.advice import advice
 from probe.report.chunk_tables import playing_ms, tables, waited
 from probe.report.document import TIMESTAMPS, blamed, explained
-from probe.report.format import MISSING, ms, number, shortened, wrapped, wrapped_as_it_is
+from probe.report.format import MISSING, counted, ms, number, shortened, wrapped, wrapped_as_it_is
 from probe.report.timeline import describe_pause, stamp
 from probe.report.waterfall import waterfall
 from probe.text import one_line
@@ -30,6 +30,10 @@ _COLOURS: dict[Outcome, str] = {"ok": "green", "slow": "red", "failed": "red", "
 # In words, what the objective judges.
 _WHAT: dict[ObjectiveMeasure, str] = {"response_ttfb": "first byte", "response_ttfa": "first sound"}
 _LABEL_WIDTH = 22
+_UNSTAMPED = (
+    "wider: {} without the kernel's time of arrival, which only Linux gives; figures may be too long by as much as"
+    " self_check.max_lag_ms (20 ms, unless set)"
+)
 _PROMPT_WIDTH = 200
 
 
@@ -104,6 +108,8 @@ def _summary(record: RunRecord, summary: Summary, width: int) -> Iterator[str]:
         yield from wrapped(models, width, _figure("Model", ""))
     if record.cold:
         yield _figure("Cold start", "a model was loaded for this run")
+    if record.unstamped:
+        yield from wrapped(_UNSTAMPED.format(counted(record.unstamped, "read")), width, _figure("Error bars", ""))
     stray = sum(turn.stray_audio_bytes for turn in record.turns)
     if stray:
         yield _figure("Audio of no chunk", ms(playing_ms(stray, _rate(record))))

@@ -143,7 +143,9 @@ class StampedSocket(socket.socket):
         stamp = waiting.stamp or _stamp(messages)
         now = time.monotonic_ns()
         self.arrival = min(max(stamp - ahead, self.since), now) if stamp and steady else None
-        if waiting.later == 0 and count == waiting.together:
+        # Where nobody could look, a read that was given less than it had room for has left nothing.
+        emptied = count == waiting.together if waiting.later == 0 else not self._stamps and count < waiting.together
+        if emptied:
             self._nothing_until = before
             if self._rounds is not None:
                 self._rounds.read(self.fileno())

@@ -22,7 +22,7 @@ A = runs(100, 100, 200)
     ("a", "b", "judged", "said", "moved"),
     [
         (A, runs(100, 100, 240), "slower", ", most of it TTS TTFB (+40 ms)", ["tts_ttfb"]),
-        (A, runs(140, 100, 160), "same", 
+        (A, runs(140, 100, 160), "same",
          "; LLM TTFT is slower by 40 ms (+39 to +41 ms) and TTS TTFB is faster by 40 ms",
          ["llm_ttft", "tts_ttfb"]),
         (A, runs(85, 100, 260), "slower", ", most of it TTS TTFB (+60 ms); LLM TTFT is faster by 15 ms",

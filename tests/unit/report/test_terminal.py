@@ -344,3 +344,11 @@ def test_an_end_without_a_reason_says_none() -> None:
     ended = Chunk(1, CHRISTMAS_EVE, token_count=1, llm_done=CHRISTMAS_EVE + 5_000_000, final=True)
     (line,) = timeline.lines(Event(CHRISTMAS_EVE, "llm_chunk_end", 1, ended), plan("Hello?"), 110)
     assert line == "[12:34:56.789]  └─ Done: 1 token, 5ms"
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_arrivals_without_the_kernels_time_are_reported(watched: Watched, width: int) -> None:
+    good, _ = watched("good")
+    lines = list(terminal.report(replace(good, unstamped=31), width))
+    assert "Error bars: wider: 31 reads without the kernel's time of arrival" in " ".join(" ".join(lines).split())
+    assert max(map(len, map(click.unstyle, lines))) <= width
