@@ -82,7 +82,7 @@ def _reported(
     for line in terminal.report(record, width, _hint(record)):
         write(line)
     if verbose:
-        for line in terminal.timestamps(record):
+        for line in terminal.timestamps(record, width):
             write(line)
     if outcome(record) in TRUSTED:
         write(_ONE_OF_MANY)

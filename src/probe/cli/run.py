@@ -99,25 +99,27 @@ run.help = """Measure one run: ask the LLM server, have the TTS server speak, re
 
 \b
 Exit codes:
-  0  ok         every first audio came within the objective
-  1  failed     a server failed; the report says which and why
-  2  usage      a flag, the configuration or a path is wrong
-  3  slow       complete, but later than the objective
-  4  suspect    complete, but not to be trusted
-  5  skipped    the LLM server is busy: its users come first
-  130           interrupted: Ctrl-C or another signal
+  0  ok       every response began within the objective
+  1  failed   a server failed; the report says why
+  2  usage    a flag, a path or the configuration is wrong
+  3  slow     complete, but later than the objective
+  4  suspect  complete, but not to be trusted
+  5  skipped  the LLM server is busy: its users come first
+  130         interrupted: Ctrl-C or another signal
 
 With --runs and --for it is the code of the worst outcome.
 
 \b
 Examples:
   probe run --llm-url http://localhost:8080/v1 \\
-            --tts-url http://localhost:8880/v1 --voice af_heart
-  probe run --llm-url http://spark:11434/v1 --model qwen3:8b \\
+            --tts-url http://localhost:8880/v1 \\
+            --voice af_heart
+  probe run --llm-url http://spark:11434/v1 \\
+            --model qwen3:8b \\
             --tts-url ws://spark:8001/ws/tts/stream
   probe run --llm-url ws://spark:8002/ws \\
             --tts-url ws://spark:8001/ws/tts/stream
-  probe run --prompt "Tell me a joke." --save-audio joke.wav
+  probe run --prompt "A joke!" --save-audio joke.wav
   probe run --save-audio - | aplay
   probe run --json | jq .summary
   probe run --runs 20

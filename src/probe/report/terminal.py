@@ -21,14 +21,13 @@ from probe.report.advice import advice
 from probe.report.chunk_tables import playing_ms, tables, waited
 from probe.report.document import TIMESTAMPS, blamed, explained
 from probe.report.format import MISSING, counted, ms, number, shortened, wrapped, wrapped_as_it_is
+from probe.report.objective import WHAT
 from probe.report.timeline import describe_pause, stamp
 from probe.report.waterfall import waterfall
 from probe.text import one_line
 from probe.timestamps import epoch_seconds, local
 
 _COLOURS: dict[Outcome, str] = {"ok": "green", "slow": "red", "failed": "red", "suspect": "yellow", "skipped": "yellow"}
-# In words, what the objective judges.
-_WHAT: dict[ObjectiveMeasure, str] = {"response_ttfb": "first byte", "response_ttfa": "first sound"}
 _LABEL_WIDTH = 22
 _UNSTAMPED = (
     "wider: {} without the kernel's time of arrival, which only Linux gives; figures may be too long by as much as"
@@ -44,8 +43,8 @@ def header(plan: Plan, width: int) -> Iterator[str]:
     yield from _title(f"VOICE PROBE  {plan.run_id}", width, "=")
     yield ""
     asked = _asked_for(target)
-    yield f"Target:   {target.name} ({asked})" if asked else f"Target:   {target.name}"
-    yield f"Scenario: {scenario.name} (prompt cache {scenario.prompt_cache})"
+    yield from wrapped(f"{target.name} ({asked})" if asked else target.name, width, "Target:   ")
+    yield from wrapped(f"{scenario.name} (prompt cache {scenario.prompt_cache})", width, "Scenario: ")
     yield from wrapped(shortened(scenario.system_prompt, _PROMPT_WIDTH), width, "System:   ")
     for text in scenario.user_turns:
         yield from wrapped(shortened(text, _PROMPT_WIDTH), width, "User:     ")
@@ -83,8 +82,8 @@ def _measured(record: RunRecord, width: int) -> Iterator[str]:
         yield from tables(record, turn, measured, width)
 
 
-def timestamps(record: RunRecord) -> Iterator[str]:
-    """Every timestamp of every chunk, for `--verbose`."""
+def timestamps(record: RunRecord, width: int) -> Iterator[str]:
+    """Every timestamp of every chunk, for `--verbose`; by the time of day alone where there is no room for more."""
     yield ""
     yield "TIMESTAMPS:"
     for turn in record.turns:
@@ -92,7 +91,8 @@ def timestamps(record: RunRecord) -> Iterator[str]:
             for name in TIMESTAMPS:
                 at = getattr(chunk, name)
                 shown = MISSING if at is None else f"{epoch_seconds(at):.6f}  {stamp(at)}"
-                yield f"  turn {turn.turn_num} chunk {chunk.chunk_num}  {name:<22} {shown}"
+                line = f"  turn {turn.turn_num} chunk {chunk.chunk_num}  {name:<22} "
+                yield line + shown if at is None or len(line + shown) <= width else line + stamp(at)
 
 
 def _summary(record: RunRecord, summary: Summary, width: int) -> Iterator[str]:
@@ -187,7 +187,7 @@ def _verdict(record: RunRecord, how: Outcome, width: int, hint: str | None) -> I
 
 def _verdict_text(record: RunRecord, how: Outcome) -> str:
     target = record.plan.target
-    objective, what = f"the objective of {ms(target.objective_ms)}", _WHAT[target.objective_measure]
+    objective, what = f"the objective of {ms(target.objective_ms)}", WHAT[target.objective_measure]
     failure = record.failure
     if failure is not None and how == "failed":
         turn = f"turn {failure.turn_num}, " if failure.turn_num and len(record.plan.scenario.user_turns) > 1 else ""

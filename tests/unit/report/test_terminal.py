@@ -180,9 +180,10 @@ def test_verbose_shows_every_frame_and_every_timestamp(watched: Watched) -> None
     lines = [click.unstyle(line) for event in seen for line in timeline.lines(event, record.plan, 110)]
     assert "[12:34:57.042]   ·  token 'Why '" in lines
     assert sum("  ·  " in line for line in lines) == 12 + len(frames(tone(1722))) + 1
-    stamps = list(terminal.timestamps(record))
+    stamps = list(terminal.timestamps(record, 80))
     assert "  turn 1 chunk 2  tts_first_audio        1766579698.063000  [12:34:58.063]" in stamps
     assert "  turn 1 chunk 2  tts_segment_done       -" in stamps
+    assert "  turn 1 chunk 2  tts_first_audio        [12:34:58.063]" in list(terminal.timestamps(record, 60))
 
 
 def test_times_are_those_of_the_readers_clock(watched: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
