@@ -28,6 +28,7 @@ from probe.text import one_line
 from probe.timestamps import epoch_seconds, local
 
 _COLOURS: dict[Outcome, str] = {"ok": "green", "slow": "red", "failed": "red", "suspect": "yellow", "skipped": "yellow"}
+_LEFT_OUT = "they may be wrong by more than the published error"
 _LABEL_WIDTH = 22
 _UNSTAMPED = (
     "wider: {} without the kernel's time of arrival, which only Linux gives; figures may be too long by as much as"
@@ -108,8 +109,7 @@ def _summary(record: RunRecord, summary: Summary, width: int) -> Iterator[str]:
         yield from wrapped(models, width, _figure("Model", ""))
     if record.cold:
         yield _figure("Cold start", "a model was loaded for this run")
-    if record.unstamped:
-        yield from wrapped(_UNSTAMPED.format(counted(record.unstamped, "read")), width, _figure("Error bars", ""))
+    yield from _reservations(record, width)
     stray = sum(turn.stray_audio_bytes for turn in record.turns)
     if stray:
         yield _figure("Audio of no chunk", ms(playing_ms(stray, _rate(record))))
@@ -128,6 +128,15 @@ def _summary(record: RunRecord, summary: Summary, width: int) -> Iterator[str]:
     if summary.first is not None:
         yield from _section("First chunk", _stage_figures("", summary.first))
         yield from _section("Averages (all chunks)", _stage_figures("Avg ", summary.average))
+
+
+def _reservations(record: RunRecord, width: int) -> Iterator[str]:
+    """What makes the figures less certain than the published error, and fewer."""
+    if record.unstamped:
+        yield from wrapped(_UNSTAMPED.format(counted(record.unstamped, "read")), width, _figure("Error bars", ""))
+    of_chunks = sum(len(chunk.unknown) for turn in record.turns for chunk in turn.chunks)
+    if unknown := of_chunks + sum(len(turn.unknown) for turn in record.turns):
+        yield from wrapped(f"{unknown}: {_LEFT_OUT}", width, _figure("Figures left out", ""))
 
 
 def _section(title: str, figures: Mapping[str, str], more: Iterable[str] = ()) -> Iterator[str]:
