@@ -28,6 +28,9 @@ def daemon(path: Path) -> None:
     SIGTERM, SIGINT and SIGQUIT end it properly, within 10 s; a second one ends it at once. SIGHUP reads the
     configuration again.
     """
+    if not path.exists():
+        hint = "`probe export example .` writes one to start from, and --config says where yours is"
+        raise UsageProblem(f"{path}: there is no such file; {hint}")
     try:
         settings = config.load(path)
     except config.ConfigError as error:

@@ -251,6 +251,11 @@ def test_the_audio_of_all_turns_is_saved(monkeypatch: pytest.MonkeyPatch, tmp_pa
         assert saved.readframes(100) == b"\x01\x00" * 10 + b"\x02\x00" * 5
 
 
+def test_a_daemon_without_a_configuration_says_how_to_have_one() -> None:
+    (line,) = refused("daemon", "--config", "/nowhere/probe.toml")
+    assert line.startswith("probe: /nowhere/probe.toml: there is no such file; `probe export example .` writes one")
+
+
 def with_audio(monkeypatch: pytest.MonkeyPatch) -> list[Plan]:
     spoken = replace(OK.turns[0].chunks[0], pcm=b"\x01\x00" * 10)
     return executing(monkeypatch, replace(OK, turns=(turn(spoken),)))
