@@ -97,7 +97,7 @@ def _execute(plan: Plan, tolerance: Tolerance, live: Live) -> RunRecord:
 
     async def go() -> RunRecord:
         stop = asyncio.Event()
-        interrupt = Interrupt(stop, asyncio.get_running_loop(), live.clear)
+        interrupt = Interrupt(stop, asyncio.get_running_loop(), live.end_status)
         for number in INTERRUPTS:
             # Not the loop's own handlers: these stay when it has ended, so that the report is printed to its end.
             signal.signal(number, interrupt)

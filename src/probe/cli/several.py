@@ -77,7 +77,7 @@ def _records(plan: Plan, tolerance: Tolerance, amount: Amount) -> tuple[list[Run
 
         async def once(planned: Plan, label: str) -> RunRecord:
             with Live(lambda _event: (), say, _ALL, status_line(planned, f"{label}: ")) as live:
-                interrupt.before = live.clear
+                interrupt.before = live.end_status
                 return replace((await measure(planned, tolerance, live.observe, stop)).record, served=served)
 
         served, cold = await asyncio.gather(questions.identity_of(plan.target), questions.cold(plan.target))

@@ -54,10 +54,11 @@ class Live:
         if event.kind not in self._unseen:
             self._events.put(event)
 
-    def clear(self) -> None:
-        """Leave the line empty for what somebody else prints."""
-        if self._status is not None:
-            self._status.clear()
+    def end_status(self) -> None:
+        """Leave the line empty, for good: the run is given up, and waits for nothing that was waited for."""
+        status, self._status = self._status, None
+        if status is not None:
+            status.clear()
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -77,13 +78,13 @@ class Live:
             return
 
     def _next(self) -> Event | None:
-        if self._status is None:
-            return self._events.get()
-        while True:
+        while (status := self._status) is not None:
             try:
                 event = self._events.get(timeout=TICK_S)
             except queue.Empty:
-                self._status.show()
+                if status is self._status:
+                    status.show()
             else:
-                self._status.clear()
+                status.clear()
                 return event
+        return self._events.get()

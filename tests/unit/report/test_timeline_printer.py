@@ -102,3 +102,16 @@ def test_a_status_is_renewed_while_nothing_happens_and_gives_way_to_a_line(monke
     assert shown == ["clear", "2", "2 again", "clear"]
     assert printed[printed.index("2") - 1] == "clear"
     assert [each.at for each in board.noted] == [1, 2], "also what no line is printed of"
+
+
+def test_a_run_that_is_given_up_has_no_status_any_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(timeline_printer, "TICK_S", 0.001)
+    printed: list[str] = []
+    board = Board(printed)
+    with Live(render, printed.append, status=board) as timeline:
+        assert board.renewed.wait(30)
+        timeline.end_status()
+        timeline.observe(event(1))
+    assert (board.noted, printed[-2:]) == ([], ["1", "1 again"])
+    timeline.end_status()
+    assert printed[-1] == "1 again", "there is none to clear"
