@@ -1,8 +1,10 @@
 """What a run that is still going waits for: for how long so far, and for how long at the most."""
 
-from dataclasses import dataclass, replace
+import operator
+from collections.abc import Mapping
+from dataclasses import dataclass
 
-from probe.progress import Event
+from probe.progress import Event, EventKind
 from probe.record import Chunk, Limits, Plan
 from probe.timestamps import NS_PER_S
 
@@ -10,6 +12,7 @@ from probe.timestamps import NS_PER_S
 WORTH_SAYING_S = 0.5
 # Until there is one, no side of the run waits for anything.
 _CONNECTION = "connection"
+_FRAMES: Mapping[EventKind, str] = {"llm_token": "llm", "tts_audio": "tts"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,14 +29,18 @@ class Waiting:
 
     def __init__(self, plan: Plan, now: int) -> None:
         self._limits: Limits = plan.target.limits
+        # When each side last sent a frame.
+        self._heard: dict[str, int] = {}
         # The chunk with which the answer ends, once that is known.
         self._last: int | None = None
         self._waits: dict[str, Wait] = {_CONNECTION: Wait("what the servers say of themselves", now, None)}
 
     def note(self, event: Event) -> None:
         """Take what just happened."""
-        if event.kind in ("llm_token", "tts_audio"):
-            self._heard(event.kind[:3], event.at)
+        side = _FRAMES.get(event.kind)
+        if side is not None:
+            # Nothing more: this is done for every token, within the run.
+            self._heard[side] = event.at
         elif event.kind == "connecting":
             what = f"the connection to the {event.text} server"
             self._waits = {**self._waits, _CONNECTION: Wait(what, event.at, self._limits.connect_s)}
@@ -49,16 +56,12 @@ class Waiting:
 
     def text(self, now: int) -> str | None:
         """The longest wait, such as "waiting for the first audio of chunk 2: 3.2 s of 10 s"; None without one."""
-        longest = min(self._waits.values(), key=lambda wait: wait.since, default=None)
-        if longest is None or now - longest.since < WORTH_SAYING_S * NS_PER_S:
+        waits = [(max(wait.since, self._heard.get(side, 0)), wait) for side, wait in self._waits.items()]
+        since, longest = min(waits, key=operator.itemgetter(0), default=(now, None))
+        if longest is None or now - since < WORTH_SAYING_S * NS_PER_S:
             return None
         limit = "" if longest.limit_s is None else f" of {longest.limit_s:g} s"
-        return f"waiting for {longest.what}: {(now - longest.since) / NS_PER_S:.1f} s{limit}"
-
-    def _heard(self, side: str, at: int) -> None:
-        wait = self._waits.get(side)
-        if wait is not None:
-            self._waits = {**self._waits, side: replace(wait, since=at)}
+        return f"waiting for {longest.what}: {(now - since) / NS_PER_S:.1f} s{limit}"
 
     def _of_llm(self, event: Event, chunk: Chunk) -> None:
         number = chunk.chunk_num
