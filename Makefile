@@ -3,7 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 QUIET_PIP := -m pip -qq --disable-pip-version-check
-PIP := $(BIN)/python $(QUIET_PIP)
+# Its progress is shown: a first installation takes a while.
+PIP := $(BIN)/python -m pip --disable-pip-version-check
 SERVERS := .venv-servers
 AUDIT := .venv-audit
 SECONDS ?= 60
