@@ -12,7 +12,7 @@ import click
 
 from probe import config
 from probe.cli.exit_codes import EXIT_CODES
-from probe.cli.output import say, terminal_width
+from probe.cli.output import report_width, say
 from probe.cli.survey import Found, survey
 from probe.cli.usage import UsageProblem
 from probe.config import Config, effective
@@ -57,7 +57,7 @@ def check_config(file: Path, *, with_servers: bool, show: bool, as_json: bool) -
         _warn(file, doubtful)
     else:
         found = "; ".join(f"{kind}: {', '.join(names)}" for kind, names in _summary(settings).items())
-        for line in wrapped(f"{file}: good ({found})", terminal_width()):
+        for line in wrapped(f"{file}: good ({found})", report_width()):
             say(line)
         _warn(file, doubtful)
         for each in servers or ():

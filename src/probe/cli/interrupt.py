@@ -22,12 +22,10 @@ class Interrupt:
 
     MOMENT_S = 1.0
 
-    def __init__(
-        self, stop: asyncio.Event, loop: asyncio.AbstractEventLoop, before: Callable[[], None] = lambda: None
-    ) -> None:
-        """`before` is called before anything is said."""
+    def __init__(self, stop: asyncio.Event, loop: asyncio.AbstractEventLoop) -> None:
         self._stop = stop
-        self.before = before
+        # Called before anything is said.
+        self.before: Callable[[], None] = _nothing
         self._loop = loop
         self._first: float | None = None
         atexit.register(_ignore)
@@ -45,6 +43,10 @@ class Interrupt:
         self._stop.set()
         self.before()
         say("Interrupted: giving back the server's slot. Once more to leave at once.", err=True)
+
+
+def _nothing() -> None:
+    """There is nothing to do."""
 
 
 def _ignore() -> None:

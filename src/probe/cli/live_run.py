@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, get_args
 
@@ -19,6 +20,7 @@ from probe.cli.options import plan_from_options
 from probe.cli.output import report_width, say, terminal_width
 from probe.cli.status_line import status_line
 from probe.daemon import questions
+from probe.engine.runner import ignore
 from probe.measurement import measure, prepare
 from probe.measures import TRUSTED, outcome
 from probe.progress import EventKind
@@ -89,7 +91,7 @@ def _reported(
     return record
 
 
-def _execute(plan: Plan, tolerance: Tolerance, live: Live) -> RunRecord:
+def _execute(plan: Plan, tolerance: Tolerance, live: Live | None) -> RunRecord:
     """Ask the servers what they serve, then run a plan while `live` shows it.
 
     Ctrl-C ends the run properly, a second one at once.
@@ -97,15 +99,18 @@ def _execute(plan: Plan, tolerance: Tolerance, live: Live) -> RunRecord:
 
     async def go() -> RunRecord:
         stop = asyncio.Event()
-        interrupt = Interrupt(stop, asyncio.get_running_loop(), live.end_status)
+        interrupt = Interrupt(stop, asyncio.get_running_loop())
+        if live is not None:
+            interrupt.before = live.end_status
         for number in INTERRUPTS:
             # Not the loop's own handlers: these stay when it has ended, so that the report is printed to its end.
             signal.signal(number, interrupt)
+        observe = ignore if live is None else live.observe
         served, cold = await asyncio.gather(questions.identity_of(plan.target), questions.cold(plan.target))
-        done = await measure(plan, tolerance, live.observe, stop)
+        done = await measure(plan, tolerance, observe, stop)
         return questions.answered(done.record, served, cold)
 
-    with live:
+    with live or nullcontext():
         return asyncio.run(go())
 
 

@@ -281,12 +281,13 @@ C_co = TypeVar("C_co", bound=Conversation, covariant=True)
 class ServerProtocol(Struct, Generic[C_co], frozen=True):
     """A wire protocol: how it is configured, framed and spoken, and what its servers can be asked beside it.
 
+    `silent_if_voice_unknown`: a text for a voice that is none of its `voices` is answered with nothing. Such a server is
+    asked for them before a run.
+
     `options` is a msgspec Struct with a default for everything. The `schemes` are those of its URL; without `protocol`
     in a configuration, the first protocol with a URL's scheme is meant. `users` reads how many hold the server's slots,
     None where an answer does not say, of the server and of each one behind it; `identity` what serves; `voices` which
     voices there are; `cold` whether the next request has to load a model first; `advice` what is wrong with its URL.
-    `silent_if_voice_unknown`: a text for a voice that is none of `voices` is answered with nothing, so that it is asked
-    for them before a run.
     """
 
     name: str
@@ -295,9 +296,9 @@ class ServerProtocol(Struct, Generic[C_co], frozen=True):
     framing: str
     options: type[Any]
     converse: Callable[[Terms], C_co]
+    silent_if_voice_unknown: bool = False
     users: Callable[[ServerPlan], Sequence[Inquiries[int | None]]] = nothing
     identity: Callable[[ServerPlan], Inquiries[ServerIdentity]] = nothing
     voices: Callable[[ServerPlan], Inquiries[tuple[str, ...] | None]] = nothing
     cold: Callable[[ServerPlan], Inquiries[bool | None]] = nothing
     advice: Callable[[ServerPlan], Inquiries[str | None]] = nothing
-    silent_if_voice_unknown: bool = False
