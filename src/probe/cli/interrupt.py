@@ -5,7 +5,6 @@ import atexit
 import os
 import signal
 import time
-from collections.abc import Callable
 from contextlib import suppress
 
 from probe.cli.exit_codes import INTERRUPTED_CODE
@@ -25,7 +24,7 @@ class Interrupt:
     def __init__(self, stop: asyncio.Event, loop: asyncio.AbstractEventLoop) -> None:
         self._stop = stop
         # Called before anything is said.
-        self.before: Callable[[], None] = _nothing
+        self.before = _nothing
         self._loop = loop
         self._first: float | None = None
         atexit.register(_ignore)
