@@ -416,9 +416,13 @@ async def test_an_interrupt_ends_the_run_and_a_second_one_the_process(monkeypatc
     monkeypatch.setattr("probe.cli.interrupt.time", SimpleNamespace(monotonic=lambda: now[0]))
     stop = asyncio.Event()
     interrupt = Interrupt(stop, asyncio.get_running_loop())
+    said: list[str] = []
+    monkeypatch.setattr("probe.cli.interrupt.say", lambda line, **_: said.append(line))
+    interrupt.before = lambda: said.append("the line is empty")
     interrupt()
     await stop.wait()
     assert left == []
+    assert said == ["the line is empty", "Interrupted: giving back the server's slot. Once more to leave at once."]
     now[0] += 0.5
     interrupt()
     assert left == [], "make and its child both pass on one Ctrl-C"
