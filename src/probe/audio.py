@@ -15,7 +15,7 @@ from probe.timestamps import NS_PER_S
 
 FULL_SCALE = 32768
 BYTES_PER_SAMPLE = 2
-# Sound begins with the first millisecond of this many of which at least so many are above the audible level: an offset
+# Sound begins with the first millisecond of this many, at least so many of them above the audible level: an offset
 # and a click are silence, what is heard lasts.
 ONSET_BLOCKS, LOUD_BLOCKS = 20, 15
 # So many blocks a second are heard one by one.
@@ -192,7 +192,7 @@ def write_wav(path: Path, pcm: bytes | bytearray, sample_rate: int) -> None:
 
 
 def write_wav_into(stream: BinaryIO, pcm: bytes | bytearray, sample_rate: int) -> None:
-    """The same into a file that is open, and need not be one in which there is a way back."""
+    """The same into a file that is open, also into a pipe, in which nothing can be changed later."""
     with wave.open(stream, "wb") as wav:
         wav.setnchannels(1)
         wav.setsampwidth(BYTES_PER_SAMPLE)

@@ -34,7 +34,7 @@ from probe.tolerance import Tolerance
 STDOUT = Path("-")
 # A name without one is as good.
 _SUFFIXES = (".wav", "")
-_ONE_OF_MANY = "One run is no measurement: --runs 20 gives p50 and p95."
+_ONE_OF_MANY = "One run is not a measurement: --runs 20 gives p50 and p95."
 
 
 def planned(config_path: Path | None, wav: Path | None, **options: Any) -> tuple[Plan, Tolerance]:

@@ -28,7 +28,7 @@ from probe.tolerance import Tolerance
 
 # Every run has a line of its own when it is over; until then only what it waits for is of interest.
 _ALL: frozenset[EventKind] = frozenset(get_args(EventKind))
-# A server may need a moment until a slot that was given back is free again.
+# A server may need a moment until a released slot is free again.
 PAUSE_S = 0.5
 # So many failures in a row are enough to know.
 HOPELESS = 3

@@ -1,4 +1,4 @@
-"""Prints a run's events while it goes, from a thread: a terminal that blocks must not delay a measurement."""
+"""Prints a run's events from a thread while it is in progress: a terminal that blocks must not delay a measurement."""
 
 import queue
 import threading
@@ -55,7 +55,7 @@ class Live:
             self._events.put(event)
 
     def end_status(self) -> None:
-        """Leave the line empty, for good: the run is given up, and waits for nothing that was waited for."""
+        """Leave the line empty, permanently: the run is given up, and waits for nothing that was waited for."""
         status, self._status = self._status, None
         if status is not None:
             status.clear()

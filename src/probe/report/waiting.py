@@ -1,4 +1,4 @@
-"""What a run that is still going waits for: for how long so far, and for how long at the most."""
+"""What a run that is still going waits for: for how long so far, and for how long at most."""
 
 import operator
 from collections.abc import Mapping

@@ -422,7 +422,7 @@ async def test_an_interrupt_ends_the_run_and_a_second_one_the_process(monkeypatc
     interrupt()
     await stop.wait()
     assert left == []
-    assert said == ["the line is empty", "Interrupted: giving back the server's slot. Once more to leave at once."]
+    assert said == ["the line is empty", "Interrupted: releasing the server's slot. Ctrl-C again stops at once."]
     now[0] += 0.5
     interrupt()
     assert left == [], "make and its child both pass on one Ctrl-C"

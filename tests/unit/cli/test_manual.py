@@ -31,7 +31,7 @@ def test_every_command_is_there_with_every_option() -> None:
 
 
 def test_troff_reads_it_as_it_was_written() -> None:
-    """Plain characters, no macro that is none, and no text that is taken for one."""
+    """Plain characters, no macro that is none, and no text that troff would read as one."""
     lines = manual.page().splitlines()
     assert manual.page().isascii()
     assert {line.partition(" ")[0] for line in lines[1:] if line.startswith((".", "'"))} <= MACROS
