@@ -56,7 +56,9 @@ def _commands(parent: click.Context) -> Iterator[str]:
 
 
 def _options(ctx: click.Context) -> Iterator[str]:
-    records = (parameter.get_help_record(ctx) for parameter in ctx.command.get_params(ctx))
+    records = [parameter.get_help_record(ctx) for parameter in ctx.command.params]
+    # Click remembers this one with the names that whoever asked first had for it.
+    records.append((", ".join(ctx.help_option_names), "Show this message and exit."))
     for names, text in (record for record in records if record is not None):
         yield ".TP"
         yield f".B {_quoted(names)}"

@@ -61,7 +61,7 @@ def too_wide(*arguments: str | Path, width: int) -> list[str]:
 @pytest.mark.parametrize("command", COMMANDS_WITH_PARTS, ids=" ".join)
 def test_help_fits(command: tuple[str, ...], width: int) -> None:
     # click leaves two columns free. What its own runner prints has always 80.
-    ctx = click.Context(main, info_name="probe", terminal_width=width - 2)
+    ctx = click.Context(main, info_name="probe", **main.context_settings, terminal_width=width - 2)
     for name in command:
         assert isinstance(ctx.command, click.Group)
         part = ctx.command.get_command(ctx, name)
