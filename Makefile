@@ -3,14 +3,15 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 QUIET_PIP := -m pip -qq --disable-pip-version-check
-PIP := $(BIN)/python $(QUIET_PIP)
+# Its progress is shown: a first installation takes a while.
+PIP := $(BIN)/python -m pip --disable-pip-version-check
 SERVERS := .venv-servers
 AUDIT := .venv-audit
 SECONDS ?= 60
 LONG_TESTS := $(wildcard tests/long/test_*.py)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-unit test-integration test-long servers fuzz lint types dashboards check-dashboards lock lock-diff audit clean
+.PHONY: help demo test test-unit test-integration test-long servers fuzz lint types dashboards man check-dashboards lock lock-diff audit clean
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z%-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' Makefile
@@ -61,6 +62,7 @@ lint: $(VENV)/.dev  ## Lint rules and formatting
 
 types: $(VENV)/.dev  ## Static types, strict
 	$(BIN)/mypy $(wildcard src tests bench grafana)
+	$(BIN)/mypy --platform darwin --cache-dir .mypy_cache/darwin src
 
 # The stamps remember what was installed, so that a second call does nothing. dev.txt holds all of demo.txt at the same
 # versions (`make lock` sees to that): one venv serves both, and the demo downloads no test tools.
@@ -107,6 +109,9 @@ LOCK := $(LOCK_ONLY) pyproject.toml
 
 dashboards: $(VENV)/.dev  ## Remake grafana/dashboards/*.json from grafana/boards and docs/dashboards
 	@PYTHONPATH=grafana $(BIN)/python -m boards
+
+man: $(VENV)/.dev  ## Remake docs/man/probe.1 from the help of the commands
+	@$(BIN)/python -c 'from probe.cli.manual import page; print(page(), end="")' >docs/man/probe.1
 
 check-dashboards: $(VENV)/.dev  ## Check them against Grafana's own types (needs Node.js and npm; not in CI)
 	@mkdir -p build/schema

@@ -8,6 +8,7 @@ import sys
 import wave
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 from probe.record import AUDIBLE_DBFS, AudioAnalysis
 from probe.timestamps import NS_PER_S
@@ -203,7 +204,13 @@ def playout(
 
 def write_wav(path: Path, pcm: bytes | bytearray, sample_rate: int) -> None:
     """Write mono 16-bit WAV. Raises OSError where the path can't be written."""
-    with path.open("wb") as stream, wave.open(stream, "wb") as wav:
+    with path.open("wb") as stream:
+        write_wav_into(stream, pcm, sample_rate)
+
+
+def write_wav_into(stream: BinaryIO, pcm: bytes | bytearray, sample_rate: int) -> None:
+    """The same into a file that is open, also into a pipe, in which nothing can be changed later."""
+    with wave.open(stream, "wb") as wav:
         wav.setnchannels(1)
         wav.setsampwidth(BYTES_PER_SAMPLE)
         wav.setframerate(sample_rate)

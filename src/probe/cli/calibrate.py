@@ -53,8 +53,8 @@ how far each measure was from the truth: the error bars of every other figure fr
 \b
 Exit codes:
   0  the figures above hold
-  1  please report it: a run failed, or one that counted as
-     valid had an error over 20 ms
+  1  please report it: a run failed, or one that counted
+     as valid had an error over 20 ms
   4  most runs were suspect: this machine is too busy
 """
 

@@ -10,7 +10,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from probe.config import Config, OtlpConfig
-from probe.daemon import state_lock
+from probe.daemon import runbook, state_lock
 from probe.daemon.dispatch import Dispatch, OnError, Sink
 from probe.daemon.drift_sink import DriftSink
 from probe.daemon.health import Health
@@ -21,7 +21,6 @@ from probe.daemon.log import Logger, make_logger
 from probe.daemon.log_queue import QueuedLines
 from probe.daemon.plans import entries, state_dir
 from probe.daemon.rebuild import Rebuild
-from probe.daemon.runbook import runbook
 from probe.daemon.state_lock import Held
 from probe.drift import Monitor
 from probe.history.file import OF_THE_DISK, HistoryError
@@ -80,11 +79,12 @@ class Parts:
             self.held.close()
 
 
-def build(config: Config) -> Parts:
+def build(config: Config, coloured: bool | None = None) -> Parts:
     """Take the state directory and the port, open the history, start the sinks.
 
-    Raises StartError, TakenError and HistoryError. A disk or a history that is in trouble is none of them: what can be
-    measured is, and what can't be kept is counted.
+    `coloured`: whether a log for a person has colours; None where it has them on a terminal. Raises StartError,
+    TakenError and HistoryError. A disk or a history that is in trouble is none of them: what can be measured is, and
+    what can't be kept is counted.
     """
     for framing in FRAMINGS:
         # Imported during one target's run, it would hold up another's.
@@ -94,7 +94,7 @@ def build(config: Config) -> Parts:
         VERSION, [HISTORY, *(sink.name for sink in (Metrics, DriftSink, SpanSink, LogSink, AudioArchive))]
     )
     lines = QueuedLines(sys.stdout, lambda: metrics.daemon.count_sink_error(LogSink.name))
-    log = make_logger(lines, config.log.format, {RUN: run_line})
+    log = make_logger(lines, config.log.format, {RUN: run_line}, coloured)
 
     def on_error(sink: str, what: str) -> None:
         metrics.daemon.count_sink_error(sink)
@@ -251,4 +251,4 @@ def pages(metrics: Metrics, health: Health) -> dict[str, Page]:
     def readyz(_accept: str) -> Answer:
         return plain(HTTPStatus.OK, "ready") if health.ready else plain(HTTPStatus.SERVICE_UNAVAILABLE, "no run yet")
 
-    return {"/metrics": scrape, "/healthz": healthz, "/readyz": readyz, "/runbook": runbook}
+    return {"/metrics": scrape, "/healthz": healthz, "/readyz": readyz, **runbook.pages()}

@@ -138,5 +138,5 @@ def _described(record: RunRecord) -> str:
     plan = record.plan
     ended = utc(record.ended)
     ttfb = summarise(record).response_ttfb_ms
-    audio = "" if ttfb is None else f", first audio after {ttfb:.0f} ms"
+    audio = "" if ttfb is None else f", first byte after {ttfb:.0f} ms"
     return f"last run {outcome(record)} at {ended:%H:%M:%S} UTC ({plan.target.name}/{plan.scenario.name}{audio})"

@@ -91,6 +91,7 @@ class Session:
             return
         before, self.stage = self.stage, "connect"
         start = self.clock.now()
+        self.report("connecting", start, text=NAMES[line.role])
         end = None
         try:
             self._links[line] = link = await self._opened(line)

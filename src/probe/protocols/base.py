@@ -281,6 +281,9 @@ C_co = TypeVar("C_co", bound=Conversation, covariant=True)
 class ServerProtocol(Struct, Generic[C_co], frozen=True):
     """A wire protocol: how it is configured, framed and spoken, and what its servers can be asked beside it.
 
+    `silent_if_voice_unknown`: a text for a voice that is none of its `voices` is answered with nothing, so that such a
+    server is asked for them before a run.
+
     `options` is a msgspec Struct with a default for everything. The `schemes` are those of its URL; without `protocol`
     in a configuration, the first protocol with a URL's scheme is meant. `users` reads how many hold the server's slots,
     None where an answer does not say, of the server and of each one behind it; `identity` the model and build;
@@ -294,6 +297,7 @@ class ServerProtocol(Struct, Generic[C_co], frozen=True):
     framing: str
     options: type[Any]
     converse: Callable[[Terms], C_co]
+    silent_if_voice_unknown: bool = False
     users: Callable[[ServerPlan], Sequence[Inquiries[int | None]]] = nothing
     identity: Callable[[ServerPlan], Inquiries[ServerIdentity]] = nothing
     voices: Callable[[ServerPlan], Inquiries[tuple[str, ...] | None]] = nothing

@@ -26,7 +26,8 @@ class Servers:
     def __init__(self, ends: Sequence[RunRecord], stopped_in: int = 0) -> None:
         self.ends, self.stopped_in, self.plans, self.stop = list(ends), stopped_in, list[Plan](), asyncio.Event()
 
-    async def once(self, plan: Plan) -> RunRecord:
+    async def once(self, plan: Plan, label: str) -> RunRecord:
+        assert label.startswith(f"run {len(self.plans) + 1}")
         self.plans.append(plan)
         if len(self.plans) == self.stopped_in:
             self.stop.set()
