@@ -104,7 +104,7 @@ def _growth() -> stat.Panel:
 
 
 def _stage() -> stat.Panel:
-    """The one that moved most in the direction that was found, as the alert VoiceDriftFound has it."""
+    """The one that moved most in the direction that was found, as in the alert VoiceDriftFound."""
     added = f'max by (target, scenario, stage) (voice_probe_drift_added_seconds{{{PAIRS},stage!="combined_ttfb"}})'
     way = f"on (target, scenario) group_left () (abs({FOUND}) > 0)"
     worst = f"topk by (target, scenario) (1, {while_answered(added)} * {way}) * {way}"

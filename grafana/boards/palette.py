@@ -1,8 +1,8 @@
 """Every colour that means something, and its words.
 
-Whoever sees no red, no green or no blue tells each of a group from the others, on a dark page and on a light one: a
-test does the arithmetic. Lines of targets and scenarios, whose names nobody knows here, have Grafana's own palette;
-what they are is told by their width and dashes.
+The colour-blind can distinguish all colours of a group, in the dark and in the light theme: a test computes it. Lines
+of targets and scenarios, whose names are not known here, have Grafana's own palette; widths and dashes show which
+quantile or measure they are.
 """
 
 # Of a figure: as it should be, nearly not, and not; one that is neither; one that is not there.

@@ -177,7 +177,7 @@ def fixed(color: str) -> DynamicConfigValue:
 
 
 def shades(color: str) -> DynamicConfigValue:
-    """Of one hue, and yet to be told apart."""
+    """Shades of one hue, a different one for each series."""
     return DynamicConfigValue(id_val="color", value={"mode": "shades", "fixedColor": color})
 
 

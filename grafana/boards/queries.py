@@ -53,7 +53,7 @@ def metric(name: str, *matchers: str) -> str:
 
 
 def while_answered(expr: str) -> str:
-    """Only where a run was complete of late: a gauge of the last complete run stays when nothing answers any more.
+    """Only where a run was complete recently: a gauge of the last complete run stays when nothing answers any more.
 
     Half an hour after it a run without an answer has ended, or one is overdue: however rare the schedule is, then not.
     """
@@ -65,7 +65,7 @@ def while_answered(expr: str) -> str:
 def each_pair(expr: str) -> str:
     """A value for every pair, always in the same order, so that the rows of two panels are the same; NaN for none.
 
-    Pairs are known for an hour after the daemon went: somebody has to be told.
+    Pairs are known for an hour after the daemon has gone, so that somebody notices.
     """
     known = f"last_over_time(voice_probe_last_run_timestamp_seconds{{{PAIRS}}}[1h])"
     pairs = f"0 * max by (target, scenario) ({known})"

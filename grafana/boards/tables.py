@@ -14,7 +14,7 @@ def listing(
 ) -> table.Panel:
     """A table with these columns of the queries' result, in this order, by these names.
 
-    `before` is what becomes of the result first, while its columns have Prometheus' names.
+    `before` transforms the result first, while its columns have Prometheus' names.
     """
     kept = {"include": {"names": list(columns)}}
     order = {"indexByName": {name: index for index, name in enumerate(columns)}, "renameByName": dict(columns)}

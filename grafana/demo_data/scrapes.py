@@ -56,7 +56,7 @@ def scrapes(case: Case) -> Iterator[list[Sample]]:
 
 
 def _page(metrics: Metrics, at_s: float, more: Mapping[str, float]) -> list[Sample]:
-    """As the registries have it: the text of every page would take most of the time."""
+    """From the registries: making and parsing the text of every page would take most of the time."""
     samples = [Sample(_series(name, ()), str(value), at_s, None) for name, value in more.items()]
     for part in metrics.parts():
         for family in part.registry.collect():

@@ -37,7 +37,7 @@ Pages = Iterator[list[Sample]]
 def prometheus(case: Case, binaries: Path, folder: Path, rule_files: Path) -> Iterator[str]:
     """The address of a Prometheus that holds the case up to its end; it stops when the context closes.
 
-    `rule_files` is the folder of the files whose rules are filled in. `folder` is to be empty.
+    `rule_files` is the folder of the files whose rules are filled in. `folder` must be empty.
     """
     with _filled(case, scrapes(case), binaries, folder, rule_files) as page:
         config = NO_RULES + SCRAPED.format(job="exemplars", every="2s", port=page.port)

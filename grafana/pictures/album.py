@@ -13,7 +13,7 @@ ALBUM = FOLDER / "pictures.json"
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A dashboard over a case of made-up days, of which the last `hours` are shown."""
+    """A dashboard with the last `hours` of a case of made-up days."""
 
     board: str
     case: str
