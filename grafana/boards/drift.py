@@ -140,7 +140,7 @@ def _earlier() -> table.Panel:
         panel = panel.override_by_name(
             column, [shown_in("percentunit"), DynamicConfigValue("decimals", 1), early, empty("too early")]
         )
-    panel = panel.override_by_name("Now", [shown_in("s"), told(nothing("no answer of late")), style("width", 130)])
+    panel = panel.override_by_name("Now", [shown_in("s"), told(nothing("no recent answer")), style("width", 130)])
     slope = [shown_in("suffix: ms/week"), DynamicConfigValue("decimals", 0), early, empty("too early")]
     return sized(panel.override_by_name("Slope of 7 days", slope), 14, 6)
 
@@ -189,7 +189,7 @@ def _wait() -> timeseries.Panel:
 def _medians() -> timeseries.Panel:
     query = over_time(f"max by (stage) ({while_answered(RATIO)}) - 1", "{{stage}}")
     panel = with_stages(added_shares("Medians against the baseline: $target", query))
-    panel = panel.no_value("needs 30 hours of what serves now").insert_nulls(A_GAP_MS)
+    panel = panel.no_value("needs 30 hours with this model and settings").insert_nulls(A_GAP_MS)
     return sized(by_target(limit(panel, (None, "transparent"), (0.2, BAD))), 24, 8)
 
 
@@ -210,7 +210,7 @@ def _serving() -> table.Panel:
         "config": "Settings",
         "Value": "Since",
     }
-    panel = listing("What serves, and since when", rows(expr), columns=columns)
+    panel = listing("Model, voice and settings, and since when", rows(expr), columns=columns)
     widths = {"Target": 90, "Scenario": 90, "TTS": 140, "Settings": 80, "Since": 155}
     for column, width in widths.items():
         panel = panel.override_by_name(column, [style("width", width)])

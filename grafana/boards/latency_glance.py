@@ -74,8 +74,8 @@ def _sound() -> stat.Panel:
 
 def _wait(title: str, median: str) -> stat.Panel:
     panel = tiles(title, now(each_pair(while_answered(median)), PAIR), unit="s")
-    panel = panel.thresholds(steps((None, GOOD), (0.9, WARN), (1.0, BAD))).mappings(nothing("no answer of late"))
-    return sized(panel.no_value("no answer of late"), 4, 6)
+    panel = panel.thresholds(steps((None, GOOD), (0.9, WARN), (1.0, BAD))).mappings(nothing("no recent answer"))
+    return sized(panel.no_value("no recent answer"), 4, 6)
 
 
 def _shares() -> table.Panel:

@@ -104,6 +104,6 @@ def luminance(light: list[float]) -> float:
 
 
 def contrast(one: str, other: str) -> float:
-    """As WCAG has it, from 1 to 21."""
+    """WCAG's contrast ratio, from 1 to 21."""
     darker, lighter = sorted(luminance(linear(color)) for color in (one, other))
     return (lighter + 0.05) / (darker + 0.05)
