@@ -11,7 +11,7 @@ SECONDS ?= 60
 LONG_TESTS := $(wildcard tests/long/test_*.py)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-unit test-integration test-long servers fuzz lint types dashboards man check-dashboards lock lock-diff audit clean
+.PHONY: help demo test test-unit test-integration test-long servers fuzz lint types dashboards man check-dashboards pictures lock lock-diff audit clean
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z%-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' Makefile
@@ -121,8 +121,12 @@ check-dashboards: $(VENV)/.dev  ## Check them against Grafana's own types (needs
 	@cd build/schema && node_modules/.bin/tsc --noEmit --strict --skipLibCheck --target es2022 --module nodenext check.ts
 	@echo 'Grafana knows every key and value'
 
-demo-data-%: $(VENV)/.dev  ## Keep a Prometheus with made-up days running: demo-data-good, -incident, -outage, ...
+demo-data-%: $(VENV)/.dev  ## Keep a Prometheus with made-up days, up to now and on: demo-data-good, -incident, -outage, ...
 	@PYTHONPATH=grafana $(BIN)/python -m demo_data $* $(ARGS)
+
+# The project has no Grafana: RENDERER is whatever draws a dashboard on your machine, and ARGS=--help says how it is called.
+pictures: $(VENV)/.dev  ## Draw the dashboards' pictures in docs/images again (RENDERER=COMMAND; ARGS=--help)
+	@PYTHONPATH=grafana $(BIN)/python -m pictures $(ARGS)
 
 bench-%: $(VENV)/.dev  ## Measure: bench-accuracy, or another of bench/*.py (ARGS=--help)
 	$(BIN)/python bench/$*.py $(ARGS)

@@ -50,7 +50,7 @@ def one_connection(data: bytes) -> None:
 
 
 def messages(pieces: Iterable[bytes]) -> list[object]:
-    """the result, up to what breaks the framing."""
+    """The result, up to what breaks the framing."""
     framing = WebSocket("ws://h/ws", {})
     found: list[object] = list(framing.receive(opening(framing.hello())))
     try:

@@ -8,7 +8,7 @@ T = TypeVar("T")
 
 
 def whole(work: Slices[T]) -> T:
-    """the result."""
+    """The result."""
     while True:
         try:
             next(work)
