@@ -58,7 +58,12 @@ class Body(Struct, frozen=True):
 
 
 class BodyEnd(Struct, frozen=True):
-    """The HTTP response is complete. Where it was cut short, `Ended` comes instead."""
+    """The HTTP response is complete. Where it was cut short, `Ended` comes instead.
+
+    `trailers` is what was said behind its body, by a framing that reads it: names in lower case, the last value counts.
+    """
+
+    trailers: Mapping[str, str] = field(default_factory=dict)
 
 
 class Raw(Struct, frozen=True):

@@ -1,0 +1,192 @@
+"""HTTP/2 by the `h2` library: one request at a time, several after each other on a connection. As gRPC wants it."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from urllib.parse import urlsplit
+
+from h2.config import H2Configuration
+from h2.connection import H2Connection
+from h2.errors import ErrorCodes
+from h2.events import DataReceived, Event, ResponseReceived, StreamEnded, StreamReset, TrailersReceived
+from h2.exceptions import H2Error
+from h2.settings import SettingCodes, Settings
+
+from probe.transport.framing.base import (
+    Body,
+    BodyEnd,
+    Ended,
+    FramingError,
+    Incoming,
+    Outgoing,
+    Refusal,
+    Request,
+    Response,
+    printable,
+)
+from probe.transport.framing.http1 import of_each_request
+
+# Of all headers of a response, decoded, and of a frame; what is beyond it breaks the framing.
+MAX_HEAD_BYTES, MAX_FRAME_BYTES = 2**16, 2**14
+# So much may be on its way, lest a server waits for us: more than anything that it says at once.
+_WINDOW = 2**24
+_SETTINGS = {
+    SettingCodes.ENABLE_PUSH: 0,
+    SettingCodes.INITIAL_WINDOW_SIZE: _WINDOW,
+    SettingCodes.MAX_FRAME_SIZE: MAX_FRAME_BYTES,
+    SettingCodes.MAX_HEADER_LIST_SIZE: MAX_HEAD_BYTES,
+}
+_FRAME_HEAD, _GOAWAY, _GOAWAY_BYTES = 9, 7, 8
+_LAST_STREAM = 2**31 - 1
+_TLS = ("https", "grpcs")
+_UNSENDABLE = "this request can't be sent: its method, path or headers are not HTTP"
+_PRINTABLE = frozenset(range(0x20, 0x7F))
+
+
+class Http2:
+    """The framing of one HTTP/2 connection; `headers` go with each of its requests, whose own ones come before them."""
+
+    def __init__(self, url: str, headers: Mapping[str, str]) -> None:
+        self.ready = True
+        self.refusal: Refusal | None = None
+        self.parsed = 0
+        self._http = H2Connection(H2Configuration(client_side=True, header_encoding=None))
+        self._scheme = "https" if urlsplit(url).scheme in _TLS else "http"
+        self._headers = of_each_request(url) | {name.lower(): value for name, value in headers.items()}
+        self._unparsed = bytearray()
+        # The request under way, what of its body waits for the server to take more, and what came of its answer.
+        self._stream: int | None = None
+        self._unsent = b""
+        self._answering = False
+        self._trailers: dict[str, str] = {}
+        # Whether the server has said that it takes no other request.
+        self._leaving = False
+
+    def hello(self) -> bytes:
+        self._http.local_settings = Settings(initial_values=_SETTINGS)
+        self._http.initiate_connection()
+        self._http.increment_flow_control_window(_WINDOW)
+        return self._http.data_to_send()
+
+    def receive(self, data: bytes) -> Iterator[Incoming]:
+        self._unparsed += data
+        while (frame := self._next()) is not None:
+            self.parsed += 1
+            if frame[3] == _GOAWAY:
+                yield from self._goes_away(frame[_FRAME_HEAD:])
+                continue
+            try:
+                events = self._http.receive_data(frame)
+                yield from self._read(events)
+            except H2Error as error:
+                raise FramingError("the server broke HTTP/2", str(error)) from error
+
+    def receive_eof(self) -> Iterator[Incoming]:
+        """No frame is completed by the end."""
+        return iter(())
+
+    def send(self, frame: Outgoing) -> bytes:
+        """Raises ValueError too for a header that HTTP does not allow, and while a response is under way."""
+        if not isinstance(frame, Request):
+            raise ValueError(f"HTTP has no {type(frame).__name__}")  # noqa: TRY004 - as the contract says
+        if self._stream is not None:
+            raise ValueError("HTTP has one request at a time")
+        head = self._head(frame)
+        try:
+            stream = self._http.get_next_available_stream_id()
+            self._http.send_headers(stream, head, not frame.body)
+        except H2Error:
+            # Without what the library says: it may quote a header, which may be a secret.
+            raise ValueError(_UNSENDABLE) from None
+        self._stream, self._unsent, self._answering, self._trailers = stream, frame.body, False, {}
+        return self.reply()
+
+    def reply(self) -> bytes:
+        while self._unsent and self._stream is not None:
+            room = min(self._http.local_flow_control_window(self._stream), self._http.max_outbound_frame_size)
+            if room <= 0:
+                break
+            part, self._unsent = self._unsent[:room], self._unsent[room:]
+            self._http.send_data(self._stream, part, not self._unsent)
+        return self._http.data_to_send()
+
+    def goodbye(self) -> bytes:
+        """Give up the request under way; where there is none, the end of the connection says it all."""
+        if self._stream is None:
+            return b""
+        self._http.reset_stream(self._stream, ErrorCodes.CANCEL)
+        self._http.close_connection()
+        return self._http.data_to_send()
+
+    def how_closed(self) -> Ended:
+        return Ended("closed", self._where())
+
+    def _where(self) -> str:
+        if self._stream is None:
+            return "between two requests"
+        return "in the middle of its response" if self._answering else "before its response"
+
+    def _head(self, request: Request) -> list[tuple[str, str]]:
+        headers = self._headers | {name.lower(): value for name, value in request.headers.items()}
+        authority = headers.pop("host")
+        pseudo = {":method": request.method, ":scheme": self._scheme, ":path": request.target, ":authority": authority}
+        head = [*pseudo.items(), *headers.items()]
+        if not all(_PRINTABLE.issuperset(value.encode("utf-8", "replace")) for _, value in head):
+            raise ValueError(_UNSENDABLE)
+        return head
+
+    def _next(self) -> bytes | None:
+        """The next whole frame. One that is too long is not waited for."""
+        if len(self._unparsed) < _FRAME_HEAD:
+            return None
+        size = int.from_bytes(self._unparsed[:3], "big")
+        if size > MAX_FRAME_BYTES:
+            raise FramingError("the server broke HTTP/2", repr(bytes(self._unparsed[:_FRAME_HEAD])))
+        end = _FRAME_HEAD + size
+        if len(self._unparsed) < end:
+            return None
+        frame = bytes(self._unparsed[:end])
+        del self._unparsed[:end]
+        return frame
+
+    def _read(self, events: Iterable[Event]) -> Iterator[Incoming]:
+        for event in events:
+            match event:
+                case ResponseReceived():
+                    self._answering = True
+                    headers = _texts(event.headers)
+                    yield Response(int(headers.pop(":status")), headers)
+                case DataReceived():
+                    self._http.acknowledge_received_data(event.flow_controlled_length, event.stream_id)
+                    if event.data:
+                        # What a frame begins was written when that was.
+                        yield Body(bytes(event.data), begins=True)
+                case TrailersReceived():
+                    self._trailers = _texts(event.headers)
+                case StreamEnded():
+                    self._stream, self._unsent = None, b""
+                    yield BodyEnd(self._trailers)
+                    if self._leaving:
+                        yield Ended("closed", "after its response, as it announced")
+                case StreamReset() if self._stream is not None:
+                    yield Ended("closed", f"{self._where()}: the stream was reset ({_name(event.error_code)})")
+
+    def _goes_away(self, frame: bytes) -> Iterator[Ended]:
+        """The server takes no more requests. Not by the library, which then reads no answer that is under way."""
+        if len(frame) < _GOAWAY_BYTES:
+            raise FramingError("the server broke HTTP/2", repr(frame))
+        last, code = int.from_bytes(frame[:4], "big") & _LAST_STREAM, int.from_bytes(frame[4:_GOAWAY_BYTES], "big")
+        self._leaving = True
+        if code != ErrorCodes.NO_ERROR or self._stream is None or self._stream > last:
+            why = f"{self._where()}: the server goes away ({_name(code)})"
+            yield Ended("closed", why, printable(frame[_GOAWAY_BYTES:].decode("utf-8", "replace")))
+
+
+def _texts(headers: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
+    return {bytes(name).decode("latin-1"): bytes(value).decode("latin-1") for name, value in headers}
+
+
+def _name(code: int) -> str:
+    """What HTTP/2 calls an error; a number that it has not is no word of ours, nor of anyone."""
+    try:
+        return ErrorCodes(code).name
+    except ValueError:
+        return "an unknown error"
