@@ -5,7 +5,7 @@ from urllib.parse import unquote
 
 from probe.protocols.base import AudioFormat, Malformed, Refused
 from probe.protocols.fields import one_line, shown
-from probe.protocols.http_answers import FailedAnswer, media_type, says_loading, succeeded
+from probe.protocols.http_answers import MAX_BODY_BYTES, FailedAnswer, media_type, says_loading, succeeded
 from probe.protocols.http_speech import Reading, Said
 from probe.protocols.riva import wire
 from probe.protocols.samples import Samples
@@ -118,12 +118,15 @@ class NoCall:
 
     def __init__(self, response: Response) -> None:
         self._kind = media_type(response.headers.get("content-type", ""))
+        self._body = bytearray()
 
     def feed(self, data: bytes) -> Iterator[Malformed]:
-        yield Malformed(f"{self._kind} instead of gRPC", shown(data))
+        self._body += data[: MAX_BODY_BYTES - len(self._body)]
+        if len(self._body) >= MAX_BODY_BYTES:
+            yield from self.end()
 
     def end(self) -> Iterator[Malformed]:
-        return self.feed(b"")
+        yield Malformed(f"{self._kind} instead of gRPC", shown(bytes(self._body)))
 
 
 def refusal(headers: Mapping[str, str], method: str) -> Malformed | Refused | None:

@@ -90,7 +90,7 @@ class Messages:
     def _wrong(self, size: int) -> Malformed | Refused | None:
         if self._unread[0]:
             what = "a compressed message, which nobody asked for" if self._unread[0] == 1 else "no gRPC message"
-            return Malformed(what, shown(bytes(self._unread)))
+            return Malformed(what, shown(bytes(self._unread[:_HEAD])))
         if size > MAX_MESSAGE_BYTES:
             return Refused(f"a message of more than {MAX_MESSAGE_BYTES // 2**20} MiB", reason="flood")
         if len(self._unread) >= _HEAD + size:

@@ -77,6 +77,9 @@ class RivaConnection(Connection):
                 bodies[stream] += payload
             elif kind == h2.RESET:
                 self.log.add(self.number, "in", "reset", payload)
+            elif kind == h2.GOAWAY:
+                # As gRPC's own library: the end.
+                return
             if kind in (HEADERS, DATA) and flags & h2.END_STREAM:
                 self._whole(stream, heads.pop(stream), bodies.pop(stream))
 

@@ -35,6 +35,7 @@ _SETTINGS = {
     SettingCodes.MAX_HEADER_LIST_SIZE: MAX_HEAD_BYTES,
 }
 _FRAME_HEAD, _GOAWAY, _GOAWAY_BYTES = 9, 7, 8
+_STATUS_DIGITS = 3
 _LAST_STREAM = 2**31 - 1
 _TLS = ("https", "grpcs")
 _UNSENDABLE = "this request can't be sent: its method, path or headers are not HTTP"
@@ -57,8 +58,8 @@ class Http2:
         self._unsent = b""
         self._answering = False
         self._trailers: dict[str, str] = {}
-        # Whether the server has said that it takes no other request.
-        self._leaving = False
+        # Whether the server has said that it takes no other request, and whether we have said goodbye.
+        self._leaving = self._left = False
 
     def hello(self) -> bytes:
         self._http.local_settings = Settings(initial_values=_SETTINGS)
@@ -67,6 +68,9 @@ class Http2:
         return self._http.data_to_send()
 
     def receive(self, data: bytes) -> Iterator[Incoming]:
+        if self._left:
+            # What was on its way; the library would complain of it, to the server, too.
+            return
         self._unparsed += data
         while (frame := self._next()) is not None:
             self.parsed += 1
@@ -112,6 +116,7 @@ class Http2:
         """Give up the request under way; where there is none, the end of the connection says it all."""
         if self._stream is None:
             return b""
+        self._left = True
         self._http.reset_stream(self._stream, ErrorCodes.CANCEL)
         self._http.close_connection()
         return self._http.data_to_send()
@@ -153,7 +158,7 @@ class Http2:
                 case ResponseReceived():
                     self._answering = True
                     headers = _texts(event.headers)
-                    yield Response(int(headers.pop(":status")), headers)
+                    yield Response(_status(headers.pop(":status", "")), headers)
                 case DataReceived():
                     self._http.acknowledge_received_data(event.flow_controlled_length, event.stream_id)
                     if event.data:
@@ -178,6 +183,12 @@ class Http2:
         if code != ErrorCodes.NO_ERROR or self._stream is None or self._stream > last:
             why = f"{self._where()}: the server goes away ({_name(code)})"
             yield Ended("closed", why, printable(frame[_GOAWAY_BYTES:].decode("utf-8", "replace")))
+
+
+def _status(text: str) -> int:
+    if len(text) != _STATUS_DIGITS or not (text.isascii() and text.isdigit()):
+        raise FramingError("the server broke HTTP/2", text)
+    return int(text)
 
 
 def _texts(headers: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
