@@ -20,6 +20,8 @@ from types import ModuleType, SimpleNamespace
 
 FUZZ = Path(__file__).parents[1] / "tests" / "fuzz"
 LONGEST = 4096
+# The bit of an answer's second byte that makes it one of gRPC.
+GRPC = 32
 PIECES = (
     b"{",
     b"}",
@@ -79,11 +81,15 @@ def mutated(entries: Sequence[bytes], rng: random.Random) -> bytes:
     return bytes(data[:LONGEST])
 
 
-def of_kind(check: Check, bits: int) -> Check:
-    """Answers of one kind: the lowest bits of the first byte say to whose conversation they come, and through what."""
+def of_kind(check: Check, bits: int, more: int = 0) -> Check:
+    """Answers of one kind: the lowest bits of the first byte say to whose conversation they come, and through what.
+
+    The bits of the second one that say so are `more`.
+    """
 
     def one(data: bytes) -> None:
-        check(bytes([data[0] & ~3 | bits]) + data[1:] if data else data)
+        kind = bytes([data[0] & ~3 | bits, data[1] & ~GRPC | more]) if len(data) > 1 else data
+        check(kind + data[2:])
 
     return one
 
@@ -96,6 +102,8 @@ def codecs() -> dict[str, tuple[str, Check]]:
         "chat through HTTP/1.1": ("answers", of_kind(answers, 1)),
         "speech": ("answers", of_kind(answers, 2)),
         "speech through HTTP/1.1": ("answers", of_kind(answers, 3)),
+        "speech over gRPC": ("answers", of_kind(answers, 2, GRPC)),
+        "speech through HTTP/2": ("answers", of_kind(answers, 3, GRPC)),
     }
 
 

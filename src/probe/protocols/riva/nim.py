@@ -49,7 +49,7 @@ class NimConversation(HttpSpeech):
         }
         if (voice := options.get("voice")) is not None:
             fields["voice"] = voice
-        boundary = f"voice-probe-{sha256(text.encode()).hexdigest()[:_BOUNDARY]}"
+        boundary = f"voice-probe-{sha256(_utf_8(text)).hexdigest()[:_BOUNDARY]}"
         kind = {"content-type": f"multipart/form-data; boundary={boundary}"}
         return Request("POST", _target(self._server, SYNTHESIZE), kind, _form(fields, boundary))
 
@@ -105,4 +105,9 @@ def _form(fields: Mapping[str, str], boundary: str) -> bytes:
         f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'
         for name, value in fields.items()
     ]
-    return ("".join(parts) + f"--{boundary}--\r\n").encode()
+    return _utf_8("".join(parts) + f"--{boundary}--\r\n")
+
+
+def _utf_8(text: str) -> bytes:
+    """An LLM may have written half a character, which UTF-8 has no bytes for."""
+    return text.encode("utf-8", "replace")

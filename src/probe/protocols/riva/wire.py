@@ -103,7 +103,8 @@ class Messages:
 def _field(number: int, value: str | int | bytes) -> bytes:
     if isinstance(value, int):
         return _written(number << 3 | _VARINT) + _written(value)
-    data = value.encode() if isinstance(value, str) else value
+    # An LLM may have written half a character, which UTF-8 has no bytes for.
+    data = value.encode("utf-8", "replace") if isinstance(value, str) else value
     return _written(number << 3 | _BYTES) + _written(len(data)) + data
 
 

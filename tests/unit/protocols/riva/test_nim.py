@@ -57,6 +57,7 @@ def test_a_text_is_a_form() -> None:
         "voice": "Magpie.Aria",
     }
     assert "voice" not in form(asked(conversation()))
+    assert form(asked(conversation(), "Hello \ud83d."))["text"] == "Hello ?."
 
 
 @pytest.mark.parametrize(

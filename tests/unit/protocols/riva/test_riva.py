@@ -93,6 +93,10 @@ def test_a_long_text_is_long_on_the_wire() -> None:
     assert server.asked(asked(conversation(), text).body)[1] == text
 
 
+def test_half_a_character_is_none_that_can_be_sent() -> None:
+    assert server.asked(asked(conversation(), "Hello \ud83d.").body)[1] == "Hello ?."
+
+
 def test_an_answer_says_the_same_wherever_it_is_cut() -> None:
     assert answered(HEAD, Body(TRANSCRIPT), OK) == SAID
     for at in range(len(TRANSCRIPT)):
