@@ -31,6 +31,7 @@ from probe.reference.faults.riva import RivaScript, ScriptedRiva
 SAMPLES = http_speech.samples(300, rate=h2.RATE)
 BEGUN: Steps = (h2.HEAD, *h2.parts(SAMPLES))
 NIM = "/v1/audio/synthesize_online"
+PUSH_PROMISE, CONTINUATION = 5, 9
 RAW = http_speech.head("application/octet-stream")
 
 
@@ -162,6 +163,13 @@ ROWS = (
                    Stall(), say="broke HTTP/2"),
     _in_the_middle("bad-headers", "trailers that are no HPACK", "malformed",
                    Frame(h2.HEADERS, b"\xff" * 20, h2.END_HEADERS | h2.END_STREAM), say="broke HTTP/2"),
+    _in_the_middle("endless-headers", "headers without an end", "malformed", Frame(h2.HEADERS, b"", 0),
+                   Repeat((Frame(CONTINUATION, h2.head_block({"x": "y" * 1000})),)), say="broke HTTP/2"),
+    _in_the_middle("push", "a stream of its own, which was forbidden", "malformed",
+                   Frame(PUSH_PROMISE, b"\0\0\0\2" + h2.head_block({":path": "/x"}), h2.END_HEADERS), Stall(),
+                   say="broke HTTP/2"),
+    _row("takes-nothing", "no byte of a request is taken", "no_audio", tts_url=serving(
+        (Stall(),), on_accept=(Raw(h2.frame(h2.SETTINGS, 0, 0, b"\0\4\0\0\0\0")),))),
     _in_the_middle("other-stream", "a frame of a stream that nobody opened", "malformed",
                    Raw(h2.frame(DATA, 0, 77, b"x")), Stall(), say="broke HTTP/2"),
     _row("message-flood", "more messages than anyone needs", "flood",
@@ -187,6 +195,11 @@ ROWS = (
               (h2.HEAD, Raw(h2.frame(h2.PING, 0, 0, bytes(8))), *BEGUN[1:], h2.OK)),
     _harmless("goes-away-softly", "the server announces in the middle that it takes no more calls, and ends this one",
               (*BEGUN, h2.goaway(), Wait(0.01), h2.OK), longest_s=3.0),
+    _harmless("goes-away-between", "the server takes no more calls after each answer, and keeps the connection",
+              (*h2.speech(), h2.goaway()), turns=2, longest_s=4.0),
+    _harmless("two-at-once", "two calls at once, the second answered before the first",
+              (h2.HEAD, Wait(0.1), *h2.speech()[1:]), h2.speech(), target="tts.concurrency = 2",
+              llm_url=serving_http(CHAT, ANSWER)),
     _harmless("closes-after-each", "closed after each answer without a word", (*h2.speech(), Drop()), turns=2,
               longest_s=4.0),
     *(_nim(each.name, each.steps, **_over_http(each)) for each in NIM_REFUSALS),

@@ -78,6 +78,10 @@ def _serve(host: str, port: int, http_port: int, engine: "Engine") -> None:
     from probe.reference.riva.speech import SAMPLE_RATE  # noqa: PLC0415 - as above
     from probe.reference.speech.synthesizer import Synthesizer  # noqa: PLC0415 - as above
 
+    if port:
+        with bound(host, port):
+            # Where it is taken, gRPC's library would say so on stderr in its own words.
+            pass
     with bound(host, http_port) as listener:
         asyncio.run(serve(host, port, listener, Synthesizer(engine, SAMPLE_RATE), _announce))
 
