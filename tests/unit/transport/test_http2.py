@@ -139,6 +139,27 @@ def test_a_body_that_the_server_does_not_take_yet_waits_for_it() -> None:
     assert sum(len(each[3]) for each in more if each[0] == h2.DATA) + len(payload) == 100_000 - 65_535
 
 
+@pytest.mark.parametrize(
+    "ending",
+    [
+        h2.frame(h2.RESET, 0, 1, struct.pack(">I", 7)),
+        h2.frame(h2.GOAWAY, 0, 0, struct.pack(">II", 1, 2)),
+        head(HEAD, ends=True),
+        data(b"no head"),
+        b"\xff" * 9,
+        b"",
+    ],
+    ids=["reset", "away", "answer", "broken", "no frame", "goodbye"],
+)
+def test_a_body_that_the_server_never_takes_is_let_go(ending: bytes) -> None:
+    framing = opened()
+    assert fed(framing, [h2.frame(h2.SETTINGS, 0, 0, struct.pack(">HI", 4, 0))]) == []
+    assert [kind for kind, *_ in frames(framing.send(CALL))] == [h2.SETTINGS, h2.HEADERS]
+    assert not ending or outcome(framing, [ending]) != []
+    framing.goodbye()
+    assert [kind for kind, *_ in frames(framing.reply()) if kind == h2.DATA] == []
+
+
 def test_a_ping_is_answered() -> None:
     framing = asked()
     assert fed(framing, [SETTINGS + PING]) == []

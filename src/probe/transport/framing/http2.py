@@ -1,6 +1,7 @@
 """HTTP/2 by the `h2` library: one request at a time, several after each other on a connection. As gRPC wants it."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from urllib.parse import urlsplit
 
 from h2.config import H2Configuration
@@ -24,20 +25,20 @@ from probe.transport.framing.base import (
 )
 from probe.transport.framing.http1 import of_each_request
 
-# Of all headers of a response, decoded, and of a frame; what is beyond it breaks the framing.
+# Of all headers of a response, decoded, and of a frame, as HTTP/2 has it; what is beyond it breaks the framing.
 MAX_HEAD_BYTES, MAX_FRAME_BYTES = 2**16, 2**14
 # So much may be on its way, lest a server waits for us: more than anything that it says at once.
 _WINDOW = 2**24
 _SETTINGS = {
     SettingCodes.ENABLE_PUSH: 0,
     SettingCodes.INITIAL_WINDOW_SIZE: _WINDOW,
-    SettingCodes.MAX_FRAME_SIZE: MAX_FRAME_BYTES,
     SettingCodes.MAX_HEADER_LIST_SIZE: MAX_HEAD_BYTES,
 }
 _FRAME_HEAD, _GOAWAY, _GOAWAY_BYTES = 9, 7, 8
-_STATUS_DIGITS = 3
-_LAST_STREAM = 2**31 - 1
+_STATUS_DIGITS, _LAST_STREAM = 3, 2**31 - 1
 _TLS = ("https", "grpcs")
+# What HTTP/2 calls an error; a number that it has not is no word of ours, nor of anyone.
+_ERRORS, _UNKNOWN = {int(each): each.name for each in ErrorCodes}, "an unknown error"
 _UNSENDABLE = "this request can't be sent: its method, path or headers are not HTTP"
 _PRINTABLE = frozenset(range(0x20, 0x7F))
 
@@ -46,17 +47,15 @@ class Http2:
     """The framing of one HTTP/2 connection; `headers` go with each of its requests, whose own ones come before them."""
 
     def __init__(self, url: str, headers: Mapping[str, str]) -> None:
-        self.ready = True
+        self.ready, self.parsed = True, 0
         self.refusal: Refusal | None = None
-        self.parsed = 0
         self._http = H2Connection(H2Configuration(client_side=True, header_encoding=None))
         self._scheme = "https" if urlsplit(url).scheme in _TLS else "http"
         self._headers = of_each_request(url) | {name.lower(): value for name, value in headers.items()}
         self._unparsed = bytearray()
         # The request under way, what of its body waits for the server to take more, and what came of its answer.
         self._stream: int | None = None
-        self._unsent = b""
-        self._answering = False
+        self._unsent, self._answering = b"", False
         self._trailers: dict[str, str] = {}
         # Whether the server has said that it takes no other request, and whether we have said goodbye.
         self._leaving = self._left = False
@@ -78,9 +77,9 @@ class Http2:
                 yield from self._goes_away(frame[_FRAME_HEAD:])
                 continue
             try:
-                events = self._http.receive_data(frame)
-                yield from self._read(events)
+                yield from self._read(self._http.receive_data(frame))
             except H2Error as error:
+                self._unsent = b""
                 raise FramingError("the server broke HTTP/2", str(error)) from error
 
     def receive_eof(self) -> Iterator[Incoming]:
@@ -116,9 +115,11 @@ class Http2:
         """Give up the request under way; where there is none, the end of the connection says it all."""
         if self._stream is None:
             return b""
-        self._left = True
-        self._http.reset_stream(self._stream, ErrorCodes.CANCEL)
-        self._http.close_connection()
+        self._left, self._unsent = True, b""
+        # Where the server has ended either of them meanwhile, there is nothing to say.
+        with suppress(H2Error):
+            self._http.reset_stream(self._stream, ErrorCodes.CANCEL)
+            self._http.close_connection()
         return self._http.data_to_send()
 
     def how_closed(self) -> Ended:
@@ -172,7 +173,10 @@ class Http2:
                     if self._leaving:
                         yield Ended("closed", "after its response, as it announced")
                 case StreamReset() if self._stream is not None:
-                    yield Ended("closed", f"{self._where()}: the stream was reset ({_name(event.error_code)})")
+                    self._unsent = b""
+                    yield Ended(
+                        "closed", f"{self._where()}: the stream was reset ({_ERRORS.get(event.error_code, _UNKNOWN)})"
+                    )
 
     def _goes_away(self, frame: bytes) -> Iterator[Ended]:
         """The server takes no more requests. Not by the library, which then reads no answer that is under way."""
@@ -181,7 +185,7 @@ class Http2:
         last, code = int.from_bytes(frame[:4], "big") & _LAST_STREAM, int.from_bytes(frame[4:_GOAWAY_BYTES], "big")
         self._leaving = True
         if code != ErrorCodes.NO_ERROR or self._stream is None or self._stream > last:
-            why = f"{self._where()}: the server goes away ({_name(code)})"
+            why = f"{self._where()}: the server goes away ({_ERRORS.get(code, _UNKNOWN)})"
             yield Ended("closed", why, printable(frame[_GOAWAY_BYTES:].decode("utf-8", "replace")))
 
 
@@ -193,11 +197,3 @@ def _status(text: str) -> int:
 
 def _texts(headers: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
     return {bytes(name).decode("latin-1"): bytes(value).decode("latin-1") for name, value in headers}
-
-
-def _name(code: int) -> str:
-    """What HTTP/2 calls an error; a number that it has not is no word of ours, nor of anyone."""
-    try:
-        return ErrorCodes(code).name
-    except ValueError:
-        return "an unknown error"
