@@ -80,6 +80,22 @@ async def test_each_text_is_a_call_on_one_connection() -> None:
     assert [round(each.audio_duration_ms or 0) for each in measure_run(record)[0].chunks] == [300, 300]
 
 
+async def test_all_texts_of_a_turn_may_go_into_one_call() -> None:
+    begun = http2_steps.speech()[:-1]
+    script = RivaScript(answers=(begun, begun[1:]) * 2, on_end=(http2_steps.OK,))
+    async with ScriptedRiva(script) as server:
+        record = await run(server.url, turns=2, mode="stitched", gap_ms=200)
+    assert outcome(record) == "ok", record.failure
+    assert [each.headers["x-stream"] for each in server.log.received("http")] == ["1", "1", "3", "3"]
+    assert len(server.log.received("ended")) == 2
+    assert [asked(each.data)[1] for each in server.log.received("body")] == [
+        chunk.text for turn in record.turns for chunk in turn.chunks
+    ]
+    assert [chunk.segment_end for chunk in record.turns[0].chunks] == ["gap", "done"]
+    # The wait for the pause is ours, and in no latency of the server.
+    assert all((each.tts_gen_time_ms or 999) < 200 for each in measure_run(record)[0].chunks)
+
+
 async def test_a_run_that_ends_early_gives_its_call_up() -> None:
     begun = (*http2_steps.speech()[:-1], Stall())
     async with ScriptedRiva(RivaScript(answers=(begun,))) as server:

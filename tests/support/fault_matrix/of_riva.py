@@ -31,16 +31,17 @@ from probe.reference.faults.riva import RivaScript, ScriptedRiva
 SAMPLES = http_speech.samples(300, rate=h2.RATE)
 BEGUN: Steps = (h2.HEAD, *h2.parts(SAMPLES))
 NIM = "/v1/audio/synthesize_online"
+STITCHED = 'tts.mode = "stitched"\ntts.gap_ms = 100'
 PUSH_PROMISE, CONTINUATION = 5, 9
 RAW = http_speech.head("application/octet-stream")
 
 
-def serving(*answers: Steps, on_accept: Steps = ()) -> Url:
+def serving(*answers: Steps, on_accept: Steps = (), on_end: Steps = ()) -> Url:
     """A server with these answers; the last one repeats."""
 
     @asynccontextmanager
     async def serve(_stage: Stage) -> AsyncIterator[str]:
-        async with ScriptedRiva(RivaScript(answers=answers, on_accept=on_accept)) as server:
+        async with ScriptedRiva(RivaScript(answers=answers, on_accept=on_accept, on_end=on_end)) as server:
             yield server.url
 
     return serve
@@ -200,6 +201,17 @@ ROWS = (
     _harmless("two-at-once", "two calls at once, the second answered before the first",
               (h2.HEAD, Wait(0.1), *h2.speech()[1:]), h2.speech(), target="tts.concurrency = 2",
               llm_url=serving_http(CHAT, ANSWER)),
+    _harmless("stitched", "all texts of a turn in one call, and nothing between what is said of each",
+              tts_url=serving(BEGUN, BEGUN[1:], on_end=(h2.OK,)), target=STITCHED, longest_s=4.0),
+    _row("stitched-silent", "stitched: the second text gets no answer", "no_audio", BEGUN, (Stall(),), target=STITCHED,
+         reached="segment"),
+    _row("stitched-status", "stitched: INTERNAL in the middle", "server_error", (*BEGUN, status(13, "out of memory")),
+         target=STITCHED, reached="audio", say="INTERNAL", said="out of memory"),
+    _row("stitched-ends-early", "stitched: OK before all texts were sent", "ended_early", (*BEGUN, h2.OK),
+         target=STITCHED, reached="segment"),
+    _row("stitched-late", "stitched: audio after a pause in the last text", "", outcome="suspect", stage="",
+         tts_url=serving(BEGUN, BEGUN[1:], on_end=(Wait(0.4), *BEGUN[1:], h2.OK)), target=STITCHED,
+         reached="second segment", longest_s=4.0, say="gap_ms"),
     _harmless("closes-after-each", "closed after each answer without a word", (*h2.speech(), Drop()), turns=2,
               longest_s=4.0),
     *(_nim(each.name, each.steps, **_over_http(each)) for each in NIM_REFUSALS),

@@ -139,6 +139,37 @@ def test_a_body_that_the_server_does_not_take_yet_waits_for_it() -> None:
     assert sum(len(each[3]) for each in more if each[0] == h2.DATA) + len(payload) == 100_000 - 65_535
 
 
+def test_a_request_may_go_on_while_it_is_answered() -> None:
+    framing = opened()
+    first = frames(framing.send(replace(CALL, body=b"one", ends=False)))
+    assert [(kind, flags & h2.END_STREAM, body) for kind, flags, _, body in first[1:]] == [(h2.DATA, 0, b"one")]
+    assert fed(framing, [SETTINGS + head(HEAD) + data(b"1")]) == [ANSWERED, Body(b"1")]
+    framing.reply()
+    assert frames(framing.send(Body(b"two"))) == [(h2.DATA, 0, 1, b"two")]
+    assert frames(framing.send(BodyEnd())) == [(h2.DATA, h2.END_STREAM, 1, b"")]
+    assert fed(framing, [head({"grpc-status": "0"}, ends=True)]) == [BodyEnd({"grpc-status": "0"})]
+    assert framing.send(Body(b"three")) == framing.send(BodyEnd()) == b""
+
+
+def test_a_request_that_goes_on_waits_for_the_server_too() -> None:
+    framing = opened()
+    framing.send(replace(CALL, body=bytes(70_000), ends=False))
+    assert framing.send(Body(b"more")) == framing.send(BodyEnd()) == b""
+    grants = [h2.frame(h2.WINDOW_UPDATE, 0, stream, struct.pack(">I", 70_000)) for stream in (0, 1)]
+    assert fed(framing, [SETTINGS, *grants]) == []
+    sent = [each for each in frames(framing.reply()) if each[0] == h2.DATA]
+    assert [flags for _, flags, *_ in sent] == [h2.END_STREAM]
+    assert len(sent[0][3]) == 70_000 - 65_535 + len(b"more")
+
+
+def test_an_answer_that_ends_before_its_request_does_ends_that_too() -> None:
+    framing = opened()
+    framing.send(replace(CALL, ends=False))
+    assert fed(framing, [AT_ONCE])[-1] == BodyEnd()
+    assert (h2.RESET, 0, 1, bytes(4)) in frames(framing.reply())
+    assert frames(framing.send(CALL))[0][2] == 3
+
+
 @pytest.mark.parametrize(
     "ending",
     [

@@ -1,11 +1,17 @@
 """NVIDIA's speech servers, Riva and the TTS NIM: `SynthesizeOnline` over gRPC, or the NIM's own way over HTTP."""
 
-from probe.protocols.base import ServerProtocol
+from probe.protocols.base import ServerProtocol, Terms, TtsConversation
 from probe.protocols.inquiries import Inquiries, Inquiry
 from probe.protocols.riva import nim, questions
 from probe.protocols.riva.conversation import RivaConversation
 from probe.protocols.riva.options import NimOptions, RivaOptions
+from probe.protocols.riva.stitched import StitchedConversation
 from probe.record import ServerIdentity, ServerPlan
+
+
+def _converse(terms: Terms) -> TtsConversation:
+    stitched = terms.server.options.get("mode") == "stitched"
+    return StitchedConversation(terms) if stitched else RivaConversation(terms)
 
 
 def _identity(server: ServerPlan) -> Inquiries[ServerIdentity]:
@@ -41,7 +47,7 @@ PROTOCOL = ServerProtocol(
     default_url="grpc://localhost:50051",
     framing="http2",
     options=RivaOptions,
-    converse=RivaConversation,
+    converse=_converse,
     identity=_identity,
     voices=_voices,
     cold=_cold,

@@ -1,6 +1,6 @@
 """What one of NVIDIA's speech servers takes: its part of a target's configuration."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
@@ -26,3 +26,10 @@ class RivaOptions(NimOptions, frozen=True, kw_only=True, forbid_unknown_fields=T
     deadline_s: Annotated[
         float, Meta(gt=0, le=3600, description="for one text, as `grpc-timeout`: the server gives up then")
     ] = 120.0
+    mode: Annotated[
+        Literal["each", "stitched"],
+        Meta(description="each: a call for each text; stitched: one for all texts of a turn, as pipecat has it"),
+    ] = "each"
+    gap_ms: Annotated[
+        float, Meta(gt=0, le=10_000, description="stitched: silence of the server that ends what it says of a text")
+    ] = 300.0

@@ -13,6 +13,7 @@ from probe.reference.faults.server import HOST, Script, ScriptedServer
 SERVICE = "/nvidia.riva.tts.RivaSpeechSynthesis"
 SYNTHESIZE, CONFIG = f"{SERVICE}/SynthesizeOnline", f"{SERVICE}/GetRivaSynthesisConfig"
 HEALTH = "/grpc.health.v1.Health/Check"
+PREFIX = 5
 PREFACE = len(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")
 
 
@@ -42,21 +43,23 @@ SERVING = h2.prefixed(b"\x08\x01")
 
 @dataclass(frozen=True, kw_only=True)
 class RivaScript(Script):
-    """An answer for each call of `SynthesizeOnline`, whatever its connection; the last one repeats.
+    """An answer for each text that `SynthesizeOnline` is given, whatever its connection; the last one repeats.
 
-    `others` are the answers to what else is called, by path. Of what all scripts have, `on_accept` is played; the rest
-    is for WebSockets.
+    `on_end`: once a call has no more texts. `others` are the answers to what else is called, by path. Of what all
+    scripts have, `on_accept` is played; the rest is for WebSockets.
     """
 
     answers: Sequence[Steps] = (h2.speech(),)
     others: Mapping[str, Steps] = field(default_factory=lambda: {CONFIG: answer(DESCRIBED), HEALTH: answer(SERVING)})
+    on_end: Steps = ()
     on_client_close: Steps = ()
 
 
 class RivaConnection(Connection):
-    """Logs each request's head as `http`, in the words of HTTP/1.1, and its body as `body`.
+    """Logs each message of a call as `body`, and before it the call's head as `http`, in the words of HTTP/1.1.
 
-    A request is answered when it is complete; `reset` is logged where its client gives it up.
+    A message is answered when it is complete; `ended` is logged behind the last one of a call, and `reset` where its
+    client gives it up.
     """
 
     async def read_all(self) -> None:
@@ -74,22 +77,25 @@ class RivaConnection(Connection):
                 heads[stream] = [(str(name), str(value)) for name, value in decoder.decode(payload)]
                 bodies[stream] = b""
             elif kind == DATA:
-                bodies[stream] += payload
+                bodies[stream] = self._messages(stream, heads[stream], bodies[stream] + payload)
             elif kind == h2.RESET:
                 self.log.add(self.number, "in", "reset", payload)
             elif kind == h2.GOAWAY:
                 # As gRPC's own library: the end.
                 return
             if kind in (HEADERS, DATA) and flags & h2.END_STREAM:
-                self._whole(stream, heads.pop(stream), bodies.pop(stream))
+                self._deliver("ended", b"")
 
-    def _whole(self, stream: int, head: list[tuple[str, str]], body: bytes) -> None:
-        fields = dict(head)
-        lines = [f"POST {fields[':path']} HTTP/2", f"x-stream: {stream}"]
-        lines += [f"{name}: {value}" for name, value in head if not name.startswith(":")]
-        request = self.log.add(self.number, "in", "http", "\r\n".join([*lines, "", ""]).encode())
-        self.log.add(self.number, "in", "body", body)
-        self.inbox.put_nowait(request)
+    def _messages(self, stream: int, head: list[tuple[str, str]], body: bytes) -> bytes:
+        """Deliver those that are whole; what is left may be one later."""
+        while len(body) >= PREFIX and len(body) >= (end := PREFIX + int.from_bytes(body[1:PREFIX], "big")):
+            lines = [f"POST {dict(head)[':path']} HTTP/2", f"x-stream: {stream}"]
+            lines += [f"{name}: {value}" for name, value in head if not name.startswith(":")]
+            request = self.log.add(self.number, "in", "http", "\r\n".join([*lines, "", ""]).encode())
+            self.log.add(self.number, "in", "body", body[:end])
+            self.inbox.put_nowait(request)
+            body = body[end:]
+        return body
 
 
 class ScriptedRiva(ScriptedServer):
@@ -111,6 +117,9 @@ class ScriptedRiva(ScriptedServer):
         await connection.play(script.on_accept)
         await connection.send_raw(h2.frame(SETTINGS, 0, 0, b""))
         while (request := await connection.inbox.get()) is not None:
+            if request.kind == "ended":
+                await connection.play(self.script.on_end)
+                continue
             path = request.data.split(b" ", 2)[1].decode()
             connection.values[h2.STREAM] = int(request.headers["x-stream"])
             if path == SYNTHESIZE:

@@ -28,12 +28,16 @@ class Binary(Struct, frozen=True):
 
 
 class Request(Struct, frozen=True):
-    """An HTTP request: `target` is the path and query. The framing adds Host, length and the connection's headers."""
+    """An HTTP request: `target` is the path and query. The framing adds Host, length and the connection's headers.
+
+    Where its body does not end with it, a `BodyEnd` says when it does, and a `Body` is more of it: in HTTP/2 alone.
+    """
 
     method: str
     target: str
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b""
+    ends: bool = True
 
     def __repr__(self) -> str:
         """Without the headers, which may hold secrets."""
@@ -48,7 +52,7 @@ class Response(Struct, frozen=True):
 
 
 class Body(Struct, frozen=True):
-    """A piece of an HTTP response's body, as it came in.
+    """A piece of an HTTP response's body, as it came in; or of a request's, see there.
 
     `begins`: the server began to write something here; what is not known to begin may be the rest of the piece before.
     """
@@ -85,7 +89,7 @@ class Ended(Struct, frozen=True):
 
 
 Incoming = Text | Binary | Response | Body | BodyEnd | Raw | Ended
-Outgoing = Text | Binary | Request | Raw
+Outgoing = Text | Binary | Request | Body | BodyEnd | Raw
 
 
 def printable(words: str) -> str:

@@ -58,8 +58,8 @@ class Http1:
 
     def send(self, frame: Outgoing) -> bytes:
         """Raises ValueError too for a header that HTTP does not allow, and while a response is under way."""
-        if not isinstance(frame, Request):
-            raise ValueError(f"HTTP has no {type(frame).__name__}")  # noqa: TRY004 - as the contract says
+        if not isinstance(frame, Request) or not frame.ends:
+            raise ValueError(f"HTTP has no {type(frame).__name__}")
         if self._asked:
             raise ValueError("HTTP has one request at a time")
         if self._http.our_state is h11.DONE:

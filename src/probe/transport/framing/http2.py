@@ -55,7 +55,7 @@ class Http2:
         self._unparsed = bytearray()
         # The request under way, what of its body waits for the server to take more, and what came of its answer.
         self._stream: int | None = None
-        self._unsent, self._answering = b"", False
+        self._unsent, self._ends, self._answering = b"", True, False
         self._trailers: dict[str, str] = {}
         # Whether the server has said that it takes no other request, and whether we have said goodbye.
         self._leaving = self._left = False
@@ -88,19 +88,34 @@ class Http2:
 
     def send(self, frame: Outgoing) -> bytes:
         """Raises ValueError too for a header that HTTP does not allow, and while a response is under way."""
-        if not isinstance(frame, Request):
-            raise ValueError(f"HTTP has no {type(frame).__name__}")  # noqa: TRY004 - as the contract says
+        match frame:
+            case Request():
+                self._ask(frame)
+            case Body() | BodyEnd() if self._stream is None:
+                # The server has said all that it has to say, whatever comes.
+                return b""
+            case Body(data):
+                self._unsent += data
+            case BodyEnd():
+                self._ends = True
+                if not self._unsent and self._stream is not None:
+                    self._http.send_data(self._stream, b"", True)
+            case _:
+                raise ValueError(f"HTTP has no {type(frame).__name__}")
+        return self.reply()
+
+    def _ask(self, request: Request) -> None:
         if self._stream is not None:
             raise ValueError("HTTP has one request at a time")
-        head = self._head(frame)
+        head = self._head(request)
         try:
             stream = self._http.get_next_available_stream_id()
-            self._http.send_headers(stream, head, not frame.body)
+            self._http.send_headers(stream, head, request.ends and not request.body)
         except H2Error:
             # Without what the library says: it may quote a header, which may be a secret.
             raise ValueError(_UNSENDABLE) from None
-        self._stream, self._unsent, self._answering, self._trailers = stream, frame.body, False, {}
-        return self.reply()
+        self._stream, self._unsent, self._ends = stream, request.body, request.ends
+        self._answering, self._trailers = False, {}
 
     def reply(self) -> bytes:
         while self._unsent and self._stream is not None:
@@ -108,7 +123,7 @@ class Http2:
             if room <= 0:
                 break
             part, self._unsent = self._unsent[:room], self._unsent[room:]
-            self._http.send_data(self._stream, part, not self._unsent)
+            self._http.send_data(self._stream, part, self._ends and not self._unsent)
         return self._http.data_to_send()
 
     def goodbye(self) -> bytes:
@@ -168,6 +183,9 @@ class Http2:
                 case TrailersReceived():
                     self._trailers = _texts(event.headers)
                 case StreamEnded():
+                    if not self._ends or self._unsent:
+                        # It wants no more of the request.
+                        self._http.reset_stream(event.stream_id, ErrorCodes.NO_ERROR)
                     self._stream, self._unsent = None, b""
                     yield BodyEnd(self._trailers)
                     if self._leaving:
