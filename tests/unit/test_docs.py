@@ -30,7 +30,7 @@ from probe.protocols.wyoming import events
 from probe.record import REASONS, Failure
 from probe.report.advice import advice
 from probe.transport import connection
-from probe.transport.framing import http1, http2, websocket
+from probe.transport.framing import http1, http2, http2_frames, websocket
 from probe.transport.framing.base import MAX_SAID
 
 ROOT = Path(__file__).parents[2]
@@ -188,7 +188,7 @@ def test_the_bounds_in_the_page_on_security_are_those_of_the_code() -> None:
         f" MiB, {events.MAX_PAYLOAD_BYTES // mib} MiB |",
         f"| the Wyoming events of a connection | {events.MAX_EVENTS:,} |",
         f"fields of a message | {wire.MAX_MESSAGE_BYTES // mib} MiB; {wire.MAX_MESSAGES:,}, {wire.MAX_FIELDS:,} |",
-        f"| an HTTP/2 frame | {http2.MAX_FRAME_BYTES // kib} KiB |",
+        f"| an HTTP/2 frame | {http2_frames.MAX_FRAME_BYTES // kib} KiB |",
         f"| a binary message | {websocket.MAX_MESSAGE_BYTES // mib} MiB |",
         f"| a connection | {connection.MAX_CONNECTION_BYTES // mib} MiB, and {frames} |",
         f"| the audio of a run | {tts_side.MAX_AUDIO_BYTES // mib} MiB |",

@@ -12,7 +12,8 @@ from msgspec.structs import replace
 
 from probe.reference.faults import http2_steps as h2
 from probe.transport.framing.base import Body, BodyEnd, Ended, FramingError, Incoming, Raw, Request, Response, Text
-from probe.transport.framing.http2 import MAX_FRAME_BYTES, Http2
+from probe.transport.framing.http2 import Http2
+from probe.transport.framing.http2_frames import MAX_FRAME_BYTES
 
 CALL = Request("POST", "/a.Service/Method", {"TE": "trailers", "x": "1"}, b"\0\0\0\0\3abc")
 SETTINGS = h2.frame(h2.SETTINGS, 0, 0, b"")

@@ -24,9 +24,10 @@ from probe.transport.framing.base import (
     printable,
 )
 from probe.transport.framing.http1 import of_each_request
+from probe.transport.framing.http2_frames import BROKEN, Frames, going_away
 
-# Of all headers of a response, decoded, and of a frame, as HTTP/2 has it; what is beyond it breaks the framing.
-MAX_HEAD_BYTES, MAX_FRAME_BYTES = 2**16, 2**14
+# Of all headers of a response, decoded; what is beyond it breaks the framing.
+MAX_HEAD_BYTES = 2**16
 # So much may be on its way, lest a server waits for us: more than anything that it says at once.
 _WINDOW = 2**24
 _SETTINGS = {
@@ -34,8 +35,7 @@ _SETTINGS = {
     SettingCodes.INITIAL_WINDOW_SIZE: _WINDOW,
     SettingCodes.MAX_HEADER_LIST_SIZE: MAX_HEAD_BYTES,
 }
-_FRAME_HEAD, _GOAWAY, _GOAWAY_BYTES = 9, 7, 8
-_STATUS_DIGITS, _LAST_STREAM = 3, 2**31 - 1
+_STATUS_DIGITS = 3
 _TLS = ("https", "grpcs")
 # What HTTP/2 calls an error; a number that it has not is no word of ours, nor of anyone.
 _ERRORS, _UNKNOWN = {int(each): each.name for each in ErrorCodes}, "an unknown error"
@@ -52,7 +52,7 @@ class Http2:
         self._http = H2Connection(H2Configuration(client_side=True, header_encoding=None))
         self._scheme = "https" if urlsplit(url).scheme in _TLS else "http"
         self._headers = of_each_request(url) | {name.lower(): value for name, value in headers.items()}
-        self._unparsed = bytearray()
+        self._frames = Frames()
         # The request under way, what of its body waits for the server to take more, and what came of its answer.
         self._stream: int | None = None
         self._unsent, self._ends, self._answering = b"", True, False
@@ -70,17 +70,16 @@ class Http2:
         if self._left:
             # What was on its way; the library would complain of it, to the server, too.
             return
-        self._unparsed += data
-        while (frame := self._next()) is not None:
+        for frame in self._frames.feed(data):
             self.parsed += 1
-            if frame[3] == _GOAWAY:
-                yield from self._goes_away(frame[_FRAME_HEAD:])
+            if (away := going_away(frame)) is not None:
+                yield from self._goes_away(*away)
                 continue
             try:
                 yield from self._read(self._http.receive_data(frame))
             except H2Error as error:
                 self._unsent = b""
-                raise FramingError("the server broke HTTP/2", str(error)) from error
+                raise FramingError(BROKEN, str(error)) from error
 
     def receive_eof(self) -> Iterator[Incoming]:
         """No frame is completed by the end."""
@@ -154,20 +153,6 @@ class Http2:
             raise ValueError(_UNSENDABLE)
         return head
 
-    def _next(self) -> bytes | None:
-        """The next whole frame. One that is too long is not waited for."""
-        if len(self._unparsed) < _FRAME_HEAD:
-            return None
-        size = int.from_bytes(self._unparsed[:3], "big")
-        if size > MAX_FRAME_BYTES:
-            raise FramingError("the server broke HTTP/2", repr(bytes(self._unparsed[:_FRAME_HEAD])))
-        end = _FRAME_HEAD + size
-        if len(self._unparsed) < end:
-            return None
-        frame = bytes(self._unparsed[:end])
-        del self._unparsed[:end]
-        return frame
-
     def _read(self, events: Iterable[Event]) -> Iterator[Incoming]:
         for event in events:
             match event:
@@ -196,20 +181,17 @@ class Http2:
                         "closed", f"{self._where()}: the stream was reset ({_ERRORS.get(event.error_code, _UNKNOWN)})"
                     )
 
-    def _goes_away(self, frame: bytes) -> Iterator[Ended]:
+    def _goes_away(self, last: int, code: int, words: bytes) -> Iterator[Ended]:
         """The server takes no more requests. Not by the library, which then reads no answer that is under way."""
-        if len(frame) < _GOAWAY_BYTES:
-            raise FramingError("the server broke HTTP/2", repr(frame))
-        last, code = int.from_bytes(frame[:4], "big") & _LAST_STREAM, int.from_bytes(frame[4:_GOAWAY_BYTES], "big")
         self._leaving = True
         if code != ErrorCodes.NO_ERROR or self._stream is None or self._stream > last:
             why = f"{self._where()}: the server goes away ({_ERRORS.get(code, _UNKNOWN)})"
-            yield Ended("closed", why, printable(frame[_GOAWAY_BYTES:].decode("utf-8", "replace")))
+            yield Ended("closed", why, printable(words.decode("utf-8", "replace")))
 
 
 def _status(text: str) -> int:
     if len(text) != _STATUS_DIGITS or not (text.isascii() and text.isdigit()):
-        raise FramingError("the server broke HTTP/2", text)
+        raise FramingError(BROKEN, text)
     return int(text)
 
 
