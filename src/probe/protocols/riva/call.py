@@ -44,7 +44,7 @@ _TOO_LONG = "larger than max"
 def called(
     path: str, message: bytes, deadline_s: float | None = None, headers: Mapping[str, str] | None = None
 ) -> Request:
-    """A call with one message; the server is told how long it may take."""
+    """A call with one message; it states how long the server may take."""
     more = {} if deadline_s is None else {"grpc-timeout": f"{max(1, round(1000 * deadline_s))}m"}
     own = {"content-type": "application/grpc", "te": "trailers", "grpc-accept-encoding": "identity"}
     return Request("POST", path, {**(headers or {}), **own, **more}, wire.framed(message))

@@ -34,7 +34,7 @@ class RivaConversation(HttpSpeech):
         return reading.trailed(end.trailers) if isinstance(reading, Call) else reading.end()
 
     def cancel(self) -> Iterable[Step]:
-        """The server is told that nobody listens any more, which the end of a connection says not to each proxy."""
+        """Reset the call: not every proxy reports the end of a connection to the server."""
         return (Close(),)
 
 

@@ -11,7 +11,7 @@ class NimOptions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     voice: Annotated[
         str | None, Meta(min_length=1, description="a voice such as Magpie-Multilingual.EN-US.Aria; else the server's")
     ] = None
-    language: Annotated[str, Meta(min_length=1, description="of the text, as BCP 47 has it")] = "en-US"
+    language: Annotated[str, Meta(min_length=1, description="of the text, a BCP 47 tag")] = "en-US"
     sample_rate: Annotated[
         int, Meta(ge=8000, le=48_000, description="asked for, in Hz; another than the voice's own is resampled")
     ] = 22_050
@@ -28,7 +28,7 @@ class RivaOptions(NimOptions, frozen=True, kw_only=True, forbid_unknown_fields=T
     ] = 120.0
     mode: Annotated[
         Literal["each", "stitched"],
-        Meta(description="each: a call for each text; stitched: one for all texts of a turn, as pipecat has it"),
+        Meta(description="each: a call for each text; stitched: one for all texts of a turn, as in pipecat"),
     ] = "each"
     gap_ms: Annotated[
         float, Meta(gt=0, le=10_000, description="stitched: silence of the server that ends what it says of a text")

@@ -42,7 +42,7 @@ class ByGap(InOrder):
         return segment.frames[-1][0] + self._gap
 
     def audio(self, pcm: bytes, at: int) -> Segment | None:
-        """What comes after all texts were taken for spoken is late audio of the last."""
+        """Audio after the end of all texts is late audio of the last one."""
         if self.done is not None or self.pending() is not None or not self.all:
             return super().audio(pcm, at)
         last = self.all[-1]
@@ -53,7 +53,7 @@ class ByGap(InOrder):
 
     def doubts(self) -> Sequence[str]:
         late = [each.chunk_num for each in self.all if each.late_bytes]
-        return [f"chunk {number}: audio after the pause that was taken for its end (gap_ms)" for number in late]
+        return [f"chunk {number}: audio after the pause that ended it (gap_ms)" for number in late]
 
     def expire(self, now: int) -> Segment | None:
         segment, until = self.pending(), self.wakes_at()
@@ -64,7 +64,7 @@ class ByGap(InOrder):
 
 
 class StitchedConversation(TtsConversation):
-    """One call per turn, with a message for each text. A text is sent when the one before is taken for spoken."""
+    """One call per turn, with a message for each text. A text is sent when the one before counts as spoken."""
 
     def __init__(self, terms: Terms) -> None:
         self._server = terms.server

@@ -25,7 +25,7 @@ def message(fields: Mapping[int, str | int | bytes]) -> bytes:
 
 
 def framed(data: bytes) -> bytes:
-    """A message as gRPC has it: uncompressed, and its length before it."""
+    """A message in the form of gRPC: uncompressed, after its length."""
     return b"\0" + len(data).to_bytes(4, "big") + data
 
 

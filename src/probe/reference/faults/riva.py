@@ -106,7 +106,7 @@ class ScriptedRiva(ScriptedServer):
     script: RivaScript
 
     def __init__(self, script: RivaScript | None = None, **parts: object) -> None:
-        super().__init__(script or RivaScript(), **parts)  # type: ignore[arg-type]  # handed on as they are
+        super().__init__(script or RivaScript(), **parts)  # type: ignore[arg-type]  # passed on unchanged
         self._spoken = 0
 
     @property

@@ -11,7 +11,7 @@ from probe.reference.speech.synthesizer import Synthesizer
 MODEL = "Reference"
 SAMPLE_RATE = 22_050
 RATES = range(8000, 48_001)
-# As the NIM has it: 16-bit samples without a header.
+# As in the NIM: 16-bit samples without a header.
 LINEAR_PCM = 1
 LONGEST_TEXT = 2000
 LANGUAGE = "en-US"
@@ -25,7 +25,7 @@ class RefusedError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """One text, and how it is to be spoken."""
+    """One text, and how to speak it."""
 
     text: str
     voice: str

@@ -28,7 +28,7 @@ from probe.transport.framing.http2_frames import BROKEN, Frames, going_away
 
 # Of all headers of a response, decoded; what is beyond it breaks the framing.
 MAX_HEAD_BYTES = 2**16
-# So much may be on its way, lest a server waits for us: more than anything that it says at once.
+# The server may send this much without waiting for us: more than anything that it sends at once.
 _WINDOW = 2**24
 _SETTINGS = {
     SettingCodes.ENABLE_PUSH: 0,
@@ -53,7 +53,7 @@ class Http2:
         self._scheme = "https" if urlsplit(url).scheme in _TLS else "http"
         self._headers = of_each_request(url) | {name.lower(): value for name, value in headers.items()}
         self._frames = Frames()
-        # The request under way, what of its body waits for the server to take more, and what came of its answer.
+        # The request under way, the part of its body that waits for the server, and the state of its answer.
         self._stream: int | None = None
         self._unsent, self._ends, self._answering = b"", True, False
         self._trailers: dict[str, str] = {}

@@ -1,4 +1,4 @@
-"""A turn with a Riva server: what is asked, what comes of what it answers, and what it says of itself."""
+"""A turn with a Riva server: the request, the events of its answer, and what it reports about itself."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -56,7 +56,7 @@ def asked(talk: RivaConversation, text: str = TEXT) -> Request:
 
 
 def heard(talk: RivaConversation, frames: Iterable[Incoming]) -> list[Step]:
-    """What comes of it, audio joined, up to what ends the run."""
+    """The events, audio joined, until one ends the run."""
     found: list[Step] = []
     for frame in frames:
         for step in talk.received(frame, 2):

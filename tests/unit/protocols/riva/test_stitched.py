@@ -1,4 +1,4 @@
-"""All texts of a turn in one call: what is asked, and which audio is taken for whose."""
+"""All texts of a turn in one call: the request, and the attribution of its audio."""
 
 import pytest
 
@@ -124,6 +124,6 @@ def test_audio_behind_the_last_pause_is_a_doubt() -> None:
     assert segments.expire(120) is last
     assert segments.audio(b"cd", 300) is last
     assert (last.late_bytes, bytes(last.pcm), last.end) == (2, b"abcd", "gap")
-    assert segments.doubts() == ["chunk 1: audio after the pause that was taken for its end (gap_ms)"]
+    assert segments.doubts() == ["chunk 1: audio after the pause that ended it (gap_ms)"]
     segments.finish(400)
     assert segments.audio(b"ef", 500) is None and segments.stray_bytes == 2
