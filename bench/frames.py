@@ -99,12 +99,13 @@ def codecs() -> dict[str, tuple[Sequence[bytes], Check]]:
     frames, answers = target("frames"), target("answers")
     heard = in_turn(answers.one_whole_answer, answers.one_answer)
 
-    def of_kind(choice: int, newer: int) -> Check:
+    def of_kind(choice: int, which: int) -> Check:
         """Bits of the first two bytes say to whose conversation an answer comes, and through what."""
 
         def one(data: bytes) -> None:
             if len(data) >= answers.SHORTEST:
-                heard(bytes([data[0] & ~3 | choice, data[1] & ~answers.NEWER | newer]) + data[2:])
+                others = data[1] & ~(answers.NEWER | answers.GRPC)
+                heard(bytes([data[0] & ~3 | choice, others | which]) + data[2:])
 
         return one
 
@@ -121,7 +122,9 @@ def codecs() -> dict[str, tuple[Sequence[bytes], Check]]:
         "ollama": (corpus("answers/ollama_*"), of_kind(0, answers.NEWER)),
         "speech": (corpus("answers/speech_*"), of_kind(2, 0)),
         "wyoming": (corpus("answers/wyoming_*"), of_kind(2, answers.NEWER)),
-        "http": (corpus("answers/[!w]*"), over_http),
+        "riva": (corpus("answers/riva_*"), of_kind(2, answers.GRPC)),
+        "riva-http2": (corpus("answers/riva_*"), of_kind(3, answers.GRPC)),
+        "http": (corpus("answers/[!wr]*"), over_http),
     }
 
 

@@ -8,19 +8,21 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import atheris
 
-with atheris.instrument_imports(include=["probe", "h11"]):
+with atheris.instrument_imports(include=["probe", "h11", "h2"]):
     from probe.protocols.base import Audio, Conversation, Drop, Malformed, Question, Refused, Step, Terms, Unknown
     from probe.protocols.ollama.conversation import OllamaConversation
     from probe.protocols.openai_chat.conversation import ChatConversation
     from probe.protocols.openai_speech.conversation import SpeechConversation
+    from probe.protocols.riva.conversation import RivaConversation
     from probe.protocols.wyoming.conversation import WyomingConversation
     from probe.record import REASONS, Pause, ServerPlan
     from probe.transport.framing.base import Body, BodyEnd, Ended, FramingError, Incoming, Raw, Request, Response
     from probe.transport.framing.http1 import Http1
+    from probe.transport.framing.http2 import Http2
 
 URL = "http://h/v1"
 QUESTION = Question(1, ({"role": "user", "content": "Hi."},), Pause(10), 0.7)
-NEWER = 16
+NEWER, GRPC = 16, 32
 # Below this there are no bytes of a server.
 SHORTEST = 3
 TYPES = ("text/event-stream", "application/json", "audio/pcm", "audio/wav", "", "text/html", "audio/mpeg", "audio/L16")
@@ -32,7 +34,8 @@ GONE = Ended("closed", "in the middle of its response")
 def one_answer(data: bytes) -> None:
     """The first byte says whose answer it is and what comes below it, the second how the bytes are cut.
 
-    With bit 4 of the second it is Ollama's instead of a chat server's, and Wyoming's instead of a speech server's.
+    With bit 4 of the second it is Ollama's instead of a chat server's, and Wyoming's instead of a speech server's; with
+    bit 5 it is Riva's.
     """
     if len(data) < SHORTEST:
         return
@@ -54,6 +57,8 @@ def one_whole_answer(data: bytes) -> list[Step]:
 
 def _heard(data: bytes, pieces: Sequence[bytes]) -> list[Step]:
     choice, size = data[:2]
+    if choice & 2 and size & GRPC:
+        return said(called(), framed_for_grpc(pieces) if choice & 1 else below_grpc(choice, pieces))
     if choice & 2 and size & NEWER:
         return said(over_tcp(streamed=bool(choice & 4)), [*map(Raw, pieces), GONE])
     frames = framed(pieces) if choice & 1 else below(choice, size, pieces)
@@ -84,6 +89,38 @@ def below(choice: int, size: int, pieces: Iterable[bytes]) -> Iterator[Incoming]
     yield GONE if size & 128 else BodyEnd()
 
 
+def framed_for_grpc(pieces: Iterable[bytes]) -> Iterator[Incoming]:
+    """The bytes as those of a connection of HTTP/2."""
+    framing = Http2("grpc://h:1", {})
+    framing.hello()
+    framing.send(Request("POST", "/v1"))
+    try:
+        for piece in pieces:
+            yield from framing.receive(piece)
+            framing.reply()
+    except FramingError as error:
+        if not f"{error}{error.said}".isprintable():
+            raise AssertionError(f"not printable: {error!r}") from error
+        yield Ended("malformed", str(error))
+        return
+    yield GONE
+
+
+def below_grpc(choice: int, pieces: Iterable[bytes]) -> Iterator[Incoming]:
+    """The bytes as those of messages, and a status behind them."""
+    yield Response(200, {"content-type": "application/grpc"})
+    yield from map(Body, pieces)
+    yield BodyEnd({"grpc-status": str(choice >> 3 & 31)} if choice & 4 else {})
+
+
+def called() -> RivaConversation:
+    options = {"language": "en-US", "sample_rate": 24000}
+    talk = RivaConversation(Terms(ServerPlan("riva", "grpc://h:1", options), "run", 10.0))
+    list(talk.open(0))
+    list(talk.speak("Hello.", 1))
+    return talk
+
+
 def written(kind: type[ChatConversation | OllamaConversation]) -> ChatConversation | OllamaConversation:
     talk = kind(Terms(ServerPlan("any", URL, {}), "run", 10.0))
     list(talk.ask(QUESTION, 1))
@@ -107,7 +144,7 @@ def over_tcp(*, streamed: bool) -> WyomingConversation:
 
 
 def said(talk: Conversation, frames: Iterable[Incoming]) -> list[Step]:
-    """What is said up to what ends the run, audio joined."""
+    """What is said up to what ends the run or the connection, audio joined."""
     found: list[Step] = []
     for frame in frames:
         for step in talk.received(frame, 2):

@@ -26,11 +26,12 @@ from probe.protocols import answer_text, fields, http_answers, sse
 from probe.protocols.ollama.answer import MAX_LINE_BYTES
 from probe.protocols.openai_speech import event_stream
 from probe.protocols.registry import PROTOCOLS
+from probe.protocols.riva import wire
 from probe.protocols.wyoming import events
 from probe.record import REASONS, Failure
 from probe.report.advice import advice
 from probe.transport import connection, share
-from probe.transport.framing import http1, websocket
+from probe.transport.framing import http1, http2, http2_frames, websocket
 from probe.transport.framing.base import MAX_SAID
 
 ROOT = Path(__file__).parents[2]
@@ -239,6 +240,8 @@ def test_the_bounds_in_the_page_on_security_are_those_of_the_code() -> None:
         f"its audio | {events.MAX_LINE_BYTES // kib} KiB, {events.MAX_DATA_BYTES // mib} MiB, ",
         f" MiB, {events.MAX_PAYLOAD_BYTES // mib} MiB |",
         f"| the Wyoming events of a connection | {events.MAX_EVENTS:,} |",
+        f"fields of a message | {wire.MAX_MESSAGE_BYTES // mib} MiB; {wire.MAX_MESSAGES:,}, {wire.MAX_FIELDS:,} |",
+        f"| an HTTP/2 frame | {http2_frames.MAX_FRAME_BYTES // kib} KiB |",
         f"| a binary message | {websocket.MAX_MESSAGE_BYTES // mib} MiB |",
         f"| a connection | {connection.MAX_CONNECTION_BYTES // mib} MiB, and {frames} |",
         f"| the audio of a run | {tts_side.MAX_AUDIO_BYTES // mib} MiB, in {tts_side.MAX_PIECES:,} pieces |",
@@ -250,4 +253,5 @@ def test_the_bounds_in_the_page_on_security_are_those_of_the_code() -> None:
         f"{share.SHARE_S * 1000:g} ms of each turn of the event loop",
     ):
         assert said in page
+    assert http2.MAX_HEAD_BYTES == http1.MAX_HEAD_BYTES
     assert sse.MAX_LINE_BYTES == http_answers.MAX_BODY_BYTES == websocket.MAX_TEXT_BYTES

@@ -62,7 +62,7 @@ Exit codes:
 class TruthServers:
     """Scripted servers in another process, which report in the end what they wrote and when.
 
-    `urls` are those of the LLM and the TTS server of each pair: `founding`, `openai` and `wyoming`.
+    `urls` are those of the LLM and the TTS server of each pair: `founding`, `openai`, `riva` and `wyoming`.
     """
 
     def __init__(self, process: subprocess.Popen[str], urls: Mapping[str, tuple[str, str]]) -> None:

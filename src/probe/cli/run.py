@@ -20,7 +20,8 @@ from probe.garbage import without_collections
 )  # fmt: skip
 @click.option(
     "--tts-url", metavar="URL",
-    help="The TTS server: http://HOST:PORT/v1 the OpenAI API, tcp://HOST:PORT Wyoming, ws://HOST:PORT/ws/... Magpie."
+    help="The TTS server: http://HOST:PORT/v1 the OpenAI API, tcp://HOST:PORT Wyoming, grpc://HOST:PORT Riva,"
+    " ws://HOST:PORT/ws/... Magpie."
     "  [default: ws://localhost:8001/ws/tts/stream]",
 )  # fmt: skip
 @click.option("--model", help="The model to request from the LLM server, if it has several.")

@@ -49,7 +49,7 @@ class SendError(Exception):
 
 
 class Endpoint(Struct, frozen=True):
-    """Where a connection goes to. `url` is ws, wss, http, https or tcp; `framing` is a name in the table of framings.
+    """Where a connection goes to. `url` is ws, http or grpc (each with an s for TLS) or tcp; `framing` is in its table.
 
     `headers` go with the handshake, or with each HTTP request. They may hold secrets: they are not shown.
     """

@@ -44,6 +44,8 @@ TITLES = {
     "LLM, Ollama": "The LLM server, where it is Ollama",
     "TTS over HTTP": "The TTS server, where it is OpenAI-compatible",
     "TTS, Wyoming": "The TTS server, where it speaks Wyoming",
+    "TTS, Riva": "The TTS server, where it is Riva over gRPC",
+    "TTS, NIM over HTTP": "The TTS server, where it is a NIM over HTTP",
     "probe": "The probe's own machine",
 }
 

@@ -29,7 +29,8 @@ HEAVY = ("msgspec", "asyncio", "websockets", "opentelemetry", "prometheus_client
 URL = "expected ws://HOST:PORT/PATH or wss://HOST/PATH"
 # Either kind of server may speak either.
 EITHER = f"is not a WebSocket or an HTTP URL; {URL} or http://HOST:PORT or https://HOST:PORT"
-ANY = EITHER.replace("an HTTP URL", "an HTTP or a TCP URL") + " or tcp://HOST:PORT"
+OTHERS = "".join(f" or {scheme}://HOST:PORT" for scheme in ("tcp", "grpc", "grpcs"))
+ANY = EITHER.replace("an HTTP URL", "an HTTP or a TCP or a gRPC URL") + OTHERS
 
 
 def answered(ms: float) -> RunRecord:

@@ -31,12 +31,16 @@ class Binary(Struct, frozen=True, gc=False):
 
 
 class Request(Struct, frozen=True):
-    """An HTTP request: `target` is the path and query. The framing adds Host, length and the connection's headers."""
+    """An HTTP request: `target` is the path and query. The framing adds Host, length and the connection's headers.
+
+    Where its body does not end with it, a `BodyEnd` says when it does, and a `Body` is more of it: in HTTP/2 alone.
+    """
 
     method: str
     target: str
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b""
+    ends: bool = True
 
     def __repr__(self) -> str:
         """Without the headers, which may hold secrets."""
@@ -51,7 +55,7 @@ class Response(Struct, frozen=True):
 
 
 class Body(Struct, frozen=True, gc=False):
-    """A piece of an HTTP response's body, as it came in.
+    """A piece of an HTTP response's body, as it came in; or of a request's, see there.
 
     `begins`: the server began to write something here; what is not known to begin may be the rest of the piece before.
     """
@@ -61,7 +65,12 @@ class Body(Struct, frozen=True, gc=False):
 
 
 class BodyEnd(Struct, frozen=True):
-    """The HTTP response is complete. Where it was cut short, `Ended` comes instead."""
+    """The HTTP response is complete. Where it was cut short, `Ended` comes instead.
+
+    `trailers` is what was said behind its body, by a framing that reads it: names in lower case, the last value counts.
+    """
+
+    trailers: Mapping[str, str] = field(default_factory=dict)
 
 
 class Raw(Struct, frozen=True, gc=False):
@@ -83,7 +92,7 @@ class Ended(Struct, frozen=True):
 
 
 Incoming = Text | Binary | Response | Body | BodyEnd | Raw | Ended
-Outgoing = Text | Binary | Request | Raw
+Outgoing = Text | Binary | Request | Body | BodyEnd | Raw
 
 
 def printable(words: str) -> str:
