@@ -101,7 +101,7 @@ def measure_turn(turn: Turn) -> TurnMeasures:
         if ttfa is None and audible is not None:
             ttfa = milliseconds(audible)
         played_until = heard[-1][1] if heard else played_until
-    rate, stall = (_tokens_per_second(turn), _longest_stall_ms(turn)) if runs_freely(turn) else (None, None)
+    rate, stall = (_tokens_per_second(turn), _longest_stall_ms(turn)) if shows_its_pace(turn) else (None, None)
     return TurnMeasures(_response_ttfb_ms(turn), ttfa, tuple(measured), rate, stall)
 
 
@@ -117,6 +117,11 @@ def _response_ttfb_ms(turn: Turn) -> float | None:
 def runs_freely(turn: Turn) -> bool:
     """Whether the whole answer came of one request: no chunk but the first has one of its own."""
     return bool(turn.chunks) and all(chunk.inference_start is None for chunk in turn.chunks[1:])
+
+
+def shows_its_pace(turn: Turn) -> bool:
+    """Whether the pieces of the answer came as the LLM wrote them: an agent shows its text when and as it likes."""
+    return runs_freely(turn) and not any(chunk.frames and chunk.tts_text_sent is None for chunk in turn.chunks)
 
 
 def answer_tokens(turn: Turn) -> int:
@@ -184,7 +189,7 @@ def measure_chunk(
         llm_ttfat_ms=elapsed_ms(chunk.inference_start, chunk.llm_first_answer_token),
         llm_gen_time_ms=elapsed_ms(chunk.inference_start, chunk.llm_done),
         tts_wait_ms=None if chunk.segment_end == "merged" else elapsed_ms(chunk.llm_done, chunk.tts_text_sent),
-        tts_ttfb_ms=elapsed_ms(chunk.tts_text_sent, chunk.tts_first_audio),
+        tts_ttfb_ms=elapsed_ms(chunk.tts_began, chunk.tts_first_audio),
         tts_gen_time_ms=gen_time,
         tts_stream_time_ms=stream_time,
         audio_duration_ms=duration,

@@ -21,7 +21,7 @@ from probe.engine import cutter, llm_side, quotes, tts_side
 from probe.engine.cutter import sentence_end
 from probe.measures import ChunkMeasures, TurnMeasures
 from probe.metrics.registry import Metrics
-from probe.protocols import answer_text, http_answers, sse
+from probe.protocols import answer_text, base64_audio, http_answers, sse
 from probe.protocols.ollama.answer import MAX_LINE_BYTES
 from probe.protocols.openai_speech import event_stream
 from probe.protocols.registry import PROTOCOLS
@@ -178,10 +178,11 @@ def test_a_page_of_a_protocol_names_each_of_its_options_with_its_default() -> No
 def test_the_bounds_in_the_page_on_security_are_those_of_the_code() -> None:
     page = " ".join((ROOT / "docs" / "security.md").read_text().split())
     mib, kib = 2**20, 2**10
+    mebibytes = event_stream.MAX_EVENT_BYTES // mib
     frames, whole = f"{connection.MAX_CONNECTION_FRAMES:,} frames", f"{answer_text.MAX_TEXT:,} characters"
     for said in (
         f"| a text message, a line or event of an answer, an error's body | {websocket.MAX_TEXT_BYTES // kib} KiB |",
-        f"| an event with audio | {event_stream.MAX_EVENT_BYTES // mib} MiB |",
+        f"| an event with audio | {mebibytes} MiB, of a WebSocket {base64_audio.MAX_PARSED_BYTES // kib} KiB without that |",
         f"| a line of Ollama's answer | {MAX_LINE_BYTES // kib} KiB |",
         f"its audio | {events.MAX_LINE_BYTES // kib} KiB, {events.MAX_DATA_BYTES // mib} MiB, ",
         f" MiB, {events.MAX_PAYLOAD_BYTES // mib} MiB |",
@@ -196,4 +197,5 @@ def test_the_bounds_in_the_page_on_security_are_those_of_the_code() -> None:
         f"is parsed for {connection.LONGEST_S * 1000:g} ms at a time",
     ):
         assert said in page
+    assert event_stream.MAX_EVENT_BYTES == base64_audio.MAX_EVENT_BYTES == websocket.MAX_MEDIA_TEXT_BYTES
     assert sse.MAX_LINE_BYTES == http_answers.MAX_BODY_BYTES == websocket.MAX_TEXT_BYTES

@@ -83,7 +83,8 @@ def _usual_urls(options: Mapping[str, Any], target: TargetConfig) -> dict[str, s
     usual = {}
     for role, known in PROTOCOLS.items():
         protocol = known.get(options.get(f"{role}_protocol") or "")
-        scheme = target.servers[role].url.partition(":")[0].lower()
+        server = target.servers.get(role)
+        scheme = "" if server is None else server.url.partition(":")[0].lower()
         if protocol is not None and not options.get(f"{role}_url") and scheme not in protocol.schemes:
             usual[f"{role}_url"] = protocol.default_url
     return usual

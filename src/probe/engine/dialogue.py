@@ -1,14 +1,14 @@
 """A scenario's turns, one after the other, and leaving nothing behind."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Sequence
 
-from probe.blame import server_of
+from probe.blame import NAMES, server_of
 from probe.engine.faults import Fault
-from probe.engine.lines import LLM, TTS, Line
+from probe.engine.lines import Line
 from probe.engine.session import Session
 from probe.engine.turn import TurnInProgress, quietly
-from probe.protocols.base import LlmConversation, Question, TtsConversation
+from probe.protocols.base import Question
 from probe.protocols.choice import Protocols
 from probe.record import Failure, Plan
 from probe.text import cut
@@ -18,30 +18,32 @@ MAX_VOICES_TEXT = 1000
 
 
 class Dialogue:
-    """What is said in one run."""
+    """What is said in one run. `lines` has each server's first, and first of all the one that is asked.
+
+    `begin` makes a turn by its number.
+    """
 
     def __init__(
-        self, session: Session, protocols: Protocols, llm: LlmConversation, tts: Mapping[Line, TtsConversation]
+        self, session: Session, protocols: Protocols, lines: Sequence[Line], begin: Callable[[int], TurnInProgress]
     ) -> None:
         self.session = session
         self.turns: list[TurnInProgress] = []
         self._protocols = protocols
-        self._llm = llm
-        self._tts = tts
+        self._lines = lines
+        self._begin = begin
 
     async def converse(self) -> None:
         """Take every turn. Raises Fault and Busy."""
         scenario = self.session.plan.scenario
         messages = [{"role": "system", "content": _system_prompt(self.session.plan)}]
-        await self.session.connect(LLM)
-        await self.session.connect(TTS)
+        for line in self._lines:
+            await self.session.connect(line)
         for text in scenario.user_turns:
             messages.append({"role": "user", "content": text})
             turn = self._next_turn()
             if turn.turn_num > 1:
                 await self.session.rest(scenario.turn_pause_s)
-                await self.session.connect(LLM)
-            await turn.tts.open()
+                await self.session.connect(self._lines[0])
             await turn.take(Question(turn.turn_num, tuple(messages), scenario.first_pause, scenario.temperature))
             messages.append({"role": "assistant", "content": turn.answer()})
 
@@ -60,14 +62,15 @@ class Dialogue:
     async def diagnose(self, fault: Fault) -> Fault:
         """Servers answer a voice that they don't have with silence: ask whether this was one."""
         target = self.session.plan.target
-        voice = target.option("tts", "voice")
-        if fault.reason != "no_audio" or voice is None:
+        voice, role = target.option("tts", "voice"), server_of("tts", target.servers)
+        if fault.reason != "no_audio" or voice is None or role is None:
             return fault
-        for inquiry in self._protocols.tts.voices(target.servers["tts"]):
+        for inquiry in self._protocols.of[role].voices(target.servers[role]):
             voices = await self.session.inquire(inquiry)
             if voices is not None and voice not in voices:
-                self.session.quotes.of("tts", f"it has the voices {cut(', '.join(voices), MAX_VOICES_TEXT)}")
-                return Fault("tts", "unknown_voice", f"the TTS server has no voice {voice!r} among its {len(voices)}")
+                self.session.quotes.of(role, f"it has the voices {cut(', '.join(voices), MAX_VOICES_TEXT)}")
+                unknown = f"the {NAMES[role]} server has no voice {voice!r} among its {len(voices)}"
+                return Fault("tts", "unknown_voice", unknown)
         return fault
 
     async def release(self) -> None:
@@ -80,14 +83,15 @@ class Dialogue:
                     await quietly(self.turns[-1].llm.release(limit))
         except TimeoutError:
             now = self.session.clock.now()
-            self.session.report("warning", now, text="the LLM server has not confirmed that it is free again")
+            name = NAMES[self._lines[0].role]
+            self.session.report("warning", now, text=f"the {name} server has not confirmed that it is free again")
         finally:
             await self.session.drop_all()
 
     def _next_turn(self) -> TurnInProgress:
-        turn = TurnInProgress(self.session, self._llm, self._tts, len(self.turns) + 1)
+        turn = self._begin(len(self.turns) + 1)
         self.turns.append(turn)
-        self.session.sides = {LLM: turn.llm, **turn.tts.sides}
+        self.session.sides = turn.by_line
         self.session.turn_num = turn.turn_num
         return turn
 

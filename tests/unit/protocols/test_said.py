@@ -16,6 +16,7 @@ from probe.protocols.llama_chunked.conversation import ChunkedConversation
 from probe.protocols.magpie.conversation import MagpieConversation
 from probe.protocols.ollama.conversation import OllamaConversation
 from probe.protocols.openai_chat.conversation import ChatConversation
+from probe.protocols.openai_realtime.conversation import RealtimeConversation
 from probe.protocols.openai_speech.conversation import SpeechConversation
 from probe.protocols.wyoming.conversation import WyomingConversation
 from probe.record import Pause, ServerPlan
@@ -168,6 +169,32 @@ def test_over_web_socket(said: list[Any], cut: int, whole: bool) -> None:
         found = heard(talk, [Text(each if whole else each[:cut]) for each in frames])
         assert not any(map(leaks, found)), found
     assert not any(map(leaks, heard(chunked(), [Binary(CANARY.encode())])))
+
+
+def agent() -> RealtimeConversation:
+    options = {"voice": "x", "sample_rate": 24000}
+    talk = RealtimeConversation(Terms(ServerPlan("openai_realtime", "ws://h/v1", options), "run", 10.0))
+    talk.prepare(Question(1, ({"role": "user", "content": CANARY},), Pause(10), 0.7))
+    list(talk.open(0))
+    return talk
+
+
+AGENT_EVENTS = (
+    "session.created", "session.updated", "error", "response.created", "response.audio.delta", "response.text.done",
+    "response.done", CANARY,
+)  # fmt: skip
+agent_events = st.tuples(
+    st.sampled_from(AGENT_EVENTS), st.sampled_from(("session", "error", "response", "delta")), documents | words
+)
+
+
+@given(st.lists(agent_events, max_size=4), st.integers(1, 200))
+def test_of_an_agent(said: list[tuple[str, str, Any]], cut: int) -> None:
+    talk = agent()
+    for kind, name, value in said:
+        frame = json.dumps({"type": kind, name: value}).encode()
+        found = [each for each in heard(talk, [Text(frame)]) if "model" not in frame.decode()]
+        assert not any(map(leaks, [*found, *heard(talk, [Text(frame[:cut]), Binary(frame)])])), found
 
 
 def test_the_reason_of_a_close_frame_is_what_the_server_said() -> None:

@@ -8,8 +8,8 @@ from msgspec.structs import replace
 from probe.protocols.base import Audio, AudioFormat, Malformed, Refused
 from probe.protocols.http_answers import MAX_BODY_BYTES, words_in
 from probe.protocols.openai_speech.content_type import ContentType
-from probe.protocols.openai_speech.recognise import recognised
 from probe.protocols.openai_speech.wav import Wav
+from probe.protocols.recognise import recognised
 from probe.protocols.samples import Samples, wrong
 
 Said = Audio | AudioFormat | Refused | Malformed
