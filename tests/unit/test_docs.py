@@ -178,11 +178,11 @@ def test_a_page_of_a_protocol_names_each_of_its_options_with_its_default() -> No
 def test_the_bounds_in_the_page_on_security_are_those_of_the_code() -> None:
     page = " ".join((ROOT / "docs" / "security.md").read_text().split())
     mib, kib = 2**20, 2**10
-    mebibytes = event_stream.MAX_EVENT_BYTES // mib
+    beside = f"{base64_audio.MAX_PARSED_BYTES // kib} KiB"
     frames, whole = f"{connection.MAX_CONNECTION_FRAMES:,} frames", f"{answer_text.MAX_TEXT:,} characters"
     for said in (
         f"| a text message, a line or event of an answer, an error's body | {websocket.MAX_TEXT_BYTES // kib} KiB |",
-        f"| an event with audio | {mebibytes} MiB, of a WebSocket {base64_audio.MAX_PARSED_BYTES // kib} KiB without that |",
+        f"| an event with audio | {event_stream.MAX_EVENT_BYTES // mib} MiB, of a WebSocket {beside} without that |",
         f"| a line of Ollama's answer | {MAX_LINE_BYTES // kib} KiB |",
         f"its audio | {events.MAX_LINE_BYTES // kib} KiB, {events.MAX_DATA_BYTES // mib} MiB, ",
         f" MiB, {events.MAX_PAYLOAD_BYTES // mib} MiB |",

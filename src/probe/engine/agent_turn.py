@@ -13,7 +13,7 @@ from probe.engine.tts_side import TtsSide
 from probe.engine.turn import TurnInProgress, quietly
 from probe.protocols.base import AgentConversation, Done, Event, Malformed, Question, Refused, Token
 from probe.protocols.segments import Segment
-from probe.record import Stage
+from probe.record import REASONS, Stage
 
 
 class AgentSide(Struct):
@@ -37,7 +37,9 @@ class AgentSide(Struct):
 
     def on_event(self, event: Event, at: int) -> None:
         match event:
-            case Refused(fatal=True) | Malformed() if self.stage == "llm":
+            case Refused(fatal=True, reason=reason) if self.stage == "llm" and reason in REASONS["llm"]:
+                self.llm.on_event(event, at)
+            case Malformed() if self.stage == "llm":
                 self.llm.on_event(event, at)
             case Refused() | Malformed():
                 self.tts.on_event(event, at)

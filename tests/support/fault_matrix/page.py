@@ -27,6 +27,8 @@ that ends a row's silence is short ({waited_out}); all others are long
 *Measures* is how far the run came, and so which measures exist, those of the steps before included:
 
 {reached}
+
+Of an agent, which is handed no text, those that it has ([measures.md](measures.md#of-an-agent)).
 """
 COLUMNS = "| fault | what is injected | outcome | stage, reason | longest | measures |\n|---|---|---|---|---|---|"
 TITLES = {
@@ -36,6 +38,7 @@ TITLES = {
     "LLM, Ollama": "The LLM server, where it is Ollama",
     "TTS over HTTP": "The TTS server, where it is OpenAI-compatible",
     "TTS, Wyoming": "The TTS server, where it speaks Wyoming",
+    "agent": "The agent, behind OpenAI Realtime",
     "probe": "The probe's own machine",
 }
 

@@ -37,6 +37,17 @@ MEASURES: Mapping[Reached, frozenset[str]] = {
     "segment": frozenset(_SEGMENT),
     "second segment": frozenset(_SEGMENT | {"playout_gap_ms"}),
 }
+# The same of an agent, which is handed no text; its one segment is complete with the answer.
+_UNSEEN = {"tts_wait_ms", "probe_delay_ms", "tts_stream_time_ms", "realtime_factor", "tts_gen_time_ms"}
+_UNFINISHED = _UNSEEN | {"llm_gen_time_ms"}
+OF_AGENT: Mapping[Reached, frozenset[str]] = {
+    "nothing": frozenset(),
+    "first token": frozenset(_TOKEN),
+    "text": frozenset(_TEXT - _UNSEEN),
+    "silent audio": frozenset(_SILENCE - _UNFINISHED),
+    "audio": frozenset(_AUDIO - _UNFINISHED),
+    "segment": frozenset(_SEGMENT - _UNSEEN),
+}
 
 
 @dataclass
@@ -68,7 +79,7 @@ class Row:
 
     name: str
     injected: str
-    where: Literal["LLM", "TTS", "LLM over HTTP", "LLM, Ollama", "TTS over HTTP", "TTS, Wyoming", "probe"]
+    where: Literal["LLM", "TTS", "LLM over HTTP", "LLM, Ollama", "TTS over HTTP", "TTS, Wyoming", "agent", "probe"]
     outcome: Literal["ok", "failed", "suspect", "skipped"] = "failed"
     stage: Literal["connect", "llm", "tts", "audio", "internal", ""] = ""
     or_stage: Literal["tts", ""] = ""
@@ -84,6 +95,7 @@ class Row:
     tts: TtsScript = field(default_factory=TtsScript)
     llm_url: Url | None = None
     tts_url: Url | None = None
+    agent_url: Url | None = None
     collector: Url | None = None
     sabotage: Sabotage | None = None
     limits: Mapping[str, float] = field(default_factory=dict)
@@ -93,7 +105,8 @@ class Row:
 
     @property
     def measures(self) -> frozenset[str]:
-        return MEASURES[self.reached] - set(self.without)
+        known = OF_AGENT if self.where == "agent" else MEASURES
+        return known[self.reached] - set(self.without)
 
     @property
     def deadlines(self) -> Mapping[str, float]:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from probe.protocols.base import Done, Event, Malformed, Refused, SegmentEnd, Token, Unknown, Usage
-from probe.protocols.base64_audio import decoded
+from probe.protocols.base64_audio import MAX_PARSED_BYTES, decoded
 from probe.protocols.fields import count_or_none, finish_reason
 from probe.protocols.openai_realtime.errors import refusal
 from probe.protocols.recognise import recognised
@@ -57,6 +57,8 @@ class Answer:
             yield Unknown()
 
     def _words(self, text: Any) -> Iterator[Event]:
+        if isinstance(text, bytes):
+            yield Refused(f"a piece of text of more than {MAX_PARSED_BYTES // 2**10} KiB", reason="flood")
         if isinstance(text, str) and text:
             self._tail = text[-1]
             yield Token(storable(text))

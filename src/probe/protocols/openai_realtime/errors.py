@@ -20,14 +20,18 @@ _OVER = frozenset(("response_cancel_not_active",))
 
 
 def refusal(error: Mapping[str, Any], frame: bytes, *, fatal: bool) -> Refused:
-    """The `error` of an event, or of a response that failed. Of who is busy, the run can't go on."""
+    """The `error` of an event, or of a response that failed.
+
+    With who is busy the run can't go on; and with another voice than the one that was asked for, it must not.
+    """
     names = _names(error)
     busy = not names.isdisjoint(_BUSY)
     reason = next((_REASONS[name] for name in names if name in _REASONS), "server_error")
     if str(error.get("param")).endswith("voice"):
         reason = "unknown_voice"
+    fatal = fatal or busy or reason == "unknown_voice"
     message = "all its sessions are taken, or too many requests were made" if busy else REPORTED
-    return Refused(message, complaint(error.get("message"), frame), fatal=fatal or busy, busy=busy, reason=reason)
+    return Refused(message, complaint(error.get("message"), frame), fatal=fatal, busy=busy, reason=reason)
 
 
 def is_about_nothing(error: Mapping[str, Any]) -> bool:
