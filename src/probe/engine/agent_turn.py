@@ -91,6 +91,9 @@ class AgentTurn(TurnInProgress):
                 await quietly(self._cancel())
         if stopped:
             self._cut_short(segment)
+        elif segment.end == "marker":
+            # Only now it is known to have been the last.
+            self.report_segment("tts_segment_end", segment.done or 0, segment)
         self._session.report("turn_done", self._session.clock.now(), text=self.answer())
         if not segment.frames and not speakable(self.answer()):
             raise Fault("llm", "empty_response", "the response has neither a word nor a sound")
