@@ -3,7 +3,16 @@
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from probe.protocols import llama_chunked, magpie, ollama, openai_chat, openai_realtime, openai_speech, wyoming
+from probe.protocols import (
+    llama_chunked,
+    magpie,
+    ollama,
+    openai_chat,
+    openai_realtime,
+    openai_speech,
+    vllm_speech,
+    wyoming,
+)
 from probe.protocols.base import AgentConversation, LlmConversation, ServerProtocol, Terms, TtsConversation
 from probe.protocols.choice import Protocols
 from probe.protocols.http_answers import refused_handshake
@@ -13,7 +22,7 @@ LLM: dict[str, ServerProtocol[LlmConversation]] = {
     each.name: each for each in (llama_chunked.PROTOCOL, openai_chat.PROTOCOL, ollama.PROTOCOL)
 }
 TTS: dict[str, ServerProtocol[TtsConversation]] = {
-    each.name: each for each in (magpie.PROTOCOL, openai_speech.PROTOCOL, wyoming.PROTOCOL)
+    each.name: each for each in (magpie.PROTOCOL, openai_speech.PROTOCOL, wyoming.PROTOCOL, vllm_speech.PROTOCOL)
 }
 AGENT: dict[str, ServerProtocol[AgentConversation]] = {each.name: each for each in (openai_realtime.PROTOCOL,)}
 

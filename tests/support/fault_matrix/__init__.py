@@ -5,7 +5,18 @@ it, and
 `tests/unit/test_docs.py` holds the page to it. A new fault is a new row.
 """
 
-from fault_matrix import connecting, of_agent, of_chat, of_llm, of_ollama, of_speech, of_tts, of_wyoming, ourselves
+from fault_matrix import (
+    connecting,
+    of_agent,
+    of_chat,
+    of_llm,
+    of_ollama,
+    of_speech,
+    of_tts,
+    of_vllm_speech,
+    of_wyoming,
+    ourselves,
+)
 
 ROWS = (
     *connecting.ROWS,
@@ -15,6 +26,7 @@ ROWS = (
     *of_ollama.ROWS,
     *of_speech.ROWS,
     *of_wyoming.ROWS,
+    *of_vllm_speech.ROWS,
     *of_agent.ROWS,
     *ourselves.ROWS,
 )

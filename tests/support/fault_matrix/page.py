@@ -38,6 +38,7 @@ TITLES = {
     "LLM, Ollama": "The LLM server, where it is Ollama",
     "TTS over HTTP": "The TTS server, where it is OpenAI-compatible",
     "TTS, Wyoming": "The TTS server, where it speaks Wyoming",
+    "TTS, vLLM-Omni": "The TTS server, where it is vLLM-Omni's WebSocket",
     "agent": "The agent, behind OpenAI Realtime",
     "probe": "The probe's own machine",
 }

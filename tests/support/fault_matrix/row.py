@@ -21,6 +21,11 @@ WAITED_OUT = {"connect": {"connect_s": 0.5}, "llm": {"llm_s": 0.5}, "tts": {"tts
 # Which measures exist, by what was reached: each of these has those of the ones before it.
 Reached = Literal["nothing", "first token", "text", "silent audio", "audio", "segment", "second segment"]
 
+# What it is that goes wrong.
+Where = Literal[
+    "LLM", "TTS", "LLM over HTTP", "LLM, Ollama", "TTS over HTTP", "TTS, Wyoming", "TTS, vLLM-Omni", "agent", "probe"
+]  # fmt: skip
+
 _TOKEN = {"llm_ttft_ms", "llm_ttfat_ms"}
 _TEXT = _TOKEN | {"llm_gen_time_ms", "tts_wait_ms", "probe_delay_ms"}
 _SILENCE = _TEXT | {
@@ -79,7 +84,7 @@ class Row:
 
     name: str
     injected: str
-    where: Literal["LLM", "TTS", "LLM over HTTP", "LLM, Ollama", "TTS over HTTP", "TTS, Wyoming", "agent", "probe"]
+    where: Where
     outcome: Literal["ok", "failed", "suspect", "skipped"] = "failed"
     stage: Literal["connect", "llm", "tts", "audio", "internal", ""] = ""
     or_stage: Literal["tts", ""] = ""
