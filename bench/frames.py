@@ -1,7 +1,8 @@
 """Ten million mutated frames through each codec: never an exception, never a frame that takes long.
 
 The corpora of `make fuzz`, mutated blindly (bits, bytes, pieces left out, doubled, put in from others, cut), and its
-checks: WebSocket frames as both founding servers' codecs read them, and whole HTTP answers, through HTTP/1.1 and
+checks: WebSocket frames as both founding servers' codecs read them, events of an agent and of vLLM-Omni's speech server
+in conversations, and whole HTTP answers, through HTTP/1.1 and
 without it, to a chat and to a speech conversation, each in one piece and in many. The same seed, the same frames.
 
     make bench-frames                          a hundred thousand of each, in two minutes of CPU
@@ -89,9 +90,12 @@ def of_kind(check: Check, bits: int) -> Check:
 
 
 def codecs() -> dict[str, tuple[str, Check]]:
-    frames, answers = target("frames").one_frame, target("answers").one_answer
+    frames, answers, events = target("frames").one_frame, target("answers").one_answer, target("events").one_talk
     return {
         "frames of the founding servers": ("frames", frames),
+        "events of an agent": ("events", of_kind(events, 1)),
+        "an agent's session": ("events", of_kind(events, 0)),
+        "vLLM-Omni's speech": ("events", of_kind(events, 2)),
         "chat": ("answers", of_kind(answers, 0)),
         "chat through HTTP/1.1": ("answers", of_kind(answers, 1)),
         "speech": ("answers", of_kind(answers, 2)),
