@@ -6,6 +6,7 @@ from typing import Any, Literal
 from probe.protocols import (
     llama_chunked,
     magpie,
+    nim_realtime,
     ollama,
     openai_chat,
     openai_realtime,
@@ -22,7 +23,8 @@ LLM: dict[str, ServerProtocol[LlmConversation]] = {
     each.name: each for each in (llama_chunked.PROTOCOL, openai_chat.PROTOCOL, ollama.PROTOCOL)
 }
 TTS: dict[str, ServerProtocol[TtsConversation]] = {
-    each.name: each for each in (magpie.PROTOCOL, openai_speech.PROTOCOL, wyoming.PROTOCOL, vllm_speech.PROTOCOL)
+    each.name: each
+    for each in (magpie.PROTOCOL, openai_speech.PROTOCOL, wyoming.PROTOCOL, vllm_speech.PROTOCOL, nim_realtime.PROTOCOL)
 }
 AGENT: dict[str, ServerProtocol[AgentConversation]] = {each.name: each for each in (openai_realtime.PROTOCOL,)}
 

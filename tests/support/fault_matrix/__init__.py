@@ -10,6 +10,7 @@ from fault_matrix import (
     of_agent,
     of_chat,
     of_llm,
+    of_nim_realtime,
     of_ollama,
     of_speech,
     of_tts,
@@ -27,6 +28,7 @@ ROWS = (
     *of_speech.ROWS,
     *of_wyoming.ROWS,
     *of_vllm_speech.ROWS,
+    *of_nim_realtime.ROWS,
     *of_agent.ROWS,
     *ourselves.ROWS,
 )

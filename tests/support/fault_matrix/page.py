@@ -39,6 +39,7 @@ TITLES = {
     "TTS over HTTP": "The TTS server, where it is OpenAI-compatible",
     "TTS, Wyoming": "The TTS server, where it speaks Wyoming",
     "TTS, vLLM-Omni": "The TTS server, where it is vLLM-Omni's WebSocket",
+    "TTS, NIM": "The TTS server, where it is a NIM's realtime WebSocket",
     "agent": "The agent, behind OpenAI Realtime",
     "probe": "The probe's own machine",
 }

@@ -23,7 +23,8 @@ Reached = Literal["nothing", "first token", "text", "silent audio", "audio", "se
 
 # What it is that goes wrong.
 Where = Literal[
-    "LLM", "TTS", "LLM over HTTP", "LLM, Ollama", "TTS over HTTP", "TTS, Wyoming", "TTS, vLLM-Omni", "agent", "probe"
+    "LLM", "TTS", "LLM over HTTP", "LLM, Ollama", "TTS over HTTP", "TTS, Wyoming", "TTS, vLLM-Omni", "TTS, NIM",
+    "agent", "probe",
 ]  # fmt: skip
 
 _TOKEN = {"llm_ttft_ms", "llm_ttfat_ms"}
