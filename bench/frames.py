@@ -96,6 +96,7 @@ def codecs() -> dict[str, tuple[str, Check]]:
         "events of an agent": ("events", of_kind(events, 1)),
         "an agent's session": ("events", of_kind(events, 0)),
         "vLLM-Omni's speech": ("events", of_kind(events, 2)),
+        "NIM's speech": ("events", of_kind(events, 3)),
         "chat": ("answers", of_kind(answers, 0)),
         "chat through HTTP/1.1": ("answers", of_kind(answers, 1)),
         "speech": ("answers", of_kind(answers, 2)),

@@ -9,6 +9,7 @@ import atheris
 
 with atheris.instrument_imports(include=["probe"]):
     from probe.protocols.base import Audio, Conversation, Malformed, Question, Refused, Terms, Token
+    from probe.protocols.nim_realtime import NimRealtime
     from probe.protocols.openai_realtime.conversation import RealtimeConversation
     from probe.protocols.vllm_speech import VllmSpeech
     from probe.record import REASONS, Pause, ServerPlan
@@ -39,12 +40,23 @@ def speaking() -> VllmSpeech:
     return talk
 
 
+def committed() -> NimRealtime:
+    options = {**OPTIONS, "language": "en-US"}
+    talk = NimRealtime(Terms(ServerPlan("nim_realtime", "ws://h", options), "run", 10.0))
+    list(talk.open(0))
+    list(talk.received(Text(b'{"type": "conversation.created"}'), 1))
+    list(talk.speak("Hi.", 1))
+    return talk
+
+
 def one_talk(data: bytes) -> None:
     """The first byte says whose events they are; a new line parts them, and one that begins with a zero is binary."""
     if not data:
         return
     choice, *frames = data[0], *data[1:].split(b"\n")
-    talk: Conversation = speaking() if choice & 2 else agent(ready=bool(choice & 1))
+    talk: Conversation = agent(ready=bool(choice & 1))
+    if choice & 2:
+        talk = committed() if choice & 1 else speaking()
     for at, frame in enumerate(frames, 1):
         for step in talk.received(Binary(frame) if frame.startswith(b"\0") else Text(frame), at * SECOND):
             check(step)
