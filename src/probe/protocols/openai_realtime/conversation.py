@@ -28,9 +28,6 @@ from probe.protocols.openai_realtime.setup import Setup
 from probe.protocols.samples import wrong
 from probe.transport.framing.base import Ended, Incoming, Text
 
-# Of an error's `event_id`: ours are as short.
-_NAMELESS = ""
-
 
 class RealtimeConversation(AgentConversation):
     """The connection stays open for the whole run; a new one is told what was said before."""
