@@ -217,10 +217,12 @@ def stages_ms(turn: TurnMeasures) -> dict[str, float | None]:
 
     `llm_decode` lasts from the first token to the end of the first chunk. Where the first chunk is spoken by itself,
     the three stages and the handing over of the text (well under 1 ms) make up `combined_ttfb`, which is the turn's.
+    An agent has no `llm_decode`: it writes on while it speaks, and the two others make up the whole.
     """
     first = turn.chunks[0] if turn.chunks else ChunkMeasures()
     ttft, generated = first.llm_ttft_ms, first.llm_gen_time_ms
-    decode = None if ttft is None or generated is None else generated - ttft
+    by_agent = first.tts_ttfb_ms is not None and first.tts_wait_ms is None
+    decode = None if ttft is None or generated is None or by_agent else generated - ttft
     return dict(zip(STAGES, (turn.response_ttfb_ms, ttft, decode, first.tts_ttfb_ms), strict=True))
 
 
