@@ -1,4 +1,4 @@
-"""Judging what was heard: each segment measured, and the first one that is no speech."""
+"""Judges the audio: measures each segment, and finds the first one that is not speech."""
 
 import asyncio
 from collections.abc import Iterator, Sequence
@@ -24,7 +24,7 @@ _AUDIO_FAULTS = {
 
 
 async def finished(turn: TurnInProgress, audible_dbfs: float) -> Turn:
-    """A turn as the record has it, its audio measured."""
+    """The record of a turn, with its audio measured."""
     heard = turn.tts.heard
     spoken = {segment.chunk_num: segment for segment in heard.all}
     chunks = []
@@ -46,7 +46,7 @@ async def finished(turn: TurnInProgress, audible_dbfs: float) -> Turn:
 
 
 def audio_failure(turns: Sequence[Turn], complaints: Sequence[str], target: Target) -> Failure | None:
-    """The first segment that is not speech: complete, and still no answer.
+    """The first segment that is complete, but not speech.
 
     `complaints` is what went wrong in each turn while the server went on.
     """
@@ -84,18 +84,13 @@ def with_what_was_before(failure: Failure, unheard: Failure | None) -> Failure:
 
 
 def _spoken(turn: Turn) -> Iterator[tuple[Chunk, str | None]]:
-    """The chunks that were to be heard, each with its text and the one before it that was kept for it.
+    """The chunks that should be audible, each with its text; None for one that nobody has seen.
 
-    None for a text that nobody has seen: an agent need not show what it says.
+    An agent may speak without showing its text.
     """
-    kept = ""
-    for chunk in turn.chunks:
-        if chunk.segment_end == "merged":
-            kept += chunk.text
-        else:
-            unseen = chunk.tts_text_sent is None and not speakable(chunk.text)
-            yield chunk, None if unseen and chunk.frames else kept + chunk.text
-            kept = ""
+    for chunk, text in turn.spoken():
+        unseen = chunk.frames and chunk.tts_text_sent is None and not speakable(text)
+        yield chunk, None if unseen else text
 
 
 def _reason(chunk: Chunk, text: str | None, audible_dbfs: float) -> str | None:

@@ -1,4 +1,4 @@
-"""What a session needs of one server's part in a turn."""
+"""The interface between a session and one server's part in a turn."""
 
 from typing import Protocol
 
@@ -7,7 +7,7 @@ from probe.record import Stage
 
 
 class Side(Protocol):
-    """One server's part in the turn that goes on."""
+    """One server's part in the current turn."""
 
     @property
     def stage(self) -> Stage:

@@ -62,7 +62,7 @@ class VllmSpeech(TtsConversation):
 
     def __init__(self, terms: Terms) -> None:
         self._options: Mapping[str, Any] = terms.server.options
-        # Whether the connection has been told who speaks, and whether a text has been spoken on it.
+        # Whether this connection has its configuration.
         self._told = False
         # The text that is being spoken, and its audio.
         self._text: str | None = None

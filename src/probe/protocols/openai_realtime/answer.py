@@ -105,7 +105,7 @@ class Answer:
 
 
 def _usage(usage: Any) -> Iterator[Usage]:
-    """Of the tokens those of the text, where they are told apart from those of the sound."""
+    """The tokens of the text, if the server counts them separately from those of the sound."""
     usage = usage if isinstance(usage, dict) else {}
     details = usage.get("output_token_details")
     text = count_or_none(details.get("text_tokens")) if isinstance(details, dict) else None

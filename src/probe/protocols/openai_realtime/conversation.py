@@ -30,7 +30,7 @@ from probe.transport.framing.base import Ended, Incoming, Text
 
 
 class RealtimeConversation(AgentConversation):
-    """The connection stays open for the whole run; a new one is told what was said before."""
+    """The connection stays open for the whole run; a new one gets what was said before."""
 
     def __init__(self, terms: Terms) -> None:
         self._options = terms.server.options
@@ -53,7 +53,7 @@ class RealtimeConversation(AgentConversation):
 
     @property
     def holds(self) -> bool:
-        """Whether a response was to be cancelled, and may still come."""
+        """Whether we cancelled a response that may still come."""
         return self._answer is not None and self._answer.cancelled and not self._answer.over
 
     def prepare(self, question: Question) -> None:

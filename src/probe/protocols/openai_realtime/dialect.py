@@ -46,7 +46,7 @@ def spoken_by(session: Mapping[str, Any]) -> Dialect:
 
 
 def session(dialect: Dialect, options: Mapping[str, Any], instructions: str) -> dict[str, Any]:
-    """What a session is to be. It hears nothing: no silence of ours is to be taken for a person's."""
+    """The configuration of a session. Without turn detection: our silence must not count as a person's."""
     voice, limit = options.get("voice"), options.get("max_tokens")
     found: dict[str, Any]
     if dialect == "ga":

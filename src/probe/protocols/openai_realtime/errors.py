@@ -35,7 +35,7 @@ def refusal(error: Mapping[str, Any], frame: bytes, *, fatal: bool) -> Refused:
 
 
 def is_about_nothing(error: Mapping[str, Any]) -> bool:
-    """Whether it only says that a response was over when it was to be cancelled."""
+    """Whether it only says that a response was over before we cancelled it."""
     return not _names(error).isdisjoint(_OVER)
 
 

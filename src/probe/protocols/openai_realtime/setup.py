@@ -1,6 +1,6 @@
-"""How a session begins: what the server is told, and how long its word on that is waited for. Pure.
+"""How a session begins: its configuration, and how long its confirmation is waited for. Pure.
 
-Servers differ. Most greet first and confirm what they were told; some say nothing until they are told something, some
+Servers differ. Most greet first and confirm the configuration; some say nothing before it, some
 never confirm, and some complain of one thing in it and go on.
 """
 
@@ -15,7 +15,7 @@ from probe.timestamps import NS_PER_S
 
 # So long is a greeting waited for that would tell the dialect.
 GREETING_S = 1.0
-# So long, from what the session is told, its word on that, once it has greeted or complained.
+# So long for a confirmation, once the server has greeted or complained.
 CONFIRMED_S = 1.0
 
 Wanted = Iterator[dict[str, Any] | Step]
@@ -70,7 +70,7 @@ class Setup:
         yield refused
 
     def wake(self, now: int) -> Wanted:
-        """No greeting, or no word on what it was told."""
+        """No greeting, or no confirmation."""
         self.wakes_at = None
         if not self._told:
             yield self._update(now)

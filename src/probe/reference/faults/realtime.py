@@ -134,7 +134,7 @@ class RealtimeScript(Script):
 
 
 class ScriptedRealtime(ScriptedServer):
-    """Plays an answer while it goes on listening, so that it can be told to stop."""
+    """Plays an answer while it goes on listening, so that a client can stop it."""
 
     path = "/v1/realtime"
     script: RealtimeScript

@@ -1,4 +1,4 @@
-"""The server: which path is answered by whom, and from its start to its end."""
+"""The server: which handler answers which path, and from its start to its end."""
 
 import asyncio
 import signal
@@ -37,7 +37,7 @@ async def serve(
     application: Callable[[], AbstractAsyncContextManager[web.Application]],
     ready: Callable[[str], object],
 ) -> None:
-    """Serve on the bound socket `listener` until SIGINT or SIGTERM; `ready` is told `host:port`, as URLs want it.
+    """Serve on the bound socket `listener` until SIGINT or SIGTERM; `ready` is called with `host:port`.
 
     Nobody can connect before the speech engine is loaded. Raises OSError where it can't listen, SpeechError where the
     engine can't be loaded.

@@ -61,7 +61,7 @@ class Words:
         }
 
     def content(self, text: str) -> Event:
-        """What was spoken, as an item has it."""
+        """What was spoken, in the form of an item."""
         return {"type": "audio" if self.beta else "output_audio", "transcript": text}
 
     def error(self, message: str, *, code: str | None, about: str | None, param: str | None = None) -> Event:

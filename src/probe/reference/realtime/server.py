@@ -19,7 +19,7 @@ _PROTOCOL = "realtime"
 
 
 class Realtime:
-    """So many sessions at a time; who comes when all are taken is told so, and turned away."""
+    """So many sessions at a time; a client that comes when all are taken gets an error, and is turned away."""
 
     def __init__(self, thinker: Thinker, voice: Synthesizer, speaker: str, model: str, sessions: int) -> None:
         self._thinker = thinker

@@ -1,4 +1,4 @@
-"""One client's session: what it sets, what it tells, and one response at a time."""
+"""One client's session: its settings, its messages, and one response at a time."""
 
 import asyncio
 import json

@@ -86,7 +86,7 @@ def _text(value: Any, param: str) -> str:
 
 
 def _number(value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 2:  # noqa: PLR2004 - as OpenAI has it
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 2:  # noqa: PLR2004 - the range of OpenAI
         raise WrongError("must be a number from 0 to 2", "session.temperature")
     return float(value)
 

@@ -1,4 +1,4 @@
-"""A turn with the realtime WebSocket of NVIDIA's speech NIM: what is asked, and what comes of what it answers."""
+"""A turn with the realtime WebSocket of NVIDIA's speech NIM: requests, and events of its answers."""
 
 import json
 from collections.abc import Iterable

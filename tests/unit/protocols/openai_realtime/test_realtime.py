@@ -1,4 +1,4 @@
-"""A run's talk with an agent: how its session begins, what is asked, and what comes of what it answers."""
+"""A run's talk with an agent: how its session begins, requests, and events of its answers."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -67,7 +67,7 @@ def said(*events: Json) -> list[Text]:
 
 
 def heard(talk: RealtimeConversation, *events: Json, at: int = 5) -> list[Step]:
-    """What comes of it, without what nobody needs."""
+    """The events, without those that nobody needs."""
     return [
         step for frame in said(*events) for step in talk.received(frame, at) if not isinstance(step, Unknown | Send)
     ]
@@ -244,7 +244,7 @@ def test_the_next_question_is_all_that_is_told_and_a_new_connection_is_told_ever
     assert told[1]["item"]["content"] == [{"type": "output_text", "text": "Hi."}]
 
 
-# What comes of what it answers
+# The events of its answers
 
 
 @pytest.mark.parametrize("form", ["ga", "beta"])

@@ -1,4 +1,4 @@
-"""A turn with vLLM-Omni's speech WebSocket: what is asked, and what comes of what it answers."""
+"""A turn with vLLM-Omni's speech WebSocket: requests, and events of its answers."""
 
 import json
 from collections.abc import Iterable
