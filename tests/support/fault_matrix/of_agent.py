@@ -112,7 +112,7 @@ ROWS = (
                                      Close(1008, "Only one concurrent session"))),
         stage="", outcome="skipped", say="sessions are taken", said="Only one"),
     _of("silent-session", "no word, neither before nor after session.update", "no_stream",
-        RealtimeScript(on_connected=(), on_update=(Stall(),)), longest_s=3.0, say="it did not get ready"),
+        RealtimeScript(on_connected=(), on_update=(Stall(),)), longest_s=3.0, say="it did not become ready"),
     _of("session-refused", "an error, and no confirmation of the session", "server_error",
         RealtimeScript(on_update=(error("no such voice"),)), longest_s=3.0, say="reported an error",
         said="no such voice"),
