@@ -70,6 +70,11 @@ def reported(plan: Plan, tolerance: Tolerance, *, verbose: bool) -> RunRecord:
     return record
 
 
+def measured(plan: Plan, tolerance: Tolerance) -> RunRecord:
+    """Run a plan, and print nothing."""
+    return _execute(plan, tolerance, None)
+
+
 def _execute(plan: Plan, tolerance: Tolerance, live: Live | None) -> RunRecord:
     """Ask the servers what they serve, then run a plan while `live` shows it.
 

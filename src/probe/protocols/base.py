@@ -5,7 +5,7 @@ from typing import Any, ClassVar, Generic, Literal, TypeVar
 
 from msgspec import Struct
 
-from probe.protocols.inquiries import Inquiries, nothing
+from probe.protocols.inquiries import Inquiries, Sign, nothing
 from probe.protocols.segments import Attribution, InOrder
 from probe.record import Pause, ServerIdentity, ServerPlan
 from probe.transport.framing.base import Incoming, Outgoing
@@ -284,7 +284,12 @@ class ServerProtocol(Struct, Generic[C_co], frozen=True):
     `options` is a msgspec Struct with a default for everything. The `schemes` are those of its URL; without `protocol`
     in a configuration, the first protocol with a URL's scheme is meant. `users` reads how many hold the server's slots,
     None where an answer does not say, of the server and of each one behind it; `identity` what serves; `voices` which
-    voices there are; `cold` whether the next request has to load a model first; `advice` what is wrong with its URL.
+    voices there are; `cold` whether the next request has to load a model first; `advice` what is wrong with its URL;
+    `sample_rate` that of its audio in Hz, as it states it before it speaks.
+
+    Where nobody knows what runs, `probe init` looks at the port of the `default_url` and at `ports`, and asks for
+    `signs`: any answer that is not None says that the server speaks this protocol. Without signs an answer to
+    `identity` or `voices` says so. None of these questions makes a server work or load a model.
     """
 
     name: str
@@ -298,3 +303,6 @@ class ServerProtocol(Struct, Generic[C_co], frozen=True):
     voices: Callable[[ServerPlan], Inquiries[tuple[str, ...] | None]] = nothing
     cold: Callable[[ServerPlan], Inquiries[bool | None]] = nothing
     advice: Callable[[ServerPlan], Inquiries[str | None]] = nothing
+    sample_rate: Callable[[ServerPlan], Inquiries[int | None]] = nothing
+    ports: tuple[int, ...] = ()
+    signs: Callable[[ServerPlan], Inquiries[Sign | None]] = nothing
