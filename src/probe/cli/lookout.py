@@ -25,6 +25,7 @@ from probe.transport.framing.base import Incoming
 OPEN_TIMEOUT_S = 1.0
 # No voice has this name: protocols that do not ask for voices where theirs is a usual one ask for this one's.
 _ANY_VOICE = "-"
+_OVER_HTTP = frozenset(("http", "https", "ws", "wss"))
 
 
 class Place(Struct, frozen=True):
@@ -109,7 +110,7 @@ async def _open(host: str, port: int) -> bool:
 async def _seen(role: Role, protocol: ServerProtocol[Any], url: str) -> Seen | None:
     """The server there, if it speaks this protocol: first whether it does, then what there is to know."""
     server = ServerPlan(protocol.name, url, dict(_defaults(protocol)))
-    sign = await _sign(protocol, server)
+    sign = await sign_of(protocol, server)
     if sign is None:
         return None
     if sign.models and "model" in protocol.options.__struct_fields__:
@@ -125,7 +126,24 @@ async def _seen(role: Role, protocol: ServerProtocol[Any], url: str) -> Seen | N
     return Seen(role, protocol, url, known, voices or (), cold, rate)
 
 
-async def _sign(protocol: ServerProtocol[Any], server: ServerPlan) -> Sign | None:
+async def others_at(url: str) -> list[Seen]:
+    """Who is at a URL's host and port, whatever it speaks. No credentials of anyone are sent."""
+    parts = urlsplit(url)
+    if parts.hostname is None or parts.port is None:
+        return []
+    asked = to_ask([Place(parts.hostname, parts.port)])
+    if parts.scheme in _OVER_HTTP:
+        # It has answered over HTTP: those that wait for something else would only wait.
+        asked = [structs.replace(each, candidates=tuple(filter(_is_over_http, each.candidates))) for each in asked]
+    return await look(asked)
+
+
+def _is_over_http(candidate: tuple[Role, ServerProtocol[Any]]) -> bool:
+    return not _OVER_HTTP.isdisjoint(candidate[1].schemes)
+
+
+async def sign_of(protocol: ServerProtocol[Any], server: ServerPlan) -> Sign | None:
+    """What shows that a server speaks this protocol; None where nothing does."""
     signs = protocol.signs(server)
     if not signs:
         identity = await questions.identity(protocol.identity(server))
