@@ -209,6 +209,9 @@ class Chunk:
     llm_longest_stall: int | None = None
     llm_done: int | None = None
     tts_text_sent: int | None = None
+    # Whether the text was handed over piece by piece as the LLM wrote it: then that is the moment of the first piece,
+    # and the server itself cut the text.
+    text_streamed: bool = False
     tts_first_audio: int | None = None
     tts_last_audio: int | None = None
     tts_segment_done: int | None = None

@@ -35,8 +35,7 @@ def planned(config_path: Path | None, wav: Path | None, **options: Any) -> tuple
     All that its run needs is imported then.
     """
     plan, tolerance = plan_from_options(config_path, problems=() if wav is None else _unwritable(wav), **options)
-    prepare(plan)
-    return plan, tolerance
+    return prepare(plan), tolerance
 
 
 def printing_json(plan: Plan, tolerance: Tolerance, *, verbose: bool) -> RunRecord:

@@ -40,11 +40,13 @@ def of_audio(heard: Heard) -> list[str]:
 def of_order(turn: Turn) -> Iterator[str]:
     """What came of something came after it. Where the timestamps say otherwise, one of them is wrong."""
     for chunk in turn.chunks:
+        # A text that is handed over as it comes is spoken before it is complete.
+        complete = () if chunk.text_streamed else (chunk.llm_done,)
         moments = (
             chunk.inference_start,
             chunk.llm_first_token,
             chunk.llm_first_answer_token,
-            chunk.llm_done,
+            *complete,
             chunk.tts_text_sent,
             chunk.tts_first_audio,
             chunk.tts_last_audio,

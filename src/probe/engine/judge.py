@@ -82,7 +82,13 @@ def with_what_was_before(failure: Failure, unheard: Failure | None) -> Failure:
 
 
 def _spoken(turn: Turn) -> Iterator[tuple[Chunk, str]]:
-    """The chunks that were to be heard, each with its text and the one before it that was kept for it."""
+    """The chunks that were to be heard, each with its text and the one before it that was kept for it.
+
+    What was handed over as it came is heard as one, whatever the LLM server made of it.
+    """
+    if turn.chunks and turn.chunks[0].text_streamed:
+        yield turn.chunks[0], "".join(chunk.text for chunk in turn.chunks)
+        return
     kept = ""
     for chunk in turn.chunks:
         if chunk.segment_end == "merged":

@@ -246,6 +246,11 @@ class TtsConversation(Conversation):
         """How many texts of a turn may be unanswered at a time. Each is spoken in a conversation of its own."""
         return 1
 
+    @property
+    def takes_pieces(self) -> bool:
+        """Whether it takes a turn's answer as the LLM writes it (`add`), as one segment: the server cuts it."""
+        return False
+
     def open(self, now: int) -> Iterable[Step]:
         """A turn begins: get ready for its texts. `Ready` says when."""
         del now
@@ -262,6 +267,10 @@ class TtsConversation(Conversation):
 
     def speak(self, text: str, now: int) -> Iterable[Step]:
         """Hand over a text, which is spoken as one segment."""
+        raise NotImplementedError
+
+    def add(self, piece: str, now: int) -> Iterable[Step]:
+        """Hand over the next piece of the answer, instead of `speak`. `close` says that it is complete."""
         raise NotImplementedError
 
     def close(self, now: int) -> Iterable[Step]:

@@ -49,6 +49,11 @@ def sign(info: Mapping[str, Any]) -> Sign | None:
     return None
 
 
+def takes_streams(info: Mapping[str, Any]) -> bool:
+    """Whether a program that speaks takes a text as it is being written."""
+    return any(each.get("supports_synthesize_streaming") is True for each in _installed(info.get("tts")))
+
+
 def voices(info: Mapping[str, Any]) -> tuple[str, ...] | None:
     """The voices that it has, not those that it would have to download; None where it names none."""
     found = [voice.get("name") for each in _installed(info.get("tts")) for voice in _installed(each.get("voices"))]
