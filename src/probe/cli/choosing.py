@@ -38,12 +38,19 @@ def table_of(seen: Sequence[Seen], width: int) -> list[str]:
     rows = [
         (
             f"{number}.", each.role, shortened(each.name, longest), urlsplit(each.url).netloc, _STATES[each.cold],
-            each.protocol.name, ", ".join(each.sign.models or each.voices) or MISSING,
+            each.protocol.name, _offered(each) or MISSING,
         )
         for number, each in enumerate(seen, 1)
     ]  # fmt: skip
     rule, header, *lines = table(_COLUMNS, rows, width, _SPARE)
     return [rule, header.removesuffix(TEXT) + _OFFERED if header.endswith(TEXT) else header, *lines]
+
+
+def _offered(server: Seen) -> str:
+    """Its models, of files without their folders; of a server without models its voices."""
+    return ", ".join(
+        name.rpartition("/")[2] if name.startswith("/") else name for name in server.sign.models or server.voices
+    )
 
 
 def described(server: Seen) -> str:

@@ -121,7 +121,7 @@ async def _seen(role: Role, protocol: ServerProtocol[Any], url: str) -> Seen | N
         questions.first(protocol.cold(server)),
         questions.first(protocol.sample_rate(server)),
     )
-    models = (identity.model,) if identity.model else ()
+    models = (identity.model,) if identity.model and not sign.models else ()
     known = sign | Sign(None, None if sign.version else identity.build, models)
     return Seen(role, protocol, url, known, voices or (), cold, rate)
 

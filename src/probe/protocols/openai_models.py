@@ -5,7 +5,6 @@ the name alone says it, as far as it does.
 """
 
 from collections.abc import Iterator
-from pathlib import PurePath
 from typing import Any
 
 from probe.protocols.base import Malformed
@@ -49,12 +48,7 @@ def _of_kind(document: bytes, wanted: str) -> Sign | None:
     entries = [each for each in _entries(document) if _kind(each) == wanted]
     owners = (each["owned_by"] for each in entries if isinstance(each.get("owned_by"), str))
     program = next((known for owner in owners if (known := _PROGRAMS.get(owner.lower())) is not None), None)
-    return Sign(program, None, tuple(dict.fromkeys(_name(each["id"]) for each in entries))) if entries else None
-
-
-def _name(model: str) -> str:
-    """llama.cpp lists a model without an alias by the path of its file, and takes any name for it."""
-    return one_line(PurePath(model).name if model.startswith("/") else model)
+    return Sign(program, None, tuple(dict.fromkeys(one_line(each["id"]) for each in entries))) if entries else None
 
 
 def _entries(document: bytes) -> Iterator[dict[str, Any]]:

@@ -181,6 +181,7 @@ def test_a_host_is_a_host_and_a_port_at_most(tmp_path: Path, host: str) -> None:
 def test_the_table_fits(width: int) -> None:
     lines = choosing.table_of([CHAT, OLLAMA, KOKORO, PIPER, replace(CHAT, sign=Sign("x" * 80, "y" * 80))], width)
     assert max(map(len, lines)) <= width
+    assert "models" not in choosing.table_of([replace(CHAT, sign=Sign(models=("/models/q",)))], 100)[-1]
     assert all(each in "\n".join(lines) for each in ("localhost:11434", "piper 2.5.2", "warm", "cold"))
 
 

@@ -35,7 +35,7 @@ LLAMA = page({"id": "/models/qwen3.gguf", "owned_by": "llamacpp"})
 
 def test_a_list_of_models_says_who_chats_and_who_speaks() -> None:
     assert openai_models.chatting(VLLM) == Sign("vLLM", None, ("Qwen/Qwen3-8B",))
-    assert openai_models.chatting(LLAMA) == Sign("llama.cpp", None, ("qwen3.gguf",))
+    assert openai_models.chatting(LLAMA) == Sign("llama.cpp", None, ("/models/qwen3.gguf",))
     assert openai_models.speaking(KOKORO) == Sign("Kokoro-FastAPI", None, ("tts-1", "tts-1-hd", "kokoro"))
     assert openai_models.speaking(SPEACHES) == Sign(None, None, ("speaches-ai/af",))
     assert [openai_models.chatting(each) for each in (KOKORO, SPEACHES)] == [None, None]
@@ -63,7 +63,7 @@ def test_ollama_and_llama_cpp_are_known_by_their_own_pages() -> None:
     assert listing(b'{"models": []}') == Sign("Ollama")
     assert listing(b'{"models": "none"}') is None
     props = {"model_path": "/m/q.gguf", "build_info": "b1"}
-    assert questions.llama(json.dumps(props).encode()) == Sign("llama.cpp", "b1", ("q.gguf",))
+    assert questions.llama(json.dumps(props).encode()) == Sign("llama.cpp", "b1")
     assert questions.llama(b'{"build_info": "b1"}') is None
 
 

@@ -81,8 +81,8 @@ def llama(document: bytes) -> Sign | None:
     props = _object(document)
     if "default_generation_settings" not in props and "model_path" not in props:
         return None
-    found = properties(document)
-    return Sign("llama.cpp", found.build, () if found.model is None else (found.model,))
+    # Its list of models has the name that it answers to.
+    return Sign("llama.cpp", properties(document).build)
 
 
 def requests_at_work(document: bytes) -> int | None:
