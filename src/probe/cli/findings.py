@@ -14,7 +14,7 @@ _MOST_NAMES = 12
 
 
 class Finding(Struct, frozen=True):
-    """One thing that was looked at. `about` is reachable, protocol, model, voice, users or sample_rate."""
+    """One thing that was looked at. `about` is reachable, protocol, advice, model, voice, users or sample_rate."""
 
     about: str
     state: State
@@ -40,6 +40,7 @@ class Answers(Struct, frozen=True):
     asks_voices: bool
     users: int | str | None
     audio_rate: int | None
+    advice: str | None = None
 
 
 def unreachable(error: str, instead: Sequence[str]) -> Iterator[Finding]:
@@ -52,6 +53,9 @@ def unreachable(error: str, instead: Sequence[str]) -> Iterator[Finding]:
 def of(server: ServerPlan, answers: Answers) -> Iterator[Finding]:
     """All there is to say of one that is connected to, thing by thing."""
     yield _protocol(server, answers)
+    if answers.advice is not None:
+        # A server that is none of this protocol, or hides what it is, is only likely to be meant.
+        yield Finding("advice", "unknown" if answers.sign is None else "wrong", answers.advice)
     yield from _model(server, answers)
     yield from _voice(server, answers)
     if answers.users == "unknown":

@@ -95,7 +95,8 @@ async def _found(target: Target, role: Role, server: ServerPlan, protocol: Serve
         users=await _users(protocol.users(server)),
         cold=await _answer(protocol.cold(server)),
         voices=await _answer(protocol.voices(server)),
-        advice=await questions.first(protocol.advice(server)),
+        # An empty one is the answer that nothing is wrong.
+        advice=await questions.first(protocol.advice(server)) or None,
     )
     return replace(found, findings=tuple(findings.of(server, await _answers(server, protocol, found))))
 
@@ -111,6 +112,7 @@ async def _answers(server: ServerPlan, protocol: ServerProtocol[Any], found: Fou
         voices=None if isinstance(found.voices, str) else found.voices,
         asks_voices=found.voices != NOT_ASKED,
         users=None if found.users == NOT_ASKED else found.users,
+        advice=found.advice,
         audio_rate=await questions.first(protocol.sample_rate(server)),
     )
 

@@ -40,6 +40,8 @@ def test_a_server_that_is_as_configured_is_all_right() -> None:
         ({"sign": None, "signs": False}, {}, "protocol", "unknown protocol: openai_chat, but it can't be asked"),
         ({"sign": None, "instead": ("magpie (ws://x)",)}, {}, "protocol", "wrong protocol: not openai_chat; what"),
         ({"sign": None, "instead": ("x",), "does_the_same": True}, {}, "protocol", "unknown protocol: nothing says"),
+        ({"advice": "no streams: set mode"}, {}, "advice", "wrong no streams: set mode"),
+        ({"advice": "ends in /v1", "sign": None}, {}, "advice", "unknown ends in /v1"),
         ({}, {"model": "c"}, "model", "wrong model: it has no c, but a, b; set model"),
         ({}, {"model": None}, "model", "unknown model: none is set, and it has a, b; set model"),
         ({"sign": Sign("Ollama", None, ("a:latest",))}, {}, "model", "ok model: a"),

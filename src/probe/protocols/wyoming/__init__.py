@@ -20,6 +20,10 @@ def _signs(server: ServerPlan) -> Inquiries[Sign | None]:
     return (info.asked(server, info.sign),)
 
 
+def _advice(server: ServerPlan) -> Inquiries[str | None]:
+    return (info.asked(server, info.against_streams),) if server.options.get("mode") == "streamed" else ()
+
+
 PROTOCOL = ServerProtocol(
     name="wyoming",
     schemes=("tcp",),
@@ -29,5 +33,6 @@ PROTOCOL = ServerProtocol(
     converse=WyomingConversation,
     identity=_identity,
     voices=_voices,
+    advice=_advice,
     signs=_signs,
 )

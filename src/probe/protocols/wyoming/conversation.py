@@ -25,7 +25,6 @@ from probe.transport.framing.base import Ended, Incoming, Raw
 
 # Of Piper's voices, should a server send audio without saying so; such audio is no answer anyway.
 _USUAL_RATE = 22_050
-_NO_STREAMS = 'it takes no stream of text, as its info says (supports_synthesize_streaming): set mode = "whole"'
 _VOICE = {"voice": "name", "language": "language", "speaker": "speaker"}
 
 
@@ -111,7 +110,7 @@ class WyomingConversation(TtsConversation):
             if event.type != "info":
                 continue
             if not info.takes_streams(event.data):
-                yield Refused(_NO_STREAMS, reason="no_stream")
+                yield Refused(info.NO_STREAMS, reason="no_stream")
                 return
             self._known_to_stream = True
             self._events = Events()

@@ -10,6 +10,7 @@ from probe.record import ServerIdentity, ServerPlan
 from probe.transport.framing.base import Incoming, Raw
 
 T = TypeVar("T")
+NO_STREAMS = 'it takes no stream of text, as its info says (supports_synthesize_streaming): set mode = "whole"'
 # No server has more; a list that goes on is none.
 MAX_VOICES = 2000
 
@@ -52,6 +53,11 @@ def sign(info: Mapping[str, Any]) -> Sign | None:
 def takes_streams(info: Mapping[str, Any]) -> bool:
     """Whether a program that speaks takes a text as it is being written."""
     return any(each.get("supports_synthesize_streaming") is True for each in _installed(info.get("tts")))
+
+
+def against_streams(info: Mapping[str, Any]) -> str:
+    """What is wrong where streams are wanted; empty where nothing is."""
+    return "" if takes_streams(info) else NO_STREAMS
 
 
 def voices(info: Mapping[str, Any]) -> tuple[str, ...] | None:

@@ -375,6 +375,13 @@ def test_its_description(info: Mapping[str, Any], build: str | None, voices: tup
     assert described(listed, info, 1) == voices
 
 
+def test_who_is_to_take_streams_is_asked_whether_it_does() -> None:
+    assert PROTOCOL.advice(PLAN) == ()
+    (question,) = PROTOCOL.advice(ServerPlan("wyoming", "tcp://spark:10200", STREAMED))
+    assert described(question, server.INFO) == ""
+    assert "takes no stream of text" in described(question, {"tts": [{"name": "old"}]})
+
+
 def test_a_description_that_is_none_is_no_answer() -> None:
     for data in (b"hello\n" + joined(server.Event("info", {})), b"x" * MAX_LINE_BYTES * 2, TRANSCRIPT):
         question: Any = PROTOCOL.identity(PLAN)[0]
