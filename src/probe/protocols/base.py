@@ -293,12 +293,12 @@ class ServerProtocol(Struct, Generic[C_co], frozen=True):
     `options` is a msgspec Struct with a default for everything. The `schemes` are those of its URL; without `protocol`
     in a configuration, the first protocol with a URL's scheme is meant. `users` reads how many hold the server's slots,
     None where an answer does not say, of the server and of each one behind it; `identity` what serves; `voices` which
-    voices there are; `cold` whether the next request has to load a model first; `advice` what is wrong with its URL, or with an option;
-    `sample_rate` that of its audio in Hz, as it states it before it speaks.
+    voices there are; `cold` whether the next request has to load a model first; `advice` what is wrong with its URL or
+    options; `sample_rate` what it states of its audio before it speaks, in Hz.
 
-    Where nobody knows what runs, `probe init` looks at the port of the `default_url` and at `ports`, and asks for
-    `signs`: any answer that is not None says that the server speaks this protocol. Without signs an answer to
-    `identity` or `voices` says so. None of these questions makes a server work or load a model.
+    `probe init` looks at the port of the `default_url` and at `ports`, and asks for `signs`: any answer but None says
+    that the server speaks this protocol. Without signs an answer to `identity` or `voices` does. None of these
+    questions makes a server work or load a model.
     """
 
     name: str

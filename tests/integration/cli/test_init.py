@@ -6,7 +6,11 @@ import sys
 import tomllib
 from pathlib import Path
 
-from probe.cli.lookout import Asked, look
+import pytest
+from other_speech import VOICE, piper
+from others import llama_server, llama_url
+
+from probe.cli.lookout import Asked, Place, look, to_ask
 from probe.protocols.inquiries import Sign
 from probe.protocols.registry import PROTOCOLS, TTS
 from probe.reference.faults import ScriptedHttp, refusing_port
@@ -33,6 +37,20 @@ async def test_each_server_is_found_at_its_port_as_what_it_is_and_does_no_work()
         assert found["llm", "openai_chat"].cold is False
         assert {each.data.split()[0] for each in http.log.received("http")} == {b"GET"}
         assert {each.json["type"] for each in wyoming.log.received("event")} == {"describe"}
+
+
+@pytest.mark.servers
+async def test_servers_of_others_are_found_as_what_they_are(tmp_path: Path) -> None:
+    folders = [tmp_path / name for name in ("llama", "piper")]
+    for folder in folders:
+        folder.mkdir()
+    with llama_server(folders[0]) as running, piper(folders[1]) as spoken:
+        places = [Place("127.0.0.1", int(url.rpartition(":")[2])) for url in (llama_url(running), spoken)]
+        llama, voice = await look(to_ask(places))
+    assert (llama.protocol.name, llama.sign.program, llama.cold) == ("openai_chat", "llama.cpp", False)
+    assert len(llama.sign.models) == 1
+    assert (voice.protocol.name, voice.name) == ("wyoming", "piper 2.5.2")
+    assert VOICE in voice.voices
 
 
 async def test_a_file_is_written_and_measured_with(tmp_path: Path) -> None:
