@@ -224,6 +224,8 @@ class Chunk:
     # (arrival, bytes) of each audio frame: the playout clock needs them one by one.
     frames: tuple[tuple[int, int], ...] = ()
     sound: AudioAnalysis | None = None
+    # The names of its measures that may be wrong by more than the published error: they are left out.
+    unknown: tuple[str, ...] = ()
     # Kept for the sinks that want to listen; not part of the record's JSON.
     pcm: bytes | bytearray = field(default=b"", repr=False, compare=False, metadata={"json": False})
 
@@ -251,6 +253,8 @@ class Turn:
     usage_tokens: int | None = None
     # How long its work took as the LLM server itself measured it: milliseconds, by its own names.
     server_times: Mapping[str, float] = field(default_factory=dict)
+    # As of a chunk.
+    unknown: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

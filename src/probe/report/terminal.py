@@ -29,6 +29,7 @@ from probe.timestamps import epoch_seconds, local
 _COLOURS: dict[Outcome, str] = {"ok": "green", "slow": "red", "failed": "red", "suspect": "yellow", "skipped": "yellow"}
 # In words, what the objective judges.
 _WHAT: dict[ObjectiveMeasure, str] = {"response_ttfb": "first byte", "response_ttfa": "first sound"}
+_LEFT_OUT = "they may be wrong by more than the published error"
 _LABEL_WIDTH = 22
 _PROMPT_WIDTH = 200
 
@@ -104,6 +105,9 @@ def _summary(record: RunRecord, summary: Summary, width: int) -> Iterator[str]:
         yield from wrapped(models, width, _figure("Model", ""))
     if record.cold:
         yield _figure("Cold start", "a model was loaded for this run")
+    of_chunks = sum(len(chunk.unknown) for turn in record.turns for chunk in turn.chunks)
+    if unknown := of_chunks + sum(len(turn.unknown) for turn in record.turns):
+        yield from wrapped(f"{unknown}: {_LEFT_OUT}", width, _figure("Figures left out", ""))
     stray = sum(turn.stray_audio_bytes for turn in record.turns)
     if stray:
         yield _figure("Audio of no chunk", ms(playing_ms(stray, _rate(record))))
