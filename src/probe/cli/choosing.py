@@ -8,9 +8,9 @@ import click
 from msgspec import Struct
 
 from probe.cli.lookout import Seen
-from probe.cli.output import say
+from probe.cli.output import report_width, say
 from probe.record import Role
-from probe.report.format import MISSING, TEXT, shortened, table
+from probe.report.format import MISSING, TEXT, shortened, table, wrapped
 
 # What makes a target: either an LLM and a TTS server, or one that is both.
 _KINDS: tuple[tuple[Role, ...], ...] = (("llm", "tts"), ("agent",))
@@ -114,9 +114,11 @@ def _options(role: Role, server: Seen) -> dict[str, Any]:
 def _one_of(what: str, known: Sequence[str], default: str | None) -> str | None:
     """One of these by its name; without a default, an empty answer means none."""
     more = f", and {len(known) - _MOST_LISTED} more" if len(known) > _MOST_LISTED else ""
-    say(f"{what}: {', '.join(known[:_MOST_LISTED])}{more}")
+    for line in wrapped(f"{', '.join(known[:_MOST_LISTED])}{more}", report_width(), f"{what}: "):
+        say(line)
+    asked_for = what if default else f"{what} (none: the server's own)"
     while True:
-        said: str = click.prompt(what, default=default or "", show_default=default is not None)
+        said: str = click.prompt(asked_for, default=default or "", show_default=default is not None)
         if said in known or not said:
             return said or None
         say(f"there is none named {said!r}")
