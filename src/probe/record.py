@@ -21,8 +21,9 @@ PromptCache = Literal["fresh", "reused"]
 # What of a turn the objective judges: its first byte of audio, or its first audible sample.
 ObjectiveMeasure = Literal["response_ttfb", "response_ttfa"]
 # When the LLM goes on: after the audio of the chunk before is complete, as protocols that pause do by default, or while
-# it is still being made, as real agents do and free-running answers always.
-Flow = Literal["sequential", "overlapped"]
+# it is still being made, as real agents do and free-running answers always. `streamed`: its text goes to the TTS server
+# as it comes, and that cuts it; nobody chooses this but the TTS server's protocol.
+Flow = Literal["sequential", "overlapped", "streamed"]
 # How we knew that a segment was over: the server's marker, the end of a response's body, a gap, the end of the stream;
 # `merged`: its text was kept by the server and is heard with the next one.
 SegmentEnd = Literal["marker", "end", "gap", "done", "merged"]

@@ -1,4 +1,4 @@
-"""Where the chunks of a plan end, once it is known who cuts the answer: the scenario's rule, or the TTS server."""
+"""The flow of a plan, and where its chunks end: it depends on who cuts the answer, the scenario or the TTS server."""
 
 from dataclasses import replace
 
@@ -17,9 +17,9 @@ def settled(plan: Plan, protocols: Protocols) -> Plan:
     One that runs on is cut off where any is that comes to no end of a chunk; a server that pauses is told where.
     """
     servers, limits = plan.target.servers, plan.target.limits
-    if not protocols.tts.converse(Terms(servers["tts"], plan.run_id, limits.tts_s)).takes_pieces:
+    if not protocols.tts.takes_pieces(servers["tts"]):
         return plan
     pausing = protocols.llm.converse(Terms(servers["llm"], plan.run_id, limits.llm_s)).pausing
     most = plan.scenario.max_answer_tokens
     whole = Pause(max_tokens=min(_LONGEST, OVERRUN * most)) if pausing and most is not None else Pause()
-    return replace(plan, scenario=replace(plan.scenario, first_pause=whole, next_pause=whole))
+    return replace(plan, scenario=replace(plan.scenario, first_pause=whole, next_pause=whole, flow="streamed"))

@@ -65,13 +65,8 @@ class Speech:
             await self.step(*self.speaking)
         return await next(side for side in self.sides.values() if side.settled).speak(chunk_num, text)
 
-    @property
-    def takes_pieces(self) -> bool:
-        """Whether the answer is handed over as it comes (`add`), as one text that the server cuts."""
-        return next(iter(self.sides.values())).takes_pieces
-
     async def add(self, chunk_num: int, piece: str) -> Segment:
-        """Hand over the next piece of that text."""
+        """Hand over the next piece of a text that the server cuts."""
         return await next(iter(self.sides.values())).add(chunk_num, piece)
 
     async def settle(self) -> None:

@@ -84,10 +84,6 @@ class TtsSide:
             segment.sent = written
         return segment
 
-    @property
-    def takes_pieces(self) -> bool:
-        return self._conversation.takes_pieces
-
     async def add(self, chunk_num: int, piece: str) -> Segment:
         """Hand over the next piece of the turn's one text, which begins with the first."""
         self.require_open()

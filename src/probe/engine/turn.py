@@ -58,14 +58,17 @@ class TurnInProgress:
         self._session.report(kind, at, with_segment(chunk.chunk(), segment))
 
     async def _spoken(self) -> None:
-        if self.tts.takes_pieces:
-            await self._streamed()
-        elif self._flow() == "sequential":
-            await self._sequential()
-        else:
-            await self._overlapped()
+        match self._flow():
+            case "streamed":
+                await self._streamed()
+            case "sequential":
+                await self._sequential()
+            case "overlapped":
+                await self._overlapped()
 
     def _flow(self) -> Flow:
+        if self._session.plan.scenario.flow == "streamed":
+            return "streamed"
         if not self.llm.pausing:
             return "overlapped"
         return self._session.plan.scenario.flow or "sequential"

@@ -33,11 +33,13 @@ EVERY: Series = frozenset((name, position) for name in MEASURES for position in 
 # How a target's LLM server answers. One that stops after each chunk does not mark reasoning; where it runs
 # freely, no chunk but the first is asked for.
 _FROM_A_REQUEST = ("combined_ttfb", "combined_ttfa", "llm_ttft", "llm_ttfat", "llm_generation")
-SERIES: Mapping[Literal["pausing", "free_running"], Series] = {
+SERIES: Mapping[Literal["pausing", "free_running", "streamed"], Series] = {
     "pausing": frozenset((name, position) for name, position in EVERY if name != "llm_ttfat"),
     "free_running": frozenset(
         (name, position) for name, position in EVERY if position == "first" or name not in _FROM_A_REQUEST
     ),
+    # An answer that the TTS server cuts is one chunk, whose text waits for nothing.
+    "streamed": frozenset((name, position) for name, position in EVERY if position == "first" and name != "tts_wait"),
 }
 
 

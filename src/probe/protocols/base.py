@@ -246,11 +246,6 @@ class TtsConversation(Conversation):
         """How many texts of a turn may be unanswered at a time. Each is spoken in a conversation of its own."""
         return 1
 
-    @property
-    def takes_pieces(self) -> bool:
-        """Whether it takes a turn's answer as the LLM writes it (`add`), as one segment: the server cuts it."""
-        return False
-
     def open(self, now: int) -> Iterable[Step]:
         """A turn begins: get ready for its texts. `Ready` says when."""
         del now
@@ -270,7 +265,10 @@ class TtsConversation(Conversation):
         raise NotImplementedError
 
     def add(self, piece: str, now: int) -> Iterable[Step]:
-        """Hand over the next piece of the answer, instead of `speak`. `close` says that it is complete."""
+        """Hand over the next piece of an answer that the server cuts, instead of `speak`; it is one segment.
+
+        `close` says that it is complete.
+        """
         raise NotImplementedError
 
     def close(self, now: int) -> Iterable[Step]:
@@ -284,6 +282,12 @@ class TtsConversation(Conversation):
 
 # Declaring a protocol
 
+
+def never(_server: ServerPlan) -> bool:
+    """Of no server."""
+    return False
+
+
 C_co = TypeVar("C_co", bound=Conversation, covariant=True)
 
 
@@ -294,7 +298,8 @@ class ServerProtocol(Struct, Generic[C_co], frozen=True):
     in a configuration, the first protocol with a URL's scheme is meant. `users` reads how many hold the server's slots,
     None where an answer does not say, of the server and of each one behind it; `identity` what serves; `voices` which
     voices there are; `cold` whether the next request has to load a model first; `advice` what is wrong with its URL or
-    options; `sample_rate` what it states of its audio before it speaks, in Hz.
+    options; `sample_rate` what it states of its audio before it speaks, in Hz. `takes_pieces` says whether a TTS server
+    takes an answer as the LLM writes it (`add`) and cuts it itself.
 
     `probe init` looks at the port of the `default_url` and at `ports`, and asks for `signs`: any answer but None says
     that the server speaks this protocol. Without signs an answer to `identity` or `voices` does. None of these
@@ -313,5 +318,6 @@ class ServerProtocol(Struct, Generic[C_co], frozen=True):
     cold: Callable[[ServerPlan], Inquiries[bool | None]] = nothing
     advice: Callable[[ServerPlan], Inquiries[str | None]] = nothing
     sample_rate: Callable[[ServerPlan], Inquiries[int | None]] = nothing
+    takes_pieces: Callable[[ServerPlan], bool] = never
     ports: tuple[int, ...] = ()
     signs: Callable[[ServerPlan], Inquiries[Sign | None]] = nothing

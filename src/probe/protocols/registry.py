@@ -28,8 +28,15 @@ def chosen(target: Target) -> Protocols:
     return Protocols(llm, tts, refused_handshake)
 
 
-def answering(target: Target) -> Literal["pausing", "free_running"]:
-    """How a target's LLM server answers. One whose protocol nobody knows any more does so freely."""
+def answering(target: Target) -> Literal["pausing", "free_running", "streamed"]:
+    """How a target's LLM server answers, or that its TTS server takes the answer as it comes.
+
+    One whose protocol nobody knows any more answers freely.
+    """
+    voice = target.servers["tts"]
+    spoken = TTS.get(voice.protocol)
+    if spoken is not None and spoken.takes_pieces(voice):
+        return "streamed"
     server = target.servers["llm"]
     known = LLM.get(server.protocol)
     pausing = known is not None and known.converse(Terms(server, "", target.limits.llm_s)).pausing

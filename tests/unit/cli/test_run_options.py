@@ -14,7 +14,6 @@ from records import record
 
 from probe.cli import main
 from probe.protocols import registry
-from probe.protocols.base import TtsConversation
 from probe.record import Plan, RunRecord, ServerPlan
 from probe.report import terminal
 
@@ -39,9 +38,8 @@ def _registered(monkeypatch: pytest.MonkeyPatch) -> None:
         if name.startswith("PROBE_"):
             monkeypatch.delenv(name)
     speech = structs.replace(
-        registry.TTS["magpie"], name="speech", schemes=("http", "https"), default_url=TTS, options=SpeechOptions,
-        converse=lambda _terms: TtsConversation(),
-    )  # fmt: skip
+        registry.TTS["magpie"], name="speech", schemes=("http", "https"), default_url=TTS, options=SpeechOptions
+    )
     _only(monkeypatch, registry.LLM, "chunked", structs.replace(free_running.PROTOCOL, name="chat", default_url=LLM))
     _only(monkeypatch, registry.TTS, "magpie", speech)
 

@@ -12,9 +12,12 @@ from free_running import answering, speaking, words
 from msgspec import Struct
 from runs import PLAN
 
+from probe.config import ConfigError, ScenarioConfig, TargetConfig
 from probe.engine import doubts, runner
 from probe.engine.pauses import settled
 from probe.measures import measure_chunk, measure_run, outcome
+from probe.metrics.observations import SERIES
+from probe.protocols import registry
 from probe.protocols.base import (
     Audio,
     Connect,
@@ -42,7 +45,6 @@ class AsItComes(TtsConversation):
     """Each piece a frame, and one for the end; audio comes back, and an end."""
 
     sample_rate = 22000
-    takes_pieces = True
 
     def __init__(self, terms: Terms) -> None:
         del terms
@@ -75,7 +77,7 @@ def _sent(what: dict[str, str]) -> Send:
 
 STREAM: ServerProtocol[TtsConversation] = ServerProtocol(
     name="as_it_comes", schemes=("ws",), default_url="ws://h:8001/", framing="websocket", options=Nothing,
-    converse=AsItComes,
+    converse=AsItComes, takes_pieces=lambda _server: True,
 )  # fmt: skip
 
 
@@ -149,6 +151,7 @@ def test_the_plan_says_what_was_done() -> None:
     assert settled(streamed(speaking(limited)), protocols()).scenario.first_pause == Pause()
     pausing = settled(streamed(limited), protocols(LLM["chunked"])).scenario
     assert pausing.first_pause == pausing.next_pause == Pause(max_tokens=200)
+    assert pausing.flow == "streamed"
     endless = replace(PLAN, scenario=replace(PLAN.scenario, max_answer_tokens=None))
     assert settled(streamed(endless), protocols(LLM["chunked"])).scenario.first_pause == Pause()
 
@@ -196,6 +199,19 @@ def test_while_the_llm_writes_nobody_waits_for_the_voice(virtual: Any) -> None:
     steps = (*words("Hello there", first=0.1), 2.0, {"answer": ". It is"})
     record = go(virtual, FakeNetwork(answering(*steps), cutting(" It", *FIRST)), streamed(speaking(plan)))
     assert record.failure is None
+
+
+def test_it_has_the_histograms_of_one_chunk_that_waits_for_nothing() -> None:
+    home = {"url": "tcp://home:10200", "mode": "streamed"}
+    assert registry.answering(TargetConfig.of(tts=home).record("t")) == "streamed"
+    assert registry.answering(TargetConfig.of(tts={**home, "mode": "whole"}).record("t")) == "pausing"
+    assert ("tts_ttfb", "first") in SERIES["streamed"]
+    assert not {("tts_wait", "first"), ("tts_ttfb", "next"), ("playout_gap", "next")}.intersection(SERIES["streamed"])
+
+
+def test_nobody_chooses_it_in_a_scenario() -> None:
+    with pytest.raises(ConfigError, match="flow"):
+        ScenarioConfig.of(flow="streamed")
 
 
 def test_one_that_takes_whole_texts_has_the_plan_as_it_is() -> None:

@@ -34,5 +34,6 @@ PROTOCOL = ServerProtocol(
     identity=_identity,
     voices=_voices,
     advice=_advice,
+    takes_pieces=lambda server: server.options.get("mode") == "streamed",
     signs=_signs,
 )

@@ -54,10 +54,6 @@ class WyomingConversation(TtsConversation):
     def sample_rate(self) -> int:
         return _USUAL_RATE
 
-    @property
-    def takes_pieces(self) -> bool:
-        return self._streamed
-
     def open(self, now: int) -> Iterable[Step]:
         del now
         self._closed, self._speech, self._waited, self._text = False, None, True, ""

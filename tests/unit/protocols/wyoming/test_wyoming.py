@@ -122,7 +122,8 @@ def sent(steps: Iterable[Step]) -> list[Heard]:
 
 def test_an_answer_goes_as_it_is_written_where_the_server_is_to_cut_it() -> None:
     talk = streaming(voice="aria")
-    assert talk.takes_pieces and not conversation().takes_pieces
+    assert PROTOCOL.takes_pieces(ServerPlan("wyoming", "tcp://spark:10200", STREAMED))
+    assert not PROTOCOL.takes_pieces(PLAN)
     began = [*talk.add("Hel", 1)]
     assert began[0] == Connect()
     assert sent(began) == [
