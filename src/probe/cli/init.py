@@ -13,7 +13,7 @@ import click
 from probe import config
 from probe.cli import choosing, live_run
 from probe.cli.choosing import Choice
-from probe.cli.lookout import Asked, Place, Seen, look, to_ask
+from probe.cli.lookout import Asked, Place, Seen, look, to_ask, why_nobody
 from probe.cli.output import report_width, say
 from probe.cli.usage import UsageProblem
 from probe.config.first import FirstServer, first_configuration
@@ -56,6 +56,9 @@ def init(*, hosts: tuple[str, ...], output: Path, yes: bool, no_run: bool, as_js
     if not as_json:
         for line in _found(seen, asked, places):
             say(line)
+        for place in places[1:]:
+            if not _is_at(place, seen):
+                say(f"{place.host}: {asyncio.run(why_nobody(place))}", err=True)
     choice = None
     if seen and (yes or not as_json):
         choice = choosing.first(seen) if yes else _chosen_by_a_person(seen)
@@ -90,6 +93,12 @@ def _place(text: str) -> Place:
     if not host or "@" in text or parts.path or parts.query:
         raise click.BadParameter(f"{text!r} is no HOST or HOST:PORT", param_hint="--host")
     return Place(host, port)
+
+
+def _is_at(place: Place, seen: Sequence[Seen]) -> bool:
+    """Whether somebody was found there."""
+    urls = [urlsplit(each.url) for each in seen]
+    return any(url.hostname == place.host and place.port in (None, url.port) for url in urls)
 
 
 def _found(seen: Sequence[Seen], asked: Sequence[Asked], places: Sequence[Place]) -> Iterator[str]:

@@ -25,6 +25,7 @@ from probe.transport.framing.base import Incoming
 OPEN_TIMEOUT_S = 1.0
 # No voice has this name: protocols that do not ask for voices where theirs is a usual one ask for this one's.
 _ANY_VOICE = "-"
+_NOBODY = "no server that the probe knows"
 _OVER_HTTP = frozenset(("http", "https", "ws", "wss"))
 
 
@@ -89,6 +90,17 @@ async def look(asked: Iterable[Asked]) -> list[Seen]:
     return [server for servers in found for server in servers]
 
 
+async def why_nobody(place: Place) -> str:
+    """What there is to say of a place where nobody was found, for a person."""
+    port = place.port or to_ask([place])[0].port
+    try:
+        await _connected(place.host, port)
+    except ConnectError as error:
+        # Of all usual ports, that one is closed is nothing to say.
+        return str(error) if place.port is not None or error.reason == "dns" else _NOBODY
+    return _NOBODY
+
+
 async def _at(asked: Asked) -> list[Seen]:
     if not await _open(asked.host, asked.port):
         return []
@@ -99,12 +111,17 @@ async def _at(asked: Asked) -> list[Seen]:
 
 
 async def _open(host: str, port: int) -> bool:
-    connector = SocketConnector(AnchoredClock.anchored_now())
     with suppress(ConnectError):
-        link = await connector.open(Endpoint(f"tcp://{_in_url(host)}:{port}", "raw"), _ignored, OPEN_TIMEOUT_S)
-        link.abort()
+        await _connected(host, port)
         return True
     return False
+
+
+async def _connected(host: str, port: int) -> None:
+    """Open a connection, and end it. Raises ConnectError."""
+    connector = SocketConnector(AnchoredClock.anchored_now())
+    link = await connector.open(Endpoint(f"tcp://{_in_url(host)}:{port}", "raw"), _ignored, OPEN_TIMEOUT_S)
+    link.abort()
 
 
 async def _seen(role: Role, protocol: ServerProtocol[Any], url: str) -> Seen | None:

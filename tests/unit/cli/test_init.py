@@ -177,12 +177,31 @@ def test_a_host_is_a_host_and_a_port_at_most(tmp_path: Path, host: str) -> None:
     assert "is no HOST or HOST:PORT" in result.stderr
 
 
+def test_where_nobody_is_the_reason_is_said(
+    tmp_path: Path, finding: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def why(place: Place) -> str:
+        return f"{place.host} is unknown"
+
+    monkeypatch.setattr("probe.cli.init.why_nobody", why)
+    finding(CHAT, KOKORO)
+    result = init(tmp_path, "--host", "nowhere", "--host", "localhost:8080", "--yes", "--no-run")
+    assert (result.exit_code, result.stderr) == (0, "nowhere: nowhere is unknown\n")
+
+
 @pytest.mark.parametrize("width", [60, 80, 100])
 def test_the_table_fits(width: int) -> None:
     lines = choosing.table_of([CHAT, OLLAMA, KOKORO, PIPER, replace(CHAT, sign=Sign("x" * 80, "y" * 80))], width)
     assert max(map(len, lines)) <= width
     assert "models" not in choosing.table_of([replace(CHAT, sign=Sign(models=("/models/q",)))], 100)[-1]
     assert all(each in "\n".join(lines) for each in ("localhost:11434", "piper 2.5.2", "warm", "cold"))
+
+
+def test_a_server_that_does_all_of_it_is_a_target_by_itself() -> None:
+    agent = replace(CHAT, role="agent")
+    alone, beside = choosing.first([agent, KOKORO]), choosing.first([agent, CHAT, KOKORO])
+    assert alone is not None and {*alone.servers} == {"agent"}
+    assert beside is not None and {*beside.servers} == {"llm", "tts"}
 
 
 def test_a_target_is_named_after_the_host_of_its_first_server() -> None:
