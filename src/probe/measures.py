@@ -37,9 +37,9 @@ class ChunkMeasures:
 
 @dataclass(frozen=True, slots=True)
 class TurnMeasures:
-    """What a listener waited for in one turn, how steadily the LLM wrote, and each chunk's measures.
+    """A listener's waits in one turn, the speed of the LLM, and each chunk's measures.
 
-    How it wrote is known of an answer that came of one request alone: waits that we chose would be in any other.
+    Its speed is known only for an answer from a single request: any other contains waits that we chose.
     """
 
     response_ttfb_ms: float | None
@@ -119,7 +119,7 @@ def _response_ttfb_ms(turn: Turn) -> float | None:
 
 
 def runs_freely(turn: Turn) -> bool:
-    """Whether the whole answer came of one request: no chunk but the first has one of its own."""
+    """Whether the whole answer came from one request: only the first chunk has one."""
     return bool(turn.chunks) and all(chunk.inference_start is None for chunk in turn.chunks[1:])
 
 

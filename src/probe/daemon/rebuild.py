@@ -1,4 +1,4 @@
-"""Has each series' drift detector where it was before a restart: from the history, beside measuring.
+"""Has each series' drift detector where it was before a restart: from the history, while measuring.
 
 Runs of a series that is not rebuilt yet wait in the history, where they are anyway, and are come across in their order.
 """
@@ -17,7 +17,7 @@ from probe.timestamps import NS_PER_DAY
 
 # How much of the past makes up the state of the present: after this, nothing of it is left in there.
 REBUILT_DAYS = 30
-# Of a run a minute, all that a baseline reaches back to; so many take a second of CPU.
+# At one run per minute, all that a baseline reaches back to; so many take a second of CPU.
 REBUILT_RUNS = 12_000
 # After each page of the history it rests, so many times as long as that took: the unit's quota is one core, and a
 # service that uses it up stands still, runs included.
@@ -27,8 +27,8 @@ _REST = 1.0
 class Rebuild:
     """Rebuilds these series (target and scenario), one after the other, in a thread that is at work half of the time.
 
-    `new_monitor` makes the detector of a series; one whose past can't be read, or breaks its detector, begins anew, and
-    `on_error(sink, what)` is called. `on_rebuilt` is called after each series.
+    `new_monitor` makes the detector of a series; one whose past can't be read, or breaks its detector, starts again,
+    and `on_error(sink, what)` is called. `on_rebuilt` is called after each series.
     """
 
     def __init__(
@@ -75,7 +75,7 @@ class Rebuild:
                     self._rebuild(reader, target, scenario, since)
             except Exception as error:  # noqa: BLE001 - an instrument that stops for its past measures nothing
                 self._drift.forget(target, scenario)
-                self._on_error(self._drift.name, f"{target}/{scenario} begins anew: {type(error).__name__}: {error}")
+                self._on_error(self._drift.name, f"{target}/{scenario} starts again: {type(error).__name__}: {error}")
             # What is rebuilt stays.
             garbage.freeze()
             self._on_rebuilt()

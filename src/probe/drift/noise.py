@@ -17,7 +17,7 @@ SHIFTS = {1.0: 8, 2.0: 7, 3.0: 5, 4.0: 5}
 # What is further out than that is evidence for a shift only by lasting.
 _FAR = 3.0
 _FAR_RUNS = 14
-# The share of far runs that a shift would make, and that of them which is taken for usual before runs show it.
+# The share of far runs that a shift would make, and the part of them that counts as usual before runs show it.
 _FAR_THEN = 0.9
 _FAR_USUAL = 0.01
 
@@ -27,7 +27,7 @@ _BINS = 96
 # With this weight the density is that of a normal distribution with outliers, until runs have shown what it is.
 _PRIOR_RUNS = 100
 _KERNEL_WIDTH = 0.35
-# No noise is taken for lower than this share of the level: timers are coarse, and figures may come rounded.
+# No noise is assumed to be lower than this share of the level: timers are coarse, and figures may come rounded.
 _LEAST_SIGMA = 0.01
 
 Table = Sequence[float]

@@ -77,7 +77,7 @@ def _moved(point: Point, days: int) -> Point:
 
 
 def _levelled(points: Sequence[Point]) -> Iterator[Point]:
-    """Each day at the level of all, and each part of it where something changed; what served does not matter then."""
+    """Each day at the level of all, and each part of it around a change; model and settings do not matter then."""
     parts: dict[tuple[int, int], list[Point]] = {}
     changed_at = sorted(_changes(points))
     for each in points:

@@ -22,7 +22,7 @@ from probe.transport.connector import Connector
 
 
 def ignore(_event: Event) -> None:
-    """Watch nothing."""
+    """Ignore all events."""
 
 
 async def run(
@@ -37,7 +37,7 @@ async def run(
     """Run a plan to its end and return the record, a partial one where a server failed or `stop` was set.
 
     What it started on the servers it ends, whatever happened; that takes `limits.release_s` and the closing of two
-    connections at the most. Raises nothing but CancelledError, and that after giving back the LLM's slot.
+    connections at most. Raises nothing but CancelledError, and that after releasing the LLM's slot.
     `observe` is called from within the run: it must return at once. Where a figure may be wrong by more than
     `max_error_ms`, because of what is not known of an arrival, the record says so.
     """

@@ -1,4 +1,4 @@
-"""Which figures of a turn may be wrong because an arrival in them may have been earlier than its moment says. Pure.
+"""Which figures of a turn may be wrong because an arrival may have been earlier than its recorded time. Pure.
 
 A figure is as uncertain as it moves when what is uncertain is put to its earliest: every arrival by itself, and all.
 """
@@ -11,7 +11,7 @@ from probe.measures import ChunkMeasures, TurnMeasures, measure_turn, runs_freel
 from probe.record import Chunk, Role, Turn
 from probe.timestamps import milliseconds
 
-# So many reads are looked at, those first of which least is known; each costs as much as measuring the turn.
+# So many reads are examined, the most uncertain ones first; each costs as much as measuring the turn.
 _MOST_READS = 16
 # Frames of one read have moments that are a nanosecond apart.
 _ONE_READ_NS = 1_000

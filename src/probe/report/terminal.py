@@ -35,7 +35,7 @@ _PROMPT_WIDTH = 200
 
 
 def header(plan: Plan, width: int) -> Iterator[str]:
-    """What is about to be run."""
+    """The header: target, scenario and prompts."""
     scenario, target = plan.scenario, plan.target
     first, further = describe_pause(scenario.first_pause), describe_pause(scenario.next_pause)
     yield from _title(f"VOICE PROBE  {plan.run_id}", width, "=")
@@ -52,7 +52,7 @@ def header(plan: Plan, width: int) -> Iterator[str]:
 
 
 def report(record: RunRecord, width: int, hint: str | None = None) -> Iterator[str]:
-    """What came of it; `hint` is what to try after a failure, where more is known than its reason."""
+    """The results; `hint` is what to try after a failure, if more is known than its reason."""
     how = outcome(record)
     if how == "failed":
         # Why comes first: what had been measured until then says less.

@@ -1,4 +1,4 @@
-"""Looks every other millisecond which sockets are empty: what is read from one later is known to have come later.
+"""Checks every 2 ms which sockets are empty: data that is read from one later must have arrived later.
 
 A stamp is that of the last byte of what the kernel has joined (see segments.py); how much earlier the first byte may
 have come is known from this alone. Where there is no epoll(7) nobody looks, and the read before is all that is known.

@@ -58,7 +58,7 @@ class StampedSocket(socket.socket):
 
     Of the last read: `arrival` is when its last byte came in, None where nobody knows (the kernel gave no stamp, or the
     wall clock was set since the read before), and `since` a time before which no byte of it had. An arrival is never
-    before the truth but for the clocks' resolution. `wrote` is when the first write since `forget_writes` began, 0
+    before the truth except for the clocks' resolution. `wrote` is when the first write since `forget_writes` began, 0
     without one.
     """
 
@@ -200,7 +200,7 @@ def _stamp(messages: Iterable[tuple[int, int, bytes]]) -> int:
 
 
 def _wall_ahead() -> tuple[int, int]:
-    """How far the wall clock is ahead of the monotonic one, at the least, and how much more it may be.
+    """How far the wall clock is ahead of the monotonic one, at least, and how much more it may be.
 
     Between two looks at a clock this process may be held up for milliseconds: so the pair that took the least counts.
     """

@@ -31,8 +31,10 @@ def test_what_it_returns_and_what_it_raises() -> None:
 def hanging() -> Iterator[Callable[[], bool]]:
     """Work that hangs until the end."""
     over = threading.Event()
-    yield partial(over.wait, PATIENCE_S)
-    over.set()
+    try:
+        yield partial(over.wait, PATIENCE_S)
+    finally:
+        over.set()
 
 
 def lookups() -> list[threading.Thread]:
@@ -40,7 +42,7 @@ def lookups() -> list[threading.Thread]:
 
 
 def test_work_that_hangs_takes_one_thread_however_often_it_is_asked_for_and_does_not_hold_up_the_end() -> None:
-    """Far more of it than the loop has threads; and what comes of it when all is over disturbs nobody."""
+    """Far more of it than the loop has threads; and their late results have no effect."""
     before = set(lookups())
     with hanging() as hangs:
 
@@ -54,7 +56,8 @@ def test_work_that_hangs_takes_one_thread_however_often_it_is_asked_for_and_does
 
         # Held up, it would not end at all.
         assert asyncio.run(go()) == 1
-        assert len(set(lookups()) - before) == 2, "those of other tests end meanwhile"
+        # What is asked for last may be done before the others begin, and its thread is free again.
+        assert 1 <= len(set(lookups()) - before) <= 2
         assert all(thread.daemon for thread in lookups()), "the process ends without them"
 
 
