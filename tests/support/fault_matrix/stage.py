@@ -125,6 +125,9 @@ async def _measure(row: Row, stage: Stage, parts: Parts, settings: config.Config
         # A server sees the end of a connection when its turn comes.
         assert time.monotonic() < deadline, "a connection on which an answer goes on is still open"
         await asyncio.sleep(0.01)
+    # And a request to end its answer when it comes to it.
+    while stage.llm.active_streams and not row.slot_kept and time.monotonic() < deadline:
+        await asyncio.sleep(0.01)
     played.streams = [*stage.llm.active_streams]
     await _run(healthy, parts, settings, asyncio.Event())
     deadline = time.monotonic() + PATIENCE_S
