@@ -27,7 +27,7 @@ class Measurement(Struct, frozen=True):
 def prepare(plan: Plan) -> Plan:
     """Import what the servers of a plan are reached with: during a run, that would hold it up.
 
-    Returns the plan as its record will have it.
+    Returns the plan as it will be in its record.
     """
     protocols = chosen(plan.target)
     for each in (protocols.llm, protocols.tts):

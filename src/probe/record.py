@@ -258,7 +258,7 @@ class Turn:
     unknown: tuple[str, ...] = ()
 
     def spoken(self) -> Iterator[tuple[Chunk, str]]:
-        """The chunks that were to be heard, each with its text and the one before it that was kept for it.
+        """The chunks that should have been heard, each with its text and the one before it that was kept for it.
 
         An answer that was handed over as it came is heard as one, whatever the LLM server made of it.
         """

@@ -114,7 +114,7 @@ class Runs:
             return record
 
     async def _read_past(self, record: RunRecord) -> Sequence[RunRecord]:
-        """What can't be read is complained of by those who need it, and is learnt anew."""
+        """What can't be read is complained of by those who need it, and is learnt again from the start."""
         with suppress(HistoryError, OSError):
             return await asyncio.to_thread(self._past, record.plan.target.name, record.plan.scenario.name)
         return ()

@@ -33,7 +33,7 @@ class LlmChunk(Struct):
         return "".join(self.tokens) if stated is None else stated
 
     def fresh(self) -> str:
-        """What has come of its text since this was asked last, and is handed on by itself."""
+        """What has come of its text since this was asked last, and is passed on by itself."""
         handed, self.handed = self.handed, max(len(self.tokens), self.end is not None)
         # Of a server that sends no tokens the text comes at its end.
         return "".join(self.tokens[handed:]) if self.tokens or handed or self.end is None else self.text

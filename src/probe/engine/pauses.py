@@ -14,7 +14,7 @@ _LONGEST = 500
 def settled(plan: Plan, protocols: Protocols) -> Plan:
     """The plan as it is carried out. An answer that the TTS server cuts is one chunk, whatever the scenario says.
 
-    One that runs on is cut off where any is that comes to no end of a chunk; a server that pauses is told where.
+    One that runs on is cut off where any is that comes to no end of a chunk; a server that pauses learns where.
     """
     servers, limits = plan.target.servers, plan.target.limits
     if not protocols.tts.takes_pieces(servers["tts"]):

@@ -102,7 +102,7 @@ class TurnInProgress:
                 await self.tts.step(*waited)
 
     async def _streamed(self) -> None:
-        """Each piece is handed on as it comes; the TTS server cuts it, and all audio is of the first chunk."""
+        """Each piece is passed on as it comes; the TTS server cuts it, and all audio is of the first chunk."""
         while True:
             chunk = self.llm.chunks[-1]
             if piece := chunk.fresh():

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 # A mark, what may close behind it, and white space before something else.
 _END = re.compile(r"[.!?…。！？]['\"”’)\]]?\s+(?=\S)")  # noqa: RUF001 - meant
-# So much of a sentence without an end is spoken all the same.
+# So much of a sentence without an end is spoken anyway.
 LONGEST_SENTENCE = 4096
 
 

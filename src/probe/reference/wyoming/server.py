@@ -22,7 +22,7 @@ LONGEST_TEXT = 2**16
 
 
 class RefusedError(Exception):
-    """What a client asked for can't be had; `code` is the name that Piper's server has for it, if any."""
+    """What a client asked for is not available; `code` is the name that Piper's server has for it, if any."""
 
     def __init__(self, text: str, code: str | None = None) -> None:
         super().__init__(text)
@@ -37,7 +37,7 @@ async def serve(
     *,
     streaming: bool = True,
 ) -> None:
-    """Serve on the bound socket `listener` until SIGINT or SIGTERM; `ready` is told the address.
+    """Serve on the bound socket `listener` until SIGINT or SIGTERM; `ready` gets the address.
 
     Nobody can connect before the engine is loaded. Without `streaming` it is an older server, which takes whole texts
     alone. Raises OSError where it can't listen, SpeechError where the engine can't be loaded.
@@ -71,7 +71,7 @@ class Talk:
         self._taken = 0
 
     async def run(self, reader: asyncio.StreamReader) -> None:
-        """Answer until the client leaves, or asks for what can't be had."""
+        """Answer until the client leaves, or asks for what is not available."""
         with suppress(ConnectionError):
             try:
                 while (event := await read(reader)) is not None:
