@@ -4,12 +4,15 @@ The server is asked alternately: by the probe in whole runs, whose text is that 
 client of the `wyoming` package, in a process of its own with the Python of `make servers`, for the same text on a
 connection that is open before. Each round asks both, in an order that changes.
 
+With --streamed both hand the text over piece by piece, word by word, and the time is that from the first piece.
+
     .venv-servers/bin/wyoming-piper --voice en_US-joe-medium --uri tcp://127.0.0.1:10200 --data-dir FOLDER_OF_THE_VOICE
     make bench-wyoming_client ARGS=tcp://127.0.0.1:10200
 """
 
 import argparse
 import asyncio
+import re
 from asyncio.subprocess import PIPE
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -34,13 +37,24 @@ CLIENT = """
 import asyncio, sys, time
 from wyoming.audio import AudioChunk, AudioStop
 from wyoming.client import AsyncClient
-from wyoming.tts import Synthesize
+from wyoming.tts import Synthesize, SynthesizeChunk, SynthesizeStart, SynthesizeStop, SynthesizeStopped
+
+streamed = sys.argv[2] == "streamed"
+End = SynthesizeStopped if streamed else AudioStop
+
+async def hand_over(client, text):
+    if not streamed:
+        return await client.write_event(Synthesize(text=text).event())
+    await client.write_event(SynthesizeStart().event())
+    for word in text.split(" "):
+        await client.write_event(SynthesizeChunk(text=f"{word} ").event())
+    await client.write_event(SynthesizeStop().event())
 
 async def spoken(text):
     async with AsyncClient.from_uri(sys.argv[1]) as client:
         began, first = time.perf_counter(), None
-        await client.write_event(Synthesize(text=text).event())
-        while (event := await client.read_event()) is not None and not AudioStop.is_type(event.type):
+        await hand_over(client, text)
+        while (event := await client.read_event()) is not None and not End.is_type(event.type):
             if first is None and AudioChunk.is_type(event.type):
                 first = time.perf_counter() - began
         return first
@@ -55,9 +69,9 @@ Ask = Callable[[], Awaitable[float]]
 
 
 @asynccontextmanager
-async def library(url: str) -> AsyncIterator[Ask]:
+async def library(url: str, mode: str) -> AsyncIterator[Ask]:
     """Ask with the other client, for milliseconds."""
-    process = await asyncio.create_subprocess_exec(PYTHON, "-c", CLIENT, url, stdin=PIPE, stdout=PIPE)
+    process = await asyncio.create_subprocess_exec(PYTHON, "-c", CLIENT, url, mode, stdin=PIPE, stdout=PIPE)
     asked, answers = process.stdin, process.stdout
     if asked is None or answers is None:
         raise SystemExit("the other client has no pipes")
@@ -101,10 +115,11 @@ def report(found: dict[str, list[float]]) -> None:
     print(f"medians: {median(found['probe']) - median(found['wyoming']):+.2f} ms")
 
 
-async def compared(url: str, rounds: int) -> dict[str, list[float]]:
-    async with library(url) as client, ScriptedLlm(LlmScript(turns=((llm.last_chunk(TEXT),),))) as llm_server:
+async def compared(url: str, rounds: int, mode: str) -> dict[str, list[float]]:
+    answer = llm.last_chunk(*re.findall("[^ ]+ ?", TEXT))
+    async with library(url, mode) as client, ScriptedLlm(LlmScript(turns=((answer,),))) as llm_server:
         limits = {"tts_s": 60, "run_s": 60}
-        target = TargetConfig.of(llm={"url": llm_server.url}, tts={"url": url}, limits=limits)
+        target = TargetConfig.of(llm={"url": llm_server.url}, tts={"url": url, "mode": mode}, limits=limits)
         return await by_turns(target.record("wyoming"), client, rounds)
 
 
@@ -112,8 +127,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("url", help="of the Wyoming server")
     parser.add_argument("--rounds", type=int, default=ROUNDS)
+    parser.add_argument(
+        "--streamed", dest="mode", action="store_const", const="streamed", default="whole",
+        help="hand the text over piece by piece",
+    )  # fmt: skip
     options = parser.parse_args()
-    report(asyncio.run(compared(options.url, options.rounds)))
+    report(asyncio.run(compared(options.url, options.rounds, options.mode)))
 
 
 if __name__ == "__main__":

@@ -29,7 +29,12 @@ def spoken_at(chunk: Chunk) -> int | None:
 
 def of_text(before: Sequence[Chunk], chunk: Chunk) -> int:
     """How long a chunk's text waited for the probe alone: it was complete, and the TTS server free."""
-    if chunk.tts_text_sent is None or chunk.llm_done is None:
+    if chunk.tts_text_sent is None:
+        return 0
+    if chunk.text_streamed:
+        # Of its first piece, which is all that a first sound may have needed.
+        return max(0, chunk.tts_text_sent - (chunk.llm_first_answer_token or chunk.tts_text_sent))
+    if chunk.llm_done is None:
         return 0
     return _since(chunk.llm_done, map(spoken_at, before), chunk.tts_text_sent)
 

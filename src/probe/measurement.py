@@ -7,6 +7,7 @@ from msgspec import Struct
 
 from probe.clock import AnchoredClock
 from probe.engine import runner
+from probe.engine.pauses import settled
 from probe.engine.self_check import Watch
 from probe.progress import Event
 from probe.protocols.registry import chosen
@@ -23,11 +24,15 @@ class Measurement(Struct, frozen=True):
     lag_s: float
 
 
-def prepare(plan: Plan) -> None:
-    """Import what the servers of a plan are reached with: during a run, that would hold it up."""
+def prepare(plan: Plan) -> Plan:
+    """Import what the servers of a plan are reached with: during a run, that would hold it up.
+
+    Returns the plan as it will be in its record.
+    """
     protocols = chosen(plan.target)
     for each in protocols.of.values():
         framing_named(each.framing)
+    return settled(plan, protocols)
 
 
 async def measure(

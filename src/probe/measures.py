@@ -186,6 +186,7 @@ def measure_chunk(
         silence = None if audible is None else milliseconds(audible)
     handed_on = chunk.llm_done is not None and chunk.tts_text_sent is not None and chunk.segment_end != "merged"
     delay = milliseconds(delays.of_text(before, chunk)) if handed_on else None
+    merged_or_streamed = chunk.segment_end == "merged" or chunk.text_streamed
     ttfb = elapsed_ms(chunk.inference_start, chunk.tts_first_audio)
     if ttfb is not None:
         ttfb -= delay or 0.0
@@ -193,7 +194,7 @@ def measure_chunk(
         llm_ttft_ms=elapsed_ms(chunk.inference_start, chunk.llm_first_token),
         llm_ttfat_ms=elapsed_ms(chunk.inference_start, chunk.llm_first_answer_token),
         llm_gen_time_ms=elapsed_ms(chunk.inference_start, chunk.llm_done),
-        tts_wait_ms=None if chunk.segment_end == "merged" else elapsed_ms(chunk.llm_done, chunk.tts_text_sent),
+        tts_wait_ms=None if merged_or_streamed else elapsed_ms(chunk.llm_done, chunk.tts_text_sent),
         tts_ttfb_ms=elapsed_ms(chunk.tts_began, chunk.tts_first_audio),
         tts_gen_time_ms=gen_time,
         tts_stream_time_ms=stream_time,

@@ -21,8 +21,9 @@ PromptCache = Literal["fresh", "reused"]
 # What of a turn the objective judges: its first byte of audio, or its first audible sample.
 ObjectiveMeasure = Literal["response_ttfb", "response_ttfa"]
 # When the LLM goes on: after the audio of the chunk before is complete, as protocols that pause do by default, or while
-# it is still being made, as real agents do and free-running answers always.
-Flow = Literal["sequential", "overlapped"]
+# it is still being made, as real agents do and free-running answers always. `streamed`: its text goes to the TTS server
+# as it comes, and that cuts it; nobody chooses this but the TTS server's protocol.
+Flow = Literal["sequential", "overlapped", "streamed"]
 # How we knew that a segment was over: the server's marker, the end of a response's body, a gap, the end of the stream;
 # `merged`: its text was kept by the server and is heard with the next one.
 SegmentEnd = Literal["marker", "end", "gap", "done", "merged"]
@@ -218,6 +219,9 @@ class Chunk:
     llm_longest_stall: int | None = None
     llm_done: int | None = None
     tts_text_sent: int | None = None
+    # Whether the text was handed over piece by piece as the LLM wrote it: then that is the moment of the first piece,
+    # and the server itself cut the text.
+    text_streamed: bool = False
     tts_first_audio: int | None = None
     tts_last_audio: int | None = None
     tts_segment_done: int | None = None
@@ -274,7 +278,13 @@ class Turn:
     unknown: tuple[str, ...] = ()
 
     def spoken(self) -> Iterator[tuple[Chunk, str]]:
-        """The chunks that should be audible, each with its text and the one before it that was kept for it."""
+        """The chunks that should have been heard, each with its text and the one before it that was kept for it.
+
+        An answer that was handed over as it came is heard as one, whatever the LLM server made of it.
+        """
+        if self.chunks and self.chunks[0].text_streamed:
+            yield self.chunks[0], "".join(chunk.text for chunk in self.chunks)
+            return
         kept = ""
         for chunk in self.chunks:
             if chunk.segment_end == "merged":

@@ -139,7 +139,8 @@ def over_tcp(*, streamed: bool) -> WyomingConversation:
     options = {"mode": "streamed" if streamed else "whole"}
     talk = WyomingConversation(Terms(ServerPlan("wyoming", "tcp://h:1", options), "run", 10.0))
     list(talk.open(0))
-    list(talk.speak("Hello.", 1))
+    # A stream is asked for once the server has described itself.
+    list(talk.add("Hello.", 1) if streamed else talk.speak("Hello.", 1))
     return talk
 
 

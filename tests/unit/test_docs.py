@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+import pytest
 from fault_matrix import page
 from fault_matrix.elsewhere import ELSEWHERE
 from msgspec import NODEFAULT, Struct, structs
@@ -13,6 +14,7 @@ from msgspec import NODEFAULT, Struct, structs
 import golden
 from probe import config, legacy
 from probe.cli.exit_codes import EXIT_CODES
+from probe.cli.lookout import usual_ports
 from probe.cli.run import run
 from probe.config.target import ServerConfig, TargetConfig
 from probe.daemon.composition import pages
@@ -214,7 +216,7 @@ def keys(table: dict[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def test_a_page_of_a_protocol_names_each_of_its_options_with_its_default() -> None:
-    for path in (ROOT / "docs" / "protocols").glob("*.md"):
+    for path in (ROOT / "docs" / "protocols").glob("[a-z]*.md"):
         (protocol,) = (known[path.stem] for known in PROTOCOLS.values() if path.stem in known)
         text = path.read_text("utf-8")
         for each in structs.fields(protocol.options):
@@ -257,3 +259,12 @@ def test_the_bounds_in_the_page_on_security_are_those_of_the_code() -> None:
     assert http2.MAX_HEAD_BYTES == http1.MAX_HEAD_BYTES
     assert event_stream.MAX_EVENT_BYTES == base64_audio.MAX_EVENT_BYTES == websocket.MAX_MEDIA_TEXT_BYTES
     assert sse.MAX_LINE_BYTES == http_answers.MAX_BODY_BYTES == websocket.MAX_TEXT_BYTES
+
+
+@pytest.mark.parametrize("name", sorted({name for protocols in PROTOCOLS.values() for name in protocols}))
+def test_what_can_be_measured_lists_every_protocol_and_where_it_is_looked_for(name: str) -> None:
+    measured, _, found = (ROOT / "docs" / "protocols" / "README.md").read_text("utf-8").partition("## How")
+    assert f"[`{name}`]" in measured
+    (row,) = [line for line in found.splitlines() if line.startswith(f"| `{name}` |")]
+    protocol = next(known[name] for known in PROTOCOLS.values() if name in known)
+    assert row.split("|")[2].strip() == ", ".join(map(str, usual_ports(protocol)))

@@ -12,6 +12,7 @@ from probe.cli.output import say
 from probe.cli.typed import as_typed, probe
 
 COMMANDS = {
+    "init": ("probe.cli.init:init", "Find the servers that run here, and write a configuration for them."),
     "run": ("probe.cli.run:run", "Measure once: live timeline, summary, chunk table."),
     "daemon": ("probe.cli.daemon:daemon", "Measure on a schedule: the service."),
     "calibrate": ("probe.cli.calibrate:calibrate", "The error bars of this machine, in half a minute."),

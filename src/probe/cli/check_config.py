@@ -4,11 +4,13 @@ import asyncio
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
+from itertools import chain
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 import click
+from msgspec import structs
 
 from probe import config
 from probe.cli.exit_codes import EXIT_CODES
@@ -28,14 +30,20 @@ _LAST_RUNS = 20
 
 @click.command(short_help="Report every error in a configuration.")
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
-@click.option("--probe", "with_servers", is_flag=True, help="Connect to every server too, and report what each says.")
+@click.option(
+    "--probe",
+    "with_servers",
+    is_flag=True,
+    help="Connect to every server too, and report what is right, wrong and unknown.",
+)
 @click.option("--show", is_flag=True, help="Print every setting that is in effect, defaults included, secrets hidden.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")
 def check_config(file: Path, *, with_servers: bool, show: bool, as_json: bool) -> None:
     """Check FILE, and what the environment adds to it: each error with its line, its key and what is allowed.
 
     What is allowed but can hardly be meant is a warning. Exit code 0 where it is good, 2 where it is not; with
-    --probe, 1 where a server can't be reached.
+    --probe, 1 where something is wrong with a server: it can't be reached, speaks another protocol, or lacks the model
+    or the voice.
     """
     try:
         settings = config.load(file)
@@ -60,9 +68,9 @@ def check_config(file: Path, *, with_servers: bool, show: bool, as_json: bool) -
         for line in wrapped(f"{file}: good ({found})", report_width()):
             say(line)
         _warn(file, doubtful)
-        for each in servers or ():
-            say(each.line())
-    if any(each.connected_ms is None for each in servers or ()):
+        for line in chain.from_iterable(each.lines(report_width()) for each in servers or ()):
+            say(line)
+    if any(each.wrong for each in servers or ()):
         raise SystemExit(EXIT_CODES["failed"])
 
 
@@ -88,8 +96,12 @@ def _too_often(settings: Config) -> Iterator[str]:
 
 
 def _document(file: Path, settings: Config, servers: Sequence[Found] | None) -> dict[str, Any]:
-    found = {} if servers is None else {"servers": [asdict(each) for each in servers]}
+    found = {} if servers is None else {"servers": [_plain(each) for each in servers]}
     return {"file": str(file), "valid": True, "errors": [], **_summary(settings), **found}
+
+
+def _plain(found: Found) -> dict[str, Any]:
+    return asdict(found) | {"findings": [structs.asdict(each) for each in found.findings]}
 
 
 def _summary(settings: Config) -> dict[str, list[str]]:

@@ -11,7 +11,7 @@ import click
 
 from probe.cli.output import say, terminal_width
 from probe.cli.processes import INTERRUPTS, background, free_port, tail
-from probe.cli.reference_servers import ReferencePair, reference_servers
+from probe.cli.reference_servers import PAIRS, SHOWN_BY, ReferencePair, reference_servers
 from probe.cli.show import report_again
 from probe.cli.typed import probe
 from probe.cli.usage import UsageProblem
@@ -21,8 +21,8 @@ from probe.measures import ChunkMeasures, outcome, summarise
 from probe.record import RunRecord
 from probe.report.format import ms, table
 
-# Their reference servers, each a target of that name.
-PAIRS = ("chunked", "openai")
+# What is shown where nobody says what; each is a target of that name.
+USUAL = ("chunked", "openai")
 INTERVAL_S = 10
 # A run, with the daemon's start or the interval before it.
 RUN_TIMEOUT_S = 60.0
@@ -53,11 +53,10 @@ protocol = "none"
 [log]
 format = "json"
 """
-_TARGET = """[targets.{name}.llm]
-url = "{llm_url}"
-[targets.{name}.tts]
-url = "{tts_url}"
-[schedules.{name}]
+_SERVER = """[targets.{name}.{role}]
+url = "{url}"
+"""
+_SCHEDULE = """[schedules.{name}]
 target = "{name}"
 every_s = {interval}
 """
@@ -69,13 +68,19 @@ every_s = {interval}
     "--output", default="demo-output", show_default=True, type=click.Path(path_type=Path, file_okay=False),
     help="Where history, audio and logs go.",
 )  # fmt: skip
+@click.option(
+    "--protocol", "protocols", multiple=True, metavar="NAME", type=click.Choice(sorted((*PAIRS, *SHOWN_BY))),
+    help="Show the servers of this protocol; again for another.  [default: chunked and openai]",
+)  # fmt: skip
 @click.option("--keep", is_flag=True, help="Leave everything running until Ctrl-C.")
-def demo(runs: int, output: Path, *, keep: bool) -> None:
+def demo(runs: int, output: Path, protocols: tuple[str, ...], *, keep: bool) -> None:
     """Start the reference servers (real llama.cpp, real speech) and the daemon, watch it measure, end them all.
 
-    There are two pairs of servers, and a target for each: `chunked` speaks the WebSocket protocols of `probe serve llm`
-    and `probe serve tts`, `openai` the HTTP API of OpenAI, as `probe serve openai` does.
+    There is a target for each pair of servers: `chunked` speaks the WebSocket protocols of `probe serve llm` and `probe
+    serve tts`, `openai` the HTTP API of OpenAI, as `probe serve openai` does. `wyoming` and `riva` have the LLM server of
+    that, and speech from `probe serve wyoming` or `probe serve riva`. `realtime` is one agent, `probe serve realtime`.
     """
+    names = tuple(dict.fromkeys(SHOWN_BY.get(name, name) for name in protocols)) or USUAL
     try:
         output.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -83,7 +88,7 @@ def demo(runs: int, output: Path, *, keep: bool) -> None:
     for number in INTERRUPTS:
         signal.signal(number, signal.default_int_handler)
     log = output / "daemon.log"
-    with reference_servers(output, *PAIRS) as pairs:
+    with reference_servers(output, *names) as pairs:
         # Just before it is wanted: the servers took a while, in which another demo may have come up.
         port = free_port(9850)
         config = _write_config(pairs, port, output)
@@ -98,12 +103,14 @@ def demo(runs: int, output: Path, *, keep: bool) -> None:
 
 def _write_config(pairs: Mapping[str, ReferencePair], port: int, output: Path) -> Path:
     config = output / "probe.toml"
-    targets = (
-        _TARGET.format(name=name, llm_url=pair.llm_url, tts_url=pair.tts_url, interval=INTERVAL_S)
-        for name, pair in pairs.items()
-    )
+    targets = (_target(name, pair) for name, pair in pairs.items())
     config.write_text(_CONFIG.format(targets="".join(targets), port=port, folder=output.resolve()), "utf-8")
     return config
+
+
+def _target(name: str, pair: ReferencePair) -> str:
+    servers = "".join(_SERVER.format(name=name, role=role, url=url) for role, url in pair.urls.items())
+    return servers + _SCHEDULE.format(name=name, interval=INTERVAL_S)
 
 
 def _watch(daemon: Popen[bytes], log: Path, output: Path, runs: int, since: int) -> list[RunRecord]:
@@ -149,7 +156,7 @@ def _look_around(records: Sequence[RunRecord], port: int, output: Path) -> None:
     say(f"History:  {probe()} history --state-dir {output}/state")
     say(f"One run:  {probe()} show {records[-1].plan.run_id} --state-dir {output}/state")
     say("Traces:   none sent here; set [otlp] to your collector and look for the trace ids above")
-    say(f"Logs:     {output}/daemon.log, and llm.log, tts.log and openai.log beside it")
+    say(f"Logs:     {output}/daemon.log, and those of the servers beside it")
     say("Again, against your own servers:")
     say(f"  {probe()} run --llm-url ws://HOST:8002/ws --tts-url ws://HOST:8001/ws/tts/stream")
     say(f"  {probe()} run --llm-url http://HOST:8080/v1 --tts-url http://HOST:8880/v1")
@@ -157,7 +164,7 @@ def _look_around(records: Sequence[RunRecord], port: int, output: Path) -> None:
 
 def _rows(records: Sequence[RunRecord]) -> Iterator[list[str]]:
     """Yield the runs of one target after those of the other, so that like stands beside like."""
-    for target in PAIRS:
+    for target in dict.fromkeys(record.plan.target.name for record in records):
         of_target = [record for record in records if record.plan.target.name == target]
         yield from (_row(number, record) for number, record in enumerate(of_target, 1))
 
@@ -178,7 +185,7 @@ def _stay_up(pairs: Mapping[str, ReferencePair], port: int) -> None:
     say("Everything stays up; Ctrl-C ends it. Meanwhile, from another terminal:")
     say(f"  curl http://127.0.0.1:{port}/metrics")
     for pair in pairs.values():
-        say(f"  {probe()} run --llm-url {pair.llm_url} --tts-url {pair.tts_url}")
+        say(f"  {probe()} run {' '.join(f'--{role}-url {url}' for role, url in pair.urls.items())}")
     try:
         signal.pause()
     except KeyboardInterrupt:

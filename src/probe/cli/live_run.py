@@ -43,8 +43,7 @@ def planned(config_path: Path | None, wav: Path | None, **options: Any) -> tuple
     All that its run needs is imported then.
     """
     plan, tolerance = plan_from_options(config_path, problems=() if wav is None else _unwritable(wav), **options)
-    prepare(plan)
-    return plan, tolerance
+    return prepare(plan), tolerance
 
 
 def printing_json(plan: Plan, tolerance: Tolerance, *, verbose: bool) -> RunRecord:
@@ -89,6 +88,11 @@ def _reported(
     if outcome(record) in TRUSTED:
         write(_ONE_OF_MANY)
     return record
+
+
+def measured(plan: Plan, tolerance: Tolerance) -> RunRecord:
+    """Run a plan, and print nothing."""
+    return _execute(plan, tolerance, None)
 
 
 def _execute(plan: Plan, tolerance: Tolerance, live: Live | None) -> RunRecord:

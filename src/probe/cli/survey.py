@@ -1,9 +1,12 @@
 """What every configured server says when it is asked, for `probe check-config --probe`."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from probe.cli import findings
+from probe.cli.findings import Answers, Finding
+from probe.cli.lookout import Seen, others_at, sign_of
 from probe.clock import AnchoredClock
 from probe.config import Config
 from probe.daemon import questions
@@ -38,6 +41,18 @@ class Found:
     cold: bool | str = NOT_ASKED
     voices: tuple[str, ...] | str = NOT_ASKED
     advice: str | None = None
+    findings: tuple[Finding, ...] = ()
+
+    @property
+    def wrong(self) -> bool:
+        return any(each.state == "wrong" for each in self.findings)
+
+    def lines(self, width: int) -> Iterator[str]:
+        """All that is known of it, and below it each finding that this does not say."""
+        yield self.line()
+        for each in self.findings:
+            if each.about != "reachable":
+                yield from each.lines(width)
 
     def line(self) -> str:
         """All that is known of it, for a person."""
@@ -68,9 +83,11 @@ async def _found(target: Target, role: Role, server: ServerPlan, protocol: Serve
     except ConnectError as error:
         why, said = _why(error, server)
         said = without(said, secrets_of(server))
-        return replace(found, error=without_secrets(f"{why}; {said}" if said else why))
+        shown = without_secrets(f"{why}; {said}" if said else why)
+        wrong = findings.unreachable(shown, _named(await _instead(server)))
+        return replace(found, error=shown, findings=tuple(wrong))
     serving = await questions.identity(protocol.identity(server))
-    return replace(
+    found = replace(
         found,
         connected_ms=connected_ms,
         model=serving.model,
@@ -78,8 +95,35 @@ async def _found(target: Target, role: Role, server: ServerPlan, protocol: Serve
         users=await _users(protocol.users(server)),
         cold=await _answer(protocol.cold(server)),
         voices=await _answer(protocol.voices(server)),
-        advice=await questions.first(protocol.advice(server)),
+        # An empty one is the answer that nothing is wrong.
+        advice=await questions.first(protocol.advice(server)) or None,
     )
+    return replace(found, findings=tuple(findings.of(server, await _answers(server, protocol, found))))
+
+
+async def _answers(server: ServerPlan, protocol: ServerProtocol[Any], found: Found) -> Answers:
+    sign = await sign_of(protocol, server)
+    instead = () if sign is not None else await _instead(server)
+    return Answers(
+        sign=sign,
+        signs=bool(protocol.signs(server)),
+        instead=_named(instead),
+        does_the_same=any(each.role == found.server for each in instead),
+        voices=None if isinstance(found.voices, str) else found.voices,
+        asks_voices=found.voices != NOT_ASKED,
+        users=None if found.users == NOT_ASKED else found.users,
+        advice=found.advice,
+        audio_rate=await questions.first(protocol.sample_rate(server)),
+    )
+
+
+async def _instead(server: ServerPlan) -> Sequence[Seen]:
+    """Who else answers at its host and port."""
+    return [each for each in await others_at(server.url) if each.protocol.name != server.protocol]
+
+
+def _named(seen: Sequence[Seen]) -> Sequence[str]:
+    return [f"{each.protocol.name} ({each.url})" for each in seen]
 
 
 async def _users(services: Sequence[Inquiries[int | None]]) -> int | str:

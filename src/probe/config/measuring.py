@@ -1,13 +1,13 @@
 """Scenarios: prompts, and how answers are cut."""
 
 from collections.abc import Collection
-from typing import Annotated
+from typing import Annotated, Literal
 
 from msgspec import Meta, field
 
 from probe.config.base import Text
 from probe.config.section import Section
-from probe.record import Flow, Pause, PromptCache, Scenario
+from probe.record import Pause, PromptCache, Scenario
 
 
 class PauseConfig(Section, frozen=True, kw_only=True):
@@ -51,7 +51,7 @@ class ScenarioConfig(Section, frozen=True, kw_only=True):
         "fresh"
     )
     flow: Annotated[
-        Flow | None,
+        Literal["sequential", "overlapped"] | None,
         Meta(
             description="sequential: the LLM continues when the previous chunk's audio is complete; overlapped: at "
             "once; without it, sequential for protocols that pause. Answers that run freely are always overlapped"

@@ -7,9 +7,9 @@ from probe.clock import AnchoredClock
 from probe.config import Config
 from probe.daemon import courtesy, questions
 from probe.daemon.schedule import Entry
-from probe.measurement import measure
+from probe.measurement import measure, prepare
 from probe.plan import new_plan
-from probe.record import Failure, RunRecord, Target
+from probe.record import Failure, Plan, RunRecord, Target
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class Attempt:
 def skipped(entry: Entry, reason: str) -> RunRecord:
     """The record of a run that did not take place."""
     at = AnchoredClock.anchored_now().now()
-    return RunRecord(new_plan(entry.target, entry.scenario), at, at, skipped=reason)
+    return RunRecord(_plan(entry), at, at, skipped=reason)
 
 
 def broken(entry: Entry, error: Exception) -> Attempt:
@@ -36,7 +36,12 @@ def broken(entry: Entry, error: Exception) -> Attempt:
     at = AnchoredClock.anchored_now().now()
     # Not its words: they may hold anything.
     failure = Failure("internal", "error", f"{type(error).__name__} outside of the run", at)
-    return Attempt(RunRecord(new_plan(entry.target, entry.scenario), at, at, failure=failure), at / 1e9)
+    return Attempt(RunRecord(_plan(entry), at, at, failure=failure), at / 1e9)
+
+
+def _plan(entry: Entry) -> Plan:
+    """As the record of its run has it, whether that takes place or not."""
+    return prepare(new_plan(entry.target, entry.scenario))
 
 
 async def attempt(entry: Entry, config: Config, stop: asyncio.Event) -> Attempt | None:
@@ -50,8 +55,7 @@ async def attempt(entry: Entry, config: Config, stop: asyncio.Event) -> Attempt 
     if found is not None and found.reason is not None:
         record = replace(skipped(entry, found.reason), served=served)
         return Attempt(record, clock.now() / 1e9, unknown_users=unknown)
-    plan = new_plan(entry.target, entry.scenario)
-    done = await measure(plan, config.self_check.tolerance(), stop=stop, clock=clock)
+    done = await measure(_plan(entry), config.self_check.tolerance(), stop=stop, clock=clock)
     record = questions.answered(done.record, served, cold)
     return Attempt(record, record.started / 1e9, done.lag_s, unknown)
 

@@ -6,7 +6,7 @@ from probe.protocols.base import ChunkEnd
 from probe.record import Scenario
 
 # An answer that comes to no end of a chunk is cut off at so many times the tokens that it may have.
-_OVERRUN = 2
+OVERRUN = 2
 # Why an answer ended that was longer.
 REASON = "limit"
 
@@ -30,7 +30,7 @@ class AnswerLimit:
 
     def overrun(self) -> bool:
         """Whether it ends at once, in the middle of a chunk."""
-        return self._has(_OVERRUN)
+        return self._has(OVERRUN)
 
     def _has(self, times: int) -> bool:
         return self._most_tokens is not None and self.tokens >= times * self._most_tokens

@@ -43,7 +43,9 @@ def of_order(turn: Turn) -> Iterator[str]:
     """An effect comes after its cause. If the timestamps contradict that, one of them is wrong."""
     for chunk in turn.chunks:
         asked, sent = chunk.inference_start, chunk.tts_text_sent
-        written = (asked, chunk.llm_first_token, chunk.llm_first_answer_token, chunk.llm_done)
+        # A text that is passed on as it comes is spoken before it is complete.
+        complete = () if chunk.text_streamed else (chunk.llm_done,)
+        written = (asked, chunk.llm_first_token, chunk.llm_first_answer_token, *complete)
         spoken = (sent, chunk.tts_first_audio, chunk.tts_last_audio)
         # An agent speaks while it writes, and may show the text of what has been heard.
         orders = ((*written, *spoken),) if sent is not None else (written, (asked, *spoken))

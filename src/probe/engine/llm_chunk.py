@@ -22,6 +22,8 @@ class LlmChunk(Struct):
     last_token: int | None = None
     longest_stall: int | None = None
     done_at: int | None = None
+    # How many of its tokens are on their way to be spoken, though more may come.
+    handed: int = 0
     end: ChunkEnd | None = None
 
     @property
@@ -29,6 +31,12 @@ class LlmChunk(Struct):
         """This chunk's text; the tokens joined where the server did not repeat it."""
         stated = None if self.end is None else self.end.text
         return "".join(self.tokens) if stated is None else stated
+
+    def fresh(self) -> str:
+        """What has come of its text since this was asked last, and is passed on by itself."""
+        handed, self.handed = self.handed, max(len(self.tokens), self.end is not None)
+        # Of a server that sends no tokens the text comes at its end.
+        return "".join(self.tokens[handed:]) if self.tokens or handed or self.end is None else self.text
 
     def chunk(self) -> Chunk:
         end = self.end

@@ -216,7 +216,7 @@ class LlmSide:
 
     def _reasoned(self, chunk: LlmChunk) -> None:
         """What seemed to be the answer was none. Where some of it has been passed on, it is too late for that."""
-        if chunk.chunk_num > 1:
+        if chunk.chunk_num > 1 or chunk.handed:
             spoken = "reasoning came as answer, up to a </think>, and was spoken: the server needs a reasoning parser"
             raise Fault("llm", "malformed", f"{spoken}, or the target opens_reasoning = true")
         self._reasoning_tokens += len(chunk.tokens)

@@ -12,6 +12,7 @@ from probe.engine.agent_turn import AgentTurn
 from probe.engine.dialogue import Dialogue
 from probe.engine.faults import Busy, Fault, Stopped
 from probe.engine.lines import AGENT, LLM, TTS, Line
+from probe.engine.pauses import settled
 from probe.engine.session import Session
 from probe.engine.turn import TurnInProgress
 from probe.engine.uncertainty import Earliest
@@ -46,6 +47,7 @@ async def run(
     `max_error_ms`, because of what is not known of an arrival, the record says so.
     """
     started = clock.now()
+    plan = settled(plan, protocols)
     dialogue = _dialogue(plan, protocols, connector, clock, observe)
     fault: Fault | None = None
     skipped: str | None = None

@@ -65,6 +65,10 @@ class Speech:
             await self.step(*self.speaking)
         return await next(side for side in self.sides.values() if side.settled).speak(chunk_num, text)
 
+    async def add(self, chunk_num: int, piece: str) -> Segment:
+        """Hand over the next piece of a text that the server cuts."""
+        return await next(iter(self.sides.values())).add(chunk_num, piece)
+
     async def settle(self) -> None:
         """Wait until every text sent has been spoken, or is held back by the server until more text comes."""
         while speaking := self.speaking:

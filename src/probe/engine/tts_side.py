@@ -90,6 +90,19 @@ class TtsSide:
             segment.sent = written
         return segment
 
+    async def add(self, chunk_num: int, piece: str) -> Segment:
+        """Hand over the next piece of the turn's one text, which begins with the first."""
+        self.require_open()
+        now = self._session.clock.now()
+        begun = next(iter(self.segments.all), None)
+        segment = begun or self.segments.speak(chunk_num, "", now)
+        segment.text += piece
+        segment.streamed = True
+        written = await self._session.perform(self._line, self._conversation.add(piece, now))
+        if begun is None and written is not None:
+            segment.sent = written
+        return segment
+
     async def close(self) -> None:
         """Say that no more text comes."""
         self._closing = True

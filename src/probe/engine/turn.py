@@ -55,7 +55,7 @@ class TurnInProgress:
         """Ask, and have the answer spoken chunk by chunk. Raises Fault and Busy."""
         await self.tts.open()
         await self.llm.ask(question)
-        await (self._sequential() if self._flow() == "sequential" else self._overlapped())
+        await self._spoken()
         await self.tts.close()
         # A server that has said all and is gone has done its part; the slot is another matter, see `LlmSide.release`.
         await quietly(self.llm.finish())
@@ -69,7 +69,18 @@ class TurnInProgress:
         chunk = self.llm.chunks[segment.chunk_num - 1]
         self._session.report(kind, at, with_segment(chunk.chunk(), segment))
 
+    async def _spoken(self) -> None:
+        match self._flow():
+            case "streamed":
+                await self._streamed()
+            case "sequential":
+                await self._sequential()
+            case "overlapped":
+                await self._overlapped()
+
     def _flow(self) -> Flow:
+        if self._session.plan.scenario.flow == "streamed":
+            return "streamed"
         if not self.llm.pausing:
             return "overlapped"
         return self._session.plan.scenario.flow or "sequential"
@@ -102,6 +113,26 @@ class TurnInProgress:
             if waited:
                 await self.tts.step(*waited)
 
+    async def _streamed(self) -> None:
+        """Each piece is passed on as it comes; the TTS server cuts it, and all audio is of the first chunk."""
+        while True:
+            chunk = self.llm.chunks[-1]
+            if piece := chunk.fresh():
+                await self._add(piece)
+            elif self.llm.finished:
+                break
+            elif self.llm.reading:
+                await self.tts.step(LLM)
+            else:
+                await self.llm.resume(self._session.plan.scenario.next_pause)
+        if self.llm.cut_short:
+            await quietly(self.llm.cut_off())
+
+    async def _add(self, piece: str) -> None:
+        segment = await self.tts.add(1, piece)
+        if segment.text == piece:
+            self.report_segment("tts_text", segment.sent, segment)
+
     async def _speak(self, chunk: LlmChunk) -> None:
         """Hand a chunk's text over, once the server is free for it. Without a word there is nothing to be spoken."""
         text = self._unsent + chunk.text
@@ -125,6 +156,7 @@ def with_segment(chunk: Chunk, segment: Segment) -> Chunk:
     return replace(
         chunk,
         tts_text_sent=segment.sent if segment.handed_over else None,
+        text_streamed=segment.streamed,
         tts_first_audio=frames[0][0] if frames else None,
         tts_last_audio=frames[-1][0] if frames else None,
         tts_segment_done=segment.done,

@@ -43,12 +43,14 @@ _OF_AN_AGENT = (
     "tts_ttfb",
     "audio_duration",
 )
-SERIES: Mapping[Literal["pausing", "free_running", "agent"], Series] = {
+SERIES: Mapping[Literal["pausing", "free_running", "streamed", "agent"], Series] = {
     "pausing": frozenset((name, position) for name, position in EVERY if name != "llm_ttfat"),
     "free_running": frozenset(
         (name, position) for name, position in EVERY if position == "first" or name not in _FROM_A_REQUEST
     ),
     "agent": frozenset((name, "first") for name in _OF_AN_AGENT),
+    # An answer that the TTS server cuts is one chunk, whose text waits for nothing.
+    "streamed": frozenset((name, position) for name, position in EVERY if position == "first" and name != "tts_wait"),
 }
 
 

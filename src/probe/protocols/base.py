@@ -5,7 +5,7 @@ from typing import Any, ClassVar, Generic, Literal, TypeVar
 
 from msgspec import Struct
 
-from probe.protocols.inquiries import Inquiries, nothing
+from probe.protocols.inquiries import Inquiries, Sign, nothing
 from probe.protocols.segments import Attribution, InOrder, Whole
 from probe.record import Pause, ServerIdentity, ServerPlan
 from probe.transport.framing.base import Incoming, Outgoing
@@ -264,6 +264,13 @@ class TtsConversation(Conversation):
         """Hand over a text, which is spoken as one segment."""
         raise NotImplementedError
 
+    def add(self, piece: str, now: int) -> Iterable[Step]:
+        """Hand over the next piece of an answer that the server cuts, instead of `speak`; it is one segment.
+
+        `close` says that it is complete.
+        """
+        raise NotImplementedError
+
     def close(self, now: int) -> Iterable[Step]:
         """No more text comes in this turn. `Done` says that all its audio has come."""
         raise NotImplementedError
@@ -309,6 +316,12 @@ class AgentConversation(LlmConversation, TtsConversation):
 
 # Declaring a protocol
 
+
+def never(_server: ServerPlan) -> bool:
+    """Of no server."""
+    return False
+
+
 C_co = TypeVar("C_co", bound=Conversation, covariant=True)
 
 
@@ -327,8 +340,13 @@ class ServerProtocol(Struct, Generic[C_co], frozen=True):
     in a configuration, the first protocol with a URL's scheme is meant. `users` reads how many hold the server's slots,
     None where an answer does not say, of the server and of each one behind it; `identity` the model and build;
     `voices` which voices there are; `cold` whether the next request has to load a model first; `advice` what is wrong
-    with its URL.
-    `dialled` is the server with what the protocol itself adds to the URL and to the headers of its connections.
+    with its URL or options; `sample_rate` what it states of its audio before it speaks, in Hz. `takes_pieces` says
+    whether a TTS server accepts an answer as the LLM writes it (`add`) and cuts it itself. `dialled` is the server with
+    what the protocol itself adds to the URL and to the headers of its connections.
+
+    `probe init` looks at the port of the `default_url` and at `ports`, and asks for `signs`: any answer but None says
+    that the server speaks this protocol. Without signs an answer to `identity` or `voices` does. None of these
+    questions makes a server work or load a model.
     """
 
     name: str
@@ -344,3 +362,7 @@ class ServerProtocol(Struct, Generic[C_co], frozen=True):
     cold: Callable[[ServerPlan], Inquiries[bool | None]] = nothing
     advice: Callable[[ServerPlan], Inquiries[str | None]] = nothing
     dialled: Callable[[ServerPlan], ServerPlan] = as_configured
+    sample_rate: Callable[[ServerPlan], Inquiries[int | None]] = nothing
+    takes_pieces: Callable[[ServerPlan], bool] = never
+    ports: tuple[int, ...] = ()
+    signs: Callable[[ServerPlan], Inquiries[Sign | None]] = nothing

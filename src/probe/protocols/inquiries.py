@@ -38,6 +38,22 @@ class Exchange(Struct, Generic[T], frozen=True):
     listen: Callable[[], Callable[[Incoming], T | None]]
 
 
+class Sign(Struct, frozen=True):
+    """What a server says of itself that was looked for: its program and version, and its models, loaded ones first.
+
+    Empty where it says no more than that it speaks the protocol.
+    """
+
+    program: str | None = None
+    version: str | None = None
+    models: tuple[str, ...] = ()
+
+    def __or__(self, other: "Sign") -> "Sign":
+        """What both say; this one's word counts, and its models come first."""
+        models = tuple(dict.fromkeys((*self.models, *other.models)))
+        return Sign(self.program or other.program, self.version or other.version, models)
+
+
 # About the same thing: the first answer that says something counts.
 Inquiries = Sequence[Inquiry[T] | Exchange[T]]
 

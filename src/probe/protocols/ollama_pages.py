@@ -5,6 +5,7 @@ from typing import Any
 
 from probe.protocols.base import Malformed
 from probe.protocols.fields import one_line, parse_object
+from probe.protocols.inquiries import Sign
 from probe.record import ServerIdentity
 
 
@@ -25,6 +26,16 @@ def version(document: bytes) -> ServerIdentity:
     found = parse_object(document)
     value = None if isinstance(found, Malformed) else found.get("version")
     return ServerIdentity(None, (one_line(value) or None) if isinstance(value, str) else None)
+
+
+def listing(document: bytes) -> Sign | None:
+    """Who lists its models like Ollama, by `/api/ps` or `/api/tags`; None where this is no such list."""
+    found = parse_object(document)
+    models = None if isinstance(found, Malformed) else found.get("models")
+    if not isinstance(models, list):
+        return None
+    names = (each.get("name") for each in models if isinstance(each, dict))
+    return Sign("Ollama", None, tuple(one_line(name) for name in names if isinstance(name, str) and name))
 
 
 def _as_listed(name: str) -> tuple[str, str]:

@@ -47,11 +47,17 @@ def chosen(target: Target) -> Protocols:
     )
 
 
-def answering(target: Target) -> Literal["pausing", "free_running", "agent"]:
-    """How a target answers. An LLM server whose protocol nobody knows any more does so freely."""
-    server = target.servers.get("llm")
-    if server is None:
+def answering(target: Target) -> Literal["pausing", "free_running", "streamed", "agent"]:
+    """How a target's LLM server answers, that its TTS server takes the answer as it comes, or that one server does all.
+
+    An LLM server whose protocol nobody knows any more answers freely.
+    """
+    server, voice = target.servers.get("llm"), target.servers.get("tts")
+    if server is None or voice is None:
         return "agent"
+    spoken = TTS.get(voice.protocol)
+    if spoken is not None and spoken.takes_pieces(voice):
+        return "streamed"
     known = LLM.get(server.protocol)
     pausing = known is not None and known.converse(Terms(server, "", target.limits.llm_s)).pausing
     return "pausing" if pausing else "free_running"

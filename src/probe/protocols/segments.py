@@ -23,6 +23,8 @@ class Segment(Struct):
     done: int | None = None
     # Audio that came after we had taken the segment for finished.
     late_bytes: int = 0
+    # Whether its text is handed over piece by piece, and grows.
+    streamed: bool = False
     # Whether the server may be keeping the text until more comes, so that nobody waits for it.
     held: bool = False
     marked: bool = False

@@ -32,7 +32,11 @@ _ADVICE: Mapping[tuple[Stage, str], str] = {
     ("llm", "loading"): "wait; a large model takes minutes",
     ("llm", "unavailable"): "see whether the LLM server is up; look at its log",
     ("llm", "no_answer"): "turn thinking off, or allow more tokens",
-    ("tts", "no_stream"): "wait until the TTS server has loaded its model, or start it again",
+    (
+        "tts",
+        "no_stream",
+    ): "wait until the TTS server has loaded its model, or start it again; one that takes no streams "
+    "of text wants whole ones",
     ("tts", "no_audio"): "choose another voice, or start the engine again; an older server with a large "
     'TARGET_AUDIO_MS needs a flush_ms to match, and generation = "older"',
     ("tts", "unknown_voice"): "choose one of its voices (--voice); the detail names them where the server does",

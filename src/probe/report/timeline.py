@@ -99,7 +99,8 @@ def _tts_lines(event: Event, chunk: Chunk, plan: Plan) -> Iterator[_Line]:
     match event.kind:
         case "tts_text":
             text, words = shortened(chunk.text, _TEXT_WIDTH), counted(len(chunk.text.split()), "word")
-            yield f'{at} TTS #{number}: Sending "{text}" ({words})', {"bold": True}
+            sending = "Sending its text as it comes" if chunk.text_streamed else f'Sending "{text}" ({words})'
+            yield f"{at} TTS #{number}: {sending}", {"bold": True}
         case "tts_first_audio":
             yield f"{at}{_BRANCH}First audio (TTS TTFB: {ms(measured.tts_ttfb_ms)})", {}
             if chunk.inference_start is not None:

@@ -247,10 +247,11 @@ async def test_check_config_asks_every_server(tmp_path: Path) -> None:
         code, lines = await _check_config(tmp_path)
         _, shown = await _check_config(tmp_path, "--json")
     assert code == 1
-    good, llm, tts = lines.splitlines()
+    good, llm, *found, tts = lines.splitlines()
     assert good.endswith("good (targets: t; scenarios: s; schedules: default)")
     assert llm.startswith(f"t llm (openai_chat, {server.url}): connected in ")
     assert llm.endswith(" ms; model: m; build: 0.20; users: 0; cold: no")
+    assert found == ["  ok       protocol: openai_chat", "  ok       model: m", "  ok       users: 0 now"]
     assert tts == "t tts (magpie, ws://127.0.0.1:1/): ws://127.0.0.1:1/: connection refused; is the server running?"
     of_llm, of_tts = json.loads(shown)["servers"]
     assert (of_llm["users"], of_llm["cold"], of_llm["voices"], of_llm["error"]) == (0, False, "not asked", None)

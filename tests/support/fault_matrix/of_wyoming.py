@@ -23,14 +23,19 @@ from probe.reference.faults.wyoming import speech as spoken
 SAMPLES = speech.samples(300, rate=22_050)
 BEGUN: Steps = (start(), *chunks(SAMPLES))
 STREAMED = 'tts.mode = "streamed"'
+# A text that goes as it comes waits for nothing.
+NO_WAIT = ("tts_wait_ms",)
 
 
-def serving(*answers: Steps) -> Url:
+DESCRIBED = WyomingScript().info
+
+
+def serving(*answers: Steps, info: Steps = DESCRIBED) -> Url:
     """A server with these answers; the last one repeats."""
 
     @asynccontextmanager
     async def serve(_stage: Stage) -> AsyncIterator[str]:
-        async with ScriptedWyoming(WyomingScript(answers=answers)) as server:
+        async with ScriptedWyoming(WyomingScript(answers=answers, info=info)) as server:
             yield server.url
 
     return serve
@@ -62,6 +67,13 @@ def _other_format(name: str, injected: str, say: str, **form: int) -> Row:
 
 def _broken(name: str, injected: str, data: bytes, say: str, said: str = "", reason: str = "malformed") -> Row:
     return _in_the_middle(name, injected, reason, Raw(data), Stall(), say=say, said=said)
+
+
+def _undescribed(name: str, injected: str, say: str, *info: Any, reason: str = "no_stream") -> Row:
+    """Of a server that is to take a stream of text."""
+    return _row(
+        name, injected, reason, target=STREAMED, reached="nothing", say=say, tts_url=serving(spoken(), info=info)
+    )
 
 
 def _bytes(*events: Event) -> Steps:
@@ -128,7 +140,19 @@ ROWS = (
     _row("silence", "nothing but digital silence", "silent", (start(), chunk(audio.silence(300)), STOP), stage="audio",
          reached="second segment", without=("leading_silence_ms", "combined_ttfa_ms")),
     _row("streamed-stop", "a streamed answer that ends with audio-stop, and never says that it is over", "timeout",
-         spoken(), target=STREAMED, reached="audio"),
+         spoken(), target=STREAMED, reached="audio", without=NO_WAIT),
+    _row("streamed-drop", "closed in the middle of a streamed answer", "closed", (*spoken(), Drop()), target=STREAMED,
+         reached="audio", without=NO_WAIT),
+    _row("streamed-error", "an error in the middle of a streamed answer", "server_error",
+         (*spoken(), error("ran out of memory"), Drop()), target=STREAMED, reached="audio", without=NO_WAIT,
+         said="ran out of memory"),
+    _undescribed("no-streams", "its info says nothing of streams, and the target wants one", "takes no stream of text",
+                 Event("info", {"tts": [{"name": "old", "installed": True}]})),
+    _undescribed("no-info", "closed instead of an info, and the target wants a stream", "instead of describing itself",
+                 Drop()),
+    _undescribed("no-info-in-time", "no info, and the target wants a stream", "it did not get ready", Stall()),
+    _undescribed("info-garbage", "no JSON instead of an info, and the target wants a stream", "not JSON",
+                 Raw(b"hello\n"), reason="malformed"),
     _harmless("bytes", "every byte of the answer in a write of its own", _bytes(start(), chunk(SAMPLES), STOP)),
     _harmless("one-chunk", "all audio in one chunk", (start(), chunk(SAMPLES), STOP)),
     _harmless("inline", "data in the line itself, as older servers write it",
@@ -144,5 +168,5 @@ ROWS = (
     _harmless("closes-after-each", "closed after each answer without a word", (*spoken(), Drop()), turns=2,
               longest_s=4.0),
     _harmless("sentences", "a streamed answer in two stretches of audio", streamed(spoken(), spoken()),
-              target=STREAMED),
+              target=STREAMED, reached="segment", without=NO_WAIT),
 )  # fmt: skip

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from probe.protocols.base import ServerProtocol
-from probe.protocols.inquiries import Inquiries, Inquiry
+from probe.protocols.inquiries import Inquiries, Inquiry, Sign
 from probe.protocols.llama_chunked import codec, llama_server
 from probe.protocols.llama_chunked.conversation import ChunkedConversation
 from probe.protocols.llama_chunked.options import ChunkedOptions
@@ -23,6 +23,10 @@ def _identity(server: ServerPlan) -> Inquiries[ServerIdentity]:
     return () if llama_url is None else (Inquiry(llama_server.props_url(llama_url), llama_server.served),)
 
 
+def _signs(server: ServerPlan) -> Inquiries[Sign | None]:
+    return (Inquiry(codec.health_url(server.url), codec.sign, server.headers),)
+
+
 PROTOCOL = ServerProtocol(
     name="chunked",
     schemes=("ws", "wss"),
@@ -32,4 +36,5 @@ PROTOCOL = ServerProtocol(
     converse=ChunkedConversation,
     users=_users,
     identity=_identity,
+    signs=_signs,
 )

@@ -17,6 +17,7 @@ from probe.protocols.fields import (
     time_or_none,
 )
 from probe.protocols.http_answers import says_loading
+from probe.protocols.inquiries import Sign
 from probe.record import Pause
 from probe.text import storable
 
@@ -132,3 +133,9 @@ def users(document: bytes) -> int | None:
     health = parse_object(document)
     streams = None if isinstance(health, Malformed) else health.get("active_streams")
     return len(streams) if isinstance(streams, list | dict) else count_or_none(streams)
+
+
+def sign(document: bytes) -> Sign | None:
+    """Whether this is that server, by the same document: no other's health speaks of a llama_server."""
+    health = parse_object(document)
+    return None if isinstance(health, Malformed) or "llama_server" not in health else Sign("chunked LLM server")

@@ -1,7 +1,7 @@
 """The Magpie TTS server, older and newer version."""
 
 from probe.protocols.base import ServerProtocol
-from probe.protocols.inquiries import Inquiry
+from probe.protocols.inquiries import Inquiries, Inquiry, Sign
 from probe.protocols.magpie import codec
 from probe.protocols.magpie.conversation import MagpieConversation
 from probe.protocols.magpie.options import MagpieOptions
@@ -10,6 +10,14 @@ from probe.record import ServerPlan
 
 def _voices(server: ServerPlan) -> tuple[Inquiry[tuple[str, ...] | None], ...]:
     return (Inquiry(codec.config_url(server.url), codec.voices, server.headers),)
+
+
+def _sample_rate(server: ServerPlan) -> Inquiries[int | None]:
+    return (Inquiry(codec.config_url(server.url), codec.sample_rate, server.headers),)
+
+
+def _signs(server: ServerPlan) -> Inquiries[Sign | None]:
+    return (Inquiry(codec.config_url(server.url), codec.sign, server.headers),)
 
 
 PROTOCOL = ServerProtocol(
@@ -21,4 +29,6 @@ PROTOCOL = ServerProtocol(
     options=MagpieOptions,
     converse=MagpieConversation,
     voices=_voices,
+    sample_rate=_sample_rate,
+    signs=_signs,
 )

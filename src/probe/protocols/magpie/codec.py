@@ -12,6 +12,7 @@ from probe.protocols.base import (
     Unknown,
 )
 from probe.protocols.fields import REPORTED, complaint, count_or_none, http_url, number_or_none, one_line, parse_object
+from probe.protocols.inquiries import Sign
 
 Reply = Audio | Ready | SegmentEnd | Done | Refused | Malformed | Unknown
 
@@ -70,3 +71,15 @@ def voices(document: bytes) -> tuple[str, ...] | None:
     if not isinstance(listed, list) or not listed or not all(isinstance(voice, str) for voice in listed):
         return None
     return tuple(one_line(voice) for voice in listed)
+
+
+def sample_rate(document: bytes) -> int | None:
+    """Read the rate of its audio out of that; None where it doesn't say."""
+    config = parse_object(document)
+    return None if isinstance(config, Malformed) else count_or_none(config.get("sample_rate")) or None
+
+
+def sign(document: bytes) -> Sign | None:
+    """Whether this is such a server: its description has voices and a rate."""
+    known = voices(document) is not None and sample_rate(document) is not None
+    return Sign("Magpie TTS server") if known else None

@@ -4,10 +4,10 @@ from urllib.parse import urlsplit
 
 from probe.protocols.base import ServerProtocol
 from probe.protocols.fields import http_url
-from probe.protocols.inquiries import Inquiries, Inquiry
+from probe.protocols.inquiries import Inquiries, Inquiry, Sign
 from probe.protocols.ollama.conversation import OllamaConversation
 from probe.protocols.ollama.options import OllamaOptions
-from probe.protocols.ollama_pages import has, not_loaded, version
+from probe.protocols.ollama_pages import has, listing, not_loaded, version
 from probe.record import ServerIdentity, ServerPlan
 
 
@@ -25,6 +25,11 @@ def _cold(server: ServerPlan) -> Inquiries[bool | None]:
     return (Inquiry(_address(server, "/api/ps"), lambda document: not_loaded(document, wanted), server.headers),)
 
 
+def _signs(server: ServerPlan) -> Inquiries[Sign | None]:
+    """What is loaded, then what there is."""
+    return tuple(Inquiry(_address(server, path), listing, server.headers) for path in ("/api/ps", "/api/tags"))
+
+
 def _address(server: ServerPlan, path: str) -> str:
     return http_url(server.url, urlsplit(server.url).path.rstrip("/") + path)
 
@@ -38,4 +43,5 @@ PROTOCOL = ServerProtocol(
     converse=OllamaConversation,
     identity=_identity,
     cold=_cold,
+    signs=_signs,
 )

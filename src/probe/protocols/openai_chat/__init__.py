@@ -16,4 +16,7 @@ PROTOCOL = ServerProtocol(
     identity=questions.identity,
     cold=questions.cold,
     advice=questions.advice,
+    # vLLM and NIM, SGLang, LM Studio, TensorRT-LLM, llama.cpp by its newest documents, `probe serve openai`.
+    ports=(8000, 30000, 1234, 8355, 9931, 8003),
+    signs=questions.signs,
 )

@@ -13,9 +13,10 @@ from urllib.parse import urlsplit, urlunsplit
 from probe.protocols.base import Malformed
 from probe.protocols.fields import MOST, one_line, parse_object
 from probe.protocols.http_answers import about_base_url
-from probe.protocols.inquiries import Inquiries, Inquiry
+from probe.protocols.inquiries import Inquiries, Inquiry, Sign
 from probe.protocols.llama_slots import slots_at_work
 from probe.protocols.ollama_pages import not_loaded, version
+from probe.protocols.openai_models import chatting
 from probe.record import ServerIdentity, ServerPlan
 
 # Requests that are being answered, and those that wait: of llama.cpp, of vLLM and, without a prefix, NIM, of SGLang.
@@ -65,6 +66,23 @@ def advice(server: ServerPlan) -> Inquiries[str | None]:
     if found is None:
         return ()
     return (Inquiry(_below(server, "/models"), lambda _document: found, server.headers, (HTTPStatus.NOT_FOUND,)),)
+
+
+def signs(server: ServerPlan) -> Inquiries[Sign | None]:
+    """llama.cpp's properties, or a list with a model to chat with."""
+    return (
+        Inquiry(_beside(server, "/props"), llama, server.headers),
+        Inquiry(_below(server, "/models"), chatting, server.headers),
+    )
+
+
+def llama(document: bytes) -> Sign | None:
+    """llama.cpp, by its properties; None where these are not."""
+    props = _object(document)
+    if "default_generation_settings" not in props and "model_path" not in props:
+        return None
+    # Its list of models has the name that it answers to.
+    return Sign("llama.cpp", properties(document).build)
 
 
 def requests_at_work(document: bytes) -> int | None:

@@ -41,9 +41,18 @@ def target(server: ServerPlan) -> str:
 
 def voices_urls(url: str) -> tuple[str, ...]:
     """Where such a server lists its voices, if it does: OpenAI's own contract has no such list."""
+    return tuple(_below(url, path) for path in _VOICES)
+
+
+def models_url(url: str) -> str:
+    """Where such a server lists its models."""
+    return _below(url, "/models")
+
+
+def _below(url: str, path: str) -> str:
     parts = urlsplit(url)
     base = parts.path.partition(_SPEECH)[0].rstrip("/")
-    return tuple(urlunsplit((parts.scheme, parts.netloc, base + path, "", "")) for path in _VOICES)
+    return urlunsplit((parts.scheme, parts.netloc, base + path, "", ""))
 
 
 def voices(document: bytes) -> tuple[str, ...] | None:

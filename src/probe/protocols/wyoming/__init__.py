@@ -1,7 +1,7 @@
 """Wyoming, the protocol of Home Assistant's voice servers, over plain TCP: Piper and others as TTS servers."""
 
 from probe.protocols.base import ServerProtocol
-from probe.protocols.inquiries import Inquiries
+from probe.protocols.inquiries import Inquiries, Sign
 from probe.protocols.wyoming import info
 from probe.protocols.wyoming.conversation import WyomingConversation
 from probe.protocols.wyoming.options import WyomingOptions
@@ -16,6 +16,14 @@ def _voices(server: ServerPlan) -> Inquiries[tuple[str, ...] | None]:
     return (info.asked(server, info.voices),)
 
 
+def _signs(server: ServerPlan) -> Inquiries[Sign | None]:
+    return (info.asked(server, info.sign),)
+
+
+def _advice(server: ServerPlan) -> Inquiries[str | None]:
+    return (info.asked(server, info.against_streams),) if server.options.get("mode") == "streamed" else ()
+
+
 PROTOCOL = ServerProtocol(
     name="wyoming",
     schemes=("tcp",),
@@ -25,4 +33,7 @@ PROTOCOL = ServerProtocol(
     converse=WyomingConversation,
     identity=_identity,
     voices=_voices,
+    advice=_advice,
+    takes_pieces=lambda server: server.options.get("mode") == "streamed",
+    signs=_signs,
 )

@@ -4,12 +4,13 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeVar
 
 from probe.protocols.fields import one_line
-from probe.protocols.inquiries import Exchange
+from probe.protocols.inquiries import Exchange, Sign
 from probe.protocols.wyoming.events import Events, Heard, written
 from probe.record import ServerIdentity, ServerPlan
 from probe.transport.framing.base import Incoming, Raw
 
 T = TypeVar("T")
+NO_STREAMS = 'it takes no stream of text, as its info says (supports_synthesize_streaming): set mode = "whole"'
 # No server has more; a list that goes on is none.
 MAX_VOICES = 2000
 
@@ -37,6 +38,26 @@ def program(info: Mapping[str, Any]) -> ServerIdentity:
         names = [one_line(value) for name in ("name", "version") if isinstance(value := each.get(name), str)]
         return ServerIdentity(None, " ".join(names) or None)
     return ServerIdentity()
+
+
+def sign(info: Mapping[str, Any]) -> Sign | None:
+    """The program that speaks; None where there is none: servers that hear speak this protocol, too."""
+    for each in _installed(info.get("tts")):
+        name, version = (
+            one_line(value) if isinstance(value := each.get(key), str) else None for key in ("name", "version")
+        )
+        return Sign(name or None, version or None)
+    return None
+
+
+def takes_streams(info: Mapping[str, Any]) -> bool:
+    """Whether a program that speaks takes a text as it is being written."""
+    return any(each.get("supports_synthesize_streaming") is True for each in _installed(info.get("tts")))
+
+
+def against_streams(info: Mapping[str, Any]) -> str:
+    """What is wrong where streams are wanted; empty where nothing is."""
+    return "" if takes_streams(info) else NO_STREAMS
 
 
 def voices(info: Mapping[str, Any]) -> tuple[str, ...] | None:

@@ -15,5 +15,5 @@ class WyomingOptions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     speaker: Annotated[_Name | None, Meta(description="of a voice that has several")] = None
     mode: Annotated[
         Literal["whole", "streamed"],
-        Meta(description="streamed: each text as a stream, which the server cuts into sentences and speaks one by one"),
+        Meta(description="streamed: the answer as the LLM writes it, which the server cuts into sentences itself"),
     ] = "whole"

@@ -101,12 +101,89 @@ def test_who_speaks_is_in_the_request() -> None:
     assert event.data["voice"] == {"name": "aria", "language": "en_US", "speaker": "2"}
 
 
-def test_a_text_is_streamed_where_the_server_is_to_cut_it() -> None:
-    assert asked(conversation(**STREAMED, voice="aria"))[1] == [
-        Heard("synthesize-start", {"voice": {"name": "aria"}}),
-        Heard("synthesize-chunk", {"text": TEXT}),
-        Heard("synthesize-stop", {}),
+def streaming(**options: Any) -> WyomingConversation:
+    """One whose server has said that it takes streams."""
+    talk = WyomingConversation(Terms(ServerPlan("wyoming", "tcp://spark:10200", {**STREAMED, **options}), "run", 10.0))
+    assert [*talk.open(0)] == [Connect(), Send(Raw(written("describe")))]
+    assert heard(talk, [joined(server.Event("pong"), server.Event("info", server.INFO))]) == [
+        Drop(),
+        Connect(),
+        Ready(),
     ]
+    return talk
+
+
+def sent(steps: Iterable[Step]) -> list[Heard]:
+    """The events that are written."""
+    data = b"".join(each.frame.data for each in steps if isinstance(each, Send) and isinstance(each.frame, Raw))
+    return [each for each in Events().feed(data) if isinstance(each, Heard)]
+
+
+def test_an_answer_goes_as_it_is_written_where_the_server_is_to_cut_it() -> None:
+    talk = streaming(voice="aria")
+    assert PROTOCOL.takes_pieces(ServerPlan("wyoming", "tcp://spark:10200", STREAMED))
+    assert not PROTOCOL.takes_pieces(PLAN)
+    began = [*talk.add("Hel", 1)]
+    assert began[0] == Connect()
+    assert sent(began) == [
+        Heard("synthesize-start", {"voice": {"name": "aria"}}),
+        Heard("synthesize-chunk", {"text": "Hel"}),
+    ]
+    assert sent(talk.add("lo.", 2)) == [Heard("synthesize-chunk", {"text": "lo."})]
+    assert sent(talk.close(3)) == [Heard("synthesize-stop", {})]
+
+
+def test_a_server_is_asked_once_whether_it_takes_streams() -> None:
+    talk = streaming()
+    assert [*talk.open(4)] == [Connect(), Ready()]
+
+
+@pytest.mark.parametrize(
+    ("info", "takes"),
+    [
+        ({"tts": [{"supports_synthesize_streaming": False}, {"supports_synthesize_streaming": True}]}, True),
+        ({"tts": [{"supports_synthesize_streaming": True, "installed": False}]}, False),
+        ({"tts": [{"supports_synthesize_streaming": "yes"}]}, False),
+        ({"tts": [{}]}, False),
+        ({}, False),
+    ],
+)
+def test_streams_are_taken_by_who_says_so(info: dict[str, Any], takes: bool) -> None:
+    talk = WyomingConversation(Terms(ServerPlan("wyoming", "tcp://spark:10200", STREAMED), "run", 10.0))
+    assert next(iter(talk.open(0))) == Connect()
+    steps = heard(talk, [joined(server.Event("info", info))])
+    assert (steps[-1] == Ready()) is takes
+    if not takes:
+        (refused,) = steps
+        assert isinstance(refused, Refused) and refused.reason == "no_stream"
+        assert 'set mode = "whole"' in refused.message
+
+
+def test_a_server_that_ends_instead_of_describing_itself_is_no_server_of_streams() -> None:
+    talk = WyomingConversation(Terms(ServerPlan("wyoming", "tcp://spark:10200", STREAMED), "run", 10.0))
+    list(talk.open(0))
+    (refused,) = talk.received(CLOSED, 1)
+    assert isinstance(refused, Refused) and refused.reason == "no_stream"
+
+
+def test_what_was_on_its_way_to_a_connection_that_was_ending_is_sent_again_whole() -> None:
+    talk = streaming()
+    list(talk.add("Hel", 1))
+    list(talk.add("lo.", 2))
+    again = [*talk.received(CLOSED, 3)]
+    assert [each.data.get("text") for each in sent(again)] == [None, "Hello."]
+    talk = streaming()
+    list(talk.add("Hello.", 1))
+    list(talk.close(2))
+    assert [each.type for each in sent(talk.received(CLOSED, 3))][-1] == "synthesize-stop"
+
+
+def test_an_end_before_the_text_is_complete_is_one_too_early() -> None:
+    talk = streaming()
+    list(talk.add("Hello there. I", 1))
+    stretch = joined(server.start(), server.chunk(PCM), server.STOP, server.STOPPED)
+    *_, refused = heard(talk, [stretch])
+    assert isinstance(refused, Refused) and refused.reason == "ended_early"
 
 
 def test_an_event_is_written_as_the_library_of_the_protocol_writes_it() -> None:
@@ -145,8 +222,12 @@ def test_the_last_text_ends_the_turn() -> None:
 
 def test_a_streamed_answer_may_come_in_several_stretches() -> None:
     stretch = joined(server.start(), server.chunk(PCM), server.STOP)
-    assert answered(stretch * 2 + joined(server.STOPPED), **STREAMED) == [
-        AudioFormat(22050), Audio(PCM), Audio(PCM), SegmentEnd(), Drop(),
+    talk = streaming()
+    list(talk.add(TEXT, 1))
+    assert heard(talk, [stretch]) == [AudioFormat(22050), Audio(PCM)], "while the LLM goes on"
+    list(talk.close(2))
+    assert heard(talk, [stretch + joined(server.STOPPED)]) == [
+        Audio(PCM), SegmentEnd(), Drop(), Done(),
     ]  # fmt: skip
 
 
@@ -252,9 +333,9 @@ def test_what_is_no_event_is_wrong_though_nothing_was_asked() -> None:
 
 @given(st.one_of(st.binary(), mutated(TRANSCRIPT)), st.integers(1, 50), st.sampled_from([{}, STREAMED]))
 def test_nothing_that_it_sends_raises_and_cuts_change_nothing(data: bytes, size: int, options: dict[str, str]) -> None:
-    talks = [conversation(**options) for _ in range(2)]
+    talks = [streaming() if options else conversation() for _ in range(2)]
     for talk in talks:
-        asked(talk)
+        list(talk.add(TEXT, 1) if options else talk.speak(TEXT, 1))
     whole = heard(talks[0], [data])
     assert whole == heard(talks[1], [data[at : at + size] for at in range(0, len(data), size)])
     assert sum(len(each.pcm) for each in whole if isinstance(each, Audio)) <= len(data)
@@ -293,6 +374,13 @@ def test_its_description(info: Mapping[str, Any], build: str | None, voices: tup
     (identity,), (listed,) = PROTOCOL.identity(PLAN), PROTOCOL.voices(PLAN)
     assert described(identity, info) == ServerIdentity(None, build)
     assert described(listed, info, 1) == voices
+
+
+def test_who_is_to_take_streams_is_asked_whether_it_does() -> None:
+    assert PROTOCOL.advice(PLAN) == ()
+    (question,) = PROTOCOL.advice(ServerPlan("wyoming", "tcp://spark:10200", STREAMED))
+    assert described(question, server.INFO) == ""
+    assert "takes no stream of text" in described(question, {"tts": [{"name": "old"}]})
 
 
 def test_a_description_that_is_none_is_no_answer() -> None:
