@@ -40,7 +40,7 @@ _SUMS = 2 * len(SHIFTS) + 2
 
 
 @dataclass(slots=True)
-class _Changed:
+class Changed:
     """The last change: with which run, by how much, and when it was found.
 
     What was before: the level, the hour it began in, and for how many runs it had held.
@@ -68,7 +68,7 @@ class Evidence:
         self._sums = [0.0] * _SUMS
         self._onsets = [0] * _SUMS
         self._limits = [threshold] * _SUMS
-        self._changed: _Changed | None = None
+        self._changed: Changed | None = None
         # How much more evidence it takes than at first, and what came and went by itself each day.
         self._more = 1.0
         self._peaks: deque[Sequence[float]] = deque(maxlen=_DAYS)
@@ -150,7 +150,7 @@ class Evidence:
             if is_back and self.since_change < before.held:
                 self._undo(before)
                 return
-        self._changed = _Changed(since, by, now, self.baseline.level, self.baseline.since, self.since_change)
+        self._changed = Changed(since, by, now, self.baseline.level, self.baseline.since, self.since_change)
         self._rebase(since, -by)
         self.since_change = len(self.since(since))
         self.baseline.shift(by, self.since_change)
@@ -162,7 +162,7 @@ class Evidence:
         self._more *= more
         self._limits = [each * more for each in self._limits]
 
-    def _undo(self, before: _Changed) -> None:
+    def _undo(self, before: Changed) -> None:
         """It went as it came, so it was no change of the level."""
         self._changed = None
         self.since_change += before.held
@@ -173,7 +173,7 @@ class Evidence:
         self.clear()
         self._learn()
 
-    def _settle(self, changed: _Changed) -> None:
+    def _settle(self, changed: Changed) -> None:
         """More runs since the change say more precisely what the new level is."""
         more = midmean(each.residual for each in self.since(changed.since))
         if abs(changed.by + more) < abs(changed.by) / 2:

@@ -32,6 +32,8 @@ _BACK = 2.5
 _ADOPTED_AFTER_NS = 7 * NS_PER_DAY
 # What has gone within that time is one change that ended, and not two.
 _GONE_WITHIN_NS = NS_PER_DAY
+# So many of the last changes are known.
+_MOST_CHANGES = 1000
 # A run is cold when the one before it is longer ago than so many times the usual.
 _PAUSE = 5.0
 _GAPS = 25
@@ -67,6 +69,11 @@ class Monitor:
         self._reference: dict[str, float] = {}
         self._changed_at = 0
 
+    @property
+    def settings(self) -> tuple[float, float]:
+        """The threshold, and the least change as a logarithm."""
+        return self._threshold, self._least
+
     def add(self, point: Point) -> Change | None:
         """Take a run; returns the change found with it. The figures of failed, skipped and suspect runs are ignored."""
         found: Change | None = self._serve(point)
@@ -79,7 +86,7 @@ class Monitor:
             found = self._look(point)
             self._adopt(point)
         if found is not None:
-            self.changes.append(found)
+            self.changes = [*self.changes, found][-_MOST_CHANGES:]
         return found
 
     def verdict(self) -> Verdict:
@@ -251,7 +258,7 @@ class Monitor:
 
     def _went(self, at: int) -> None:
         """The oldest change, and with it all that came after, is over."""
-        self.changes = [replace(each, until=at) if each is self._first else each for each in self.changes]
+        self.changes = [replace(each, until=at) if each == self._first else each for each in self.changes]
         self._first = None
 
     def _compared(self) -> Iterator[Moved]:

@@ -117,6 +117,13 @@ class HistoryReader:
         with explained(self.path):
             return int(self._db.execute(query, (target, scenario, limit)).fetchone()[0])
 
+    def number_of(self, target: str, scenario: str, run_id: str) -> int | None:
+        """The number of a run of a series, None where that is not there (any more)."""
+        query = "SELECT seq FROM runs WHERE run_id = ? AND target = ? AND scenario = ?"
+        with explained(self.path):
+            found = self._db.execute(query, (run_id, target, scenario)).fetchone()
+        return None if found is None else int(found[0])
+
     def page(self, target: str, scenario: str, since: int, after: int) -> list[tuple[int, Point | None]]:
         """The next runs of a series, `PAGE` at most, with their rows' numbers; None for one that can't be read."""
         columns = "serving, cold, response_ttfb_ms, llm_ttft_ms, llm_decode_ms, tts_ttfb_ms"
