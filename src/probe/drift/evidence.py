@@ -146,7 +146,7 @@ class Evidence:
         before, now = self._changed, self.seen[-1].at
         if before is not None and now - before.at < _A_DAY_S and by * before.by < 0:
             self._be_patient()
-            is_back = abs(self.baseline.level + by - before.level) < abs(before.by) / 2
+            is_back = abs(self.baseline.level + by - before.level) < abs(before.by) / 4
             if is_back and self.since_change < before.held:
                 self._undo(before)
                 return

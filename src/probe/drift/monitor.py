@@ -11,12 +11,13 @@ from typing import NamedTuple
 from probe.drift.baseline import midmean
 from probe.drift.bursts import FAR_SIGMAS, LARGE, Contention
 from probe.drift.change import WHOLE, Change, Direction, Drift, Moved, ServingChange, Shift, Verdict, leading
+from probe.drift.episode import Episode, certain
 from probe.drift.evidence import RING, SETTLED, Evidence
 from probe.drift.fingerprint import Fingerprint
 from probe.drift.onset import first_different
 from probe.drift.series import Point
 from probe.measures import STAGES, TRUSTED
-from probe.timestamps import NS_PER_DAY, epoch_seconds
+from probe.timestamps import epoch_seconds
 
 # Evidence that announces a change; the logarithm of how unlikely it is by chance. `bench/drift.py` sets it.
 THRESHOLD = 11.0
@@ -28,10 +29,6 @@ _RECENT = 60
 _CERTAIN = 3.0
 _NOTICEABLE = 1.0
 _BACK = 2.5
-# A level that has held for so long is the new normal.
-_ADOPTED_AFTER_NS = 7 * NS_PER_DAY
-# What has gone within that time is one change that ended, and not two.
-_GONE_WITHIN_NS = NS_PER_DAY
 # So many of the last changes are known.
 _MOST_CHANGES = 1000
 # A run is cold when the one before it is longer ago than so many times the usual.
@@ -64,10 +61,8 @@ class Monitor:
         self._gaps: deque[int] = deque(maxlen=_GAPS)
         self._cold: deque[float] = deque(maxlen=RING)
         self._cold_runs = 0
-        # The oldest change that has not gone again, what each stage took before it, and when the last one was.
-        self._first: Shift | None = None
-        self._reference: dict[str, float] = {}
-        self._changed_at = 0
+        # What is not over.
+        self._episode: Episode | None = None
 
     @property
     def settings(self) -> tuple[float, float]:
@@ -93,10 +88,9 @@ class Monitor:
         """How things stand after the last run."""
         whole = self._evidence[WHOLE]
         now = tuple(self._compared()) if whole.noise else ()
-        first = self._first
         drift = None
-        if first is not None:
-            drift = self._drift(first, now)
+        if self._episode is not None:
+            drift = self._drift(self._episode.first, now)
         return Verdict(
             state="learning" if not now else "stable" if drift is None else drift.direction,
             runs=whole.runs,
@@ -115,8 +109,7 @@ class Monitor:
         before = tuple(self._ids)[-_NAMED_RUNS:]
         for evidence in self._evidence.values():
             evidence.forget()
-        self._first = None
-        self._reference = {}
+        self._episode = None
         self._ids.clear()
         self._starts.clear()
         self._contention = Contention(self._threshold)
@@ -177,7 +170,7 @@ class Monitor:
         before = {each: evidence.baseline.level for each, evidence in self._evidence.items() if evidence.noise}
         shift = self._shift(stage, since, point, moved)
         self._change_levels(since)
-        return shift if self._refer(shift, before) else None
+        return shift if self._tell(shift, stage, before) else None
 
     def _moved(self, since: int) -> Iterator[Moved]:
         for stage, evidence in self._evidence.items():
@@ -224,62 +217,68 @@ class Monitor:
             else:
                 evidence.clear()
 
-    def _refer(self, shift: Shift, before: dict[str, float]) -> bool:
-        """Keep what was before the oldest change, until all is as it was.
-
-        False where that change, found within the last day, only goes as it came.
-        """
-        first = self._first
-        self._changed_at = shift.found
-        if first is None:
-            self._first, self._reference = shift, before
-        elif shift.direction != first.direction and self._is_back():
+    def _tell(self, shift: Shift, stage: str, before: dict[str, float]) -> bool:
+        """Whether a change is news: it is not where one that is known only goes again, all of it or a part."""
+        episode, level = self._episode, self._evidence[stage].baseline.level
+        if episode is None:
+            episode = self._episode = Episode(shift, before)
+        elif self._is_back(episode):
             self._went(shift.since)
-            return shift.since - first.since > _GONE_WITHIN_NS
+            return False
+        elif not episode.is_new(stage, shift.direction, level, self._least):
+            return False
+        elif episode.turned(stage, shift.direction):
+            self._went(shift.since)
+            episode = self._episode = Episode(shift, episode.before)
+        stages = {stage, *certain(shift.moved, shift.direction)}
+        episode.tell(shift.found, shift.direction, {each: self._evidence[each].baseline.level for each in stages})
         return True
 
-    def _is_back(self) -> bool:
-        for stage, level in self._reference.items():
-            evidence = self._evidence[stage]
-            if evidence.noise:
-                unsure = _BACK * evidence.noise.error(max(1, min(SETTLED, evidence.since_change)))
-                if abs(evidence.baseline.level - level) > max(self._least, unsure):
-                    return False
-        return True
+    def _is_back(self, episode: Episode) -> bool:
+        levels = {
+            stage: (evidence.baseline.level, _BACK * evidence.noise.error(max(1, min(SETTLED, evidence.since_change))))
+            for stage, evidence in self._evidence.items()
+            if evidence.noise
+        }
+        return episode.is_back(levels, self._least)
 
     def _adopt(self, point: Point) -> None:
         """What has held for a week is the new normal, and what has gone again, by little and little, is the old."""
-        if self._first is None:
+        episode = self._episode
+        if episode is None:
             return
-        if point.started - self._changed_at > _ADOPTED_AFTER_NS:
-            self._first = None
-        elif self._evidence[WHOLE].since_change == SETTLED and self._is_back():
+        if episode.is_adopted(point.started):
+            self._episode = None
+        elif self._evidence[WHOLE].since_change >= SETTLED and self._is_back(episode):
             self._went(point.started)
 
     def _went(self, at: int) -> None:
-        """The oldest change, and with it all that came after, is over."""
-        self.changes = [replace(each, until=at) if each == self._first else each for each in self.changes]
-        self._first = None
+        """The change that is known, and with it all that came after, is over."""
+        first = self._episode.first if self._episode else None
+        self.changes = [replace(each, until=at) if each == first else each for each in self.changes]
+        self._episode = None
 
     def _compared(self) -> Iterator[Moved]:
-        """The last runs of each stage, and what they would take had nothing changed since the baseline."""
+        """What each stage takes now, and what it would take had nothing changed since the baseline.
+
+        Now is the level since the last change, as long as something has changed, else the last runs.
+        """
+        episode = self._episode
         for stage, evidence in self._evidence.items():
             if not evidence.noise:
                 continue
-            recent = list(evidence.seen)[-min(_RECENT, max(1, evidence.since_change)) :]
-            away = midmean(each.residual for each in recent)
-            level = evidence.baseline.level
-            base = self._reference.get(stage, level) if self._first else level
+            level, runs = evidence.baseline.level, min(_RECENT, max(1, evidence.since_change))
+            base = episode.before.get(stage, level) if episode else level
+            is_known = episode is not None and evidence.since_change >= SETTLED
+            away = 0.0 if is_known else midmean(each.residual for each in list(evidence.seen)[-runs:])
             by = level - base + away
-            certain = abs(by) >= _CERTAIN * evidence.noise.error(len(recent))
-            usual = evidence.baseline.expected(recent[-1].at) - level + base
-            yield Moved(stage, math.exp(usual), math.exp(usual + by), certain)
+            told = episode is not None and stage in episode.stages
+            is_certain = told or abs(by) >= _CERTAIN * evidence.noise.error(SETTLED if is_known else runs)
+            usual = evidence.baseline.expected(evidence.seen[-1].at) - level + base
+            yield Moved(stage, math.exp(usual), math.exp(usual + by), is_certain)
 
     def _drift(self, first: Shift, now: Sequence[Moved]) -> Drift:
-        whole = _of(WHOLE, now)
         direction = first.direction
-        if whole.certain:
-            direction = "slower" if whole.added_ms > 0 else "faster"
         stage = leading(now, direction, first.stage)
         confidence = self._confidence(stage, _of(stage, now), min(_RECENT, self._evidence[stage].since_change or 1))
         return Drift(first.since, first.found, direction, stage, max(confidence, first.confidence))

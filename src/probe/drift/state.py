@@ -17,6 +17,7 @@ from typing import Any
 from probe.drift.baseline import Baseline, Cell
 from probe.drift.bursts import Contention
 from probe.drift.change import WHOLE, Change, Moved, ServingChange, Shift
+from probe.drift.episode import Episode
 from probe.drift.evidence import Changed, Evidence
 from probe.drift.fingerprint import Fingerprint
 from probe.drift.monitor import Monitor
@@ -31,8 +32,8 @@ MOST_BYTES = 20_000_000
 _KINDS = {
     each.__name__: each
     for each in (
-        Baseline, Cell, Changed, Contention, Evidence, Fingerprint, Monitor, Moved, Noise, Point, Ring, ServingChange,
-        Shift,
+        Baseline, Cell, Changed, Contention, Episode, Evidence, Fingerprint, Monitor, Moved, Noise, Point, Ring,
+        ServingChange, Shift,
     )
 }  # fmt: skip
 _DIGEST = hashlib.sha256
@@ -80,7 +81,11 @@ def shape() -> dict[str, list[str]]:
     """The names of what each kind of object holds."""
     monitor = Monitor()
     evidence = monitor._evidence[WHOLE]  # noqa: SLF001 - what is written of it
-    made = (monitor, evidence, evidence.baseline, evidence.seen, monitor._contention)  # noqa: SLF001 - as above
+    shift = Shift(0, 0, "slower", WHOLE, (), 1.0, (), ())
+    made = (
+        monitor, evidence, evidence.baseline, evidence.seen, Episode(shift, {}),
+        monitor._contention,  # noqa: SLF001 - as above
+    )  # fmt: skip
     names = {name: sorted(_names(kind)) for name, kind in _KINDS.items()}
     return names | {type(each).__name__: sorted(vars(each)) for each in made}
 
