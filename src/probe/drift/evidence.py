@@ -36,7 +36,7 @@ _SETTLE_AT = (12, 20, 40, 80, 120)
 SETTLED = _SETTLE_AT[-1]
 # Until then it is not known well enough to distinguish such a shift from it: by table, in runs.
 _NEEDED = [SETTLED, SETTLED, 40, 40, 20, 20, 12, 12, 0, 0]
-_SUMS = 2 * len(SHIFTS) + 2
+_SUMS = 2 * len(SHIFTS)
 
 
 @dataclass(slots=True)

@@ -5,17 +5,18 @@ import math
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from statistics import median
 from typing import NamedTuple
 
 from probe.drift.baseline import midmean
 from probe.drift.bursts import FAR_SIGMAS, LARGE, Contention
 from probe.drift.change import WHOLE, Change, Direction, Drift, Moved, ServingChange, Shift, Verdict, leading
+from probe.drift.cold import Cold
 from probe.drift.episode import Episode, certain
 from probe.drift.evidence import RING, SETTLED, Evidence
 from probe.drift.fingerprint import Fingerprint
 from probe.drift.onset import first_different
 from probe.drift.series import Point
+from probe.drift.texts import Texts
 from probe.measures import STAGES, TRUSTED
 from probe.timestamps import epoch_seconds
 
@@ -31,9 +32,6 @@ _NOTICEABLE = 1.0
 _BACK = 2.5
 # So many of the last changes are known.
 _MOST_CHANGES = 1000
-# A run is cold when the one before it is longer ago than so many times the usual.
-_PAUSE = 5.0
-_GAPS = 25
 _NAMED_RUNS = 5
 
 
@@ -55,12 +53,10 @@ class Monitor:
         self._ids: deque[str] = deque(maxlen=RING)
         self._starts: deque[int] = deque(maxlen=RING)
         self._number = 0
-        self._last: Point | None = None
         self._serving: Fingerprint | None = None
         self._contention = Contention(threshold)
-        self._gaps: deque[int] = deque(maxlen=_GAPS)
-        self._cold: deque[float] = deque(maxlen=RING)
-        self._cold_runs = 0
+        self._texts = Texts()
+        self._cold = Cold()
         # What is not over.
         self._episode: Episode | None = None
 
@@ -72,10 +68,9 @@ class Monitor:
     def add(self, point: Point) -> Change | None:
         """Take a run; returns the change found with it. The figures of failed, skipped and suspect runs are ignored."""
         found: Change | None = self._serve(point)
-        cold = found is not None or self._is_cold(point) or point.cold
-        self._last = point
+        cold = self._cold.is_cold(point) or found is not None
         if point.outcome in TRUSTED and cold:
-            self._take_cold(point)
+            self._cold.take(point)
         elif point.outcome in TRUSTED:
             self._take(point)
             found = self._look(point)
@@ -96,9 +91,10 @@ class Monitor:
             runs=whole.runs,
             drift=drift,
             now=now,
-            cold_runs=self._cold_runs,
-            cold_ms=median(self._cold) if self._cold else None,
+            cold_runs=self._cold.runs,
+            cold_ms=self._cold.usual_ms(),
             changes=tuple(self.changes),
+            grows=self._texts.lines(),
         )
 
     def _serve(self, point: Point) -> ServingChange | None:
@@ -107,34 +103,29 @@ class Monitor:
         if old is None or _filled(new, old) == new:
             return None
         before = tuple(self._ids)[-_NAMED_RUNS:]
+        self._begin_again()
+        self._ids.clear()
+        self._starts.clear()
+        self._texts.forget()
+        return ServingChange(point.started, old, new, before, (point.run_id,))
+
+    def _begin_again(self) -> None:
+        """Nothing is known of what is taken, but the rhythm of the day."""
         for evidence in self._evidence.values():
             evidence.forget()
         self._episode = None
-        self._ids.clear()
-        self._starts.clear()
         self._contention = Contention(self._threshold)
-        return ServingChange(point.started, old, new, before, (point.run_id,))
-
-    def _is_cold(self, point: Point) -> bool:
-        """Whether servers had a reason to be slow at first: nobody asked for long, or they failed and came back."""
-        last = self._last
-        if last is None or last.outcome == "failed":
-            return True
-        gap = point.started - last.started
-        usual = median(self._gaps) if self._gaps else gap
-        self._gaps.append(gap)
-        return gap > _PAUSE * usual
-
-    def _take_cold(self, point: Point) -> None:
-        self._cold_runs += 1
-        self._cold.extend(ms for ms in point.stages_ms[:1] if ms is not None)
 
     def _take(self, point: Point) -> None:
         self._number += 1
         self._ids.append(point.run_id)
         self._starts.append(point.started)
         at = epoch_seconds(point.started)
-        logs = [math.log(ms) if ms else None for ms in point.stages_ms]
+        known = self._texts.known
+        logs = [math.log(ms) if ms else None for ms in self._texts.usual(point)]
+        if self._texts.known > known:
+            # What was seen so far scattered with the texts: it is no baseline for what does not.
+            self._begin_again()
         far, patience = self._is_far(at, logs[0]), self._evidence[WHOLE].patience
         since = self._contention.counts_since(self._number, at, far, patience)
         for evidence, value in zip(self._evidence.values(), logs, strict=True):

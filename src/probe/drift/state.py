@@ -17,6 +17,7 @@ from typing import Any
 from probe.drift.baseline import Baseline, Cell
 from probe.drift.bursts import Contention
 from probe.drift.change import WHOLE, Change, Moved, ServingChange, Shift
+from probe.drift.cold import Cold
 from probe.drift.episode import Episode
 from probe.drift.evidence import Changed, Evidence
 from probe.drift.fingerprint import Fingerprint
@@ -24,6 +25,7 @@ from probe.drift.monitor import Monitor
 from probe.drift.noise import Noise
 from probe.drift.ring import Ring
 from probe.drift.series import Point
+from probe.drift.texts import Texts, TextsOfStage
 
 # To be raised whenever a detector of the version before would go on otherwise: a test compares what one is made of.
 VERSION = 1
@@ -32,8 +34,8 @@ MOST_BYTES = 20_000_000
 _KINDS = {
     each.__name__: each
     for each in (
-        Baseline, Cell, Changed, Contention, Episode, Evidence, Fingerprint, Monitor, Moved, Noise, Point, Ring,
-        ServingChange, Shift,
+        Baseline, Cell, Changed, Cold, Contention, Episode, Evidence, Fingerprint, Monitor, Moved, Noise, Point, Ring,
+        ServingChange, Shift, Texts, TextsOfStage,
     )
 }  # fmt: skip
 _DIGEST = hashlib.sha256
@@ -84,7 +86,7 @@ def shape() -> dict[str, list[str]]:
     shift = Shift(0, 0, "slower", WHOLE, (), 1.0, (), ())
     made = (
         monitor, evidence, evidence.baseline, evidence.seen, Episode(shift, {}),
-        monitor._contention,  # noqa: SLF001 - as above
+        Texts(), TextsOfStage(), Cold(), monitor._contention,  # noqa: SLF001 - as above
     )  # fmt: skip
     names = {name: sorted(_names(kind)) for name, kind in _KINDS.items()}
     return names | {type(each).__name__: sorted(vars(each)) for each in made}

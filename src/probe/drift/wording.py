@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from probe.drift.change import WHOLE, Change, Direction, Moved, ServingChange, Shift, Verdict
+from probe.drift.change import WHOLE, Change, Direction, Grows, Moved, ServingChange, Shift, Verdict
 from probe.drift.evidence import ENOUGH
 from probe.drift.fingerprint import Fingerprint
 from probe.timestamps import utc
@@ -37,6 +37,11 @@ def percent(ratio: float) -> str:
 def moved_by(moved: Moved) -> str:
     """By how much a stage has moved, where that is more than its scatter explains."""
     return percent(moved.ratio) if moved.certain else "as ever"
+
+
+def grows(found: Grows) -> str:
+    """What a stage takes by the text."""
+    return f"{found.base_ms:.0f} ms + {found.slope_ms:.2g} ms per {found.per.removesuffix('s')}"
 
 
 def sentence(verdict: Verdict) -> str:

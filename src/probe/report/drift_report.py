@@ -10,7 +10,7 @@ import click
 
 from probe.drift import Change, Moved, ServingChange, Shift, Verdict
 from probe.drift.series import Point
-from probe.drift.wording import NAMES, iso, moment, moved_by, sentence, text
+from probe.drift.wording import NAMES, grows, iso, moment, moved_by, sentence, text
 from probe.measures import STAGES
 from probe.report.drift_chart import chart
 from probe.report.format import annotated, counted, ms, number, table, wrapped
@@ -40,6 +40,8 @@ def report(series_report: SeriesReport, width: int) -> Iterator[str]:
     yield from chart(series_report.points, series_report.changes, baseline_ms, width)
     if verdict.now:
         yield from ("", *(f"  {line}" for line in table(_STAGE_COLUMNS, [_stage_row(each) for each in verdict.now])))
+    for each in verdict.grows:
+        yield from wrapped(f"{NAMES[each.stage]}: {grows(each)}", width, "  ")
     if verdict.cold_ms is not None:
         why = "after a pause or a failure, or a model was loaded"
         yield from wrapped(
@@ -93,6 +95,9 @@ def _plain(series_report: SeriesReport) -> dict[str, Any]:
         "cold_runs": verdict.cold_runs,
         "cold_ttfb_ms": verdict.cold_ms,
         "stages": {each.stage: _compared(each) for each in verdict.now},
+        "by_text": {
+            each.stage: {"per": each.per, "base_ms": each.base_ms, "slope_ms": each.slope_ms} for each in verdict.grows
+        },
         "changes": [_plain_change(each) for each in series_report.changes],
     }
 
