@@ -14,8 +14,11 @@ _LEFT = 0.5
 class Episode:
     """`before` is the level of each stage (a logarithm) before the change `first`."""
 
-    def __init__(self, first: Shift, before: Mapping[str, float]) -> None:
+    def __init__(self, first: Shift, before: Mapping[str, float], runs: int = 0) -> None:
         self.first = first
+        # How many it took to find it, and until when it is nothing new.
+        self.runs = runs
+        self.usual_until = 0
         self.before = dict(before)
         # The farthest from there that each stage is known to have come, either way, and when that was found.
         self._told: dict[str, list[float]] = {}
@@ -25,6 +28,11 @@ class Episode:
     def stages(self) -> Iterable[str]:
         """Those that are known to have moved."""
         return self._told.keys()
+
+    @property
+    def extents(self) -> Mapping[str, list[float]]:
+        """How far each of them has come, slower and faster."""
+        return self._told
 
     def tell(self, at: int, direction: Direction, levels: Mapping[str, float]) -> None:
         """These stages have moved to these levels, that way; found `at`."""

@@ -1,11 +1,9 @@
 """Watches the runs of one target and scenario, one after the other, and finds when what they take has changed."""
 
-import itertools
 import math
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import NamedTuple
 
 from probe.drift.baseline import midmean
 from probe.drift.bursts import FAR_SIGMAS, LARGE, Contention
@@ -14,6 +12,7 @@ from probe.drift.cold import Cold
 from probe.drift.episode import Episode, certain
 from probe.drift.evidence import RING, SETTLED, Evidence
 from probe.drift.fingerprint import Fingerprint
+from probe.drift.habits import Habits
 from probe.drift.onset import first_different
 from probe.drift.series import Point
 from probe.drift.texts import Texts
@@ -35,12 +34,6 @@ _MOST_CHANGES = 1000
 _NAMED_RUNS = 5
 
 
-class _Run(NamedTuple):
-    number: int
-    started: int
-    run_id: str
-
-
 class Monitor:
     """Feed it with `add`, oldest run first. The same runs always make the same monitor."""
 
@@ -57,8 +50,9 @@ class Monitor:
         self._contention = Contention(threshold)
         self._texts = Texts()
         self._cold = Cold()
-        # What is not over.
+        # What is not over, and what has come and gone.
         self._episode: Episode | None = None
+        self._habits = Habits()
 
     @property
     def settings(self) -> tuple[float, float]:
@@ -73,8 +67,7 @@ class Monitor:
             self._cold.take(point)
         elif point.outcome in TRUSTED:
             self._take(point)
-            found = self._look(point)
-            self._adopt(point)
+            found = self._look(point) or self._adopt(point)
         if found is not None:
             self.changes = [*self.changes, found][-_MOST_CHANGES:]
         return found
@@ -84,7 +77,7 @@ class Monitor:
         whole = self._evidence[WHOLE]
         now = tuple(self._compared()) if whole.noise else ()
         drift = None
-        if self._episode is not None:
+        if self._episode is not None and not self._episode.usual_until:
             drift = self._drift(self._episode.first, now)
         return Verdict(
             state="learning" if not now else "stable" if drift is None else drift.direction,
@@ -174,23 +167,19 @@ class Monitor:
 
     def _shift(self, alarmed: str, since: int, point: Point, moved: Sequence[Moved]) -> Shift:
         direction: Direction = "slower" if _of(alarmed, moved).added_ms > 0 else "faster"
-        runs = self._last_runs()
-        before = [run for run in runs if run.number < since]
-        after = [run for run in runs if run.number >= since]
+        # Where the run of that number is, among the last.
+        at = len(self._ids) - (self._number - since) - 1
+        ids = list(self._ids)
         return Shift(
-            since=after[0].started,
+            since=self._starts[at],
             found=point.started,
             direction=direction,
             stage=leading(moved, direction, alarmed),
             moved=tuple(moved),
-            confidence=self._confidence(alarmed, _of(alarmed, moved), len(after)),
-            before=tuple(run.run_id for run in before[-_NAMED_RUNS:]),
-            after=tuple(run.run_id for run in after[:_NAMED_RUNS]),
+            confidence=self._confidence(alarmed, _of(alarmed, moved), len(ids) - at),
+            before=tuple(ids[max(0, at - _NAMED_RUNS) : at]),
+            after=tuple(ids[at : at + _NAMED_RUNS]),
         )
-
-    def _last_runs(self) -> list[_Run]:
-        first = self._number - len(self._ids) + 1
-        return [_Run(*each) for each in zip(itertools.count(first), self._starts, self._ids, strict=False)]
 
     def _confidence(self, stage: str, moved: Moved, runs: int) -> float:
         """The probability that chance alone makes a smaller difference."""
@@ -211,8 +200,9 @@ class Monitor:
     def _tell(self, shift: Shift, stage: str, before: dict[str, float]) -> bool:
         """Whether a change is news: it is not where one that is known only goes again, all of it or a part."""
         episode, level = self._episode, self._evidence[stage].baseline.level
+        runs = self._evidence[stage].since_change
         if episode is None:
-            episode = self._episode = Episode(shift, before)
+            episode = self._episode = Episode(shift, before, runs)
         elif self._is_back(episode):
             self._went(shift.since)
             return False
@@ -220,10 +210,19 @@ class Monitor:
             return False
         elif episode.turned(stage, shift.direction):
             self._went(shift.since)
-            episode = self._episode = Episode(shift, episode.before)
+            episode = self._episode = Episode(shift, episode.before, runs)
+        elif not episode.usual_until:
+            self._note(episode, stage, shift)
+            return True
+        away = episode.away(stage, shift.direction, level)
+        usual = self._habits.usual_ns(shift.since, runs, stage, shift.direction, away)
+        episode.usual_until = usual and episode.first.since + usual
+        self._note(episode, stage, shift)
+        return not episode.usual_until
+
+    def _note(self, episode: Episode, stage: str, shift: Shift) -> None:
         stages = {stage, *certain(shift.moved, shift.direction)}
         episode.tell(shift.found, shift.direction, {each: self._evidence[each].baseline.level for each in stages})
-        return True
 
     def _is_back(self, episode: Episode) -> bool:
         levels = {
@@ -233,20 +232,30 @@ class Monitor:
         }
         return episode.is_back(levels, self._least)
 
-    def _adopt(self, point: Point) -> None:
-        """What has held for a week is the new normal, and what has gone again, by little and little, is the old."""
+    def _adopt(self, point: Point) -> Shift | None:
+        """What has held for a week is the new normal, and what has gone again, by little and little, is the old.
+
+        What is usual for a while is news after that.
+        """
         episode = self._episode
         if episode is None:
-            return
+            return None
         if episode.is_adopted(point.started):
             self._episode = None
         elif self._evidence[WHOLE].since_change >= SETTLED and self._is_back(episode):
             self._went(point.started)
+        elif 0 < episode.usual_until < point.started:
+            episode.usual_until = 0
+            episode.first = replace(episode.first, found=point.started)
+            return episode.first
+        return None
 
     def _went(self, at: int) -> None:
         """The change that is known, and with it all that came after, is over."""
-        first = self._episode.first if self._episode else None
-        self.changes = [replace(each, until=at) if each == first else each for each in self.changes]
+        episode = self._episode
+        if episode is not None:
+            self._habits.add(episode.first.since, at, episode.runs, episode.extents)
+            self.changes = [replace(each, until=at) if each == episode.first else each for each in self.changes]
         self._episode = None
 
     def _compared(self) -> Iterator[Moved]:

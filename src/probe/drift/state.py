@@ -21,6 +21,7 @@ from probe.drift.cold import Cold
 from probe.drift.episode import Episode
 from probe.drift.evidence import Changed, Evidence
 from probe.drift.fingerprint import Fingerprint
+from probe.drift.habits import Gone, Habits
 from probe.drift.monitor import Monitor
 from probe.drift.noise import Noise
 from probe.drift.ring import Ring
@@ -34,8 +35,8 @@ MOST_BYTES = 20_000_000
 _KINDS = {
     each.__name__: each
     for each in (
-        Baseline, Cell, Changed, Cold, Contention, Episode, Evidence, Fingerprint, Monitor, Moved, Noise, Point, Ring,
-        ServingChange, Shift, Texts, TextsOfStage,
+        Baseline, Cell, Changed, Cold, Contention, Episode, Evidence, Fingerprint, Gone, Habits, Monitor, Moved,
+        Noise, Point, Ring, ServingChange, Shift, Texts, TextsOfStage,
     )
 }  # fmt: skip
 _DIGEST = hashlib.sha256
@@ -86,7 +87,7 @@ def shape() -> dict[str, list[str]]:
     shift = Shift(0, 0, "slower", WHOLE, (), 1.0, (), ())
     made = (
         monitor, evidence, evidence.baseline, evidence.seen, Episode(shift, {}),
-        Texts(), TextsOfStage(), Cold(), monitor._contention,  # noqa: SLF001 - as above
+        Habits(), Texts(), TextsOfStage(), Cold(), monitor._contention,  # noqa: SLF001 - as above
     )  # fmt: skip
     names = {name: sorted(_names(kind)) for name, kind in _KINDS.items()}
     return names | {type(each).__name__: sorted(vars(each)) for each in made}

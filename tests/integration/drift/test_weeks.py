@@ -70,8 +70,24 @@ def test_weekends_are_usual_in_the_end() -> None:
     assert max(day_of(each) for each in found) < 15
 
 
-def test_calibration_finds_a_threshold_and_says_how_it_did_in_the_time_after(tmp_path: Path) -> None:
+def test_weekends_are_told_once_and_what_lasts_longer_is_told_then() -> None:
+    """Two days of each week are faster; in the fourth week it stays so."""
+
+    def weekend(n: int) -> list[float]:
+        return [0.92 if n // DAY % 7 >= 5 or n >= 26 * DAY else 1.0] * 3
+
+    _, found = watched(noisy(32 * DAY, factors=weekend))
+    days = [(each.found / 1e9 - START_S) / 86_400 for each in found if isinstance(each, Shift)]
+    assert len(days) == 2
+    assert 5 <= days[0] < 5.5
+    assert 27 < days[1] < 31
+
+
+def test_calibration_finds_a_threshold_and_says_how_it_did_in_the_time_after(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Six hours on two days of the first two thirds are slow, and come and go; the days after are quiet."""
+    monkeypatch.setattr("probe.drift.threshold.LADDER", (7.0, 20.0))
     slow = [day * 96 + 30 for day in (4, 6)]
 
     def factors(n: int) -> list[float]:
@@ -87,10 +103,10 @@ def test_calibration_finds_a_threshold_and_says_how_it_did_in_the_time_after(tmp
     lines = result.stdout.splitlines()
     assert lines[0] == "spark, joke, false alarms in 30 days by threshold:"
     said = " ".join(lines)
-    assert "Chosen on the first 8 days. In the 4 days after them 40 has 0 false alarms." in said
+    assert "Chosen on the first 8 days. In the 4 days after them 20 has 0 false alarms." in said
     assert "No threshold is enough" in said
     assert "Fewer than 14 days" in said
-    assert lines[-2:] == ["[drift]", "threshold = 40.0"]
+    assert lines[-2:] == ["[drift]", "threshold = 20.0"]
 
 
 def test_calibration_wants_more_than_a_week(tmp_path: Path) -> None:
