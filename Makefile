@@ -31,6 +31,8 @@ test-integration: $(VENV)/.dev  ## Tests against loopback servers and real engin
 test-long: $(VENV)/.dev $(SERVERS)/.installed  ## Soak and fault tests that take minutes, and those against servers of others
 	@echo '== servers of others'
 	@$(BIN)/pytest -m servers tests/integration
+	@echo '== unit tests of properties, with more examples'
+	@$(BIN)/pytest --numprocesses auto --maxprocesses 4 --timeout 600 -m hypothesis --hypothesis-profile thorough tests/unit
 	@echo '== long tests'
 ifeq ($(LONG_TESTS),)
 	@echo 'tests/long holds none'
@@ -133,7 +135,7 @@ lock:  ## Remake requirements/*.txt from pyproject.toml (needs uv; UPGRADE=--upg
 	  awk '/^[^ #]/ {never = /sys_platform == .never. \\$$/} !never' $$file >$$file.new && mv $$file.new $$file; \
 	done
 
-# In a copy. The pins are what they are, their hashes are had anew: a registry that has other files for a version shows here.
+# In a copy. The pins are what they are, their hashes are computed again: a registry that has other files for a version shows here.
 lock-diff:  ## What `make lock` would change, to be read before it does (UPGRADE=--upgrade: with the newest versions)
 	@rm -rf build/lock && mkdir -p build/lock
 	@cp -r Makefile pyproject.toml README.md LICENSE src requirements build/lock

@@ -1,6 +1,6 @@
 """How far is each measure from the truth: one target or many at once, on an idle machine and a busy one?
 
-Scripted servers in a process of their own log when they truly wrote each frame (`probe.reference.truth`). The probe
+Scripted servers in a process of their own log when they really wrote each frame (`probe.reference.truth`). The probe
 measures them as its daemon does, with history, histograms, log and spans on, and scraped once a second; then a naive
 client measures the same servers, where they are those of the founding pair of protocols. For each measure, measured
 less true in milliseconds. A run with an error over 5 ms must not count as valid.
@@ -207,7 +207,7 @@ MORE = "[courtesy]\nenabled = false"
 def chosen_cases(options: argparse.Namespace) -> Iterator[Case]:
     for pair in PAIRS if options.pair is None else (options.pair,):
         for targets, busy in CASES if options.targets is None else ((options.targets, options.busy),):
-            # Requests to a Wyoming server do not say of which run they are.
+            # Requests to a Wyoming server do not say which run they belong to.
             if pair != "wyoming" or targets == 1:
                 yield Case(pair, targets, busy)
 
@@ -217,7 +217,7 @@ def main() -> None:
     parser.add_argument("--pair", choices=PAIRS, help="one pair of protocols instead of both")
     parser.add_argument("--targets", type=int, help="one case instead of all")
     parser.add_argument("--busy", type=int, default=0, help="so many busy processes (together with --targets)")
-    parser.add_argument("--chunks", type=int, default=LEAST_CHUNKS, help="at the least, for each case")
+    parser.add_argument("--chunks", type=int, default=LEAST_CHUNKS, help="at least, for each case")
     options = parser.parse_args()
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     for case in chosen_cases(options):

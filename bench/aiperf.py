@@ -2,8 +2,9 @@
 
 aiperf (`pip install aiperf==0.13`, Python 3.12, in an environment of its own) and llama.cpp's own server are started by
 hand, the server with its log in a file. Both clients stream answers to the same messages, one at a time, in blocks of
-requests by turns; each question begins with a line that no server has seen. The speech of the probe's runs is that of a
-scripted server. What the server's log says that it took to read each prompt is taken off, as in bench/openai_client.py.
+requests alternately; each question begins with a line that no server has seen. The speech of the probe's runs is that
+of a scripted server. What the server's log says that it took to read each prompt is taken off, as in
+bench/openai_client.py.
 
 aiperf wants a tokenizer, and none is asked for anything: one that knows nothing is written for it.
 

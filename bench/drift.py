@@ -88,7 +88,7 @@ def find(world: World, size: float, seed: int, ramp: bool, threshold: float) -> 
 
 
 def alarms_of_kind(kind: str, seed: int) -> tuple[int, int]:
-    """Alarms of the first week, but for its first day, and of the three weeks after it."""
+    """Alarms of the first week, except for its first day, and of the three weeks after it."""
     monitor = Monitor()
     found = [monitor.add(point) for point in simulate_kind(kind, EVERY_S, 29, seed).points()]
     days = [(each.found / 1e9 - START_S) / 86_400 for each in found if isinstance(each, Shift)]

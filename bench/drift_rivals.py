@@ -1,4 +1,4 @@
-"""What else could watch the combined TTFB: as series of a statistic, of which an alarm is what exceeds a threshold.
+"""What else could watch the combined TTFB: as series of a statistic; an alarm is a value above a threshold.
 
 Each threshold is set so that there is one false alarm in 30 days, on other seeds than those it is tested on.
 """

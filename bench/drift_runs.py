@@ -1,4 +1,4 @@
-"""Simulated series of runs: what stages take over days, with everything in it that must not be taken for drift.
+"""Simulated series of runs: what stages take over days, with everything in it that must not be mistaken for drift.
 
 Three stages with AR(1) noise, a rhythm of the day, spikes, a burst of contention each day, hours without data; and,
 from a known run on, a step or a ramp of one stage. Sizes are shares of the whole: a step of 5 % makes the combined TTFB
@@ -117,7 +117,7 @@ def _parts(world: World, runs: int, rng: np.random.Generator) -> dict[str, Float
 
 
 def autoregressive(runs: int, scatter: float, correlation: float, rng: np.random.Generator) -> Floats:
-    """Values of that standard deviation, each of which keeps so much of the one before it."""
+    """Values of that standard deviation, each with this share of the one before it."""
     shocks = (rng.standard_normal(runs) * scatter * math.sqrt(1 - correlation**2)).tolist()
     now = float(rng.standard_normal()) * scatter
     values = []

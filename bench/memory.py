@@ -68,7 +68,7 @@ def measure(exporter: str, seconds: float) -> None:
         with reading(folder / "state") as history:
             ended = [(record.plan.target.name, outcome(record)) for record in history.runs(limit=10**6)]
     counts = ", ".join(f"{ended.count(each)} {' '.join(each)}" for each in sorted(set(ended)))
-    print(f"spans by {exporter:5} {now:6.1f} MB, {most:6.1f} MB at the most, {LIMIT_MB:g} MB wanted; runs: {counts}",
+    print(f"spans by {exporter:5} {now:6.1f} MB, {most:6.1f} MB at most, {LIMIT_MB:g} MB wanted; runs: {counts}",
           flush=True)  # fmt: skip
 
 

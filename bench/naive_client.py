@@ -1,6 +1,6 @@
 """A client as one would write it in an afternoon: `recv()` in a loop, `time.time()`, 150 ms of silence end a segment.
 
-What the other benches compare the probe with. The monotonic times beside it are the bench's, to tell how far off it is.
+What the other benches compare the probe with. The monotonic times beside it are the bench's, to measure its error.
 """
 
 import asyncio

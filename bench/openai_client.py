@@ -1,9 +1,9 @@
 """Does the probe see the same time to first token as OpenAI's own client, on the same llama.cpp?
 
-llama.cpp's server runs in a process of its own, and is asked by turns: by the probe in whole runs, whose speech is that
-of a scripted server, and by the `openai` package, which streams an answer to the same messages on a connection that it
-keeps. Each question begins with a line that no server has seen, so that both wait for the prompt to be read. Each round
-asks both, in an order that changes.
+llama.cpp's server runs in a process of its own, and is asked alternately: by the probe in whole runs, whose speech is
+that of a scripted server, and by the `openai` package, which streams an answer to the same messages on a connection
+that it keeps. Each question begins with a line that no server has seen, so that both wait for the prompt to be read.
+Each round asks both, in an order that changes.
 
 How long the model takes to read a prompt differs by far more than the clients do where others want its core. llama.cpp
 says how long it was (`prompt_ms`), so what is left without it, of one token more and of both ways, is compared too.
@@ -70,7 +70,7 @@ def _serve(pipe: Connection) -> None:
 
 
 class Wait(NamedTuple):
-    """For one first token, in milliseconds: as the client has it, and how much of it the prompt took by the server."""
+    """For one first token, in milliseconds: as measured by the client, and the prompt's share by the server."""
 
     ttft: float
     prompt: float
@@ -137,7 +137,7 @@ def report(found: dict[str, list[Wait]], other: str = "openai") -> None:
     for what, medians in (("medians", whole), ("without what the prompt took", apart)):
         difference = medians["probe"] - medians[other]
         print(f"{what}: {difference:+.2f} ms, {100 * difference / whole[other]:+.2f} % of a first token; "
-              f"{MOST_APART_PERCENT:g} % wanted at the most")  # fmt: skip
+              f"{MOST_APART_PERCENT:g} % wanted at most")  # fmt: skip
 
 
 def report_one(what: str, found: dict[str, list[float]]) -> None:

@@ -89,7 +89,7 @@ async def measure(config: Config, runs: int) -> None:
         with tempfile.TemporaryDirectory() as folder:
             dispatch = _dispatch(what, config, metrics, Path(folder)) if what not in _BARE else None
             cost = await cost_ms(entry, runs, dispatch, watched=what != "the run alone")
-        print(f"{'+ ' if last else '  '}{what:14} {cost:7.2f} ms a run  {cost - last:+7.2f}")
+        print(f"{'+ ' if last else '  '}{what:14} {cost:7.2f} ms per run  {cost - last:+7.2f}")
         last = cost
 
 

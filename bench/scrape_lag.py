@@ -1,8 +1,8 @@
 """How late is the daemon's event loop while it is scraped?
 
 The daemon's metrics with many targets, served as the daemon serves them; another process scrapes them, and a thread
-counts a run as often, which has the page made anew. A ticker on the event loop notes how late it wakes, first in peace,
-then scraped.
+counts a run as often, which has the page formatted again. A ticker on the event loop notes how late it wakes, first
+in peace, then scraped.
 
     python bench/scrape_lag.py --targets 20 --seconds 20 --every 1
 """

@@ -92,7 +92,7 @@ class Sample:
 
 @dataclass
 class Books:
-    """What was due, and what came of it."""
+    """What was due, and its results."""
 
     expected: int = 0
     # Not a Counter, which `asdict` of Python 3.11 makes one of pairs.
@@ -116,7 +116,7 @@ class Soaked:
         """Everything that is not as it must be."""
         books = self.books
         if books.handed_on != self.counted:
-            yield f"handed on {books.handed_on}, counted {self.counted}"
+            yield f"passed on {books.handed_on}, counted {self.counted}"
         if books.expected != sum(self.counted.values()) + self.counted_missed:
             yield f"{books.expected} runs expected, {sum(self.counted.values())} recorded, {self.counted_missed} missed"
         if self.left.slots or self.left.connections or self.tasks_left:
@@ -125,7 +125,7 @@ class Soaked:
             if (growth := self.growth(what)) > most:
                 yield f"{what} has grown by {growth:.1f} over the second half"
         if (size := self.samples[-1].history_mb) > 2 * KEEP_MB:
-            yield f"the history has {size:.1f} MB, and {KEEP_MB} MB were to be kept"
+            yield f"the history has {size:.1f} MB, and the limit is {KEEP_MB} MB"
 
     def growth(self, what: str) -> float:
         """How much of it there is more at the end than in the middle, by least squares."""
@@ -135,7 +135,7 @@ class Soaked:
 
 
 def configure(folder: Path, at: FaultyServers) -> Path:
-    """Four targets, two of each generation."""
+    """Four targets, two of each version."""
     tables = []
     for number, tts_url in enumerate((at.newer_url, at.older_url) * 2):
         name = f"t{number}"

@@ -1,8 +1,8 @@
 """How long until a daemon with a long past measures, and what does its past cost?
 
-A history of so many series, each a run a minute up to now, and a real `probe daemon` on it whose servers refuse.
+A history of so many series, each one run per minute up to now, and a real `probe daemon` on it whose servers refuse.
 Reported are the seconds to the first answer of `/healthz`, to READY=1, and to the last drift detector that is where it
-was; how late `/healthz` answered in between, how late the daemon's own loop was; memory at the most, and afterwards;
+was; how late `/healthz` answered in between, how late the daemon's own loop was; memory at most, and afterwards;
 the size of the page of metrics.
 
     make bench-start                                          20 series of 3,000 runs
@@ -169,7 +169,7 @@ def measure(series: int, runs: int) -> None:
     print(
         f"{series} series of {runs} runs: /healthz after {start.answered:.1f} s, then within"
         f" {1000 * start.slowest_answer:.0f} ms; READY after {start.ready:.1f} s, all detectors after"
-        f" {start.rebuilt:.1f} s; loop late by {lag:.1f} ms; {most:.0f} MB at the most, {now:.0f} MB after 5 s;"
+        f" {start.rebuilt:.1f} s; loop late by {lag:.1f} ms; {most:.0f} MB at most, {now:.0f} MB after 5 s;"
         f" a page of metrics of {page_kb:.0f} kB"
     )
 

@@ -1,6 +1,6 @@
-"""Is what real voices say ever taken for no speech? And how long is each silent before it speaks?
+"""Are real voices ever mistaken for no speech? And how long is each silent before it speaks?
 
-Every voice that can be had without a download of models: the two of the development environment, all languages and
+Every voice that is available without a download of models: the two of the development environment, all languages and
 variants of espeak-ng, and flite's voices, as they are, whispered, slow, fast, flat and shouted. Each clip is judged as
 a run would judge it. Clips of a folder (NAME.wav and NAME.txt) are judged with them.
 
@@ -64,7 +64,7 @@ class Clip:
 
 @dataclass
 class Found:
-    """What became of a voice's clips: how many failed, how many were doubted, in milliseconds when they began."""
+    """The results of a voice's clips: how many failed, how many were doubted, in milliseconds when they began."""
 
     clips: int = 0
     seconds: float = 0.0

@@ -1,7 +1,8 @@
 """How long does a whole run take, against a client that knows the end of a segment by a gap only?
 
 The reference servers on real engines, asked in turn by the probe and by the naive client, for the same answer
-(temperature 0, the prompt in the cache). The newer TTS server marks the ends of its segments: that saves a gap a chunk.
+(temperature 0, the prompt in the cache). The newer TTS server marks the ends of its segments: that saves one gap per
+chunk.
 
     make bench-wall
 """
@@ -64,7 +65,7 @@ async def measure(servers: ReferencePair, runs: int) -> None:
         raise SystemExit(f"the answers differ: {sorted(counts)} chunks")
     (chunks,) = counts
     print(f"{runs} runs of {chunks} chunks: probe {own:.0f} ms, naive client {other:.0f} ms (medians)")
-    print(f"saved {other - own:.0f} ms a run, {(other - own) / chunks:.0f} ms a chunk")
+    print(f"saved {other - own:.0f} ms per run, {(other - own) / chunks:.0f} ms per chunk")
 
 
 def main() -> None:

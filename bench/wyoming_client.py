@@ -1,8 +1,8 @@
 """Does the probe see the same time to first audio as the library that Home Assistant uses, on the same Wyoming server?
 
-The server is asked by turns: by the probe in whole runs, whose text is that of a scripted LLM server, and by the client
-of the `wyoming` package, in a process of its own with the Python of `make servers`, for the same text on a connection
-that is open before. Each round asks both, in an order that changes.
+The server is asked alternately: by the probe in whole runs, whose text is that of a scripted LLM server, and by the
+client of the `wyoming` package, in a process of its own with the Python of `make servers`, for the same text on a
+connection that is open before. Each round asks both, in an order that changes.
 
     .venv-servers/bin/wyoming-piper --voice en_US-joe-medium --uri tcp://127.0.0.1:10200 --data-dir FOLDER_OF_THE_VOICE
     make bench-wyoming_client ARGS=tcp://127.0.0.1:10200

@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# Whether it can work here: each check prints a reason why not, so that all of them are told at once.
+# Whether it can work here: each check prints a reason why not, so that all of them are reported at once.
 
 # The oldest that the service is tested with.
 readonly OLDEST_SYSTEMD=252

@@ -20,7 +20,7 @@ version_name() {
 
 build_version() {
     local target=$1
-    # Isolated: a venv.py or pip.py in the directory that root happens to be in is none of ours.
+    # Isolated: a venv.py or pip.py in root's current directory does not belong to us.
     local pip=("$target/bin/python" -I -m pip --quiet --disable-pip-version-check)
     unfinished=$target
     work=$(mktemp -d)

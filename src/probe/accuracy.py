@@ -22,7 +22,7 @@ from probe.timestamps import NS_PER_MS, NS_PER_S, milliseconds
 UNCERTAIN_NS = NS_PER_MS
 # Beyond this a run must not count as valid.
 LIMIT_MS = 20.0
-HANDED_ON = "text handed on to the TTS"
+HANDED_ON = "text passed on to the TTS"
 REQUEST = "request read by the server"
 _ASIDE = (HANDED_ON, REQUEST)
 # The silences are differences of two of these.
@@ -50,7 +50,7 @@ class Frame:
 
 @dataclass(slots=True)
 class TrueChunk:
-    """When things truly happened to one chunk. `read` is None where it needed no request of its own."""
+    """When things really happened to one chunk. `read` is None where it needed no request of its own."""
 
     read: int | None
     tokens: list[int] = field(default_factory=list)
@@ -73,7 +73,7 @@ class Truth:
     def chunks(self) -> Iterator[TrueChunk]:
         """Put each chunk's frames together: a marker ends one on the TTS server, and on the LLM a request begins one.
 
-        An answer that runs freely is one request. Where it is to be cut, its server has marked: at the last token of a
+        An answer that runs freely is one request. Its server has marked where it must be cut: at the last token of a
         chunk, or, where only what follows shows that one is complete, at the first token of the next.
         """
         spoken = self._written()

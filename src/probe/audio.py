@@ -14,7 +14,7 @@ from probe.timestamps import NS_PER_S
 
 FULL_SCALE = 32768
 BYTES_PER_SAMPLE = 2
-# Sound begins with the first millisecond of this many of which at least so many are above the audible level: an offset
+# Sound begins with the first millisecond of this many, at least so many of them above the audible level: an offset
 # and a click are silence, what is heard lasts.
 ONSET_BLOCKS, LOUD_BLOCKS = 20, 15
 # So many blocks a second are heard one by one.

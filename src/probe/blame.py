@@ -1,4 +1,4 @@
-"""Which server of a target a failure is of."""
+"""Which server of a target caused a failure."""
 
 from collections.abc import Collection, Iterator, Mapping
 

@@ -1,4 +1,4 @@
-"""The run's clock: one look at the wall, then monotonic nanoseconds."""
+"""The run's clock: one reading of the wall clock, then monotonic nanoseconds."""
 
 import time
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""How long the probe itself held up a turn: known exactly, from the record, so that it is in no latency of a server.
+"""The probe's own delays in a turn: known exactly, from the record, so that they are in no latency of a server.
 
 Two kinds. What the probe was slow to do: from the arrival of what triggers a request to the write of that request. And
 what it chose: to wait for more audio until a gap shows that a segment is over, or for a text that the server may keep.

@@ -1,4 +1,4 @@
-"""Keeps Python's garbage collector from stopping a run, and out of imports."""
+"""Prevents Python's garbage collector from pausing a run or imports."""
 
 import gc
 import sys
@@ -17,7 +17,7 @@ def freeze() -> None:
 
 @contextmanager
 def without_collections() -> Iterator[None]:
-    """While this lasts nothing is collected; where modules came of it, what is there by then is never looked at again.
+    """Collect nothing inside this context. If modules were imported in it, their objects are never examined again.
 
     Saves `probe run` 30 ms of CPU time of 150, half of it at the interpreter's end. Not for code that makes garbage.
     """

@@ -1,4 +1,4 @@
-"""What version 0.1 wrote, in configurations and in records, and where it is now: a target was one flat table.
+"""Reads configurations and records of version 0.1, where a target was one flat table.
 
 Standard library only: the record reads its own past with it.
 """

@@ -1,4 +1,4 @@
-"""One measurement as the daemon and the command line make it: over real sockets, watched for what would spoil it."""
+"""One measurement as used by the daemon and the command line: over real sockets, with the self-check."""
 
 import asyncio
 from collections.abc import Callable
@@ -17,7 +17,7 @@ from probe.transport.framing.table import framing_named
 
 
 class Measurement(Struct, frozen=True):
-    """A run, and for how long the event loop or the garbage collector held it up at the most, in seconds."""
+    """A run, and for how long the event loop or the garbage collector held it up at most, in seconds."""
 
     record: RunRecord
     lag_s: float
@@ -37,7 +37,7 @@ async def measure(
     stop: asyncio.Event | None = None,
     clock: AnchoredClock | None = None,
 ) -> Measurement:
-    """Carry out a plan. The record is `suspect` where something held us up for longer than `tolerance` has it.
+    """Carry out a plan. The record is `suspect` if something held us up for longer than `tolerance` allows.
 
     Raises nothing but CancelledError.
     """

@@ -1,9 +1,10 @@
 """Every latency, defined once: pure functions of the record. Milliseconds; None where a measure does not exist."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from itertools import pairwise
 from math import fsum
+from typing import Any
 
 from probe import audio, delays
 from probe.record import Chunk, Outcome, RunRecord, Target, Turn
@@ -36,9 +37,9 @@ class ChunkMeasures:
 
 @dataclass(frozen=True, slots=True)
 class TurnMeasures:
-    """What a listener waited for in one turn, how steadily the LLM wrote, and each chunk's measures.
+    """A listener's waits in one turn, the speed of the LLM, and each chunk's measures.
 
-    How it wrote is known of an answer that came of one request alone: waits that we chose would be in any other.
+    Its speed is known only for an answer from a single request: any other contains waits that we chose.
     """
 
     response_ttfb_ms: float | None
@@ -84,7 +85,7 @@ def elapsed_ms(start: int | None, end: int | None) -> float | None:
 
 
 def measure_turn(turn: Turn) -> TurnMeasures:
-    """Measure a turn; the playout clock runs through all its chunks."""
+    """Measure a turn; the playout clock runs through all its chunks. What is `unknown` of it is left out."""
     measured = []
     played_until: float | None = None
     asked = turn.chunks[0].inference_start if turn.chunks else None
@@ -96,13 +97,16 @@ def measure_turn(turn: Turn) -> TurnMeasures:
         frames = [(arrival - zero, size) for arrival, size in chunk.frames]
         gap = None if not frames or played_until is None else max(0.0, milliseconds(frames[0][0] - played_until))
         heard = list(audio.playout(frames, chunk.sample_rate, played_until)) if chunk.sample_rate else []
-        measured.append(measure_chunk(chunk, turn.chunks[:n], gap, _underrun_ms(heard)))
+        every = measure_chunk(chunk, turn.chunks[:n], gap, _underrun_ms(heard))
+        measured.append(replace(every, **dict.fromkeys(chunk.unknown)))
         audible = _audible_ns(chunk, heard)
         if ttfa is None and audible is not None:
             ttfa = milliseconds(audible)
         played_until = heard[-1][1] if heard else played_until
     rate, stall = (_tokens_per_second(turn), _longest_stall_ms(turn)) if runs_freely(turn) else (None, None)
-    return TurnMeasures(_response_ttfb_ms(turn), ttfa, tuple(measured), rate, stall)
+    whole = TurnMeasures(_response_ttfb_ms(turn), ttfa, tuple(measured), rate, stall)
+    left_out: dict[str, Any] = dict.fromkeys(turn.unknown)
+    return replace(whole, **left_out)
 
 
 def _response_ttfb_ms(turn: Turn) -> float | None:
@@ -115,7 +119,7 @@ def _response_ttfb_ms(turn: Turn) -> float | None:
 
 
 def runs_freely(turn: Turn) -> bool:
-    """Whether the whole answer came of one request: no chunk but the first has one of its own."""
+    """Whether the whole answer came from one request: only the first chunk has one."""
     return bool(turn.chunks) and all(chunk.inference_start is None for chunk in turn.chunks[1:])
 
 

@@ -1,4 +1,4 @@
-"""From configuration to a plan: which target and scenario, and the ids under which the run is known."""
+"""From configuration to a plan: the target, the scenario, and the ids of the run."""
 
 import secrets
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""What happens in a run that is still going, for someone who watches. Nothing is measured from it."""
+"""Events of a run in progress, for live output. Nothing is measured from them."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -13,7 +13,7 @@ EventKind = Literal[
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """What just happened in a run that is still going, for someone who watches. `chunk` is as it stands then."""
+    """An event of a run in progress, for live output. `chunk` is its state at that time."""
 
     at: int
     kind: EventKind

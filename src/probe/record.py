@@ -5,7 +5,7 @@ exact, and a step of the wall clock during a run moves none of them. What did no
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Self
 
@@ -114,7 +114,7 @@ class Scenario:
     turn_pause_s: float
     temperature: float
     prompt_cache: PromptCache
-    # None: as the protocol has it, see `Flow`.
+    # None: the protocol's default, see `Flow`.
     flow: Flow | None = None
     # An answer ends with the chunk in which it has so many spoken tokens, or after so many chunks; None: never.
     max_answer_tokens: int | None = None
@@ -173,13 +173,13 @@ class AudioAnalysis:
     # How far the samples swing to either side of their middle. An offset moves no loudspeaker.
     swing: float = 1.0
     # From the first to the last that is within 30 dB of the loudest: how long, and how far its level moves (from the
-    # 10th to the 90th percentile, over 30 ms at a time). Speech moves by more than 3 dB, hiss and hum by 2 at the most.
+    # 10th to the 90th percentile, over 30 ms at a time). Speech moves by more than 3 dB, hiss and hum by 2 at most.
     loud_ms: float | None = None
     wobble_db: float | None = None
     # The middle of its spectrum: of hum at most 180 Hz.
     centre_hz: float | None = None
     # How alike are the steps from even samples to odd ones and from odd to even; how alike the power of even and odd
-    # ones. Both are near 1, unless two channels, or samples of 32 bits, are taken for one of 16.
+    # ones. Both are near 1, unless two channels, or samples of 32 bits, are read as one of 16.
     pairing: float | None = None
     evenness: float | None = None
     # Share of the samples that are as far out as any of a loud segment: of a voice that was turned up too far.
@@ -205,7 +205,7 @@ class Chunk:
     # The first token of text that will be spoken; later than the first where the model reasons before it answers.
     llm_first_answer_token: int | None = None
     llm_last_token: int | None = None
-    # The longest wait between two tokens that came of one request, in nanoseconds; None with fewer than two.
+    # The longest wait between two tokens of one request, in nanoseconds; None with fewer than two.
     llm_longest_stall: int | None = None
     llm_done: int | None = None
     tts_text_sent: int | None = None
@@ -221,12 +221,14 @@ class Chunk:
     # (arrival, bytes) of each audio frame: the playout clock needs them one by one.
     frames: tuple[tuple[int, int], ...] = ()
     sound: AudioAnalysis | None = None
+    # The names of its measures that may be wrong by more than the published error: they are left out.
+    unknown: tuple[str, ...] = ()
     # Kept for the sinks that want to listen; not part of the record's JSON.
     pcm: bytes | bytearray = field(default=b"", repr=False, compare=False, metadata={"json": False})
 
     @property
     def began(self) -> int:
-        """The first moment of this chunk: its request, or the first that came of it without one."""
+        """The first time of this chunk: its request, or its first event without one."""
         known = (self.inference_start, self.llm_first_token, self.llm_done, self.tts_text_sent, self.tts_first_audio)
         return next((at for at in known if at is not None), 0)
 
@@ -248,6 +250,18 @@ class Turn:
     usage_tokens: int | None = None
     # How long its work took as the LLM server itself measured it: milliseconds, by its own names.
     server_times: Mapping[str, float] = field(default_factory=dict)
+    # As of a chunk.
+    unknown: tuple[str, ...] = ()
+
+    def spoken(self) -> Iterator[tuple[Chunk, str]]:
+        """The chunks that were to be heard, each with its text and the one before it that was kept for it."""
+        kept = ""
+        for chunk in self.chunks:
+            if chunk.segment_end == "merged":
+                kept += chunk.text
+            else:
+                yield chunk, kept + chunk.text
+                kept = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,7 +297,7 @@ class RunRecord:
     unstamped: int = 0
 
     def to_json(self) -> str:
-        """Return the record as one JSON document that `from_json` reads back, equal but for the PCM."""
+        """Return the record as one JSON document that `from_json` reads back, equal except for the PCM."""
         return json.dumps(plain(self), separators=(",", ":"), ensure_ascii=False)
 
     @classmethod

@@ -1,4 +1,4 @@
-"""Whether audio can be this text, spoken: by its level over time, its spectrum, its length, and what its bytes hold.
+"""Whether audio can be this text, spoken: by its level over time, its spectrum, its length, and its bytes.
 
 Pure. What surely is no speech has a reason of `record.REASONS`; what hardly can be is a sentence, a doubt. The bounds
 are wide: docs/accuracy.md says on how many voices and languages none of them is crossed.
@@ -24,10 +24,10 @@ LOUD_NOISE_RMS = 0.45
 LOUD_NOISE_CORRELATION = 0.8
 # A voice that was turned up too far is as loud, and has 9 % of its samples and more at the rails; noise has none there.
 CLIPPED = 0.05
-# Quiet sound cut one byte too late is the sound itself, 48 dB louder, but for what its low bytes hold: signs. In sound
-# that was not cut 1 sample in 256 has such a low byte.
+# Quiet sound cut one byte too late is the sound itself, 48 dB louder, except for what its low bytes hold: signs. In
+# sound that was not cut 1 sample in 256 has such a low byte.
 TORN = 0.1
-# The level of speech moves by 3.5 dB and more within half a second, whoever speaks; of hiss and hum by 2 at the most.
+# The level of speech moves by 3.5 dB and more within half a second, whoever speaks; of hiss and hum by 2 at most.
 STEADY_DB = 2.75
 STEADY_MS = 500.0
 # What sounds like one "sh" moves as much in half of that.
@@ -44,9 +44,9 @@ HURRIED_MS_A_LETTER = 5.0
 # Nobody needs longer for a text, pauses included: doubtful; and as many times as long is no answer to it.
 AT_EASE_MS, SLOW_MS_A_LETTER = 6000.0, 350.0
 ENDLESS = 2.5
-# So many letters are spoken for one digit, one ideograph, another sign, at the most.
+# So many letters are spoken for one digit, one ideograph, another sign, at most.
 LETTERS_A_DIGIT, LETTERS_AN_IDEOGRAPH, LETTERS_A_SIGN = 8, 4, 4
-# Two channels, or 32 bits, taken for samples of 16: in one channel of 16 bits these shares are above 0.7.
+# Two channels, or 32 bits, read as samples of 16: in one channel of 16 bits these shares are above 0.7.
 HALVED = 0.3
 ENOUGH_SAMPLES = 2000
 # So much of the bytes is looked at for text.
@@ -93,7 +93,7 @@ def doubts(sound: AudioAnalysis, text: str) -> Iterator[str]:
 
 
 def letters(text: str) -> int:
-    """How many letters and digits there are to be spoken."""
+    """How many letters and digits will be spoken."""
     return sum(character.isalnum() for character in text)
 
 

@@ -1,4 +1,4 @@
-"""Foreign text, made fit to be shown and stored: what a server, an operator or an error says may hold anything."""
+"""Makes untrusted text safe to print and store: text of a server, an operator or an error may contain anything."""
 
 from collections.abc import Iterable
 

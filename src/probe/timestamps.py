@@ -1,4 +1,4 @@
-"""What a timestamp is: whole nanoseconds since the epoch. Its units, and how it reads in others. Asks no clock."""
+"""Timestamps: whole nanoseconds since the epoch, and their conversion. Reads no clock."""
 
 from datetime import UTC, datetime
 

@@ -1,4 +1,4 @@
-"""How long the probe itself may be held up until a run is not to be trusted."""
+"""The limits for the probe's own delays, above which a run can't be trusted."""
 
 from msgspec import Struct
 

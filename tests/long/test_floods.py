@@ -118,9 +118,7 @@ async def test_whatever_servers_send_the_daemon_stays_small_and_measures_the_oth
         assert set(came_out) <= {"ok", "suspect", "skipped"}, came_out
         most = most_megabytes(daemon.process.pid)
         # With pytest -s: the figures of docs/security.md.
-        sys.stdout.write(
-            f"seed {seed}: {most:.0f} MB at the most, {'under' if under else 'without'} a limit of 384 MB\n"
-        )
+        sys.stdout.write(f"seed {seed}: {most:.0f} MB at most, {'under' if under else 'without'} a limit of 384 MB\n")
         assert most < PROMISED_MB
         assert await daemon.end() == 0
 

@@ -101,7 +101,7 @@ def test_the_old_version_runs_or_the_new_one_does(installed: Installed) -> None:
     recorded = len(until(installed.runs))
     killed = Killed(installed, newer(installed))
     step = 1
-    # A version of which a part is built is built again: each of these is killed in the same place of its own build.
+    # A version that is partly built is built again: each of these is killed in the same place of its own build.
     while not killed.is_built():
         assert killed.before(step)
         step += 1

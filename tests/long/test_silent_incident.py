@@ -47,7 +47,7 @@ async def _woken(parts: Chain) -> None:
     [mail] = await eventually(lambda: parts.mailbox.messages, seconds=30)
     assert mail["To"] == "on-call@example.org"
     assert FAILING in mail["Subject"]
-    # One fault, one page: bad audio is not told a second time.
+    # One fault, one page: bad audio is not reported a second time.
     told = [alert for message in parts.webhook.messages for alert in message["alerts"]]
     assert {each["labels"]["alertname"] for each in told} == {FAILING}
 

@@ -1,4 +1,4 @@
-"""A real Alertmanager as a process, and whom it tells."""
+"""A real Alertmanager as a process, and its receivers."""
 
 import json
 from collections.abc import Iterator
@@ -41,7 +41,7 @@ class Alertmanager(Listener):
         return [alert for alert in self.get("/api/v2/alerts") if alert["labels"]["alertname"] == name]
 
     def fire(self, *labels: dict[str, str]) -> None:
-        """Tell it of alerts, as Prometheus does."""
+        """Send it alerts, as Prometheus does."""
         body = json.dumps([{"labels": each} for each in labels]).encode()
         url = f"http://{self.address}/api/v2/alerts"
         urlopen(Request(url, body, {"Content-Type": "application/json"}), timeout=10).close()

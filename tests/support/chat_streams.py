@@ -9,7 +9,7 @@ REPORTED = "it reported an error"
 
 @dataclass(frozen=True)
 class Stream:
-    """The body of one response of type text/event-stream, and the events that must come of it."""
+    """The body of one response of type text/event-stream, and the events that must result."""
 
     body: bytes
     events: tuple[Event, ...]
@@ -110,7 +110,7 @@ ERROR_BEFORE_DONE = Stream(
 ERROR_FIELD = Stream(
     said("Hi") + b'error: {"code":500,"message":"out of memory","type":"server_error"}\n\n',
     (Token("Hi"), Refused(REPORTED, "out of memory"), Refused(
-        "the LLM server ended its response before its answer had an end", reason="closed"
+        "the LLM server ended its response before the end of its answer", reason="closed"
     )),
 )  # fmt: skip
 ERROR_EVENT = Stream(
@@ -122,7 +122,7 @@ FLAT_ERROR = Stream(
 )
 NO_END = Stream(
     said("Hi"),
-    (Token("Hi"), Refused("the LLM server ended its response before its answer had an end", reason="closed")),
+    (Token("Hi"), Refused("the LLM server ended its response before the end of its answer", reason="closed")),
 )
 TOOL = Stream(
     b'data: {"choices":[{"delta":{"content":null,"tool_calls":[{"index":0,"function":{"name":"f","arguments":""}}]}}]}'

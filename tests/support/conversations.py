@@ -19,7 +19,7 @@ from probe.report import document, terminal
 
 LIMITS = {"connect_s": 1, "llm_s": 2, "tts_s": 2, "run_s": 20, "release_s": 2, "hold_s": 0.5}
 PLAN = new_plan(TargetConfig.of(limits=LIMITS).record("fuzzed"), ScenarioConfig.of(turns=2).record("default"))
-# What a run may take beyond its own deadline: giving back the slot, and closing.
+# What a run may take beyond its own deadline: releasing the slot, and closing.
 GRACE_S = 10.0
 # Where frames may be mutated: the answers to each of a conversation's requests.
 ANSWERS = ("start", "continue", "end", "init", "text", "close")

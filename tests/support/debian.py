@@ -12,7 +12,7 @@ _FETCH_S = 120
 
 
 def binaries(config: pytest.Config, package: str, *programs: str) -> Path:
-    """Return the folder with these programs: the machine's own, or the package's. Skips where neither can be had."""
+    """Return the folder with these programs: the machine's own, or the package's. Skips if neither is available."""
     installed = [shutil.which(program) for program in programs]
     if installed[0] and all(installed):
         return Path(installed[0]).parent
@@ -22,7 +22,7 @@ def binaries(config: pytest.Config, package: str, *programs: str) -> Path:
 
 
 def unpacked(folder: Path, *packages: str) -> Path:
-    """Return the folder with the packages in it, kept from an earlier call. Skips where they can't be had."""
+    """Return the folder with the packages in it, kept from an earlier call. Skips if they are not available."""
     for package in packages:
         if any(folder.glob(f"{package}_*.deb")):
             continue
@@ -31,7 +31,7 @@ def unpacked(folder: Path, *packages: str) -> Path:
         try:
             _unpack(package, folder)
         except (subprocess.SubprocessError, StopIteration) as error:
-            pytest.skip(f"Debian's package {package} could not be had: {error}")
+            pytest.skip(f"Debian's package {package} is not available: {error}")
     return folder
 
 

@@ -14,7 +14,7 @@ from probe.history.writer import History
 
 
 def fill(state_dir: Path, points: Iterable[Point], target: str = "spark") -> None:
-    """Have a history with these runs, the last of which ended within the last day."""
+    """Have a history with these runs; the last one ended within the last day."""
     points = list(points)
     later = time.time_ns() - points[-1].started - 60 * 10**9
     # By whole days: what is learned of an hour must not depend on when the test is run.

@@ -165,7 +165,7 @@ def frames(pcm: bytes, size: int = 4096) -> list[bytes]:
 
 
 def newer_tts(*segments: list[Step], created: float = 0.002) -> Callable[[], Peer]:
-    """A server of the newer generation: a scripted segment for each text, with its marker."""
+    """A newer server: a scripted segment for each text, with its marker."""
     left = list(segments)
 
     def peer(request: dict[str, Any]) -> Iterable[Step]:
@@ -183,7 +183,7 @@ def newer_tts(*segments: list[Step], created: float = 0.002) -> Callable[[], Pee
 
 
 def older_tts(*segments: list[Step], done_after: float = 0.01, drops: bool = True) -> Callable[[], Peer]:
-    """A server of the older generation: a scripted burst for each text (empty: held back), nothing marks its end."""
+    """An older server: a scripted burst for each text (empty: held back), nothing marks its end."""
     left = list(segments)
 
     def make() -> Peer:

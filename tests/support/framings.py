@@ -32,12 +32,12 @@ def http1(url: str = "http://someone.example:8000/v1") -> Http1:
 
 
 def fed(framing: Framing, pieces: Iterable[bytes], *, eof: bool = False) -> list[Incoming]:
-    """What comes of it, body by body in one piece: how a body is cut says nothing. Raises FramingError."""
+    """The result, body by body in one piece: how a body is cut says nothing. Raises FramingError."""
     return list(_joined(_all(framing, pieces, eof=eof)))
 
 
 def outcome(framing: Framing, pieces: Iterable[bytes], *, eof: bool = False) -> list[Incoming | str]:
-    """As `fed`, but a broken framing is the last of what came: frames before it are delivered all the same."""
+    """As `fed`, but a broken framing is the last of what came: frames before it are delivered anyway."""
     found: list[Incoming | str] = []
 
     def read() -> Iterator[Incoming]:

@@ -35,7 +35,7 @@ class Chain(Alerting):
 
 @contextmanager
 def alerting(binaries: Path, folder: Path) -> Iterator[Alerting]:
-    """Our Alertmanager and whom it tells; everything is kept in `folder`."""
+    """Our Alertmanager and its receivers; everything is kept in `folder`."""
     with webhook() as told, mailbox() as mail:
         addresses = {"http://127.0.0.1:9099/voice-probe": told.url, "smtp.example.org:587": mail.address}
         config = _changed("alertmanager/alertmanager.yml", folder, GROUPING | MAIL | addresses)

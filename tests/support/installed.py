@@ -37,7 +37,7 @@ class Installed:
         return self.machine.run("systemctl", verb, UNIT, code=code)
 
     def runs(self) -> list[dict[str, Any]]:
-        """The recorded runs, as root's `probe history` tells them."""
+        """The recorded runs, as root's `probe history` lists them."""
         listed = json.loads(self.machine.run("probe", "history", "--json", "--limit", "1000"))
         return list(listed["runs"])
 
@@ -49,7 +49,7 @@ class Installed:
         return usual and self.shows("ActiveState") == "active"
 
     def configure(self, otlp: str = 'protocol = "none"') -> None:
-        """Have the service start anew with the usual configuration."""
+        """Have the service start again with the usual configuration."""
         self.machine.path(CONFIG).write_text(configuration(self.servers, otlp))
         self.machine.run("systemctl", "reset-failed", UNIT, code=None)
         self.systemctl("restart")

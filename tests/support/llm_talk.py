@@ -51,7 +51,7 @@ class Talk:
         return tokens, frame
 
     async def dropped(self) -> bool:
-        """Wait for the end of the connection; tell whether it came without a close frame."""
+        """Wait for the end of the connection; return whether it came without a close frame."""
         async with asyncio.timeout(SECONDS):
             await self.socket.wait_closed()
         return self.socket.protocol.close_rcvd is None

@@ -44,7 +44,7 @@ class Machine:
         return self.run("sh", "-c", script, code=code, seconds=seconds)
 
     def path(self, path: str) -> Path:
-        """Where a path of the container is to be found from outside."""
+        """Where a path of the container is outside of it."""
         return Path(f"/proc/{self.init}/root{path}")
 
 

@@ -57,7 +57,7 @@ def step(at: int, factor: float, stage: int = 2, until: int = 10**9) -> Callable
 
 
 def watched(points: Iterable[Point], monitor: Monitor | None = None) -> tuple[Monitor, list[Change]]:
-    """A monitor that has seen the points, and what it told on the way."""
+    """A monitor that has seen the points, and what it reported on the way."""
     monitor = monitor or Monitor()
     return monitor, [found for each in points if (found := monitor.add(each)) is not None]
 

@@ -12,9 +12,11 @@ from hypothesis import HealthCheck, settings
 T = TypeVar("T")
 
 # An example may take as long as the machine takes for it. `make fuzz`: as many examples as somebody has time for.
-settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.register_profile("fuzz", settings.get_profile("unhurried"), max_examples=10_000)
-settings.load_profile("unhurried")
+settings.register_profile("quick", deadline=None, suppress_health_check=[HealthCheck.too_slow], max_examples=30)
+# `make test-long` and `make fuzz` look further.
+settings.register_profile("thorough", settings.get_profile("quick"), max_examples=300)
+settings.register_profile("fuzz", settings.get_profile("quick"), max_examples=10_000)
+settings.load_profile("quick")
 
 
 class _InstantSelector(selectors.SelectSelector):

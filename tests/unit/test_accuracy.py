@@ -1,4 +1,4 @@
-"""What is measured, compared with what truly happened; by hand."""
+"""What is measured, compared with what really happened; by hand."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -79,7 +79,7 @@ def test_stamps_in_time_have_no_error() -> None:
 
 
 def test_what_the_probe_took_is_in_no_gap_that_comes_later() -> None:
-    """It handed on the text before the one that is waited for, too: all audio would have been there earlier."""
+    """It passed on the text before the one that is waited for, too: all audio would have been there earlier."""
     found = errors(measured(chunks_of=CLOSE), CLOCK, truth(chunks_of=CLOSE))
     assert found["playout_gap_ms"] == pytest.approx([0.0, 0.0])
     gaps = [each.playout_gap_ms for each in measure_run(measured(chunks_of=CLOSE))[0].chunks]

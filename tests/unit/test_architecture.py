@@ -26,7 +26,7 @@ READING = f"{SINKS} probe.drift probe.drift.*"
 # They neither wait nor look at a clock.
 PURE = "probe.record probe.typed_json probe.legacy probe.progress probe.timestamps probe.text"
 # What a protocol and the engine, and what a connection and a protocol, say to each other.
-SEAM = "probe.protocols.base probe.protocols.inquiries probe.protocols.segments probe.protocols.choice"
+INTERFACE = "probe.protocols.base probe.protocols.inquiries probe.protocols.segments probe.protocols.choice"
 FRAMES = "probe.transport.framing.base"
 VALUES = f"{PURE} probe.blame probe.measures probe.audio probe.clock probe.urls"
 
@@ -94,15 +94,15 @@ RULES = [
         broken_by=("probe.protocols.base", "from probe.transport.connection import Endpoint"),
     ),
     Rule(
-        "the seam between engine and protocols knows no protocol",
-        of=SEAM,
+        "the interface between engine and protocols knows no protocol",
+        of=INTERFACE,
         never="probe.protocols.*",
-        but=SEAM,
+        but=INTERFACE,
         broken_by=("probe.protocols.base", "from probe.protocols.magpie import codec"),
     ),
     Rule(
         "one protocol knows no other, nor which others there are",
-        of=f"probe.protocols.* {without(SEAM)} {without('probe.protocols.registry probe.protocols.magpie*')}",
+        of=f"probe.protocols.* {without(INTERFACE)} {without('probe.protocols.registry probe.protocols.magpie*')}",
         never="probe.protocols.magpie probe.protocols.magpie.* probe.protocols.registry",
         broken_by=("probe.protocols.llama_chunked.codec", "from probe.protocols.magpie import codec"),
     ),
@@ -135,7 +135,7 @@ RULES = [
         "what measures knows neither who reads the record, nor who composes, nor which protocols there are",
         of="probe.engine probe.engine.* probe.transport probe.transport.* probe.plan",
         never=f"{COMPOSING} {READING} probe.protocols probe.protocols.*",
-        but=SEAM,
+        but=INTERFACE,
         broken_by=("probe.engine.runner", "from probe.report import terminal"),
     ),
     Rule(

@@ -35,7 +35,7 @@ from probe.transport.framing.base import MAX_SAID
 ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "deploy" / "probe.example.toml"
 DAEMON = (ROOT / "docs" / "daemon.md").read_text("utf-8")
-README = (ROOT / "README.md").read_text("utf-8")
+RUN = (ROOT / "docs" / "run.md").read_text("utf-8")
 
 
 def test_the_example_configuration_is_the_default_one() -> None:
@@ -51,14 +51,58 @@ def test_the_example_configuration_shows_every_setting() -> None:
     assert set(shown) == set(known) - without
 
 
-def test_the_readme_names_every_flag_of_run() -> None:
+def test_the_readme_is_short() -> None:
+    assert len((ROOT / "README.md").read_text("utf-8").splitlines()) < 150
+
+
+def test_every_link_between_pages_leads_somewhere() -> None:
+    pages = [
+        ROOT / "README.md",
+        ROOT / "CONTRIBUTING.md",
+        *(ROOT / "docs").rglob("*.md"),
+        *(ROOT / "deploy").rglob("*.md"),
+    ]
+    links = [(page, link) for page in pages for link in re.findall(r"\]\(([^)\s]+)\)", page.read_text("utf-8"))]
+    local = [(page, *link.partition("#")[::2]) for page, link in links if "://" not in link]
+    assert len(local) > 100
+    assert [(page.name, path) for page, path, _ in local if not (page.parent / path).exists()] == []
+    anchored = [(page, page.parent / path if path else page, anchor) for page, path, anchor in local if anchor]
+    assert [(page.name, anchor) for page, to, anchor in anchored if anchor not in anchors(to)] == []
+
+
+def test_the_cells_of_tables_are_short() -> None:
+    """Names in code and the targets of links not counted; docs/faults.md is made of a table in code."""
+    pages = [
+        ROOT / "README.md",
+        ROOT / "CONTRIBUTING.md",
+        ROOT / "deploy" / "README.md",
+        *(ROOT / "docs").rglob("*.md"),
+    ]
+    long = [
+        f"{page.name}: {cell.strip()}"
+        for page in pages
+        for row in page.read_text("utf-8").splitlines()
+        if row.startswith("|") and page.name != "faults.md"
+        for cell in row.split("|")
+        if len(re.sub(r"`[^`]*`|\]\([^)]*\)", "", cell)) > 120
+    ]
+    assert long == []
+
+
+def anchors(page: Path) -> set[str]:
+    """What a link can end with, made of each heading as GitHub makes it."""
+    headings = re.findall(r"^#+ (.*)$", page.read_text("utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def test_the_docs_name_every_flag_of_run() -> None:
     flags = {flag for option in run.params if isinstance(option, click.Option) for flag in option.opts}
-    assert {flag for flag in flags if f"`{flag}" not in README and f" {flag}" not in README} == set()
+    assert {flag for flag in flags if f"`{flag}" not in RUN and f" {flag}" not in RUN} == set()
 
 
-def test_the_readme_names_every_outcome_and_exit_code() -> None:
+def test_the_docs_name_every_outcome_and_exit_code() -> None:
     for outcome, code in EXIT_CODES.items():
-        assert f"| {code} | `{outcome}` |" in README
+        assert f"| {code} | `{outcome}` |" in RUN
 
 
 def test_the_docs_explain_every_failure() -> None:
@@ -191,7 +235,7 @@ def test_the_bounds_in_the_page_on_security_are_those_of_the_code() -> None:
         f"| the audio of a run | {tts_side.MAX_AUDIO_BYTES // mib} MiB |",
         f"| the text of a chunk, a whole answer over HTTP | {llm_side.MAX_CHUNK_TEXT:,} and {whole} |",
         f"| the tokens of a chunk, the chunks of an answer | {llm_side.MAX_TOKENS:,} and {llm_side.MAX_CHUNKS} |",
-        f"| what a server says beside its answer | {quotes.MAX_QUOTES} sentences of {MAX_SAID} characters |",
+        f"| what a server says in addition to its answer | {quotes.MAX_QUOTES} sentences of {MAX_SAID} characters |",
         f"| an HTTP head | {http1.MAX_HEAD_BYTES // kib} KiB |",
         f"is parsed for {connection.LONGEST_S * 1000:g} ms at a time",
     ):

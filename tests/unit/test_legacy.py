@@ -81,7 +81,7 @@ def test_a_run_that_was_stopped_was_no_failure(since: str) -> None:
         ("internal", (Connect("llm", START, None),), None),
         ("connect", (Connect("llm", START, None),), "llm"),
         ("connect", (Connect("llm", START, START + 1), Connect("tts", START + 1, None)), "tts"),
-        # To give the slot back, after the failure.
+        # To release the slot, after the failure.
         ("connect", (Connect("tts", START, None), Connect("llm", START + 99, None)), "tts"),
         ("connect", (), None),
     ],

@@ -117,7 +117,7 @@ def test_zero_is_a_value_and_none_is_not() -> None:
 
 
 def streamed(*chunks: Chunk, usage: int | None = None) -> TurnMeasures:
-    """The measures of chunks that all came of the first one's request."""
+    """The measures of chunks that all came from the first one's request."""
     first, *later = chunks
     free = [first, *(replace(each, inference_start=None) for each in later)]
     return measure_turn(replace(turn(*free), usage_tokens=usage))
@@ -126,7 +126,7 @@ def streamed(*chunks: Chunk, usage: int | None = None) -> TurnMeasures:
 STREAMED = (
     chunk(1, 100, token_count=4, llm_first_token=200, llm_last_token=260, llm_longest_stall=30_000_000),
     chunk(2, token_count=3, llm_first_token=260, llm_last_token=400, llm_longest_stall=90_000_000),
-    # All that came of it is the rest of a token that was cut.
+    # All that it got is the rest of a token that was cut.
     chunk(3, token_count=0, llm_first_token=400, llm_last_token=400),
 )
 
@@ -295,7 +295,8 @@ def test_the_summary_of_a_run() -> None:
     assert summary.tts_wait_longest_ms == 5
     assert summary.llm_tokens_per_second is summary.llm_longest_stall_ms is None
     assert summarise(record(replace(first, usage_tokens=40), second)).tokens == 43, "the server's own count"
-    # Frames at 1000 and 1150 of 300 and 100 ms play until 1400; the next comes at 2000, 150 ms of which we waited.
+    # Frames at 1000 and 1150 of 300 and 100 ms play until 1400; the next comes at 2000, and 150 ms of that were our
+    # wait.
     assert (summary.playout_gaps, summary.playout_gap_total_ms, summary.playout_gap_longest_ms) == (1, 450, 450)
     assert summary.first == measure_chunk(WHOLE, (), None, 0.0)
     assert summary.average.llm_ttft_ms == (250 + 50) / 2, "the third chunk has none and is left out"
@@ -431,7 +432,7 @@ def test_a_measure_is_none_exactly_where_one_of_its_timestamps_is_missing(chunks
 
 @given(random_chunks())
 def test_playout_lasts_as_long_as_the_bytes_and_the_gaps_inside(chunks: list[Chunk]) -> None:
-    """Between its start and its end the playout clock plays every byte once; all else is silence for want of bytes."""
+    """Between its start and its end the playout clock plays every byte once; all else is silence, without bytes."""
     frames = [frame for each in chunks for frame in each.frames]
     frames = [(arrival - at(0), size) for arrival, size in frames]
     heard_frames = list(audio.playout(frames, RATE))

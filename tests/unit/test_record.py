@@ -1,4 +1,4 @@
-"""A record survives JSON; nothing else is taken for one."""
+"""A record survives JSON; nothing else is accepted as one."""
 
 import json
 from collections.abc import Mapping

@@ -42,6 +42,6 @@ def test_a_record_of_the_first_version_can_still_be_read(name: str) -> None:
 
 
 def test_a_record_of_the_first_version_is_compared_with_those_of_today() -> None:
-    """The fingerprint is what version 0.1 computed of the same record: an upgrade begins no baseline anew."""
+    """The fingerprint is what version 0.1 computed of the same record: an upgrade starts no new baseline."""
     old = RunRecord.from_json((GOLDEN / "record_v1_ok.json").read_text("utf-8"))
     assert fingerprint(old) == Fingerprint("", "aria en 22000 Hz", "ad1eb1b8")

@@ -14,10 +14,10 @@ COMMANDS = {
     "run": ("probe.cli.run:run", "Measure once: live timeline, summary, chunk table."),
     "daemon": ("probe.cli.daemon:daemon", "Measure on a schedule: the service."),
     "calibrate": ("probe.cli.calibrate:calibrate", "The error bars of this machine, in half a minute."),
-    "check-config": ("probe.cli.check_config:check_config", "Report everything that is wrong with a configuration."),
+    "check-config": ("probe.cli.check_config:check_config", "Report every error in a configuration."),
     "history": ("probe.cli.history:history", "List the runs that the daemon has recorded."),
     "show": ("probe.cli.show:show", "Report a recorded run again."),
-    "compare": ("probe.cli.compare:compare", "Is B slower than A? Two targets, runs or spans of time."),
+    "compare": ("probe.cli.compare:compare", "Is B slower than A? Two targets, runs or periods."),
     "drift": ("probe.cli.drift:drift", "Has it become slower, which stage, and since when?"),
     "backfill": ("probe.cli.backfill:backfill", "Recorded runs as OpenMetrics, for promtool's block builder."),
     "export": ("probe.cli.export:export", "Write Prometheus rules, Grafana dashboards or an example configuration."),
@@ -77,5 +77,5 @@ class OneLineErrors(LazyGroup):
 def main() -> None:
     """How long does a person wait before a local voice agent speaks?
 
-    Asks a chunked LLM server for a response, has a TTS server speak it, and measures every stage on the way.
+    Asks an LLM server for a response, has a TTS server speak it, and measures every stage.
     """

@@ -21,13 +21,13 @@ _TAKEN = ("target", "scenario", "position", "outcome", "server", "stage", "reaso
 @click.option("--since", type=MOMENT, metavar="AGE|DATE", help="Such as 7d or 2026-11-30.  [default: everything]")
 @click.option(
     "--until", type=MOMENT, metavar="AGE|DATE", default="3h", show_default=True,
-    help="Prometheus still writes what is younger than some 3 hours.",
+    help="Prometheus still writes data that is younger than about 3 hours.",
 )  # fmt: skip
 @click.option("--target", help="Only this target's runs.")
 @click.option("--scenario", help="Only this scenario's runs.")
 @click.option(
     "--label", "labels", multiple=True, metavar="NAME=VALUE",
-    help="A label of every series, such as job=voice-probe: as your scrapes have it. May be repeated.",
+    help="A label of every series, such as job=voice-probe: as in your scrapes. May be repeated.",
 )  # fmt: skip
 @state_dir_option
 def backfill(

@@ -47,7 +47,7 @@ def calibrate(runs: int, *, as_json: bool) -> None:
     raise SystemExit(_conclude(found))
 
 
-calibrate.help = """Measure scripted servers on this machine, which log when they truly wrote each frame, and report
+calibrate.help = """Measure scripted servers on this machine, which log when they really wrote each frame, and report
 how far each measure was from the truth: the error bars of every other figure from here.
 
 \b

@@ -25,7 +25,7 @@ from probe.timestamps import NS_PER_S
 _LAST_RUNS = 20
 
 
-@click.command(short_help="Report everything that is wrong with a configuration.")
+@click.command(short_help="Report every error in a configuration.")
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
 @click.option("--probe", "with_servers", is_flag=True, help="Connect to every server too, and report what each says.")
 @click.option("--show", is_flag=True, help="Print every setting that is in effect, defaults included, secrets hidden.")

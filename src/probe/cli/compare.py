@@ -27,7 +27,7 @@ CODES: dict[State, int] = {
 _ANYTIME: Moments = (None, None)
 
 
-@click.command(short_help="Is B slower than A? Two targets, runs or spans of time.")
+@click.command(short_help="Is B slower than A? Two targets, runs or periods.")
 @click.argument("a", required=False)
 @click.argument("b", required=False)
 @click.option(

@@ -1,4 +1,4 @@
-"""`probe daemon`: measure on a schedule until told to end."""
+"""`probe daemon`: measure on a schedule until stopped."""
 
 import os
 from pathlib import Path

@@ -33,19 +33,23 @@ _NS_PER_DAY = 86_400 * 10**9
 @click.command(short_help="Has it become slower, which stage, and since when?")
 @click.option(
     "--since", type=MOMENT, metavar="AGE|DATE", default=f"{_SHOWN_DAYS}d", show_default=True,
-    help="What is shown; learned from is all that there is.",
+    help="Runs to show; the baseline uses all of them.",
 )  # fmt: skip
 @click.option("--target", help="Only this target.")
 @click.option("--scenario", help="Only this scenario.")
 @click.option(
-    "--config", "config_path", type=click.Path(path_type=Path), metavar="FILE", help="Take [drift] from there."
+    "--config",
+    "config_path",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Configuration file whose [drift] is used.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document on stdout and nothing else.")
 @click.option("--csv", "as_csv", is_flag=True, help="Print the changes as CSV and nothing else.")
-@click.option("--calibrate", is_flag=True, help="Find the threshold that this history needs; takes a while.")
+@click.option("--calibrate", is_flag=True, help="Find the threshold for this history; takes a while.")
 @click.option(
     "--budget", type=click.FloatRange(1, 3650), metavar="DAYS", default=30.0, show_default=True,
-    help="With --calibrate: one false alarm in so many days.",
+    help="With --calibrate: one false alarm in this many days.",
 )  # fmt: skip
 @state_dir_option
 def drift(
@@ -62,7 +66,7 @@ def drift(
 ) -> None:
     """Compare the last runs of each target and scenario with its own past, and list the changes of the last 90 days.
 
-    Exit code 3 when something is slower than its baseline, else 0. docs/drift.md explains the method.
+    Exit code 3 when something is slower than its baseline, else 0. docs/drift.md explains it.
     """
     if as_json and as_csv:
         raise click.UsageError("--json and --csv exclude each other")

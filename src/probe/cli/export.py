@@ -22,7 +22,7 @@ _SHARED = "share/voice-probe"
 @click.command(short_help="Write Prometheus rules, Grafana dashboards or an example configuration.")
 @click.argument("kind", type=click.Choice([*KINDS]))
 @click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
-@click.option("--force", is_flag=True, help="Replace files that are there and differ.")
+@click.option("--force", is_flag=True, help="Replace existing files that differ.")
 def export(kind: str, folder: Path, *, force: bool) -> None:
     """Write files of this version into FOLDER.
 
@@ -35,7 +35,7 @@ def export(kind: str, folder: Path, *, force: bool) -> None:
     changed = [each for each in found if _differs(each, folder / each.name)]
     if changed and not force:
         names = ", ".join(str(folder / each.name) for each in changed)
-        raise UsageProblem(f"{names}: there already, and different; --force replaces it")
+        raise UsageProblem(f"{names}: exists and differs; --force replaces it")
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for each in found:

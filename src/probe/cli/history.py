@@ -19,9 +19,9 @@ _LIMIT = 30
 @click.option("--since", type=MOMENT, metavar="AGE|DATE", help="Such as 24h, 7d or 2026-11-30T14:00.")
 @click.option("--target", help="Only this target's runs.")
 @click.option("--scenario", help="Only this scenario's runs.")
-@click.option("--limit", type=click.IntRange(1), help=f"The newest so many.  [default: {_LIMIT}, with --since all]")
+@click.option("--limit", type=click.IntRange(1), help=f"How many, newest first.  [default: {_LIMIT}, with --since all]")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document on stdout and nothing else.")
-@click.option("--follow", is_flag=True, help="Go on with each run as it comes, a line each, until Ctrl-C.")
+@click.option("--follow", is_flag=True, help="Continue with one line per new run, until Ctrl-C.")
 @state_dir_option
 def history(
     since: int | None,
@@ -33,7 +33,7 @@ def history(
     as_json: bool,
     follow: bool,
 ) -> None:
-    """List recorded runs in the order of their start, and how long each target kept a person waiting.
+    """List recorded runs in the order of their start, and the waiting time of each target.
 
     Run is the end of a run's id, as `probe show` takes it. In the sparkline ✗ is a failed run, · one that was skipped
     or can't be trusted.

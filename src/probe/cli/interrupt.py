@@ -38,10 +38,10 @@ class Interrupt:
 
     def _end(self) -> None:
         self._stop.set()
-        say("Interrupted: giving back the server's slot. Once more to leave at once.", err=True)
+        say("Interrupted: releasing the server's slot. Ctrl-C again stops at once.", err=True)
 
 
 def _ignore() -> None:
-    """All is said and given back: a signal that comes while Python takes itself down would only spoil the exit code."""
+    """All is reported and released: a signal during Python's own exit would only change the exit code."""
     for number in INTERRUPTS:
         signal.signal(number, signal.SIG_IGN)

@@ -26,7 +26,7 @@ from probe.report.timeline_printer import Live
 from probe.text import escaped
 from probe.tolerance import Tolerance
 
-_ONE_OF_MANY = "One run is no measurement: --runs 20 gives p50 and p95."
+_ONE_OF_MANY = "One run is not a measurement: --runs 20 gives p50 and p95."
 
 
 def planned(config_path: Path | None, wav: Path | None, **options: Any) -> tuple[Plan, Tolerance]:

@@ -1,4 +1,4 @@
-"""From the command line's options to a plan. Options outrank the configuration."""
+"""From the command line's options to a plan. Options have priority over the configuration."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -66,7 +66,7 @@ def _chosen(kind: str, known: Mapping[str, Any], name: str | None, found: list[s
 
 
 def _of_target(options: Mapping[str, Any], target: TargetConfig, found: list[str]) -> dict[str, Any]:
-    """What the options say of a target, as its section has it."""
+    """The options for a target, in the form of its section."""
     said = {key: options.get(key) for key in _OF_TARGET} | _usual_urls(options, target)
     servers: dict[str, dict[str, Any]] = {}
     for (role, key), option in _OF_SERVERS.items():

@@ -24,7 +24,7 @@ def say(line: str, *, err: bool = False) -> None:
 def _coloured() -> bool | None:
     """Whether to send colours; None where a terminal gets them and nothing else does.
 
-    As no-color.org and force-color.org have it: an empty value does not count, and a "no" outweighs a "yes".
+    As no-color.org and force-color.org define it: an empty value does not count, and a "no" outweighs a "yes".
     """
     if os.environ.get("NO_COLOR"):
         return False

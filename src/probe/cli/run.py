@@ -23,30 +23,30 @@ from probe.garbage import without_collections
     help="The TTS server: http://HOST:PORT/v1 the OpenAI API, tcp://HOST:PORT Wyoming, ws://HOST:PORT/ws/... Magpie."
     "  [default: ws://localhost:8001/ws/tts/stream]",
 )  # fmt: skip
-@click.option("--model", help="The model that the LLM server is asked for, where it has several.")
-@click.option("--prompt", "prompts", multiple=True, metavar="TEXT", help="What the user says; again for another turn.")
+@click.option("--model", help="The model to request from the LLM server, if it has several.")
+@click.option("--prompt", "prompts", multiple=True, metavar="TEXT", help="What the user says; repeat for another turn.")
 @click.option("--objective", type=float, metavar="MS", help="A response that starts later is slow.  [default: 1000]")
 @click.option("--turns", type=int, help="How many turns, cycling the prompts.")
 @click.option("--voice", help="A voice of the TTS server, as it names them.  [default: aria, of Magpie]")
-@click.option("--language", help="A language of the TTS server, where that takes one.  [default: en, of Magpie]")
+@click.option("--language", help="A language of the TTS server, if it has a choice.  [default: en, of Magpie]")
 @click.option(
     "--llm-protocol", metavar="NAME",
-    help="What the LLM server speaks, where its URL alone does not say; an unknown name lists them.",
+    help="Protocol of the LLM server, if its URL does not determine it; an unknown name lists them.",
 )  # fmt: skip
-@click.option("--tts-protocol", metavar="NAME", help="The same of the TTS server.")
+@click.option("--tts-protocol", metavar="NAME", help="The same for the TTS server.")
 @click.option(
     "--llm-header", multiple=True, metavar="NAME=VALUE",
-    help="Sent to the LLM server with every request, such as authorization='Bearer KEY'; again for another. Shown "
+    help="Sent to the LLM server with every request, such as authorization='Bearer KEY'; repeat for another. Shown "
     "nowhere, but others on this machine can read a command line: a configuration file hides it.",
 )  # fmt: skip
 @click.option("--tts-header", multiple=True, metavar="NAME=VALUE", help="The same for the TTS server.")
 @click.option(
     "--runs", type=click.IntRange(1, 10_000), metavar="N",
-    help="So many runs, one after the other: p50, p95 and spread of each measure.",
+    help="Number of runs, one after another: p50, p95 and spread of each measure.",
 )  # fmt: skip
 @click.option(
     "--for", "duration_s", type=DURATION, metavar="TIME",
-    help="As many runs as begin within this time, such as 5m; with --runs, whichever is reached first.",
+    help="Runs that start within this time, such as 5m; with --runs, whichever limit is reached first.",
 )  # fmt: skip
 @click.option("--save-audio", "wav", type=click.Path(path_type=Path), metavar="FILE.wav", help="Keep what was heard.")
 @click.option("--verbose", is_flag=True, help="Show every frame and every timestamp.")
@@ -63,12 +63,12 @@ def run(
 ) -> None:
     if (runs or 1) > 1 or duration_s is not None:
         if wav is not None or verbose:
-            raise click.UsageError("--save-audio and --verbose are of one run: leave them out, or --runs and --for")
+            raise click.UsageError("--save-audio and --verbose are for one run: leave them out, or --runs and --for")
         _several(config_path, runs, duration_s, options, as_json=as_json)
     with without_collections():
-        from probe.cli import live_run  # noqa: PLC0415 - 80 ms that `probe run --help` need not take
+        from probe.cli import live_run  # noqa: PLC0415 - 80 ms that `probe run --help` does not have to spend
 
-        # This imports, too; what little garbage it leaves, a process that ends with its run need not look for.
+        # This imports, too; what little garbage it leaves, a process that ends with its run does not have to look for.
         plan, tolerance = live_run.planned(config_path, wav, **options)
     measure = live_run.printing_json if as_json else live_run.reported
     record = measure(plan, tolerance, verbose=verbose)

@@ -13,4 +13,4 @@ SERVERS = {
 
 @click.group(cls=LazyGroup, lazy=SERVERS)
 def serve() -> None:
-    """Run a reference server: real llama.cpp, real speech, the wire protocols of the servers in the field."""
+    """Run a reference server: real llama.cpp, real speech, the wire protocols of deployed servers."""

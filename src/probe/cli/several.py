@@ -22,7 +22,7 @@ from probe.record import Plan, RunRecord
 from probe.report import sample
 from probe.tolerance import Tolerance
 
-# A server may need a moment until a slot that was given back is free again.
+# A server may need a moment until a released slot is free again.
 PAUSE_S = 0.5
 # So many failures in a row are enough to know.
 HOPELESS = 3

@@ -7,7 +7,7 @@ from typing import Any
 from probe.clock import AnchoredClock
 from probe.config import Config
 from probe.daemon import questions
-from probe.engine.discretion import secrets_of, without
+from probe.engine.redaction import secrets_of, without
 from probe.protocols.base import ServerProtocol
 from probe.protocols.http_answers import refused_handshake
 from probe.protocols.inquiries import Inquiries

@@ -1,4 +1,4 @@
-"""What is different between two configurations, for a log: keys, and the numbers among their values."""
+"""The differences between two configurations, for a log: keys, and the values that are numbers."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any

@@ -1,4 +1,4 @@
-"""What the daemon does with it: when it measures, and where the results go."""
+"""The daemon's sections: when it measures, and where the results go."""
 
 from collections.abc import Collection
 from datetime import UTC, datetime
@@ -42,7 +42,7 @@ class ScheduleConfig(Section, frozen=True, kw_only=True):
     cron: Annotated[Cron | None, Meta(description="instead of every_s: MINUTE HOUR DAY MONTH WEEKDAY, in UTC")] = None
     phase_s: Annotated[
         Annotated[float, Meta(ge=0, le=604_800)] | None,
-        Meta(description="how much later; without it, intervals are spread evenly"),
+        Meta(description="shift of the start; without it, intervals are spread evenly"),
     ] = None
 
     def contradiction(self, given: Collection[str]) -> str | None:
@@ -83,7 +83,9 @@ class OtlpConfig(Section, frozen=True, kw_only=True):
     endpoint: Annotated[
         HttpUrl | None, Meta(description="the collector, such as http://localhost:4318; without it no spans are sent")
     ] = None
-    headers: Annotated[Headers, Meta(description="sent along, such as a token")] = field(default_factory=dict)
+    headers: Annotated[Headers, Meta(description="sent with each export, such as a token")] = field(
+        default_factory=dict
+    )
     timeout_s: Annotated[float, Meta(gt=0, le=60, description="how long one export may take")] = 3.0
 
     @property
@@ -114,36 +116,36 @@ class DriftConfig(Section, frozen=True, kw_only=True):
     """When a change of latencies is reported. A test holds these defaults to those of `probe.drift`."""
 
     threshold: Annotated[
-        float, Meta(ge=4, le=100, description="the evidence that it takes; `probe drift --calibrate` finds one")
+        float, Meta(ge=4, le=100, description="evidence needed for an alarm; `probe drift --calibrate` finds one")
     ] = 11.0
-    least_change_percent: Annotated[float, Meta(ge=0, le=100, description="what is less is no change")] = 3.0
+    least_change_percent: Annotated[float, Meta(ge=0, le=100, description="smaller changes are ignored")] = 3.0
 
 
 class CourtesyConfig(Section, frozen=True, kw_only=True):
-    """The servers' users come first."""
+    """Waiting for the servers' users, who have priority."""
 
     enabled: Annotated[bool, Meta(description="whether the server is asked before each run")] = True
     max_wait_s: Annotated[
         float, Meta(ge=0, le=3600, description="how long a run waits for them, then it is skipped")
     ] = 30.0
     unknown: Annotated[
-        Literal["run", "wait"], Meta(description="what a run does where a server does not say who uses it")
+        Literal["run", "wait"], Meta(description="what a run does if a server does not report its users")
     ] = "run"
 
 
 class SelfCheckConfig(Section, frozen=True, kw_only=True):
-    """When our own measurement is not to be trusted."""
+    """When our own measurement can't be trusted."""
 
     max_lag_ms: Annotated[
         float,
-        Meta(gt=0, le=60_000, description="too long an event-loop lag or GC pause where arrivals have no stamp"),
+        Meta(gt=0, le=60_000, description="limit for event-loop lag or GC pauses without kernel timestamps"),
     ] = 20.0
     max_delay_ms: Annotated[
-        float, Meta(gt=0, le=60_000, description="too long a wait for the probe itself before a sound")
+        float, Meta(gt=0, le=60_000, description="limit for a wait for the probe itself before audio")
     ] = 100.0
-    max_error_ms: Annotated[
-        float, Meta(gt=0, le=60_000, description="what a figure may be wrong by, as arrivals are not known better")
-    ] = PUBLISHED_MS
+    max_error_ms: Annotated[float, Meta(gt=0, le=60_000, description="limit for the uncertainty of a figure")] = (
+        PUBLISHED_MS
+    )
 
     def tolerance(self) -> Tolerance:
         """As the measurement takes them."""

@@ -1,4 +1,4 @@
-"""What is in effect: every setting as it would be written, without secrets; and what is allowed but hardly meant."""
+"""Every setting in effect, without secrets, and warnings about values that are allowed but make no sense."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -41,7 +41,7 @@ def toml_lines(tables: Mapping[str, Any], key: tuple[str, ...] = ()) -> Iterator
 
 
 def warnings(settings: Config) -> Iterator[str]:
-    """What can't be meant, a line each, with its key."""
+    """Warnings about values that make no sense, one line each, with the key."""
     for name, target in settings.targets.items():
         for wait in ("connect_s", "llm_s", "tts_s"):
             yield from _over_the_run(f"{dotted(('targets', name))}.limits", wait, target.limits)
@@ -98,7 +98,7 @@ def _is_table(value: Any) -> bool:
 
 
 def _written(value: Any) -> str:
-    """A value as TOML has it, which is how JSON has it but for tables."""
+    """A value in TOML, whose syntax is JSON's except for tables."""
     if isinstance(value, dict):
         items = ", ".join(f"{dotted((name,))} = {_written(each)}" for name, each in value.items() if each is not None)
         return f"{{ {items} }}" if items else "{}"

@@ -1,4 +1,4 @@
-"""What is wrong with a configuration: where, and in words for the person who wrote it."""
+"""Errors in a configuration: the place, and a message for the person who wrote it."""
 
 import json
 import reprlib
@@ -53,7 +53,7 @@ def problem(key: Key, wrong: str, value: Any, *, shown: bool = False) -> Problem
 
 
 def dotted(key: Key) -> str:
-    """Write a key as TOML has it, items of a list by their number."""
+    """Write a key in TOML's syntax, items of a list by their number."""
     return ".".join(_quoted(str(part)) for part in key)
 
 
@@ -68,6 +68,6 @@ def _without_secrets(value: Any) -> Any:
     if isinstance(value, list):
         return [_without_secrets(item) for item in value]
     if isinstance(value, str):
-        # Such as a table in JSON that can't be read for want of a bracket.
+        # Such as a table in JSON that can't be read because a bracket is missing.
         return _HIDDEN if any(key in value.lower() for key in _SECRET_KEYS) else str(urls.shown(value))
     return value

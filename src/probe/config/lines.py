@@ -1,4 +1,4 @@
-"""In which line of a TOML file a key stands, for errors about it."""
+"""The line of a key in a TOML file, for error messages."""
 
 from collections.abc import Iterator
 from functools import lru_cache

@@ -1,4 +1,4 @@
-"""What is said: scenarios."""
+"""Scenarios: prompts, and how answers are cut."""
 
 from collections.abc import Collection
 from typing import Annotated
@@ -30,7 +30,7 @@ class ScenarioConfig(Section, frozen=True, kw_only=True):
     system_prompt: Annotated[str, Meta(description="the conversation's first message")] = (
         "You are a helpful voice assistant. What you say is spoken aloud, so answer in one or two short sentences."
     )
-    user_turns: Annotated[list[Text], Meta(min_length=1, description="one text a turn")] = field(
+    user_turns: Annotated[list[Text], Meta(min_length=1, description="one text per turn")] = field(
         default_factory=lambda: ["Tell me a joke about a unicorn."]
     )
     turns: Annotated[
@@ -53,18 +53,18 @@ class ScenarioConfig(Section, frozen=True, kw_only=True):
     flow: Annotated[
         Flow | None,
         Meta(
-            description="sequential: the LLM goes on when the audio of the chunk before is complete; overlapped: at "
+            description="sequential: the LLM continues when the previous chunk's audio is complete; overlapped: at "
             "once; without it, sequential for protocols that pause. Answers that run freely are always overlapped"
         ),
     ] = None
 
     max_answer_tokens: Annotated[
         Annotated[int, Meta(ge=1, le=5000)],
-        Meta(description="the answer ends with the chunk in which it has so many tokens that are spoken"),
+        Meta(description="the answer ends with the chunk that reaches this many spoken tokens"),
     ] = 120
     max_chunks: Annotated[
         Annotated[int, Meta(ge=1, le=500)] | None,
-        Meta(description="the answer ends after so many chunks; without it, when it is over"),
+        Meta(description="the answer ends after this many chunks; without it, at its end"),
     ] = None
 
     def record(self, name: str) -> Scenario:

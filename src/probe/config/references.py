@@ -1,4 +1,4 @@
-"""What can only be wrong between sections: a schedule that names what is not there, or does what another one does."""
+"""Errors between sections: a schedule with an unknown target or scenario, or a duplicate schedule."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -8,7 +8,7 @@ from probe.config.written import table
 
 
 def broken_references(document: Mapping[str, Any]) -> Iterator[Problem]:
-    """Look at a document that need not be valid in itself."""
+    """Look at a document that may be invalid in itself."""
     seen: dict[tuple[str, str], str] = {}
     for name, written in (table(document.get("schedules")) or {}).items():
         if (schedule := table(written)) is None:

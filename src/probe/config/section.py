@@ -60,7 +60,7 @@ S = TypeVar("S", bound=Section)
 
 
 def override(section: S, values: Mapping[str, Any]) -> S:
-    """The section with every value that is not None replaced, checked anew. Raises ConfigError."""
+    """The section with every value that is not None replaced, checked again. Raises ConfigError."""
     found: list[Problem] = []
     given = section.as_today({key: value for key, value in values.items() if value is not None}, (), found)
     replaced: S = read(type(section), merged(section.differences(), given), (), found)

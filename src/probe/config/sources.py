@@ -1,4 +1,4 @@
-"""Where a configuration is written: the file, the environment, files of secrets. Nobody else reads them."""
+"""Reads the sources of a configuration: the file, the environment, files of secrets."""
 
 import os
 from collections.abc import Callable, Collection, Mapping
@@ -41,7 +41,7 @@ class Written(Struct, frozen=True):
 def read_all(
     path: Path | None, sections: Collection[str], as_today: Callable[[Document], Document], found: Found
 ) -> Written:
-    """Read the file, if any, and what overrides it: the environment outranks secret files, those the file.
+    """Read the file, if any, and what overrides it: the environment, then secret files, then the file.
 
     `as_today` puts what is written in one of them at the keys where it belongs today. Raises ConfigError for a file
     that can't be read; what else is wrong is added to `found`.
@@ -59,7 +59,7 @@ def read_all(
 
 def _file(path: Path) -> tuple[Document, str]:
     """What the file holds, and its text. Raises ConfigError."""
-    import tomllib  # noqa: PLC0415 - 3 ms that a run without a file need not take
+    import tomllib  # noqa: PLC0415 - 3 ms that a run without a file does not have to spend
 
     try:
         # Some editors begin a file with a byte order mark.

@@ -1,4 +1,4 @@
-"""A target: its servers, each with the protocol that it speaks and what that protocol takes."""
+"""A target: its servers, each with its protocol and the options of that protocol."""
 
 from collections.abc import Callable, Iterable, Mapping
 from typing import Annotated, Any
@@ -27,10 +27,10 @@ class LimitsConfig(Section, frozen=True, kw_only=True):
     """How long each wait may last."""
 
     connect_s: Annotated[Seconds, Meta(description="opening one connection")] = 5.0
-    llm_s: Annotated[Seconds, Meta(description="without anything from the LLM server while it owes an answer")] = 10.0
-    tts_s: Annotated[Seconds, Meta(description="without anything from the TTS server while it owes an answer")] = 10.0
+    llm_s: Annotated[Seconds, Meta(description="without data from the LLM server while an answer is pending")] = 10.0
+    tts_s: Annotated[Seconds, Meta(description="without data from the TTS server while an answer is pending")] = 10.0
     run_s: Annotated[Seconds, Meta(description="a whole run")] = 120.0
-    release_s: Annotated[Seconds, Meta(description="giving the LLM server's slot back when a run ends early")] = 5.0
+    release_s: Annotated[Seconds, Meta(description="releasing the LLM server's slot when a run ends early")] = 5.0
 
 
 class ServerConfig(Struct, frozen=True, kw_only=True):
@@ -63,7 +63,7 @@ class _OfEveryTarget(Section, frozen=True, kw_only=True):
         ),
     ] = "response_ttfb"
     audible_dbfs: Annotated[
-        float, Meta(ge=-90, le=-20, description="sound is heard from this level on, in dB of full scale")
+        float, Meta(ge=-90, le=-20, description="sound counts as audible from this level on, in dB of full scale")
     ] = AUDIBLE_DBFS
     limits: LimitsConfig = LimitsConfig()
 

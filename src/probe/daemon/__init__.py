@@ -1,1 +1,1 @@
-"""The service: composes what measures with the readers of its records, and keeps it going until a signal ends it."""
+"""The service: connects the measurement with the sinks of its records, and runs until a signal ends it."""

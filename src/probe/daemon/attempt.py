@@ -14,7 +14,7 @@ from probe.record import Failure, RunRecord, Target
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """What came of it. `began` is when the run proper began, in seconds since the epoch.
+    """The result of an attempt. `began` is when the run itself began, in seconds since the epoch.
 
     `unknown_users`: whether a server that can be asked did not say who uses it; None where none was asked.
     """
@@ -32,7 +32,7 @@ def skipped(entry: Entry, reason: str) -> RunRecord:
 
 
 def broken(entry: Entry, error: Exception) -> Attempt:
-    """What came of an attempt that a mistake of ours ended: a failure as any other."""
+    """The result of an attempt that ended because of a bug of ours: a failure like any other."""
     at = AnchoredClock.anchored_now().now()
     # Not its words: they may hold anything.
     failure = Failure("internal", "error", f"{type(error).__name__} outside of the run", at)

@@ -1,4 +1,4 @@
-"""Whether what is configured fits what the service may use: said at start, since what does not fit is killed later."""
+"""Whether the configuration fits the resources of the service: reported at start, since it would be killed later."""
 
 from contextlib import suppress
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ _OURS = Path("/proc/self/cgroup")
 
 @dataclass(frozen=True, slots=True)
 class Needs:
-    """What so many series (a target with a scenario each) need."""
+    """The resources for this many series (a target with a scenario each)."""
 
     series: int
     memory_mb: float
@@ -38,7 +38,7 @@ def memory_limit_mb(ours: Path = _OURS, cgroups: Path = _CGROUPS) -> float | Non
 
 
 def complaint(series: int, limit_mb: float | None) -> dict[str, float] | None:
-    """The fields of a warning where so many series don't fit; None where they do."""
+    """The fields of a warning if this many series don't fit; None if they do."""
     needed = needs(series)
     if series <= MOST_SERIES and (limit_mb is None or needed.memory_mb <= limit_mb):
         return None

@@ -1,7 +1,8 @@
-"""Everything that a daemon is made of besides its schedule, put together from the configuration."""
+"""All parts of a daemon except its schedule, created from the configuration."""
 
 import sys
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from http import HTTPStatus
@@ -29,8 +30,9 @@ from probe.history.reader import reading
 from probe.history.writer import History, Pruned, Retention
 from probe.metrics.observations import SERIES
 from probe.metrics.registry import Metrics
+from probe.pace import KEPT
 from probe.protocols.registry import answering
-from probe.record import ServerIdentity
+from probe.record import RunRecord, ServerIdentity
 from probe.report.audio_archive import AudioArchive
 from probe.report.log_lines import RUN, LogSink
 from probe.report.run_line import run_line
@@ -53,7 +55,7 @@ class StartError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What lives as long as the daemon."""
+    """The parts that live as long as the daemon."""
 
     log: Logger
     lines: QueuedLines
@@ -67,9 +69,11 @@ class Parts:
     rebuild: Rebuild
     # What each target's servers said of themselves last, as far as the history knows.
     served: dict[str, ServerIdentity]
+    # The last runs of a series that the history has, the oldest first. Raises HistoryError.
+    past: Callable[[str, str], Sequence[RunRecord]]
 
     def close(self, lines_s: float) -> None:
-        """Give back what is not the dispatch's, once that has drained; the log has `lines_s` to be written."""
+        """Release what is not the dispatch's, once that has drained; the log has `lines_s` to be written."""
         self.http.close()
         self.rebuild.join(lines_s)
         self.lines.close(lines_s)
@@ -98,7 +102,7 @@ def build(config: Config) -> Parts:
         log.error("sink failed", sink=sink, error=what)
 
     def on_repeat(sink: str, _what: str) -> None:
-        """It has been logged, and goes on."""
+        """The error has been logged, and the daemon continues."""
         metrics.daemon.count_sink_error(sink)
 
     held = _hold(config, on_error)
@@ -151,11 +155,12 @@ def build(config: Config) -> Parts:
     dispatch = Dispatch(watched, sinks, on_error=on_error, queue_size=QUEUED_RUNS)
     expect(metrics, config)
     served = _restored(history, metrics, config, on_error) if history.is_open else {}
-    return Parts(log, lines, held, health, metrics, dispatch, http, rebuild, served)
+    past = partial(_past, state_dir(config))
+    return Parts(log, lines, held, health, metrics, dispatch, http, rebuild, served, past)
 
 
 def expect(metrics: Metrics, config: Config) -> None:
-    """Create every series of a configuration that has taken over."""
+    """Create every series of a configuration that was accepted."""
     metrics.daemon.set_config_loaded(time.time())
     for entry in entries(config):
         pair = entry.target.name, entry.scenario.name
@@ -168,7 +173,7 @@ def _hold(config: Config, on_error: OnError) -> TextIO | None:
     try:
         return state_lock.hold(state_dir(config))
     except OSError as error:
-        # Who may not use the directory is told by the history.
+        # The history reports a directory that may not be used.
         if error.errno in OF_THE_DISK:
             on_error(HISTORY, f"{state_dir(config)}: {error.strerror}; a second daemon here would go unnoticed")
         return None
@@ -180,7 +185,7 @@ def _restored(history: History, metrics: Metrics, config: Config, on_error: OnEr
         metrics.daemon.set_history(*history.size())
         return _restore(metrics, config, on_error)
     except HistoryError as error:
-        on_error(HISTORY, f"the gauges of the last runs begin anew: {error}")
+        on_error(HISTORY, f"the gauges of the last runs start again: {error}")
         return {}
 
 
@@ -198,6 +203,11 @@ def _restore(metrics: Metrics, config: Config, on_error: OnError) -> dict[str, S
         if unreadable := history.unreadable:
             on_error(HISTORY, f"{len(unreadable)} of the last runs can't be read: {', '.join(unreadable)}")
     return served
+
+
+def _past(folder: Path, target: str, scenario: str) -> Sequence[RunRecord]:
+    with reading(folder) as history:
+        return history.recent(target, scenario, KEPT)
 
 
 def _pairs(config: Config) -> list[tuple[str, str]]:

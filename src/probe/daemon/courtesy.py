@@ -32,7 +32,7 @@ async def wait_for_users(
     stop: asyncio.Event,
     now: Callable[[], float] = time.monotonic,
 ) -> Finding:
-    """Wait until no server is known to have users, for `max_wait_s` at the most."""
+    """Wait until no server is known to have users, for `max_wait_s` at most."""
     return await _wait(servers, ask, max_wait_s, stop, now, _in_use)
 
 
@@ -43,7 +43,7 @@ async def wait_for_certainty(
     stop: asyncio.Event,
     now: Callable[[], float] = time.monotonic,
 ) -> Finding:
-    """Wait until every server is known to have no users, for `max_wait_s` at the most."""
+    """Wait until every server is known to have no users, for `max_wait_s` at most."""
     return await _wait(servers, ask, max_wait_s, stop, now, _in_use_or_unknown)
 
 

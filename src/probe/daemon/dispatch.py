@@ -1,4 +1,4 @@
-"""Hands each finished run to its readers: the history first, then every other sink by its own queue and thread."""
+"""Passes each finished run to the sinks: the history first, then every other sink through its own queue and thread."""
 
 import asyncio
 import threading
@@ -9,7 +9,7 @@ from queue import SimpleQueue
 from typing import Any, Generic, Protocol, TypeVar
 
 from probe.daemon.keeper import HISTORY, Keeper, Saver, Waiting, without_audio
-from probe.daemon.turns import one_at_a_time
+from probe.daemon.sink_lock import one_at_a_time
 from probe.record import RunRecord
 
 OnError = Callable[[str, str], None]
@@ -31,7 +31,7 @@ class Sink(Protocol):
         """Take one record. Called in the sink's own thread, one at a time; may block, may raise."""
 
     def close(self, timeout_s: float) -> None:
-        """Called once in the sink's own thread, after the last write; shall return within `timeout_s`."""
+        """Called once in the sink's own thread, after the last write; must return within `timeout_s`."""
 
 
 class Dispatch:
@@ -62,7 +62,7 @@ class Dispatch:
         """Return when the run is on disk; the other sinks get it then. Never raises, never waits for a slow sink.
 
         Where the history can't be written, or stands still for `HISTORY_PATIENCE_S`, that is an error of the sink
-        `history`, and the others get the record all the same. Until it works again nobody waits for it.
+        `history`, and the others get the record anyway. Until it works again nobody waits for it.
         """
         loop = asyncio.get_running_loop()
         saved: asyncio.Future[None] = loop.create_future()
@@ -86,7 +86,7 @@ class Dispatch:
         return None
 
     async def drain(self, timeout_s: float) -> None:
-        """Let the queues run empty, then close the sinks; what is not done after `timeout_s` is left behind."""
+        """Let the queues run empty, then close the sinks; items that are not done after `timeout_s` are dropped."""
         start = time.monotonic()
         # A disk that hangs must leave the others some of the time.
         await _finish([self._keeper], start + timeout_s / 2)
@@ -130,7 +130,7 @@ async def _finish(workers: "Sequence[_Worker[Any] | Keeper]", until: float) -> N
 class _Worker(Generic[T]):
     """A bounded queue, and a thread that gives its items to `take` one by one.
 
-    The thread is a daemon thread: one that blocks for good must not keep the process from ending.
+    The thread is a daemon thread: one that blocks permanently must not keep the process from ending.
     """
 
     def __init__(

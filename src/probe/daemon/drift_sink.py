@@ -103,7 +103,7 @@ class DriftSink:
                 self._found[series] = _last(self._found.get(series, {}) | {new.run_id: found})
 
     def found_with(self, run_id: str) -> Change | None:
-        """The change that was found with this run, None where there was none."""
+        """The change that was found with this run; None if there was none."""
         with self._lock:
             return next((found[run_id] for found in self._found.values() if run_id in found), None)
 
@@ -150,7 +150,7 @@ class DriftSink:
             self._count(target, scenario, found)
             log.warning("drift", **plain(found))
         elif found is not None:
-            log.warning("what serves has changed", **plain(found))
+            log.warning("model, voice or settings have changed", **plain(found))
 
     def _log(self, target: str, scenario: str, run_id: str) -> Logger:
         return self._logger.bind(run_id=run_id, target=target, scenario=scenario)

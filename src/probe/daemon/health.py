@@ -21,7 +21,7 @@ class Health:
         self.beat = time.monotonic()
 
     def complaint(self) -> str | None:
-        """What is wrong, None while all is well."""
+        """What is wrong; None if nothing is."""
         silent = time.monotonic() - self.beat
         if silent > STUCK_S:
             return f"the event loop has been stuck for {silent:.0f} s"

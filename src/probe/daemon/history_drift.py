@@ -47,7 +47,7 @@ class WatchedHistory:
             yield
 
     def found_with(self, run_id: str) -> Change | None:
-        """The change that was found with this run, None where there was none."""
+        """The change that was found with this run; None if there was none."""
         with self._keeping:
             return self._drift.found_with(run_id)
 

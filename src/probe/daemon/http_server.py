@@ -7,10 +7,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 
-# A scraper that takes longer is stuck, or means no good.
+# A scraper that takes longer is stuck, or malicious.
 DEADLINE_S = 5.0
 MAX_CONNECTIONS = 32
-# So many are taken at all: those beyond MAX_CONNECTIONS are told that there are too many, the others wait to be taken.
+# So many are taken at all: those beyond MAX_CONNECTIONS are refused, the others wait to be accepted.
 # Descriptors are needed for measuring.
 MAX_TAKEN = 2 * MAX_CONNECTIONS
 # Where no connection can be taken, as without descriptors.
@@ -21,7 +21,7 @@ _PLAIN = "text/plain; charset=utf-8"
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What to say to a GET."""
+    """The answer to a GET."""
 
     status: HTTPStatus
     body: bytes
@@ -42,7 +42,7 @@ class HttpServer:
     def __init__(
         self, host: str, port: int, pages: Mapping[str, Page], complain: Callable[[str], None] = lambda _what: None
     ) -> None:
-        """Take the port. Raises OSError where that can't be had.
+        """Take the port. Raises OSError if that is not possible.
 
         `complain` is called in the server's thread where connections can't be taken any more: once, until they can.
         """
@@ -56,7 +56,7 @@ class HttpServer:
 
     @property
     def port(self) -> int:
-        """The port that was taken, where any would do."""
+        """The port in use, also if any was allowed."""
         port: int = self._socket.getsockname()[1]
         return port
 

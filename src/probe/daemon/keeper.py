@@ -1,4 +1,4 @@
-"""Keeps each run in the history, in order, in a thread of its own; what the history refuses waits in memory.
+"""Writes each run to the history, in order, in a thread of its own; runs that the history refuses wait in memory.
 
 While the history works nothing is ever dropped: whoever hands a run over waits until it is on disk. While it does not
 (a disk that is full or hangs, a lock, a damaged file) nobody waits, and the runs do, up to a bound.
@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from probe.daemon.turns import one_at_a_time
+from probe.daemon.sink_lock import one_at_a_time
 from probe.history.file import HistoryError
 from probe.record import RunRecord
 
@@ -26,7 +26,7 @@ LOOK_S = 5.0
 
 
 class Saver(Protocol):
-    """What is needed of the history."""
+    """The part of the history's interface that is used here."""
 
     def append(self, record: RunRecord) -> None:
         """Keep a run. One that raises HistoryError is offered again; any other error says that it can't be kept."""

@@ -1,4 +1,4 @@
-"""Signals in, signs of life out."""
+"""Signals of the operating system, and the watchdog."""
 
 import asyncio
 import signal
@@ -64,7 +64,7 @@ async def heartbeat(
 
 def _problem(schedule: Schedule, runs: Runs) -> str | None:
     if (overdue := schedule.overdue_s()) > STUCK_S:
-        return f"a run has been due for {overdue:.0f} s and nobody has started it"
+        return f"a run has been due for {overdue:.0f} s and was not started"
     if (going := schedule.going_s()) > _longest_s(runs):
         return f"a run has been going for {going:.0f} s"
     return None

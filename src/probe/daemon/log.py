@@ -45,7 +45,7 @@ def make_logger(stream: LineStream, style: Style = "auto", own: Mapping[str, Own
 
 
 class _ForAPerson:
-    """Some events in lines of their own kind; everything else as structlog has it."""
+    """Some events in lines of their own kind; everything else in structlog's form."""
 
     def __init__(self, own: Mapping[str, OwnLine], *, colours: bool) -> None:
         self._own = own

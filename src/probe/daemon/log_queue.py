@@ -1,7 +1,7 @@
-"""Lines on their way to standard output: whoever logs never waits for whoever reads.
+"""A queue of lines for standard output: logging never waits for the reader.
 
-A pipe that nobody reads (a journal that is stuck, a pager) takes 64 KiB and then blocks each write for good. So lines
-wait in a bounded queue, and a thread of their own writes them; what no longer fits is counted and lost.
+A pipe that nobody reads (a journal that is stuck, a pager) takes 64 KiB and then blocks each write permanently. So
+lines wait in a bounded queue, and a thread of their own writes them; what no longer fits is counted and lost.
 """
 
 import os
@@ -11,12 +11,12 @@ from io import UnsupportedOperation
 from queue import SimpleQueue
 from typing import Protocol, TextIO
 
-# Of a run a second on 200 targets: five seconds.
+# At one run per second on 200 targets: five seconds.
 MOST_LINES = 1000
 
 
 class LineStream(Protocol):
-    """Where lines go to."""
+    """The output of lines."""
 
     def write(self, text: str, /) -> object: ...
 
@@ -38,7 +38,7 @@ class QueuedLines:
         self._on_lost = on_lost
         self._most = most
         self._queue: SimpleQueue[str | None] = SimpleQueue()
-        # A thread that does not keep the process from ending, whatever becomes of its last write.
+        # A thread that does not keep the process from ending, whatever happens to its last write.
         self._thread = threading.Thread(target=self._work, name="log", daemon=True)
         self._thread.start()
 
@@ -50,13 +50,13 @@ class QueuedLines:
             self._queue.put(text)
 
     def flush(self) -> None:
-        """Nothing is held back but what can't be written."""
+        """Only lines that can't be written are buffered."""
 
     def isatty(self) -> bool:
         return self._terminal
 
     def close(self, timeout_s: float) -> None:
-        """Write what is waiting, for as long as that takes, and `timeout_s` at the most."""
+        """Write what is waiting, for as long as that takes, and `timeout_s` at most."""
         self._queue.put(None)
         self._thread.join(timeout_s)
 

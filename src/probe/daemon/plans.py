@@ -1,4 +1,4 @@
-"""From the configuration to what the schedule wants to know."""
+"""From the configuration to the entries of the schedule."""
 
 from collections.abc import Iterator
 from pathlib import Path

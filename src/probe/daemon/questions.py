@@ -1,4 +1,4 @@
-"""What a target's servers say of themselves, outside of every measure: their users, their model, is it loaded?"""
+"""Questions to a target's servers, outside of every measure: their users, their model, is it loaded?"""
 
 import time
 from collections.abc import AsyncIterator, Iterator, Sequence
@@ -30,14 +30,14 @@ def users_of(target: Target) -> Sequence[Inquiries[int | None]]:
 
 
 async def first(inquiries: Inquiries[T]) -> T | None:
-    """The first answer that says something; None where there is none within `ASK_TIMEOUT_S`."""
+    """The first useful answer; None if there is none within `ASK_TIMEOUT_S`."""
     async for answer in _answers(inquiries):
         return answer
     return None
 
 
 async def identity(inquiries: Inquiries[ServerIdentity]) -> ServerIdentity:
-    """What serves: one answer may know the model, and another the build."""
+    """Model and build: one answer may have the model, and another the build."""
     found = ServerIdentity()
     async for answer in _answers(inquiries):
         found = replace(found, model=found.model or answer.model, build=found.build or answer.build)

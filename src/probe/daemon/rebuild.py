@@ -1,7 +1,7 @@
-"""Has each series' drift detector where it was before a restart: from where it was saved, and the runs kept since.
+"""Has each series' drift detector where it was before a restart: from its saved state and the runs since then.
 
-Where nothing was saved that this version can go on with, from the history. All of it beside measuring: runs of a series
-that is not rebuilt yet wait in the history, where they are anyway, and are come across in their order.
+Without a saved state that this version can use, from the history. All of this while measuring: runs of a series that is
+not rebuilt yet wait in the history, and are taken from there in their order.
 """
 
 import threading
@@ -30,8 +30,8 @@ _REST = 1.0
 class Rebuild:
     """Rebuilds these series (target and scenario), one after the other, in a thread that is at work half of the time.
 
-    `new_monitor` makes the detector of a series; one whose past can't be read, or breaks its detector, begins anew, and
-    `on_error(sink, what)` is called. `on_rebuilt` is called after each series.
+    `new_monitor` makes the detector of a series; one whose past can't be read, or breaks its detector, starts again,
+    and `on_error(sink, what)` is called. `on_rebuilt` is called after each series.
     """
 
     def __init__(
@@ -80,7 +80,7 @@ class Rebuild:
                     self._resume(reader, target, scenario, since)
             except Exception as error:  # noqa: BLE001 - an instrument that stops for its past measures nothing
                 self._drift.forget(target, scenario)
-                self._on_error(self._drift.name, f"{target}/{scenario} begins anew: {type(error).__name__}: {error}")
+                self._on_error(self._drift.name, f"{target}/{scenario} starts again: {type(error).__name__}: {error}")
             # What is rebuilt stays.
             garbage.freeze()
             self._on_rebuilt()

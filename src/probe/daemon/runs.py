@@ -1,8 +1,9 @@
-"""Does the runs that the schedule asks for, and hands their records to the dispatch."""
+"""Executes the runs of the schedule, and passes their records to the dispatch."""
 
 import asyncio
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 
@@ -13,12 +14,19 @@ from probe.daemon.health import Health
 from probe.daemon.keeper import without_audio
 from probe.daemon.log import Logger
 from probe.daemon.schedule import Entry
+from probe.history.file import HistoryError
 from probe.measures import outcome, summarise
 from probe.metrics.registry import Metrics
+from probe.pace import Pace
 from probe.record import RunRecord, ServerIdentity
 from probe.timestamps import utc
 
 OVERLAP = "the previous run is still going"
+
+
+def nothing(_target: str, _scenario: str) -> Sequence[RunRecord]:
+    """No past."""
+    return ()
 
 
 class Runs:
@@ -33,6 +41,7 @@ class Runs:
         log: Logger,
         stop: asyncio.Event,
         served: Mapping[str, ServerIdentity] | None = None,
+        past: Callable[[str, str], Sequence[RunRecord]] = nothing,
     ) -> None:
         self.config = config
         self.last: RunRecord | None = None
@@ -44,6 +53,8 @@ class Runs:
         self._log = log
         self._stop = stop
         self._served = dict(served or {})
+        self._pace = Pace()
+        self._past = past
         # Whether a target's servers keep who uses them to themselves, as of the last time they were asked.
         self._silent: dict[str, bool] = {}
 
@@ -53,7 +64,7 @@ class Runs:
         try:
             done = await attempt(entry, self.config, self._stop)
         except Exception as error:  # noqa: BLE001 - no mistake of ours may end an attempt without a record
-            self._log.exception("an attempt failed by a mistake of the probe", target=entry.target.name)
+            self._log.exception("an attempt failed because of a bug in the probe", target=entry.target.name)
             done = broken(entry, error)
         if done is None:
             return
@@ -61,7 +72,7 @@ class Runs:
         if done.unknown_users is not None:
             self._note_users(entry.target.name, unknown=done.unknown_users)
         self._metrics.daemon.set_schedule_delay(entry.target.name, entry.scenario.name, max(0.0, done.began - at))
-        await self._hand_on(done.record)
+        await self._hand_on(await self._compared(done.record))
 
     async def skipped(self, entry: Entry, at: float) -> None:
         del at
@@ -73,7 +84,7 @@ class Runs:
             self._metrics.daemon.count_missed(entry.target.name, entry.scenario.name)
 
     def stepped(self, seconds: float) -> None:
-        self._log.warning("the wall clock was set; intervals go on unchanged", seconds=round(seconds, 3))
+        self._log.warning("the wall clock was set; intervals are unchanged", seconds=round(seconds, 3))
 
     def summary(self, next_due: datetime | None) -> str:
         """The last run and the next, in one line."""
@@ -85,10 +96,28 @@ class Runs:
         if unknown:
             self._metrics.daemon.count_unknown_users(target)
         if unknown and not self._silent.get(target):
-            self._log.warning("a server does not say who uses it", target=target, courtesy=self.config.courtesy.unknown)
+            self._log.warning(
+                "a server does not report who uses it", target=target, courtesy=self.config.courtesy.unknown
+            )
         elif self._silent.get(target) and not unknown:
-            self._log.info("every server says who uses it again", target=target)
+            self._log.info("every server reports its users again", target=target)
         self._silent[target] = unknown
+
+    async def _compared(self, record: RunRecord) -> RunRecord:
+        """The record, with a doubt where what was heard is far from what this target's runs were so far."""
+        try:
+            if not self._pace.knows(record):
+                self._pace.learn(record, await self._read_past(record))
+            return self._pace.judge(record)
+        except Exception:  # noqa: BLE001 - no mistake of ours may end an attempt without a record
+            self._log.exception("a run was not compared with those before it", target=record.plan.target.name)
+            return record
+
+    async def _read_past(self, record: RunRecord) -> Sequence[RunRecord]:
+        """What can't be read is complained of by those who need it, and is learnt anew."""
+        with suppress(HistoryError, OSError):
+            return await asyncio.to_thread(self._past, record.plan.target.name, record.plan.scenario.name)
+        return ()
 
     def _remember(self, record: RunRecord) -> None:
         """Keep what a target's server said of itself, for the runs in which it says nothing."""

@@ -1,4 +1,4 @@
-"""What is run when. APScheduler keeps the time; a run that was not started is counted as missed here."""
+"""The schedule of runs. APScheduler keeps the time; a run that was not started is counted as missed here."""
 
 import asyncio
 import logging
@@ -27,7 +27,7 @@ logging.getLogger("apscheduler").setLevel(logging.ERROR)
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One scenario on one target, again and again."""
+    """One scenario on one target, repeated."""
 
     name: str
     target: Target
@@ -42,13 +42,13 @@ class Listener(Protocol):
         """Do the run that was due `at`. The next one on this target waits for it."""
 
     async def skipped(self, entry: Entry, at: float) -> None:
-        """A run was due `at` while the one before it was still going."""
+        """A run was due `at` while the previous one was in progress."""
 
     def missed(self, entry: Entry, runs: int) -> None:
-        """So many runs were missed: the process, or the machine, slept."""
+        """This many runs were missed: the process, or the machine, slept."""
 
     def stepped(self, seconds: float) -> None:
-        """The wall clock was set, by so many seconds."""
+        """The wall clock was set, by this many seconds."""
 
 
 def now_utc() -> datetime:
@@ -109,7 +109,7 @@ class Schedule:
         self._scheduler.start()
 
     def replace(self, entries: Iterable[Entry], *, parallel: bool) -> None:
-        """Go on with these entries. What is new, or measures something else now, runs at once.
+        """Continue with these entries. Entries that are new, or measure something else now, run at once.
 
         Those that stay as they are keep their times; where only the timing is another one, the next run follows it.
         """
@@ -131,7 +131,7 @@ class Schedule:
             self._add(entry, Trigger(moments(entry.timing, self._start, now)), now)
 
     async def stop(self, timeout_s: float) -> None:
-        """Start nothing more and wait for what is going, which is cancelled after `timeout_s`."""
+        """Start nothing more and wait for runs in progress, which are cancelled after `timeout_s`."""
         self._scheduler.pause()
         if self._going:
             await asyncio.wait(self._going, timeout=timeout_s)
@@ -160,7 +160,7 @@ class Schedule:
         return 0.0 if due is None else max(0.0, (self._now() - due).total_seconds())
 
     def going_s(self) -> float:
-        """For how long the oldest run has been going, the wait for its turn included."""
+        """How long the oldest run has been in progress, including the wait to be started."""
         return max((self._elapsed() - began for began in self._going.values()), default=0.0)
 
     def tick(self) -> None:
@@ -170,7 +170,7 @@ class Schedule:
             self._scheduler.wakeup()
 
     def look_at_the_clock(self) -> None:
-        """Keep the intervals where the wall clock was set: they go on as if nothing had happened."""
+        """Keep the intervals if the wall clock was set: they continue unchanged."""
         wall, elapsed = self._now(), self._elapsed()
         step = (wall - self._seen[0]).total_seconds() - (elapsed - self._seen[1])
         self._seen = wall, elapsed

@@ -51,7 +51,7 @@ def serve(path: Path, config: Config, supervisor: Supervisor) -> None:
 
 
 class _Daemon:
-    """From the first run to the last."""
+    """Measure until stopped."""
 
     def __init__(self, path: Path, config: Config, supervisor: Supervisor, parts: Parts) -> None:
         self._path = path
@@ -60,7 +60,9 @@ class _Daemon:
         self._parts = parts
         self._log = parts.log
         self._stop = asyncio.Event()
-        self._runs = Runs(config, parts.dispatch, parts.metrics, parts.health, parts.log, self._stop, parts.served)
+        self._runs = Runs(
+            config, parts.dispatch, parts.metrics, parts.health, parts.log, self._stop, parts.served, parts.past
+        )
         self._schedule = Schedule(self._runs)
 
     async def run(self) -> None:
@@ -99,17 +101,17 @@ class _Daemon:
             os._exit(1)
         _leave_at_the_latest()
         self._notifier.stopping()
-        self._log.info("ending: the current run gives back its slot; once more to leave at once")
+        self._log.info("stopping: the current run releases its slot; a second signal stops at once")
         self._stop.set()
 
     async def _reload(self) -> None:
-        """Let a good file take over between two runs; a bad one changes nothing."""
+        """Apply a valid file between two runs; an invalid one changes nothing."""
         self._notifier.reloading()
         try:
             new = await asyncio.to_thread(configuration.load, self._path)
         except ConfigError as error:
             self._parts.metrics.daemon.set_config_refused()
-            self._log.warning("configuration refused; the old one stays", errors=str(error).splitlines())
+            self._log.warning("configuration refused; the old one stays in effect", errors=str(error).splitlines())
         else:
             await self._take_over(new)
         self._notifier.ready()
@@ -127,7 +129,7 @@ class _Daemon:
 
 
 def _leave_at_the_latest() -> None:
-    """Whatever hangs, a disk or a name server, the process ends."""
+    """End the process even if a disk or a name server hangs."""
     timer = threading.Timer(LAST_RESORT_S, os._exit, (1,))
     timer.daemon = True
     timer.start()

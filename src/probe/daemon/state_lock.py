@@ -16,7 +16,7 @@ class TakenError(Exception):
 def hold(state_dir: Path) -> TextIO:
     """Take the state directory for as long as the result is open. Raises TakenError and OSError.
 
-    The kernel gives it back with the process, however that ends; what the file says is for people.
+    The kernel releases it with the process, however that ends; what the file says is for people.
     """
     state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     opened = os.open(state_dir / FILE_NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)

@@ -24,7 +24,7 @@ _WHOLE_DAY = 2 / 3
 # so that one of them may be off.
 _RECENT_RUNS = 24
 _RECENT_HOURS = range(3, 7)
-# As long as the rhythm of the day is unknown, changes below this share are taken for it.
+# As long as the rhythm of the day is unknown, changes below this share are attributed to it.
 UNKNOWN_RHYTHM = 0.075
 # A level from fewer runs would be worse than the one that was found when the level last changed.
 _LEAST_RUNS = 120

@@ -19,7 +19,7 @@ _UNKNOWN = 1.5
 _FEWEST_RUNS = 256
 _MOST = 40.0
 _FEWEST_BLOCKS = 4
-# Trust in what blocks of so many runs show, of which there are few.
+# Trust in what blocks of so many runs show: there are few of them.
 _BLOCKS = {16: 0.8, 64: 0.6}
 # Hours that show how the level wanders, and the runs that an hour must have to differ from a few.
 _FEWEST_HOURS = 24

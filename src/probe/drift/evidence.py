@@ -214,7 +214,7 @@ class Evidence:
         self._limit(self._peaks or [self._peaks_of(runs)])
 
     def _apart(self, since: float, until: float) -> list[tuple[float, float]]:
-        """When runs were, and how far from the level around them: not from what was taken for the level at the time.
+        """When runs were, and how far from the level around them: not from what was estimated as the level at the time.
 
         Else a level that wanders would be a row of changes, and scatter around each of them as little as if it did not.
         """
@@ -227,7 +227,7 @@ class Evidence:
         return [(each.at, each.value - usual(each.at) - levels.get(int(each.at // HOUR), last)) for each in runs]
 
     def _remember(self, now: float) -> None:
-        """A day is over: that of which half a day before and after it is known."""
+        """A day is over, and half a day before and after it is known."""
         until = now - _A_DAY_S / 2
         self._peaks.append(self._peaks_of(self._apart(until - _A_DAY_S, until)))
         self._limit(self._peaks)

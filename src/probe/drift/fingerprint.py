@@ -44,7 +44,7 @@ def fingerprint(record: RunRecord) -> Fingerprint:
 
 
 def _fingerprint(record: RunRecord) -> str:
-    # As the history has it: a run is of the same configuration before it is stored, and after.
+    # As in the history: a run is of the same configuration before it is stored, and after.
     target, scenario = legacy.flat_target(plain(record.plan.target)), plain(record.plan.scenario)
     for part, name in ((target, "target"), (target["limits"], "limits"), (scenario, "scenario")):
         for key in _OF_NO_EFFECT[name]:

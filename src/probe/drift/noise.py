@@ -23,7 +23,7 @@ _BINS = 192
 # With this weight the density is that of a normal distribution with outliers, until runs have shown what it is.
 _PRIOR_RUNS = 100
 _KERNEL_WIDTH = 0.35
-# No noise is taken for lower than this share of the level: timers are coarse, and figures may come rounded.
+# No noise is assumed to be lower than this share of the level: timers are coarse, and figures may come rounded.
 _LEAST_SIGMA = 0.01
 
 Table = Sequence[float]

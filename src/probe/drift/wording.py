@@ -90,9 +90,9 @@ def _named(moved: Moved) -> str:
 
 
 def text(found: Change) -> str:
-    """A change in words, but for its time."""
+    """A change in words, except for its time."""
     if isinstance(found, ServingChange):
-        return f"what serves changed: {_difference(found.old, found.new)}"
+        return f"model, voice or settings changed: {_difference(found.old, found.new)}"
     what = _what(found.moved, found.direction, found.stage)
     return what if found.until is None else f"{what}, until {moment(found.until)}"
 

@@ -1,4 +1,4 @@
-"""How long an answer may be: a person who has heard enough listens no more."""
+"""The limit for the length of an answer."""
 
 from probe.record import Scenario
 
@@ -9,7 +9,7 @@ REASON = "limit"
 
 
 class AnswerLimit:
-    """Counts the tokens that are spoken, and says when there are enough."""
+    """Counts the spoken tokens, and decides when the limit is reached."""
 
     def __init__(self, scenario: Scenario) -> None:
         self.tokens = 0

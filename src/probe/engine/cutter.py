@@ -1,4 +1,4 @@
-"""Cuts a streamed answer into chunks, by the rule that a pausing server would follow: so many tokens, or a sentence.
+"""Cuts a streamed answer into chunks by the rule of a pausing server: a number of tokens, or a sentence.
 
 Pure: text in, a position out. It is asked after each token, so what has been decided of a text is not looked at again.
 docs/measures.md has the table of what ends a sentence and what does not.

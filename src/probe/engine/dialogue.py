@@ -1,4 +1,4 @@
-"""A scenario's turns, one after the other, and leaving nothing behind."""
+"""A scenario's turns, one after another, and releasing everything on the servers at the end."""
 
 import asyncio
 from collections.abc import Mapping
@@ -71,7 +71,7 @@ class Dialogue:
         return fault
 
     async def release(self) -> None:
-        """Leave nothing behind on the servers. Never raises but for cancellation."""
+        """Release everything on the servers. Never raises except for cancellation."""
         limit = self.session.plan.target.limits.release_s
         try:
             async with asyncio.timeout(limit):

@@ -1,4 +1,4 @@
-"""What makes a turn doubtful: its audio (its bytes, when they came, what the server says of them), its order. Pure."""
+"""What makes a turn doubtful: its audio (bytes, arrival times, the server's figures), its text, its order. Pure."""
 
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
@@ -38,7 +38,7 @@ def of_audio(heard: Heard) -> list[str]:
 
 
 def of_order(turn: Turn) -> Iterator[str]:
-    """What came of something came after it. Where the timestamps say otherwise, one of them is wrong."""
+    """An effect comes after its cause. If the timestamps contradict that, one of them is wrong."""
     for chunk in turn.chunks:
         moments = (
             chunk.inference_start,
@@ -93,7 +93,7 @@ def _of_texts(segments: Sequence[Segment]) -> Iterator[str]:
 
 
 def spoken_markup(text: str) -> Iterator[str]:
-    """What there is in a text that no person should hear."""
+    """The parts of a text that no person should hear."""
     lowered = text.lower()
     yield from (kind for kind, signs in _MARKUP.items() if any(sign in lowered for sign in signs))
     if any(line.lstrip().startswith(_OF_A_LINE) for line in text.splitlines()):

@@ -1,11 +1,11 @@
-"""How a run ends early."""
+"""Exceptions that end a run early."""
 
 from probe.engine.lines import Line
 from probe.record import Stage
 
 
 class Fault(Exception):
-    """A server did not do its part: ends the run with this stage and reason. `line`: on which it did not."""
+    """A server failed: ends the run with this stage and reason. `line`: the connection on which it failed."""
 
     def __init__(self, stage: Stage, reason: str, detail: str, line: Line | None = None) -> None:
         super().__init__(detail)
@@ -15,8 +15,8 @@ class Fault(Exception):
 
 
 class Busy(Exception):
-    """The server is occupied by its users: ends the run without blame."""
+    """The server is occupied by its users: ends the run, which is skipped."""
 
 
 class Stopped(Exception):
-    """The operator has stopped the run: no server is to blame, and it was no attempt."""
+    """The operator has stopped the run: no server failed, and it was no attempt."""

@@ -1,4 +1,4 @@
-"""What a server says of itself beside a run, outside of every measure."""
+"""Questions to a server outside of every measure."""
 
 import asyncio
 from typing import TypeVar

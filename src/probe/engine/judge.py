@@ -1,4 +1,4 @@
-"""Judging what was heard: each segment measured, and the first one that is no speech."""
+"""Judges the audio: measures each segment, and finds the first one that is not speech."""
 
 import asyncio
 from collections.abc import Iterator, Sequence
@@ -23,7 +23,7 @@ _AUDIO_FAULTS = {
 
 
 async def finished(turn: TurnInProgress, audible_dbfs: float) -> Turn:
-    """A turn as the record has it, its audio measured."""
+    """The record of a turn, with its audio measured."""
     heard = turn.tts.heard
     spoken = {segment.chunk_num: segment for segment in heard.all}
     chunks = []
@@ -45,13 +45,13 @@ async def finished(turn: TurnInProgress, audible_dbfs: float) -> Turn:
 
 
 def audio_failure(turns: Sequence[Turn], complaints: Sequence[str], target: Target) -> Failure | None:
-    """The first segment that is not speech: complete, and still no answer.
+    """The first segment that is complete, but not speech.
 
     `complaints` is what went wrong in each turn while the server went on.
     """
     server = server_of("audio", target.servers)
     for turn, complaint in zip(turns, complaints, strict=True):
-        for chunk, text in _spoken(turn):
+        for chunk, text in turn.spoken():
             reason = _reason(chunk, text, target.audible_dbfs)
             if reason is not None and chunk.tts_text_sent is not None:
                 at = chunk.tts_last_audio or turn.done or chunk.tts_text_sent
@@ -66,7 +66,7 @@ def audio_failure(turns: Sequence[Turn], complaints: Sequence[str], target: Targ
 def audio_doubts(turns: Sequence[Turn], audible_dbfs: float) -> Iterator[str]:
     """What speaks against each segment that is over and may be speech, as a sentence."""
     for turn in turns:
-        for chunk, text in _spoken(turn):
+        for chunk, text in turn.spoken():
             if chunk.sound is None or chunk.tts_segment_done is None:
                 continue
             if _reason(chunk, text, audible_dbfs) is None:
@@ -79,17 +79,6 @@ def with_what_was_before(failure: Failure, unheard: Failure | None) -> Failure:
     if unheard is None or unheard.turn_num == failure.turn_num:
         return failure
     return replace(failure, detail=f"{failure.detail}; before that, {unheard.detail}")
-
-
-def _spoken(turn: Turn) -> Iterator[tuple[Chunk, str]]:
-    """The chunks that were to be heard, each with its text and the one before it that was kept for it."""
-    kept = ""
-    for chunk in turn.chunks:
-        if chunk.segment_end == "merged":
-            kept += chunk.text
-        else:
-            yield chunk, kept + chunk.text
-            kept = ""
 
 
 def _reason(chunk: Chunk, text: str, audible_dbfs: float) -> str | None:

@@ -1,4 +1,4 @@
-"""Whom a run talks to, and on how many lines at once."""
+"""The servers of a run, and how many connections there are to each."""
 
 from typing import NamedTuple
 

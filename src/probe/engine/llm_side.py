@@ -40,7 +40,7 @@ MAX_CHUNKS = 500
 
 
 class LlmSide:
-    """One answer. What the server holds for it is given back by `finish`, or by `release` in any other state."""
+    """One answer. What the server holds for it is released by `finish`, or by `release` in any other state."""
 
     def __init__(self, session: Session, conversation: LlmConversation) -> None:
         self.chunks: list[LlmChunk] = []
@@ -78,13 +78,13 @@ class LlmSide:
         return len(self.chunks) - self.reading
 
     async def ask(self, question: Question) -> None:
-        """Ask for the answer. Its first chunk begins."""
+        """Request the answer. Its first chunk begins."""
         self._started = True
         chunk = self._begin()
         await self._request(chunk, self._conversation.ask(question, chunk.inference_start or 0))
 
     async def resume(self, pause: Pause) -> None:
-        """Have a server that paused go on. Its next chunk begins."""
+        """Let a paused server continue. Its next chunk begins."""
         chunk = self._begin()
         await self._request(chunk, self._conversation.resume(pause, chunk.inference_start or 0))
 
@@ -95,7 +95,7 @@ class LlmSide:
         return self.chunks[-1]
 
     async def finish(self) -> None:
-        """Have the server give back what it holds for the answer, without waiting for its word."""
+        """Have the server release what it holds for the answer, without waiting for its confirmation."""
         await self._session.perform(LLM, self._conversation.finish())
 
     async def cut_off(self) -> None:
@@ -104,7 +104,7 @@ class LlmSide:
             await self._session.perform(LLM, self._conversation.release(self._session.clock.now(), 0))
 
     async def await_release(self, timeout_s: float) -> None:
-        """Wait until the server has given that back, or `timeout_s`. A server that doesn't is not at fault."""
+        """Wait until the server has released that, or `timeout_s`. A server that doesn't is no failure."""
         until = self._session.clock.now() + round(timeout_s * NS_PER_S)
         with suppress(Fault):
             while self._conversation.holds:
@@ -112,7 +112,7 @@ class LlmSide:
                     return
 
     async def release(self, timeout_s: float) -> None:
-        """Have it given back whatever state the answer is in, within `timeout_s`."""
+        """Have it released in any state of the answer, within `timeout_s`."""
         if not self._started:
             return
         self.finished = True
@@ -191,7 +191,7 @@ class LlmSide:
                 self._end_chunk(self._reading, ChunkEnd(final=True, reason=answer_limit.REASON), at)
 
     def _note(self, event: Answering | Usage | ServerTimes | Loaded) -> None:
-        """What the server says of its answer beside the text."""
+        """Further facts about the answer that the server reports."""
         match event:
             case Answering(model):
                 self.model = model
@@ -203,7 +203,7 @@ class LlmSide:
                 self.loaded = True
 
     def _reasoned(self, chunk: LlmChunk) -> None:
-        """What seemed to be the answer was none. Where some of it has been handed on, it is too late for that."""
+        """What seemed to be the answer was none. Where some of it has been passed on, it is too late for that."""
         if chunk.chunk_num > 1:
             spoken = "reasoning came as answer, up to a </think>, and was spoken: the server needs a reasoning parser"
             raise Fault("llm", "malformed", f"{spoken}, or the target opens_reasoning = true")

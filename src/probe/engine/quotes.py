@@ -1,8 +1,8 @@
-"""What servers said beside their answers, in their own words: kept for who reads the history, and for no one else."""
+"""Servers' own words besides their answers (errors, reasons): only the history keeps them."""
 
 from collections.abc import Mapping
 
-from probe.engine.discretion import secrets_of, without
+from probe.engine.redaction import secrets_of, without
 from probe.record import Role, ServerPlan
 from probe.text import cut, one_line
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import traceback
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine
 from pathlib import PurePath
 from typing import Any
 
@@ -12,18 +12,16 @@ from probe.engine.dialogue import Dialogue
 from probe.engine.faults import Busy, Fault, Stopped
 from probe.engine.lines import LLM, TTS, Line
 from probe.engine.session import Session
-from probe.engine.turn import TurnInProgress
-from probe.engine.uncertainty import Earliest
 from probe.progress import Event
 from probe.protocols.base import Terms
 from probe.protocols.choice import Protocols
-from probe.record import INTERRUPTED, Plan, RunRecord, Turn
+from probe.record import INTERRUPTED, Plan, RunRecord
 from probe.tolerance import PUBLISHED_MS
 from probe.transport.connector import Connector
 
 
 def ignore(_event: Event) -> None:
-    """Watch nothing."""
+    """Ignore all events."""
 
 
 async def run(
@@ -38,7 +36,7 @@ async def run(
     """Run a plan to its end and return the record, a partial one where a server failed or `stop` was set.
 
     What it started on the servers it ends, whatever happened; that takes `limits.release_s` and the closing of two
-    connections at the most. Raises nothing but CancelledError, and that after giving back the LLM's slot.
+    connections at most. Raises nothing but CancelledError, and that after releasing the LLM's slot.
     `observe` is called from within the run: it must return at once. Where a figure may be wrong by more than
     `max_error_ms`, because of what is not known of an arrival, the record says so.
     """
@@ -69,12 +67,22 @@ async def run(
     if fault is not None:
         whole = dialogue.failure(await dialogue.diagnose(fault), ended)
         failure = judge.with_what_was_before(whole, unheard)
+    found: list[str] = []
     earliest = dialogue.session.stamps.vague()
-    found = [
-        f"turn {turn.turn_num}, {doubt}"
-        for progress, turn in zip(dialogue.turns, turns, strict=True)
-        for doubt in _doubts(progress, turn, earliest, max_error_ms)
-    ]
+    known = []
+    for progress, turn in zip(dialogue.turns, turns, strict=True):
+        llm = progress.llm
+        errors_ms = uncertainty.errors_ms(turn, earliest, max_error_ms)
+        errors_ms |= uncertainty.stall_error_ms(turn, llm.stall_least, llm.stall_most, max_error_ms)
+        known.append(uncertainty.without_unknown(turn, errors_ms))
+        of_times = uncertainty.doubt(errors_ms, max_error_ms)
+        every = (
+            *doubts.of_audio(progress.tts.heard),
+            *doubts.of_order(turn),
+            *(() if of_times is None else (of_times,)),
+        )
+        found += [f"turn {turn.turn_num}, {each}" for each in every]
+    turns = tuple(known)
     found += judge.audio_doubts(turns, plan.target.audible_dbfs)
     connects, said = tuple(dialogue.session.connects), tuple(dialogue.session.quotes.all)
     unstamped = dialogue.session.stamps.unstamped()
@@ -83,16 +91,6 @@ async def run(
     return RunRecord(
         plan, started, ended, connects, turns, failure, skipped, tuple(found), said, cold=cold, unstamped=unstamped
     )
-
-
-def _doubts(progress: TurnInProgress, turn: Turn, earliest: Earliest, limit_ms: float) -> Iterator[str]:
-    yield from doubts.of_audio(progress.tts.heard)
-    yield from doubts.of_order(turn)
-    of_times = (
-        uncertainty.of_arrivals(turn, earliest, limit_ms),
-        uncertainty.of_stall(turn, progress.llm.stall_least, progress.llm.stall_most, limit_ms),
-    )
-    yield from (each for each in of_times if each is not None)
 
 
 def _dialogue(

@@ -1,4 +1,4 @@
-"""Can our own measurement be trusted? Watches the event loop and the garbage collector while a run goes on.
+"""Checks whether our own measurement can be trusted: watches the event loop and the garbage collector during a run.
 
 Where the kernel does not stamp what arrives, a stall of ours is in every latency. Where it does, a stall is in none:
 the next request leaves that much later, which is known, and taken off. But servers that are asked so late are no longer

@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, TypeVar
 
 from probe.clock import Clock
-from probe.engine.discretion import discreet
 from probe.engine.faults import Busy, Fault
 from probe.engine.inquiry import inquire
 from probe.engine.lines import Line
 from probe.engine.quotes import NAMES, Quotes
+from probe.engine.redaction import redacted
 from probe.progress import Event as ProgressEvent
 from probe.progress import EventKind
 from probe.protocols.base import Action, Audio, Close, Connect, Conversation, Drop, Event, Send, Step, Token, words_of
@@ -39,7 +39,7 @@ _STAGES: Mapping[Role, Stage] = {"llm": "llm", "tts": "tts"}
 
 
 class Session:
-    """The links of a run, who says what on them, and who listens."""
+    """The connections of a run, with their conversations and the sides that read them."""
 
     def __init__(
         self,
@@ -108,7 +108,8 @@ class Session:
     async def perform(self, line: Line, steps: Iterable[Step]) -> int | None:
         """Have a server asked for something: do what its conversation wants done for that, in order. Raises Fault.
 
-        Returns the moment of the last write. None without one: the conversation writes later, which its side is told.
+        Returns the moment of the last write. None without one: the conversation writes later, which its side is
+        notified of.
         """
         self._heard[line] = self.clock.now()
         return await self._do(line, steps)
@@ -254,7 +255,7 @@ class Session:
                 raise self._ended(line, frame.how)
 
     def _hear(self, line: Line, event: Event, at: int) -> None:
-        event = discreet(event, self.quotes.secrets[line.role])
+        event = redacted(event, self.quotes.secrets[line.role])
         self.quotes.of(line.role, words_of(event))
         if (side := self.sides.get(line)) is not None:
             side.on_event(event, at)
@@ -269,7 +270,7 @@ class Session:
             try:
                 await self._do_late(line, (action,))
             except Fault:
-                # What else was to be done there is not to be done to what comes after.
+                # Actions that were left for it do not apply to what comes after.
                 self._to_do = deque(each for each in self._to_do if each[0] != line)
                 raise
 

@@ -1,4 +1,4 @@
-"""What a session needs of one server's part in a turn."""
+"""The interface between a session and one server's part in a turn."""
 
 from typing import Protocol
 
@@ -6,7 +6,7 @@ from probe.protocols.base import Event
 
 
 class Side(Protocol):
-    """One server's part in the turn that goes on."""
+    """One server's part in the current turn."""
 
     @property
     def owes(self) -> bool:

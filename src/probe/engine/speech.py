@@ -13,7 +13,7 @@ from probe.timestamps import NEVER
 
 
 class Heard:
-    """What has come of a turn's texts, whichever conversation they were spoken in."""
+    """The results for a turn's texts, from all conversations."""
 
     def __init__(self, parts: Sequence[Attribution]) -> None:
         self._parts = parts
@@ -101,7 +101,7 @@ class Speech:
             side.require_open()
 
     def unspoken(self, line: Line | None) -> Segment | None:
-        """The first text that waits to be spoken, of those on this line where the turn has it."""
+        """The first text that waits to be spoken, on this connection or on all of them."""
         side = self.sides.get(line) if line is not None else None
         return self.heard.pending() if side is None else side.segments.pending()
 

@@ -1,4 +1,4 @@
-"""A conversation with the TTS server in a turn: text after text, and whose the audio is that comes."""
+"""A conversation with the TTS server in a turn: sends texts, and attributes the audio to them."""
 
 from collections.abc import Callable
 
@@ -20,7 +20,7 @@ from probe.protocols.base import (
 from probe.protocols.segments import Segment
 from probe.timestamps import NEVER, NS_PER_S
 
-# What a server says of all texts, so soon after one was sent, it may have said before it had that.
+# What a server sends of all texts, so soon after one was sent, it may have said before it had that.
 CROSSING_S = 1.0
 
 Report = Callable[[EventKind, int, Segment], None]
@@ -29,7 +29,7 @@ MAX_AUDIO_BYTES = 20 * 2**20
 
 
 class TtsSide:
-    """The speech of one turn, as far as it is asked for on this line."""
+    """The part of a turn's speech that is requested on this connection."""
 
     def __init__(self, session: Session, line: Line, conversation: TtsConversation, report: Report) -> None:
         self.segments = conversation.attribution()
@@ -66,7 +66,7 @@ class TtsSide:
             while not self._ready:
                 await self._session.pump(NEVER, self._line)
         except Fault as fault:
-            raise self._explained(fault, "no_stream", "it did not get ready") from fault
+            raise self._explained(fault, "no_stream", "it did not become ready") from fault
 
     async def speak(self, chunk_num: int, text: str) -> Segment:
         """Hand a text to the server."""
@@ -201,7 +201,7 @@ class TtsSide:
         return Fault("tts", reason, detail, self._line)
 
     def _of_silence(self, fault: Fault) -> Fault:
-        """What was waited for when nothing came."""
+        """The description of a wait that ended without data."""
         waiting = self.segments.pending()
         if waiting is None:
             return self._explained(fault, "timeout", "no done")

@@ -17,14 +17,14 @@ from probe.protocols.base import LlmConversation, Question, TtsConversation
 from probe.protocols.segments import Segment
 from probe.record import Chunk, Flow
 
-# A slot is normally given back in milliseconds; one that isn't must not hold up the next turn for long.
+# A slot is normally released in milliseconds; one that isn't must not hold up the next turn for long.
 END_PATIENCE_S = 1.0
 # A server that keeps pausing without a word would be asked again for as long as the run may take.
 MAX_EMPTY_CHUNKS = 20
 
 
 class TurnInProgress:
-    """A turn while it goes on."""
+    """A turn in progress."""
 
     def __init__(
         self, session: Session, llm: LlmConversation, tts: Mapping[Line, TtsConversation], turn_num: int

@@ -1,4 +1,4 @@
-"""Which figures of a turn may be wrong because an arrival in them may have been earlier than its moment says. Pure.
+"""Which figures of a turn may be wrong because an arrival may have been earlier than its recorded time. Pure.
 
 A figure is as uncertain as it moves when what is uncertain is put to its earliest: every arrival by itself, and all.
 """
@@ -11,7 +11,7 @@ from probe.measures import ChunkMeasures, TurnMeasures, measure_turn, runs_freel
 from probe.record import Chunk, Role, Turn
 from probe.timestamps import milliseconds
 
-# So many reads are looked at, those first of which least is known; each costs as much as measuring the turn.
+# So many reads are examined, the most uncertain ones first; each costs as much as measuring the turn.
 _MOST_READS = 16
 # Frames of one read have moments that are a nanosecond apart.
 _ONE_READ_NS = 1_000
@@ -21,29 +21,53 @@ _OF_LLM = ("llm_first_token", "llm_first_answer_token", "llm_last_token", "llm_d
 _OF_TTS = ("tts_first_audio", "tts_last_audio", "tts_segment_done")
 _CHUNK_MS = tuple(each.name for each in fields(ChunkMeasures) if each.name.endswith("_ms"))
 _TURN_MS = tuple(each.name for each in fields(TurnMeasures) if each.name.endswith("_ms"))
+# Without these a run is worth nothing.
+JUDGED = ((0, "response_ttfb_ms"), (0, "response_ttfa_ms"))
+_MADE_OF = {"tts_stream_time_ms": ("realtime_factor",)}
 
 
-def of_arrivals(turn: Turn, earliest: Earliest, limit_ms: float) -> str | None:
-    """The figure that is most uncertain, as a sentence; None where all are within the limit."""
+# A turn and its chunks by their numbers, 0 for the turn itself; and a measure's name.
+Figure = tuple[int, str]
+
+
+def errors_ms(turn: Turn, earliest: Earliest, limit_ms: float) -> dict[Figure, float]:
+    """The figures that may be wrong by more than the limit, and by how much."""
     used = _used(turn)
     wide = {role: {at: since for at, since in each.items() if at in used} for role, each in earliest.items()}
-    if not any(wide.values()):
-        return None
-    measured = measure_turn(turn)
-    errors = (each for shifted in _variants(turn, wide) for each in _differences(measured, measure_turn(shifted)))
-    error, name = max(errors, default=(0.0, ""))
-    return _sentence(name, error, limit_ms) if error > limit_ms else None
+    found: dict[Figure, float] = {}
+    if any(wide.values()):
+        measured = measure_turn(turn)
+        for shifted in _variants(turn, wide):
+            for figure, error in _differences(measured, measure_turn(shifted)):
+                if error > max(limit_ms, found.get(figure, 0.0)):
+                    found[figure] = error
+    return found
 
 
-def of_stall(turn: Turn, least: int, most: int, limit_ms: float) -> str | None:
+def stall_error_ms(turn: Turn, least: int, most: int, limit_ms: float) -> dict[Figure, float]:
     """The same of the longest wait between two tokens, which is between these, in nanoseconds."""
     longest = max((chunk.llm_longest_stall or 0 for chunk in turn.chunks), default=0)
     error = milliseconds(max(most - longest, longest - least))
-    return _sentence("llm_longest_stall_ms", error, limit_ms) if runs_freely(turn) and error > limit_ms else None
+    return {(0, "llm_longest_stall_ms"): error} if runs_freely(turn) and error > limit_ms else {}
 
 
-def _sentence(name: str, error_ms: float, limit_ms: float) -> str:
-    return f"{name} may be wrong by {error_ms:.0f} ms: what came together has one time (limit {limit_ms:g} ms)"
+def doubt(errors: Mapping[Figure, float], limit_ms: float) -> str | None:
+    """A sentence where one of the figures that a run is judged by may be wrong."""
+    judged = {figure: error for figure, error in errors.items() if figure in JUDGED}
+    if not judged:
+        return None
+    (_, name), error = max(judged.items(), key=lambda item: item[1])
+    return f"{name} may be wrong by {error:.0f} ms: what came together has one time (limit {limit_ms:g} ms)"
+
+
+def without_unknown(turn: Turn, errors: Mapping[Figure, float]) -> Turn:
+    """The turn with these figures left out, but for those that it is judged by: of these there is a doubt."""
+    names: dict[int, list[str]] = {}
+    for number, name in errors:
+        if (number, name) not in JUDGED:
+            names.setdefault(number, []).extend((name, *_MADE_OF.get(name, ())))
+    chunks = tuple(replace(chunk, unknown=tuple(names.get(n, ()))) for n, chunk in enumerate(turn.chunks, 1))
+    return replace(turn, chunks=chunks, unknown=tuple(names.get(0, ())))
 
 
 def _used(turn: Turn) -> set[int]:
@@ -89,12 +113,12 @@ def _ends_together(chunk: Chunk) -> bool:
     return last is not None and done is not None and 0 < done - last < _ONE_READ_NS
 
 
-def _differences(measured: TurnMeasures, shifted: TurnMeasures) -> Iterator[tuple[float, str]]:
+def _differences(measured: TurnMeasures, shifted: TurnMeasures) -> Iterator[tuple[Figure, float]]:
     for name in _TURN_MS:
-        yield _difference(getattr(measured, name), getattr(shifted, name)), name
+        yield (0, name), _difference(getattr(measured, name), getattr(shifted, name))
     for number, (one, other) in enumerate(zip(measured.chunks, shifted.chunks, strict=True), 1):
         for name in _CHUNK_MS:
-            yield _difference(getattr(one, name), getattr(other, name)), f"chunk {number}, {name}"
+            yield (number, name), _difference(getattr(one, name), getattr(other, name))
 
 
 def _difference(one: float | None, other: float | None) -> float:

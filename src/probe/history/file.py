@@ -1,4 +1,4 @@
-"""The history's file: its schema, how a run is stored in it, and what is said when it can't be used.
+"""The history file: its schema, how a run is stored in it, and the messages if it can't be used.
 
 A run is one row: its record as compressed JSON (without the PCM), beside it the few columns that readers search by and
 compute with. Version 1 had no `serving` and no stages: its rows have NULL there, and readers look into the record.
@@ -91,15 +91,15 @@ class HistoryError(Exception):
 
 
 class HistoryTroubleError(HistoryError):
-    """The disk or the file is in a state that may be mended while the daemon runs: full, damaged, locked."""
+    """The disk or the file is in a state that may be fixed while the daemon runs: full, damaged, locked."""
 
 
 class UnreadableRunError(HistoryError):
-    """A run is there, and what is stored of it can't be read."""
+    """A run exists, but its stored data can't be read."""
 
 
 class NoHistoryError(HistoryError):
-    """There is none where it was looked for."""
+    """There is no history at this place."""
 
 
 class UnknownRunError(HistoryError):
@@ -137,7 +137,7 @@ def decode_serving(text: str) -> Fingerprint:
     try:
         return Fingerprint(*json.loads(text))
     except (TypeError, ValueError, RecursionError) as error:
-        raise UnreadableRunError(f"what served can't be read: {error}") from error
+        raise UnreadableRunError(f"the model and settings can't be read:  {error}") from error
 
 
 def decode(blob: bytes, run_id: str) -> RunRecord:
@@ -164,7 +164,7 @@ def explained(path: Path) -> Iterator[None]:
 
 def _advice(error: sqlite3.Error, name: str, path: Path) -> str:
     if name.startswith("SQLITE_NOTADB"):
-        return "not a database; move it away, and another one is begun"
+        return "not a database; move it away, and a new one is created"
     if name.startswith("SQLITE_BUSY"):
         return f"locked by another process for over {BUSY_TIMEOUT_S:g} s; is a second daemon running?"
     if name.startswith(_RIGHTS):

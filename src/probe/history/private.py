@@ -1,4 +1,4 @@
-"""Files and folders for their owner alone: the history holds what was said."""
+"""Files and folders that only their owner can access: the history contains prompts and answers."""
 
 import os
 import stat

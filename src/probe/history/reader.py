@@ -1,4 +1,4 @@
-"""Reading the history, beside the daemon that writes it."""
+"""Reading the history while the daemon writes it."""
 
 import sqlite3
 from collections.abc import Iterator
@@ -81,6 +81,10 @@ class HistoryReader:
             for number, run_id, blob in self._db.execute(query, (after, target, scenario)):
                 with suppress(UnreadableRunError):
                     yield number, decode(blob, run_id)
+
+    def recent(self, target: str, scenario: str, limit: int) -> list[RunRecord]:
+        """The last runs of a series, the oldest first. Unreadable ones are left out."""
+        return [record for _, record in self.newer(self.before(target, scenario, limit), target, scenario)]
 
     def last(self) -> RunRecord:
         """The run that was kept last. Raises UnknownRunError and UnreadableRunError."""

@@ -1,4 +1,4 @@
-"""Runs of a file of which some pages are damaged: what lies on them is lost, and the others are read.
+"""Runs of a file with damaged pages: the runs on those pages are lost, and the others are read.
 
 SQLite gives up a query at the first damaged page that it meets. Asked for a few rows at a time, and for fewer where
 that fails, it gives up only the rows there.
@@ -45,7 +45,7 @@ def _numbers(db: sqlite3.Connection, wanted: Mapping[str, object], limit: int | 
 
 
 def _walk(db: sqlite3.Connection, wanted: Mapping[str, object], first: int, last: int) -> Iterator[int]:
-    """The numbers of the rows between these two, ascending; those that can't be told are among them."""
+    """The numbers of the rows between these two, ascending; those that can't be decided are included."""
     # By the table itself: what an index holds may be what is damaged.
     query = f"SELECT seq FROM runs NOT INDEXED WHERE seq BETWEEN ? AND ? AND {_all(wanted)} ORDER BY seq"  # noqa: S608 - the same
     try:

@@ -1,4 +1,4 @@
-"""Every finished run, in one SQLite file: written by the daemon, read by anyone beside it.
+"""Every finished run, in one SQLite file: written by the daemon, read by any other process at the same time.
 
 Write-ahead logging lets readers read while the daemon writes. `synchronous=FULL` syncs every commit to the disk: a
 committed run survives `kill -9` and a power cut too, and at a run every few seconds that costs nothing. (With NORMAL it
@@ -31,7 +31,7 @@ from probe.timestamps import NS_PER_DAY
 
 _Identity = tuple[int, int] | None
 
-# A clock that jumps ahead makes every run look old: it shall cost a few of them, not the history.
+# A clock that jumps ahead makes every run look old: it must cost a few of them, not the history.
 _MOST_FORGOTTEN_AT_ONCE = 10
 
 
@@ -56,7 +56,7 @@ class Pruned:
 class History:
     """The daemon's connection. All methods may be called from any thread, and raise HistoryError.
 
-    `count_spans` says how many spans of a new run are to be sent, 0 for none. `on_trouble` is called with what is worth
+    `count_spans` says how many spans of a new run will be sent, 0 for none. `on_trouble` is called with what is worth
     a complaint and no caller's error; `on_unreadable` with the id of a run that can't be read, and how many spans of it
     can't be sent.
     """
@@ -204,7 +204,7 @@ class History:
         return db
 
     def _see_to_files(self) -> None:
-        """Where a file was removed that is in use, what is written to it is lost with the last who has it open."""
+        """Reopen files that were removed while in use: data in them is lost when the last process closes them."""
         old = self._db
         found = zip(_beside(self.path), self._files, _identities(self.path), strict=True)
         gone = [path.name for path, then, now in found if then != now]
@@ -232,7 +232,7 @@ class History:
         db.execute("PRAGMA journal_mode = WAL").fetchall()
         db.execute("PRAGMA synchronous = FULL")
         db.execute("PRAGMA journal_size_limit = 4000000").fetchall()
-        # A file that may be read and not written opens all the same, and even begins a transaction.
+        # A file that may be read and not written opens anyway, and even begins a transaction.
         db.execute(f"PRAGMA user_version = {VERSION}")
 
     def _runs(self) -> int:

@@ -1,4 +1,4 @@
-"""What the daemon reports of itself: its schedule, its sinks, its configuration. No run is part of it."""
+"""Metrics of the daemon itself: its schedule, its sinks, its configuration. Runs are not part of it."""
 
 import math
 import platform
@@ -18,24 +18,26 @@ class DaemonMetrics:
         ProcessCollector(registry=self.part.registry)
         self._missed = self._counter("runs_missed_total", "Runs that were due and did not take place.", RUN_LABELS)
         self._courtesy_unknown = self._counter(
-            "courtesy_unknown_total", "Attempts before which a server did not say who uses it.", ("target",)
+            "courtesy_unknown_total", "Attempts before which a server did not report who uses it.", ("target",)
         )
-        self._spans_dropped = self._counter("spans_dropped_total", "Spans that no collector will get.")
+        self._spans_dropped = self._counter("spans_dropped_total", "Spans that are lost.")
         self._sink_errors = self._counter(
             "sink_errors_total", "Runs that a sink lost, and its failed attempts.", ("sink",)
         )
-        self._loop_lag = self._gauge("loop_lag_seconds", "Longest delay of the event loop of late.")
-        self._schedule_delay = self._gauge("schedule_delay_seconds", "How late the last run began.", RUN_LABELS)
+        self._loop_lag = self._gauge("loop_lag_seconds", "Longest recent delay of the event loop.")
+        self._schedule_delay = self._gauge("schedule_delay_seconds", "How late the last run started.", RUN_LABELS)
         self._next_run = self._gauge("next_run_timestamp_seconds", "When the next run is due.", RUN_LABELS)
         self._objective = self._gauge(
-            "objective_seconds", "What takes longer is slow, and what it judges.", ("target", "measure")
+            "objective_seconds",
+            "The objective: slower responses are slow. The label says what it applies to.",
+            ("target", "measure"),
         )
         self._judged: dict[str, str] = {}
         self._history_runs = self._gauge("history_runs", "Runs that the history holds.")
         self._history_bytes = self._gauge("history_bytes", "Size of the history.")
-        self._config_good = self._gauge("config_last_reload_successful", "Whether the last configuration took over.")
+        self._config_good = self._gauge("config_last_reload_successful", "Whether the last configuration was accepted.")
         self._config_at = self._gauge(
-            "config_last_reload_success_timestamp_seconds", "When a configuration last took over."
+            "config_last_reload_success_timestamp_seconds", "When a configuration was last accepted."
         )
         build = self._gauge("build_info", "What is running.", ("version", "python"))
         build.labels(version=version, python=platform.python_version()).set(1)

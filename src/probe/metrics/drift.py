@@ -18,19 +18,19 @@ class DriftMetrics:
     def __init__(self, target: str, scenario: str) -> None:
         self.part = Part()
         self._labels = {"target": target, "scenario": scenario}
-        ratio = self._gauge("drift_ratio", "What the last runs took, as a share of the baseline.", "stage")
-        added = self._gauge("drift_added_seconds", "What the last runs took beyond the baseline.", "stage")
+        ratio = self._gauge("drift_ratio", "Latency of the last runs, as a ratio to the baseline.", "stage")
+        added = self._gauge("drift_added_seconds", "Latency of the last runs minus the baseline.", "stage")
         self._ratios = {stage: ratio.labels(**self._labels, stage=stage) for stage in STAGES}
         self._added = {stage: added.labels(**self._labels, stage=stage) for stage in STAGES}
         self._state = self._gauge("drift_state", "1 slower than the baseline, -1 faster, 0 neither.").labels(
             **self._labels
         )
-        self._since = self._gauge("drift_since_timestamp_seconds", "Since when it has been slower or faster.").labels(
+        self._since = self._gauge("drift_since_timestamp_seconds", "When it became slower or faster.").labels(
             **self._labels
         )
         changes = Counter(
             "drift_changes_total",
-            "Changes that were found, by the stage that moved most.",
+            "Changes that were found, by the stage that changed most.",
             (*RUN_LABELS, "stage", "direction"),
             NAMESPACE,
             registry=self.part.registry,
@@ -44,7 +44,7 @@ class DriftMetrics:
             gauge.set(math.nan)
 
     def update(self, verdict: Verdict) -> None:
-        """Say how things stand."""
+        """Set the gauges to this state."""
         for gauge in (*self._ratios.values(), *self._added.values()):
             gauge.set(math.nan)
         for each in verdict.now:

@@ -1,4 +1,4 @@
-"""What the last run of one target and scenario was, as gauges."""
+"""The last run of one target and scenario, as gauges."""
 
 import math
 from collections.abc import Mapping
@@ -32,14 +32,14 @@ class LastRunMetrics:
             "last_stage_seconds", "The start of the first turn of the last complete run, by stage.", "stage"
         )
         self._stages = {stage: stages.labels(**self._labels, stage=stage) for stage in STAGES}
-        self._rate = self._gauge("llm_tokens_per_second", "How fast the LLM wrote in the last complete run.")
+        self._rate = self._gauge("llm_tokens_per_second", "Speed of the LLM in the last complete run.")
         self._stall = self._gauge("llm_longest_stall_seconds", "Longest wait between two tokens in that run.")
-        self._cold = self._gauge("cold", "Whether a model was loaded for the last run; NaN where that is not known.")
+        self._cold = self._gauge("cold", "Whether a model was loaded for the last run; NaN if unknown.")
         for gauge in (self._ttfb, *self._stages.values(), self._rate, self._stall, self._cold):
             gauge.set(math.nan)
-        self._run = self._gauge("last_run_timestamp_seconds", "When the last run ended, however it did.")
+        self._run = self._gauge("last_run_timestamp_seconds", "When the last run ended, whatever its outcome.")
         by_outcome = self._declared(
-            "last_run_id_timestamp_seconds", "The moment in the id of the last run that ended so.", "outcome"
+            "last_run_id_timestamp_seconds", "The time in the id of the last run with this outcome.", "outcome"
         )
         self._ids = {each: by_outcome.labels(**self._labels, outcome=each) for each in get_args(Outcome)}
         for each in self._ids.values():
@@ -48,17 +48,17 @@ class LastRunMetrics:
         self._up = self._gauge(
             "up", "Whether the last run that was not skipped got its whole answer; 0 before the first."
         )
-        in_a_row = self._declared("attempts_in_a_row", "The latest attempts that all ended so, by how.", "all")
+        in_a_row = self._declared("attempts_in_a_row", "Latest attempts in a row with this outcome.", "all")
         self._in_a_row = {each: in_a_row.labels(**self._labels, all=each) for each in IN_A_ROW}
         self._since = self._declared(
             "serving_since_timestamp_seconds",
-            "Since when what serves has been what it is.",
+            "When the current model, voice and settings came into use.",
             *("llm", "tts", "config"),
         )
         self._serving: Fingerprint | None = None
 
     def update(self, record: RunRecord) -> None:
-        """Take a run for the last one."""
+        """Record a run as the last one."""
         ended = epoch_seconds(record.ended)
         self._run.set(ended)
         begun = of_run_id(record.plan.run_id)
@@ -77,7 +77,7 @@ class LastRunMetrics:
                 self._update_latencies(record)
 
     def update_fingerprint(self, now: Fingerprint, since: int) -> None:
-        """Set the identity of what was measured, and since when it has been that (nanoseconds since the epoch)."""
+        """Set the identity of what was measured, and when it came into use (nanoseconds since the epoch)."""
         self._serving = now
         self._since.clear()
         self._since.labels(**self._labels, llm=now.llm, tts=now.tts, config=now.config).set(epoch_seconds(since))

@@ -35,17 +35,17 @@ BUCKETS = dict.fromkeys(MEASURES, LATENCY_BUCKETS) | {
     "probe_delay": DELAY_BUCKETS,
 }
 HELP = {
-    "combined_ttfb": "From asking the LLM server to the first byte of audio.",
-    "combined_ttfa": "From asking the LLM server to the first audible sample.",
-    "llm_ttft": "From asking the LLM server to its first token.",
-    "llm_ttfat": "From asking the LLM server to the first token of its answer.",
-    "llm_generation": "From asking the LLM server to the end of the chunk.",
+    "combined_ttfb": "From the request to the LLM server to the first byte of audio.",
+    "combined_ttfa": "From the request to the LLM server to the first audible sample.",
+    "llm_ttft": "From the request to the LLM server to its first token.",
+    "llm_ttfat": "From the request to the LLM server to the first token of its answer.",
+    "llm_generation": "From the request to the LLM server to the end of the chunk.",
     "tts_wait": "How long a chunk's text waited for the TTS server to be free.",
-    "tts_ttfb": "From handing over the text to the first byte of audio.",
-    "tts_generation": "From handing over the text to the end of the segment.",
+    "tts_ttfb": "From sending the text to the first byte of audio.",
+    "tts_generation": "From sending the text to the end of the segment.",
     "audio_duration": "Playing time of a segment.",
     "playout_gap": "Silence that a listener hears before a further chunk.",
-    "probe_delay": "How long a chunk's text waited for the probe itself, which is in no other figure.",
+    "probe_delay": "How long a chunk's text waited for the probe itself; part of no other figure.",
 }
 
 
@@ -119,7 +119,7 @@ class Metrics:
         metrics.part.refresh()
 
     def close(self, timeout_s: float) -> None:
-        """Nothing is held back."""
+        """Nothing is buffered."""
 
     def render(self, accept: str) -> tuple[bytes, str]:
         """The page and its content type, for an HTTP `Accept` header: OpenMetrics, with exemplars, where that is taken.
@@ -166,7 +166,7 @@ class _Runs:
         self._histograms: dict[tuple[str, str], Histogram] = {}
         self.expect(histograms)
         counter = Counter(
-            "runs_total", "Runs, by how they ended.", (*RUN_LABELS, "outcome"), NAMESPACE, registry=self.part.registry
+            "runs_total", "Runs, by outcome.", (*RUN_LABELS, "outcome"), NAMESPACE, registry=self.part.registry
         )
         self._counts = {each: counter.labels(**self._labels, outcome=each) for each in OUTCOMES}
         self._cold = Counter(
@@ -206,7 +206,7 @@ class _Failures:
         self.part = Part()
         self._target = target
         self._counter = Counter(
-            "run_failures_total", "Failed runs, by which server and why.", ("target", "server", "stage", "reason"),
+            "run_failures_total", "Failed runs, by server, stage and reason.", ("target", "server", "stage", "reason"),
             NAMESPACE, registry=self.part.registry,
         )  # fmt: skip
 

@@ -15,7 +15,7 @@ _GIVEN_UP = ("abort", "error")
 
 
 class AnswerText:
-    """One answer. `opened`: it begins in the midst of reasoning. `over`: its end has been said."""
+    """One answer. `opened`: it begins inside the reasoning. `over`: its end has been received."""
 
     def __init__(self, *, opened: bool = False) -> None:
         self.over = False

@@ -1,4 +1,4 @@
-"""The seam between the engine and the wire protocols: what a server says (events), what is to be done (actions)."""
+"""The interface between the engine and the wire protocols: events (what a server says) and actions (what to do)."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, ClassVar, Generic, Literal, TypeVar
@@ -12,11 +12,11 @@ from probe.transport.framing.base import Incoming, Outgoing
 
 Messages = Sequence[Mapping[str, str]]
 
-# What a server says
+# What a server sends
 
 
 class Ready(Struct, frozen=True):
-    """The TTS server takes text."""
+    """The TTS server is ready for text."""
 
 
 class Token(Struct, frozen=True):
@@ -103,7 +103,7 @@ class SegmentEnd(Struct, frozen=True):
 
 
 class Done(Struct, frozen=True):
-    """All is said: an LLM's answer, or all audio of a turn (in so many segments, where a TTS server counts them)."""
+    """Complete: an LLM's answer, or all audio of a turn (in this many segments, if the TTS server counts them)."""
 
     reason: str | None = None
     segments: int | None = None
@@ -146,7 +146,7 @@ def words_of(event: Event) -> str:
     return ""
 
 
-# What a protocol wants done
+# What a protocol does
 
 
 class Connect(Struct, frozen=True):
@@ -190,13 +190,13 @@ class Question(Struct, frozen=True):
 
 
 class Conversation:
-    """One run's talk with one server. It has state and nothing else: no socket, no clock, no waiting.
+    """One run's conversation with one server. It has state and nothing else: no socket, no clock, no waiting.
 
     Frames and times (nanoseconds of the run's clock) come in, events and actions come out; foreign bytes never raise.
     """
 
     def received(self, frame: Incoming, at: int) -> Iterable[Step]:
-        """Take a frame, or the end of the connection. What it says, and what is to be done about it."""
+        """Take a frame, or the end of the connection. Returns what it says, and what to do about it."""
         raise NotImplementedError
 
     def wakes_at(self) -> int | None:
@@ -216,7 +216,7 @@ class LlmConversation(Conversation):
     pausing: ClassVar[bool] = False
 
     def ask(self, question: Question, now: int) -> Iterable[Step]:
-        """Begin the answer to a turn. What came before `now` is none to it."""
+        """Begin the answer to a turn. Frames from before `now` do not belong to it."""
         raise NotImplementedError
 
     def resume(self, pause: Pause, now: int) -> Iterable[Step]:
@@ -224,17 +224,17 @@ class LlmConversation(Conversation):
         raise NotImplementedError
 
     def finish(self) -> Iterable[Step]:
-        """The answer is complete: have the server give back what it holds for it."""
+        """The answer is complete: have the server release what it holds for it."""
         return ()
 
     def release(self, now: int, within_ns: int) -> Iterable[Step]:
-        """The run ends, in whatever state: have the server give back what it holds, within so long."""
+        """The run ends, in whatever state: have the server release what it holds, within that time."""
         del now, within_ns
         return (Drop(),)
 
     @property
     def holds(self) -> bool:
-        """Whether the server was asked to give something back, and may still do so."""
+        """Whether the server was asked to release something, and may still do so."""
         return False
 
 
@@ -252,7 +252,7 @@ class TtsConversation(Conversation):
         return (Connect(), Ready())
 
     def attribution(self) -> Attribution:
-        """Whose audio is it, in the turn that begins?"""
+        """The attribution of audio to texts for the turn that begins."""
         return InOrder(self.sample_rate)
 
     @property
@@ -269,7 +269,7 @@ class TtsConversation(Conversation):
         raise NotImplementedError
 
     def cancel(self) -> Iterable[Step]:
-        """Stop whatever is being spoken; nobody listens any more."""
+        """Stop the current speech, which is no longer needed."""
         return (Drop(),)
 
 
@@ -283,8 +283,9 @@ class ServerProtocol(Struct, Generic[C_co], frozen=True):
 
     `options` is a msgspec Struct with a default for everything. The `schemes` are those of its URL; without `protocol`
     in a configuration, the first protocol with a URL's scheme is meant. `users` reads how many hold the server's slots,
-    None where an answer does not say, of the server and of each one behind it; `identity` what serves; `voices` which
-    voices there are; `cold` whether the next request has to load a model first; `advice` what is wrong with its URL.
+    None where an answer does not say, of the server and of each one behind it; `identity` the model and build;
+    `voices` which voices there are; `cold` whether the next request has to load a model first; `advice` what is wrong
+    with its URL.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""The protocols of one target's servers, chosen before a run: all that the engine sees of which protocols there are."""
+"""The protocols of one target's servers, chosen before a run: the engine sees no more of the list of protocols."""
 
 from collections.abc import Callable
 

@@ -1,4 +1,4 @@
-"""Reading JSON that a server sent: anything may be in it."""
+"""Reads untrusted JSON from a server."""
 
 import json
 import math
@@ -13,7 +13,7 @@ _LINE = 300
 MOST = 2**31
 # Of an error that a server reports and that has no code of its own: its words are in what it `said`.
 REPORTED = "it reported an error"
-# Why an answer or a chunk ended, as servers have it. Anything else might be a text.
+# Why an answer or a chunk ended, in servers' words. Anything else might be a text.
 _FINISH_REASONS = frozenset(
     (
         "stop", "length", "eos", "eos_token", "end_turn", "stop_sequence", "limit", "max_tokens", "sentence_boundary",

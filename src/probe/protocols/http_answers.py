@@ -26,7 +26,7 @@ BODY_PATIENCE_S = 1.0
 _SHOWN_ERRORS = 3
 # {"detail": [{"error": {"message": "..."}}]} is as deep as any server nests its words.
 _MAX_DEPTH = 5
-# Where a server puts its words, the most telling first.
+# Where a server puts its words, the most informative first.
 _WORDS = ("message", "msg", "error", "errors", "detail", "details", "error_description", "title")
 # The status says that the server can't answer now; its words say whether it is about to.
 _LOADING = ("loading", "warming up", "not ready", "still starting")
@@ -63,7 +63,7 @@ _REASONS: Mapping[int, str] = {
 
 
 class FailedAnswer:
-    """An answer with a status that is no success, while its body comes in. Holds `MAX_BODY_BYTES` at the most.
+    """An answer with a status that is no success, while its body comes in. Holds `MAX_BODY_BYTES` at most.
 
     `path` is what was asked for. Whatever comes, it is one Refused.
     """

@@ -1,4 +1,4 @@
-"""A run's talk with an LLM server over HTTP: one POST per turn, whose response is the answer."""
+"""A run's conversation with an LLM server over HTTP: one POST per turn, whose response is the answer."""
 
 import json
 from collections.abc import Iterable, Iterator
@@ -36,7 +36,7 @@ class Reader(Protocol):
         """Take a piece of the body."""
 
     def end(self) -> Iterator[Event]:
-        """The body is complete; the answer need not be."""
+        """The body is complete; the answer may be incomplete."""
 
     def cut(self) -> Iterator[Event]:
         """The connection is gone in the middle of the body."""

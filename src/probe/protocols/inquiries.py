@@ -1,4 +1,4 @@
-"""What a server can be asked of itself, outside of every measure: where, how, and how its answer is read."""
+"""Questions to a server, outside of every measure: where, how, and how the answer is read."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Generic, TypeVar

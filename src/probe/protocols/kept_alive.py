@@ -8,5 +8,5 @@ MAX_IDLE_S = 2.0
 
 
 def too_idle(since: int | None, now: int) -> bool:
-    """Whether the next request had better have a new connection. `since`: None where none was kept."""
+    """Whether the next request should use a new connection. `since`: None if none was kept."""
     return since is not None and now - since > MAX_IDLE_S * NS_PER_S

@@ -1,4 +1,4 @@
-"""What an Ollama server says of itself, whichever API it is measured by: its version, its models, what is loaded."""
+"""Questions to an Ollama server, with either API: its version, its models, the loaded models."""
 
 from collections.abc import Iterator
 from typing import Any

@@ -1,4 +1,4 @@
-"""Every wire protocol that there is: a new one is one line here."""
+"""The list of all wire protocols: a new one is one line here."""
 
 from collections.abc import Mapping
 from typing import Literal

@@ -30,5 +30,5 @@ class Samples:
 
 
 def wrong(what: str) -> Refused:
-    """What came is none of the audio that can be measured."""
+    """The audio is not in a format that can be measured."""
     return Refused(f"{what} instead of 16-bit mono PCM", reason="wrong_format")

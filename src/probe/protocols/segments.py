@@ -1,4 +1,4 @@
-"""Segments of speech, and whose they are: what the engine knows of audio, whatever the protocol. Pure."""
+"""Segments of speech and their texts: the engine's view of audio, for every protocol. Pure."""
 
 from collections.abc import Sequence
 from typing import Literal, Protocol
@@ -31,7 +31,7 @@ class Segment(Struct):
 
 
 class Attribution(Protocol):
-    """Whose audio is it? One turn's texts, and the segments made from them. Times are nanoseconds."""
+    """Attributes audio to one turn's texts, as segments. Times are nanoseconds."""
 
     # Every text of the turn, in the order in which they were sent.
     all: list[Segment]
@@ -70,7 +70,7 @@ class Attribution(Protocol):
         """Act on a wait that `wakes_at` has bounded and that is over; returns the segment that this ended or held."""
 
     def give_up(self, now: int) -> Segment | None:
-        """The server has been silent for as long as it may: end what is over but for its word, and return that.
+        """The server has been silent for as long as it may: end what is over except for its word, and return that.
 
         None where nothing is: the silence is a failure.
         """

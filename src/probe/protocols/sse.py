@@ -20,14 +20,14 @@ class Field(Struct, frozen=True):
 
 
 class Fields:
-    """The fields of one stream. `overlong`: a line was longer than `longest` bytes, and nothing more comes of it."""
+    """The fields of one stream. `overlong`: a line was longer than `longest` bytes, and nothing more is parsed."""
 
     def __init__(self, longest: int = MAX_LINE_BYTES) -> None:
         self.overlong = False
         self._longest = longest
         self._line = bytearray()
         self._first = True
-        # Whether a line ended with the last byte, a carriage return: a line feed behind it is none of its own.
+        # Whether a line ended with the last byte, a carriage return: a line feed after it does not end another line.
         self._after_return = False
 
     def feed(self, data: bytes) -> Iterator[Field]:

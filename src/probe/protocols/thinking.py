@@ -45,7 +45,7 @@ class Thinking:
 
     def _parted(self, text: str) -> Iterator[Token | Reasoned]:
         at = 0
-        # An opening tag in the midst of reasoning is a word of it.
+        # An opening tag inside the reasoning is part of it.
         while (tag := (_CLOSING if self._inside else _TAG).search(text, at)) is not None:
             closes_unopened = tag[0] == _CLOSE and not self._inside and not self._reasoned
             if tag.start() > at:

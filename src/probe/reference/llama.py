@@ -17,7 +17,7 @@ REFUSALS = (
     401,
     403,
     503,
-)  # a wrong key, a model that is still loaded: the client is told; what else breaks is no answer
+)  # a wrong key, a model that is still loaded: the client gets the reason; any other failure is no answer
 LONGEST_EVENT = 2**22  # bytes; a completion's last event repeats the prompt
 LONGEST_REFUSAL = 500  # characters
 SAMPLING = {"top_p": 0.95, "top_k": 40, "repeat_penalty": 1.1, "stop": [STOP], "cache_prompt": True}

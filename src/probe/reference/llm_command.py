@@ -23,7 +23,7 @@ class SetupError(click.ClickException):
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """The command line but for the address; the names are the options' names, units and all."""
+    """The command line except for the address; the names are the options' names, units and all."""
 
     model: Path | None
     llama_url: str | None
@@ -82,7 +82,7 @@ answered with the error "Stream is generating".
     default=0,
     show_default=True,
     type=click.IntRange(0),
-    help="Pause between two requests on a slot. Servers in the field wait 250 ms.",
+    help="Pause between two requests on a slot. Deployed servers wait 250 ms.",
 )
 @click.option(
     "--ctx-size",
@@ -117,8 +117,8 @@ answered with the error "Stream is generating".
 def llm(host: str, port: int, **options: object) -> None:
     """Run the reference chunked LLM server, on a real llama.cpp.
 
-    It speaks the WebSocket protocol of the servers in the field at ws://HOST:PORT/ws: start_stream, continue_stream and
-    end_stream, with pauses after so many tokens or at the end of a sentence. GET /health tells how it is.
+    It speaks the WebSocket protocol of the servers in use at ws://HOST:PORT/ws: start_stream, continue_stream and
+    end_stream, with pauses after so many tokens or at the end of a sentence. GET /health reports its state.
     """
     logging.basicConfig(format="%(message)s", level=logging.WARNING)
     try:

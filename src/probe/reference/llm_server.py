@@ -73,7 +73,7 @@ class LlmServer:
         return socket
 
     async def health(self, _request: web.Request) -> web.Response:
-        """Tell whether llama.cpp answers; the HTTP status is 200 all the same."""
+        """Return whether llama.cpp answers; the HTTP status is 200 anyway."""
         healthy = await self.engine.llama.healthy()
         return web.json_response(
             {

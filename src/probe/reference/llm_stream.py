@@ -1,4 +1,4 @@
-"""A chunk of an LLM's answer: where it pauses, why it ends and what the client is told about it. No I/O of its own."""
+"""A chunk of an LLM's answer: where it pauses, why it ends and what is reported to the client. No I/O of its own."""
 
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
@@ -64,7 +64,7 @@ class Chunk:
 
 
 def ends_sentence(text: str) -> bool:
-    """Tell whether `text` ends in a full stop, ! or ? of any script, closing quotes and brackets allowed after it."""
+    """Return whether `text` ends in a full stop, ! or ? of any script, closing quotes and brackets allowed after it."""
     return text.rstrip(CLOSERS).endswith(ENDS)
 
 

@@ -1,4 +1,4 @@
-"""Which engine speaks, as the command line names it; click.UsageError where it can't be had."""
+"""Which engine speaks, as the command line names it; click.UsageError if it is not available."""
 
 from importlib.util import find_spec
 from pathlib import Path

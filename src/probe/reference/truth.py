@@ -1,4 +1,4 @@
-"""Scripted servers as a process of their own, which tells at the end when it truly wrote each frame.
+"""Scripted servers as a process of their own, which reports at the end when it really wrote each frame.
 
     python -m probe.reference.truth --stretch 1
 
@@ -115,7 +115,7 @@ def wyoming_answers(stretch: float) -> Sequence[Steps]:
 
 
 async def serve(stretch: float) -> None:
-    """Serve until stdin ends, then tell."""
+    """Serve until stdin ends, then report."""
     answers = {CHAT: (chat_answer(stretch),), SPEECH: (*speech_answers(stretch),) * MANY}
     async with (
         ScriptedLlm(LlmScript(turns=(turn(stretch),), slots=sys.maxsize)) as llm_server,

@@ -32,7 +32,7 @@ MAGPIE = "nvidia/magpie_tts_multilingual_357m"
     default=MAGPIE,
     show_default=True,
     metavar="NAME|FILE.nemo",
-    help="A name is fetched on first use.",
+    help="A name is downloaded on first use.",
 )
 @click.option(
     "--magpie-speakers",
@@ -46,14 +46,14 @@ MAGPIE = "nvidia/magpie_tts_multilingual_357m"
     type=click.Choice(["newer", "older"]),
     default="newer",
     show_default=True,
-    help="Which of the two servers in the field to behave like.",
+    help="Which version of the server to behave like.",
 )
 @click.option(
     "--target-audio-ms",
     type=click.IntRange(min=1),
     default=500,
     show_default=True,
-    help="older: speak when the texts so far are this long, at 400 ms a word.",
+    help="older: speak when the texts so far are this long,at 400 ms per word.",
 )
 @click.option("--sample-rate", type=click.IntRange(8000, 48000), default=22000, show_default=True, help="In Hz.")
 @click.option(
@@ -64,7 +64,7 @@ MAGPIE = "nvidia/magpie_tts_multilingual_357m"
     help="Drop a stream after this long without requests and audio.",
 )
 @click.option("--host", default="127.0.0.1", show_default=True)
-@click.option("--port", type=click.IntRange(0, 65535), default=8001, show_default=True, help="0 takes a free one.")
+@click.option("--port", type=click.IntRange(0, 65535), default=8001, show_default=True, help="0 selects a free port.")
 def tts(
     *,
     engine: str,
@@ -78,7 +78,7 @@ def tts(
     host: str,
     port: int,
 ) -> None:
-    """Run a TTS server: real speech over the WebSocket protocol of the servers in the field.
+    """Run a TTS server: real speech over the WebSocket protocol of the servers in use.
 
     Prints "listening on ws://HOST:PORT/ws/tts/stream" on stderr, then loads the engine; GET /health says "healthy"
     once it is warm. GET /v1/audio/config and the OpenAI-compatible POST /v1/audio/speech (pcm or wav) are there too.
@@ -89,13 +89,13 @@ def tts(
       hibari  English, on a CPU. One voice; the five names are five pitches of it.
       piper   Any Piper voice file: its language, its first five speakers.
               With one speaker, all five names sound the same.
-      magpie  The model of the servers in the field, through NVIDIA NeMo, all
+      magpie  The model of the servers in use, through NVIDIA NeMo, all
               seven languages. Never run with its weights by this project:
               only against a stand-in with the same interface.
     A language that the engine does not speak is answered with a fatal error.
 
     \b
-    Generations:
+    Versions:
       newer   Each text is a segment, its end is marked, `mode: "stream"` sends
               each sentence as it is ready, a connection takes many streams.
       older   Texts gather until --target-audio-ms, segments end without a mark,

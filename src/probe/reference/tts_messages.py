@@ -6,7 +6,7 @@ from typing import Any
 
 
 class BadRequestError(Exception):
-    """A frame that is not understood; the text tells the client why."""
+    """A frame that is not understood; the text gives the client the reason."""
 
 
 class BadInitError(BadRequestError):

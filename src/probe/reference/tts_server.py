@@ -28,7 +28,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 @dataclass(frozen=True)
 class Service:
-    """What a TTS server serves: an engine, and the generation of its streams."""
+    """What a TTS server serves: an engine, and the version of its streams."""
 
     synthesizer: Synthesizer
     new_stream: StreamFactory

@@ -1,4 +1,4 @@
-"""What the two generations of TTS server make of one stream's requests: no socket, no clock, no engine.
+"""What the two versions of TTS server make of one stream's requests: no socket, no clock, no engine.
 
 Where the field's behaviour is not known, both do the plain thing: `cancel` has no answer and leaves the stream open,
 a `text` after `close` is ignored, segments are numbered from 1.
@@ -60,7 +60,7 @@ class Stream(ABC):
 
     @abstractmethod
     def cancel(self) -> None:
-        """Forget every text of which nothing was spoken yet."""
+        """Forget every text that was not spoken yet, even in part."""
 
     def next_segment(self) -> Segment | None:
         """Return what to speak now, if anything. A voice that does not exist is created, and then silent."""

@@ -1,1 +1,1 @@
-"""What a person reads of runs."""
+"""Reports of runs for people."""

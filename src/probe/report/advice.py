@@ -58,7 +58,7 @@ _ADVICE: Mapping[tuple[Stage, str], str] = {
     ("audio", "text"): "probe show RUN_ID --json says which chunk; look at the TTS server's log",
     ("audio", "too_short"): "look at the TTS server's log: the engine gave up",
     ("audio", "too_long"): "listen with --save-audio: the engine has lost its thread, or sample_rate is far off",
-    ("internal", "interrupted"): "nothing: the LLM server's slot was given back",
+    ("internal", "interrupted"): "nothing: the LLM server's slot was released",
     ("internal", "error"): "do what the detail says, or report it",
 }
 

@@ -7,7 +7,7 @@ from probe.report import audio_file
 
 
 class AudioArchive:
-    """A sink: one file a run, named by its id; only the last `keep` stay."""
+    """A sink: one file per run, named by its id; only the last `keep` stay."""
 
     name = "audio"
 
@@ -29,4 +29,4 @@ class AudioArchive:
             self._written.pop(0).unlink(missing_ok=True)
 
     def close(self, timeout_s: float) -> None:
-        """Nothing is held back."""
+        """Nothing is buffered."""

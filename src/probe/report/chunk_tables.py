@@ -1,4 +1,4 @@
-"""The tables of a report: the stages of each chunk, and what a listener makes of them."""
+"""The tables of a report: the stages of each chunk, and what a listener hears."""
 
 from collections.abc import Iterator, Sequence
 
@@ -8,7 +8,7 @@ from probe.record import Chunk, RunRecord, Turn
 from probe.report.format import MISSING, number, table, without_empty
 from probe.timestamps import milliseconds
 
-# Text that is handed on at once waits for less than this.
+# Text that is passed on at once waits for less than this.
 _AT_ONCE_MS = 5.0
 
 # Latencies of each chunk, as the starting document has them, and what a listener makes of them.
@@ -45,7 +45,7 @@ def _stage_table(pairs: Sequence[tuple[Chunk, ChunkMeasures]], width: int) -> It
 
 
 def at_once(chunk: Chunk) -> bool:
-    """Whether a chunk's text was handed on without a wait."""
+    """Whether a chunk's text was passed on without a wait."""
     wait = elapsed_ms(chunk.llm_done, chunk.tts_text_sent)
     return wait is None or wait < _AT_ONCE_MS
 

@@ -1,4 +1,4 @@
-"""What `probe compare` says: both samples, each stage's medians and their difference, and a verdict in a sentence."""
+"""The report of `probe compare`: both samples, each stage's medians and their difference, and a verdict."""
 
 import math
 from collections import Counter
@@ -101,7 +101,7 @@ def sentence(comparison: Comparison) -> str:
 
 
 def remarks(comparison: Comparison) -> Iterator[str]:
-    """What the verdict does not say."""
+    """Remarks beside the verdict."""
     a, b = (_failed_share(side) for side in (comparison.a, comparison.b))
     if a is not None and b is not None and a != b and max(a, b) > 0:
         yield f"Failed: {a * 100:.1f} % of A, {b * 100:.1f} % of B. Failures are in no figure."
@@ -154,14 +154,14 @@ def _without_runs(comparison: Comparison) -> str:
 
 
 def _more(comparison: Comparison, whole: Difference) -> str:
-    """How many runs would tell, as far as scatter shrinks with their square root."""
+    """How many runs would be enough, if scatter shrinks with their square root."""
     wide = ((whole.high or 0.0) - (whole.low or 0.0)) / 2
     least = comparison.least_change * whole.a.median
-    # What is to be kept apart: the change that was found and none, or the least that matters.
+    # What must be distinguished: the change that was found and none, or the least that matters.
     narrow = max(abs(whole.added_ms), least - abs(whole.added_ms))
     fewest = min(len(comparison.a.usable), len(comparison.b.usable))
     wanted = fewest * (wide / narrow) ** 2 if narrow > 0 else math.inf
-    return f"; some {_round(wanted)} runs of each would tell" if fewest < wanted < _MOST_RUNS else ""
+    return f"; some {_round(wanted)} runs of each would be enough" if fewest < wanted < _MOST_RUNS else ""
 
 
 def _round(count: float) -> int:

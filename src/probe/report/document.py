@@ -130,6 +130,7 @@ def _turn(turn: Turn, measured: TurnMeasures) -> dict[str, Any]:
         "llm_model": turn.model,
         "usage_tokens": turn.usage_tokens,
         "server_times_ms": rounded(dict(turn.server_times)),
+        "unknown": list(turn.unknown),
         "done_ts": _ts(turn.done),
         "stray_audio_bytes": turn.stray_audio_bytes,
         "chunks": [_chunk(chunk, each) for chunk, each in zip(turn.chunks, measured.chunks, strict=True)],
@@ -149,6 +150,7 @@ def _chunk(chunk: Chunk, measured: ChunkMeasures) -> dict[str, Any]:
         "server_ttft_ms": rounded(chunk.server_ttft_ms),
         **{f"{name}_ts": _ts(getattr(chunk, name)) for name in TIMESTAMPS},
         **rounded(asdict(measured)),
+        "unknown": list(chunk.unknown),
         "rms_dbfs": None if sound is None else rounded(decibels(sound.rms)),
         "peak_dbfs": None if sound is None else rounded(decibels(sound.peak)),
     }

@@ -1,4 +1,4 @@
-"""Drift for a person, and as JSON and CSV: how things stand, a chart, and the changes that were found."""
+"""The report of `probe drift`, also as JSON and CSV: the verdict, a chart, and the changes that were found."""
 
 import csv
 import io

@@ -1,4 +1,4 @@
-"""How numbers and texts are shown to a person. What is missing is a dash, never a zero."""
+"""How numbers and texts are printed. A missing value is a dash, never a zero."""
 
 import textwrap
 from collections.abc import Iterator, Sequence

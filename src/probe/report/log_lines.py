@@ -47,7 +47,7 @@ class LogSink:
         log(RUN, **{key: value for key, value in fields.items() if value is not None})
 
     def close(self, timeout_s: float) -> None:
-        """Nothing is held back."""
+        """Nothing is buffered."""
 
 
 def _summary(record: RunRecord) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""One run in one line of a log that a person reads: the outcome first, then which run, then what came of it."""
+"""One run in one log line for people: the outcome first, then the run, then its results."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -13,7 +13,7 @@ _OUTCOME_WIDTH = max(map(len, _COLOURS))
 
 
 def run_line(fields: Mapping[str, Any]) -> str:
-    """The line of a run with these fields, as `LogSink` has them, at most WIDTH wide but for colours.
+    """The line of a run with these fields, as `LogSink` has them, at most WIDTH wide except for colours.
 
     `probe show` finds the run by the moment that begins its id. What was said follows in lines of its own, where the
     fields have it.

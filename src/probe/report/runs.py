@@ -1,4 +1,4 @@
-"""Many runs at a glance: a row for each, a sparkline for each target and scenario, and the same as JSON."""
+"""A list of runs: a row for each, a sparkline for each target and scenario, and the same as JSON."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -126,7 +126,7 @@ def short_id(record: RunRecord) -> str:
 
 
 def why(record: RunRecord) -> str:
-    """What there is to say of a run that did not go well."""
+    """Details of a run that was not good."""
     if record.failure is not None:
         return f"{blamed(record.failure)}, {record.failure.reason}: {explained(record, record.failure.detail)}"
     if record.skipped is not None:

@@ -72,7 +72,7 @@ def figure(sample: Sequence[float]) -> Figure:
 
 
 def quantile(ordered: Sequence[float], share: float) -> float:
-    """Linear between the two nearest, as most tools have it."""
+    """Linear interpolation between the two nearest, as in most tools."""
     place = share * (len(ordered) - 1)
     below = int(place)
     above = min(below + 1, len(ordered) - 1)
@@ -80,7 +80,7 @@ def quantile(ordered: Sequence[float], share: float) -> float:
 
 
 def worst(records: Iterable[RunRecord]) -> Outcome:
-    """The worst outcome of all; of no run at all there is nothing good to say."""
+    """The worst outcome of all; without any run, that is no good one."""
     found = {outcome(record) for record in records}
     return next((each for each in ORDER if each in found), "skipped")
 
@@ -100,7 +100,7 @@ def progress(which: str, record: RunRecord) -> str:
 
 
 def report(records: Sequence[RunRecord], width: int) -> Iterator[str]:
-    """The table of measures, the outcomes, and what is to be said of the sample."""
+    """The table of measures, the outcomes, and remarks on the sample."""
     good = trusted(records)
     sample = {name: figure(each) for name, each in values(good).items()}
     if sample:
@@ -121,13 +121,13 @@ def remarks(records: Sequence[RunRecord]) -> Iterator[str]:
     if not count:
         yield "No run has figures that can be trusted."
     elif count == 1:
-        yield "One run is no measurement: it says nothing of how much the next one differs."
+        yield "One run is not a measurement: it does not show how much runs vary."
     elif count < ENOUGH_FOR_P95:
-        yield f"With fewer than {ENOUGH_FOR_P95} runs, p95 says little more than the slowest one."
+        yield f"With fewer than {ENOUGH_FOR_P95} runs, p95 is close to the slowest one."
 
 
 def document(records: Sequence[RunRecord]) -> dict[str, Any]:
-    """One JSON document: `measures` of the trusted warm runs, `outcomes`, and each run as `probe history` has it."""
+    """One JSON document: `measures` of the trusted warm runs, `outcomes`, and each run as in `probe history`."""
     first = records[0].plan if records else None
     return {
         "target": first and first.target.name,

@@ -29,12 +29,13 @@ from probe.timestamps import epoch_seconds, local
 _COLOURS: dict[Outcome, str] = {"ok": "green", "slow": "red", "failed": "red", "suspect": "yellow", "skipped": "yellow"}
 # In words, what the objective judges.
 _WHAT: dict[ObjectiveMeasure, str] = {"response_ttfb": "first byte", "response_ttfa": "first sound"}
+_LEFT_OUT = "they may be wrong by more than the published error"
 _LABEL_WIDTH = 22
 _PROMPT_WIDTH = 200
 
 
 def header(plan: Plan, width: int) -> Iterator[str]:
-    """What is about to be run."""
+    """The header: target, scenario and prompts."""
     scenario, target = plan.scenario, plan.target
     first, further = describe_pause(scenario.first_pause), describe_pause(scenario.next_pause)
     yield from _title(f"VOICE PROBE  {plan.run_id}", width, "=")
@@ -51,7 +52,7 @@ def header(plan: Plan, width: int) -> Iterator[str]:
 
 
 def report(record: RunRecord, width: int, hint: str | None = None) -> Iterator[str]:
-    """What came of it; `hint` is what to try after a failure, where more is known than its reason."""
+    """The results; `hint` is what to try after a failure, if more is known than its reason."""
     how = outcome(record)
     if how == "failed":
         # Why comes first: what had been measured until then says less.
@@ -104,6 +105,9 @@ def _summary(record: RunRecord, summary: Summary, width: int) -> Iterator[str]:
         yield from wrapped(models, width, _figure("Model", ""))
     if record.cold:
         yield _figure("Cold start", "a model was loaded for this run")
+    of_chunks = sum(len(chunk.unknown) for turn in record.turns for chunk in turn.chunks)
+    if unknown := of_chunks + sum(len(turn.unknown) for turn in record.turns):
+        yield from wrapped(f"{unknown}: {_LEFT_OUT}", width, _figure("Figures left out", ""))
     stray = sum(turn.stray_audio_bytes for turn in record.turns)
     if stray:
         yield _figure("Audio of no chunk", ms(playing_ms(stray, _rate(record))))

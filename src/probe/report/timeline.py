@@ -1,4 +1,4 @@
-"""The live timeline: a line for each thing that happens in a run, while it happens."""
+"""The live timeline: one line per event of a run, as it happens."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -29,7 +29,7 @@ def describe_pause(pause: Pause) -> str:
 
 
 def lines(event: Event, plan: Plan, width: int) -> Iterator[str]:
-    """Say what just happened; what is wider than `width` goes on in the next line."""
+    """The lines for an event; text that is wider than `width` continues in the next line."""
     for text, style in _lines(event, plan):
         for line in wrapped_as_it_is(text, width, _INDENT):
             yield click.style(line, **style) if style else line

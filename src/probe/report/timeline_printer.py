@@ -1,4 +1,4 @@
-"""Prints a run's events while it goes, from a thread: a terminal that blocks must not delay a measurement."""
+"""Prints a run's events from a thread while it is in progress: a terminal that blocks must not delay a measurement."""
 
 import queue
 import threading

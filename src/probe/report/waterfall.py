@@ -43,7 +43,7 @@ class _Row:
 
 
 def waterfall(record: RunRecord, width: int) -> Iterator[str]:
-    """Each turn of which there is something to draw, after an empty line."""
+    """Each turn with something to draw, after an empty line."""
     for turn in record.turns:
         known = [at for chunk in turn.chunks for at in _moments(chunk)]
         if known and max(known) > min(known):

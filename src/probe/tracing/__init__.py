@@ -1,1 +1,1 @@
-"""Spans of each run, and their way to a collector."""
+"""Spans of each run, and their export to a collector."""

@@ -1,4 +1,4 @@
-"""What each level of a run's spans says of itself. What is missing is no attribute."""
+"""The attributes of each level of a run's spans. A missing value is no attribute."""
 
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -120,7 +120,7 @@ def _goes_on(turn: Turn) -> bool:
 
 
 def _output_tokens(turn: Turn, chunk: Chunk) -> int | None:
-    """What came of this chunk's request. A server's own count is of the whole answer: it is with the request for it."""
+    """The results of this chunk's request. A server's own count is for the whole answer: it is with its request."""
     if turn.usage_tokens is None or not runs_freely(turn):
         return chunk.token_count
     return turn.usage_tokens if chunk is turn.chunks[0] else None

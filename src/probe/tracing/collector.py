@@ -1,4 +1,4 @@
-"""What a collector is to this sink: an address, a way to deliver a request, and what may go wrong on it."""
+"""A collector as this sink uses it: an address, a way to deliver a request, and the errors of that."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -33,7 +33,7 @@ class RefusedError(Exception):
 
 
 class Collector(Protocol):
-    """Where spans go."""
+    """A destination of spans."""
 
     def send(self, request: ExportTraceServiceRequest) -> ExportTraceServiceResponse:
         """Deliver a request once. Raises UnavailableError, RefusedError."""

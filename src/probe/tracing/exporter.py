@@ -1,4 +1,4 @@
-"""Sends each run's spans to a collector, and what it missed when it is back.
+"""Sends each run's spans to a collector, and missed ones when the collector is back.
 
 The history knows which runs' spans are still to be sent, and spans are made from a record whenever they are needed: a
 collector may be away for days, and the daemon may be killed meanwhile. A run counts as sent when the collector has said
@@ -25,7 +25,7 @@ _MOST_UNSAVED = 100
 
 
 class Source(Protocol):
-    """What this sink needs of the history."""
+    """The part of the history's interface that this sink uses."""
 
     def unsent(self, limit: int) -> list[RunRecord]: ...
 

@@ -1,4 +1,4 @@
-"""One HTTP request and its answer, over by a deadline whatever drips: what does a server say of itself?"""
+"""One HTTP request and its answer, with a deadline for the whole: for questions to a server."""
 
 import asyncio
 from collections.abc import Mapping

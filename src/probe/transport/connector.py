@@ -1,4 +1,4 @@
-"""How a run reaches its servers: links whose frames are delivered, and single questions. Tests bring their own."""
+"""How a run reaches its servers: connections that deliver frames, and single questions. Tests bring their own."""
 
 from typing import Protocol
 

@@ -79,7 +79,7 @@ def _give_up(attempts: Iterable[_Attempt]) -> None:
 
 
 def _close(attempt: _Attempt) -> None:
-    """Close what connected all the same."""
+    """Close what connected anyway."""
     if not attempt.cancelled() and attempt.exception() is None:
         attempt.result().close()
 

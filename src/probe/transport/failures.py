@@ -69,7 +69,7 @@ def _tls_failure(error: ssl.SSLError, url: str) -> str:
 
 
 def _tls_hint(url: str, plain: str = "") -> str:
-    """What a mixed-up scheme would explain."""
+    """A hint if a wrong scheme would explain the failure."""
     scheme = urlsplit(url).scheme
     if scheme in _PLAIN:
         return f"does it speak TLS? if not, it is {_PLAIN[scheme]}://"

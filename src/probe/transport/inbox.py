@@ -1,4 +1,4 @@
-"""Where all servers' frames wait, each with the moment it arrived."""
+"""The queue of all servers' frames, each with its arrival time."""
 
 import asyncio
 from collections import deque
@@ -17,7 +17,8 @@ TAKEN_AT_ONCE = 100
 class Arrival(Struct, frozen=True):
     """A frame, or the end of a connection, and when it came in: clock nanoseconds, taken before it was decoded.
 
-    `connection` counts a server's connections, so that the end of an old one is not taken for the end of the new one.
+    `connection` counts a server's connections, so that the end of an old one is not mistaken for the end of the new
+    one.
     """
 
     at: int

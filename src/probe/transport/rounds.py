@@ -1,7 +1,7 @@
-"""Looks every millisecond which sockets are empty, so that what is read from one later is known to have come later.
+"""Checks every 2 ms which sockets are empty: data that is read from one later must have arrived later.
 
-A stamp is that of the last byte of what the kernel has joined; how much earlier the first byte may have come is known
-from this alone. Where there is no epoll(7) nobody looks, and the read before is all that is known.
+A stamp is that of the last byte of what the kernel has joined (see segments.py); how much earlier the first byte may
+have come is known from this alone. Where there is no epoll(7) nobody looks, and the read before is all that is known.
 """
 
 import asyncio
@@ -11,7 +11,7 @@ from contextlib import suppress
 from weakref import WeakKeyDictionary
 
 # A look costs some 10 us, however many sockets there are.
-LOOK_S = 0.001
+LOOK_S = 0.002
 
 
 class Rounds:

@@ -13,11 +13,12 @@ import socket
 import struct
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from typing import Any, NamedTuple
 
 from probe.transport.rounds import Rounds
+from probe.transport.segments import MOST_COUNTED, Received, Segments, received
 
 # Not in Python's socket module. The same on every machine that we run on (asm-generic/socket.h), and so is the message
 # that it makes: a struct timespec.
@@ -39,13 +40,17 @@ _TIGHT_NS, _LOOKS = 20_000, 5
 class _Waiting(NamedTuple):
     """What waits to be read: how many bytes came together, and how many later; None where nobody knows.
 
-    `stamp` is the kernel's of those that came together, 0 where it gave none. The read's own is no better: what comes
-    between the look and the read may be joined to them, and then theirs is its.
+    `first` and `stamp` are the kernel's of the first and the last byte of those that came together, 0 where it gave
+    none. The read's own is no better: what comes between the look and the read may be joined to them, and then theirs
+    is its. `ends` has where each segment of what waits ends, if it is known that each has a stamp of its own.
     """
 
     together: int
     later: int | None
+    first: int = 0
     stamp: int = 0
+    received: Received | None = None
+    ends: Sequence[int] = ()
 
 
 class StampedSocket(socket.socket):
@@ -53,7 +58,7 @@ class StampedSocket(socket.socket):
 
     Of the last read: `arrival` is when its last byte came in, None where nobody knows (the kernel gave no stamp, or the
     wall clock was set since the read before), and `since` a time before which no byte of it had. An arrival is never
-    before the truth but for the clocks' resolution. `wrote` is when the first write since `forget_writes` began, 0
+    before the truth except for the clocks' resolution. `wrote` is when the first write since `forget_writes` began, 0
     without one.
     """
 
@@ -65,6 +70,7 @@ class StampedSocket(socket.socket):
         self._rounds: Rounds | None = None
         self._wall_ahead, _ = _wall_ahead()
         self._stamps = False
+        self._segments = Segments()
         if sys.platform == "linux":
             keep_stamping()
             with suppress(OSError):
@@ -119,15 +125,32 @@ class StampedSocket(socket.socket):
         first = self._peek(1)[1] if there else 0
         if not first or last - first <= _TOGETHER_NS:
             # Behind what fills the whole look there may be more.
-            return _Waiting(there or size, 0 if there < looked else None, last)
-        within, beyond, stamp = 1, there, first
+            found = _Waiting(there or size, 0 if there < looked else None, first, last)
+        else:
+            within, stamp = self._last_until(first + _TOGETHER_NS, 1, first, there)
+            found = _Waiting(within, there - within, first, stamp)
+        now = received(self)
+        return found._replace(received=now, ends=self._segments.ends(now, there, lambda: self._ends(there, last)))
+
+    def _last_until(self, latest: int, within: int, stamp: int, beyond: int) -> tuple[int, int]:
+        """How many of the bytes that wait have no later stamp, and the last one's; `within` have, `beyond` have not."""
         while beyond - within > 1:
             middle = (within + beyond) // 2
-            if (seen := self._peek(middle)[1]) - first <= _TOGETHER_NS:
+            if (seen := self._peek(middle)[1]) <= latest:
                 within, stamp = middle, seen
             else:
                 beyond = middle
-        return _Waiting(within, there - within, stamp)
+        return within, stamp
+
+    def _ends(self, there: int, last: int) -> Sequence[int]:
+        """Where each stamp ends of what waits, up to one more than are ever needed."""
+        ends: list[int] = []
+        within = 0
+        while within < there and len(ends) <= MOST_COUNTED:
+            stamp = self._peek(within + 1)[1]
+            within = there if stamp == last else self._last_until(stamp, within + 1, stamp, there)[0]
+            ends.append(within)
+        return ends
 
     def _peek(self, size: int) -> tuple[int, int]:
         """Of what waits, no more than `size`: how much it is, and the kernel's stamp of its last byte."""
@@ -143,6 +166,9 @@ class StampedSocket(socket.socket):
         stamp = waiting.stamp or _stamp(messages)
         now = time.monotonic_ns()
         self.arrival = min(max(stamp - ahead, self.since), now) if stamp and steady else None
+        if self.arrival is not None and count in waiting.ends:
+            self.since = min(max(waiting.first - ahead - spread, self.since), self.arrival)
+        self._segments.read(count, waiting.received, waiting.ends)
         if waiting.later == 0 and count == waiting.together:
             self._nothing_until = before
             if self._rounds is not None:
@@ -174,7 +200,7 @@ def _stamp(messages: Iterable[tuple[int, int, bytes]]) -> int:
 
 
 def _wall_ahead() -> tuple[int, int]:
-    """How far the wall clock is ahead of the monotonic one, at the least, and how much more it may be.
+    """How far the wall clock is ahead of the monotonic one, at least, and how much more it may be.
 
     Between two looks at a clock this process may be held up for milliseconds: so the pair that took the least counts.
     """

@@ -1,4 +1,4 @@
-"""When each frame of a connection came in, and how well that is known. Pure.
+"""The arrival time of each frame of a connection, and its uncertainty. Pure.
 
 A read has one stamp, that of its last byte. So it is right for what ends with that byte; what a server wrote before it
 and was read together with it may have come earlier, down to the last moment at which nothing had come.

@@ -33,7 +33,7 @@ def alive(pid: int) -> bool:
         state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
     except FileNotFoundError:
         return False
-    # One whose new parent does not ask how it ended is a zombie for good.
+    # One whose new parent does not wait for it stays a zombie.
     return state != "Z"
 
 

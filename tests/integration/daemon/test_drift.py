@@ -23,7 +23,7 @@ LABELS = 'scenario="default",target="scripted"'
 STATE = f"voice_probe_drift_state{{{LABELS}}}"
 # What the history knows: 300 ms and a tenth more or less, 200 ms of it TTS.
 KNOWN_MS, SCATTER_MS, KNOWN_RUNS = 300, 15, 200
-# 50 ms to the first token and 50 ms to the end of the chunk, as the history has it; then the speech takes a second.
+# 50 ms to the first token and 50 ms to the end of the chunk, as in the history; then the speech takes a second.
 LLM = LlmScript(turns=((llm.last_chunk("Hello", " there.", first=0.05, gap=0.05),),))
 SLOW = TtsScript(turns=(TtsTurn(segments=(tts.speech(300, first=0.7),)),))
 

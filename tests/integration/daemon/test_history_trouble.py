@@ -1,4 +1,4 @@
-"""What disks, backups and people do to the history of a daemon that shall measure all the same."""
+"""What disks, backups and people do to the history of a daemon that must measure anyway."""
 
 import asyncio
 import sqlite3

@@ -1,4 +1,4 @@
-"""A real Prometheus scrapes the daemon and gives back what it measured."""
+"""A real Prometheus scrapes the daemon and returns what it measured."""
 
 import asyncio
 from pathlib import Path

@@ -85,7 +85,7 @@ async def test_sigterm_ends_a_run_in_any_stage_and_frees_the_slot(stage: str, tm
     async with (
         ScriptedLlm(llm_script) as llm_server,
         ScriptedTts(tts_script) as tts_server,
-        # Courtesy asks over HTTP first; here only the run itself shall reach the servers.
+        # Courtesy asks over HTTP first; here only the run itself may reach the servers.
         service(write_config(tmp_path, llm_server.url, tts_server.url, more="[courtesy]\nenabled = false")) as daemon,
     ):
         log = (llm_server if where == "llm" else tts_server).log
@@ -119,7 +119,7 @@ async def test_a_second_sigterm_ends_it_at_once(tmp_path: Path) -> None:
     ):
         await llm_server.log.until(lambda e: e.kind == "text")
         daemon.process.send_signal(signal.SIGTERM)
-        await daemon.until("ending: the current run gives back its slot; once more to leave at once")
+        await daemon.until("stopping: the current run releases its slot; a second signal stops at once")
         # The first alone ends with 0.
         assert await daemon.end() == 1
 
@@ -165,7 +165,7 @@ async def test_a_bad_file_changes_nothing_and_is_reported(tmp_path: Path) -> Non
             good = config.read_text()
             config.write_text(good + "\n[http]\nprot = 1")
             daemon.process.send_signal(signal.SIGHUP)
-            assert (await daemon.until("configuration refused; the old one stays"))["errors"]
+            assert (await daemon.until("configuration refused; the old one stays in effect"))["errors"]
             assert (await daemon.metrics())["voice_probe_config_last_reload_successful"] == 0
             runs = len(daemon.records())
             await eventually(lambda: len(daemon.records()) > runs + 1)

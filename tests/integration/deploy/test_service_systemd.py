@@ -40,7 +40,7 @@ print(shows("ActiveState"))
 """
 DROP_INS = "/etc/systemd/system/voice-probe.service.d"
 SECRET = "Bearer a-secret-from-a-file"  # noqa: S105 - what the test looks for
-# What the service finds that it can do, told by a command that runs as the service does.
+# What the service finds that it can do, reported by a command that runs as the service does.
 LOOK = """
 import json, os
 def seen(top, depth=3):

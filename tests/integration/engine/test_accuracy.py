@@ -72,7 +72,7 @@ async def test_silences_are_those_of_a_loudspeaker_that_takes_a_sample_at_a_time
 
 
 def _without_us(chunks: Sequence[Chunk]) -> Iterator[tuple[Chunk, int]]:
-    """Each chunk, and what the probe had taken by then: to hand on each text, and to ask for more."""
+    """Each chunk, and what the probe had taken by then: to pass on each text, and to ask for more."""
     ours, asked_because = 0, None
     for chunk in chunks:
         assert chunk.inference_start is not None and chunk.llm_done is not None and chunk.tts_text_sent is not None

@@ -1,4 +1,4 @@
-"""What real engines say is taken for speech, quiet or loud, and no longer once its bytes are in the wrong order."""
+"""The output of real engines counts as speech, quiet or loud, and no longer once its bytes are in the wrong order."""
 
 from collections.abc import Callable, Iterator
 from typing import Any

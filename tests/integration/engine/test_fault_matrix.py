@@ -1,4 +1,4 @@
-"""Every row of the fault matrix: what is injected, and what must come of it."""
+"""Every row of the fault matrix: what is injected, and the required result."""
 
 import re
 from pathlib import Path

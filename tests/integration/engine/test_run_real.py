@@ -33,7 +33,7 @@ CHUNK_FIELDS = {
     "llm_ttft_ms", "llm_gen_time_ms", "tts_ttfb_ms", "tts_gen_time_ms", "tts_stream_time_ms", "audio_duration_ms",
     "combined_ttfb_ms", "leading_silence_ms", "combined_ttfa_ms", "playout_gap_ms", "realtime_factor",
 }  # fmt: skip
-UNTOLD = "which audio is whose can't be told"
+UNTOLD = "it is unknown which audio belongs to which text"
 SENTENCES = ("Please open the window and close the door.", " The weather is nice today, and we will go to the park.")
 
 

@@ -54,7 +54,7 @@ async def test_every_timestamp_is_the_servers_truth(generation: Any) -> None:
     clock = AnchoredClock.anchored_now()
     turn = (llm.chunk("Why did", " the unicorn", first=0.05, gap=0.02), llm.last_chunk(" cross", " it?", first=0.02))
     segments = TtsTurn(segments=(tts.speech(400, first=0.05, gap=0.002), tts.speech(300, first=0.08)))
-    # The older generation's end of a segment: a machine may well take the default for a pause between two frames.
+    # The older server's end of a segment: a machine may well take the default for a pause between two frames.
     limits = PATIENT | {"gap_ms": 600}
     async with (
         ScriptedLlm(LlmScript(turns=(turn,))) as llm_server,
@@ -96,7 +96,7 @@ def _texts(server: ScriptedTts) -> list[str]:
 
 
 async def test_a_client_that_goes_on_hears_a_kept_text_as_soon() -> None:
-    """Eight words, of an older server that speaks ten: the second text goes out as soon as the LLM server has it."""
+    """Eight words, of an older server that speaks ten: the second text is sent as soon as it is generated."""
     turn = (llm.chunk(" Why did the unicorn cross the wide road", first=0.05), llm.last_chunk(", my dear?", first=0.05))
     script = TtsScript(
         generation="older", target_audio_ms=4000, turns=(TtsTurn(segments=(tts.speech(400, first=0.03),)),)

@@ -1,4 +1,4 @@
-"""The seam holds: a protocol that nothing else knows works from the configuration to the metrics."""
+"""The interface is complete: a protocol that nothing else knows works from the configuration to the metrics."""
 
 import asyncio
 import json

@@ -314,12 +314,12 @@ async def test_the_daemon_counts_and_logs_unknown_users(tmp_path: Path, setting:
     async with serving(GOOD) as server, ScriptedTts() as tts:
         path = write_config(tmp_path, server.url, tts.url, every_s=1, more=more)
         async with service(path) as daemon:
-            line = await daemon.until("a server does not say who uses it")
+            line = await daemon.until("a server does not report who uses it")
             assert (line["target"], line["courtesy"]) == ("scripted", setting)
             await eventually(lambda: counted(daemon, 2))
             await daemon.until("run", outcome=came_out)
             server.pages |= LLAMA_PAGES
-            await daemon.until("every server says who uses it again")
+            await daemon.until("every server reports its users again")
             await daemon.until("run", outcome="ok")
             assert sum(each["event"] == line["event"] for each in daemon.lines) == 1
 

@@ -65,7 +65,7 @@ async def run(url: str, turn: LlmTurn = HEALTHY_TURN, **options: Any) -> RunReco
     ids=["studio-pcm", "studio-wav", "loudness-pcm", "loudness-wav", "gateway-whole", "gateway-streamed"],
 )
 async def test_its_speech_is_measured_at_its_rate(serve: Serve, name: str, options: dict[str, Any], rate: int) -> None:
-    """The answer's own word outranks the configuration; raw samples of `loudness-tts` come without one."""
+    """The answer itself has priority over the configuration; raw samples of `loudness-tts` come without one."""
     record = await run(serve(name), **options)
     assert outcome(record) == "ok", record.failure or record.doubts
     (measured,) = measure_run(record)

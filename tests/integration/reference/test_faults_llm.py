@@ -393,7 +393,7 @@ class TestTheServerItself:
                 writer.write(sent)
                 await server.log.until(lambda entry: entry.kind == "accepted")
             async with asyncio.timeout(DEADLINE):
-                while server.open_connections:  # noqa: ASYNC110 - polled: no event tells when a session is gone
+                while server.open_connections:  # noqa: ASYNC110 - polled: no event reports that a session is gone
                     await asyncio.sleep(0.001)
             assert len(server.log.received("lost")) == 1
 

@@ -1,4 +1,4 @@
-"""The scripted TTS server, both generations, through a client that is not ours."""
+"""The scripted TTS server, both versions, through a client that is not ours."""
 
 import asyncio
 from array import array

@@ -19,7 +19,7 @@ LONG_PROMPT = [
 
 
 class LlamaCpp:
-    """What llama.cpp itself tells about its work."""
+    """What llama.cpp itself reports about its work."""
 
     def __init__(self, url: str) -> None:
         self.url = url

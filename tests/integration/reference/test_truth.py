@@ -18,7 +18,7 @@ from probe.tolerance import Tolerance
 # No frame came before it was sent; but the wait that is taken from the wall clock is of another clock's pace.
 AT_ONCE_MS = -0.05
 OF_A_REQUEST = {"llm_ttft_ms", "llm_ttfat_ms", "llm_gen_time_ms", "combined_ttfb_ms", REQUEST}
-# The differences of two arrivals, of which either may be the later one.
+# The differences of two arrivals; either may be the later one.
 BETWEEN_ARRIVALS = {"tts_wait_ms", "playout_gap_ms", "underrun_ms", STALL}
 
 
@@ -38,7 +38,7 @@ async def measured(pair: str, clock: AnchoredClock) -> tuple[RunRecord, Truth]:
 async def test_every_measure_of_every_chunk_has_its_truth(pair: str, requests: int) -> None:
     clock = AnchoredClock.anchored_now()
     record, truth = await measured(pair, clock)
-    # What a write of a busy machine makes uncertain is compared here all the same: it comes late, and never early.
+    # What a write of a busy machine makes uncertain is compared here anyway: it comes late, and never early.
     certain = Truth(*([replace(frame, took=0) for frame in frames] for frames in (truth.llm, truth.tts)))
     found = errors(record, clock, certain)
     counts = {name: len(each) for name, each in found.items()}

@@ -1,4 +1,4 @@
-"""The whole TTS protocol, both generations, on a real engine in a process of its own."""
+"""The whole TTS protocol, both versions, on a real engine in a process of its own."""
 
 import asyncio
 import io

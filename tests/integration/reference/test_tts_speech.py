@@ -1,4 +1,4 @@
-"""What the engines say is what was to be said: a recogniser hears the words."""
+"""The engines say the given text: a recogniser hears the words."""
 
 import json
 from collections.abc import Callable

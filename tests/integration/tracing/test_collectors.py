@@ -201,7 +201,7 @@ def test_a_reason_is_a_short_line_without_our_credentials() -> None:
     [(-1, []), (-(1 << 62), []), (0, []), (2, [2]), (1 << 62, [spans.count(record(1))])],
 )
 def test_a_collector_can_reject_no_more_than_it_was_sent(said: int, dropped: list[int], tmp_path: Path) -> None:
-    """A count below zero once stopped the export for good; one of 2^62 made the counter useless."""
+    """A count below zero once stopped the export permanently; one of 2^62 made the counter useless."""
     partial = ExportTracePartialSuccess(rejected_spans=said, error_message="too old")
     receiver = Receiver(lambda _request: ExportTraceServiceResponse(partial_success=partial))
     with SERVERS["http"](receiver) as url:
@@ -231,7 +231,7 @@ def test_the_same_reason_is_logged_once_and_counted_each_time(tmp_path: Path) ->
 
 
 def test_a_collector_that_ends_every_connection_is_asked_once_an_attempt() -> None:
-    """GRPC's own retries ask it again and again until the attempt's deadline, at 500 MB a second."""
+    """GRPC's own retries ask it again and again until the attempt's deadline, at 500 MB per second."""
     settings, goaway = b"\0\0\0\x04\0\0\0\0\0", b"\0\0\x08\x07\0\0\0\0\0" + b"\0" * 8
     opened: list[socket.socket] = []
 

@@ -121,7 +121,7 @@ async def test_all_but_the_first_that_connects_are_closed() -> None:
         before = descriptors()
         found = addresses(swallower, port_of(one), port_of(other), swallower)
         with await connected("many.invalid", 1, found, 0) as ours:
-            # The losers' turn of the loop, and the one that tells who waited for them.
+            # The losers' turn of the loop, and the one that notifies those who waited for them.
             for _ in range(3):
                 await asyncio.sleep(0)
             assert descriptors() - before == {ours.fileno()}

@@ -1,4 +1,4 @@
-"""When a frame is written, and what becomes of it where nobody reads."""
+"""When a frame is written, and what happens if nobody reads it."""
 
 import asyncio
 import ssl

@@ -1,4 +1,4 @@
-"""The fault matrix: every fault that is injected, and what must come of it.
+"""The fault matrix: every fault that is injected, and the required result.
 
 One table, three uses: `tests/integration/engine/test_fault_matrix.py` plays each row, `docs/faults.md` is written from
 it, and

@@ -66,7 +66,7 @@ ROWS = (
     _row("html", "a page instead of an answer", "malformed",
          (Reply(200, b"<html>hello", {"Content-Type": "text/html"}),), say="HTTP 200 with HTML",
          said="text/html"),
-    _row("wrong-json", "JSON that is no answer", "malformed", (Reply(200, {"hello": "world"}),), say="no answer",
+    _row("wrong-json", "JSON that is not an answer", "malformed", (Reply(200, {"hello": "world"}),), say="no answer",
          said="world"),
     _row("json-error", "HTTP 200 with an error", "server_error", (Reply(200, chat.problem("no such model")),),
          say="it reported an error", said="no such model"),

@@ -74,7 +74,7 @@ ROWS = (
          (Reply(200, b"<html>hello", {"Content-Type": "text/html"}),), say="HTML"),
     _row("text", "text instead of lines", "malformed",
          (Reply(200, b"Ollama is running"),), say="text/plain"),
-    _row("wrong-json", "JSON that is no answer", "malformed", (Reply(200, {"status": "success"}),),
+    _row("wrong-json", "JSON that is not an answer", "malformed", (Reply(200, {"status": "success"}),),
          say="no part of an answer"),
     _row("json-error", "HTTP 200 with an error", "server_error", (Reply(200, ollama.problem("out of memory")),),
          say="reported an error", said="out of memory"),

@@ -95,7 +95,7 @@ def _ends(first: Steps, generation: Any = "newer") -> TtsScript:
     return TtsScript(generation=generation, turns=(ended, TtsTurn(segments=(SPEECH,))))
 
 
-# A server of the older generation does the same, and must come to the same.
+# An older server does the same, and must come to the same.
 OF_BOTH_GENERATIONS = (
     "no-stream-created", "drop-at-init", "no-audio", "unknown-voice", "fatal-error", "complaint-and-silence",
     "done-in-the-middle", "tts-garbage", "tts-drop-in-segment", "close-at-once",
@@ -103,7 +103,7 @@ OF_BOTH_GENERATIONS = (
 
 
 def _older(row: Row) -> Row:
-    injected = f"{row.injected}, older generation"
+    injected = f"{row.injected}, older server"
     script = replace(row.tts, generation="older")
     return replace(row, name=f"{row.name}-older", injected=injected, tts=script, longest_s=row.longest_s + 1)
 
@@ -168,7 +168,7 @@ NEWER = (
     _harmless("leading-silence", "300 ms of silence first", tts.speech(200, leading_silence_ms=300)),
     _row("done-without-audio", "done in answer to a text", "ended_early", (tts.DONE,), after_segment=(),
          limits={"tts_s": 0.5}),
-    _harmless("done-crosses-text", "done when the next text is on its way, which has a stream of its own all the same",
+    _harmless("done-crosses-text", "done when the next text is on its way, which has a stream of its own anyway",
               (*SPEECH, MARKER, Wait(0.1), tts.DONE), (tts.CREATED, *SPEECH, MARKER), after_segment=(),
               llm=THREE_CHUNKS),
     _row("done-in-the-middle", "done in the middle of a segment", "ended_early", (*SPEECH, tts.DONE),
@@ -182,7 +182,7 @@ NEWER = (
               tts=_ends((*SPEECH, MARKER, Wait(0.1), tts.DONE)), llm=SLOW_SECOND, longest_s=3.0),
     _harmless("done-and-drop-while-llm-thinks", "done, and the end of the connection, while the LLM server does",
               tts=_ends((*SPEECH, MARKER, Wait(0.1), tts.DONE, Drop())), llm=SLOW_SECOND, longest_s=3.0),
-    _harmless("done-while-llm-thinks-unmarked", "the same, older generation",
+    _harmless("done-while-llm-thinks-unmarked", "the same, older server",
               tts=_ends((*SPEECH, Wait(0.3), tts.DONE, Drop()), "older"), llm=SLOW_SECOND, longest_s=3.0),
     _harmless("done-before-first-text", "done before the first text",
               tts=replace(_ends(SPEECH), turns=(TtsTurn(on_init=(tts.CREATED, tts.DONE)), TtsTurn()))),
@@ -195,7 +195,7 @@ NEWER = (
               llm=llm_says(llm.chunk(" Hello there."), llm.last_chunk(" \U0001f60a")), reached="segment"),
     _harmless("text-kept", "an older server as it comes, which keeps the first eight words",
               tts=KEEPING, llm=EIGHT_WORDS, target='tts.generation = "older"', reached="segment"),
-    _harmless("text-kept-by-unknown", "the same, of a server of which that is not known", tts=KEEPING, llm=EIGHT_WORDS,
+    _harmless("text-kept-by-unknown", "the same, of a server that is not known to do so", tts=KEEPING, llm=EIGHT_WORDS,
               limits={"hold_s": 0.3}, reached="segment"),
     _harmless("one-segment-tts", "audio and its marker in one piece",
               (Raw(b"".join(wire.frame(wire.BINARY, step.data) for step in SPEECH if isinstance(step, Binary))
@@ -287,7 +287,7 @@ NEWER = (
               without=("leading_silence_ms", "combined_ttfa_ms")),
     _doubtful("steady-note", "the same note for four seconds", tts.pcm(audio.tone(4000), size=10**5),
               say="one steady note"),
-    _doubtful("stereo", "two channels, taken for one", tts.pcm(audio.stereo(audio.tone(300))), say="come in pairs"),
+    _doubtful("stereo", "two channels, read as one", tts.pcm(audio.stereo(audio.tone(300))), say="come in pairs"),
     _doubtful("rf64-header", "the header of an RF64 file in front of the samples",
               (Binary(b"RF64\xff\xff\xff\xffWAVEds64" + bytes(40)), *SPEECH), say="RF64 header"),
     _doubtful("second-header", "the header of another WAV file between the samples",

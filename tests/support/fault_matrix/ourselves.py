@@ -271,7 +271,7 @@ ROWS = (
     _row("history-locked", "somebody holds a lock on the history", history_locked, longest_s=2.0),
     _row("history-log-removed", "somebody removes the history's `-wal` and `-shm`", log_of_the_history_removed),
     _row("history-run-unreadable", "a run in the history can't be read", unreadable_run),
-    _row("no-thread", "no thread can be had for a name lookup", None, llm_url=no_thread, **INTERNAL, reason="error",
+    _row("no-thread", "no thread can be started for a name lookup", None, llm_url=no_thread, **INTERNAL, reason="error",
          reached="nothing", say="no thread can be started"),
     _row("collector-hangs", "the collector takes the spans, and never answers", None, collector=silent_collector),
     _row("collector-rejects-less-than-none", "the collector says that it rejected -1 spans", None,

@@ -11,7 +11,7 @@ from fault_matrix.row import MEASURES, PATIENT, WAITED_OUT, Row
 
 HEAD = """# Faults
 
-Every fault that is injected in the tests, and what comes of it. None of them hangs a run, ends the daemon, leaves the
+Every fault that is injected in the tests, and its result. None of them hangs a run, ends the daemon, leaves the
 LLM server's slot taken, or becomes a number that looks valid: a run that is not `ok` or `slow` is no latency in any
 histogram.
 
@@ -20,7 +20,7 @@ This page is written from `tests/support/fault_matrix`. Each row is played by
 then the same daemon must measure a healthy target, and nothing may be left: no task, thread, socket, open file or slot.
 [failures.md](failures.md) says what to do about each reason.
 
-*Longest* is what a run may take on a machine that has time for it, in seconds, giving back the slot included. A limit
+*Longest* is what a run may take on a machine that has time for it, in seconds, releasing the slot included. A limit
 that ends a row's silence is short ({waited_out}); all others are long
 ({patient}), so that no row depends on how fast the machine is.
 

@@ -57,10 +57,10 @@ Sabotage = Callable[[Stage], AbstractAsyncContextManager[None]]
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """One fault: what is injected, and what must come of it.
+    """One fault: what is injected, and the required result.
 
     stage, or_stage: where the failure is; the second where it depends on which server was waited for at a deadline.
-    longest_s: on a machine that has time, the giving back of the slot included. say: words of the failure, the doubt
+    longest_s: on a machine that has time, the release of the slot included. say: words of the failure, the doubt
     or the skip, which are ours. said: words of the server, which the record keeps apart. without: measures that do not
     exist in spite of what was reached. at_least: what a measure must be in every chunk that has it, in milliseconds.
     limits: the deadlines that are not those of `PATIENT` and `WAITED_OUT`.

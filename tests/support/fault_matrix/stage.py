@@ -66,7 +66,7 @@ SETTINGS = {
 
 @dataclass
 class Played:
-    """What came of a row."""
+    """The result of a row."""
 
     took_s: float = 0.0
     faulty: RunRecord | None = None

@@ -87,7 +87,7 @@ def test_too_little_and_other_serving_are_told(tmp_path: Path) -> None:
     result = drift(tmp_path)
     assert result.exit_code == 0
     assert "not enough yet: 29 of 60 runs" in result.stdout
-    assert "what serves changed: configuration 00000000 → 12345678" in result.stdout
+    assert "model, voice or settings changed: configuration 00000000 → 12345678" in result.stdout
     (row,) = csv.DictReader(io.StringIO(drift(tmp_path, "--csv").stdout))
     assert row["kind"] == "serving"
     assert json.loads(drift(tmp_path, "--json").stdout)["series"][0]["changes"][0]["kind"] == "serving"

@@ -21,7 +21,7 @@ def test_another_shell_is_bad_usage() -> None:
     result = CliRunner().invoke(main, ["completion", "dash"])
     assert (result.exit_code, "'dash' is not one of" in result.stderr) == (2, True)
     for arguments in (["completion"], ["completion", "dash"], ["export"]):
-        assert CliRunner().invoke(main, arguments).stderr.count("\n") == 1, "one line, whatever there is to choose"
+        assert CliRunner().invoke(main, arguments).stderr.count("\n") == 1, "one line, for any number of choices"
 
 
 def completed(words: str) -> list[str]:

@@ -37,7 +37,7 @@ def test_a_file_of_somebodys_own_is_left_alone(tmp_path: Path) -> None:
     own.write_text("mine")
     result = probe("example", tmp_path)
     assert (result.exit_code, result.stdout) == (2, "")
-    assert result.stderr == f"probe: {own}: there already, and different; --force replaces it\n"
+    assert result.stderr == f"probe: {own}: exists and differs; --force replaces it\n"
     assert own.read_text() == "mine"
     assert probe("example", tmp_path, "--force").exit_code == 0
     assert own.read_text() != "mine"

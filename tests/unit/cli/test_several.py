@@ -101,8 +101,8 @@ def test_ctrl_c_in_the_first_run_shows_nothing(monkeypatch: pytest.MonkeyPatch) 
         (["--for", "soon"], "'soon' is no duration such as 90s, 5m or 2h"),
         (["--for", "0s"], "'0s' is no duration"),
         (["--runs", "0"], "0 is not in the range"),
-        (["--runs", "2", "--verbose"], "--save-audio and --verbose are of one run"),
-        (["--runs", "2", "--save-audio", "x.wav"], "--save-audio and --verbose are of one run"),
+        (["--runs", "2", "--verbose"], "--save-audio and --verbose are for one run"),
+        (["--runs", "2", "--save-audio", "x.wav"], "--save-audio and --verbose are for one run"),
         (["--runs", "2", "--voice", ""], "--voice: should not be empty"),
     ],
 )
@@ -114,5 +114,5 @@ def test_bad_usage_is_one_line(arguments: list[str], complaint: str) -> None:
 
 def test_a_single_run_says_that_it_is_no_measurement(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("probe.cli.live_run._execute", lambda plan, *_: replace(record(), plan=plan))
-    assert "One run is no measurement: --runs 20 gives p50 and p95." in probe("--runs", "1").stdout
+    assert "One run is not a measurement: --runs 20 gives p50 and p95." in probe("--runs", "1").stdout
     assert "no measurement" not in probe("--json").output

@@ -1,4 +1,4 @@
-"""Users come first: busy is waited for, down is not; what nobody knows is as the setting has it."""
+"""Users come first: busy is waited for, down is not; what is unknown depends on the setting."""
 
 import asyncio
 import json

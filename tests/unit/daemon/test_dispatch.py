@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from runs import record
 
-from probe.daemon import dispatch, keeper, turns
+from probe.daemon import dispatch, keeper, sink_lock
 from probe.daemon.dispatch import Dispatch, Sink
 from probe.daemon.keeper import Saver
 from probe.history.file import HistoryError
@@ -320,15 +320,15 @@ async def test_the_history_is_pruned_after_each_run() -> None:
 
 def test_sinks_take_turns(monkeypatch: pytest.MonkeyPatch) -> None:
     """All of them at once would take the interpreter from the event loop one after the other."""
-    monkeypatch.setattr(turns, "_TURN_S", PATIENCE_S)
+    monkeypatch.setattr(sink_lock, "_TURN_S", PATIENCE_S)
     entered = threading.Event()
 
     def work() -> None:
-        with turns.one_at_a_time():
+        with sink_lock.one_at_a_time():
             entered.set()
 
     thread = threading.Thread(target=work)
-    with turns.one_at_a_time():
+    with sink_lock.one_at_a_time():
         thread.start()
         assert not entered.wait(0.05)
     assert entered.wait(PATIENCE_S)
@@ -336,7 +336,7 @@ def test_sinks_take_turns(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_sink_that_hangs_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(turns, "_TURN_S", 0.001)
-    with turns.one_at_a_time(), turns.one_at_a_time():
+    monkeypatch.setattr(sink_lock, "_TURN_S", 0.001)
+    with sink_lock.one_at_a_time(), sink_lock.one_at_a_time():
         pass
-    assert not turns._AT_WORK.locked()
+    assert not sink_lock._AT_WORK.locked()

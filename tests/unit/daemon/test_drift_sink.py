@@ -78,7 +78,7 @@ def test_another_model_is_a_line_and_no_change_of_latencies(reported: Reported) 
     for number, each in enumerate(runs()[:LEARNT]):
         reported.take(replace(each, served=ServerIdentity("b" if number > 100 else "a", "")))
     (line,) = reported.lines()
-    assert line["event"] == "what serves has changed"
+    assert line["event"] == "model, voice or settings have changed"
     assert "LLM a → b" in line["what"]
     assert reported.samples()["changes_total", "tts_ttfb"] == 0
 

@@ -79,7 +79,7 @@ def test_a_pipe_that_nobody_reads_blocks_nobody_and_what_does_not_fit_is_counted
     lost: list[None] = []
     reading, writing = os.pipe()
     with os.fdopen(reading, "rb") as read, os.fdopen(writing, "w") as stream:
-        # Full: the next write blocks for good.
+        # Full: the next write blocks permanently.
         os.set_blocking(writing, False)
         with suppress(BlockingIOError):
             while True:

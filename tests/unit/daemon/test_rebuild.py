@@ -256,7 +256,7 @@ def test_a_past_that_breaks_the_detector_begins_anew(before: Reported, tmp_path:
 
     again = Restarted(tmp_path, Broken)
     again.finish()
-    assert again.errors == [("drift", "local/default begins anew: ZeroDivisionError: ")]
+    assert again.errors == [("drift", "local/default starts again: ZeroDivisionError: ")]
     assert again.rebuilt == 1
     again.take(run(1, 300))
     assert again.reported.sink._monitor(*SERIES).verdict().cold_runs == 1

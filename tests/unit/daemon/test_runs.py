@@ -17,6 +17,7 @@ from probe.daemon.log import make_logger
 from probe.daemon.runs import Runs
 from probe.daemon.schedule import Entry
 from probe.daemon.timing import Timing
+from probe.history.file import HistoryError
 from probe.measurement import Measurement
 from probe.measures import outcome
 from probe.metrics.registry import Metrics
@@ -74,4 +75,25 @@ async def test_no_mistake_of_ours_ends_an_attempt_without_a_record(
     assert kept.failure.detail == f"{error.__name__} outside of the run"
     page = metrics.render("text/plain")[0].decode()
     assert 'voice_probe_runs_total{outcome="failed",scenario="default",target="local"} 1.0' in page
-    assert "an attempt failed by a mistake of the probe" in log.getvalue()
+    assert "an attempt failed because of a bug in the probe" in log.getvalue()
+
+
+@pytest.mark.parametrize("trouble", [HistoryError("locked"), OSError("full"), RuntimeError("ours")])
+async def test_a_past_that_cant_be_read_keeps_no_run_from_being_kept(
+    trouble: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def done(*_: Any) -> attempt.Attempt:
+        return attempt.Attempt(record(), 1.0)
+
+    def past(*_: str) -> list[RunRecord]:
+        raise trouble
+
+    monkeypatch.setattr("probe.daemon.runs.attempt", done)
+    memory, metrics, log = Memory(), Metrics("1", []), io.StringIO()
+    dispatch = Dispatch(memory, [metrics], on_error=lambda *_: None)
+    logger = make_logger(log, "json")
+    runs = Runs(Config(), dispatch, metrics, Health(), logger, asyncio.Event(), past=past)
+    await runs.due(ENTRY, time.time())
+    await dispatch.drain(60)
+    assert len(memory.kept) == 1
+    assert ("a run was not compared" in log.getvalue()) == isinstance(trouble, RuntimeError)

@@ -340,7 +340,7 @@ def test_runs_of_several_kinds_are_no_drift(values: tuple[float, ...]) -> None:
 @pytest.mark.parametrize("days", [-20_000, -60, -3, -1, 1, 3, 365])
 @pytest.mark.parametrize("runs", [2, 30])
 def test_a_clock_that_was_wrong_for_some_runs_spoils_nothing(days: int, runs: int) -> None:
-    """A machine without a battery starts with another time, until it has been set: a step is found all the same."""
+    """A machine without a battery starts with another time, until it has been set: a step is found anyway."""
     off = days * 86_400 * 10**9
     slower = TWO_DAYS + runs + 2 * DAY
     series = [

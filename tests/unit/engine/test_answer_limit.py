@@ -1,4 +1,4 @@
-"""Answers that are longer than anyone listens to: where they end, and what the servers are told."""
+"""Answers that are longer than anyone listens to: where they end, and what is sent to the servers."""
 
 from dataclasses import replace
 from typing import Any

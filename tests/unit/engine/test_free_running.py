@@ -1,5 +1,7 @@
 """An answer that runs freely, on virtual time: what is recorded of it, and what is measured."""
 
+import inspect
+import sys
 from dataclasses import replace
 from typing import Any
 
@@ -56,8 +58,14 @@ def test_a_token_may_hold_more_sentences_than_functions_may_be_nested(
     virtual: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(llm_side, "MAX_CHUNKS", 1500)
-    record = go(virtual, 0.2, {"answer": "Go on. " * 1200}, texts=1200, ttfb=0.01)
-    assert len(record.turns[0].chunks) == 1201, "and the space behind the last one"
+    deep = len(inspect.stack()) + 200
+    before = sys.getrecursionlimit()
+    sys.setrecursionlimit(deep)
+    try:
+        record = go(virtual, 0.2, {"answer": "Go on. " * 250}, texts=250, ttfb=0.01)
+    finally:
+        sys.setrecursionlimit(before)
+    assert len(record.turns[0].chunks) == 251, "and the space behind the last one"
 
 
 def test_an_answer_of_more_chunks_than_anyone_listens_to_is_a_flood(virtual: Any) -> None:

@@ -128,7 +128,7 @@ def test_a_held_text_that_is_never_spoken_is_missing_audio(virtual: Any) -> None
 
 
 def test_a_slow_newer_server_gets_its_audio_back_by_the_marker(virtual: Any) -> None:
-    """One word, no audio for 3 s: taken for held back, until the marker says that it was slow."""
+    """One word, no audio for 3 s: assumed to be held back, until the marker says that it was slow."""
     network = FakeNetwork(
         llm(say("Sure"), say(", here it is.", done=True)), newer_tts(spoken(400, ttfb=3.0), spoken(900, ttfb=3.0))
     )
@@ -281,7 +281,7 @@ def test_late_audio_goes_to_its_segment_and_the_chunk_says_so(virtual: Any) -> N
 
 
 def test_audio_that_may_be_another_texts_makes_the_run_suspect(virtual: Any) -> None:
-    """The rest of the first segment comes after the second text was sent: nothing tells it from the second's audio."""
+    """The rest of the first segment comes after the second text was sent: it looks like the second's audio."""
     burst = tone(300)
     network = FakeNetwork(
         llm(

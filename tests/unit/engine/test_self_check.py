@@ -273,7 +273,7 @@ def test_a_stall_is_in_no_figure_where_all_arrivals_are_stamped(virtual: Any) ->
 
 
 def held_up(first_ms: float, next_ms: float) -> tuple[str, ...]:
-    """A turn of two chunks, whose texts the probe hands on so late; everything is stamped."""
+    """A turn of two chunks, whose texts the probe passes on so late; everything is stamped."""
     late = first_ms + next_ms
 
     def at(after_ms: float) -> int:

@@ -23,7 +23,7 @@ EACH_PANEL = pytest.mark.parametrize("panel", PANELS, ids=lambda panel: panel["t
 RECORDED = re.compile(r"- record: (\S+)")
 USED = re.compile(r"voice_probe[\w:]+")
 LABEL = re.compile(r"\{\{(\w+)\}\}")
-# What becomes of a histogram's and a counter's name on the page.
+# The suffixes of a histogram's and a counter's name on the page.
 SUFFIX = re.compile(r"_(bucket|sum|count)$")
 
 

@@ -115,7 +115,7 @@ def test_a_report_of_an_old_run_can_be_read(state_dir: Path) -> None:
 
 
 def test_an_upgrade_begins_no_baseline_anew(state_dir: Path) -> None:
-    """The daemon goes on in the same file, and what serves the target is what served it before."""
+    """The daemon goes on in the same file, and the target's model and settings are the same as before."""
     with closing(History(state_dir)) as history:
         history.append(record(9, started=START + 9 * MINUTE))
     with closing(HistoryReader(state_dir)) as reader:

@@ -1,4 +1,4 @@
-"""Both codecs against transcripts of the servers in the field, and against anything else that bytes can be."""
+"""Both codecs against transcripts of the servers in use, and against anything else that bytes can be."""
 
 import json
 from typing import Any

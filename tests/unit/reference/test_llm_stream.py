@@ -23,7 +23,7 @@ SENTENCE = Pause(200, at_sentence=True)
 
 
 class Script:
-    """A completion that also tells how much of it was taken, and whether it was closed."""
+    """A completion that also reports how much of it was taken, and whether it was closed."""
 
     def __init__(self, *events: str | End) -> None:
         self.events = events

@@ -1,4 +1,4 @@
-"""The Magpie engine against a stand-in with NeMo's interface: the weights are not to be had here."""
+"""The Magpie engine against a stand-in with NeMo's interface: the weights are not available here."""
 
 import sys
 from types import ModuleType, SimpleNamespace

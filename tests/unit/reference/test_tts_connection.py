@@ -1,4 +1,4 @@
-"""A connection of each generation, with a scripted engine and a socket without a network."""
+"""A connection of each version, with a scripted engine and a socket without a network."""
 
 import asyncio
 import json
@@ -34,7 +34,7 @@ def text(words: str, **more: str) -> dict[str, str]:
 
 
 class ScriptedEngine:
-    """Speaks 100 ms a word, each a piece. "wait" stops it until the test goes on, "fail" makes it raise."""
+    """Speaks 100 ms per word, each a piece. "wait" stops it until the test goes on, "fail" makes it raise."""
 
     languages = ("en",)
 

@@ -1,4 +1,4 @@
-"""The two generations of TTS stream, without an engine."""
+"""The two versions of TTS stream, without an engine."""
 
 from collections.abc import Callable
 from functools import partial

@@ -55,8 +55,8 @@ def test_every_outcome_is_counted_and_the_worst_is_that_of_all() -> None:
 @pytest.mark.parametrize(
     ("records", "remark"),
     [
-        (TEN[:1], "One run is no measurement"),
-        (TEN, "With fewer than 20 runs, p95 says little"),
+        (TEN[:1], "One run is not a measurement"),
+        (TEN, "With fewer than 20 runs, p95 is close"),
         ([failed()], "No run has figures that can be trusted."),
         (MIXED, "1 cold run, for which a model was loaded: in no figure."),
     ],

@@ -221,7 +221,7 @@ def test_a_failure_says_why_before_any_figure_and_what_to_try(watched: Watched) 
 
 
 def test_what_was_not_measured_is_not_shown(watched: Watched) -> None:
-    """The LLM server's first token was the last that came of the run."""
+    """The LLM server's first token was the last event of the run."""
     record, _ = watched("failed")
     first = record.turns[0].chunks[0]
     nothing = Chunk(1, first.inference_start)

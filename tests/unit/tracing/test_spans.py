@@ -110,10 +110,10 @@ def test_a_run_that_was_stopped_has_no_error() -> None:
 
 def test_a_turn_that_asked_for_nothing_has_no_span() -> None:
     run = record()
-    failure = Failure("tts", "no_stream", "it did not get ready", run.ended, 2)
+    failure = Failure("tts", "no_stream", "it did not become ready", run.ended, 2)
     run = replace(run, turns=(*run.turns, Turn(2, "And?", ())), failure=failure)
     assert len(named(run, "probe.turn")) == 1
-    assert spans(run)[0].error == SpanError("no_stream", "it did not get ready")
+    assert spans(run)[0].error == SpanError("no_stream", "it did not become ready")
 
 
 def test_a_failure_marks_only_the_way_to_it() -> None:

@@ -16,7 +16,7 @@ from probe.transport.framing.websocket import WebSocket
 
 
 class Clock:
-    """One that stands still, unless it is told to step."""
+    """One that stands still, unless it is advanced."""
 
     def __init__(self) -> None:
         self.time = 1_000

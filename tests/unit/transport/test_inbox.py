@@ -62,7 +62,7 @@ def test_a_wait_ends_at_its_time_and_not_before(virtual: Any, wait_ns: int) -> N
 
 
 class Interrupted(selectors.DefaultSelector):
-    """What epoll is to Python after a stop of the process (SIGSTOP): interrupted, and its time is over."""
+    """What Python sees of epoll after a stop of the process (SIGSTOP): interrupted, and its time is over."""
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         return [] if timeout else super().select(timeout)

@@ -1,4 +1,4 @@
-"""Plain TCP has no framing: bytes are handed on as they come."""
+"""Plain TCP has no framing: bytes are passed on as they come."""
 
 from typing import Any
 

@@ -31,8 +31,10 @@ def test_what_it_returns_and_what_it_raises() -> None:
 def hanging() -> Iterator[Callable[[], bool]]:
     """Work that hangs until the end."""
     over = threading.Event()
-    yield partial(over.wait, PATIENCE_S)
-    over.set()
+    try:
+        yield partial(over.wait, PATIENCE_S)
+    finally:
+        over.set()
 
 
 def lookups() -> list[threading.Thread]:
@@ -40,8 +42,8 @@ def lookups() -> list[threading.Thread]:
 
 
 def test_work_that_hangs_takes_one_thread_however_often_it_is_asked_for_and_does_not_hold_up_the_end() -> None:
-    """Far more of it than the loop has threads; and what comes of it when all is over disturbs nobody."""
-    before = len(lookups())
+    """Far more of it than the loop has threads; and their late results have no effect."""
+    before = set(lookups())
     with hanging() as hangs:
 
         async def go() -> int:
@@ -54,18 +56,19 @@ def test_work_that_hangs_takes_one_thread_however_often_it_is_asked_for_and_does
 
         # Held up, it would not end at all.
         assert asyncio.run(go()) == 1
-        assert len(lookups()) - before == 2
+        # What is asked for last may be done before the others begin, and its thread is free again.
+        assert 1 <= len(set(lookups()) - before) <= 2
         assert all(thread.daemon for thread in lookups()), "the process ends without them"
 
 
 def test_there_are_never_more_threads_and_what_waits_for_one_gets_it() -> None:
-    before = len(lookups())
+    before = set(lookups())
 
     async def go() -> list[bool]:
         with hanging() as hangs:
             asked = [asyncio.ensure_future(in_a_thread(number, hangs)) for number in range(200)]
             await asyncio.sleep(0)
-            assert len(lookups()) - before == MOST_THREADS
+            assert len(set(lookups()) - before) == MOST_THREADS
         async with asyncio.timeout(PATIENCE_S):
             return await asyncio.gather(*asked)
 

@@ -1,4 +1,4 @@
-"""A run's talk with the chunked LLM server. Each turn is a stream, which owns a slot until the server has ended it."""
+"""A run's conversation with the chunked LLM server. Each turn is a stream, which owns a slot until its end."""
 
 from collections.abc import Iterable
 
@@ -27,7 +27,7 @@ class ChunkedConversation(LlmConversation):
         self._over = False
         self._ended = False
         self._connected = False
-        # Turns whose slot the server has not given back, though it was asked to.
+        # Turns whose slot the server has not released, though it was asked to.
         self._kept: list[int] = []
         self._reconnects_at: int | None = None
 
@@ -53,9 +53,9 @@ class ChunkedConversation(LlmConversation):
         return (self._end(),) if self._connected and not self._ended else ()
 
     def release(self, now: int, within_ns: int) -> Iterable[Step]:
-        """Give the slot back, whatever state the dialogue is in.
+        """Release the slot, whatever state the dialogue is in.
 
-        A server that generates reads its requests only afterwards, and may keep the slot for good when it finds its
+        A server that generates reads its requests only afterwards, and may keep the slot permanently when it finds its
         client gone by then: where the old connection brings no answer, the request goes over a new one as well.
         """
         if not self._turn_num or (self._over and self._ended):
@@ -95,7 +95,7 @@ class ChunkedConversation(LlmConversation):
             return ()
         self._over = isinstance(reply, ChunkEnd) and reply.final
         if isinstance(reply, Refused) and reply.busy and self._kept:
-            message = f"{reply.message}; it has not given back the slot of turn {self._kept[-1]}"
+            message = f"{reply.message}; it has not released the slot of turn {self._kept[-1]}"
             return (Refused(message, reply.said),)
         return (reply,)
 

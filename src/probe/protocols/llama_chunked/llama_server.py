@@ -1,4 +1,4 @@
-"""llama.cpp's own HTTP server, as far as it is asked: are its slots in use, and what does it serve?"""
+"""Questions to llama.cpp's own HTTP server: are its slots in use, and which model does it serve?"""
 
 from pathlib import PurePath
 from typing import Any

@@ -1,4 +1,4 @@
-"""What the chunked LLM server takes: its part of a target's configuration."""
+"""The options of the chunked LLM server in a target's configuration."""
 
 from typing import Annotated
 

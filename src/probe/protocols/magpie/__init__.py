@@ -1,4 +1,4 @@
-"""The Magpie TTS server, both generations."""
+"""The Magpie TTS server, older and newer version."""
 
 from probe.protocols.base import ServerProtocol
 from probe.protocols.inquiries import Inquiry

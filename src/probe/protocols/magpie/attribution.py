@@ -1,6 +1,6 @@
-"""Whose audio is it? Gives each audio frame of a turn to the text that it speaks. Pure: no waiting, no sockets.
+"""Attributes each audio frame of a turn to the text that it speaks. Pure: no waiting, no sockets.
 
-A server of the newer generation marks the end of each segment, in the order of the texts, and that settles it. An older
+A newer server marks the end of each segment, in the order of the texts, and that settles it. An older
 one marks nothing: there a segment ends with a gap, and audio belongs to the last text sent before it arrived. Each text
 has a word: of others nobody hears anything, and they go with the next one.
 """
@@ -10,8 +10,8 @@ from typing import Any, Literal
 
 from probe import audio
 from probe.protocols.magpie import doubts
+from probe.protocols.magpie.behaviour import Behaviour, is_one_word
 from probe.protocols.magpie.bursts import bursts_of, deal
-from probe.protocols.magpie.habits import Habits, is_one_word
 from probe.protocols.segments import Segment
 from probe.record import SegmentEnd
 from probe.timestamps import NEVER, NS_PER_MS, NS_PER_S
@@ -23,12 +23,13 @@ PATIENCE = 1.5
 class Guessed:
     """The segments of a turn, in one TTS stream or, where the server has ended that, in several.
 
-    Nothing tells a server that keeps a text back from one that is slow to speak it, until audio comes: its length shows
-    whether it is one text's or several's, and the number of segments in the whole stream has the last word.
+    Nothing distinguishes a server that keeps a text back from one that is slow to speak it, until audio comes: its
+    length shows whether it is one text's or several's, and the number of segments in the whole stream has the last
+    word.
     """
 
-    def __init__(self, options: Mapping[str, Any], habits: Habits) -> None:
-        self.habits = habits
+    def __init__(self, options: Mapping[str, Any], behaviour: Behaviour) -> None:
+        self.behaviour = behaviour
         self.sample_rate: int = options["sample_rate"]
         self.all: list[Segment] = []
         self.stray_bytes = 0
@@ -50,7 +51,7 @@ class Guessed:
         segment = Segment(chunk_num, text, at, self.sample_rate)
         self.all.append(segment)
         self._stream.append(segment)
-        if self.habits.keeps(self._joined(segment)):
+        if self.behaviour.keeps(self._joined(segment)):
             self._hold(segment)
         return segment
 
@@ -93,7 +94,7 @@ class Guessed:
         `stated_ms`: how long the server says that it lasts.
         """
         owner = self._marked(at, stated_ms)
-        self.habits.markers = True
+        self.behaviour.markers = True
         if owner is None:
             return None
         owner.marked = True
@@ -114,12 +115,12 @@ class Guessed:
             if segment.frames and segment.end is None:
                 self._close(segment, "done", at)
         late = any(segment.late_bytes for segment in self._stream)
-        if not self.habits.markers and (self._held_back or (late and generated is not None)):
+        if not self.behaviour.markers and (self._held_back or (late and generated is not None)):
             self._kept_or_slow(generated, at)
         if generated is not None and generated == len([segment for segment in self._stream if segment.frames]):
             # Each text without one was kept until the next came.
             for segment in (each for each in self._stream if each.end == "merged"):
-                self.habits.kept(self._joined(segment))
+                self.behaviour.kept(self._joined(segment))
 
     def format(self, rate: int) -> None:
         """Samples are as configured: these servers do not say."""
@@ -127,7 +128,7 @@ class Guessed:
 
     def doubts(self) -> Sequence[str]:
         """What can't be known for sure."""
-        missing = doubts.of_missing_markers(self.all) if self.habits.markers else ()
+        missing = doubts.of_missing_markers(self.all) if self.behaviour.markers else ()
         return [*self._doubts, *missing, *doubts.of_late_audio(self.all)]
 
     def pending(self) -> Segment | None:
@@ -139,7 +140,7 @@ class Guessed:
         segment = self.pending()
         if segment is None:
             return None if self._disturbed is None else self._disturbed.frames[-1][0] + self._gap
-        if segment.frames and not self.habits.markers:
+        if segment.frames and not self.behaviour.markers:
             return segment.frames[-1][0] + self._gap
         if segment is self._owed and not self._closed:
             return self._owed_until
@@ -178,10 +179,10 @@ class Guessed:
         segment.held = self._held_back = True
         if is_one_word(text := self._joined(segment)):
             # Whoever keeps texts at all keeps that.
-            self.habits.kept(text)
+            self.behaviour.kept(text)
 
     def _end_by_gap(self, segment: Segment, now: int) -> Segment:
-        """End the segment whose audio has stopped: an earlier one, if that was taken for kept and is what we heard."""
+        """End the segment whose audio has stopped; an earlier one, if that was assumed kept and is what we heard."""
         spoken = segment if self._owed is not None or self._closed else self._last_spoken(segment)
         if spoken is not segment:
             _move_audio(segment, spoken)
@@ -191,7 +192,7 @@ class Guessed:
         elif segment is self._owed:
             # Its own audio came: the server is slow, and keeps nothing back but what all servers do.
             self._owed = None
-            self.habits.spoke("")
+            self.behaviour.spoke("")
         elif not self._closed:
             self._learn(segment)
         self._close(spoken, "gap", now)
@@ -200,14 +201,14 @@ class Guessed:
     def _learn(self, segment: Segment) -> None:
         """Its audio came without more text, and the texts before it, if any are unspoken, wanted it."""
         unspoken = self._unspoken(segment)
-        self.habits.spoke("".join(each.text for each in unspoken))
+        self.behaviour.spoke("".join(each.text for each in unspoken))
         if unspoken[:-1]:
-            self.habits.kept("".join(each.text for each in unspoken[:-1]))
+            self.behaviour.kept("".join(each.text for each in unspoken[:-1]))
 
     def _last_spoken(self, segment: Segment) -> Segment:
         """The last of the texts that the audio speaks, by its length: not `segment` where the server was just slow."""
         unspoken = self._unspoken(segment)
-        return unspoken[self.habits.last_spoken([each.text for each in unspoken], self._duration_ms([segment]))]
+        return unspoken[self.behaviour.last_spoken([each.text for each in unspoken], self._duration_ms([segment]))]
 
     def _take_back(self, segment: Segment) -> None:
         """No other audio came: the texts were kept and spoken together after all."""
@@ -218,7 +219,7 @@ class Guessed:
 
     def _owner(self, at: int) -> Segment | None:
         sent = [s for s in self._stream if s.sent <= at]
-        if not sent or not self.habits.markers:
+        if not sent or not self.behaviour.markers:
             return sent[-1] if sent else None
         unmarked = [s for s in sent if not s.marked]
         # The marker of one that was given up is not to be expected any more.
@@ -230,12 +231,12 @@ class Guessed:
         for n, segment in enumerate(unmarked):
             if stated_ms is not None and audio.same_duration(stated_ms, self._duration_ms(unmarked[n:])):
                 return segment
-        if self.habits.markers and any(s.frames for s in unmarked if s.end != "gap"):
+        if self.behaviour.markers and any(s.frames for s in unmarked if s.end != "gap"):
             return next(s for s in unmarked if s.end != "gap")
         return unmarked[0] if unmarked else None
 
     def _may_be_held(self, segment: Segment) -> bool:
-        return not self._closed and self.habits.may_keep(self._joined(segment))
+        return not self._closed and self.behaviour.may_keep(self._joined(segment))
 
     def _unspoken(self, segment: Segment) -> list[Segment]:
         """The segments up to this one whose texts have not been spoken yet, so far as we know."""
@@ -252,14 +253,14 @@ class Guessed:
 
     def _close(self, segment: Segment, end: SegmentEnd, at: int) -> None:
         segment.end, segment.done = end, at
-        if self.habits.markers:
+        if self.behaviour.markers:
             return
         for earlier in self._stream[: self._stream.index(segment)]:
             if not earlier.frames and earlier.end is None:
                 earlier.end = "merged"
 
     def _kept_or_slow(self, generated: int | None, at: int) -> None:
-        """Tell texts that the server kept, and spoke with the next one, from texts that it was slow to speak.
+        """Distinguish texts that the server kept, and spoke with the next one, from texts that it was slow to speak.
 
         Both look the same until the stream is over: then there are as many segments as texts, or fewer.
         """
@@ -270,7 +271,7 @@ class Guessed:
             return
         early = any(burst[0][0] < segment.sent for segment, burst in zip(self._stream, bursts, strict=False))
         if len(bursts) != texts or counted != texts or early:
-            self._doubt("the server kept texts back, or was slow: which audio is whose can't be told")
+            self._doubt("the server kept texts back, or was slow: it is unknown which audio belongs to which text")
             return
         deal(bursts, self._stream, self._gap)
         self._stream[-1].end, self._stream[-1].done = "done", at

@@ -1,4 +1,4 @@
-"""The audio of a stream as it came: bursts of frames with gaps between, whatever they were taken for. Pure."""
+"""The audio of a stream as it came: bursts of frames with gaps between, whatever they were attributed to. Pure."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""The Magpie TTS server, both generations: JSON text frames in, JSON and binary PCM frames out."""
+"""The Magpie TTS server, older and newer: JSON text frames in, JSON and binary PCM frames out."""
 
 import json
 
@@ -21,7 +21,7 @@ class MagpieTts:
 
     def init(self, voice: str, language: str, mode: str) -> str:
         request = {"type": "init", "voice": voice, "language": language}
-        # The server's own default is batch, and the older generation knows no mode.
+        # The server's own default is batch, and the older version has no modes.
         return json.dumps(request if mode == "batch" else request | {"default_mode": mode})
 
     def text(self, text: str) -> str:

@@ -1,4 +1,4 @@
-"""A run's talk with a Magpie TTS server of either generation. Each turn is a stream of its own."""
+"""A run's conversation with a Magpie TTS server, older or newer. Each turn is a stream of its own."""
 
 from collections.abc import Iterable
 
@@ -18,7 +18,7 @@ from probe.protocols.base import (
     TtsConversation,
     Unknown,
 )
-from probe.protocols.magpie import habits
+from probe.protocols.magpie import behaviour
 from probe.protocols.magpie.attribution import Guessed
 from probe.protocols.magpie.codec import MagpieTts
 from probe.protocols.segments import Attribution
@@ -39,7 +39,7 @@ class MagpieConversation(TtsConversation):
         self._options = terms.server.options
         self._patience_ns = round(terms.patience_s * NS_PER_S)
         # What the turns so far have shown of this server.
-        self._habits = habits.stated(self._options)
+        self._behaviour = behaviour.stated(self._options)
         # Whether the connection has served a stream already, so that it may take no second one.
         self._used = False
         self._created = False
@@ -55,7 +55,7 @@ class MagpieConversation(TtsConversation):
         return rate
 
     def attribution(self) -> Attribution:
-        self._segments = Guessed(self._options, self._habits)
+        self._segments = Guessed(self._options, self._behaviour)
         return self._segments
 
     def open(self, now: int) -> Iterable[Step]:
@@ -63,7 +63,7 @@ class MagpieConversation(TtsConversation):
         self._active_at = now
         if self._used:
             # A newer one may take its time, as for any stream.
-            patience_s = NEVER if self._habits.markers else REUSE_PATIENCE_S
+            patience_s = NEVER if self._behaviour.markers else REUSE_PATIENCE_S
             self._gives_up_at = now + min(self._patience_ns, patience_s * NS_PER_S)
         return Connect(), self._init()
 
@@ -109,7 +109,7 @@ class MagpieConversation(TtsConversation):
                 self._gives_up_at = None
             case Audio(pcm) if not pcm:
                 return ()
-            # What comes before the stream was created belongs to none of ours.
+            # What comes before the stream was created does not belong to our streams.
             case Done() if not self._created:
                 return ()
             # A second stream is not for this connection: no failure before a new one has refused it too.

@@ -1,4 +1,4 @@
-"""What can't be known for sure of a stream's audio: whose it is, and whether all of it came. Pure."""
+"""Doubts about a stream's audio: which text it belongs to, and whether all of it came. Pure."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -20,7 +20,7 @@ def of_late_audio(segments: Sequence[Segment]) -> Iterator[str]:
         if segment.late_bytes and not segment.marked and before.frames and not _settled_by_pace(before, segment):
             yield (
                 f"chunk {segment.chunk_num}: the server paused inside a segment for longer than the gap, and which "
-                f"audio is whose can't be told; a larger gap_ms would bridge the pause"
+                f"audio belongs to which text is unknown; a larger gap_ms would bridge the pause"
             )
 
 

@@ -1,4 +1,4 @@
-"""What a Magpie server takes: its part of a target's configuration."""
+"""The options of a Magpie server in a target's configuration."""
 
 from typing import Annotated, Literal
 
@@ -16,7 +16,7 @@ class MagpieOptions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     ] = "batch"
     generation: Annotated[
         Literal["older", "newer"] | None,
-        Meta(description="of the TTS server, where it is known: whether it keeps short texts back, or marks segments"),
+        Meta(description="version of the server, if known: older ones keep short texts back, newer ones mark segments"),
     ] = None
     gap_ms: Annotated[float, Meta(gt=0, le=10_000, description="silence that ends a segment, where no marker does")] = (
         150.0

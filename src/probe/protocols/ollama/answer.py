@@ -1,4 +1,4 @@
-"""One answer of an Ollama server as it comes in: a JSON object on each line, the last of which says `done`."""
+"""One answer of an Ollama server as it comes in: a JSON object on each line; the last one says `done`."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -37,13 +37,13 @@ class Lines:
             yield from self._add(piece)
 
     def end(self) -> Iterator[Event]:
-        """The response is complete; the answer need not be."""
+        """The response is complete; the answer may be incomplete."""
         yield from self._complete()
         if not self._text.over:
-            yield Refused("the LLM server ended its response before its answer had an end", reason="closed")
+            yield Refused("the LLM server ended its response before the end of its answer", reason="closed")
 
     def cut(self) -> Iterator[Event]:
-        """The connection is gone. The last line may have come all the same, without its end."""
+        """The connection is gone. The last line may have come anyway, without its end."""
         if not isinstance(parse_object(bytes(self._line)), Malformed):
             yield from self._complete()
 
@@ -72,7 +72,7 @@ class Lines:
         if isinstance(message, dict):
             yield from self._text.piece(message.get("thinking"), message.get("content"), message.get("tool_calls"))
         elif document.get("done") is not True:
-            yield Malformed("JSON that is no part of an answer", shown(data))
+            yield Malformed("JSON that is not part of an answer", shown(data))
         if document.get("done") is True and not self._text.over:
             yield from _account(document)
             yield from self._text.finish(finish_reason(document.get("done_reason")))

@@ -1,4 +1,4 @@
-"""A run's talk with an Ollama server: what it is asked for, and how its answer is read."""
+"""A run's conversation with an Ollama server: its request, and how the answer is read."""
 
 from typing import Any
 

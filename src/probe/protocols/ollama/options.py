@@ -1,4 +1,4 @@
-"""What an Ollama server takes: its part of a target's configuration."""
+"""The options of an Ollama server in a target's configuration."""
 
 from typing import Annotated, Any
 
@@ -29,10 +29,10 @@ def _duration(value: Any) -> Any:
 
 
 class OllamaOptions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What is asked for, beside the conversation itself."""
+    """Options of the request."""
 
     model: Annotated[
-        Annotated[str, Meta(min_length=1)] | None, Meta(description="as `ollama list` has it; Ollama wants one")
+        Annotated[str, Meta(min_length=1)] | None, Meta(description="the name in `ollama list`; Ollama requires one")
     ] = None
     keep_alive: Annotated[
         Any, _duration, Meta(description='how long the model stays loaded afterwards: seconds, "10m", -1 for ever')

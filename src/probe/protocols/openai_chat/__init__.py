@@ -1,4 +1,4 @@
-"""`/v1/chat/completions`, as OpenAI defined it and llama.cpp, vLLM, Ollama, SGLang and many others have it."""
+"""`/v1/chat/completions`, as defined by OpenAI and implemented by llama.cpp, vLLM, Ollama, SGLang and many others."""
 
 from probe.protocols.base import ServerProtocol
 from probe.protocols.openai_chat import questions

@@ -42,7 +42,7 @@ class Answer(AnswerText):
 
 
 class Streamed:
-    """An answer in events. `opened`: it begins in the midst of reasoning, whose start is not in it."""
+    """An answer in events. `opened`: it begins inside the reasoning, whose start is not in it."""
 
     def __init__(self, *, opened: bool = False) -> None:
         self._answer = Answer(opened=opened)
@@ -64,13 +64,13 @@ class Streamed:
             yield Refused(f"a line of the answer is longer than {MAX_LINE_BYTES} bytes", reason="flood")
 
     def end(self) -> Iterator[Event]:
-        """The response is complete; the answer need not be."""
+        """The response is complete; the answer may be incomplete."""
         yield from self.cut()
         if not self._answer.over:
-            yield Refused("the LLM server ended its response before its answer had an end", reason="closed")
+            yield Refused("the LLM server ended its response before the end of its answer", reason="closed")
 
     def cut(self) -> Iterator[Event]:
-        """The connection is gone. The last event may have come all the same: its empty line may be missing."""
+        """The connection is gone. The last event may have come anyway: its empty line may be missing."""
         for each in self._fields.end():
             if each.name == "data":
                 self._data.append(each.value)
@@ -99,7 +99,7 @@ class Streamed:
                     yield from self._event(_read(data), data, kind)
 
     def _line(self, value: bytes) -> Iterator[Event]:
-        """An event need not wait for the empty line behind it, which some servers forget, where its line is whole."""
+        """An event whose line is complete does not wait for the empty line after it, which some servers forget."""
         if not self._data and not isinstance(document := _read(value), Malformed):
             yield from self._event(document, value, self._kind)
             return
@@ -148,7 +148,7 @@ class Whole:
         yield from answer.document(document, data)
         if not isinstance(_choice(document).get("message"), dict):
             if complaint(document) is None:
-                yield Malformed("JSON that is no answer", shown(data))
+                yield Malformed("JSON that is not an answer", shown(data))
         else:
             yield from answer.finish(None)
 

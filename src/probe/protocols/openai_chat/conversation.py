@@ -1,4 +1,4 @@
-"""A run's talk with an OpenAI-compatible chat server: what it is asked for, and how its answer is read."""
+"""A run's conversation with an OpenAI-compatible chat server: its request, and how the answer is read."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What an OpenAI-compatible chat server takes: its part of a target's configuration."""
+"""The options of an OpenAI-compatible chat server in a target's configuration."""
 
 from typing import Annotated, Any
 
@@ -22,7 +22,7 @@ def _few(stops: list[str]) -> list[str]:
 
 
 class ChatOptions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What is asked for, beside the conversation itself."""
+    """Options of the request."""
 
     model: Annotated[
         Annotated[str, Meta(min_length=1)] | None,

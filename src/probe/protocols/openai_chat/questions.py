@@ -1,4 +1,4 @@
-"""What a chat server says of itself beside a run: who uses it, what it serves, whether its model is loaded.
+"""Questions to a chat server outside of a run: its users, its model, whether the model is loaded.
 
 No two servers say it alike, and none says what it is: each is asked at the addresses that any of them has.
 """

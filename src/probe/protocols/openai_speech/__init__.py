@@ -1,4 +1,4 @@
-"""`POST /v1/audio/speech` as OpenAI has it: Kokoro-FastAPI, Speaches, vLLM-Omni, LocalAI, Ollama and others."""
+"""`POST /v1/audio/speech` as defined by OpenAI: Kokoro-FastAPI, Speaches, vLLM-Omni, LocalAI, Ollama and others."""
 
 from probe.protocols.base import ServerProtocol
 from probe.protocols.inquiries import Inquiry

@@ -20,7 +20,7 @@ class Reading(Protocol):
 
     @property
     def complaint(self) -> bool:
-        """Whether it is the server's words, so that what has come of it says more than its end."""
+        """Whether it is the server's words, so that what has come says more than its end."""
 
     @property
     def empty(self) -> str:

@@ -54,7 +54,7 @@ def _pair(parameter: str) -> tuple[str, str]:
 
 
 def rate_in_hz(text: str) -> int | None:
-    """A sample rate as a header has it; None where it is none that audio has."""
+    """The sample rate in a header; None if it is not one of audio."""
     text = text.strip()
     # Python refuses to read a number of thousands of digits.
     rate = int(text) if text.isascii() and text.isdigit() and len(text) < _MOST_DIGITS else 0

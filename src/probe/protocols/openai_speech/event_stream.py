@@ -28,7 +28,7 @@ class EventStream:
 
     @property
     def overlong(self) -> bool:
-        """Whether an event came that is longer than any is read; nothing is to be read after it."""
+        """Whether an event came that is longer than the limit; nothing is read after it."""
         return self._fields.overlong or self._size > MAX_EVENT_BYTES
 
     def feed(self, data: bytes) -> Iterator[ServerSent]:

@@ -1,4 +1,4 @@
-"""What a server of `/v1/audio/speech` takes: its part of a target's configuration."""
+"""The options of a server of `/v1/audio/speech` in a target's configuration."""
 
 from typing import Annotated, Any, Literal
 
@@ -20,7 +20,7 @@ class SpeechOptions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     response_format: Annotated[Literal["pcm", "wav"], Meta(description="the audio that is asked for")] = "pcm"
     stream_format: Annotated[
         Literal["none", "audio", "sse"],
-        Meta(description="bytes or server-sent events; none: not sent, as older servers have it"),
+        Meta(description="bytes or server-sent events; none: not sent, for older servers"),
     ] = "none"
     sample_rate: Annotated[
         int, Meta(ge=8000, le=192_000, description="of raw PCM whose answer does not say, in Hz; it is not sent")

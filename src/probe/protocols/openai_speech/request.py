@@ -1,4 +1,4 @@
-"""What a server of `/v1/audio/speech` is asked: to speak a text, and for its voices."""
+"""The requests to a server of `/v1/audio/speech`: to speak a text, and for its voices."""
 
 import json
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""A run's talk with a Wyoming server: a connection and a request for each text, as Home Assistant does."""
+"""A run's conversation with a Wyoming server: a connection and a request for each text, as Home Assistant does."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
@@ -74,7 +74,7 @@ class WyomingConversation(TtsConversation):
             case Raw(data) if self._speech is not None:
                 return self._read(data, self._speech)
             case Raw(data):
-                # Nothing was asked: an event is none of ours, but what is no event is wrong all the same.
+                # Without a request an event is ignored, but an invalid frame is an error anyway.
                 return [each for each in self._events.feed(data) if not isinstance(each, Heard)] or (Unknown(),)
             case Ended():
                 return self._ended(frame)

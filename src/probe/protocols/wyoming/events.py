@@ -44,7 +44,7 @@ class Events:
     def __init__(self) -> None:
         self._over = False
         self._count = 0
-        # What was announced and is still to come: of which part, and how much. None: a line.
+        # What was announced and has not arrived: which part, and how much. None: a line.
         self._sizes: list[int] | None = None
         self._part = bytearray()
         self._parts: list[bytes] = []
@@ -103,7 +103,7 @@ class Events:
         self._count += 1
         if self._count > MAX_EVENTS:
             return self._given_up(Refused(f"more than {MAX_EVENTS} events on one connection", reason="flood"))
-        # Older servers write the data into the line itself; what comes behind it outranks that.
+        # Older servers write the data into the line itself; what comes after it has priority.
         inside = self._line.get("data")
         return Heard(self._line["type"], (inside if isinstance(inside, dict) else {}) | data, payload)
 

@@ -1,4 +1,4 @@
-"""What a Wyoming server says of itself when it is asked to describe itself: its program, and its voices."""
+"""The description that a Wyoming server sends on request: its program, and its voices."""
 
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeVar

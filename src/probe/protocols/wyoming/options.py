@@ -1,4 +1,4 @@
-"""What a Wyoming server takes: its part of a target's configuration."""
+"""The options of a Wyoming server in a target's configuration."""
 
 from typing import Annotated, Literal
 

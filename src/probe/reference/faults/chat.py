@@ -36,7 +36,7 @@ def token(content: str) -> Chunk:
 
 
 def reasoning(content: str, *, key: str = "reasoning_content") -> Chunk:
-    """Make an event that nobody is to hear; servers differ in its key."""
+    """Make an event that must not be spoken; servers differ in its key."""
     return delta({key: content})
 
 

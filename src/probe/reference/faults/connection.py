@@ -112,7 +112,7 @@ class Connection:
         self.inbox.put_nowait(None)
 
     async def read_all(self) -> None:
-        """Log what comes, and put into the inbox what is to be answered; EOFError or ConnectionError at the end."""
+        """Log what comes, and put into the inbox what needs an answer; EOFError or ConnectionError at the end."""
         self._deliver("http", await self.reader.readuntil(b"\r\n\r\n"))
         while True:
             await self._take(*await wire.read_message(self.reader))

@@ -49,7 +49,7 @@ class ScriptedHttp(ScriptedServer):
     """Answers the requests of a connection one after the other, and keeps it open unless asked not to.
 
     `answering` counts by path the answers that are being played, such as `answering["/v1/chat/completions"]`; "/slots"
-    tells the same, as llama.cpp with one slot does.
+    reports the same, as llama.cpp with one slot does.
     """
 
     path = "/v1"

@@ -31,7 +31,7 @@ def token(content: str) -> Chunk:
 
 
 def thinking(content: str) -> Chunk:
-    """Make a line that nobody is to hear."""
+    """Make a line that must not be spoken."""
     return _message({"content": "", "thinking": content})
 
 

@@ -90,7 +90,7 @@ class ScriptedServer:
         raise NotImplementedError
 
     async def talk(self, connection: Connection, script: Script) -> None:
-        """Do all that is done on one connection, but for reading it and saying goodbye."""
+        """Do all that is done on one connection, except for reading it and saying goodbye."""
         await connection.play(script.on_accept)
         request = await connection.inbox.get()
         if request is None:

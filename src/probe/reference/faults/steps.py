@@ -56,7 +56,7 @@ class Json:
 
 @dataclass(frozen=True)
 class Text:
-    """A text frame that need not be JSON."""
+    """A text frame, JSON or not."""
 
     text: str
 

@@ -1,4 +1,4 @@
-"""The scripted TTS server, of both generations."""
+"""The scripted TTS server, of both versions."""
 
 import asyncio
 import ssl
@@ -40,9 +40,9 @@ def speech(ms: float = 300, *, leading_silence_ms: float = 0, first: float = 0.0
 
 @dataclass(frozen=True, kw_only=True)
 class TtsTurn:
-    """One stream, from its `init`: an answer for each segment, the last of which repeats.
+    """One stream, from its `init`: an answer for each segment; the last one repeats.
 
-    after_segment and on_close: None is what the script's generation does (see `GENERATIONS`).
+    after_segment and on_close: None is what the script's generation does (see `VERSIONS`).
     """
 
     on_init: Steps = (CREATED,)
@@ -52,8 +52,8 @@ class TtsTurn:
 
 
 @dataclass(frozen=True)
-class Generation:
-    """How the two kinds of servers in the field differ."""
+class Version:
+    """How the two kinds of servers in use differ."""
 
     buffers: bool
     takes_one_init: bool
@@ -61,9 +61,9 @@ class Generation:
     on_close: Steps
 
 
-GENERATIONS = {
-    "newer": Generation(buffers=False, takes_one_init=False, after_segment=(SEGMENT_COMPLETE,), on_close=(DONE,)),
-    "older": Generation(buffers=True, takes_one_init=True, after_segment=(), on_close=(DONE, Drop())),
+VERSIONS = {
+    "newer": Version(buffers=False, takes_one_init=False, after_segment=(SEGMENT_COMPLETE,), on_close=(DONE,)),
+    "older": Version(buffers=True, takes_one_init=True, after_segment=(), on_close=(DONE, Drop())),
 }
 
 
@@ -71,7 +71,7 @@ GENERATIONS = {
 class TtsScript(Script):
     """Turns go to streams in the order of their `init`, whatever their connection; the last turn repeats.
 
-    target_audio_ms: how much estimated audio makes the older generation flush its buffer. idle_s: a connection without
+    target_audio_ms: how much estimated audio makes the older server flush its buffer. idle_s: a connection without
     messages for so long is dropped.
     """
 
@@ -144,7 +144,7 @@ class _Dialogue:
     def __init__(self, server: ScriptedTts, connection: Connection) -> None:
         self._server = server
         self._script = server.script
-        self._generation = GENERATIONS[server.script.generation]
+        self._generation = VERSIONS[server.script.generation]
         self._connection = connection
         self._voice = ""
         self._stream: _Stream | None = None
@@ -165,7 +165,7 @@ class _Dialogue:
                 await self._connection.play((error("Invalid message", fatal=False),))
 
     async def flush_if_due(self) -> None:
-        """Speak what the older generation has gathered, once it is enough."""
+        """Speak what the older server has gathered, once it is enough."""
         stream = self._stream
         if stream and stream.buffer and len(stream.buffer.split()) * MS_PER_WORD >= self._script.target_audio_ms:
             await self._flush(stream)

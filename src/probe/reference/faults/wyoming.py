@@ -112,7 +112,7 @@ class WyomingConnection(Connection):
 
 
 class ScriptedWyoming(ScriptedServer):
-    """Answers one text after the other, on any number of connections, and keeps them open unless told not to."""
+    """Answers one text after another, on any number of connections, and keeps them open by default."""
 
     path = ""
     connection_type = WyomingConnection

@@ -94,7 +94,7 @@ def openai(
 ) -> None:
     """Run an OpenAI-compatible server: chat by llama.cpp, speech by a real engine, on one port.
 
-    POST /v1/chat/completions is llama.cpp's own server inside this process, its answers handed on byte for byte; so are
+    POST /v1/chat/completions is llama.cpp's own server inside this process, its answers passed on byte for byte; so are
     GET /v1/models, /health, /slots, /props and /metrics. A client that leaves frees its slot.
 
     POST /v1/audio/speech sends audio as it is spoken, one request at a time: response_format wav (unless asked for

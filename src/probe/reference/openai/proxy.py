@@ -1,4 +1,4 @@
-"""What llama.cpp answers, handed on: each byte as soon as it comes, and no longer than somebody wants it."""
+"""What llama.cpp answers, passed on: each byte as soon as it comes, and no longer than somebody wants it."""
 
 from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager

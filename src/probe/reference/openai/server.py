@@ -1,4 +1,4 @@
-"""The server: which path is answered by whom, and from its start to its end."""
+"""The server: which handler answers which path, and from its start to its end."""
 
 import asyncio
 import signal
@@ -20,7 +20,7 @@ GET_FROM_LLAMA = ("/health", "/slots", "/props", "/metrics", "/v1/models")
 async def serve(
     listener: socket.socket, llama_url: str, synthesizer: Synthesizer, voice: str, ready: Callable[[str], object]
 ) -> None:
-    """Serve on the bound socket `listener` until SIGINT or SIGTERM; `ready` is told the address, as clients want it.
+    """Serve on the bound socket `listener` until SIGINT or SIGTERM; `ready` is called with the address.
 
     Nobody can connect before the speech engine is loaded. Raises OSError where it can't listen, SpeechError where the
     engine can't be loaded.

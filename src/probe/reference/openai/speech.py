@@ -55,7 +55,7 @@ class Speech:
             return response
 
     async def _written(self, wanted: SpeechRequest) -> AsyncGenerator[bytes]:
-        """Yield the response's body, of which nothing is ready before the first audio is."""
+        """Yield the response's body, which is not ready before the first audio is."""
         as_events = wanted.stream_format == "sse"
         encode = _event if as_events else bytes
         header = wav_header() if wanted.response_format == "wav" else b""

@@ -1,4 +1,4 @@
-"""Magpie: the multilingual model that the servers in the field speak with, through NVIDIA NeMo.
+"""Magpie: the multilingual model that the servers in use speak with, through NVIDIA NeMo.
 
 Written from NeMo's source and only ever run against a stand-in with the same interface: the weights want a GPU, and
 no machine of this project has had one. The first real use is the test.

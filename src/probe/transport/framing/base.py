@@ -62,7 +62,7 @@ class BodyEnd(Struct, frozen=True):
 
 
 class Raw(Struct, frozen=True):
-    """Bytes of a connection without any framing, as they came in or are to be written."""
+    """Bytes of a connection without any framing, as they came in or will be written."""
 
     data: bytes
 
@@ -91,7 +91,7 @@ def printable(words: str) -> str:
 class FramingError(Exception):
     """The peer broke the framing. The message is ours; `said` may quote the peer: one printable line, not too long.
 
-    `how`: as of `Ended`, which comes of it.
+    `how`: that of the resulting `Ended`.
     """
 
     def __init__(self, message: str, said: str = "", how: Literal["malformed", "flood"] = "malformed") -> None:
@@ -129,7 +129,7 @@ class Framing(Protocol):
     def receive(self, data: bytes) -> Iterable[Incoming]:
         """Take bytes, as many as came in; yields frames, in order. Raises FramingError.
 
-        Yields Ended where the peer said that this is the end: nothing is to be read after it.
+        Yields Ended where the peer said that this is the end: nothing is read after it.
         """
 
     def receive_eof(self) -> Iterable[Incoming]:

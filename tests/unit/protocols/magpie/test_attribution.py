@@ -10,7 +10,7 @@ from msgspec.structs import asdict
 from probe.engine import doubts
 from probe.engine.speech import Heard
 from probe.protocols.magpie.attribution import Guessed
-from probe.protocols.magpie.habits import Habits, stated
+from probe.protocols.magpie.behaviour import Behaviour, stated
 from probe.protocols.magpie.options import MagpieOptions
 from probe.protocols.segments import Segment
 from probe.timestamps import NEVER
@@ -31,7 +31,7 @@ def ms(when: int | None) -> float | None:
 
 def guessed(*, markers: bool) -> Guessed:
     """Of a server whose threshold is as the document that the project started from wants it: two words are spoken."""
-    return Guessed(OPTIONS, Habits(markers=markers, speaks_from_ms=500))
+    return Guessed(OPTIONS, Behaviour(markers=markers, speaks_from_ms=500))
 
 
 @dataclass
@@ -254,7 +254,7 @@ def test_late_audio_holds_up_the_next_text_until_it_has_ended() -> None:
     stream.audio(500)
     stream.wake()
     stream.audio(900, 40)
-    assert (first.late_bytes, ms(first.done)) == (40, 650), "the end stays where it was taken for one"
+    assert (first.late_bytes, ms(first.done)) == (40, 650), "the end stays where it was assumed"
     assert stream.wakes_at() == 900 + GAP
     assert stream.wake() is None
     assert stream.wakes_at() is None
@@ -288,8 +288,8 @@ def test_below_a_known_threshold_nobody_waits() -> None:
 
 def test_what_was_kept_once_is_not_waited_for_again() -> None:
     """Eight words came only with the next ones; the eight words of the next turn go on at once, nine do not."""
-    habits = Habits()
-    segments = Guessed(OPTIONS, habits)
+    behaviour = Behaviour()
+    segments = Guessed(OPTIONS, behaviour)
     eight, more = "Why did the unicorn cross the wide road", ", my dear friend of old?"
     segments.speak(1, eight, at(0))
     assert segments.wakes_at() == at(HOLD)
@@ -299,17 +299,17 @@ def test_what_was_kept_once_is_not_waited_for_again() -> None:
     segments.expire(at(2200 + GAP))
     segments.finish(at(3000), 1)
     assert [each.end for each in segments.all] == ["merged", "gap"]
-    following = Guessed(OPTIONS, habits)
+    following = Guessed(OPTIONS, behaviour)
     assert following.speak(1, eight, at(5000)).held
     assert following.wakes_at() is None
-    other = Guessed(OPTIONS, habits)
+    other = Guessed(OPTIONS, behaviour)
     assert not other.speak(1, f"{eight} today", at(5000)).held
     assert other.wakes_at() == at(5000 + HOLD)
 
 
 def test_the_count_of_segments_shows_what_was_kept_to_the_end() -> None:
-    habits = Habits()
-    segments = Guessed(OPTIONS, habits)
+    behaviour = Behaviour()
+    segments = Guessed(OPTIONS, behaviour)
     segments.speak(1, "Yes, I do.", at(0))
     segments.expire(at(HOLD))
     segments.speak(2, "You?", at(2100))
@@ -317,33 +317,33 @@ def test_the_count_of_segments_shows_what_was_kept_to_the_end() -> None:
     segments.audio(bytes(44_000), at(2200))
     segments.finish(at(2300), 1)
     assert [each.end for each in segments.all] == ["merged", "done"]
-    assert habits.keeps("Yes, I do.") and not habits.keeps("Yes, I do so.")
+    assert behaviour.keeps("Yes, I do.") and not behaviour.keeps("Yes, I do so.")
 
 
 def test_what_was_spoken_at_once_is_waited_for_the_next_time() -> None:
-    habits = Habits()
-    segments = Guessed(OPTIONS, habits)
+    behaviour = Behaviour()
+    segments = Guessed(OPTIONS, behaviour)
     segments.speak(1, WORDS, at(0))
     assert segments.wakes_at() == at(HOLD), "four words of ten"
     segments.audio(bytes(44_000), at(500))
     segments.expire(at(500 + GAP))
     segments.speak(2, WORDS, at(700))
     assert segments.wakes_at() == NEVER
-    assert habits.may_keep("Why did the"), "three words may still be kept"
+    assert behaviour.may_keep("Why did the"), "three words may still be kept"
 
 
 def test_a_close_makes_any_server_speak_so_that_it_shows_nothing() -> None:
-    habits = Habits()
-    segments = Guessed(OPTIONS, habits)
+    behaviour = Behaviour()
+    segments = Guessed(OPTIONS, behaviour)
     segments.speak(1, WORDS, at(0))
     segments.close()
     segments.audio(bytes(44_000), at(500))
     segments.expire(at(500 + GAP))
-    assert habits.may_keep(WORDS)
+    assert behaviour.may_keep(WORDS)
 
 
 def test_two_words_are_worth_speaking_and_one_is_not() -> None:
-    """Estimated at 400 ms a word, against the server's threshold of 500 ms."""
+    """Estimated at 400 ms per word, against the server's threshold of 500 ms."""
     stream = Stream()
     stream.speak(0, "Sure thing")
     assert stream.wakes_at() == NEVER
@@ -393,7 +393,7 @@ def test_a_text_kept_back_is_spoken_after_all_when_no_other_comes() -> None:
 
 
 def test_a_marker_gives_a_slow_segment_its_audio_back() -> None:
-    """One word of a slow newer server: taken for kept back, its audio for the next text's, until the marker comes."""
+    """One word of a slow newer server: assumed kept, its audio attributed to the next text, until the marker comes."""
     stream = Stream()
     first = stream.speak(0, "Sure")
     stream.wake()
@@ -408,7 +408,7 @@ def test_a_marker_gives_a_slow_segment_its_audio_back() -> None:
 
 
 def test_a_marker_undoes_a_gap_that_was_none() -> None:
-    """The first segment pauses for longer than the gap, its rest is taken for the second's: the marker tells."""
+    """The first segment pauses for longer than the gap, its rest is mistaken for the second's: the marker shows it."""
     stream = Stream()
     first = stream.speak(0)
     stream.audio(500, 10)
@@ -567,7 +567,7 @@ def settle(segments: Guessed) -> None:
     pytest.fail("waits without end")
 
 
-@settings(max_examples=400)
+@settings(max_examples=4 * settings().max_examples)
 @given(events, st.booleans(), st.one_of(st.none(), st.integers(0, 5)), st.booleans())
 def test_every_byte_is_somebodys_whatever_happens(
     script: list[tuple[str, float, int, str]], markers: bool, generated: int | None, finished: bool
@@ -616,7 +616,7 @@ def check(segments: Guessed, total: int) -> None:
 
 
 def test_a_text_that_was_taken_for_kept_is_heard_after_all() -> None:
-    """A gap passed it over before the first marker told that this server marks its segments."""
+    """A gap passed it over before the first marker showed that this server marks its segments."""
     segments = guessed(markers=False)
     for chunk_num, text in enumerate(("Why did the unicorn", "Sure", "Why did the unicorn"), 1):
         segments.speak(chunk_num, text, at(0))

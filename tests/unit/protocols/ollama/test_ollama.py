@@ -1,4 +1,4 @@
-"""A turn with an Ollama server: what it is asked, what comes of what it answers, and what it says of itself."""
+"""A turn with an Ollama server: its requests, the events of its answers, and its questions."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -39,7 +39,7 @@ from probe.transport.framing.base import Body, BodyEnd, Ended, Request, Response
 NDJSON = {"content-type": "application/x-ndjson"}
 MESSAGES = ({"role": "system", "content": "Be brief."}, {"role": "user", "content": "Grüß dich."})
 GONE = Ended("closed", "in the middle of its response")
-CLOSED = Refused("the LLM server ended its response before its answer had an end", reason="closed")
+CLOSED = Refused("the LLM server ended its response before the end of its answer", reason="closed")
 # As a server of 2026 writes it, by its documentation: reasoning, an answer, and the account of it.
 BODY = (
     '{"model":"qwen3:8b","created_at":"2026-11-29T10:00:00.1Z","message":{"role":"assistant","content":"",'
@@ -75,7 +75,7 @@ def body(**options: Any) -> dict[str, Any]:
 
 
 def answered(pieces: Iterable[bytes], headers: Mapping[str, str] = NDJSON, status: int = 200) -> list[Step]:
-    """All that comes of one response."""
+    """All events of one response."""
     talk = conversation()
     asked(talk)
     steps = [*talk.received(Response(status, headers), 1)]
@@ -159,7 +159,7 @@ def test_what_is_wrong_in_the_account_is_missing() -> None:
          [Refused("the model called a tool (tool_calls) instead of answering", reason="no_answer")]),
         (lines(piece("Hi"), {"done": True, "done_reason": "sic transit"}), [Token("Hi"), Done("other")]),
         (lines(piece("Hi"), END, piece("there"), END), [Token("Hi"), Done("stop")]),
-        (lines({"status": "ok"}), [Malformed("JSON that is no part of an answer", '{"status": "ok"}'), CLOSED]),
+        (lines({"status": "ok"}), [Malformed("JSON that is not part of an answer", '{"status": "ok"}'), CLOSED]),
         (lines(piece(7), END), [Malformed("text that is int"), Done("stop")]),
         (b"hello\n" + lines(END), [Malformed("not JSON", "hello"), Done("stop")]),
         (b"\n\r\n" + lines(END), [Done("stop")]),

@@ -1,4 +1,4 @@
-"""A turn with a chat server: what is asked, and what comes of what it answers, however it is cut."""
+"""A turn with a chat server: the request, and the events of the answer, however it is cut."""
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
@@ -59,7 +59,7 @@ def body(**options: Any) -> dict[str, Any]:
 def answered(
     pieces: Iterable[bytes], headers: Mapping[str, str] = SSE, status: int = 200, talk: ChatConversation | None = None
 ) -> list[Step]:
-    """All that comes of one response."""
+    """All events of one response."""
     talk = talk or conversation()
     asked(talk)
     return [*talk.received(Response(status, headers), 1), *bodies(talk, pieces), *talk.received(BodyEnd(), 1)]
@@ -226,7 +226,7 @@ def test_a_whole_answer_in_one_document() -> None:
             "a packed response, which was not asked for",
             "content-encoding: gzip",
         ),
-        (JSON, b'{"models": []}', "JSON that is no answer", '{"models": []}'),
+        (JSON, b'{"models": []}', "JSON that is not an answer", '{"models": []}'),
         (JSON, b"<html>", "not JSON", "<html>"),
     ],
 )

@@ -43,7 +43,7 @@ def delta(data: bytes) -> bytes:
 @pytest.mark.parametrize(
     ("headers", "body", "expected"),
     [
-        # Raw samples, and each way of telling their rate.
+        # Raw samples, and each way of stating their rate.
         (AS_PCM, PCM, spoken()),
         ({}, PCM, spoken()),
         ({"content-type": "application/octet-stream"}, PCM, spoken()),

@@ -94,7 +94,7 @@ def test_any_list_of_voices(document: bytes) -> None:
 
 @pytest.mark.parametrize("size", [1, 2, 3, 7, 4096])
 def test_audio_is_whole_samples(size: int) -> None:
-    """However it comes in, but for the half that may be left at its very end."""
+    """However it comes in, except for the half that may be left at its very end."""
     talk = conversation()
     [*talk.open(0), *talk.speak("Hello.", 0), *talk.received(Response(200, {}), 0)]
     body = PCM * 9

@@ -1,4 +1,4 @@
-"""A turn with a Wyoming server: what is asked, what comes of what it answers, and what it says of itself."""
+"""A turn with a Wyoming server: the requests, the events of the answers, and its questions."""
 
 import json
 from collections.abc import Callable, Iterable, Mapping
@@ -29,7 +29,6 @@ from probe.protocols.wyoming import PROTOCOL
 from probe.protocols.wyoming.conversation import WyomingConversation
 from probe.protocols.wyoming.events import (
     MAX_DATA_BYTES,
-    MAX_EVENTS,
     MAX_LINE_BYTES,
     MAX_PAYLOAD_BYTES,
     Events,
@@ -71,7 +70,7 @@ def asked(talk: WyomingConversation, text: str = TEXT) -> tuple[list[Step], list
 
 
 def heard(talk: WyomingConversation, pieces: Iterable[bytes]) -> list[Step]:
-    """What comes of it, without what nobody needs, up to what ends the run."""
+    """The resulting events, without `Unknown`, up to the one that ends the run."""
     found: list[Step] = []
     for piece in pieces:
         found += [each for each in talk.received(Raw(piece), 2) if not isinstance(each, Unknown)]
@@ -197,12 +196,13 @@ def test_no_sound_is_right_for_a_text_without_a_word() -> None:
     assert answered(joined(server.STOP), text=" … ") == [SegmentEnd(), Drop()]
 
 
-def test_so_many_events_are_a_flood() -> None:
+def test_so_many_events_are_a_flood(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("probe.protocols.wyoming.events.MAX_EVENTS", 300)
     events = Events()
     line = b'{"type":"x"}\n'
-    assert all(isinstance(each, Heard) for each in events.feed(line * MAX_EVENTS))
+    assert all(isinstance(each, Heard) for each in events.feed(line * 300))
     (last,) = events.feed(line)
-    assert last == Refused(f"more than {MAX_EVENTS} events on one connection", reason="flood")
+    assert last == Refused("more than 300 events on one connection", reason="flood")
     assert [*events.feed(line)] == []
 
 

@@ -1,4 +1,4 @@
-"""What a Magpie server is known to do: mark its segments, or keep short texts back until more comes. Pure."""
+"""What is known of a Magpie server: does it mark its segments, or keep short texts until more comes? Pure."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -6,13 +6,13 @@ from typing import Any
 
 from msgspec import Struct
 
-# The older generation's own estimate, by which it decides whether a text is worth speaking yet.
+# The older version's own estimate, by which it decides whether to speak a text yet.
 ESTIMATED_MS_PER_WORD = 400
-# No server of that generation speaks a text that it takes for shorter: one word.
+# No older server speaks a text that it estimates as shorter: one word.
 LEAST_FLUSH_MS = 500.0
 
 
-class Habits(Struct):
+class Behaviour(Struct):
     """What has been learnt of one server in the course of a run; all of it in the server's own estimate of a text.
 
     A text below `keeps_below_ms` is sure to be kept, one from `speaks_from_ms` on sure to be spoken: what lies between
@@ -24,7 +24,7 @@ class Habits(Struct):
     speaks_from_ms: float = 4000.0
 
     def keeps(self, text: str) -> bool:
-        """Whether it is sure to wait for more text, so that no audio is to be expected."""
+        """Whether it is sure to wait for more text, so that no audio can be expected."""
         return not self.markers and estimated_ms(text) < self.keeps_below_ms
 
     def may_keep(self, text: str) -> bool:
@@ -48,11 +48,11 @@ class Habits(Struct):
         return min(worth_it, key=lambda n: abs(math.log(heard_ms / estimated[n])), default=len(texts) - 1)
 
 
-def stated(options: Mapping[str, Any]) -> Habits:
+def stated(options: Mapping[str, Any]) -> Behaviour:
     """What the configuration says of the server."""
     generation, flush_ms = options.get("generation"), options["flush_ms"]
     keeps_below_ms = flush_ms if generation == "older" else 0.0
-    return Habits(markers=generation == "newer", keeps_below_ms=keeps_below_ms, speaks_from_ms=flush_ms)
+    return Behaviour(markers=generation == "newer", keeps_below_ms=keeps_below_ms, speaks_from_ms=flush_ms)
 
 
 def is_one_word(text: str) -> bool:

@@ -1,4 +1,4 @@
-"""The sinks' threads take turns."""
+"""Lets only one sink's thread work at a time."""
 
 import threading
 from collections.abc import Iterator

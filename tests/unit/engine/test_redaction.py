@@ -11,8 +11,8 @@ from runs import plan
 
 from probe.clock import Clock
 from probe.engine import runner
-from probe.engine.discretion import discreet, secrets_of, without
 from probe.engine.quotes import MAX_QUOTES, Quotes
+from probe.engine.redaction import redacted, secrets_of, without
 from probe.protocols.base import ChunkEnd, Malformed, Ready, Refused
 from probe.protocols.registry import chosen
 from probe.record import Role, RunRecord, ServerPlan
@@ -39,14 +39,14 @@ def test_credentials_that_a_server_quotes_are_left_out() -> None:
     )
     assert secrets == ("sk-12345678", "and@word", "query-secret")
     quoted = "bad sk-12345678, and@word or query-secret"
-    assert discreet(Refused("HTTP 401", quoted, busy=True, reason="loading"), secrets) == Refused(
+    assert redacted(Refused("HTTP 401", quoted, busy=True, reason="loading"), secrets) == Refused(
         "HTTP 401", "bad …, … or …", busy=True, reason="loading"
     )
-    assert discreet(Malformed("not JSON", quoted), secrets) == Malformed("not JSON", "bad …, … or …")
-    assert discreet(ChunkEnd(True, refusal=Refused("x", quoted)), secrets) == ChunkEnd(
+    assert redacted(Malformed("not JSON", quoted), secrets) == Malformed("not JSON", "bad …, … or …")
+    assert redacted(ChunkEnd(True, refusal=Refused("x", quoted)), secrets) == ChunkEnd(
         True, refusal=Refused("x", "bad …, … or …")
     )
-    assert discreet(Ready(), secrets) == Ready()
+    assert redacted(Ready(), secrets) == Ready()
     # What is cut for a person's sake may cut a secret, too.
     assert without("bad sk-123456…", secrets) == "bad …"
     assert without("bad sk-1…", secrets) == "bad sk-1…"
@@ -97,7 +97,7 @@ def test_credentials_are_left_out_of_an_error_of_our_own(virtual: Any) -> None:
     assert record.failure is not None
     assert (record.failure.stage, record.failure.reason) == ("internal", "error")
     # Where it was raised, and nothing of what it says.
-    assert record.failure.detail.startswith("ZeroDivisionError in test_discretion.py, line ")
+    assert record.failure.detail.startswith("ZeroDivisionError in test_redaction.py, line ")
     [said] = record.said
     assert said.startswith("voice-probe: … xxx") and said.endswith("x…") and len(said) < 330
 
@@ -114,7 +114,7 @@ def test_a_server_that_complains_all_the_time_is_quoted_only_so_often() -> None:
 
 
 def test_a_complaint_that_is_no_failure_is_kept_and_shown_as_it_happens(virtual: Any) -> None:
-    """Whoever watches the run is its owner; the failure that comes of it says only that there was one."""
+    """Whoever watches the run is its owner; the resulting failure says only that there was one."""
     network = FakeNetwork(
         llm(say("One two three.", done=True)),
         newer_tts([{"type": "error", "message": "can't say One two", "fatal": False}, 20.0]),

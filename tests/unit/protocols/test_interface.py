@@ -1,11 +1,11 @@
-"""What goes through the seam are values: nobody changes them on their way."""
+"""The values of the interface are frozen."""
 
 from types import ModuleType
 
 import pytest
 from msgspec import Struct
 
-from probe.protocols import base as seam
+from probe.protocols import base as interface
 from probe.protocols.base import Send, Token
 from probe.protocols.inquiries import Inquiry
 from probe.transport.framing import base as frames
@@ -17,7 +17,7 @@ def structs(module: ModuleType) -> list[type[Struct]]:
     return [each for each in of_it if issubclass(each, Struct)]
 
 
-@pytest.mark.parametrize("value", [*structs(seam), *structs(frames)])
+@pytest.mark.parametrize("value", [*structs(interface), *structs(frames)])
 def test_a_value_is_frozen(value: type[Struct]) -> None:
     assert value.__struct_config__.frozen
 

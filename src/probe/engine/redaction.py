@@ -1,4 +1,4 @@
-"""Our credentials, should a server quote them: nothing that it said is kept or shown with them."""
+"""Removes our credentials from a server's text, in case the server quotes them."""
 
 from collections.abc import Collection
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -12,7 +12,7 @@ from probe.record import ServerPlan
 _SHORTEST_SECRET = 8
 
 
-def discreet(event: Event, secrets: Collection[str]) -> Event:
+def redacted(event: Event, secrets: Collection[str]) -> Event:
     """What a server says, without our credentials."""
     match event:
         case Refused() | Malformed():

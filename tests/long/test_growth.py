@@ -14,7 +14,7 @@ import pytest
 
 from probe.audio import speakable
 from probe.engine.cutter import cut, sentence_end, undecided
-from probe.engine.discretion import secrets_of, without
+from probe.engine.redaction import secrets_of, without
 from probe.protocols import fields, http_answers
 from probe.protocols.llama_chunked.codec import LlamaChunked
 from probe.protocols.magpie.codec import MagpieTts
@@ -141,7 +141,7 @@ READERS: dict[str, Callable[[str], Any]] = {
     "http_answers.refused_handshake": lambda text: http_answers.refused_handshake(
         Refusal(401, {"location": text}, as_bytes(text)), SERVER
     ),
-    "discretion.without": lambda text: without(text, secrets_of(SERVER)),
+    "redaction.without": lambda text: without(text, secrets_of(SERVER)),
     "openai_chat.thinking": think,
     "openai_chat.Streamed": stream,
     "openai_chat.Whole": whole,
