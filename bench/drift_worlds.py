@@ -1,4 +1,4 @@
-"""Worlds that the detector was not tuned on: 31 days at one run a minute, with steps on four of the days.
+"""Worlds that the detector was not tuned on: 31 days at one run per minute, with steps on four of the days.
 
     python bench/drift_worlds.py                     all worlds: a table, and how many meet the goals
     python bench/drift_worlds.py --fast              every fourth run of a minute, a third of the steps

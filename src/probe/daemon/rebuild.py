@@ -20,7 +20,7 @@ from probe.timestamps import NS_PER_DAY
 
 # How much of the past makes up the state of the present: after this, nothing of it is left in there.
 REBUILT_DAYS = 35
-# Of a run a minute, all of these days; so many take some ten seconds.
+# At one run per minute, all of these days; so many take some ten seconds.
 REBUILT_RUNS = REBUILT_DAYS * 1440
 # After each page of the history it rests, so many times as long as that took: the unit's quota is one core, and a
 # service that uses it up stands still, runs included.

@@ -1,4 +1,4 @@
-"""A change from the run that it began with until it is over: what is told of it is told once."""
+"""A change from the run that it began with until it is over: each change is reported once."""
 
 from collections.abc import Iterable, Mapping
 
@@ -7,7 +7,7 @@ from probe.timestamps import NS_PER_DAY
 
 # A level that has held for so long is the new normal.
 _ADOPTED_AFTER_NS = 7 * NS_PER_DAY
-# Of a change that is over no more than this share is left: one of 4 % that comes and goes by 1 % is not over by turns.
+# Of a change that is over no more than this share is left: one of 4 % that wanders by 1 % stays one change.
 _LEFT = 0.5
 
 

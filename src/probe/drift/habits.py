@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Mapping
+from itertools import pairwise
 from typing import NamedTuple
 
 from probe.drift.change import DIRECTIONS, Direction
@@ -49,9 +50,9 @@ class Habits:
             and away <= _AS_BEFORE * _extent(each, stage, side, runs)
             and runs * _AS_BEFORE >= min(each.runs, _SLOW_RUNS)
         ]
-        # What happened once, at any time, may never happen again.
-        once = [each for each in alike if _of_a_kind(each, since, runs)]
-        if not once and len(alike) < 2:  # noqa: PLR2004 - twice
+        # What happened once may never happen again, and what happens at one time of day is not usual at another.
+        of_a_kind = any(_of_a_kind(each, since, runs) for each in alike)
+        if not of_a_kind and not any(not _same_time(one.since, other.since) for one, other in pairwise(alike)):
             return 0
         return round(_AS_BEFORE * max(each.until - each.since for each in alike))
 
@@ -67,5 +68,10 @@ def _are_slow(gone: Gone, runs: int) -> bool:
 
 
 def _of_a_kind(gone: Gone, since: int, runs: int) -> bool:
-    apart = (since - gone.since + NS_PER_DAY // 2) % NS_PER_DAY - NS_PER_DAY // 2
-    return _are_slow(gone, runs) or abs(apart) <= _SAME_TIME_NS
+    return _are_slow(gone, runs) or _same_time(gone.since, since)
+
+
+def _same_time(one: int, other: int) -> bool:
+    """Whether two moments are at about the same time of day."""
+    apart = (one - other + NS_PER_DAY // 2) % NS_PER_DAY - NS_PER_DAY // 2
+    return abs(apart) <= _SAME_TIME_NS

@@ -1,6 +1,6 @@
 """A detector as bytes, and back: so that a restart changes nothing.
 
-Every value is written as it is, object by object, and none is computed anew: a detector that is read back goes on as
+Every value is written as it is, object by object, and none is computed again: a detector that is read back goes on as
 the one that was written would have. Bytes that are not whole, or of another version, are no state.
 """
 

@@ -47,7 +47,7 @@ def calibrate(points: Sequence[Point], budget_days: float, least_change: float) 
     if days < FEWEST_DAYS or trusted < days * _FEWEST_RUNS_PER_DAY:
         raise TooLittleError(
             f"{trusted} runs in {days:.0f} days are too few: "
-            f"{FEWEST_DAYS} days are needed, {_FEWEST_RUNS_PER_DAY} runs a day"
+            f"{FEWEST_DAYS} days are needed, {_FEWEST_RUNS_PER_DAY} runs per day"
         )
     # Whole days: what a day has at its end is in neither part alone.
     learnt = round(days * 2 / 3)
@@ -64,7 +64,7 @@ def calibrate(points: Sequence[Point], budget_days: float, least_change: float) 
 
 
 def _false_alarms(points: Sequence[Point], threshold: float, least_change: float) -> list[Shift]:
-    """Changes that went again: one that stays until it is normal, or until now, is taken for true."""
+    """Changes that went again: one that stays until it is normal, or until now, counts as true."""
     monitor = Monitor(threshold, least_change)
     for each in points:
         monitor.add(each)

@@ -1,4 +1,4 @@
-"""What comes and goes is told once or twice, and again where it is more than it was."""
+"""What comes and goes is reported once or twice, and again where it is more than it was."""
 
 import pytest
 
@@ -32,8 +32,9 @@ def usual_h(known: Habits, at: float, *, away: float = 0.09, runs: int = 10, sta
         ((3.1,), 5.12, 12),
         ((3.1,), 5.02, 12),
         ((3.1, 4.3), 40.6, 0),
+        ((2.1, 3.1, 4.12), 5.6, 0),
     ],
-    ids=["none", "once", "twice", "at the same time", "around that time", "long ago"],
+    ids=["none", "once", "twice", "at the same time", "around that time", "long ago", "at another time"],
 )
 def test_what_happened_twice_or_at_the_same_time_is_usual(before: tuple[float, ...], at: float, hours: float) -> None:
     assert usual_h(habits(*before), at) == hours

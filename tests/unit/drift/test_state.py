@@ -23,7 +23,7 @@ def runs() -> list[Point]:
 
 
 def test_what_is_read_back_goes_on_as_if_nothing_had_been() -> None:
-    """Saved and read back while it learns, before and after changes, and after what serves has changed."""
+    """Saved and read back while it learns, before and after changes, and after another model."""
     never, restarted = Monitor(), Monitor()
     for number, each in enumerate(runs()):
         if number in {0, 30, 100, AT, AT + 20, AT + 130, AT + 210, AT + 300}:
