@@ -45,9 +45,10 @@ def test_the_demo_measures_reports_and_saves(tmp_path: Path) -> None:
     for expected in ("TIMELINE", "SUMMARY", "ALL RUNS:", "probe history --state-dir"):
         assert expected in out
     table = [line.split()[:2] for line in out.partition("ALL RUNS:")[2].splitlines()]
-    assert [row for row in table if row[:1] in (["chunked"], ["openai"])] == [["chunked", "1"], ["openai", "1"]]
+    # Where one is slow, the other may be measured once more meanwhile.
+    assert ["chunked", "1"] in table and ["openai", "1"] in table
     recorded = list((output / "audio").glob("*.wav"))
-    assert len(recorded) == 2
+    assert len(recorded) >= 2
     for audio in recorded:
         with wave.open(str(audio)) as file:
             assert file.getnframes() > 0
@@ -68,14 +69,16 @@ def servers_and_daemon(process: "subprocess.Popen[str]") -> list[int]:
 
 def test_a_killed_demo_leaves_no_process_and_gave_way_on_a_port(tmp_path: Path) -> None:
     with socket.socket() as taken:
-        with suppress(OSError):  # where it is not ours it is another's, which is as well
+        held = False
+        with suppress(OSError):  # where it is another's, that may be over before the demo looks
             taken.bind(("127.0.0.1", 9850))
             taken.listen()
+            held = True
         with start(tmp_path / "out", "--keep") as process:
             left = servers_and_daemon(process)
             process.kill()
             process.communicate(timeout=30)
-        assert "port = 9850" not in (tmp_path / "out" / "probe.toml").read_text()
+        assert not held or "port = 9850" not in (tmp_path / "out" / "probe.toml").read_text()
     deadline = time.monotonic() + 30
     while any(alive(pid) for pid in left):
         assert time.monotonic() < deadline, left

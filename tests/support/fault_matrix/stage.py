@@ -121,9 +121,9 @@ async def _measure(row: Row, stage: Stage, parts: Parts, settings: config.Config
             await _run(faulty, parts, settings, stage.stop)
     played.took_s = time.monotonic() - began
     deadline = time.monotonic() + PATIENCE_S
-    while any(server.answering.total() for server in stage.http):
-        # A server sees the end of a connection when its turn comes.
-        assert time.monotonic() < deadline, "a connection on which an answer goes on is still open"
+    while any(server.answering.total() for server in stage.http) or (stage.llm.active_streams and not row.slot_kept):
+        # A server sees the end of a connection, or a request to end its answer, when its turn comes.
+        assert time.monotonic() < deadline, "an answer still goes on"
         await asyncio.sleep(0.01)
     played.streams = [*stage.llm.active_streams]
     await _run(healthy, parts, settings, asyncio.Event())
