@@ -243,7 +243,7 @@ class Evidence:
     def _limit(self, days: Sequence[Sequence[float]]) -> None:
         """A sum that came so high on two of these days needs more than that now, up to a point."""
         # Of few days little is known of what comes and goes.
-        few_days = 1 + 1 / (1 + len(self._peaks))
+        few_days = 1 + 1 / (1 + len(self._peaks)) - 1 / (1 + _DAYS)
         least, most = self._threshold * self._more * few_days, self._threshold * _MOST
         seconds = [sorted(peaks)[-2:][0] for peaks in zip(*days, strict=True)]
         self._limits = [max(least, min(most, self._beyond(each))) for each in seconds]

@@ -15,7 +15,7 @@ from probe.drift.dependence import dependence, spread
 
 # Shifts that are looked for, in robust standard deviations of the noise, and the fewest runs that may announce one. The
 # last stands for all that are larger.
-SHIFTS = {1.0: 8, 2.0: 7, 4.0: 5, 8.0: 5, 16.0: 5}
+SHIFTS = {1.0: 8, 2.0: 7, 4.0: 5, 8.0: 4, 16.0: 4}
 # Cells of the density, in standard deviations; what is farther out than the last is in it.
 _WIDTH = 0.25
 _LOW = -24.0
