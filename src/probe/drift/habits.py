@@ -54,7 +54,7 @@ class Habits:
         of_a_kind = any(_of_a_kind(each, since, runs) for each in alike)
         if not of_a_kind and not any(not _same_time(one.since, other.since) for one, other in pairwise(alike)):
             return 0
-        return round(_AS_BEFORE * max(each.until - each.since for each in alike))
+        return max(_SAME_TIME_NS, round(_AS_BEFORE * max(each.until - each.since for each in alike)))
 
 
 def _extent(gone: Gone, stage: str, side: int, runs: int) -> float:
