@@ -3,14 +3,15 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 QUIET_PIP := -m pip -qq --disable-pip-version-check
-PIP := $(BIN)/python $(QUIET_PIP)
+# Its progress is shown: a first installation takes a while.
+PIP := $(BIN)/python -m pip --disable-pip-version-check
 SERVERS := .venv-servers
 AUDIT := .venv-audit
 SECONDS ?= 60
 LONG_TESTS := $(wildcard tests/long/test_*.py)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-unit test-integration test-long servers fuzz lint types dashboards check-dashboards lock lock-diff audit clean
+.PHONY: help demo test test-unit test-integration test-long servers fuzz lint types dashboards man check-dashboards pictures lock lock-diff audit clean
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z%-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' Makefile
@@ -46,8 +47,8 @@ fuzz: $(VENV)/.dev $(VENV)/.fuzz  ## Frames, answers, conversations and configur
 	@echo '== hypothesis'
 	@$(BIN)/pytest -q --timeout 1800 --hypothesis-profile=fuzz tests/unit/engine/test_conversations.py tests/unit/protocols/test_protocols.py \
 	  tests/unit/protocols/openai_chat/test_conversation.py tests/unit/protocols/openai_speech/test_properties.py \
-	  tests/unit/protocols/ollama/test_ollama.py tests/unit/protocols/wyoming/test_wyoming.py tests/unit/protocols/test_said.py \
-	  tests/unit/protocols/test_http_answers.py tests/unit/transport/test_http1.py \
+	  tests/unit/protocols/ollama/test_ollama.py tests/unit/protocols/wyoming/test_wyoming.py tests/unit/protocols/riva/test_riva.py tests/unit/protocols/test_said.py \
+	  tests/unit/protocols/test_http_answers.py tests/unit/transport/test_http1.py tests/unit/transport/test_http2.py \
 	  tests/unit/protocols/magpie/test_attribution.py tests/unit/config/test_config.py
 	@for target in frames answers configuration; do \
 	  echo "== atheris: $$target"; mkdir -p build/fuzz/$$target; \
@@ -61,6 +62,7 @@ lint: $(VENV)/.dev  ## Lint rules and formatting
 
 types: $(VENV)/.dev  ## Static types, strict
 	$(BIN)/mypy $(wildcard src tests bench grafana)
+	$(BIN)/mypy --platform darwin --cache-dir .mypy_cache/darwin src
 
 # The stamps remember what was installed, so that a second call does nothing. dev.txt holds all of demo.txt at the same
 # versions (`make lock` sees to that): one venv serves both, and the demo downloads no test tools.
@@ -108,6 +110,9 @@ LOCK := $(LOCK_ONLY) pyproject.toml
 dashboards: $(VENV)/.dev  ## Remake grafana/dashboards/*.json from grafana/boards and docs/dashboards
 	@PYTHONPATH=grafana $(BIN)/python -m boards
 
+man: $(VENV)/.dev  ## Remake docs/man/probe.1 from the help of the commands
+	@$(BIN)/python -c 'from probe.cli.manual import page; print(page(), end="")' >docs/man/probe.1
+
 check-dashboards: $(VENV)/.dev  ## Check them against Grafana's own types (needs Node.js and npm; not in CI)
 	@mkdir -p build/schema
 	@cp grafana/schema/package.json build/schema
@@ -116,8 +121,12 @@ check-dashboards: $(VENV)/.dev  ## Check them against Grafana's own types (needs
 	@cd build/schema && node_modules/.bin/tsc --noEmit --strict --skipLibCheck --target es2022 --module nodenext check.ts
 	@echo 'Grafana knows every key and value'
 
-demo-data-%: $(VENV)/.dev  ## Keep a Prometheus with made-up days running: demo-data-good, -incident, -outage, ...
+demo-data-%: $(VENV)/.dev  ## Keep a Prometheus with made-up days, up to now and on: demo-data-good, -incident, -outage, ...
 	@PYTHONPATH=grafana $(BIN)/python -m demo_data $* $(ARGS)
+
+# The project has no Grafana: RENDERER is whatever draws a dashboard on your machine, and ARGS=--help says how it is called.
+pictures: $(VENV)/.dev  ## Draw the dashboards' pictures in docs/images again (RENDERER=COMMAND; ARGS=--help)
+	@PYTHONPATH=grafana $(BIN)/python -m pictures $(ARGS)
 
 bench-%: $(VENV)/.dev  ## Measure: bench-accuracy, or another of bench/*.py (ARGS=--help)
 	$(BIN)/python bench/$*.py $(ARGS)
@@ -144,9 +153,7 @@ lock-diff:  ## What `make lock` would change, to be read before it does (UPGRADE
 	@if diff -ru requirements build/lock/requirements; then echo 'nothing would change'; fi
 
 audit: $(AUDIT)/.installed  ## Known vulnerabilities of what is locked (needs PyPI's or OSV's database: ARGS='-s osv'; not in CI)
-	@for file in $(AUDITED); do \
-	  echo "== $$file"; $(AUDIT)/bin/pip-audit --strict --require-hashes --disable-pip $(ARGS) -r $$file || exit 1; \
-	done
+	@$(AUDIT)/bin/python requirements/audit.py $(AUDIT)/bin/pip-audit $(AUDITED) $(ARGS)
 
 clean:  ## Remove the venv, caches and build output
 	rm -rf $(VENV) $(SERVERS) $(AUDIT) build dist demo-output .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -7,7 +7,7 @@ less true in milliseconds. A run with an error over 5 ms must not count as valid
 
     make bench-accuracy
     make bench-accuracy ARGS='--pair openai --targets 1 --busy 4'
-    make bench-accuracy ARGS='--pair wyoming'
+    make bench-accuracy ARGS='--pair riva'
 """
 
 import argparse
@@ -43,7 +43,7 @@ from probe.record import RunRecord
 from probe.tolerance import PUBLISHED_MS
 
 CHANCE = random.Random(1)  # noqa: S311 - only spreads the starts
-PAIRS = ("founding", "openai", "wyoming")
+PAIRS = ("founding", "openai", "riva", "wyoming")
 CASES = ((1, 0), (10, 0), (50, 0), (200, 0), (1, 1), (50, 1), (10, 4))
 # The servers of so many targets answer in a second; those of more are slower by as much, so that as many runs end each
 # second and what differs is how many are going on.

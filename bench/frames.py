@@ -1,16 +1,20 @@
 """Ten million mutated frames through each codec: never an exception, never a frame that takes long.
 
 The corpora of `make fuzz`, mutated blindly (bits, bytes, pieces left out, doubled, put in from others, cut), and its
-checks: WebSocket frames as both founding servers' codecs read them, and whole HTTP answers, through HTTP/1.1 and
-without it, to a chat and to a speech conversation, each in one piece and in many. The same seed, the same frames.
+checks, through each of `CODECS`: what is in a frame of the two founding servers, what carries it, and the answers of
+the other servers, whole. Of connections and answers every eighth is read in many pieces too, which must come to the
+same; that takes three times as long as one piece. The same seed, the same frames.
 
-    make bench-frames                          a hundred thousand of each, in two minutes of CPU
-    make bench-frames ARGS='--frames 10000000'
+    make bench-frames                              a hundred thousand of each, in a minute of CPU
+    make bench-frames ARGS='--frames 10000000'     in an hour and a quarter
+    make bench-frames ARGS='--only wyoming'
 """
 
 import argparse
 import importlib.util
+import itertools
 import random
+import signal
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -35,7 +39,9 @@ PIECES = (
     b"-1",
     b"null",
 )
-Check = Callable[[bytes], None]
+Check = Callable[[bytes], object]
+# Of so many connections or answers one is read in pieces too.
+IN_PIECES = 8
 
 
 def target(name: str) -> ModuleType:
@@ -50,8 +56,8 @@ def target(name: str) -> ModuleType:
     return module
 
 
-def corpus(name: str) -> list[bytes]:
-    return [path.read_bytes() for path in sorted((FUZZ / "corpus" / name).iterdir())]
+def corpus(pattern: str) -> list[bytes]:
+    return [path.read_bytes() for path in sorted((FUZZ / "corpus").glob(pattern))]
 
 
 def mutated(entries: Sequence[bytes], rng: random.Random) -> bytes:
@@ -79,43 +85,77 @@ def mutated(entries: Sequence[bytes], rng: random.Random) -> bytes:
     return bytes(data[:LONGEST])
 
 
-def of_kind(check: Check, bits: int) -> Check:
-    """Answers of one kind: the lowest bits of the first byte say to whose conversation they come, and through what."""
+def in_turn(often: Check, seldom: Check) -> Check:
+    checks = itertools.cycle([seldom, *[often] * (IN_PIECES - 1)])
 
-    def one(data: bytes) -> None:
-        check(bytes([data[0] & ~3 | bits]) + data[1:] if data else data)
+    def check(data: bytes) -> object:
+        return next(checks)(data)
 
-    return one
+    return check
 
 
-def codecs() -> dict[str, tuple[str, Check]]:
-    frames, answers = target("frames").one_frame, target("answers").one_answer
+def codecs() -> dict[str, tuple[Sequence[bytes], Check]]:
+    """By name: what is mutated, and what reads it."""
+    frames, answers = target("frames"), target("answers")
+    heard = in_turn(answers.one_whole_answer, answers.one_answer)
+
+    def of_kind(choice: int, which: int) -> Check:
+        """Bits of the first two bytes say to whose conversation an answer comes, and through what."""
+
+        def one(data: bytes) -> None:
+            if len(data) >= answers.SHORTEST:
+                others = data[1] & ~(answers.NEWER | answers.GRPC)
+                heard(bytes([data[0] & ~3 | choice, others | which]) + data[2:])
+
+        return one
+
+    def over_http(data: bytes) -> None:
+        """The answer of any server that is asked over HTTP."""
+        if data:
+            heard(bytes([data[0] | 1]) + data[1:])
+
+    connection = in_turn(lambda data: frames.messages([data[1:]]), lambda data: frames.one_connection(data[1:]))
     return {
-        "frames of the founding servers": ("frames", frames),
-        "chat": ("answers", of_kind(answers, 0)),
-        "chat through HTTP/1.1": ("answers", of_kind(answers, 1)),
-        "speech": ("answers", of_kind(answers, 2)),
-        "speech through HTTP/1.1": ("answers", of_kind(answers, 3)),
+        "founding": (corpus("frames/[!c]*") + corpus("frames/created"), frames.one_frame),
+        "websocket": (corpus("frames/connection*"), connection),
+        "chat": (corpus("answers/chat_*"), of_kind(0, 0)),
+        "ollama": (corpus("answers/ollama_*"), of_kind(0, answers.NEWER)),
+        "speech": (corpus("answers/speech_*"), of_kind(2, 0)),
+        "wyoming": (corpus("answers/wyoming_*"), of_kind(2, answers.NEWER)),
+        "riva": (corpus("answers/riva_*"), of_kind(2, answers.GRPC)),
+        "riva-http2": (corpus("answers/riva_*"), of_kind(3, answers.GRPC)),
+        "http": (corpus("answers/[!wr]*"), over_http),
     }
 
 
+CODECS = {
+    "founding": "a frame of the founding servers",
+    "websocket": "a WebSocket connection",
+    "chat": "a chat server's answer",
+    "ollama": "Ollama's answer",
+    "speech": "a speech server's answer",
+    "wyoming": "Wyoming events",
+    "http": "HTTP/1.1 with any answer",
+}
+
+
 def run(name: str, entries: Sequence[bytes], check: Check, frames: int, seed: int) -> bool:
-    """Whether all went well."""
+    """Whether all went well. Prints a row of the table in docs/security.md, also where it is interrupted (SIGINT)."""
     rng = random.Random(f"{name} {seed}")  # noqa: S311 - the same each time
-    began, slowest = time.process_time(), 0.0
-    for number in range(frames):
-        data = mutated(entries, rng)
-        before = time.thread_time()
-        try:
+    began, slowest, done = time.process_time(), 0.0, 0
+    try:
+        while done < frames:
+            data = mutated(entries, rng)
+            before = time.thread_time()
             check(data)
-        except Exception as error:  # noqa: BLE001 - whatever it is, it is what is looked for
-            print(f"{name}, frame {number}: {type(error).__name__}: {error}\n  {data!r}", flush=True)
-            return False
-        slowest = max(slowest, time.thread_time() - before)
-    taken = time.process_time() - began
-    print(
-        f"{name:31} {frames} frames, {frames / taken:.0f} per s of CPU, the slowest {1000 * slowest:.1f} ms", flush=True
-    )
+            slowest = max(slowest, time.thread_time() - before)
+            done += 1
+    except Exception as error:  # noqa: BLE001 - whatever it is, it is what is looked for
+        print(f"{name}, frame {done}: {type(error).__name__}: {error}\n  {data!r}", flush=True)
+        return False
+    finally:
+        rate = done / (time.process_time() - began)
+        print(f"| {CODECS[name]} | {done:,} | {rate:,.0f} | {1000 * slowest:.1f} ms |", flush=True)
     return True
 
 
@@ -123,11 +163,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--frames", type=int, default=100_000)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--only", choices=CODECS, action="append", help="one of these, as often as wanted")
     arguments = parser.parse_args()
-    found = [
-        run(name, corpus(entries), check, arguments.frames, arguments.seed)
-        for name, (entries, check) in codecs().items()
-    ]
+    # Also where it was started in the background, by a shell that has it ignored.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    print("| what is read | mutated | per second of CPU | slowest |\n|---|---|---|---|", flush=True)
+    made = codecs()
+    found = [run(name, *made[name], arguments.frames, arguments.seed) for name in arguments.only or CODECS]
     raise SystemExit(0 if all(found) else 1)
 
 

@@ -2,8 +2,8 @@
 
 A history of so many series, each one run per minute up to now, and a real `probe daemon` on it whose servers refuse.
 Reported are the seconds to the first answer of `/healthz`, to READY=1, and to the last drift detector that is where it
-was; how late `/healthz` answered in between, how late the daemon's own loop was; memory at most, and afterwards;
-the size of the page of metrics.
+was; how late `/healthz` answered in between, how late the loop of the daemon was, the CPU time of its longest turn and
+of the longest collection of garbage; memory at most, and afterwards; the size of the page of metrics.
 
     make bench-start                                          20 series of 3,000 runs
     make bench-start ARGS='--series 100 --runs 12000'
@@ -24,6 +24,9 @@ from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 
 from memory import memory_mb
+
+sys.path.append(str(Path(__file__).parents[1] / "tests" / "support"))
+import stall_watch
 
 from probe import config
 from probe.cli.processes import free_port
@@ -155,7 +158,15 @@ def measure(series: int, runs: int) -> None:
         remember(folder / "state", config.load(path), runs)
         notified.bind(str(folder / "notify"))
         notified.setblocking(False)
-        command = [sys.executable, "-m", "probe", "daemon", "--config", str(path)]
+        watched = stall_watch.prelude(folder / "stalls")
+        command = [
+            sys.executable,
+            "-c",
+            f"{watched}\nfrom probe.cli import main\nmain()",
+            "daemon",
+            "--config",
+            str(path),
+        ]
         environment = os.environ | {"NOTIFY_SOCKET": str(folder / "notify")}
         with subprocess.Popen(command, stdout=subprocess.DEVNULL, env=environment) as process:
             try:
@@ -166,11 +177,13 @@ def measure(series: int, runs: int) -> None:
                 now, most = memory_mb(process.pid)
             finally:
                 process.terminate()
+        stalls = stall_watch.longest(folder / "stalls")
     print(
         f"{series} series of {runs} runs: /healthz after {start.answered:.1f} s, then within"
         f" {1000 * start.slowest_answer:.0f} ms; READY after {start.ready:.1f} s, all detectors after"
-        f" {start.rebuilt:.1f} s; loop late by {lag:.1f} ms; {most:.0f} MB at most, {now:.0f} MB after 5 s;"
-        f" a page of metrics of {page_kb:.0f} kB"
+        f" {start.rebuilt:.1f} s; loop late by {lag:.1f} ms, its longest turn {stalls.turn:.1f} ms of CPU, the longest"
+        f" collection {stalls.collection:.1f} ms; {most:.0f} MB at most, {now:.0f} MB after 5 s;"
+        f" a page of metrics of {page_kb:.0f} kB\n  {stalls.what}"
     )
 
 

@@ -33,8 +33,9 @@ build_version() {
     # Built from a copy: a build leaves files, and the checkout may be a user's.
     cp -rL "$SOURCE/pyproject.toml" "$SOURCE/README.md" "$SOURCE/LICENSE" "$SOURCE/src" "$work"
     # What the package holds besides, for `probe export`.
-    mkdir "$work/deploy" "$work/grafana"
+    mkdir "$work/deploy" "$work/docs" "$work/grafana"
     cp -r "$SOURCE/deploy/probe.example.toml" "$SOURCE/deploy/prometheus" "$work/deploy"
+    cp -r "$SOURCE/docs/man" "$work/docs"
     cp -r "$SOURCE/grafana/dashboards" "$work/grafana"
     "${pip[@]}" install --no-index --no-deps --no-build-isolation "$work"
     "${pip[@]}" uninstall --yes setuptools

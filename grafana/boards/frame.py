@@ -15,6 +15,7 @@ from grafana_foundation_sdk.models.dashboard import (
     VariableSort,
 )
 
+from boards.palette import CHANGE_FOUND, SERVING_CHANGED
 from boards.queries import DATASOURCE, PAIRS
 from boards.texts import descriptions, heading
 
@@ -55,7 +56,7 @@ def changes() -> dashboard.AnnotationQuery:
         .name("Changes")
         .datasource(DATASOURCE)
         .enable(True)
-        .icon_color("purple")
+        .icon_color(SERVING_CHANGED)
         .expr(f"1000 * max by (target, scenario, llm, tts, config) ({since})")
         .title_format("The model or the configuration has changed")
         .text_format("{{target}} · {{scenario}}: {{llm}}, {{tts}}, settings {{config}}")
@@ -70,7 +71,7 @@ def found() -> dashboard.AnnotationQuery:
         .name("Drift found")
         .datasource(DATASOURCE)
         .enable(True)
-        .icon_color("orange")
+        .icon_color(CHANGE_FOUND)
         .expr(f"1000 * max by (target, scenario) (voice_probe_drift_since_timestamp_seconds{{{PAIRS}}} > 0)")
         .title_format("Latencies have changed")
         .text_format("{{target}} · {{scenario}}: the daemon has found a change that began here")

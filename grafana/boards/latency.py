@@ -1,48 +1,36 @@
 """Voice latency: is it good now, since when not, and which stage takes the time?"""
 
-from grafana_foundation_sdk.builders import heatmap, stat, statetimeline, table, timeseries
+from grafana_foundation_sdk.builders import heatmap, statetimeline, table, timeseries
 from grafana_foundation_sdk.builders.common import StackingConfig, TableSortByFieldState
 from grafana_foundation_sdk.builders.dashboard import CustomVariable, Dashboard
 from grafana_foundation_sdk.models.common import StackingMode, VisibilityMode
 from grafana_foundation_sdk.models.dashboard import VariableOption
 
 from boards.frame import board, changes, row
+from boards.latency_glance import glance
+from boards.palette import BAD, FAILURES, QUIET, STATES
 from boards.panels import (
-    BAD,
-    FAILURES,
-    GOOD,
-    QUIET,
-    STATES,
-    WARN,
     bars,
     by_target,
     cells,
     fixed,
     limit,
     lines,
-    listing,
-    nothing,
     shades,
     shown_in,
     sized,
-    steps,
     style,
-    tiles,
     timeline,
-    used_up,
-    verdict,
     with_stages,
 )
 from boards.queries import (
     JUDGED_PAIR,
     PAIR,
     PAIRS,
-    each_pair,
     failures,
     in_words,
     judged,
     mean,
-    now,
     objectives,
     over_time,
     quantile,
@@ -52,12 +40,9 @@ from boards.queries import (
     while_answered,
 )
 from boards.queries import cells as cells_of
+from boards.tables import listing
 
-SOLID, DOTTED = {"fill": "solid"}, {"fill": "dot", "dash": [0, 4]}
-SHARES = steps((None, BAD), (0.9, WARN), (0.95, GOOD))
-FIRST_BYTE = f'voice_probe_combined_ttfb_seconds_bucket{{{PAIRS},position="first"'
-# Buckets up to one second.
-WITHIN = "(0[.].*|1|1[.]0)"
+FIRST_BYTE = f'voice_probe_combined_ttfb_seconds_bucket{{{PAIRS},position="first"}}'
 
 
 def build() -> Dashboard:
@@ -66,9 +51,8 @@ def build() -> Dashboard:
         "Voice latency", "voice-latency", "How long a person waits before the voice agent speaks.", "now-6h", "30s"
     ).with_variable(_window())
     built = built.annotation(changes())
-    shares = [_share(window, words) for window, words in (("1h", "1 h"), ("24h", "24 h"), ("30d", "30 d"))]
-    built = row(built, "", _state(), _wait(), *shares, _budget(), _timeline())
-    built = row(built, "How long people wait", _quantiles(), _slower(), _faster())
+    built = row(built, "", *glance(), _timeline())
+    built = row(built, "How long people wait", _quantiles(), _turns())
     built = row(built, "Where the time goes", _stages(), _first_sound(), _late_chunks(), _silence())
     return row(built, "What went wrong", _failures(), _failure_list())
 
@@ -85,46 +69,18 @@ def _window() -> CustomVariable:
     )
 
 
-def _state() -> stat.Panel:
-    panel = verdict("Is it good now?", now(judged(each_pair(state())), JUDGED_PAIR), STATES)
-    return sized(panel.no_value("No data: is the probe running, and scraped?"), 6, 6)
-
-
-def _wait() -> stat.Panel:
-    median = recorded("stage_seconds:p50_30m", 'stage="combined_ttfb"')
-    sound = each_pair(while_answered(quantile(0.5, "combined_ttfa")))
-    queries = now(each_pair(while_answered(median)), f"first byte: {PAIR}"), now(sound, f"first sound: {PAIR}", "B")
-    panel = tiles("How long is the wait now?", *queries, unit="s")
-    panel = panel.thresholds(steps((None, GOOD), (0.9, WARN), (1.0, BAD))).mappings(nothing("no answer of late"))
-    return sized(panel.no_value("no answer of late"), 5, 6)
-
-
-def _share(window: str, words: str) -> stat.Panel:
-    share = now(each_pair(recorded(f"within_objective:ratio_{window}")), PAIR)
-    panel = tiles(f"{words} in time", share, unit="percentunit").decimals(1).thresholds(SHARES)
-    return sized(panel.mappings(nothing("no attempt")).no_value("no attempt"), 3, 6)
-
-
-def _budget() -> stat.Panel:
-    left = now(each_pair(recorded("error_budget_left:ratio_30d")), PAIR)
-    panel = tiles("Error budget left", left, unit="percentunit").decimals(0)
-    panel = panel.mappings([*used_up(), *nothing("no attempt")]).no_value("no attempt")
-    return sized(panel.thresholds(steps((None, BAD), (0, WARN), (0.25, GOOD))), 4, 6)
-
-
 def _timeline() -> statetimeline.Panel:
-    return sized(timeline("Outcomes", over_time(judged(each_pair(state())), JUDGED_PAIR), STATES), 24, 5)
+    return sized(timeline("Outcomes", over_time(judged(state()), JUDGED_PAIR), STATES), 24, 5)
 
 
 def _quantiles() -> timeseries.Panel:
     queries = [
-        over_time(quantile(0.5, "combined_ttfb"), "p50 · {{scenario}}", "A").exemplar(True),
-        over_time(quantile(0.9, "combined_ttfb"), "p90 · {{scenario}}", "B"),
-        over_time(quantile(0.95, "combined_ttfb"), "p95 · {{scenario}}", "C"),
-        over_time(f"max by (of) ({objectives()})", "objective for the {{of}}", "D"),
+        over_time(quantile(0.5, "combined_ttfb"), "p50 · {{scenario}}", "A"),
+        over_time(quantile(0.95, "combined_ttfb"), "p95 · {{scenario}}", "B"),
+        over_time(f"max by (of) ({objectives()})", "objective for the {{of}}", "C"),
     ]
     panel = lines("Wait for the first byte of audio: $target", *queries, unit="s").show_points(VisibilityMode.NEVER)
-    for name, width, line in (("p50", 3, SOLID), ("p90", 1, SOLID), ("p95", 1, DOTTED)):
+    for name, width, line in (("p50", 3, {"fill": "solid"}), ("p95", 2, {"fill": "dash", "dash": [4, 4]})):
         panel = panel.override_by_regexp(f"/^{name}/", [style("lineWidth", width), style("lineStyle", line)])
     dashed = [style("lineStyle", {"fill": "dash", "dash": [8, 6]}), style("lineWidth", 1), fixed(BAD)]
     for judged_measure in ("byte", "sound"):
@@ -132,16 +88,10 @@ def _quantiles() -> timeseries.Panel:
     return sized(by_target(panel), 24, 9)
 
 
-def _slower() -> heatmap.Panel:
-    over = f'sum by (le) (increase({FIRST_BYTE},le!~"{WITHIN}"}}[$__interval]))'
-    within = f'sum (increase({FIRST_BYTE},le=~"1|1[.]0"}}[$__interval]))'
-    query = cells_of(f"{over} - on () group_left () {within}", "10m")
-    return sized(cells("Slower than 1 s (good: empty)", query, BAD), 24, 6)
-
-
-def _faster() -> heatmap.Panel:
-    query = cells_of(f'sum by (le) (increase({FIRST_BYTE},le=~"{WITHIN}"}}[$__interval]))', "10m")
-    return sized(cells("Within 1 s", query, GOOD), 24, 7)
+def _turns() -> heatmap.Panel:
+    """With the single runs on it: on the quantiles they would hide the lines."""
+    query = cells_of(f"sum by (le) (increase({FIRST_BYTE}[$__interval]))", "10m")
+    return sized(cells("Each turn's wait", query).no_value("no turn yet"), 24, 8)
 
 
 def _stages() -> timeseries.Panel:
@@ -161,7 +111,9 @@ def _first_sound() -> timeseries.Panel:
         over_time(mean("combined_ttfb", "first"), f"first byte {PAIR}", "A"),
         over_time(mean("combined_ttfa", "first"), f"first sound {PAIR}", "B"),
     ]
-    return sized(lines("First byte against first audible sample", *queries, unit="s"), 12, 8)
+    panel = lines("First byte against first audible sample", *queries, unit="s")
+    panel = panel.override_by_regexp("/^first sound/", [style("lineStyle", {"fill": "dash", "dash": [4, 4]})])
+    return sized(panel, 12, 8)
 
 
 def _late_chunks() -> timeseries.Panel:
@@ -183,7 +135,7 @@ def _failures() -> timeseries.Panel:
     )
     for stage, color in FAILURES.items():
         panel = panel.override_by_regexp(f"/ {stage} /", [shades(color)])
-    return sized(panel.override_by_regexp("/^ *no failure$/", [fixed(QUIET)]).axis_soft_max(1), 14, 8)
+    return sized(panel.override_by_regexp("/^ *no failure *$/", [fixed(QUIET)]).axis_soft_max(1), 14, 8)
 
 
 def _failure_list() -> table.Panel:

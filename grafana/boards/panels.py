@@ -13,6 +13,7 @@ from grafana_foundation_sdk.models.common import (
     GraphThresholdsStyleMode,
     LegendDisplayMode,
     LegendPlacement,
+    ScaleDistribution,
     SortOrder,
     StackingMode,
     TooltipDisplayMode,
@@ -36,31 +37,8 @@ from grafana_foundation_sdk.models.dashboard import (
 )
 from grafana_foundation_sdk.models.heatmap import HeatmapColorMode, HeatmapColorScale
 
+from boards.palette import BAD, QUIET, STAGES, TURNS, Words
 from boards.queries import DATASOURCE
-
-GOOD, WARN, BAD, NEUTRAL, QUIET = "green", "yellow", "red", "blue", "text"
-
-# Words and colours of `queries.state`.
-STATES = {
-    0: ("Waiting for the first run", "light-blue"),
-    1: ("Nothing measured", NEUTRAL),
-    2: ("Good", GOOD),
-    3: ("Some slow", WARN),
-    4: ("Some fail", "orange"),
-    5: ("Slow", BAD),
-    6: ("Failing", "dark-red"),
-    7: ("No runs any more", "purple"),
-}
-# The field's name for each stage, and a colour that it has everywhere: blue is the LLM, orange is the TTS.
-STAGES = {
-    "llm_ttft": ("LLM, to the first token", "blue"),
-    "llm_decode": ("LLM, the rest of the chunk", "light-blue"),
-    "tts_ttfb": ("TTS, to the first audio", "orange"),
-    "combined_ttfb": ("all together", "text"),
-}
-
-# Failures, by the stage that failed: never in a colour of what is well.
-FAILURES = {"internal": "text", "connect": "red", "llm": "blue", "tts": "orange", "audio": "purple"}
 
 Mappings = list[ValueMap | RangeMap | RegexMap | SpecialValueMap]
 Panel = TypeVar("Panel", stat.Panel, timeseries.Panel, heatmap.Panel, statetimeline.Panel, table.Panel)
@@ -77,12 +55,17 @@ SMALL_NAMES = common.VizTextDisplayOptions().title_size(16)
 PLAIN = steps((None, QUIET))
 
 
-def words(mapping: Mapping[int, tuple[str, str]]) -> Mappings:
+def words(mapping: Words) -> Mappings:
     options = {
         str(value): ValueMappingResult(text=text, color=color, index=index)
         for index, (value, (text, color)) in enumerate(mapping.items())
     }
     return [ValueMap(options=options)]
+
+
+def of_texts(mapping: Mapping[str, str]) -> Mappings:
+    """Words for texts."""
+    return [ValueMap(options={key: ValueMappingResult(text=text) for key, text in mapping.items()})]
 
 
 def used_up() -> Mappings:
@@ -103,7 +86,7 @@ def tiles(title: str, *queries: Dataquery, unit: str) -> stat.Panel:
     """Big values on their colour, one below the other where there are several; they have names then."""
     options = common.ReduceDataOptions().calcs(["lastNotNull"]).values(False)
     return (
-        _framed(stat.Panel(), title, queries, unit)
+        framed(stat.Panel(), title, queries, unit)
         .reduce_options(options)
         .graph_mode(BigValueGraphMode.NONE)
         .color_mode(BigValueColorMode.BACKGROUND)
@@ -112,24 +95,29 @@ def tiles(title: str, *queries: Dataquery, unit: str) -> stat.Panel:
     )
 
 
-def verdict(title: str, query: Dataquery, mapping: Mapping[int, tuple[str, str]]) -> stat.Panel:
+def verdict(title: str, query: Dataquery, mapping: Words) -> stat.Panel:
     """A word on its colour for each series."""
-    return tiles(title, query, unit="none").mappings(words(mapping)).thresholds(PLAIN).text_mode(NAMED)
+    named = [*words(mapping), *nothing("no data")]
+    return tiles(title, query, unit="none").mappings(named).thresholds(PLAIN).text_mode(NAMED)
 
 
 def lines(title: str, *queries: Dataquery, unit: str, decimals: int | None = None) -> timeseries.Panel:
-    panel = (
-        _framed(timeseries.Panel(), title, queries, unit)
-        .legend(_legend())
-        .tooltip(common.VizTooltipOptions().mode(TooltipDisplayMode.MULTI).sort(SortOrder.DESCENDING))
-        .thresholds(PLAIN)
-        .color_scheme(dashboard.FieldColor().mode(FieldColorModeId.PALETTE_CLASSIC))
-        .line_width(2)
-        .fill_opacity(0)
-        .show_points(VisibilityMode.AUTO)
-        .axis_soft_min(0)
-    )
+    """On an axis from zero on."""
+    panel = _on_any_axis(title, queries, unit).axis_soft_min(0)
     return panel if decimals is None else panel.decimals(decimals)
+
+
+def added_shares(title: str, *queries: Dataquery) -> timeseries.Panel:
+    """Up to 5 % either way the axis is even, beyond that logarithmic, so that a spike hides nothing."""
+    scale = common.ScaleDistributionConfig().type(ScaleDistribution.SYMLOG).log(2).linear_threshold(0.05)
+    panel = _on_any_axis(title, queries, "percentunit").decimals(0)
+    return panel.scale_distribution(scale).min(-0.3).axis_soft_max(0.1)
+
+
+def proportions(title: str, *queries: Dataquery, unit: str) -> timeseries.Panel:
+    """On an axis on which equal shares are equally high, whatever else is in the picture."""
+    scale = common.ScaleDistributionConfig().type(ScaleDistribution.LOG).log(2)
+    return _on_any_axis(title, queries, unit).scale_distribution(scale)
 
 
 def bars(title: str, *queries: Dataquery, unit: str) -> timeseries.Panel:
@@ -149,14 +137,14 @@ def limit(panel: timeseries.Panel, *pairs: tuple[float | None, str]) -> timeseri
     return panel.thresholds(steps(*pairs)).thresholds_style(style)
 
 
-def cells(title: str, query: Dataquery, color: str) -> heatmap.Panel:
+def cells(title: str, query: Dataquery) -> heatmap.Panel:
     """How many turns fell into each bucket; ten or more have the full colour."""
     colors = (
-        heatmap.HeatmapColorOptions().mode(HeatmapColorMode.OPACITY).fill(color).exponent(0.4).steps(64).min(0).max(10)
+        heatmap.HeatmapColorOptions().mode(HeatmapColorMode.OPACITY).fill(TURNS).exponent(0.4).steps(64).min(0).max(10)
     )
     scale = colors.scale(HeatmapColorScale.EXPONENTIAL)
     return (
-        _framed(heatmap.Panel(), title, [query], "short")
+        framed(heatmap.Panel(), title, [query], "short")
         .calculate(False)
         .color(scale)
         .filter_values(heatmap.FilterValueRange().le(0.01))
@@ -168,10 +156,10 @@ def cells(title: str, query: Dataquery, color: str) -> heatmap.Panel:
     )
 
 
-def timeline(title: str, query: Dataquery, mapping: Mapping[int, tuple[str, str]]) -> statetimeline.Panel:
+def timeline(title: str, query: Dataquery, mapping: Words) -> statetimeline.Panel:
     """A row for each series, in the words and colours of a verdict."""
     return (
-        _framed(statetimeline.Panel(), title, [query], "none")
+        framed(statetimeline.Panel(), title, [query], "none")
         .mappings(words(mapping))
         .thresholds(PLAIN)
         .color_scheme(dashboard.FieldColor().mode(FieldColorModeId.THRESHOLDS))
@@ -184,24 +172,12 @@ def timeline(title: str, query: Dataquery, mapping: Mapping[int, tuple[str, str]
     )
 
 
-def listing(title: str, *queries: Dataquery, columns: Mapping[str, str]) -> table.Panel:
-    """A table with these columns of the queries' result, in this order, by these names."""
-    kept = {"include": {"names": list(columns)}}
-    order = {"indexByName": {name: index for index, name in enumerate(columns)}, "renameByName": dict(columns)}
-    return (
-        _framed(table.Panel(), title, queries, "string")
-        .with_transformation(DataTransformerConfig(id_val="merge", options={}))
-        .with_transformation(DataTransformerConfig(id_val="filterFieldsByName", options=kept))
-        .with_transformation(DataTransformerConfig(id_val="organize", options=order))
-    )
-
-
 def fixed(color: str) -> DynamicConfigValue:
     return DynamicConfigValue(id_val="color", value={"mode": "fixed", "fixedColor": color})
 
 
 def shades(color: str) -> DynamicConfigValue:
-    """Of one hue, and yet to be told apart."""
+    """Shades of one hue, a different one for each series."""
     return DynamicConfigValue(id_val="color", value={"mode": "shades", "fixedColor": color})
 
 
@@ -248,10 +224,24 @@ def sized(panel: Panel, width: int, height: int) -> Panel:
     return panel.span(width).height(height)
 
 
-def _framed(panel: Panel, title: str, queries: Sequence[Dataquery], unit: str) -> Panel:
+def framed(panel: Panel, title: str, queries: Sequence[Dataquery], unit: str) -> Panel:
+    """What every kind has."""
     for query in queries:
         panel = panel.with_target(query)
     return panel.title(title).datasource(DATASOURCE).unit(unit)
+
+
+def _on_any_axis(title: str, queries: Sequence[Dataquery], unit: str) -> timeseries.Panel:
+    return (
+        framed(timeseries.Panel(), title, queries, unit)
+        .legend(_legend())
+        .tooltip(common.VizTooltipOptions().mode(TooltipDisplayMode.MULTI).sort(SortOrder.DESCENDING))
+        .thresholds(PLAIN)
+        .color_scheme(dashboard.FieldColor().mode(FieldColorModeId.PALETTE_CLASSIC))
+        .line_width(2)
+        .fill_opacity(0)
+        .show_points(VisibilityMode.AUTO)
+    )
 
 
 def _legend() -> common.VizLegendOptions:

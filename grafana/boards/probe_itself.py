@@ -6,18 +6,10 @@ from grafana_foundation_sdk.models.common import BigValueColorMode, BigValueText
 from grafana_foundation_sdk.models.dashboard import DynamicConfigValue
 
 from boards.frame import board, row
-from boards.panels import BAD, GOOD, WARN, bars, fixed, limit, lines, side_by_side, sized, steps, tiles, verdict
+from boards.palette import BAD, GOOD, LOST, PROBE, WARN
+from boards.panels import bars, fixed, limit, lines, side_by_side, sized, steps, tiles, verdict
 from boards.queries import PAIR, PAIRS, metric, now, over_time
 
-# As the alerts VoiceProbeStale, ...RunsMissed, ...SinkErrors, ...Suspect and ...ConfigRefused.
-STATES = {
-    0: ("Well", GOOD),
-    1: ("Old configuration", WARN),
-    2: ("Disturbed", WARN),
-    3: ("Loses results", "orange"),
-    4: ("Misses runs", "orange"),
-    5: ("Not measuring", BAD),
-}
 OF_THE_PROBE = "and on (job, instance) voice_probe_build_info"
 
 
@@ -31,7 +23,10 @@ def build() -> Dashboard:
 
 
 def _verdict() -> str:
-    """A number that STATES has words for, by daemon; the first line that holds decides."""
+    """A number that `palette.PROBE` has words for, by daemon; the first line that holds decides.
+
+    As the alerts VoiceProbeStale, ...RunsMissed, ...SinkErrors, ...Suspect and ...ConfigRefused.
+    """
 
     def of_an_hour(counter: str) -> str:
         return f"sum by (job, instance) (increase(voice_probe_{counter}[1h]))"
@@ -50,7 +45,7 @@ def _verdict() -> str:
 
 
 def _state() -> stat.Panel:
-    panel = verdict("Is the probe well?", now(_verdict(), "{{instance}}"), STATES)
+    panel = verdict("Is the probe well?", now(_verdict(), "{{instance}}"), PROBE)
     return sized(panel.no_value("No probe: does it run, is it scraped?"), 6, 6)
 
 
@@ -85,13 +80,13 @@ def _version() -> stat.Panel:
 
 def _not_measured() -> timeseries.Panel:
     parts = {
-        "missed": (f"sum(increase(voice_probe_runs_missed_total{{{PAIRS}}}[$__interval]))", BAD),
-        "suspect": (f'sum(increase(voice_probe_runs_total{{{PAIRS},outcome="suspect"}}[$__interval]))', WARN),
-        "skipped": (f'sum(increase(voice_probe_runs_total{{{PAIRS},outcome="skipped"}}[$__interval]))', "blue"),
+        "missed": f"sum(increase(voice_probe_runs_missed_total{{{PAIRS}}}[$__interval]))",
+        "suspect": f'sum(increase(voice_probe_runs_total{{{PAIRS},outcome="suspect"}}[$__interval]))',
+        "skipped": f'sum(increase(voice_probe_runs_total{{{PAIRS},outcome="skipped"}}[$__interval]))',
     }
-    queries = [over_time(expr, name, ref, "30m") for (name, (expr, _)), ref in zip(parts.items(), "ABC", strict=True)]
+    queries = [over_time(expr, name, ref, "30m") for (name, expr), ref in zip(parts.items(), "ABC", strict=True)]
     panel = bars("Runs without a result", *queries, unit="short")
-    for name, (_, color) in parts.items():
+    for name, color in LOST.items():
         panel = panel.override_by_name(name, [fixed(color)])
     return sized(panel.axis_soft_max(5), 12, 8)
 

@@ -42,13 +42,18 @@ def recorded(name: str, *matchers: str) -> str:
     return f"voice_probe:{name}{{{','.join((PAIRS, *matchers))}}}"
 
 
+def by_pair(expr: str) -> str:
+    """Without a metric's name: rows of a table with two of them would not be one row."""
+    return f"max by (target, scenario) ({expr})"
+
+
 def metric(name: str, *matchers: str) -> str:
     """A metric of the daemon for what is selected; two daemons that measure the same pair are one."""
-    return f"max by (target, scenario) (voice_probe_{name}{{{','.join((PAIRS, *matchers))}}})"
+    return by_pair(f"voice_probe_{name}{{{','.join((PAIRS, *matchers))}}}")
 
 
 def while_answered(expr: str) -> str:
-    """Only where a run was complete of late: a gauge of the last complete run stays when nothing answers any more.
+    """Only where a run was complete recently: a gauge of the last complete run stays when nothing answers any more.
 
     Half an hour after it a run without an answer has ended, or one is overdue: however rare the schedule is, then not.
     """
@@ -60,7 +65,7 @@ def while_answered(expr: str) -> str:
 def each_pair(expr: str) -> str:
     """A value for every pair, always in the same order, so that the rows of two panels are the same; NaN for none.
 
-    Pairs are known for an hour after the daemon went: somebody has to be told.
+    Pairs are known for an hour after the daemon has gone, so that somebody notices.
     """
     known = f"last_over_time(voice_probe_last_run_timestamp_seconds{{{PAIRS}}}[1h])"
     pairs = f"0 * max by (target, scenario) ({known})"
@@ -78,18 +83,6 @@ def objectives() -> str:
 def judged(expr: str) -> str:
     """A verdict on each pair, with what it is a verdict of."""
     return f"({expr}) * on (target) group_left (of) (({objectives()}) ^ 0)"
-
-
-def unmeasured() -> str:
-    """1 where runs have ended in half an hour, or as far back as it takes to hold three, and none was an attempt."""
-
-    def within(window: str) -> str:
-        runs = f"voice_probe_runs_total{{{PAIRS},outcome"
-        others = f'sum by (target, scenario) (increase({runs}=~"skipped|suspect"}}[{window}])) > bool 2.9'
-        attempts = f'sum by (target, scenario) (increase({runs}=~"ok|slow|failed"}}[{window}])) == bool 0'
-        return f"(({others}) * ({attempts}) > 0)"
-
-    return " or ".join(within(window) for window in ("30m", "1h", "6h", "1d"))
 
 
 def quantile(q: float, histogram: str) -> str:
@@ -112,29 +105,75 @@ def in_words(expr: str, *labels: str) -> str:
 
 
 def state() -> str:
-    """How a pair does, as a number that `panels.STATES` has words for.
+    """How a pair does, as a number that `palette.STATES` has words for."""
+    return each_pair(recorded("state:recent"))
 
-    Of late is what the recording rules call recent: it holds five attempts or more on any schedule. The first line that
-    holds decides; that nothing was measured comes before what was measured earlier. Slow and Failing are where the
-    alerts VoiceFirstAudioLate and VoiceTargetFailing begin, 7 is VoiceProbeStale; one attempt in seven may miss the
-    objective in passing.
+
+def since() -> str:
+    """Since when, in ms since the epoch, a pair has been good, or has not: the last minute that was otherwise.
+
+    Where there was none in a week, the first that is known.
     """
-    attempts, missed = recorded("attempts:recent"), recorded("attempts_missed:recent")
-    failed = recorded("attempts_failed:recent")
-    due = f"max by (target, scenario) (last_over_time(voice_probe_next_run_timestamp_seconds{{{PAIRS}}}[1h]))"
-    last = metric("last_run_timestamp_seconds")
-    lines = (
-        f"7 * (time() - {due} > bool {OVERDUE_S}) > 0",
-        f"0 * ({last} == 0)",
-        unmeasured(),
-        f"6 * ({failed} / {attempts} > bool 0.45) * ({failed} > bool 2.5) > 0",
-        f"5 * ({missed} / {attempts} > bool 0.45) * ({missed} > bool 2.5) > 0",
-        f"4 * ({failed} / {attempts} > bool 0.15) > 0",
-        f"3 * ({missed} / {attempts} > bool 0.15) > 0",
-        f"2 * ({attempts} > bool 0) > 0",
-        f"1 * ({last} > bool 0)",
+    good = f"{recorded('state:recent')} == bool 2"
+    now_good = f"{recorded('state:recent')} @ end() == bool 2"
+    other = f"timestamp(({good}) != on (target, scenario) ({now_good}))"
+    first = f"min_over_time(timestamp({recorded('state:recent')})[7d:10m])"
+    return (
+        f"1000 * (max by (target, scenario) (max_over_time({other}[7d:1m]))"
+        f" or on (target, scenario) max by (target, scenario) ({first}))"
     )
-    return "\nor on (target, scenario)\n".join(lines)
+
+
+def to_blame() -> str:
+    """The stage at which attempts are lost while a pair is not good, its server and, where it failed, the reason.
+
+    The value is 1 where more attempts failed than were slow, and 0 where it is the stage that has grown most.
+    """
+    failed = f"{recorded('attempts_failed:recent')} > 0.5 * {recorded('attempts_missed:recent')}"
+    why = f"topk by (target) (1, voice_probe:failures:recent{{{TARGETS}}})"
+    slow = f"0 * {recorded('worst_stage:excess_seconds')}"
+    return (
+        f"({while_bad(f'({failed}) ^ 0')}) * on (target) group_left (server, stage, reason) ({why}) ^ 0"
+        f" or on (target, scenario)"
+        f' label_replace({while_bad(slow)}, "server", "$1", "stage", "(llm|tts)_.*")'
+    )
+
+
+def of_blamed(expr: str) -> str:
+    """The value of the stage that is to blame, where it is one that takes time."""
+    worst = while_bad(f"{recorded('worst_stage:excess_seconds')} ^ 0")
+    failing = f"{recorded('attempts_failed:recent')} > 0.5 * {recorded('attempts_missed:recent')}"
+    value = by_pair(f"{expr} * on (target, scenario, stage) ({worst})")
+    return f"{value} unless on (target, scenario) ({failing})"
+
+
+def while_bad(expr: str) -> str:
+    """Only for pairs that are slow or fail."""
+    return f"{expr} and on (target, scenario) ({recorded('state:recent')} > 2 < 7)"
+
+
+def last_bad_run() -> str:
+    """The moment in the id of the last run that was slow or failed, in ms since the epoch, while a pair is not good."""
+    bad = f'voice_probe_last_run_id_timestamp_seconds{{{PAIRS},outcome=~"slow|failed"}}'
+    return f"1000 * ({while_bad(f'max by (target, scenario) ({bad} > 0)')})"
+
+
+def days_known() -> str:
+    """How many days, of the last 30, Prometheus knows of a pair; a tenth at least."""
+    first = f"min_over_time(timestamp(voice_probe_last_run_timestamp_seconds{{{PAIRS}}})[30d:1h])"
+    days = f"clamp_min(round((time() - {by_pair(first)}) / 86400, 0.1), 0.1)"
+    return f"{days} or on (target, scenario) 0.1 * ({metric('last_run_timestamp_seconds')} >= bool 0) ^ 0"
+
+
+def firing() -> str:
+    """The alerts that fire, since when in ms, with where their runbook is; one line that says so where none does."""
+    chosen = 'alertname=~"Voice.+",target=~"$target|",scenario=~"$scenario|"'
+    since_s = f'ALERTS_FOR_STATE{{{chosen}}} and ignoring (alertstate) ALERTS{{{chosen},alertstate="firing"}}'
+    links = "(topk(1, voice_probe:links) or on () vector(1)) ^ 0"
+    page = 'label_replace({}, "page", "$1", "alertname", "(.*)")'
+    fired = f"1000 * max by (alertname, severity, target, scenario) ({since_s})"
+    none = 'label_replace(vector(NaN), "alertname", "none", "", "")'
+    return f"({page.format(fired)}\nor on ()\n{none})\n* on () group_left (runbook) {links}"
 
 
 def failures(window: str) -> str:

@@ -1,4 +1,4 @@
-"""What happens in each case, from its first run to `END`, which is "now" in every picture and test."""
+"""What happens in each case, from its first run to its end, and after it."""
 
 import math
 from collections.abc import Callable, Iterator, Sequence
@@ -10,6 +10,7 @@ from random import Random
 from demo_data.runs import Pair, Recorder, Stages
 from probe.record import RunRecord, ServerIdentity
 
+# Where a test wants the same figures each time; what a person looks at ends now.
 END = datetime(2026, 11, 20, 12, 0, tzinfo=UTC).timestamp()
 MINUTE, HOUR, DAY = 60.0, 3600.0, 86400.0
 # Long ago a run every few minutes is enough to compare with; Prometheus takes a series for gone after five.
@@ -33,12 +34,20 @@ class Moment:
     record: RunRecord | None
 
 
-Fault = Callable[[float, Random, Recorder, Stages], RunRecord | None]
+@dataclass(frozen=True, slots=True)
+class Due:
+    """When a run was due: seconds since the epoch, and before the end of its case; below zero after it."""
+
+    at_s: float
+    ago_s: float
+
+
+Fault = Callable[[Due, Random, Recorder, Stages], RunRecord | None]
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """`pairs` are measured for `days`, and `fault` decides what a run becomes.
+    """`pairs` are measured for `days` up to `end_s`, and `fault` decides what a run becomes.
 
     Of the past only some `hours` of each day may be there, to have less of it; the last `fine_for_s` are there in full.
     """
@@ -49,10 +58,15 @@ class Case:
     fault: Fault
     hours: range = range(24)
     fine_for_s: float = 8 * HOUR
+    end_s: float = END
+
+    @property
+    def start_s(self) -> float:
+        return self.end_s - self.days * DAY
 
 
 def moments(case: Case) -> Iterator[list[Moment]]:
-    """Every moment at which runs were due, oldest first."""
+    """Every moment at which runs are due, oldest first, without an end."""
     sources = [_of_pair(case, pair, seed) for seed, pair in enumerate(case.pairs)]
     for together in zip(*sources, strict=True):
         yield list(together)
@@ -60,21 +74,21 @@ def moments(case: Case) -> Iterator[list[Moment]]:
 
 def _of_pair(case: Case, pair: Pair, seed: int) -> Iterator[Moment]:
     random, recorder = Random(seed), Recorder(pair, seed)
-    for due, following in pairwise([*_schedule(case), END + FINE_S]):
+    for due, following in pairwise(_schedule(case)):
         noise = [random.gauss(0, 0.03) for _ in range(3)]
-        changed = due >= END - MODEL_FOR_S
+        changed = due >= case.end_s - MODEL_FOR_S
         stages = _usual(pair.usual, due, [math.exp(each) for each in noise], _spike(random))
         # The new model reads the prompt a little slower.
         stages = replace(stages, llm_ttft=stages.llm_ttft * (1.06 if changed else 1.0))
-        record = case.fault(due, random, recorder, stages)
+        record = case.fault(Due(due, case.end_s - due), random, recorder, stages)
         served = ServerIdentity("Qwen3-8B-Q5_K_M.gguf" if changed else "Qwen3-8B-Q4_K_M.gguf", "b6920")
         yield Moment(pair, due, following, None if record is None else replace(record, served=served))
 
 
 def _schedule(case: Case) -> Iterator[float]:
-    due = END - case.days * DAY
-    while due < END:
-        is_fine = due >= END - case.fine_for_s
+    due = case.start_s
+    while True:
+        is_fine = due >= case.end_s - case.fine_for_s
         if is_fine or due % DAY // HOUR in case.hours:
             yield due
         due += FINE_S if is_fine else COARSE_S
@@ -95,42 +109,53 @@ def _spike(random: Random) -> float:
     return random.uniform(1.3, 1.9) if random.random() < 0.015 else 1.0
 
 
-def healthy(at_s: float, random: Random, recorder: Recorder, stages: Stages) -> RunRecord | None:
+def healthy(due: Due, random: Random, recorder: Recorder, stages: Stages) -> RunRecord | None:
     """Users hold the server now and then; one run in 300 can't be trusted; the odd chunk comes a little late."""
-    busy = 0.06 if 16 <= at_s % DAY / HOUR < 20 else 0.01
+    busy = 0.06 if 16 <= due.at_s % DAY / HOUR < 20 else 0.01
     dice = random.random()
     if dice < busy:
-        return recorder.skipped(at_s)
+        return recorder.skipped(due.at_s)
     doubts = ("the event loop was late by 31 ms",) if dice > 1 - 1 / 300 else ()
     gap = random.uniform(0.05, 0.25) if random.random() < 0.01 else 0.0
-    return recorder.complete(at_s, replace(stages, gap=gap), doubts)
+    return recorder.complete(due.at_s, replace(stages, gap=gap), doubts)
 
 
-def slow_speech(at_s: float, random: Random, recorder: Recorder, stages: Stages) -> RunRecord | None:
+def slow_speech(due: Due, random: Random, recorder: Recorder, stages: Stages) -> RunRecord | None:
     """From 90 minutes ago speech takes longer and longer to start, and fails now and then; before that, all is well."""
-    into = at_s - (END - 90 * MINUTE)
+    into = 90 * MINUTE - due.ago_s
     if into < 0:
-        return healthy(at_s, random, recorder, stages)
+        return healthy(due, random, recorder, stages)
     dice = random.random()
     if dice < 0.01:
         return None
     if dice < 0.14:
-        return recorder.failed(at_s, "tts", "tts", "no_audio" if dice < 0.1 else "timeout")
+        return recorder.failed(due.at_s, "tts", "tts", "no_audio" if dice < 0.1 else "timeout")
     slower = 0.75 * min(1.0, into / (15 * MINUTE))
     gap = random.uniform(0.1, 0.8) if dice > 0.6 else 0.0
-    return recorder.complete(at_s, replace(stages, tts_ttfb=stages.tts_ttfb + slower, gap=gap))
+    return recorder.complete(due.at_s, replace(stages, tts_ttfb=stages.tts_ttfb + slower, gap=gap))
 
 
-def dead_llm(at_s: float, random: Random, recorder: Recorder, stages: Stages) -> RunRecord | None:
+def drifting(due: Due, random: Random, recorder: Recorder, stages: Stages) -> RunRecord | None:
+    """For 30 hours all has taken 5 % more, because speech has; seven hours ago everything took 2.5 times as long."""
+    if 6 * HOUR < due.ago_s <= 7 * HOUR:
+        stages = replace(
+            stages, **{name: 2.5 * getattr(stages, name) for name in ("llm_ttft", "llm_decode", "tts_ttfb")}
+        )
+    if due.ago_s < 30 * HOUR:
+        stages = replace(stages, tts_ttfb=stages.tts_ttfb * 1.125)
+    return healthy(due, random, recorder, stages)
+
+
+def dead_llm(due: Due, random: Random, recorder: Recorder, stages: Stages) -> RunRecord | None:
     """For 50 minutes nobody has listened where the LLM server should be."""
-    if at_s < END - 50 * MINUTE:
-        return healthy(at_s, random, recorder, stages)
-    return recorder.failed(at_s, "llm", "connect", "refused")
+    if due.ago_s > 50 * MINUTE:
+        return healthy(due, random, recorder, stages)
+    return recorder.failed(due.at_s, "llm", "connect", "refused")
 
 
-def busy(at_s: float, random: Random, recorder: Recorder, stages: Stages) -> RunRecord | None:
+def busy(due: Due, random: Random, recorder: Recorder, stages: Stages) -> RunRecord | None:
     """For three hours users have held every slot."""
-    return recorder.skipped(at_s) if at_s >= END - 3 * HOUR else healthy(at_s, random, recorder, stages)
+    return recorder.skipped(due.at_s) if due.ago_s <= 3 * HOUR else healthy(due, random, recorder, stages)
 
 
 CASES = {
@@ -142,6 +167,8 @@ CASES = {
         Case("two-scenarios", (SPARK, SPARK_STORY, SPARK_B, SPARK_B_STORY), 2, healthy),
         Case("skipped", (SPARK,), 5 / 24, busy),
         Case("outage", (SPARK,), 2 / 24, dead_llm),
+        Case("drift", (SPARK,), 9, drifting),
         Case("first-day", (SPARK,), 25 / 1440, healthy),
+        Case("just-started", (SPARK,), 0, healthy),
     )
 }

@@ -2,6 +2,7 @@
 
 import uuid
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from random import Random
 
 from probe.config import ScenarioConfig, TargetConfig
@@ -47,22 +48,23 @@ class Recorder:
         second = _second(first, stages)
         turn = Turn(1, "Hello?", (first, second), done=second.tts_segment_done)
         ended = (second.tts_segment_done or started) + SECOND // 1000
-        return RunRecord(self._plan(), started, ended, self._connects(started), (turn,), doubts=doubts)
+        return RunRecord(self._plan(at_s), started, ended, self._connects(started), (turn,), doubts=doubts)
 
     def failed(self, at_s: float, server: Role, stage: Stage, reason: str) -> RunRecord:
         """A run that ended before anything was heard."""
         started = round(at_s * SECOND)
         failure = Failure(stage, reason, "made up", started + SECOND, server=server)
-        return RunRecord(self._plan(), started, started + SECOND, self._connects(started), failure=failure)
+        return RunRecord(self._plan(at_s), started, started + SECOND, self._connects(started), failure=failure)
 
     def skipped(self, at_s: float) -> RunRecord:
         """A run for which the server had no slot free."""
         started = round(at_s * SECOND)
-        return RunRecord(self._plan(), started, started + SECOND // 100, skipped="No slots available (max 4)")
+        return RunRecord(self._plan(at_s), started, started + SECOND // 100, skipped="No slots available (max 4)")
 
-    def _plan(self) -> Plan:
+    def _plan(self, at_s: float) -> Plan:
         ids = uuid.UUID(int=self._random.getrandbits(128)).hex
-        return Plan(ids[:16], ids, ids[16:], self._target, self._scenario)
+        run_id = f"{datetime.fromtimestamp(at_s, UTC):%Y%m%dT%H%M%SZ}-{ids[:12]}"
+        return Plan(run_id, ids, ids[16:], self._target, self._scenario)
 
     @staticmethod
     def _connects(started: int) -> tuple[Connect, ...]:

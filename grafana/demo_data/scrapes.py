@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 from random import Random
 
-from demo_data.cases import DAY, END, FINE_S, Case, Moment, moments
+from demo_data.cases import DAY, FINE_S, Case, Moment, moments
 from probe.daemon.drift_sink import DriftSink
 from probe.daemon.log import make_logger
 from probe.drift import Monitor
@@ -29,17 +29,18 @@ class Sample:
 
 
 def scrapes(case: Case) -> Iterator[list[Sample]]:
-    """The page before the first run, and after each moment of the case; more often where it is looked at closely."""
+    """The page before the first run, and after each moment, without an end; more often in the last hours."""
     metrics = Metrics("0.1.0", SINKS)
     silent = make_logger(io.StringIO(), "json")
     drift = DriftSink(Monitor, metrics.update_drift, metrics.count_drift, silent)
     metrics.expect((pair.target, pair.scenario) for pair in case.pairs)
     random = Random(1)
-    start_s = END - case.days * DAY - 10
+    start_s = case.start_s - 10
     metrics.daemon.set_config_loaded(start_s)
     for pair in case.pairs:
         metrics.daemon.set_objective(pair.target, 1.0, "response_ttfb")
-    yield _page(metrics, start_s, _process(0, random))
+    metrics.daemon.set_next_runs({(pair.target, pair.scenario): case.start_s for pair in case.pairs})
+    yield _page(metrics, start_s, _process(start_s, 0, random))
     for together in moments(case):
         for moment in together:
             _report(metrics, drift, moment, random)
@@ -47,15 +48,15 @@ def scrapes(case: Case) -> Iterator[list[Sample]]:
         metrics.daemon.set_history(runs, runs * 4100 + 90_000)
         metrics.daemon.set_next_runs({(m.pair.target, m.pair.scenario): m.next_due_s for m in together})
         at_s = max(moment.due_s for moment in together) + 4
-        page = _page(metrics, at_s, _process(at_s - start_s, random))
+        page = _page(metrics, at_s, _process(start_s, at_s - start_s, random))
         yield page
-        if at_s > END - case.fine_for_s:
+        if at_s > case.end_s - case.fine_for_s:
             for later_s in (15, 30, 45):
                 yield [replace(sample, at_s=at_s + later_s) for sample in page]
 
 
 def _page(metrics: Metrics, at_s: float, more: Mapping[str, float]) -> list[Sample]:
-    """As the registries have it: the text of every page would take most of the time."""
+    """From the registries: making and parsing the text of every page would take most of the time."""
     samples = [Sample(_series(name, ()), str(value), at_s, None) for name, value in more.items()]
     for part in metrics.parts():
         for family in part.registry.collect():
@@ -76,13 +77,13 @@ def _labels(labels: Iterable[tuple[str, str]]) -> str:
     return ",".join(f"{key}={json.dumps(value)}" for key, value in labels)
 
 
-def _process(age_s: float, random: Random) -> dict[str, float]:
+def _process(start_s: float, age_s: float, random: Random) -> dict[str, float]:
     """The real page has these of the process that makes up the data; a daemon's are like this."""
     return {
         "process_resident_memory_bytes": round(52e6 + 9e6 * (1 - 2 ** (-age_s / DAY)) + random.uniform(-4e5, 4e5)),
         "process_virtual_memory_bytes": 400e6,
         "process_cpu_seconds_total": round(0.004 * age_s + 1, 3),
-        "process_start_time_seconds": round(END - age_s),
+        "process_start_time_seconds": round(start_s),
         "process_open_fds": random.choice((17, 19, 21)),
         "process_max_fds": 1024,
     }

@@ -5,74 +5,139 @@ import re
 import subprocess
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from urllib.request import urlopen
 
-from demo_data.cases import DAY, END, HOUR, Case
-from demo_data.rules import levels, recorded, recording_rules
+from demo_data.cases import DAY, HOUR, Case
+from demo_data.rules import STEP_S, fired, levels, recorded, rules
 from demo_data.scrapes import OPENMETRICS, Sample, scrapes
 
 PATIENCE_S, START_S = 300, 60
 EXEMPLARS_FOR_S = 6 * HOUR
-CONFIG = """
-global: {{evaluation_interval: 1h}}
-rule_files: [{rules}]
-scrape_configs:
-  - job_name: exemplars
-    honor_labels: true
-    scrape_interval: 2s
-    scrape_timeout: 2s
-    static_configs: [{{targets: [{targets}]}}]
+NO_RULES = "global: {evaluation_interval: 1h}"
+RULES = """
+global: {{evaluation_interval: {every}}}
+rule_files: ['{rules}/voice_probe_*.yml']
 """
+SCRAPED = """
+scrape_configs:
+  - job_name: {job}
+    honor_labels: true
+    scrape_interval: {every}
+    scrape_timeout: 2s
+    static_configs: [{{targets: ['127.0.0.1:{port}']}}]
+"""
+Pages = Iterator[list[Sample]]
 
 
 @contextmanager
-def prometheus(case: Case, binaries: Path, folder: Path, rules: Path) -> Iterator[str]:
-    """The address of a Prometheus that holds the case up to `END`; it stops when the context closes.
+def prometheus(case: Case, binaries: Path, folder: Path, rule_files: Path) -> Iterator[str]:
+    """The address of a Prometheus that holds the case up to its end; it stops when the context closes.
 
-    `rules` is the folder of the files whose recording rules are filled in. `folder` is to be empty.
+    `rule_files` is the folder of the files whose rules are filled in. `folder` must be empty.
     """
-    page = _blocks(case, binaries, folder)
-    with _running(binaries, folder, CONFIG.format(targets="", rules=f"'{rules}/*record*.yml'"), "no-data") as url:
-        known = recording_rules(url)
-    for level in levels(known):
-        with _running(binaries, folder, CONFIG.format(targets="", rules="")) as url:
-            start = END - min(case.days, 9) * DAY
-            (folder / "level.om").write_text("\n".join([*recorded(url, level, start, END), "# EOF\n"]))
-        _promtool(binaries, folder, "level.om")
-    with (
-        _served(page) as port,
-        _running(binaries, folder, CONFIG.format(targets=f"'127.0.0.1:{port}'", rules="")) as url,
-    ):
-        _wait_until_scraped(url)
-        yield url
+    with _filled(case, scrapes(case), binaries, folder, rule_files) as page:
+        config = NO_RULES + SCRAPED.format(job="exemplars", every="2s", port=page.port)
+        with _running(binaries, folder, config) as url:
+            _wait_until_scraped(url)
+            yield url
 
 
-def _blocks(case: Case, binaries: Path, folder: Path) -> str:
+@contextmanager
+def living_prometheus(case: Case, binaries: Path, folder: Path, rule_files: Path, port: int) -> Iterator[str]:
+    """As `prometheus`, at `port` (0: any). The case goes on: it is scraped, and the rules are evaluated."""
+    pages = scrapes(case)
+    with _filled(case, pages, binaries, folder, rule_files) as page:
+        config = RULES.format(rules=rule_files, every="15s") + SCRAPED.format(job="demo", every="15s", port=page.port)
+        with _running(binaries, folder, config, port=port) as url:
+            _wait_until_scraped(url)
+            page.text = _going_on(pages)
+            yield url
+
+
+class _Page:
+    """What is scraped: one text at first, then whatever `text` makes."""
+
+    def __init__(self, first: str) -> None:
+        self.text: Callable[[], str] = lambda: first
+        self.port = 0
+
+
+@contextmanager
+def _filled(case: Case, pages: Pages, binaries: Path, folder: Path, rule_files: Path) -> Iterator[_Page]:
+    """Blocks of the case, of what the rules make of it, and a page that has its exemplars; `pages` goes on after it."""
+    page = _Page(_blocks(case, pages, binaries, folder))
+    with _running(binaries, folder, RULES.format(rules=rule_files, every="1h"), "no-data") as url:
+        recording, alerts = rules(url, "recording"), rules(url, "alerting")
+    start_s = _whole_steps(case, 9 * DAY)
+    for level in levels(recording):
+        with _running(binaries, folder, NO_RULES) as url:
+            lines = list(recorded(url, level, start_s, case.end_s))
+        _add(binaries, folder, lines)
+    with _running(binaries, folder, NO_RULES) as url:
+        lines = list(fired(url, alerts, _whole_steps(case, DAY), case.end_s))
+    _add(binaries, folder, lines)
+    with _served(page):
+        yield page
+
+
+def _whole_steps(case: Case, longest_s: float) -> float:
+    """The beginning of the case, or that of its last part; the last step is at its end."""
+    return case.end_s - min(case.days * DAY, longest_s) // STEP_S * STEP_S
+
+
+def _add(binaries: Path, folder: Path, lines: Iterable[str]) -> None:
+    text = "\n".join([*lines, "# EOF\n"])
+    if text != "# EOF\n":
+        (folder / "rules.om").write_text(text)
+        _promtool(binaries, folder, "rules.om")
+
+
+def _blocks(case: Case, pages: Pages, binaries: Path, folder: Path) -> str:
     """Make the blocks of the case; return the page that has its exemplars."""
     recent: list[Sample] = []
     seen: dict[str, str] = {}
+    last: dict[str, str] = {}
     with (folder / "case.om").open("w") as file:
-        for samples in scrapes(case):
+        for samples in pages:
+            if samples[0].at_s > case.end_s:
+                break
             file.writelines(f"{each.series} {each.value} {each.at_s:.3f}\n" for each in samples)
             new = [each for each in samples if each.exemplar and seen.get(each.series) != each.exemplar]
             seen |= {each.series: each.exemplar for each in new if each.exemplar}
-            recent += [each for each in new if each.at_s > END - EXEMPLARS_FOR_S]
+            last |= {each.series: each.value for each in samples if each.exemplar}
+            recent += [each for each in new if each.at_s > case.end_s - EXEMPLARS_FOR_S]
         file.write("# EOF\n")
     _promtool(binaries, folder, "case.om")
-    return _exemplar_page(recent)
-
-
-def _exemplar_page(samples: Sequence[Sample]) -> str:
-    """A page with an exemplar on each line. Its samples must be newer than the blocks; its exemplars needn't be."""
+    # One line for each exemplar. Its sample must be newer than the blocks, and no counter may fall.
     lines = [
-        f"{each.series} {each.value} {END + 60 + number / 1000:.3f} # {each.exemplar} {each.at_s:.3f}"
-        for number, each in enumerate(samples)
+        f"{each.series} {last[each.series]} {case.end_s + 1 + number / 1000:.3f} # {each.exemplar} {each.at_s:.3f}"
+        for number, each in enumerate(recent)
     ]
     return "\n".join([*lines, "# EOF\n"])
+
+
+def _going_on(pages: Pages) -> Callable[[], str]:
+    """Each time it is called: what a daemon has answered since, with the time of each answer."""
+    ahead = next(pages)
+
+    def text() -> str:
+        nonlocal ahead
+        lines: list[str] = []
+        while ahead[0].at_s <= time.time():
+            lines += map(_line, ahead)
+            ahead = next(pages)
+        return "\n".join([*lines, "# EOF\n"])
+
+    return text
+
+
+def _line(sample: Sample) -> str:
+    exemplar = f" # {sample.exemplar} {sample.at_s:.3f}" if sample.exemplar else ""
+    return f"{sample.series} {sample.value} {sample.at_s:.3f}{exemplar}"
 
 
 def _promtool(binaries: Path, folder: Path, source: str) -> None:
@@ -85,45 +150,54 @@ def _promtool(binaries: Path, folder: Path, source: str) -> None:
 
 
 @contextmanager
-def _running(binaries: Path, folder: Path, config: str, data: str = "data") -> Iterator[str]:
+def _running(binaries: Path, folder: Path, config: str, data: str = "data", port: int = 0) -> Iterator[str]:
     (folder / "prometheus.yml").write_text(config)
     log = folder / "prometheus.log"
     with log.open("w") as out:
         process = subprocess.Popen(
             [
                 binaries / "prometheus", "--config.file=prometheus.yml", f"--storage.tsdb.path={data}",
-                "--storage.tsdb.retention.time=20y", "--web.listen-address=127.0.0.1:0",
-                "--enable-feature=exemplar-storage",
+                "--storage.tsdb.retention.time=20y", f"--web.listen-address=127.0.0.1:{port}",
+                "--enable-feature=exemplar-storage", "--rules.alert.for-grace-period=1s",
             ],
             cwd=folder, stdout=out, stderr=out,
         )  # fmt: skip
     try:
-        deadline = time.monotonic() + START_S
-        while "Server is ready" not in log.read_text():
-            assert process.poll() is None, log.read_text()
-            assert time.monotonic() < deadline, log.read_text()
-            time.sleep(0.1)
-        yield "http://" + re.findall(r'msg="Listening on" address=(\S+)', log.read_text())[0]
+        yield _address(process, log)
     finally:
         process.terminate()
         process.wait(30)
 
 
+def _address(process: subprocess.Popen[bytes], log: Path) -> str:
+    """Where it listens, once it is ready: in the log, in either order."""
+    deadline = time.monotonic() + START_S
+    while True:
+        text = log.read_text()
+        listening = re.search(r'msg="Listening on" address=(\S+)\n', text)
+        if listening and "Server is ready" in text:
+            return f"http://{listening[1]}"
+        assert process.poll() is None, text
+        assert time.monotonic() < deadline, text
+        time.sleep(0.1)
+
+
 @contextmanager
-def _served(page: str) -> Iterator[int]:
+def _served(page: _Page) -> Iterator[None]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             self.send_response(200)
             self.send_header("Content-Type", f"{OPENMETRICS}; version=1.0.0; charset=utf-8")
             self.end_headers()
-            self.wfile.write(page.encode())
+            self.wfile.write(page.text().encode())
 
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - as it is in http.server
             """Prometheus asks again and again."""
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+    with HTTPServer(("127.0.0.1", 0), Handler) as server:
+        page.port = server.server_port
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield server.server_port
+        yield
         server.shutdown()
 
 

@@ -8,6 +8,7 @@ import sys
 import wave
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 from probe.record import AUDIBLE_DBFS, AudioAnalysis
 from probe.timestamps import NS_PER_S
@@ -19,6 +20,8 @@ BYTES_PER_SAMPLE = 2
 ONSET_BLOCKS, LOUD_BLOCKS = 20, 15
 # So many blocks a second are heard one by one.
 BLOCKS_PER_S = 100
+# Of arithmetic that takes hardly a microsecond, so much is done at once.
+BLOCKS_AT_ONCE = 500
 # A segment's outline is taken of what is within so many decibels of its loudest block.
 OUTLINE_DB = 30.0
 # How much its level moves is said of at least so much of it.
@@ -68,6 +71,10 @@ class AudioAnalyser:
         self._evens = self._within = self._across = 0
         self._highest = self._lowest = self._torn = self._clipped = 0
         self._first_audible: int | None = None
+        # The power of each block, of what is loud.
+        self._outline: list[float] = []
+        self._wobble_db: float | None = None
+        self._power = 0
 
     def blocks(self) -> Iterator[None]:
         """Hear a few blocks each time."""
@@ -76,16 +83,18 @@ class AudioAnalyser:
             self._hear(start, self._samples.part(start, start + self._size))
             if number % 4 == 0:
                 yield
+        self._power = sum(self._powers)
         yield from self._find_onset()
         yield from self._count_clipped()
+        yield from self._take_outline()
 
     def sound(self) -> AudioAnalysis:
-        count, power = len(self._samples), sum(self._powers)
+        count, power = len(self._samples), self._power
         if not count:
             return AudioAnalysis(0, None, 0.0, 0.0, None)
         neighbours = self._within + self._across
         offset = sum(self._sums) ** 2 / count
-        outline = self._outline()
+        outline = self._outline
         return AudioAnalysis(
             samples=count,
             first_audible=self._first_audible,
@@ -95,7 +104,7 @@ class AudioAnalyser:
             torn=self._torn / count,
             swing=(self._highest - self._lowest) / 2 / FULL_SCALE,
             loud_ms=1000 * len(outline) * self._size / self._rate,
-            wobble_db=_wobble_db(outline),
+            wobble_db=self._wobble_db,
             centre_hz=_centre_hz((neighbours - offset) / (power - offset), self._rate) if power > offset else None,
             pairing=_share(power - 2 * self._within, power - 2 * self._across),
             evenness=_share(self._evens, power - self._evens),
@@ -116,16 +125,25 @@ class AudioAnalyser:
         low_bytes = block.tobytes()[::BYTES_PER_SAMPLE] if sys.byteorder == "little" else block.tobytes()[1::2]
         self._torn += low_bytes.count(0xFF) - block.count(-1) - block.count(0xFF)
 
-    def _outline(self) -> list[float]:
+    def _take_outline(self) -> Iterator[None]:
         """The power of each whole block, the mean of all taken out, from the first to the last that is loud."""
-        whole, mean = len(self._samples) // self._size, sum(self._sums) / len(self._samples)
-        powers = [
-            max(0.0, (power - 2 * mean * total) / self._size + mean * mean)
-            for power, total in zip(self._powers[:whole], self._sums, strict=False)
-        ]
+        whole, mean = len(self._samples) // self._size, sum(self._sums) / max(1, len(self._samples))
+        powers: list[float] = []
+        for number in range(whole):
+            power = self._powers[number] - 2 * mean * self._sums[number]
+            powers.append(max(0.0, power / self._size + mean * mean))
+            if number % BLOCKS_AT_ONCE == 0:
+                yield
         limit = max(powers, default=0.0) * 10 ** (-OUTLINE_DB / 10)
-        loud = [number for number, power in enumerate(powers) if power > limit]
-        return powers[loud[0] : loud[-1] + 1] if loud else []
+        loud = (number for number, power in enumerate(powers) if power > limit)
+        first = next(loud, len(powers))
+        self._outline = outline = powers[first : max(loud, default=first) + 1]
+        smooth: list[float] = []
+        for at in range(3, len(outline) - 5):
+            smooth.append(sum(outline[at : at + 3]))
+            if at % BLOCKS_AT_ONCE == 0:
+                yield
+        self._wobble_db = _wobble_db(smooth)
 
     def _find_onset(self) -> Iterator[None]:
         """Look for the first millisecond from which on it is loud, with the mean of the whole taken out."""
@@ -144,7 +162,7 @@ class AudioAnalyser:
 
     def _count_clipped(self) -> Iterator[None]:
         """Count the samples that are as far out as any, on both sides alike, where that is far, and it is loud."""
-        is_loud = sum(self._powers) >= (CLIPPING_RMS * FULL_SCALE) ** 2 * len(self._samples)
+        is_loud = self._power >= (CLIPPING_RMS * FULL_SCALE) ** 2 * len(self._samples)
         if not is_loud or min(self._highest, -self._lowest) < RAILS * FULL_SCALE:
             return
         upper = lower = 0
@@ -186,22 +204,28 @@ def playout(
 
 def write_wav(path: Path, pcm: bytes | bytearray, sample_rate: int) -> None:
     """Write mono 16-bit WAV. Raises OSError where the path can't be written."""
-    with path.open("wb") as stream, wave.open(stream, "wb") as wav:
+    with path.open("wb") as stream:
+        write_wav_into(stream, pcm, sample_rate)
+
+
+def write_wav_into(stream: BinaryIO, pcm: bytes | bytearray, sample_rate: int) -> None:
+    """The same into a file that is open, also into a pipe, in which nothing can be changed later."""
+    with wave.open(stream, "wb") as wav:
         wav.setnchannels(1)
         wav.setsampwidth(BYTES_PER_SAMPLE)
         wav.setframerate(sample_rate)
         wav.writeframes(pcm[: len(pcm) - len(pcm) % BYTES_PER_SAMPLE])
 
 
-def _wobble_db(powers: Sequence[float]) -> float | None:
+def _wobble_db(smooth: Sequence[float]) -> float | None:
     """How far the level moves: from its 10th to its 90th percentile, over 30 ms at a time, without the ends.
 
     None where there is too little to say.
     """
-    smooth = sorted(sum(powers[at : at + 3]) for at in range(3, len(powers) - 5))
     if len(smooth) < MIN_WOBBLE_BLOCKS:
         return None
-    low, high = smooth[len(smooth) // 10], smooth[len(smooth) * 9 // 10]
+    ordered = sorted(smooth)
+    low, high = ordered[len(ordered) // 10], ordered[len(ordered) * 9 // 10]
     return 10 * math.log10(high / max(low, high * LEAST_SHARE)) if high > 0 else None
 
 

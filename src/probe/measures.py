@@ -147,7 +147,7 @@ def _underrun_ms(heard: Sequence[tuple[float, float]]) -> float | None:
     return milliseconds(sum(max(0.0, start - end) for (_, end), (start, _) in pairwise(heard)))
 
 
-def _audible_ns(chunk: Chunk, heard: Sequence[tuple[float, float]]) -> float | None:
+def _audible_ns(chunk: Chunk, heard: Iterable[tuple[float, float]]) -> float | None:
     """When the first audible sample is played, by the playout of its segment's frames; None where there is none.
 
     What is silent before a stall is heard at once, and the sound behind it as late as it came.
@@ -175,7 +175,8 @@ def measure_chunk(
         stream_time = elapsed_ms(chunk.tts_text_sent, chunk.tts_last_audio)
         gen_time = None if chunk.tts_segment_done is None else elapsed_ms(chunk.tts_text_sent, delays.spoken_at(chunk))
         first = chunk.frames[0][0]
-        heard = list(audio.playout([(at - first, size) for at, size in chunk.frames], chunk.sample_rate))
+        # No further than to what can be heard.
+        heard = audio.playout(((at - first, size) for at, size in chunk.frames), chunk.sample_rate)
         audible = _audible_ns(chunk, heard)
         silence = None if audible is None else milliseconds(audible)
     handed_on = chunk.llm_done is not None and chunk.tts_text_sent is not None and chunk.segment_end != "merged"

@@ -6,8 +6,8 @@ from typing import Literal
 from probe.record import Chunk
 
 EventKind = Literal[
-    "connected", "llm_start", "llm_token", "llm_first_token", "llm_chunk_end", "llm_cut", "tts_text", "tts_audio",
-    "tts_first_audio", "tts_late_audio", "tts_segment_end", "tts_held", "turn_done", "warning",
+    "connecting", "connected", "llm_start", "llm_token", "llm_first_token", "llm_chunk_end", "llm_cut", "tts_text",
+    "tts_audio", "tts_first_audio", "tts_late_audio", "tts_segment_end", "tts_held", "turn_done", "warning",
 ]  # fmt: skip
 
 

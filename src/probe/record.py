@@ -254,7 +254,7 @@ class Turn:
     unknown: tuple[str, ...] = ()
 
     def spoken(self) -> Iterator[tuple[Chunk, str]]:
-        """The chunks that were to be heard, each with its text and the one before it that was kept for it."""
+        """The chunks that should be heard, each with its text and the one before it that was kept for it."""
         kept = ""
         for chunk in self.chunks:
             if chunk.segment_end == "merged":

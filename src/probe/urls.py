@@ -13,11 +13,14 @@ _WORD = re.compile(r"[^\s'\"]+")
 _PUNCTUATION = ".,:;)"
 
 # What a URL of each scheme is called, and looks like.
-_KINDS = {"ws": "a WebSocket", "wss": "a WebSocket", "http": "an HTTP", "https": "an HTTP", "tcp": "a TCP"}
+_KINDS = {
+    "ws": "a WebSocket", "wss": "a WebSocket", "http": "an HTTP", "https": "an HTTP", "tcp": "a TCP", "grpc": "a gRPC",
+    "grpcs": "a gRPC",
+}  # fmt: skip
 _FORMS = {"ws": "ws://HOST:PORT/PATH", "wss": "wss://HOST/PATH"}
 
 # Of these no port is usual: it has to be there.
-_WITH_PORT = ("tcp",)
+_WITH_PORT = ("tcp", "grpc", "grpcs")
 _LABEL_END = 64
 
 

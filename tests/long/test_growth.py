@@ -8,6 +8,7 @@ import itertools
 import json
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -22,6 +23,8 @@ from probe.protocols.ollama.answer import Lines
 from probe.protocols.openai_chat.answer import Streamed, Whole
 from probe.protocols.openai_chat.questions import requests_at_work
 from probe.protocols.openai_speech import request
+from probe.protocols.riva import wire
+from probe.protocols.riva.call import refusal
 from probe.protocols.sse import Fields
 from probe.protocols.thinking import Thinking
 from probe.protocols.wyoming.events import Events, written
@@ -118,6 +121,20 @@ def read_wyoming(text: str) -> None:
         list(events.feed(piece))
 
 
+def read_grpc(text: str) -> None:
+    """Messages with the text in a field, the text instead of one, and the words of a status."""
+    data = b"".join(wire.framed(wire.message({1: each})) for each in tokens(text))
+    messages = wire.Messages()
+    for piece in pieces(data, 64):
+        for each in messages.feed(piece):
+            if isinstance(each, bytes):
+                wire.read(each)
+    list(wire.Messages().feed(as_bytes(text)))
+    refusal({"grpc-status": "3", "grpc-message": text}, "method")
+    with suppress(ValueError):
+        wire.read(as_bytes(text))
+
+
 READERS: dict[str, Callable[[str], Any]] = {
     "urls.without_secrets": without_secrets,
     "urls.shown": shown,
@@ -137,6 +154,7 @@ READERS: dict[str, Callable[[str], Any]] = {
     "http_answers.words_in JSON": lambda text: http_answers.words_in(json.dumps({"error": {"message": text}}).encode()),
     "ollama.Lines": read_lines,
     "wyoming.Events": read_wyoming,
+    "riva.Messages": read_grpc,
     "http_answers.refusal": lambda text: http_answers.refusal(Response(307, {"location": text}), "/v1", as_bytes(text)),
     "http_answers.refused_handshake": lambda text: http_answers.refused_handshake(
         Refusal(401, {"location": text}, as_bytes(text)), SERVER

@@ -16,7 +16,8 @@ VARIABLES = {
     "__range": "6h",
     "__rate_interval": "20m",
 }
-_VARIABLE = re.compile(r"\$(\w+)")
+# A number is what `label_replace` puts in.
+_VARIABLE = re.compile(r"\$([A-Za-z_]\w*)")
 
 
 @dataclass(frozen=True)

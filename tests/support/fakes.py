@@ -86,6 +86,8 @@ class FakeNetwork:
         self.links: list[FakeLink] = []
         self.fetched: list[str] = []
         self.config: bytes | None = None
+        # How long a question beside the run takes.
+        self.answers_after_s = 0.0
 
     def __call__(self, clock: Clock) -> "FakeNetwork":
         self.clock = clock
@@ -105,6 +107,7 @@ class FakeNetwork:
 
     async def ask(self, endpoint: Endpoint, request: Request, timeout_s: float) -> Answer | None:  # noqa: ARG002
         self.fetched.append(endpoint.url)
+        await asyncio.sleep(self.answers_after_s)
         return None if self.config is None else Answer(200, {}, self.config)
 
     def sent_to(self, server: Server) -> list[dict[str, Any]]:

@@ -122,13 +122,14 @@ RULES = [
     Rule(
         "a protocol turns bytes into events: it neither waits nor looks at a clock",
         of="probe.protocols probe.protocols.*",
-        never="asyncio http.* select selectors socket ssl threading time urllib.request websockets* h11* probe.clock",
+        never="asyncio http.* select selectors socket ssl threading time urllib.request websockets* h11* h2* "
+        "probe.clock",
         broken_by=("probe.protocols.base", "def f():\n    import asyncio"),
     ),
     Rule(
         "one room talks to the network",
         of=f"{CLIENT} !probe.transport !probe.transport.*",
-        never="websockets* h11*",
+        never="websockets* h11* h2*",
         broken_by=("probe.engine.runner", "from websockets.asyncio.client import connect"),
     ),
     Rule(

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 from fault_matrix import page
+from fault_matrix.elsewhere import ELSEWHERE
 from msgspec import NODEFAULT, Struct, structs
 
 import golden
@@ -21,15 +22,16 @@ from probe.engine import cutter, llm_side, quotes, tts_side
 from probe.engine.cutter import sentence_end
 from probe.measures import ChunkMeasures, TurnMeasures
 from probe.metrics.registry import Metrics
-from probe.protocols import answer_text, http_answers, sse
+from probe.protocols import answer_text, fields, http_answers, sse
 from probe.protocols.ollama.answer import MAX_LINE_BYTES
 from probe.protocols.openai_speech import event_stream
 from probe.protocols.registry import PROTOCOLS
+from probe.protocols.riva import wire
 from probe.protocols.wyoming import events
 from probe.record import REASONS, Failure
 from probe.report.advice import advice
-from probe.transport import connection
-from probe.transport.framing import http1, websocket
+from probe.transport import connection, share
+from probe.transport.framing import http1, http2, http2_frames, websocket
 from probe.transport.framing.base import MAX_SAID
 
 ROOT = Path(__file__).parents[2]
@@ -160,7 +162,9 @@ def test_the_table_of_what_ends_a_sentence_holds() -> None:
 
 def test_the_docs_list_every_page() -> None:
     served = pages(Metrics("1", []), Health())
-    assert set(re.findall(r"^\| `(/\w+)` \|", DAEMON, re.MULTILINE)) == set(served)
+    assert set(re.findall(r"`(/\w+)`(?=[^|]* \| )", "".join(re.findall(r"^\| `/.*", DAEMON, re.MULTILINE)))) == set(
+        served
+    )
 
 
 def test_the_docs_name_what_a_reload_can_not_change() -> None:
@@ -219,6 +223,12 @@ def test_a_page_of_a_protocol_names_each_of_its_options_with_its_default() -> No
             assert re.search(rf"^\| `{each.name}` \| `?{re.escape(shown)}`? \|", text, re.MULTILINE), each.name
 
 
+def test_what_is_played_elsewhere_is_there() -> None:
+    for each in ELSEWHERE:
+        path, _, name = each.test.partition("::")
+        assert f"def {name}(" in (ROOT / "tests" / path).read_text("utf-8"), each.test
+
+
 def test_the_bounds_in_the_page_on_security_are_those_of_the_code() -> None:
     page = " ".join((ROOT / "docs" / "security.md").read_text().split())
     mib, kib = 2**20, 2**10
@@ -230,14 +240,18 @@ def test_the_bounds_in_the_page_on_security_are_those_of_the_code() -> None:
         f"its audio | {events.MAX_LINE_BYTES // kib} KiB, {events.MAX_DATA_BYTES // mib} MiB, ",
         f" MiB, {events.MAX_PAYLOAD_BYTES // mib} MiB |",
         f"| the Wyoming events of a connection | {events.MAX_EVENTS:,} |",
+        f"fields of a message | {wire.MAX_MESSAGE_BYTES // mib} MiB; {wire.MAX_MESSAGES:,}, {wire.MAX_FIELDS:,} |",
+        f"| an HTTP/2 frame | {http2_frames.MAX_FRAME_BYTES // kib} KiB |",
         f"| a binary message | {websocket.MAX_MESSAGE_BYTES // mib} MiB |",
         f"| a connection | {connection.MAX_CONNECTION_BYTES // mib} MiB, and {frames} |",
-        f"| the audio of a run | {tts_side.MAX_AUDIO_BYTES // mib} MiB |",
+        f"| the audio of a run | {tts_side.MAX_AUDIO_BYTES // mib} MiB, in {tts_side.MAX_PIECES:,} pieces |",
+        f"| the values of a JSON document | {fields.MOST_MARKS // 2:,} |",
         f"| the text of a chunk, a whole answer over HTTP | {llm_side.MAX_CHUNK_TEXT:,} and {whole} |",
         f"| the tokens of a chunk, the chunks of an answer | {llm_side.MAX_TOKENS:,} and {llm_side.MAX_CHUNKS} |",
         f"| what a server says in addition to its answer | {quotes.MAX_QUOTES} sentences of {MAX_SAID} characters |",
         f"| an HTTP head | {http1.MAX_HEAD_BYTES // kib} KiB |",
-        f"is parsed for {connection.LONGEST_S * 1000:g} ms at a time",
+        f"{share.SHARE_S * 1000:g} ms of each turn of the event loop",
     ):
         assert said in page
+    assert http2.MAX_HEAD_BYTES == http1.MAX_HEAD_BYTES
     assert sse.MAX_LINE_BYTES == http_answers.MAX_BODY_BYTES == websocket.MAX_TEXT_BYTES

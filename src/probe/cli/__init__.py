@@ -9,6 +9,7 @@ import click
 
 from probe.cli.lazy import LazyGroup
 from probe.cli.output import say
+from probe.cli.typed import as_typed, probe
 
 COMMANDS = {
     "run": ("probe.cli.run:run", "Measure once: live timeline, summary, chunk table."),
@@ -20,7 +21,10 @@ COMMANDS = {
     "compare": ("probe.cli.compare:compare", "Is B slower than A? Two targets, runs or periods."),
     "drift": ("probe.cli.drift:drift", "Has it become slower, which stage, and since when?"),
     "backfill": ("probe.cli.backfill:backfill", "Recorded runs as OpenMetrics, for promtool's block builder."),
-    "export": ("probe.cli.export:export", "Write Prometheus rules, Grafana dashboards or an example configuration."),
+    "export": (
+        "probe.cli.export:export",
+        "Write Prometheus rules, dashboards, an example configuration or the manual page.",
+    ),
     "completion": ("probe.cli.completion:completion", "Print what makes a shell complete commands and options."),
     "demo": ("probe.cli.demo:demo", "Start the reference servers and let the daemon measure each pair three times."),
     "serve": (
@@ -39,7 +43,7 @@ class OneLineErrors(LazyGroup):
             if isinstance(stream, io.TextIOWrapper):
                 stream.reconfigure(errors="replace")
         try:
-            super().main(*args, **kwargs | {"prog_name": "probe", "standalone_mode": False})
+            super().main(*args, **kwargs | {"prog_name": "probe", "standalone_mode": False, "obj": probe()})
         except click.exceptions.NoArgsIsHelpError as error:
             say(error.format_message())
             sys.exit(2)
@@ -48,11 +52,11 @@ class OneLineErrors(LazyGroup):
             # Click gives each choice a line of its own.
             message = " ".join(error.format_message().split())
             stop = "" if message.endswith((".", "?")) else "."
-            say(f"{command}: {message}{stop} Try `{command} --help`.", err=True)
+            say(f"{command}: {message}{stop} {as_typed(f'Try `{command} --help`.')}", err=True)
             sys.exit(2)
         except click.ClickException as error:
             for line in error.format_message().splitlines():
-                say(f"probe: {line}", err=True)
+                say(f"probe: {as_typed(line)}", err=True)
             sys.exit(error.exit_code)
         except (click.Abort, KeyboardInterrupt):
             sys.exit(130)

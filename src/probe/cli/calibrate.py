@@ -53,8 +53,8 @@ how far each measure was from the truth: the error bars of every other figure fr
 \b
 Exit codes:
   0  the figures above hold
-  1  please report it: a run failed, or one that counted as
-     valid had an error over 20 ms
+  1  please report it: a run failed, or one that counted
+     as valid had an error over 20 ms
   4  most runs were suspect: this machine is too busy
 """
 
@@ -62,7 +62,7 @@ Exit codes:
 class TruthServers:
     """Scripted servers in another process, which report in the end what they wrote and when.
 
-    `urls` are those of the LLM and the TTS server of each pair: `founding`, `openai` and `wyoming`.
+    `urls` are those of the LLM and the TTS server of each pair: `founding`, `openai`, `riva` and `wyoming`.
     """
 
     def __init__(self, process: subprocess.Popen[str], urls: Mapping[str, tuple[str, str]]) -> None:

@@ -12,13 +12,14 @@ import click
 
 from probe import config
 from probe.cli.exit_codes import EXIT_CODES
-from probe.cli.output import say
+from probe.cli.output import report_width, say
 from probe.cli.survey import Found, survey
 from probe.cli.usage import UsageProblem
 from probe.config import Config, effective
 from probe.config.errors import dotted
 from probe.history.file import HistoryError
 from probe.history.reader import reading
+from probe.report.format import wrapped
 from probe.timestamps import NS_PER_S
 
 # How many of a schedule's runs say how long they take.
@@ -56,7 +57,8 @@ def check_config(file: Path, *, with_servers: bool, show: bool, as_json: bool) -
         _warn(file, doubtful)
     else:
         found = "; ".join(f"{kind}: {', '.join(names)}" for kind, names in _summary(settings).items())
-        say(f"{file}: good ({found})")
+        for line in wrapped(f"{file}: good ({found})", report_width()):
+            say(line)
         _warn(file, doubtful)
         for each in servers or ():
             say(each.line())

@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from probe import config
+from probe.cli.output import coloured
 from probe.cli.usage import UsageProblem
 from probe.daemon.composition import StartError
 from probe.daemon.service import Supervisor, serve
@@ -27,13 +28,16 @@ def daemon(path: Path) -> None:
     SIGTERM, SIGINT and SIGQUIT end it properly, within 10 s; a second one ends it at once. SIGHUP reads the
     configuration again.
     """
+    if not path.exists():
+        hint = "`probe export example .` writes one to start from, and --config says where yours is"
+        raise UsageProblem(f"{path}: there is no such file; {hint}")
     try:
         settings = config.load(path)
     except config.ConfigError as error:
         raise UsageProblem(str(error)) from error
     supervisor = Supervisor(Notifier(os.environ.get("NOTIFY_SOCKET")), _watchdog_s())
     try:
-        serve(path, settings, supervisor)
+        serve(path, settings, supervisor, coloured())
     except TakenError as error:
         raise UsageProblem(str(error)) from error
     except (StartError, HistoryError) as error:

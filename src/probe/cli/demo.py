@@ -13,6 +13,7 @@ from probe.cli.output import say, terminal_width
 from probe.cli.processes import INTERRUPTS, background, free_port, tail
 from probe.cli.reference_servers import ReferencePair, reference_servers
 from probe.cli.show import report_again
+from probe.cli.typed import probe
 from probe.cli.usage import UsageProblem
 from probe.history.file import NoHistoryError
 from probe.history.reader import reading
@@ -145,13 +146,13 @@ def _look_around(records: Sequence[RunRecord], port: int, output: Path) -> None:
     say("")
     say(f"Listen:   {output}/audio/{records[0].plan.run_id}.wav and the other runs beside it")
     say(f"Metrics:  {address} while it runs (--keep), as it was just now in {output}/metrics.txt")
-    say(f"History:  probe history --state-dir {output}/state")
-    say(f"One run:  probe show {records[-1].plan.run_id} --state-dir {output}/state")
+    say(f"History:  {probe()} history --state-dir {output}/state")
+    say(f"One run:  {probe()} show {records[-1].plan.run_id} --state-dir {output}/state")
     say("Traces:   none sent here; set [otlp] to your collector and look for the trace ids above")
     say(f"Logs:     {output}/daemon.log, and llm.log, tts.log and openai.log beside it")
     say("Again, against your own servers:")
-    say("  probe run --llm-url ws://HOST:8002/ws --tts-url ws://HOST:8001/ws/tts/stream")
-    say("  probe run --llm-url http://HOST:8080/v1 --tts-url http://HOST:8880/v1")
+    say(f"  {probe()} run --llm-url ws://HOST:8002/ws --tts-url ws://HOST:8001/ws/tts/stream")
+    say(f"  {probe()} run --llm-url http://HOST:8080/v1 --tts-url http://HOST:8880/v1")
 
 
 def _rows(records: Sequence[RunRecord]) -> Iterator[list[str]]:
@@ -177,7 +178,7 @@ def _stay_up(pairs: Mapping[str, ReferencePair], port: int) -> None:
     say("Everything stays up; Ctrl-C ends it. Meanwhile, from another terminal:")
     say(f"  curl http://127.0.0.1:{port}/metrics")
     for pair in pairs.values():
-        say(f"  probe run --llm-url {pair.llm_url} --tts-url {pair.tts_url}")
+        say(f"  {probe()} run --llm-url {pair.llm_url} --tts-url {pair.tts_url}")
     try:
         signal.pause()
     except KeyboardInterrupt:

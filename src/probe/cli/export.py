@@ -1,4 +1,4 @@
-"""`probe export`: this version's files for Prometheus and Grafana, and its example of a configuration."""
+"""`probe export`: this version's files for Prometheus and Grafana, its example of a configuration, its manual page."""
 
 import shutil
 from collections.abc import Iterator
@@ -15,19 +15,21 @@ KINDS = {
     "rules": "deploy/prometheus/voice_probe_*.yml",
     "dashboards": "grafana/dashboards/*.json",
     "example": "deploy/probe.example.toml",
+    "man": "docs/man/*.1",
 }
 _SHARED = "share/voice-probe"
 
 
-@click.command(short_help="Write Prometheus rules, Grafana dashboards or an example configuration.")
+@click.command(short_help="Write Prometheus rules, dashboards, an example configuration or the manual page.")
 @click.argument("kind", type=click.Choice([*KINDS]))
 @click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
 @click.option("--force", is_flag=True, help="Replace existing files that differ.")
 def export(kind: str, folder: Path, *, force: bool) -> None:
     """Write files of this version into FOLDER.
 
-    They are the Prometheus rules, the Grafana dashboards, or a configuration that shows every setting with its default.
-    A file that is there already and differs is left alone, and nothing is written, unless --force is given.
+    They are the Prometheus rules, the Grafana dashboards, a configuration that shows every setting with its default, or
+    the manual page, which `man -l FOLDER/probe.1` shows. A file that is there already and differs is left alone, and
+    nothing is written, unless --force is given.
     """
     found = sorted(files(kind))
     if not found:

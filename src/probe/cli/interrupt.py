@@ -23,6 +23,8 @@ class Interrupt:
 
     def __init__(self, stop: asyncio.Event, loop: asyncio.AbstractEventLoop) -> None:
         self._stop = stop
+        # Called before anything is said.
+        self.before = _nothing
         self._loop = loop
         self._first: float | None = None
         atexit.register(_ignore)
@@ -38,7 +40,12 @@ class Interrupt:
 
     def _end(self) -> None:
         self._stop.set()
+        self.before()
         say("Interrupted: releasing the server's slot. Ctrl-C again stops at once.", err=True)
+
+
+def _nothing() -> None:
+    """There is nothing to do."""
 
 
 def _ignore() -> None:

@@ -2,30 +2,38 @@
 
 import asyncio
 import functools
+import io
 import json
 import os
 import signal
 import sys
+from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import click
 
 from probe.cli.exit_codes import EXIT_CODES, INTERRUPTED_CODE
 from probe.cli.interrupt import INTERRUPTS, Interrupt
 from probe.cli.options import plan_from_options
-from probe.cli.output import report_width, say
+from probe.cli.output import report_width, say, terminal_width
+from probe.cli.status_line import status_line
 from probe.daemon import questions
 from probe.engine.runner import ignore
 from probe.measurement import measure, prepare
 from probe.measures import TRUSTED, outcome
+from probe.progress import EventKind
 from probe.record import INTERRUPTED, Plan, RunRecord
 from probe.report import audio_file, document, terminal, timeline
 from probe.report.timeline_printer import Live
 from probe.text import escaped
 from probe.tolerance import Tolerance
 
+# What `-` stands for, as in other programs.
+STDOUT = Path("-")
+# A name without one is as good.
+_SUFFIXES = (".wav", "")
 _ONE_OF_MANY = "One run is not a measurement: --runs 20 gives p50 and p95."
 
 
@@ -41,8 +49,9 @@ def planned(config_path: Path | None, wav: Path | None, **options: Any) -> tuple
 
 def printing_json(plan: Plan, tolerance: Tolerance, *, verbose: bool) -> RunRecord:
     render = functools.partial(timeline.lines, plan=plan, width=report_width())
-    timeline_on_stderr = Live(render, functools.partial(say, err=True))
-    record = _execute(plan, tolerance, timeline_on_stderr if verbose else None)
+    unseen: frozenset[EventKind] = frozenset() if verbose else frozenset(get_args(EventKind))
+    live = Live(render, functools.partial(say, err=True), unseen, status_line(plan))
+    record = _execute(plan, tolerance, live)
     # As bytes: JSON is UTF-8, whatever the terminal is. What does not show as itself is a JSON escape.
     text = escaped(json.dumps(document.document(record), ensure_ascii=False, indent=2))
     click.echo(text.encode("utf-8"))
@@ -50,23 +59,35 @@ def printing_json(plan: Plan, tolerance: Tolerance, *, verbose: bool) -> RunReco
     return record
 
 
+def reported_on_stderr(plan: Plan, tolerance: Tolerance, *, verbose: bool) -> RunRecord:
+    """As `reported`, with stdout left to the audio."""
+    width = min(report_width(), terminal_width(sys.__stderr__))
+    return _reported(plan, tolerance, functools.partial(say, err=True), width, verbose=verbose)
+
+
 def reported(plan: Plan, tolerance: Tolerance, *, verbose: bool) -> RunRecord:
     """Run a plan with the live timeline, then print the report."""
-    width = report_width()
-    for line in terminal.header(plan, width):
-        say(line)
-    unseen = frozenset() if verbose else timeline.FRAMES
-    render = functools.partial(timeline.lines, plan=plan, width=width)
-    record = _execute(plan, tolerance, Live(render, say, unseen))
-    for line in terminal.report(record, width, _hint(record)):
-        say(line)
-    if verbose:
-        for line in terminal.timestamps(record):
-            say(line)
-    if outcome(record) in TRUSTED:
-        say(_ONE_OF_MANY)
+    record = _reported(plan, tolerance, say, report_width(), verbose=verbose)
     if not _same_place():
         _complain(record)
+    return record
+
+
+def _reported(
+    plan: Plan, tolerance: Tolerance, write: Callable[[str], None], width: int, *, verbose: bool
+) -> RunRecord:
+    for line in terminal.header(plan, width):
+        write(line)
+    unseen = frozenset() if verbose else timeline.FRAMES
+    render = functools.partial(timeline.lines, plan=plan, width=width)
+    record = _execute(plan, tolerance, Live(render, write, unseen, status_line(plan)))
+    for line in terminal.report(record, width, _hint(record)):
+        write(line)
+    if verbose:
+        for line in terminal.timestamps(record, width):
+            write(line)
+    if outcome(record) in TRUSTED:
+        write(_ONE_OF_MANY)
     return record
 
 
@@ -79,6 +100,8 @@ def _execute(plan: Plan, tolerance: Tolerance, live: Live | None) -> RunRecord:
     async def go() -> RunRecord:
         stop = asyncio.Event()
         interrupt = Interrupt(stop, asyncio.get_running_loop())
+        if live is not None:
+            interrupt.before = live.end_status
         for number in INTERRUPTS:
             # Not the loop's own handlers: these stay when it has ended, so that the report is printed to its end.
             signal.signal(number, interrupt)
@@ -92,6 +115,11 @@ def _execute(plan: Plan, tolerance: Tolerance, live: Live | None) -> RunRecord:
 
 
 def _unwritable(wav: Path) -> tuple[str, ...]:
+    if wav == STDOUT:
+        on_terminal = "--save-audio -: standard output is a terminal; have a file or a program take it, such as | aplay"
+        return (on_terminal,) if sys.stdout.isatty() else ()
+    if wav.suffix.lower() not in _SUFFIXES:
+        return (f"--save-audio: {wav}: no, .wav only",)
     try:
         audio_file.check_writable(wav)
     except OSError as error:
@@ -110,6 +138,12 @@ def _hint(record: RunRecord) -> str | None:
 
 def save_audio(record: RunRecord, wav: Path) -> None:
     """Write the run's audio and say where it is."""
+    if wav == STDOUT:
+        audio = io.BytesIO()
+        if not audio_file.save_into(record, audio):
+            say("No audio to save", err=True)
+        click.echo(audio.getvalue(), nl=False)
+        return
     try:
         size = audio_file.save(record, wav)
     except OSError as error:

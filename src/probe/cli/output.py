@@ -1,7 +1,8 @@
 """What is printed for a person."""
 
 import os
-import shutil
+import sys
+from typing import TextIO
 
 import click
 
@@ -18,10 +19,10 @@ def say(line: str, *, err: bool = False) -> None:
 
     Whatever a server, a file or an error put into it, it does nothing to a terminal.
     """
-    click.echo(shown(line), err=err, color=_coloured())
+    click.echo(shown(line), err=err, color=coloured())
 
 
-def _coloured() -> bool | None:
+def coloured() -> bool | None:
     """Whether to send colours; None where a terminal gets them and nothing else does.
 
     As no-color.org and force-color.org define it: an empty value does not count, and a "no" outweighs a "yes".
@@ -38,6 +39,12 @@ def report_width() -> int:
     return min(terminal_width(), _MAX_WIDTH)
 
 
-def terminal_width() -> int:
-    """How many columns the terminal has; 100 where that is not known."""
-    return shutil.get_terminal_size((_USUAL_WIDTH, 24)).columns
+def terminal_width(stream: TextIO | None = sys.__stdout__) -> int:
+    """How many columns the terminal has that a stream goes to; 100 where there is none, or does not say."""
+    said = os.environ.get("COLUMNS", "")
+    if said.isdecimal() and int(said):
+        return int(said)
+    try:
+        return os.get_terminal_size(stream.fileno() if stream is not None else -1).columns or _USUAL_WIDTH
+    except (OSError, ValueError):
+        return _USUAL_WIDTH

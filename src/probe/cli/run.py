@@ -20,7 +20,8 @@ from probe.garbage import without_collections
 )  # fmt: skip
 @click.option(
     "--tts-url", metavar="URL",
-    help="The TTS server: http://HOST:PORT/v1 the OpenAI API, tcp://HOST:PORT Wyoming, ws://HOST:PORT/ws/... Magpie."
+    help="The TTS server: http://HOST:PORT/v1 the OpenAI API, tcp://HOST:PORT Wyoming, grpc://HOST:PORT Riva,"
+    " ws://HOST:PORT/ws/... Magpie."
     "  [default: ws://localhost:8001/ws/tts/stream]",
 )  # fmt: skip
 @click.option("--model", help="The model to request from the LLM server, if it has several.")
@@ -48,7 +49,10 @@ from probe.garbage import without_collections
     "--for", "duration_s", type=DURATION, metavar="TIME",
     help="Runs that start within this time, such as 5m; with --runs, whichever limit is reached first.",
 )  # fmt: skip
-@click.option("--save-audio", "wav", type=click.Path(path_type=Path), metavar="FILE.wav", help="Keep what was heard.")
+@click.option(
+    "--save-audio", "wav", type=click.Path(path_type=Path, allow_dash=True), metavar="FILE.wav",
+    help="Keep what was heard; - writes it to standard output, and the report to standard error.",
+)  # fmt: skip
 @click.option("--verbose", is_flag=True, help="Show every frame and every timestamp.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document on stdout and nothing else.")
 def run(
@@ -70,7 +74,11 @@ def run(
 
         # This imports, too; what little garbage it leaves, a process that ends with its run does not have to look for.
         plan, tolerance = live_run.planned(config_path, wav, **options)
-    measure = live_run.printing_json if as_json else live_run.reported
+    audio_on_stdout = wav == live_run.STDOUT
+    if audio_on_stdout and as_json:
+        raise click.UsageError("--save-audio - and --json exclude each other: standard output is one document")
+    reported = live_run.reported_on_stderr if audio_on_stdout else live_run.reported
+    measure = live_run.printing_json if as_json else reported
     record = measure(plan, tolerance, verbose=verbose)
     if wav is not None:
         live_run.save_audio(record, wav)
@@ -92,25 +100,28 @@ run.help = """Measure one run: ask the LLM server, have the TTS server speak, re
 
 \b
 Exit codes:
-  0  ok         every first audio came within the objective
-  1  failed     a server failed; the report says which and why
-  2  usage      a flag, the configuration or a path is wrong
-  3  slow       complete, but later than the objective
-  4  suspect    complete, but not to be trusted
-  5  skipped    the LLM server is busy: its users come first
-  130           interrupted: Ctrl-C or another signal
+  0  ok       every response began within the objective
+  1  failed   a server failed; the report says why
+  2  usage    a flag, a path or the configuration is wrong
+  3  slow     complete, but later than the objective
+  4  suspect  complete, but not to be trusted
+  5  skipped  the LLM server is busy: its users come first
+  130         interrupted: Ctrl-C or another signal
 
 With --runs and --for it is the code of the worst outcome.
 
 \b
 Examples:
   probe run --llm-url http://localhost:8080/v1 \\
-            --tts-url http://localhost:8880/v1 --voice af_heart
-  probe run --llm-url http://spark:11434/v1 --model qwen3:8b \\
+            --tts-url http://localhost:8880/v1 \\
+            --voice af_heart
+  probe run --llm-url http://spark:11434/v1 \\
+            --model qwen3:8b \\
             --tts-url ws://spark:8001/ws/tts/stream
   probe run --llm-url ws://spark:8002/ws \\
             --tts-url ws://spark:8001/ws/tts/stream
-  probe run --prompt "Tell me a joke." --save-audio joke.wav
+  probe run --prompt "A joke!" --save-audio joke.wav
+  probe run --save-audio - | aplay
   probe run --json | jq .summary
   probe run --runs 20
 """

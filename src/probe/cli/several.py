@@ -7,21 +7,27 @@ import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from typing import get_args
 
 import click
 
 from probe.cli.exit_codes import EXIT_CODES, INTERRUPTED_CODE
 from probe.cli.interrupt import INTERRUPTS, Interrupt
 from probe.cli.output import report_width, say
+from probe.cli.status_line import status_line
 from probe.daemon import questions
 from probe.garbage import freeze
 from probe.measurement import measure
 from probe.measures import outcome
 from probe.plan import new_plan
+from probe.progress import EventKind
 from probe.record import Plan, RunRecord
 from probe.report import sample
+from probe.report.timeline_printer import Live
 from probe.tolerance import Tolerance
 
+# Every run has a line of its own when it is over; until then only what it waits for is of interest.
+_ALL: frozenset[EventKind] = frozenset(get_args(EventKind))
 # A server may need a moment until a released slot is free again.
 PAUSE_S = 0.5
 # So many failures in a row are enough to know.
@@ -69,8 +75,10 @@ def _records(plan: Plan, tolerance: Tolerance, amount: Amount) -> tuple[list[Run
         for number in INTERRUPTS:
             signal.signal(number, interrupt)
 
-        async def once(planned: Plan) -> RunRecord:
-            return replace((await measure(planned, tolerance, stop=stop)).record, served=served)
+        async def once(planned: Plan, label: str) -> RunRecord:
+            with Live(lambda _event: (), say, _ALL, status_line(planned, f"{label}: ")) as live:
+                interrupt.before = live.end_status
+                return replace((await measure(planned, tolerance, live.observe, stop)).record, served=served)
 
         served, cold = await asyncio.gather(questions.identity_of(plan.target), questions.cold(plan.target))
         return await repeat(plan, amount, once, stop, cold=cold), stop.is_set()
@@ -82,7 +90,7 @@ def _records(plan: Plan, tolerance: Tolerance, amount: Amount) -> tuple[list[Run
 async def repeat(
     plan: Plan,
     amount: Amount,
-    once: Callable[[Plan], Awaitable[RunRecord]],
+    once: Callable[[Plan, str], Awaitable[RunRecord]],
     stop: asyncio.Event,
     *,
     cold: bool | None = None,
@@ -91,7 +99,7 @@ async def repeat(
     records: list[RunRecord] = []
     began = time.monotonic()
     while not amount.over(len(records), time.monotonic() - began):
-        record = await once(new_plan(plan.target, plan.scenario))
+        record = await once(new_plan(plan.target, plan.scenario), f"run {len(records) + 1}{amount.text()}")
         if stop.is_set():
             break
         # Only the first one may find a server that has to load its model.

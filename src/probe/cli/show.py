@@ -42,4 +42,4 @@ def report_again(record: RunRecord, *, verbose: bool) -> Iterator[str]:
             yield from timeline.lines(event, record.plan, width)
     yield from terminal.report(record, width)
     if verbose:
-        yield from terminal.timestamps(record)
+        yield from terminal.timestamps(record, width)

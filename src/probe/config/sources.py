@@ -8,6 +8,7 @@ from typing import Any
 from msgspec import Struct
 
 from probe.config.errors import ConfigError, Key, Problem, dotted
+from probe.config.files import read_small
 from probe.config.lines import line_of
 from probe.config.written import Variable, merged
 
@@ -63,7 +64,7 @@ def _file(path: Path) -> tuple[Document, str]:
 
     try:
         # Some editors begin a file with a byte order mark.
-        text = path.read_text("utf-8-sig")
+        text = read_small(path).decode("utf-8-sig").replace("\r\n", "\n")
         return tomllib.loads(text), text
     except OSError as error:
         raise ConfigError([(str(path), Problem((), f"can't be read: {error.strerror}"))]) from error
@@ -78,7 +79,7 @@ def _secrets(found: Found) -> dict[Path, str]:
         return {}
     try:
         own = [file for file in Path(directory).iterdir() if file.name.upper().startswith(ENV_PREFIX)]
-        return {file: file.read_text("utf-8", "replace").strip() for file in own}
+        return {file: read_small(file).decode("utf-8", "replace").strip() for file in own}
     except OSError as error:
         found.append((SECRETS_DIRECTORY, Problem((), str(error))))
         return {}

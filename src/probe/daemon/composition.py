@@ -8,10 +8,9 @@ from functools import partial
 from http import HTTPStatus
 from importlib.metadata import version
 from pathlib import Path
-from typing import TextIO
 
 from probe.config import Config, OtlpConfig
-from probe.daemon import state_lock
+from probe.daemon import runbook, state_lock
 from probe.daemon.dispatch import Dispatch, OnError, Sink
 from probe.daemon.drift_sink import DriftSink
 from probe.daemon.drift_states import DriftStates
@@ -23,7 +22,7 @@ from probe.daemon.log import Logger, make_logger
 from probe.daemon.log_queue import QueuedLines
 from probe.daemon.plans import entries, state_dir
 from probe.daemon.rebuild import Rebuild
-from probe.daemon.runbook import runbook
+from probe.daemon.state_lock import Held
 from probe.drift import Monitor
 from probe.history.file import OF_THE_DISK, HistoryError
 from probe.history.reader import reading
@@ -60,7 +59,7 @@ class Parts:
     log: Logger
     lines: QueuedLines
     # What says that this state directory is taken; None where the disk has no room for it.
-    held: TextIO | None
+    held: Held | None
     health: Health
     metrics: Metrics
     dispatch: Dispatch
@@ -81,11 +80,12 @@ class Parts:
             self.held.close()
 
 
-def build(config: Config) -> Parts:
+def build(config: Config, coloured: bool | None = None) -> Parts:
     """Take the state directory and the port, open the history, start the sinks.
 
-    Raises StartError, TakenError and HistoryError. A disk or a history that is in trouble is none of them: what can be
-    measured is, and what can't be kept is counted.
+    `coloured`: whether a log for a person has colours; None where it has them on a terminal. Raises StartError,
+    TakenError and HistoryError. A disk or a history that is in trouble is none of them: what can be measured is, and
+    what can't be kept is counted.
     """
     for framing in FRAMINGS:
         # Imported during one target's run, it would hold up another's.
@@ -95,7 +95,7 @@ def build(config: Config) -> Parts:
         VERSION, [HISTORY, *(sink.name for sink in (Metrics, DriftSink, SpanSink, LogSink, AudioArchive))]
     )
     lines = QueuedLines(sys.stdout, lambda: metrics.daemon.count_sink_error(LogSink.name))
-    log = make_logger(lines, config.log.format, {RUN: run_line})
+    log = make_logger(lines, config.log.format, {RUN: run_line}, coloured)
 
     def on_error(sink: str, what: str) -> None:
         metrics.daemon.count_sink_error(sink)
@@ -169,7 +169,7 @@ def expect(metrics: Metrics, config: Config) -> None:
         metrics.daemon.set_objective(target.name, target.objective_ms / 1000, target.objective_measure)
 
 
-def _hold(config: Config, on_error: OnError) -> TextIO | None:
+def _hold(config: Config, on_error: OnError) -> Held | None:
     try:
         return state_lock.hold(state_dir(config))
     except OSError as error:
@@ -253,4 +253,4 @@ def pages(metrics: Metrics, health: Health) -> dict[str, Page]:
     def readyz(_accept: str) -> Answer:
         return plain(HTTPStatus.OK, "ready") if health.ready else plain(HTTPStatus.SERVICE_UNAVAILABLE, "no run yet")
 
-    return {"/metrics": scrape, "/healthz": healthz, "/readyz": readyz, "/runbook": runbook}
+    return {"/metrics": scrape, "/healthz": healthz, "/readyz": readyz, **runbook.pages()}

@@ -19,16 +19,22 @@ OwnLine = Callable[[Mapping[str, Any]], str]
 NO_LINES: Mapping[str, OwnLine] = MappingProxyType({})
 
 
-def make_logger(stream: LineStream, style: Style = "auto", own: Mapping[str, OwnLine] = NO_LINES) -> Logger:
+def make_logger(
+    stream: LineStream,
+    style: Style = "auto",
+    own: Mapping[str, OwnLine] = NO_LINES,
+    coloured: bool | None = None,
+) -> Logger:
     """A logger that writes to `stream`: a line of JSON each, or for a person where the stream is a terminal.
 
-    `own` has the events that a person reads in a line of their own kind, and what makes it.
+    `own` has the events that a person reads in a line of their own kind, and what makes it. `coloured` is None where a
+    terminal gets colours and nothing else does; JSON has none.
     """
-    colours = stream.isatty()
-    for_a_person = style == "console" or (style == "auto" and colours)
+    terminal = stream.isatty()
+    for_a_person = style == "console" or (style == "auto" and terminal)
     look: Processor = structlog.processors.JSONRenderer()
     if for_a_person:
-        look = _ForAPerson(own, colours=colours)
+        look = _ForAPerson(own, colours=terminal if coloured is None else coloured)
     logger: Logger = structlog.wrap_logger(
         _Lines(stream),
         processors=[

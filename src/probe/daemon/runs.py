@@ -114,7 +114,7 @@ class Runs:
             return record
 
     async def _read_past(self, record: RunRecord) -> Sequence[RunRecord]:
-        """What can't be read is complained of by those who need it, and is learnt anew."""
+        """Data that can't be read is reported by its users, and is learnt again."""
         with suppress(HistoryError, OSError):
             return await asyncio.to_thread(self._past, record.plan.target.name, record.plan.scenario.name)
         return ()
@@ -138,5 +138,5 @@ def _described(record: RunRecord) -> str:
     plan = record.plan
     ended = utc(record.ended)
     ttfb = summarise(record).response_ttfb_ms
-    audio = "" if ttfb is None else f", first audio after {ttfb:.0f} ms"
+    audio = "" if ttfb is None else f", first byte after {ttfb:.0f} ms"
     return f"last run {outcome(record)} at {ended:%H:%M:%S} UTC ({plan.target.name}/{plan.scenario.name}{audio})"

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import math
+import sys
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable
@@ -57,7 +58,10 @@ def now_utc() -> datetime:
 
 def boottime() -> float:
     """Seconds that really passed, those included in which the machine was suspended."""
-    return time.clock_gettime(time.CLOCK_BOOTTIME)
+    if sys.platform == "linux":
+        return time.clock_gettime(time.CLOCK_BOOTTIME)
+    # On macOS this one goes on meanwhile.
+    return time.clock_gettime(time.CLOCK_MONOTONIC)
 
 
 @dataclass(slots=True)

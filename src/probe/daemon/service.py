@@ -36,12 +36,15 @@ class Supervisor:
     watchdog_s: float | None
 
 
-def serve(path: Path, config: Config, supervisor: Supervisor) -> None:
-    """Run until SIGTERM or SIGINT. Raises StartError, TakenError and HistoryError where it can't start."""
+def serve(path: Path, config: Config, supervisor: Supervisor, coloured: bool | None = None) -> None:
+    """Run until SIGTERM or SIGINT; `coloured` as in `build`.
+
+    Raises StartError, TakenError and HistoryError where it can't start.
+    """
     # What was said is for its owner alone.
     os.umask(0o077)
     sys.setswitchinterval(SWITCH_INTERVAL_S)
-    parts = build(config)
+    parts = build(config, coloured)
     parts.http.start()
     garbage.freeze()
     try:

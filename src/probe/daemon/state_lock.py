@@ -4,29 +4,53 @@ import errno
 import fcntl
 import os
 from pathlib import Path
-from typing import TextIO
+from types import TracebackType
+from typing import Self, TextIO
 
 FILE_NAME = "daemon.lock"
+_TAKEN = (errno.EAGAIN, errno.EACCES)
 
 
 class TakenError(Exception):
     """Another daemon has the state directory; one line that says which, and what to do."""
 
 
-def hold(state_dir: Path) -> TextIO:
-    """Take the state directory for as long as the result is open. Raises TakenError and OSError.
+class Held:
+    """A state directory that is taken, until it is closed."""
 
-    The kernel releases it with the process, however that ends; what the file says is for people.
+    def __init__(self, folder: int, file: TextIO) -> None:
+        self._folder = folder
+        self._file = file
+
+    def close(self) -> None:
+        self._file.close()
+        os.close(self._folder)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        self.close()
+
+
+def hold(state_dir: Path) -> Held:
+    """Take the state directory. Raises TakenError and OSError.
+
+    The kernel releases it with the process, however that ends; what the file says is for people. The directory itself
+    is locked too: somebody who tidies up may remove the file.
     """
     state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     opened = os.open(state_dir / FILE_NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    folder = os.open(state_dir, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     held = os.fdopen(opened, "r+", encoding="ascii", errors="replace")
     try:
+        _lock_folder(folder)
         fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
         holder = held.readline(20).strip()
         held.close()
-        if error.errno not in (errno.EAGAIN, errno.EACCES):
+        os.close(folder)
+        if error.errno not in _TAKEN:
             raise
         raise TakenError(
             f"{state_dir} is used by another daemon (process {holder or 'unknown'}); end that one, or give this one a"
@@ -35,4 +59,13 @@ def hold(state_dir: Path) -> TextIO:
     held.truncate()
     held.write(f"{os.getpid()}\n")
     held.flush()
-    return held
+    return Held(folder, held)
+
+
+def _lock_folder(folder: int) -> None:
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        # Some network file systems lock no directories; there the file has to do.
+        if error.errno in _TAKEN:
+            raise

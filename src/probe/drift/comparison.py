@@ -98,6 +98,21 @@ def blamed(differences: Sequence[Difference]) -> Difference | None:
     return most if most is not None and abs(most.added_ms) >= _SHARE * abs(whole.added_ms) else None
 
 
+def moved(differences: Sequence[Difference], least_change: float) -> list[Difference]:
+    """The stages that certainly changed, by so much that the whole would have, had nothing else; the largest first.
+
+    That is this share of A's whole. The whole itself may be as before (another stage went the other way), or scatter
+    too much for anything to be said of it.
+    """
+    whole = next((each for each in differences if each.stage == WHOLE), None)
+    least = 0.0 if whole is None else least_change * whole.a.median
+    found = [
+        each for each in differences
+        if each.stage in PARTS and each.certain and abs(each.added_ms) >= max(least, least_change * each.a.median)
+    ]  # fmt: skip
+    return sorted(found, key=lambda each: -abs(each.added_ms))
+
+
 def _difference(stage: str, a: Interval, b: Interval) -> Difference:
     if a.low is None or a.high is None or b.low is None or b.high is None:
         return Difference(stage, a, b, None, None)

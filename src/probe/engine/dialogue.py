@@ -33,8 +33,7 @@ class Dialogue:
         """Take every turn. Raises Fault and Busy."""
         scenario = self.session.plan.scenario
         messages = [{"role": "system", "content": _system_prompt(self.session.plan)}]
-        await self.session.connect(LLM)
-        await self.session.connect(TTS)
+        await self._connect()
         for text in scenario.user_turns:
             messages.append({"role": "user", "content": text})
             turn = self._next_turn()
@@ -44,6 +43,20 @@ class Dialogue:
             await turn.tts.open()
             await turn.take(Question(turn.turn_num, tuple(messages), scenario.first_pause, scenario.temperature))
             messages.append({"role": "assistant", "content": turn.answer()})
+
+    async def _connect(self) -> None:
+        """Open the connections; beside that, before anything is measured, ask for a voice that would say nothing."""
+        asking = asyncio.ensure_future(self._voice_unknown())
+        try:
+            await self.session.connect(LLM)
+            await self.session.connect(TTS)
+            if (fault := await asking) is not None:
+                raise fault
+        finally:
+            asking.cancel()
+
+    async def _voice_unknown(self) -> Fault | None:
+        return await self._unlisted() if self._protocols.tts.silent_if_voice_unknown else None
 
     def failure(self, fault: Fault, at: int) -> Failure:
         server = server_of(fault.stage, self.session.plan.target.servers)
@@ -59,16 +72,20 @@ class Dialogue:
 
     async def diagnose(self, fault: Fault) -> Fault:
         """Servers answer a voice that they don't have with silence: ask whether this was one."""
+        return (await self._unlisted() or fault) if fault.reason == "no_audio" else fault
+
+    async def _unlisted(self) -> Fault | None:
+        """What is wrong where the TTS server lists its voices, and the one that is asked for is not among them."""
         target = self.session.plan.target
         voice = target.option("tts", "voice")
-        if fault.reason != "no_audio" or voice is None:
-            return fault
+        if voice is None:
+            return None
         for inquiry in self._protocols.tts.voices(target.servers["tts"]):
             voices = await self.session.inquire(inquiry)
             if voices is not None and voice not in voices:
                 self.session.quotes.of("tts", f"it has the voices {cut(', '.join(voices), MAX_VOICES_TEXT)}")
                 return Fault("tts", "unknown_voice", f"the TTS server has no voice {voice!r} among its {len(voices)}")
-        return fault
+        return None
 
     async def release(self) -> None:
         """Release everything on the servers. Never raises except for cancellation."""

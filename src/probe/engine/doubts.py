@@ -8,6 +8,7 @@ from probe.engine.speech import Heard
 from probe.protocols.segments import Segment
 from probe.record import Turn
 from probe.timestamps import milliseconds
+from probe.transport.share import Slices
 
 # How the files of audio begin that a server may hand over as if they were samples, and what a WAV file's samples are
 # followed by: its titles. No sound has such bytes by chance.
@@ -15,7 +16,7 @@ _HEADERS = (b"WAVEfmt ", b"WAVEds64", b"WAVEJUNK", b"WAVEbext", b"WAVELIST", b"A
 _BEGINNINGS = (b"RIFF", b"RF64", b"FORM")
 _TRAILERS = (b"INFOI", b"ID3\x03\x00", b"ID3\x04\x00", b"APETAGEX")
 # So much is looked at for a header, and for a trailer: a look takes a millisecond.
-_LOOKED_AT, _END = 4 << 20, 64 << 10
+_LOOKED_AT, _END = 1 << 20, 64 << 10
 # What only a machine should read, by what it is.
 _MARKUP = {
     "the model's thinking": ("<think", "</think", "<thought", "</thought", "<reasoning", "[think]", "[/think]",
@@ -30,11 +31,12 @@ _MARKUP = {
 _OF_A_LINE = ("# ", "## ", "### ", "#### ", "* ", "> ")
 
 
-def of_audio(heard: Heard) -> list[str]:
+def of_audio(heard: Heard) -> Slices[list[str]]:
     """Look at a turn's audio that is over, or has failed; returns a sentence for each doubt, none of them twice."""
     segments = heard.all
-    found = [*heard.doubts(), *_of_durations(segments), *_of_formats(segments), *_of_texts(segments)]
-    return list(dict.fromkeys(found))
+    formats = yield from _of_formats(segments)
+    texts = yield from _of_texts(segments)
+    return list(dict.fromkeys([*heard.doubts(), *_of_durations(segments), *formats, *texts]))
 
 
 def of_order(turn: Turn) -> Iterator[str]:
@@ -72,24 +74,41 @@ def _of_durations(segments: Sequence[Segment]) -> Iterator[str]:
             )
 
 
-def _of_formats(segments: Sequence[Segment]) -> Iterator[str]:
+def _of_formats(segments: Sequence[Segment]) -> Slices[list[str]]:
+    found = []
     for segment in segments:
         # Without a copy of what may be minutes of it.
         pcm, end = segment.pcm, min(len(segment.pcm), _LOOKED_AT)
         if pcm.startswith(_BEGINNINGS):
             kind = pcm[:4].decode("ascii").replace("RIFF", "WAV")
-            yield f"chunk {segment.chunk_num}: its audio begins with a {kind} header, which is no sound"
-        elif any(pcm.find(header, 0, end) >= 0 for header in _HEADERS):
-            yield f"chunk {segment.chunk_num}: the header of another file stands in its audio, which is no sound"
-        if any(pcm.find(trailer, max(0, len(pcm) - _END)) >= 0 for trailer in _TRAILERS):
-            yield f"chunk {segment.chunk_num}: its audio ends with a file's titles, which are no sound"
+            found.append(f"chunk {segment.chunk_num}: its audio begins with a {kind} header, which is no sound")
+        elif (yield from _is_in(pcm, _HEADERS, 0, end)):
+            found.append(
+                f"chunk {segment.chunk_num}: the header of another file stands in its audio, which is no sound"
+            )
+        if (yield from _is_in(pcm, _TRAILERS, max(0, len(pcm) - _END), len(pcm))):
+            found.append(f"chunk {segment.chunk_num}: its audio ends with a file's titles, which are no sound")
+    return found
 
 
-def _of_texts(segments: Sequence[Segment]) -> Iterator[str]:
+def _is_in(pcm: bytearray, any_of: Sequence[bytes], start: int, end: int) -> Slices[bool]:
+    for each in any_of:
+        yield
+        if pcm.find(each, start, end) >= 0:
+            return True
+    return False
+
+
+def _of_texts(segments: Sequence[Segment]) -> Slices[list[str]]:
     """What is spoken is for people."""
+    found = []
     for segment in segments:
-        for kind in dict.fromkeys(spoken_markup(segment.text)):
-            yield f"chunk {segment.chunk_num}: its text has {kind} in it, which a person would hear"
+        yield
+        found += [
+            f"chunk {segment.chunk_num}: its text has {kind} in it, which a person would hear"
+            for kind in dict.fromkeys(spoken_markup(segment.text))
+        ]
+    return found
 
 
 def spoken_markup(text: str) -> Iterator[str]:

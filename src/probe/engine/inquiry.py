@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 from probe.protocols.inquiries import Exchange, Inquiry
 from probe.transport.connection import ConnectError, Endpoint, SendError
 from probe.transport.connector import Connector
-from probe.transport.framing.base import Ended, Incoming, Request
+from probe.transport.framing.base import BodyEnd, Ended, Incoming, Request
 
 T = TypeVar("T")
 
@@ -29,7 +29,7 @@ async def _exchanged(connector: Connector, exchange: Exchange[T], timeout_s: flo
     hear = exchange.listen()
 
     def deliver(_at: int, frame: Incoming) -> None:
-        if not answer.done() and ((said := hear(frame)) is not None or isinstance(frame, Ended)):
+        if not answer.done() and ((said := hear(frame)) is not None or isinstance(frame, BodyEnd | Ended)):
             answer.set_result(said)
 
     try:

@@ -12,12 +12,16 @@ from probe.engine.dialogue import Dialogue
 from probe.engine.faults import Busy, Fault, Stopped
 from probe.engine.lines import LLM, TTS, Line
 from probe.engine.session import Session
+from probe.engine.turn import TurnInProgress
+from probe.engine.uncertainty import Earliest
 from probe.progress import Event
 from probe.protocols.base import Terms
 from probe.protocols.choice import Protocols
-from probe.record import INTERRUPTED, Plan, RunRecord
+from probe.record import INTERRUPTED, Plan, RunRecord, Turn
 from probe.tolerance import PUBLISHED_MS
+from probe.transport import share
 from probe.transport.connector import Connector
+from probe.transport.share import Slices
 
 
 def ignore(_event: Event) -> None:
@@ -71,17 +75,9 @@ async def run(
     earliest = dialogue.session.stamps.vague()
     known = []
     for progress, turn in zip(dialogue.turns, turns, strict=True):
-        llm = progress.llm
-        errors_ms = uncertainty.errors_ms(turn, earliest, max_error_ms)
-        errors_ms |= uncertainty.stall_error_ms(turn, llm.stall_least, llm.stall_most, max_error_ms)
-        known.append(uncertainty.without_unknown(turn, errors_ms))
-        of_times = uncertainty.doubt(errors_ms, max_error_ms)
-        every = (
-            *doubts.of_audio(progress.tts.heard),
-            *doubts.of_order(turn),
-            *(() if of_times is None else (of_times,)),
-        )
-        found += [f"turn {turn.turn_num}, {each}" for each in every]
+        sure, doubted = await share.in_slices(_judged(progress, turn, earliest, max_error_ms))
+        known.append(sure)
+        found += [f"turn {turn.turn_num}, {each}" for each in doubted]
     turns = tuple(known)
     found += judge.audio_doubts(turns, plan.target.audible_dbfs)
     connects, said = tuple(dialogue.session.connects), tuple(dialogue.session.quotes.all)
@@ -91,6 +87,18 @@ async def run(
     return RunRecord(
         plan, started, ended, connects, turns, failure, skipped, tuple(found), said, cold=cold, unstamped=unstamped
     )
+
+
+def _judged(
+    progress: TurnInProgress, turn: Turn, earliest: Earliest, limit_ms: float
+) -> Slices[tuple[Turn, list[str]]]:
+    """The turn without the figures that nobody can know, and what speaks against the others."""
+    of_audio = yield from doubts.of_audio(progress.tts.heard)
+    errors_ms = yield from uncertainty.errors_ms(turn, earliest, limit_ms)
+    errors_ms |= uncertainty.stall_error_ms(turn, progress.llm.stall_least, progress.llm.stall_most, limit_ms)
+    of_times = uncertainty.doubt(errors_ms, limit_ms)
+    known = uncertainty.without_unknown(turn, errors_ms)
+    return known, [*of_audio, *doubts.of_order(turn), *(() if of_times is None else (of_times,))]
 
 
 def _dialogue(

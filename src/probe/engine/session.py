@@ -54,8 +54,8 @@ class Session:
         self.clock = clock
         self.connects: list[ConnectRecord] = []
         self.stamps = StampsOfRun()
-        # Of the whole run, in bytes.
-        self.audio = 0
+        # Of the whole run: its bytes, and in how many pieces they came.
+        self.audio = self.pieces = 0
         self.quotes = Quotes(plan.target.servers)
         # Who listens, in the turn that goes on.
         self.sides: dict[Line, Side] = {}
@@ -91,6 +91,7 @@ class Session:
             return
         before, self.stage = self.stage, "connect"
         start = self.clock.now()
+        self.report("connecting", start, text=NAMES[line.role])
         end = None
         try:
             self._links[line] = link = await self._opened(line)
@@ -202,8 +203,8 @@ class Session:
         number = self._opened_so_far
         self._read[number] = line
 
-        def deliver(at: int, frame: Incoming) -> None:
-            self._inbox.put(Arrival(at, line.role, number, frame))
+        def deliver(at: int, frame: Incoming) -> bool:
+            return self._inbox.put(Arrival(at, line.role, number, frame))
 
         server = self.plan.target.servers[line.role]
         headers = {"traceparent": f"00-{self.plan.trace_id}-{self.plan.span_id}-01", **server.headers}

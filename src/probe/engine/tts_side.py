@@ -24,8 +24,9 @@ from probe.timestamps import NEVER, NS_PER_S
 CROSSING_S = 1.0
 
 Report = Callable[[EventKind, int, Segment], None]
-# Of a run, all of which is kept until it ends: seven minutes at the usual rate.
-MAX_AUDIO_BYTES = 20 * 2**20
+# Of a run, all of which is kept until it ends: four and a half minutes at the usual rate. And in how many pieces: what
+# is computed of playing it back goes through them all.
+MAX_AUDIO_BYTES, MAX_PIECES = 12 * 2**20, 5000
 
 
 class TtsSide:
@@ -167,6 +168,9 @@ class TtsSide:
             raise self._fault(
                 "flood", f"the TTS server sent more than {MAX_AUDIO_BYTES // 2**20} MiB of audio in one run"
             )
+        self._session.pieces += 1
+        if self._session.pieces > MAX_PIECES:
+            raise self._fault("flood", f"the TTS server sent its audio in more than {MAX_PIECES} pieces in one run")
         segment = self.segments.audio(pcm, at) if self._ready else None
         if segment is None:
             if not self._ready:

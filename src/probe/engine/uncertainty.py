@@ -10,6 +10,7 @@ from typing import Any
 from probe.measures import ChunkMeasures, TurnMeasures, measure_turn, runs_freely
 from probe.record import Chunk, Role, Turn
 from probe.timestamps import milliseconds
+from probe.transport.share import Slices
 
 # So many reads are examined, the most uncertain ones first; each costs as much as measuring the turn.
 _MOST_READS = 16
@@ -30,14 +31,17 @@ _MADE_OF = {"tts_stream_time_ms": ("realtime_factor",)}
 Figure = tuple[int, str]
 
 
-def errors_ms(turn: Turn, earliest: Earliest, limit_ms: float) -> dict[Figure, float]:
+def errors_ms(turn: Turn, earliest: Earliest, limit_ms: float) -> Slices[dict[Figure, float]]:
     """The figures that may be wrong by more than the limit, and by how much."""
     used = _used(turn)
     wide = {role: {at: since for at, since in each.items() if at in used} for role, each in earliest.items()}
     found: dict[Figure, float] = {}
     if any(wide.values()):
+        yield
         measured = measure_turn(turn)
+        yield
         for shifted in _variants(turn, wide):
+            yield
             for figure, error in _differences(measured, measure_turn(shifted)):
                 if error > max(limit_ms, found.get(figure, 0.0)):
                     found[figure] = error

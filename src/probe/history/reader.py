@@ -1,9 +1,10 @@
 """Reading the history while the daemon writes it."""
 
 import sqlite3
-from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import TypeVar
 from urllib.parse import quote
 
 from probe.drift.fingerprint import Fingerprint
@@ -24,6 +25,7 @@ from probe.record import Outcome, RunRecord
 
 # Runs of a series that are read at once.
 PAGE = 100
+T = TypeVar("T")
 
 
 class HistoryReader:
@@ -52,53 +54,68 @@ class HistoryReader:
         wanted = {"started >= ?": since, "target = ?": target, "scenario = ?": scenario}
         given = {clause: value for clause, value in wanted.items() if value is not None}
         with explained(self.path):
-            rows = salvage.rows(self._db, given, limit)
-            for row in rows:
-                if isinstance(row, salvage.Lost):
-                    self.unreadable[f"row {row.seq}"] = None
-                    continue
-                run_id, blob = row
-                try:
-                    record = decode(blob, run_id)
-                except UnreadableRunError:
-                    self.unreadable[run_id] = None
-                else:
-                    yield record
+            yield from (record for _, record in self._decoded(salvage.rows(self._db, given, limit)) if record)
+
+    def _decoded(self, rows: Iterable[salvage.Row | salvage.Lost]) -> Iterator[tuple[int, RunRecord | None]]:
+        """Each row's number and its run; None, and noted, for one that can't be read."""
+        for row in rows:
+            if isinstance(row, salvage.Lost):
+                self.unreadable[f"row {row.seq}"] = None
+                yield row.seq, None
+                continue
+            number, run_id, blob = row
+            try:
+                yield number, decode(blob, run_id)
+            except UnreadableRunError:
+                self.unreadable[run_id] = None
+                yield number, None
 
     def newest(self) -> int:
         """The number of the run that was kept last, 0 where there is none; later ones have larger numbers."""
         with explained(self.path):
-            (found,) = self._db.execute("SELECT coalesce(max(seq), 0) FROM runs").fetchone()
-        return int(found)
+            return salvage.newest(self._db)
 
     def newer(self, after: int, target: str | None, scenario: str | None) -> Iterator[tuple[int, RunRecord]]:
         """The runs that were kept after the one of this number, each with its own. Unreadable ones are left out."""
-        query = (
-            "SELECT seq, run_id, record FROM runs"
-            " WHERE seq > ?1 AND target = coalesce(?2, target) AND scenario = coalesce(?3, scenario) ORDER BY seq"
-        )
+        wanted = {"seq > ?": after, "target = ?": target, "scenario = ?": scenario}
+        given = {clause: value for clause, value in wanted.items() if value is not None}
         with explained(self.path):
-            for number, run_id, blob in self._db.execute(query, (after, target, scenario)):
-                with suppress(UnreadableRunError):
-                    yield number, decode(blob, run_id)
+            yield from (
+                (number, record) for number, record in self._decoded(salvage.rows(self._db, given, None)) if record
+            )
 
     def recent(self, target: str, scenario: str, limit: int) -> list[RunRecord]:
         """The last runs of a series, the oldest first. Unreadable ones are left out."""
         return [record for _, record in self.newer(self.before(target, scenario, limit), target, scenario)]
 
     def last(self) -> RunRecord:
-        """The run that was kept last. Raises UnknownRunError and UnreadableRunError."""
+        """The run that was kept last, of those on sound pages. Raises UnknownRunError and UnreadableRunError."""
         with explained(self.path):
-            row = self._db.execute("SELECT run_id, record FROM runs ORDER BY seq DESC LIMIT 1").fetchone()
-        if row is None:
-            raise UnknownRunError(f"no runs in {self.path} yet")
-        return decode(row[1], row[0])
+            for row in reversed([*salvage.rows(self._db, {}, PAGE)]):
+                if not isinstance(row, salvage.Lost):
+                    return decode(row[2], row[1])
+                self.unreadable[f"row {row.seq}"] = None
+        raise UnknownRunError(
+            f"no runs in {self.path} that can be read" if self.unreadable else f"no runs in {self.path} yet"
+        )
 
     def series(self) -> list[tuple[str, str]]:
         """Every target and scenario that has runs."""
         with explained(self.path):
-            found = self._db.execute("SELECT DISTINCT target, scenario FROM runs ORDER BY target, scenario").fetchall()
+            return self._or_salvaged(self._series, lambda: salvage.series(self._db))
+
+    def _series(self) -> list[tuple[str, str]]:
+        found = self._db.execute("SELECT DISTINCT target, scenario FROM runs ORDER BY target, scenario").fetchall()
         return [(target, scenario) for target, scenario in found]
+
+    def _or_salvaged(self, read: Callable[[], T], salvaged: Callable[[], T]) -> T:
+        """What the quick way finds, or, where that meets a damaged page, the slow one."""
+        try:
+            return read()
+        except sqlite3.DatabaseError as error:
+            if not salvage.is_damage(error):
+                raise
+            return salvaged()
 
     def points(self, target: str, scenario: str, since: int = 0, limit: int | None = None) -> Iterator[Point]:
         """The series of a target and a scenario, in the order in which its runs ended; `limit` keeps the newest.
@@ -118,8 +135,15 @@ class HistoryReader:
         )
         if limit is None:
             return 0
+
+        def salvaged() -> int:
+            numbers = salvage.numbers(self._db, _of(target, scenario), limit + 1)
+            return numbers[0] if len(numbers) > limit else 0
+
         with explained(self.path):
-            return int(self._db.execute(query, (target, scenario, limit)).fetchone()[0])
+            return self._or_salvaged(
+                lambda: int(self._db.execute(query, (target, scenario, limit)).fetchone()[0]), salvaged
+            )
 
     def number_of(self, target: str, scenario: str, run_id: str) -> int | None:
         """The number of a run of a series, None where that is not there (any more)."""
@@ -139,9 +163,18 @@ class HistoryReader:
             f"SELECT seq, run_id, started, outcome, {columns} FROM runs"  # noqa: S608 - our own columns
             f" WHERE target = ? AND scenario = ? AND seq > ? AND started >= ? ORDER BY seq LIMIT {PAGE}"
         )
-        with explained(self.path):
+
+        def quickly() -> list[tuple[int, Point | None]]:
             rows = self._db.execute(query, (target, scenario, after, since)).fetchall()
             return [(row[0], self._point(*row)) for row in rows]
+
+        def salvaged() -> list[tuple[int, Point | None]]:
+            wanted = {**_of(target, scenario), "started >= ?": since}
+            rows = self._decoded(salvage.after(self._db, wanted, after, PAGE))
+            return [(number, point(record) if record else None) for number, record in rows]
+
+        with explained(self.path):
+            return self._or_salvaged(quickly, salvaged)
 
     def _point(
         self, seq: int, run_id: str, started: int, outcome: Outcome, serving: str | None, cold: int | None,
@@ -159,16 +192,19 @@ class HistoryReader:
         """The last run's fingerprint, and the start of the run since which all had it; None where none can be read."""
         if self._version == 1:
             return None
-        runs, of = "FROM runs WHERE target = ?1 AND scenario = ?2", (target, scenario)
         with explained(self.path):
-            last = self._db.execute(f"SELECT serving {runs} ORDER BY seq DESC LIMIT 1", of).fetchone()
-            if last is None or last[0] is None:
-                return None
-            (since,) = self._db.execute(
-                f"SELECT started {runs} AND seq > (SELECT coalesce(max(seq), 0) {runs} AND serving IS NOT ?3)"
-                " ORDER BY seq LIMIT 1",
-                (*of, last[0]),
-            ).fetchone()
+            return self._or_salvaged(lambda: self._serving_since(target, scenario), lambda: None)
+
+    def _serving_since(self, target: str, scenario: str) -> tuple[Fingerprint, int] | None:
+        runs, of = "FROM runs WHERE target = ?1 AND scenario = ?2", (target, scenario)
+        last = self._db.execute(f"SELECT serving {runs} ORDER BY seq DESC LIMIT 1", of).fetchone()
+        if last is None or last[0] is None:
+            return None
+        (since,) = self._db.execute(
+            f"SELECT started {runs} AND seq > (SELECT coalesce(max(seq), 0) {runs} AND serving IS NOT ?3)"
+            " ORDER BY seq LIMIT 1",
+            (*of, last[0]),
+        ).fetchone()
         try:
             return decode_serving(last[0]), since
         except UnreadableRunError:
@@ -180,25 +216,42 @@ class HistoryReader:
         Raises UnknownRunError and UnreadableRunError.
         """
         with explained(self.path):
-            rows = self._db.execute(
-                "SELECT run_id, record FROM runs"
-                " WHERE ?1 IN (substr(run_id, 1, length(?1)), substr(run_id, -length(?1)))"
-                " ORDER BY run_id = ?1 DESC, seq LIMIT 3",
-                (run_id,),
-            ).fetchall()
+            rows = self._or_salvaged(lambda: self._named(run_id), lambda: self._named_salvaged(run_id))
         if not rows:
-            raise UnknownRunError(f"no run {run_id!r} in {self.path}; `probe history` lists what is there")
+            lost = f" that can be read ({len(self.unreadable)} can't)" if self.unreadable else ""
+            raise UnknownRunError(f"no run {run_id!r} in {self.path}{lost}; `probe history` lists what is there")
         if len(rows) > 1 and rows[0][0] != run_id:
             raise UnknownRunError(
                 f"more than one run begins or ends with {run_id!r}: {', '.join(row[0] for row in rows)}, ..."
             )
         return decode(rows[0][1], rows[0][0])
 
+    def _named(self, run_id: str) -> list[tuple[str, bytes]]:
+        return self._db.execute(
+            "SELECT run_id, record FROM runs"
+            " WHERE ?1 IN (substr(run_id, 1, length(?1)), substr(run_id, -length(?1)))"
+            " ORDER BY run_id = ?1 DESC, seq LIMIT 3",
+            (run_id,),
+        ).fetchall()
+
+    def _named_salvaged(self, run_id: str) -> list[tuple[str, bytes]]:
+        found = []
+        for row in salvage.rows(self._db, {}, None):
+            if isinstance(row, salvage.Lost):
+                self.unreadable[f"row {row.seq}"] = None
+            elif row[1].startswith(run_id) or row[1].endswith(run_id):
+                found.append((row[1], row[2]))
+        return sorted(found, key=lambda each: each[0] != run_id)[:3]
+
     def close(self) -> None:
         self._db.close()
 
     def _record(self, seq: int, run_id: str) -> RunRecord:
         return decode(self._db.execute("SELECT record FROM runs WHERE seq = ?", (seq,)).fetchone()[0], run_id)
+
+
+def _of(target: str, scenario: str) -> dict[str, object]:
+    return {"target = ?": target, "scenario = ?": scenario}
 
 
 @contextmanager

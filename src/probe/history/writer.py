@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from probe.drift.series import point
+from probe.history import salvage
 from probe.history.file import (
     BUSY_TIMEOUT_S,
     FILE_NAME,
@@ -26,6 +27,7 @@ from probe.history.file import (
     migrate,
 )
 from probe.history.private import make_file, make_folder, tighten
+from probe.history.unsent import Unsent
 from probe.record import RunRecord
 from probe.timestamps import NS_PER_DAY
 
@@ -76,6 +78,8 @@ class History:
         self._on_trouble = on_trouble
         self._on_unreadable = on_unreadable
         self._lock = threading.Lock()
+        self._unsent = Unsent()
+        self._prunes = True
         self._connection: sqlite3.Connection | None = None
         try:
             with explained(self.path):
@@ -126,21 +130,36 @@ class History:
                 self._see_to_files()
 
     def prune(self, now: int) -> Pruned:
-        """Forget the oldest runs as the retention says, a few at a time. `now` is nanoseconds since the epoch."""
-        with self._lock, explained(self.path):
-            oldest = self._db.execute(
-                "SELECT seq, started, unsent_spans FROM runs ORDER BY seq LIMIT ?", (_MOST_FORGOTTEN_AT_ONCE,)
-            ).fetchall()
-            too_old = now - round(self._retention.days * NS_PER_DAY)
-            too_large = self._bytes() > self._retention.megabytes * 1e6
-            gone = [row for row in oldest if too_large or row[1] < too_old]
-            if gone:
-                self._db.execute(
-                    f"DELETE FROM runs WHERE seq IN ({', '.join('?' * len(gone))})",  # noqa: S608 - placeholders only
-                    [seq for seq, _, _ in gone],
-                )
-                self._db.execute("PRAGMA incremental_vacuum").fetchall()
-            return Pruned(len(gone), sum(unsent for _, _, unsent in gone), self._runs(), self._bytes())
+        """Forget the oldest runs as the retention says, a few at a time. `now` is nanoseconds since the epoch.
+
+        Where the pages that this needs are damaged nothing is forgotten any more, which is said once.
+        """
+        try:
+            with self._lock, explained(self.path):
+                return self._prune(now)
+        except HistoryTroubleError as error:
+            if not isinstance(error.__cause__, sqlite3.DatabaseError) or not salvage.is_damage(error.__cause__):
+                raise
+            if self._prunes:
+                self._prunes = False
+                self._on_trouble(f"no run is forgotten any more: {error}")
+            with self._lock, explained(self.path):
+                return Pruned(0, 0, salvage.newest(self._db), self._bytes())
+
+    def _prune(self, now: int) -> Pruned:
+        oldest = self._db.execute(
+            "SELECT seq, started, unsent_spans FROM runs ORDER BY seq LIMIT ?", (_MOST_FORGOTTEN_AT_ONCE,)
+        ).fetchall()
+        too_old = now - round(self._retention.days * NS_PER_DAY)
+        too_large = self._bytes() > self._retention.megabytes * 1e6
+        gone = [row for row in oldest if too_large or row[1] < too_old]
+        if gone:
+            self._db.execute(
+                f"DELETE FROM runs WHERE seq IN ({', '.join('?' * len(gone))})",  # noqa: S608 - placeholders only
+                [seq for seq, _, _ in gone],
+            )
+            self._db.execute("PRAGMA incremental_vacuum").fetchall()
+        return Pruned(len(gone), sum(unsent for _, _, unsent in gone), self._runs(), self._bytes())
 
     def size(self) -> tuple[int, int]:
         """How many runs it holds, and its bytes."""
@@ -149,22 +168,8 @@ class History:
 
     def unsent(self, limit: int) -> list[RunRecord]:
         """The oldest runs whose spans no collector has got yet. One that can't be read has none any more."""
-        found: list[RunRecord] = []
-        unreadable: list[tuple[str, int]] = []
         with self._lock, explained(self.path):
-            while not found:
-                rows = self._db.execute(
-                    "SELECT run_id, unsent_spans, record FROM runs WHERE unsent_spans > 0 ORDER BY seq LIMIT ?",
-                    (limit,),
-                ).fetchall()
-                if not rows:
-                    break
-                for run_id, spans, blob in rows:
-                    try:
-                        found.append(decode(blob, run_id))
-                    except UnreadableRunError:
-                        unreadable.append((run_id, spans))
-                        self._db.execute("UPDATE runs SET unsent_spans = 0 WHERE run_id = ?", (run_id,))
+            found, unreadable = self._unsent.oldest(self._db, limit)
         for run_id, spans in unreadable:
             self._on_unreadable(run_id, spans)
         return found
@@ -176,7 +181,7 @@ class History:
     def mark_sent(self, run_ids: Sequence[str]) -> None:
         """Note that a collector has got these runs' spans."""
         with self._lock, explained(self.path):
-            self._db.executemany("UPDATE runs SET unsent_spans = 0 WHERE run_id = ?", [(each,) for each in run_ids])
+            self._unsent.mark_sent(self._db, run_ids)
 
     def close(self) -> None:
         with self._lock:

@@ -19,24 +19,24 @@ class Ready(Struct, frozen=True):
     """The TTS server is ready for text."""
 
 
-class Token(Struct, frozen=True):
+class Token(Struct, frozen=True, gc=False):
     """One piece of the answer as the server streams it, or of the reasoning before it, which nobody hears."""
 
     text: str
     kind: Literal["answer", "reasoning"] = "answer"
 
 
-class Reasoned(Struct, frozen=True):
+class Reasoned(Struct, frozen=True, gc=False):
     """What came as answer so far was reasoning: its end has come, and its start was none of the answer's."""
 
 
-class Answering(Struct, frozen=True):
+class Answering(Struct, frozen=True, gc=False):
     """Which model answers, as the server names it."""
 
     model: str
 
 
-class Refused(Struct, frozen=True):
+class Refused(Struct, frozen=True, gc=False):
     """The server says what went wrong. `busy`: all its slots are taken, by others. Where not `fatal`, it goes on.
 
     `message` is ours, and goes to every sink: status codes, sizes, nothing that a server wrote. `said` is the server's
@@ -81,7 +81,7 @@ class Loaded(Struct, frozen=True):
     """The server had to load its model for this answer: it was cold, whatever was known of it before."""
 
 
-class AudioFormat(Struct, frozen=True):
+class AudioFormat(Struct, frozen=True, gc=False):
     """How the audio from now on is made, as the server states it."""
 
     rate: int
@@ -89,13 +89,13 @@ class AudioFormat(Struct, frozen=True):
     channels: int = 1
 
 
-class Audio(Struct, frozen=True):
+class Audio(Struct, frozen=True, gc=False):
     """Samples as they came in."""
 
     pcm: bytes
 
 
-class SegmentEnd(Struct, frozen=True):
+class SegmentEnd(Struct, frozen=True, gc=False):
     """The TTS server has sent the last sample of one segment, which lasts so long if it says so."""
 
     audio_ms: float | None = None
@@ -119,14 +119,14 @@ class Transcript(Struct, frozen=True):
     text: str
 
 
-class Malformed(Struct, frozen=True):
+class Malformed(Struct, frozen=True, gc=False):
     """Not the protocol: what was wrong with the frame, in our words (`detail`); `said` is the start of the frame."""
 
     detail: str
     said: str = ""
 
 
-class Unknown(Struct, frozen=True):
+class Unknown(Struct, frozen=True, gc=False):
     """Well-formed, and nothing that a measurement needs."""
 
 
@@ -281,6 +281,9 @@ C_co = TypeVar("C_co", bound=Conversation, covariant=True)
 class ServerProtocol(Struct, Generic[C_co], frozen=True):
     """A wire protocol: how it is configured, framed and spoken, and what its servers can be asked beside it.
 
+    `silent_if_voice_unknown`: a text for a voice that is none of its `voices` is answered with nothing, so that such a
+    server is asked for them before a run.
+
     `options` is a msgspec Struct with a default for everything. The `schemes` are those of its URL; without `protocol`
     in a configuration, the first protocol with a URL's scheme is meant. `users` reads how many hold the server's slots,
     None where an answer does not say, of the server and of each one behind it; `identity` the model and build;
@@ -294,6 +297,7 @@ class ServerProtocol(Struct, Generic[C_co], frozen=True):
     framing: str
     options: type[Any]
     converse: Callable[[Terms], C_co]
+    silent_if_voice_unknown: bool = False
     users: Callable[[ServerPlan], Sequence[Inquiries[int | None]]] = nothing
     identity: Callable[[ServerPlan], Inquiries[ServerIdentity]] = nothing
     voices: Callable[[ServerPlan], Inquiries[tuple[str, ...] | None]] = nothing

@@ -9,8 +9,13 @@ from probe import text
 from probe.protocols.base import Malformed
 
 _SHOWN = 80
-_LINE = 300
+# Of a line so many characters are kept; of these so many are looked at, as a server may send a million.
+_LINE, _READ = 300, 4096
 MOST = 2**31
+# What stands between values or begins one. Nothing interrupts the parser, and so many take it some 6 ms; the longest
+# documents that servers have, lists of models and voices, have 10,000.
+MOST_MARKS = 30_000
+_MARKS = (b",", b":", b"[", b"{")
 # Of an error that a server reports and that has no code of its own: its words are in what it `said`.
 REPORTED = "it reported an error"
 # Why an answer or a chunk ended, in servers' words. Anything else might be a text.
@@ -24,11 +29,28 @@ _FINISH_REASONS = frozenset(
 )  # fmt: skip
 
 
+class TooMuchError(ValueError):
+    """JSON that would take too long to read."""
+
+
+def parse(data: bytes) -> Any:
+    """Read JSON. Raises ValueError for what is none, is nested too deep, or has too many values."""
+    # Of fewer bytes than that there can't be more marks.
+    if len(data) > MOST_MARKS and sum(map(data.count, _MARKS)) > MOST_MARKS:
+        raise TooMuchError(f"JSON of more than {MOST_MARKS // 2} values")
+    try:
+        return json.loads(data)
+    except RecursionError as error:
+        raise ValueError("nested too deep") from error
+
+
 def parse_object(data: bytes) -> dict[str, Any] | Malformed:
     """Read a JSON object, or say why these bytes are none."""
     try:
-        document = json.loads(data)
-    except (ValueError, RecursionError):
+        document = parse(data)
+    except TooMuchError as error:
+        return Malformed(str(error), shown(data))
+    except ValueError:
         return Malformed("not JSON", shown(data))
     return document if isinstance(document, dict) else Malformed("not a JSON object", shown(data))
 
@@ -41,7 +63,7 @@ def shown(data: bytes) -> str:
 
 def one_line(line: str) -> str:
     """What a server says to a person: one printable line, and no longer than anyone reads."""
-    return text.cut(text.one_line(line), _LINE)
+    return text.cut(text.one_line(line[:_READ]), _LINE)
 
 
 def complaint(value: Any, frame: bytes) -> str:

@@ -3,7 +3,6 @@
 Those to a request, and those to a WebSocket handshake, which opened nothing then.
 """
 
-import json
 from collections.abc import Iterator, Mapping
 from http import HTTPStatus
 from typing import Any, TypeVar
@@ -12,7 +11,7 @@ from urllib.parse import urlsplit
 from msgspec.structs import replace
 
 from probe.protocols.base import Refused
-from probe.protocols.fields import one_line, shown
+from probe.protocols.fields import one_line, parse, shown
 from probe.record import ServerPlan
 from probe.transport.framing.base import Refusal, Response
 from probe.urls import without_secrets
@@ -177,8 +176,8 @@ def words_in(body: bytes) -> str:
     Empty where it says nothing, and for a page: that is markup, and its status says as much.
     """
     try:
-        document = json.loads(body)
-    except (ValueError, RecursionError):
+        document = parse(body)
+    except ValueError:
         line = one_line(body[:MAX_BODY_BYTES].decode("utf-8", "replace"))
         return "" if line.startswith("<") else line
     return words_of(document) or shown(body)

@@ -1,14 +1,15 @@
 """How many of its slots a llama.cpp server has at work, as its `/slots` says it."""
 
-import json
 from typing import Any
+
+from probe.protocols.fields import parse
 
 
 def slots_at_work(document: bytes) -> int | None:
     """How many slots are at work; None where this is no list of slots, or does not say of each."""
     try:
-        slots = json.loads(document)
-    except (ValueError, RecursionError):
+        slots = parse(document)
+    except ValueError:
         return None
     if not isinstance(slots, list):
         return None

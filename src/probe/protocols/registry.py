@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Literal
 
-from probe.protocols import llama_chunked, magpie, ollama, openai_chat, openai_speech, wyoming
+from probe.protocols import llama_chunked, magpie, ollama, openai_chat, openai_speech, riva, wyoming
 from probe.protocols.base import LlmConversation, ServerProtocol, Terms, TtsConversation
 from probe.protocols.choice import Protocols
 from probe.protocols.http_answers import refused_handshake
@@ -13,7 +13,8 @@ LLM: dict[str, ServerProtocol[LlmConversation]] = {
     each.name: each for each in (llama_chunked.PROTOCOL, openai_chat.PROTOCOL, ollama.PROTOCOL)
 }
 TTS: dict[str, ServerProtocol[TtsConversation]] = {
-    each.name: each for each in (magpie.PROTOCOL, openai_speech.PROTOCOL, wyoming.PROTOCOL)
+    each.name: each
+    for each in (magpie.PROTOCOL, openai_speech.PROTOCOL, wyoming.PROTOCOL, riva.PROTOCOL, riva.OVER_HTTP)
 }
 
 PROTOCOLS: Mapping[Role, Mapping[str, ServerProtocol[LlmConversation] | ServerProtocol[TtsConversation]]] = {

@@ -12,7 +12,7 @@ MAX_LINE_BYTES = 2**16
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
-class Field(Struct, frozen=True):
+class Field(Struct, frozen=True, gc=False):
     """One line: a field and its value. No name: the empty line that ends an event."""
 
     name: str

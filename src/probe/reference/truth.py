@@ -2,7 +2,7 @@
 
     python -m probe.reference.truth --stretch 1
 
-The first line on stdout is JSON: the URLs of the LLM and the TTS server of each pair, `founding`, `openai` and
+The first line on stdout is JSON: the URLs of the LLM and the TTS server of each pair, `founding`, `openai`, `riva` and
 `wyoming`. Requests of the last carry no trace id, and go by the LLM's connection before them: it can measure one target
 at a time. When stdin ends, one line of JSON follows for each connection: its server, the trace id of its first request,
 and its frames as [time.monotonic_ns(), "in" or "out", what, bytes, nanoseconds]; the time is taken just before the
@@ -37,7 +37,9 @@ from probe.reference.faults import (
     TtsTurn,
     Wait,
     chat,
+    http2_steps,
     llm,
+    riva,
     tts,
     wire,
     wyoming,
@@ -114,6 +116,15 @@ def wyoming_answers(stretch: float) -> Sequence[Steps]:
     ]
 
 
+def riva_answers(stretch: float) -> Sequence[Steps]:
+    """Make the Riva server's: message by message, and all at once; its head comes long before."""
+    first = FIRST_AUDIO_S * stretch
+    return [
+        http2_steps.speech(AUDIO_MS, leading_silence_ms=LEADING_SILENCE_MS, first=first, gap=gap)
+        for gap in (FRAME_S * stretch, 0.0)
+    ]
+
+
 async def serve(stretch: float) -> None:
     """Serve until stdin ends, then report."""
     answers = {CHAT: (chat_answer(stretch),), SPEECH: (*speech_answers(stretch),) * MANY}
@@ -123,9 +134,11 @@ async def serve(stretch: float) -> None:
         ScriptedHttp(HttpScript(answers=answers)) as http_server,
         ScriptedLlm(LlmScript(turns=(turn(stretch),), slots=sys.maxsize)) as other_llm,
         wyoming.ScriptedWyoming(wyoming.WyomingScript(answers=(*wyoming_answers(stretch),) * MANY)) as tcp_server,
+        riva.ScriptedRiva(riva.RivaScript(answers=(*riva_answers(stretch),) * MANY)) as grpc_server,
     ):
         pairs = {"founding": [llm_server.url, tts_server.url], "openai": [http_server.url] * 2}
-        _print_line(pairs | {"wyoming": [other_llm.url, tcp_server.url]})
+        pairs |= {"wyoming": [other_llm.url, tcp_server.url], "riva": [llm_server.url, grpc_server.url]}
+        _print_line(pairs)
         await asyncio.to_thread(sys.stdin.read)
     lines = (
         _connections(llm_server.log, {llm_server.path: "llm"}, _what),
@@ -133,6 +146,7 @@ async def serve(stretch: float) -> None:
         _connections(http_server.log, {CHAT: "llm", SPEECH: "tts"}, _what_of_http),
         _connections(other_llm.log, {other_llm.path: "llm"}, _what),
         _after(other_llm.log, tcp_server.log),
+        _connections(grpc_server.log, {riva.SYNTHESIZE: "tts"}, _what_of_riva),
     )
     for line in chain.from_iterable(lines):
         _print_line(line)
@@ -201,6 +215,10 @@ def _what_of_wyoming(entry: Entry) -> str | None:
         return "audio"
     kinds = {"synthesize": "text", "audio-stop": "end_of_speech"}
     return kinds.get(entry.json["type"]) if entry.kind == "event" else None
+
+
+def _what_of_riva(entry: Entry) -> str | None:
+    return {"audio": "audio", "body": "text", "end": "end_of_speech"}.get(entry.kind)
 
 
 def _print_line(line: object) -> None:

@@ -85,27 +85,33 @@ def tts(
     SIGINT or SIGTERM ends it.
 
     \b
-    Engines (the voices are always john, sofia, aria, jason, leo):
-      hibari  English, on a CPU. One voice; the five names are five pitches of it.
-      piper   Any Piper voice file: its language, its first five speakers.
-              With one speaker, all five names sound the same.
-      magpie  The model of the servers in use, through NVIDIA NeMo, all
-              seven languages. Never run with its weights by this project:
-              only against a stand-in with the same interface.
-    A language that the engine does not speak is answered with a fatal error.
+    Engines (voices: john, sofia, aria, jason, leo):
+      hibari  English, on a CPU. One voice; the five names are
+              five pitches of it.
+      piper   Any Piper voice file: its language, its first
+              five speakers. With one speaker, all five names
+              sound the same.
+      magpie  The model of the servers in use, through
+              NVIDIA NeMo, all seven languages. Never run with
+              its weights by this project: only against a
+              stand-in with the same interface.
+    Another language than the engine's is a fatal error.
 
     \b
     Versions:
-      newer   Each text is a segment, its end is marked, `mode: "stream"` sends
-              each sentence as it is ready, a connection takes many streams.
-      older   Texts gather until --target-audio-ms, segments end without a mark,
-              and the connection drops after `done`.
+      newer   Each text is a segment, its end is marked,
+              `mode: "stream"` sends each sentence as it is
+              ready, a connection takes many streams.
+      older   Texts gather until --target-audio-ms, segments
+              end without a mark, and the connection drops
+              after `done`.
 
     \b
     Examples:
       probe serve tts
       probe serve tts --generation older --port 8011
-      probe serve tts --engine piper --piper-voice en_US-joe-medium.onnx
+      probe serve tts --engine piper \\
+                      --piper-voice en_US-joe-medium.onnx
     """  # noqa: D301 - \b is click's mark for a paragraph to leave as it is
     require("reference", "aiohttp", "numpy", "soxr")
     match engine:

@@ -55,7 +55,7 @@ _ADVICE: Mapping[tuple[Stage, str], str] = {
     ("audio", "odd_bytes"): "check the encoding that the TTS server sends",
     ("audio", "hum"): "listen with --save-audio: the engine is broken, or a sound card's input was recorded",
     ("audio", "clicks"): "look at the TTS server's log: its buffers are empty or too short",
-    ("audio", "text"): "probe show RUN_ID --json says which chunk; look at the TTS server's log",
+    ("audio", "text"): "look at the TTS server's log; --json says which chunk",
     ("audio", "too_short"): "look at the TTS server's log: the engine gave up",
     ("audio", "too_long"): "listen with --save-audio: the engine has lost its thread, or sample_rate is far off",
     ("internal", "interrupted"): "nothing: the LLM server's slot was released",

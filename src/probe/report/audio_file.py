@@ -1,8 +1,9 @@
 """What the listener heard, as a WAV file: all segments of all turns back to back."""
 
 from pathlib import Path
+from typing import BinaryIO
 
-from probe.audio import write_wav
+from probe.audio import write_wav, write_wav_into
 from probe.record import RunRecord
 
 
@@ -17,8 +18,21 @@ def check_writable(path: Path) -> None:
 
 def save(record: RunRecord, path: Path) -> int:
     """Write the run's audio and return its bytes; without any, nothing is written. Raises OSError."""
-    heard = [chunk for turn in record.turns for chunk in turn.chunks if chunk.pcm]
-    pcm = b"".join(chunk.pcm for chunk in heard)
-    if heard and heard[0].sample_rate:
-        write_wav(path, pcm, heard[0].sample_rate)
+    pcm, rate = _heard(record)
+    if rate:
+        write_wav(path, pcm, rate)
     return len(pcm)
+
+
+def save_into(record: RunRecord, stream: BinaryIO) -> int:
+    """The same into a file that is open, such as a pipe."""
+    pcm, rate = _heard(record)
+    if rate:
+        write_wav_into(stream, pcm, rate)
+    return len(pcm)
+
+
+def _heard(record: RunRecord) -> tuple[bytes, int | None]:
+    """The samples, and how many there are in a second; None without any."""
+    heard = [chunk for turn in record.turns for chunk in turn.chunks if chunk.pcm]
+    return b"".join(chunk.pcm for chunk in heard), heard[0].sample_rate if heard else None

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from probe.drift.change import WHOLE
-from probe.drift.comparison import Difference, Interval, State, blamed, compared, usable
+from probe.drift.comparison import Difference, Interval, State, blamed, compared, moved, usable
 from probe.drift.series import Point
 from probe.drift.wording import NAMES, percent
 from probe.report.document import rounded
@@ -19,7 +19,9 @@ from probe.timestamps import local, utc
 
 _COLOURS: dict[State, str | None] = {"slower": "red", "faster": "green", "same": None, "unknown": "yellow"}
 _WORDS: dict[State, str] = {"slower": "SLOWER", "faster": "FASTER", "same": "NO DIFFERENCE", "unknown": "CAN'T TELL"}
-_COLUMNS = ("Stage", "A", "B", "B - A", "%", "95 % interval")
+_COLUMNS = ("Stage", "A", "B", "B - A", "%", "95 % interval", "B is")
+_SPARE = ("%", "B - A")
+_JUDGED: dict[State, str] = {"slower": "slower", "faster": "faster", "same": "same", "unknown": MISSING}
 _FIRST = "first byte"
 # More than anyone would wait for.
 _MOST_RUNS = 100_000
@@ -68,7 +70,7 @@ def report(comparison: Comparison, width: int) -> Iterator[str]:
     yield ""
     differences = comparison.differences
     if differences:
-        yield from table(_COLUMNS, [_row(each) for each in differences], width, ("%",))
+        yield from table(_COLUMNS, [_row(each, comparison.least_change) for each in differences], width, _SPARE)
         yield ""
     how = state(comparison)
     for line in wrapped(f"{_WORDS[how]}: {sentence(comparison)}", width):
@@ -78,8 +80,19 @@ def report(comparison: Comparison, width: int) -> Iterator[str]:
 
 
 def sentence(comparison: Comparison) -> str:
-    """The verdict in one sentence."""
-    differences, how = comparison.differences, state(comparison)
+    """The verdict in one sentence: the first byte, and whichever stage moved."""
+    part = blamed(comparison.differences) if state(comparison) in ("slower", "faster") else None
+    others = [each for each in moved(comparison.differences, comparison.least_change) if each is not part]
+    stages = " and ".join(
+        f"{NAMES[each.stage]} is {'slower' if each.added_ms > 0 else 'faster'} by {number(abs(each.added_ms))} ms"
+        f" ({_span(each)})"
+        for each in others
+    )
+    return _of_first_byte(comparison, part) + (f"; {stages}" if stages else "")
+
+
+def _of_first_byte(comparison: Comparison, part: Difference | None) -> str:
+    how = state(comparison)
     least = f"{comparison.least_change * 100:g} %"
     whole = comparison.whole
     if whole is None:
@@ -94,7 +107,6 @@ def sentence(comparison: Comparison) -> str:
     if how == "unknown":
         lies = f"the difference of B's {_FIRST} lies somewhere from {_span(whole)}"
         return f"{lies}, and less than {least} is none{_more(comparison, whole)}"
-    part = blamed(differences)
     most = "" if part is None else f", most of it {NAMES[part.stage]} ({_signed(part.added_ms)} ms)"
     change = "" if whole.ratio is None else f"{percent(whole.ratio)}, "
     return f"B's {_FIRST} comes {by} {'later' if how == 'slower' else 'sooner'} than A's ({change}{between}){most}"
@@ -118,6 +130,7 @@ def document(comparison: Comparison) -> dict[str, Any]:
         "least_change_percent": rounded(comparison.least_change * 100),
         "a": _plain_side(comparison.a),
         "b": _plain_side(comparison.b),
+        "moved": [each.stage for each in moved(comparison.differences, comparison.least_change)],
         "stages": {each.stage: _plain(each, comparison.least_change) for each in comparison.differences},
         "remarks": list(remarks(comparison)),
     }
@@ -133,10 +146,11 @@ def _described(side: Side) -> str:
     return f"{side.name}: {counted(len(side.points), 'run')} ({outcomes}), {when}"
 
 
-def _row(each: Difference) -> list[str]:
+def _row(each: Difference, least_change: float) -> list[str]:
     span = MISSING if each.low is None else _span(each)
     change = MISSING if each.ratio is None else percent(each.ratio)
-    return [NAMES[each.stage], ms(each.a.median), ms(each.b.median), f"{_signed(each.added_ms)}ms", change, span]
+    by, judged = f"{_signed(each.added_ms)}ms", _JUDGED[each.state(least_change)]
+    return [NAMES[each.stage], ms(each.a.median), ms(each.b.median), by, change, span, judged]
 
 
 def _span(each: Difference) -> str:

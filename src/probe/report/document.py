@@ -36,6 +36,7 @@ def document(record: RunRecord) -> dict[str, Any]:
         "failure": None if record.failure is None else _failure(record.failure),
         "skipped": record.skipped,
         "doubts": list(record.doubts),
+        "unstamped": record.unstamped,
         "said": list(record.said),
         **started(record),
         "ended_ts": epoch_seconds(record.ended),

@@ -3,7 +3,7 @@
 import csv
 import io
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import click
@@ -50,11 +50,23 @@ def report(series_report: SeriesReport, width: int) -> Iterator[str]:
     yield ""
     if series_report.changes:
         rows = [_change_row(each) for each in series_report.changes]
-        texts = [text(each) for each in series_report.changes]
+        texts = [text(_as_it_is_now(each, verdict)) for each in series_report.changes]
         for lines in annotated(_CHANGE_COLUMNS, rows, texts, width - 2):
             yield from (f"  {line}" for line in lines)
     else:
         yield "  no change was found"
+
+
+def _as_it_is_now(found: Change, verdict: Verdict) -> Change:
+    """The one change that goes on, with the figures of the verdict: those of the moment it was found are of a few runs.
+
+    Where several go on, each has its own share of what has changed, as it was found.
+    """
+    going_on = [each for each in verdict.changes if isinstance(each, Shift) and each.until is None]
+    drift = verdict.drift
+    if drift is None or not isinstance(found, Shift) or going_on != [found] or found.since != drift.since:
+        return found
+    return replace(found, moved=tuple(verdict.now), direction=drift.direction, stage=drift.stage)
 
 
 _STAGE_COLUMNS = ("Stage", "Baseline", "Now", "Change", "Added")
@@ -98,7 +110,7 @@ def _plain(series_report: SeriesReport) -> dict[str, Any]:
         "by_text": {
             each.stage: {"per": each.per, "base_ms": each.base_ms, "slope_ms": each.slope_ms} for each in verdict.grows
         },
-        "changes": [_plain_change(each) for each in series_report.changes],
+        "changes": [_plain_change(_as_it_is_now(each, verdict)) for each in series_report.changes],
     }
 
 

@@ -6,7 +6,7 @@ The logger is the daemon's: it makes JSON or colours of the line, and takes the 
 from collections.abc import Mapping
 from typing import Any, Literal, Protocol
 
-from probe.measures import outcome, summarise
+from probe.measures import TRUSTED, outcome, summarise
 from probe.record import INTERRUPTED, Outcome, RunRecord
 from probe.report.document import answer, identity, key_figures, rounded
 from probe.timestamps import milliseconds
@@ -67,9 +67,9 @@ def _summary(record: RunRecord) -> dict[str, Any]:
 
 
 def _trouble(record: RunRecord) -> dict[str, Any]:
-    """What there is to say beyond the figures when a run is not simply good."""
+    """What there is to say beyond the figures: of what it is good, and what was not."""
     fields: dict[str, Any] = {"skipped": record.skipped, "doubts": list(record.doubts) or None}
-    if outcome(record) == "slow":
+    if outcome(record) in TRUSTED:
         fields["objective_ms"] = record.plan.target.objective_ms
         fields["objective_measure"] = record.plan.target.objective_measure
     failure = record.failure

@@ -39,11 +39,11 @@ def _what(fields: Mapping[str, Any]) -> str:
 def _figures(fields: Mapping[str, Any]) -> Iterator[str]:
     for measure, what in (("response_ttfb", "first byte"), ("response_ttfa", "first sound")):
         if (value := fields.get(f"{measure}_ms")) is not None:
-            missed = fields.get("objective_measure") == measure
-            over = f" > {fields['objective_ms']:.0f} ms" if missed else ""
-            yield f"{what} {value:.0f} ms{over}"
+            judged = fields.get("objective_measure") == measure
+            than = ">" if fields["outcome"] == "slow" else "≤"
+            yield f"{what} {value:.0f} ms" + (f" {than} {fields['objective_ms']:.0f} ms" if judged else "")
     if fields.get("cold"):
-        yield "a model was loaded"
+        yield "cold"
 
 
 def _said(fields: Mapping[str, Any]) -> Iterator[str]:

@@ -11,6 +11,7 @@ from probe.measures import TRUSTED, ChunkMeasures, Summary, outcome, summarise
 from probe.record import Outcome, RunRecord
 from probe.report.document import answer, blamed, explained, identity, key_figures, started
 from probe.report.format import MISSING, annotated, ms, wrapped, wrapped_as_it_is
+from probe.report.objective import ok_means
 from probe.text import one_line
 from probe.timestamps import local
 
@@ -90,7 +91,7 @@ def _series(name: str, group: Sequence[Entry], width: int) -> Iterator[str]:
     counts = ", ".join(
         f"{count} {how}" for how in _COLOURS if (count := sum(each.outcome == how for each in group)) > 0
     )
-    for line in wrapped(f"{name}: {counts}", width):
+    for line in wrapped(f"{name}: {counts} (ok: {ok_means(group[-1].record.plan.target)})", width):
         yield click.style(line, bold=True)
     if known:
         shown = group[-(width - 2) :]
@@ -140,6 +141,8 @@ def _plain(each: Entry) -> dict[str, Any]:
         **identity(record),
         "prompt_cache": record.plan.scenario.prompt_cache,
         "outcome": each.outcome,
+        "objective_ms": record.plan.target.objective_ms,
+        "objective_measure": record.plan.target.objective_measure,
         "failure": None
         if failure is None
         else {

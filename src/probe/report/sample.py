@@ -12,6 +12,7 @@ from probe.record import Outcome, RunRecord
 from probe.report import runs
 from probe.report.document import key_figures, rounded
 from probe.report.format import MISSING, counted, number, table, wrapped
+from probe.report.objective import ok_means
 
 # From the worst to the best.
 ORDER: tuple[Outcome, ...] = ("failed", "suspect", "slow", "skipped", "ok")
@@ -107,7 +108,9 @@ def report(records: Sequence[RunRecord], width: int) -> Iterator[str]:
         yield from table(_COLUMNS, [_row(NAMES[name], each) for name, each in sample.items()], width, _SPARE)
         yield ""
     counts = ", ".join(f"{count} {each}" for each, count in outcomes(records).items()) or "none"
-    yield click.style(f"{counted(len(records), 'run')}: {counts}", bold=True)
+    means = f" (ok: {ok_means(records[-1].plan.target)})" if records else ""
+    for line in wrapped(f"{counted(len(records), 'run')}: {counts}{means}", width):
+        yield click.style(line, bold=True)
     for remark in remarks(records):
         yield from wrapped(remark, width)
 

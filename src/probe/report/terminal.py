@@ -20,17 +20,20 @@ from probe.record import INTERRUPTED, ObjectiveMeasure, Outcome, Plan, RunRecord
 from probe.report.advice import advice
 from probe.report.chunk_tables import playing_ms, tables, waited
 from probe.report.document import TIMESTAMPS, blamed, explained
-from probe.report.format import MISSING, ms, number, shortened, wrapped, wrapped_as_it_is
+from probe.report.format import MISSING, counted, ms, number, shortened, wrapped, wrapped_as_it_is
+from probe.report.objective import WHAT
 from probe.report.timeline import describe_pause, stamp
 from probe.report.waterfall import waterfall
 from probe.text import one_line
 from probe.timestamps import epoch_seconds, local
 
 _COLOURS: dict[Outcome, str] = {"ok": "green", "slow": "red", "failed": "red", "suspect": "yellow", "skipped": "yellow"}
-# In words, what the objective judges.
-_WHAT: dict[ObjectiveMeasure, str] = {"response_ttfb": "first byte", "response_ttfa": "first sound"}
 _LEFT_OUT = "they may be wrong by more than the published error"
 _LABEL_WIDTH = 22
+_UNSTAMPED = (
+    "wider: {} without the kernel's time of arrival, which only Linux gives; figures may be too long by as much as"
+    " self_check.max_lag_ms (20 ms, unless set)"
+)
 _PROMPT_WIDTH = 200
 
 
@@ -41,8 +44,8 @@ def header(plan: Plan, width: int) -> Iterator[str]:
     yield from _title(f"VOICE PROBE  {plan.run_id}", width, "=")
     yield ""
     asked = _asked_for(target)
-    yield f"Target:   {target.name} ({asked})" if asked else f"Target:   {target.name}"
-    yield f"Scenario: {scenario.name} (prompt cache {scenario.prompt_cache})"
+    yield from wrapped(f"{target.name} ({asked})" if asked else target.name, width, "Target:   ")
+    yield from wrapped(f"{scenario.name} (prompt cache {scenario.prompt_cache})", width, "Scenario: ")
     yield from wrapped(shortened(scenario.system_prompt, _PROMPT_WIDTH), width, "System:   ")
     for text in scenario.user_turns:
         yield from wrapped(shortened(text, _PROMPT_WIDTH), width, "User:     ")
@@ -80,8 +83,8 @@ def _measured(record: RunRecord, width: int) -> Iterator[str]:
         yield from tables(record, turn, measured, width)
 
 
-def timestamps(record: RunRecord) -> Iterator[str]:
-    """Every timestamp of every chunk, for `--verbose`."""
+def timestamps(record: RunRecord, width: int) -> Iterator[str]:
+    """Every timestamp of every chunk, for `--verbose`; by the time of day alone where there is no room for more."""
     yield ""
     yield "TIMESTAMPS:"
     for turn in record.turns:
@@ -89,7 +92,8 @@ def timestamps(record: RunRecord) -> Iterator[str]:
             for name in TIMESTAMPS:
                 at = getattr(chunk, name)
                 shown = MISSING if at is None else f"{epoch_seconds(at):.6f}  {stamp(at)}"
-                yield f"  turn {turn.turn_num} chunk {chunk.chunk_num}  {name:<22} {shown}"
+                line = f"  turn {turn.turn_num} chunk {chunk.chunk_num}  {name:<22} "
+                yield line + shown if at is None or len(line + shown) <= width else line + stamp(at)
 
 
 def _summary(record: RunRecord, summary: Summary, width: int) -> Iterator[str]:
@@ -105,9 +109,7 @@ def _summary(record: RunRecord, summary: Summary, width: int) -> Iterator[str]:
         yield from wrapped(models, width, _figure("Model", ""))
     if record.cold:
         yield _figure("Cold start", "a model was loaded for this run")
-    of_chunks = sum(len(chunk.unknown) for turn in record.turns for chunk in turn.chunks)
-    if unknown := of_chunks + sum(len(turn.unknown) for turn in record.turns):
-        yield from wrapped(f"{unknown}: {_LEFT_OUT}", width, _figure("Figures left out", ""))
+    yield from _reservations(record, width)
     stray = sum(turn.stray_audio_bytes for turn in record.turns)
     if stray:
         yield _figure("Audio of no chunk", ms(playing_ms(stray, _rate(record))))
@@ -126,6 +128,15 @@ def _summary(record: RunRecord, summary: Summary, width: int) -> Iterator[str]:
     if summary.first is not None:
         yield from _section("First chunk", _stage_figures("", summary.first))
         yield from _section("Averages (all chunks)", _stage_figures("Avg ", summary.average))
+
+
+def _reservations(record: RunRecord, width: int) -> Iterator[str]:
+    """What makes the figures less certain than the published error, and fewer."""
+    if record.unstamped:
+        yield from wrapped(_UNSTAMPED.format(counted(record.unstamped, "read")), width, _figure("Error bars", ""))
+    of_chunks = sum(len(chunk.unknown) for turn in record.turns for chunk in turn.chunks)
+    if unknown := of_chunks + sum(len(turn.unknown) for turn in record.turns):
+        yield from wrapped(f"{unknown}: {_LEFT_OUT}", width, _figure("Figures left out", ""))
 
 
 def _section(title: str, figures: Mapping[str, str], more: Iterable[str] = ()) -> Iterator[str]:
@@ -185,7 +196,7 @@ def _verdict(record: RunRecord, how: Outcome, width: int, hint: str | None) -> I
 
 def _verdict_text(record: RunRecord, how: Outcome) -> str:
     target = record.plan.target
-    objective, what = f"the objective of {ms(target.objective_ms)}", _WHAT[target.objective_measure]
+    objective, what = f"the objective of {ms(target.objective_ms)}", WHAT[target.objective_measure]
     failure = record.failure
     if failure is not None and how == "failed":
         turn = f"turn {failure.turn_num}, " if failure.turn_num and len(record.plan.scenario.user_turns) > 1 else ""

@@ -5,7 +5,6 @@ that would delay them.
 """
 
 import asyncio
-import math
 import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Literal, Protocol, cast
@@ -13,6 +12,7 @@ from typing import Literal, Protocol, cast
 from msgspec import Struct, field
 
 from probe.clock import Timeline
+from probe.transport import share
 from probe.transport.failures import HandshakeRefusedError
 from probe.transport.framing.base import Ended, Framing, FramingError, Incoming, Outgoing, Refusal
 from probe.transport.stamped_socket import StampedSocket
@@ -20,11 +20,10 @@ from probe.transport.stamps import Moments, Stamps
 
 CLOSE_TIMEOUT_S = 1.0
 MAX_CONNECTION_BYTES = 32 * 2**20
-# Small frames cost time and hardly any bytes: so many, of 5 ms each, are five minutes of audio.
-MAX_CONNECTION_FRAMES = 2**16
-# What is parsed at once: a read may hold 100,000 empty frames, each of which takes some 15 us. Where parsing takes
-# longer than so long, the rest waits until the others on the event loop have had their turn.
-SLICE_BYTES, LONGEST_S = 2**10, 0.005
+# Small frames cost time and hardly any bytes: so many, of 10 ms each, are five minutes of audio.
+MAX_CONNECTION_FRAMES = 2**15
+# What is parsed at once. Where the rest of what was read takes too long, it waits for its turn.
+SLICE_BYTES = 2**10
 _BY_US = "by the probe"
 
 
@@ -50,7 +49,7 @@ class SendError(Exception):
 
 
 class Endpoint(Struct, frozen=True):
-    """Where a connection goes to. `url` is ws, wss, http, https or tcp; `framing` is a name in the table of framings.
+    """Where a connection goes to. `url` is ws, http or grpc (each with an s for TLS) or tcp; `framing` is in its table.
 
     `headers` go with the handshake, or with each HTTP request. They may hold secrets: they are not shown.
     """
@@ -63,8 +62,10 @@ class Endpoint(Struct, frozen=True):
         return f"Endpoint(url={self.url!r}, framing={self.framing!r})"
 
 
-# Called with each frame and the moment its last byte came in (clock nanoseconds); must return at once.
-Deliver = Callable[[int, Incoming], None]
+# Called with each frame and the moment its last byte came in (clock nanoseconds); must return at once. False: there are
+# more than are being taken, and the rest of them should wait for `REST_S`.
+Deliver = Callable[[int, Incoming], bool | None]
+REST_S = 0.001
 
 
 class Link(Protocol):
@@ -106,6 +107,9 @@ class Connection(asyncio.Protocol):
         # Whether the transport's buffer takes more.
         self._takes = asyncio.Event()
         self._takes.set()
+        self._share = share.of_this_loop()
+        # Whether frames are delivered faster than they are taken.
+        self._too_many = False
 
     async def opened(self) -> None:
         """Wait for the handshake. Raises HandshakeRefusedError, FramingError, ConnectionError."""
@@ -151,27 +155,39 @@ class Connection(asyncio.Protocol):
         # What was not parsed yet is of the read before only where that came through TLS, which reads ahead.
         self._unparsed = self._unparsed[self._parsed :] + data
         self._parsed = 0
-        self._parse(LONGEST_S)
+        self._parse(share.FREE_S)
 
-    def _parse(self, longest_s: float) -> None:
-        """Parse what was read, for so long. The rest is still of that read: nothing is read until it is parsed."""
-        until = time.monotonic() + longest_s
+    def _parse(self, free_s: float) -> None:
+        """Parse what was read. The rest is still of that read: nothing is read until it is parsed."""
+        until = time.monotonic() + free_s
         while self._parsed < len(self._unparsed):
             piece = self._unparsed[self._parsed : self._parsed + SLICE_BYTES]
             self._parsed += len(piece)
             self._parse_piece(piece)
-            if self._parsed < len(self._unparsed) and time.monotonic() > until:
+            if self._parsed < len(self._unparsed) and self._must_wait(until):
                 self._transport.pause_reading()
-                asyncio.get_running_loop().call_soon(self._go_on)
                 return
         self._moments.read_over()
         self._look_at_handshake()
         self._reply()
+        if self._lost.is_set():
+            self._gone()
+
+    def _must_wait(self, free_until: float) -> bool:
+        """Whether the rest of what was read is to wait; `_go_on` is called then."""
+        if self._too_many:
+            self._too_many = False
+            asyncio.get_running_loop().call_later(REST_S, self._go_on)
+            return True
+        if time.monotonic() > free_until and self._share.is_used_up():
+            self._share.when_it_is_my_turn(self._go_on)
+            return True
+        return False
 
     def _go_on(self) -> None:
-        if not self._lost.is_set():
+        if self._parsed < len(self._unparsed):
             self._transport.resume_reading()
-            self._parse(LONGEST_S)
+            self._parse(share.FREE_S)
 
     def _parse_piece(self, piece: bytes) -> None:
         try:
@@ -194,11 +210,16 @@ class Connection(asyncio.Protocol):
         self._look_at_handshake()
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - whatever it was, the connection is gone
-        if self._parsed < len(self._unparsed):
-            self._parse(math.inf)
-        self._moments.read_end(self._socket.since)
         self._lost.set()
         self._takes.set()
+        if self._over is not None:
+            self._unparsed, self._parsed = b"", 0
+        if self._parsed == len(self._unparsed):
+            self._gone()
+
+    def _gone(self) -> None:
+        """All that came before the end has been parsed."""
+        self._moments.read_end(self._socket.since)
         if not self._opened.done():
             # A refusal whose body ends with the connection is one, however that ended.
             self._hand_over(self._framing.receive_eof())
@@ -218,8 +239,8 @@ class Connection(asyncio.Protocol):
                 self._moments.put(frame)
 
     def _pass_on(self, at: int, frame: Incoming) -> None:
-        if self._over is None:
-            self._deliver(at, frame)
+        if self._over is None and self._deliver(at, frame) is False:
+            self._too_many = True
 
     def _end(self, ended: Ended) -> None:
         """Deliver the end, once, and see to it that it is one. Before the handshake is over it is a failure to open."""
@@ -228,7 +249,7 @@ class Connection(asyncio.Protocol):
         if not self._opened.done():
             closed = ended.how == "closed"
             failure = ConnectionResetError(ended.detail) if closed else FramingError(ended.detail, ended.said)
-            self._opened.set_exception(failure)
+            self._fail_to_open(failure)
         elif self._over is None:
             self._moments.put(ended)
             self._moments.read_over()
@@ -245,9 +266,14 @@ class Connection(asyncio.Protocol):
         if not self._opened.done():
             if self._framing.refusal is not None:
                 self._over = "by a refusal"
-                self._opened.set_exception(HandshakeRefusedError(self._framing.refusal))
+                self._fail_to_open(HandshakeRefusedError(self._framing.refusal))
             elif self._framing.ready:
                 self._opened.set_result(None)
+
+    def _fail_to_open(self, why: Exception) -> None:
+        self._opened.set_exception(why)
+        # Whoever opened it may have given up meanwhile: then nobody wants to know.
+        self._opened.exception()
 
     def _flooded(self) -> str | None:
         """What there was more of than anyone would read, if there was."""

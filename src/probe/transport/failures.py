@@ -8,7 +8,8 @@ from urllib.parse import urlsplit
 from probe.transport.framing.base import FramingError, Refusal
 
 # What an address with TLS would be without, and the other way round.
-_PLAIN = {"wss": "ws", "https": "http"}
+_PLAIN = {"wss": "ws", "https": "http", "grpcs": "grpc"}
+_NAMES = {"ws": "WebSocket", "wss": "WebSocket", "tcp": "TCP", "grpc": "gRPC", "grpcs": "gRPC"}
 _TLS = {plain: tls for tls, plain in _PLAIN.items()}
 
 
@@ -54,7 +55,7 @@ def said_in(error: BaseException) -> str:
 
 
 def _what(url: str) -> str:
-    return {"ws": "WebSocket", "wss": "WebSocket", "tcp": "TCP"}.get(urlsplit(url).scheme, "HTTP")
+    return _NAMES.get(urlsplit(url).scheme, "HTTP")
 
 
 def _too_late(url: str, timeout_s: float) -> str:

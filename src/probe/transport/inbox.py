@@ -1,6 +1,7 @@
 """The queue of all servers' frames, each with its arrival time."""
 
 import asyncio
+import time
 from collections import deque
 
 from msgspec import Struct
@@ -8,13 +9,17 @@ from msgspec import Struct
 from probe.clock import Clock
 from probe.record import Role
 from probe.timestamps import NS_PER_S
-from probe.transport.framing.base import Incoming
+from probe.transport import share
+from probe.transport.framing.base import Binary, Body, Incoming, Raw, Text
 
-# So many frames are taken without a turn for the rest of the event loop.
-TAKEN_AT_ONCE = 100
+# Whoever delivers is asked to wait where so many frames, or so many bytes, have not been taken yet. No run that goes as
+# it should comes near: what waits here is what a server floods with.
+FULL_FRAMES, FULL_BYTES = 1000, 2**20
+# What may take as long as a whole share to read.
+HEAVY_BYTES = 2**14
 
 
-class Arrival(Struct, frozen=True):
+class Arrival(Struct, frozen=True, gc=False):
     """A frame, or the end of a connection, and when it came in: clock nanoseconds, taken before it was decoded.
 
     `connection` counts a server's connections, so that the end of an old one is not mistaken for the end of the new
@@ -33,13 +38,17 @@ class Inbox:
     def __init__(self, clock: Clock) -> None:
         self.clock = clock
         self._queue: deque[Arrival] = deque()
+        self._bytes = 0
         self._waiter: asyncio.Future[None] | None = None
-        # How many were taken since others had their turn.
-        self._taken = 0
+        # Until when frames are taken without a thought of others.
+        self._free_until = 0.0
 
-    def put(self, arrival: Arrival) -> None:
+    def put(self, arrival: Arrival) -> bool:
+        """Take an arrival; False where no more are wanted for now, although they would be taken."""
         self._queue.append(arrival)
+        self._bytes += _size(arrival.frame)
         self._wake()
+        return len(self._queue) < FULL_FRAMES and self._bytes < FULL_BYTES
 
     async def get(self, until: int) -> Arrival | None:
         """Return the next arrival, or None when `until` (clock nanoseconds) passes without one.
@@ -47,17 +56,13 @@ class Inbox:
         What has arrived is always returned before the time is looked at: a late wake-up of ours never makes a frame
         that came in time look late.
         """
-        self._taken += 1
-        if self._taken > TAKEN_AT_ONCE:
-            # Each takes some 20 us: a server that floods must not hold up the other runs.
-            self._taken = 0
-            await asyncio.sleep(0)
+        if self._bytes > HEAVY_BYTES or time.monotonic() > self._free_until:
+            await self._share()
         while not self._queue:
-            self._taken = 0
             left = (until - self.clock.now()) / NS_PER_S
             if left <= 0:
                 await _read_what_is_there()
-                return self._queue.popleft() if self._queue else None
+                return self._take() if self._queue else None
             loop = asyncio.get_running_loop()
             self._waiter = loop.create_future()
             timer = loop.call_later(left, self._wake)
@@ -65,11 +70,27 @@ class Inbox:
                 await self._waiter
             finally:
                 timer.cancel()
-        return self._queue.popleft()
+            self._free_until = time.monotonic() + share.FREE_S
+        return self._take()
+
+    def _take(self) -> Arrival:
+        arrival = self._queue.popleft()
+        self._bytes -= _size(arrival.frame)
+        return arrival
+
+    async def _share(self) -> None:
+        """Let others have their turn where this one has had its own: a flood must not hold up their runs."""
+        if self._queue and (ours := share.of_this_loop()).is_used_up():
+            await ours.my_turn()
+            self._free_until = time.monotonic() + share.FREE_S
 
     def _wake(self) -> None:
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
+
+
+def _size(frame: Incoming) -> int:
+    return len(frame.data) if isinstance(frame, Text | Binary | Body | Raw) else 0
 
 
 async def _read_what_is_there() -> None:

@@ -15,7 +15,7 @@ from probe.transport.framing.table import framing_named
 from probe.urls import host_of, without_secrets
 
 _DEFAULT_PORTS = {"ws": 80, "wss": 443, "http": 80, "https": 443}
-_WITH_TLS = ("wss", "https")
+_WITH_TLS = ("wss", "https", "grpcs")
 
 
 async def connect(clock: Timeline, endpoint: Endpoint, deliver: Deliver, timeout_s: float) -> Connection:
@@ -37,7 +37,8 @@ async def _connected(clock: Timeline, endpoint: Endpoint, deliver: Deliver) -> C
         raise ValueError("the URL has no host, or no port")
     stamped = await dialing.connected(host, port)
     connection = Connection(framing, deliver, clock, stamped)
-    tls: dict[str, Any] = {"ssl": tls_context(), "server_hostname": host} if where.scheme in _WITH_TLS else {}
+    context = tls_context_of_http2 if endpoint.framing == "http2" else tls_context
+    tls: dict[str, Any] = {"ssl": context(), "server_hostname": host} if where.scheme in _WITH_TLS else {}
     stamped.take_part(rounds.of_this_loop())
     await asyncio.get_running_loop().create_connection(lambda: connection, sock=stamped, **tls)
     try:
@@ -52,3 +53,11 @@ async def _connected(clock: Timeline, endpoint: Endpoint, deliver: Deliver) -> C
 def tls_context() -> ssl.SSLContext:
     """Reading the certificates takes tens of milliseconds: once, and outside of every measure."""
     return ssl.create_default_context()
+
+
+@functools.cache
+def tls_context_of_http2() -> ssl.SSLContext:
+    """The same for HTTP/2, which a server has to agree to before it is spoken."""
+    context = ssl.create_default_context()
+    context.set_alpn_protocols(["h2"])
+    return context

@@ -1,7 +1,7 @@
 """Checks every 2 ms which sockets are empty: data that is read from one later must have arrived later.
 
 A stamp is that of the last byte of what the kernel has joined (see segments.py); how much earlier the first byte may
-have come is known from this alone. Where there is no epoll(7) nobody looks, and the read before is all that is known.
+have come is known from this alone. Where there is no epoll(7), as on macOS, poll(2) looks.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ class Rounds:
     """Sockets of one event loop, by file descriptor. Times are nanoseconds of the monotonic clock."""
 
     def __init__(self) -> None:
-        self._epoll = select.epoll() if hasattr(select, "epoll") else None
+        self._poller = select.epoll() if hasattr(select, "epoll") else select.poll()
         self._members = 0
         self._looked = 0
         # For those in which something waited at the last look: when it was looked last without finding anything.
@@ -26,18 +26,15 @@ class Rounds:
         self._timer: asyncio.TimerHandle | None = None
 
     def join(self, descriptor: int) -> None:
-        if self._epoll is None:
-            return
-        self._epoll.register(descriptor, select.EPOLLIN)
+        # The same bit as epoll's.
+        self._poller.register(descriptor, select.POLLIN)
         self._members += 1
         if self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(LOOK_S, self._look)
 
     def leave(self, descriptor: int) -> None:
-        if self._epoll is None:
-            return
-        with suppress(OSError):
-            self._epoll.unregister(descriptor)
+        with suppress(OSError, KeyError):
+            self._poller.unregister(descriptor)
         self._waiting.pop(descriptor, None)
         self._members -= 1
         if self._members == 0 and self._timer is not None:
@@ -53,10 +50,8 @@ class Rounds:
         return self._waiting.get(descriptor, self._looked)
 
     def _look(self) -> None:
-        if self._epoll is None:
-            return
         now, before = time.monotonic_ns(), self._looked
-        self._waiting = {descriptor: self._waiting.get(descriptor, before) for descriptor, _ in self._epoll.poll(0)}
+        self._waiting = {descriptor: self._waiting.get(descriptor, before) for descriptor, _ in self._poller.poll(0)}
         self._looked = now
         self._timer = asyncio.get_running_loop().call_later(LOOK_S, self._look)
 

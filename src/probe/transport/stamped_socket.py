@@ -169,7 +169,9 @@ class StampedSocket(socket.socket):
         if self.arrival is not None and count in waiting.ends:
             self.since = min(max(waiting.first - ahead - spread, self.since), self.arrival)
         self._segments.read(count, waiting.received, waiting.ends)
-        if waiting.later == 0 and count == waiting.together:
+        # Where nobody could look, a read that was given less than it had room for has left nothing.
+        emptied = count == waiting.together if waiting.later == 0 else not self._stamps and count < waiting.together
+        if emptied:
             self._nothing_until = before
             if self._rounds is not None:
                 self._rounds.read(self.fileno())

@@ -3,7 +3,9 @@
 import asyncio
 import json
 import os
+import pty
 import random
+import re
 import signal
 import sys
 import wave
@@ -160,6 +162,27 @@ async def test_the_report_for_a_person() -> None:
     for expected in ("TIMELINE", "SUMMARY", "CHUNK BREAKDOWN", "★ Combined TTFB", "token ' Hello'", "inference_start"):
         assert expected in out
     assert "\x1b[" not in out
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+async def test_what_it_waits_for_is_said_on_a_terminal_alone(terminal: bool) -> None:
+    master, slave = pty.openpty()
+    slow = LlmScript(turns=((llm.last_chunk(" Hello.", first=1.5),),))
+    with os.fdopen(master, "rb", buffering=0) as read, os.fdopen(slave, "wb", buffering=0) as written:
+        async with ScriptedLlm(slow) as llm_server, ScriptedTts() as tts_server, asyncio.timeout(60):
+            process = await asyncio.create_subprocess_exec(
+                sys.executable, "-m", "probe", "run", "--llm-url", llm_server.url, "--tts-url", tts_server.url,
+                stdout=asyncio.subprocess.PIPE, stderr=written if terminal else asyncio.subprocess.PIPE,
+                env={**os.environ, **PATIENT, "TERM": "xterm"},
+            )  # fmt: skip
+            out, err = await process.communicate()
+        os.set_blocking(master, False)
+        said = read.read(1 << 16) or b"" if terminal else err
+    assert process.returncode in {0, 3}
+    waits = re.findall(rb"\rwaiting for the first token of chunk 1: (\d\.\d) s of 60 s\x1b\[K", said)
+    assert (len(waits) > 1 and waits == sorted(waits)) == terminal
+    assert said.endswith(b"\r\x1b[K") if terminal else said == b"", "nothing is left behind"
+    assert b"waiting for" not in out
 
 
 async def test_nobody_listens_is_one_line() -> None:

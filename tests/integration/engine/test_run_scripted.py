@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import macos
 import pytest
 from gate import Gate
 
@@ -27,7 +28,7 @@ from probe.reference.faults import (
     llm,
     tts,
 )
-from probe.report import audio_file
+from probe.report import audio_file, terminal
 from probe.transport.connector import SocketConnector
 
 # Only bounds a hang; everything healthy here answers within milliseconds.
@@ -89,6 +90,26 @@ async def test_every_timestamp_is_the_servers_truth(generation: Any) -> None:
     ends_by = ["marker", "marker"] if generation == "newer" else ["gap", "done"]
     assert [c.segment_end for c in chunks] == ends_by * 2
     assert len([c for c in record.connects if c.server == "tts"]) == (1 if generation == "newer" else 2)
+
+
+async def test_a_run_on_macos_is_a_run_and_says_that_its_error_bars_are_wider(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A busy machine may make it doubtful. That a frame was read with others must not, as long as somebody looked."""
+    macos.pretend(monkeypatch)
+    turn = (llm.last_chunk(" Hello", " there.", first=0.2, gap=0.05),)
+    segments = TtsTurn(segments=(tts.speech(300, first=0.1, gap=0.02),))
+    async with (
+        ScriptedLlm(LlmScript(turns=(turn,))) as llm_server,
+        ScriptedTts(TtsScript(turns=(segments,))) as tts_server,
+    ):
+        record = await go(plan(llm_server.url, tts_server.url, limits=PATIENT))
+    assert record.failure is None
+    assert record.unstamped > 5
+    first = measure_run(record)[0].chunks[0]
+    # Late by what held up the loop, and never early.
+    assert first.llm_ttft_ms is not None and first.tts_ttfb_ms is not None
+    assert first.llm_ttft_ms >= 200 and first.tts_ttfb_ms >= 100
+    report = " ".join(" ".join(terminal.report(record, 80)).split())
+    assert f"Error bars: wider: {record.unstamped} reads without the kernel's time of arrival" in report
 
 
 def _texts(server: ScriptedTts) -> list[str]:

@@ -58,7 +58,7 @@ async def test_it_says_how_to_use_it() -> None:
     async with running() as (process, url, hints):
         process.terminate()
         await ends_cleanly(process)
-    assert hints[0] == f"probe run --llm-url {url} --tts-url {url}"
+    assert hints[0].endswith(f" -m probe run --llm-url {url} --tts-url {url}"), "as it was started itself"
     assert hints[1].startswith(f"curl {url}/audio/speech ")
 
 

@@ -34,7 +34,7 @@ async def measured(pair: str, clock: AnchoredClock) -> tuple[RunRecord, Truth]:
     return done.record, truth
 
 
-@pytest.mark.parametrize(("pair", "requests"), [("founding", CHUNKS), ("openai", 1)])
+@pytest.mark.parametrize(("pair", "requests"), [("founding", CHUNKS), ("openai", 1), ("riva", CHUNKS)])
 async def test_every_measure_of_every_chunk_has_its_truth(pair: str, requests: int) -> None:
     clock = AnchoredClock.anchored_now()
     record, truth = await measured(pair, clock)

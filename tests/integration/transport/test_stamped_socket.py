@@ -1,10 +1,12 @@
 """What the kernel says of real bytes on the loopback interface."""
 
 import asyncio
+import select
 import socket
 import sys
 import time
 from collections.abc import AsyncIterator
+from types import SimpleNamespace
 
 import pytest
 from descriptors import descriptors
@@ -108,8 +110,13 @@ async def test_no_byte_has_an_earlier_time_than_its_own(pair: Pair) -> None:
 
 
 @stamping
-async def test_what_waits_in_a_socket_had_not_come_at_the_last_round_before(pair: Pair) -> None:
+@pytest.mark.parametrize("look", ["epoll", "poll"])
+async def test_what_waits_in_a_socket_had_not_come_at_the_last_round_before(
+    pair: Pair, look: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     ours, theirs = pair
+    if look == "poll":
+        monkeypatch.setattr(rounds, "select", SimpleNamespace(poll=select.poll, POLLIN=select.POLLIN))
     ours.take_part(rounds.of_this_loop())
     started = time.monotonic_ns()
     for _ in range(3):

@@ -5,7 +5,7 @@ it, and
 `tests/unit/test_docs.py` holds the page to it. A new fault is a new row.
 """
 
-from fault_matrix import connecting, of_chat, of_llm, of_ollama, of_speech, of_tts, of_wyoming, ourselves
+from fault_matrix import connecting, of_chat, of_llm, of_ollama, of_riva, of_speech, of_tts, of_wyoming, ourselves
 
 ROWS = (
     *connecting.ROWS,
@@ -15,5 +15,6 @@ ROWS = (
     *of_ollama.ROWS,
     *of_speech.ROWS,
     *of_wyoming.ROWS,
+    *of_riva.ROWS,
     *ourselves.ROWS,
 )

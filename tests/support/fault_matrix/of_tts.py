@@ -15,6 +15,7 @@ from probe.reference.faults import (
     Binary,
     Close,
     Drop,
+    Http,
     Json,
     Raw,
     Repeat,
@@ -37,6 +38,7 @@ SLOW_SECOND = llm_says(llm.chunk(" Hello there."), llm.last_chunk(" How are you?
 THREE_CHUNKS = llm_says(llm.chunk(" Hello there."), llm.chunk(" How are you?"), llm.last_chunk(" I am fine."))
 EIGHT_WORDS = llm_says(llm.chunk(" Why did the unicorn cross the wide road"), llm.last_chunk(", my dear?"))
 KEEPING = TtsScript(generation="older", target_audio_ms=4000, turns=(TtsTurn(segments=(SPEECH,)),))
+VOICES = "/v1/audio/config"
 ORDINALS = ("first", "second", "third")
 
 
@@ -127,7 +129,11 @@ NEWER = (
     _row("no-audio", "a text gets no audio", "no_audio", (Stall(),)),
     _row("no-audio-of-second", "the second text gets no audio", "no_audio", SPEECH, (Stall(),), reached="segment"),
     _row("unknown-voice", "the server does not have the voice", "unknown_voice", target='voice = "nobody"',
-         say="no voice 'nobody' among its", said="aria"),
+         reached="nothing", say="no voice 'nobody' among its", said="aria"),
+    _row("unknown-voice-unlisted", "the server does not have the voice, and lists none", "no_audio",
+         target='voice = "nobody"', tts=TtsScript(on_http={VOICES: (Http(404),)})),
+    _harmless("voices-unanswered", "the server never answers when it is asked for its voices",
+              tts=TtsScript(on_http={VOICES: (Stall(),)}), longest_s=4.0),
     *(_stall(ms) for ms in (100, 149, 151, 400)),
     *(_unmarked_stall(ms) for ms in (100, 400)),
     _row("stall-for-ever", "silence in the middle of the first segment, and nothing after it", "no_audio",

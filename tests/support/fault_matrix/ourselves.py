@@ -9,7 +9,8 @@ import sqlite3
 import threading
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import asynccontextmanager, closing, contextmanager, suppress
+from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
@@ -17,16 +18,20 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTracePartialSuccess,
     ExportTraceServiceResponse,
 )
+from runs import record
 
 from fault_matrix.row import Row, Stage, Url
 from probe.history.file import FILE_NAME
+from probe.history.writer import History
 from probe.protocols.llama_chunked.codec import LlamaChunked
 from probe.reference.faults import Entry, LlmScript, llm, refusing_port
+from probe.timestamps import NS_PER_S
 from probe.transport.threads import _Pool
 
 # Long enough for something to happen in the middle of it.
 SLOWLY = LlmScript(turns=((llm.chunk(" Hello", " there.", first=0.2), llm.last_chunk(" How are you?")),))
 HOUR_S = 3600.0
+PAST, PAGE_BYTES = 150, 4096
 # Longer than a busy machine may be late by itself.
 PAUSE_S = 0.3
 
@@ -170,6 +175,38 @@ async def unreadable_run(stage: Stage) -> AsyncIterator[None]:
     yield
 
 
+def past(state_dir: Path) -> None:
+    """A hundred and fifty runs of the target, a minute each, up to now."""
+    history = History(state_dir)
+    now = time.time_ns()
+    for number in range(PAST, 0, -1):
+        history.append(record(number, target="faulty", started=now - number * 60 * NS_PER_S))
+    history.close()
+
+
+def damaged_past(state_dir: Path) -> None:
+    past(state_dir)
+    _damage(state_dir / FILE_NAME)
+
+
+@asynccontextmanager
+async def damaged_meanwhile(stage: Stage) -> AsyncIterator[None]:
+    path = stage.folder / "state" / FILE_NAME
+    with closing(sqlite3.connect(path)) as other:
+        other.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+    _damage(path)
+    yield
+
+
+def _damage(path: Path) -> None:
+    """Every eighth page in the middle of the file: of the table, and of its indices."""
+    pages = path.stat().st_size // PAGE_BYTES
+    with path.open("r+b") as file:
+        for page in range(pages // 4, pages * 3 // 4, 8):
+            file.seek(page * PAGE_BYTES)
+            file.write(b"\xff" * PAGE_BYTES)
+
+
 @asynccontextmanager
 async def no_thread(_stage: Stage) -> AsyncIterator[str]:
     """None can be started for a name lookup."""
@@ -271,6 +308,11 @@ ROWS = (
     _row("history-locked", "somebody holds a lock on the history", history_locked, longest_s=2.0),
     _row("history-log-removed", "somebody removes the history's `-wal` and `-shm`", log_of_the_history_removed),
     _row("history-run-unreadable", "a run in the history can't be read", unreadable_run),
+    _row("history-rebuilt", "the detectors of a past of 150 runs are rebuilt meanwhile", None, before=past),
+    _row("history-damaged-before", "pages in the middle of the history are damaged at start", None,
+         before=damaged_past),
+    _row("history-damaged-meanwhile", "pages in the middle of the history are damaged while it is in use",
+         damaged_meanwhile, before=past),
     _row("no-thread", "no thread can be started for a name lookup", None, llm_url=no_thread, **INTERNAL, reason="error",
          reached="nothing", say="no thread can be started"),
     _row("collector-hangs", "the collector takes the spans, and never answers", None, collector=silent_collector),

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from itertools import chain, groupby
 
 from fault_matrix import ROWS
+from fault_matrix.elsewhere import ELSEWHERE, Elsewhere
 from fault_matrix.row import MEASURES, PATIENT, WAITED_OUT, Row
 
 HEAD = """# Faults
@@ -29,6 +30,13 @@ that ends a row's silence is short ({waited_out}); all others are long
 {reached}
 """
 COLUMNS = "| fault | what is injected | outcome | stage, reason | longest | measures |\n|---|---|---|---|---|---|"
+ELSEWHERE_HEAD = """## Played elsewhere
+
+What a run against scripted servers can't show, and the test below `tests/` that does.
+
+| fault | the result | test |
+|---|---|---|
+"""
 TITLES = {
     "LLM": "The LLM server",
     "TTS": "The TTS server",
@@ -36,6 +44,8 @@ TITLES = {
     "LLM, Ollama": "The LLM server, where it is Ollama",
     "TTS over HTTP": "The TTS server, where it is OpenAI-compatible",
     "TTS, Wyoming": "The TTS server, where it speaks Wyoming",
+    "TTS, Riva": "The TTS server, where it is Riva over gRPC",
+    "TTS, NIM over HTTP": "The TTS server, where it is a NIM over HTTP",
     "probe": "The probe's own machine",
 }
 
@@ -48,7 +58,13 @@ def page() -> str:
     by_place = sorted(ROWS, key=lambda row: [*TITLES].index(row.where))
     for where, rows in groupby(by_place, lambda row: row.where):
         parts.append(f"## {TITLES[where]}\n\n{COLUMNS}\n" + "\n".join(map(_line, rows)) + "\n")
+    parts.append(ELSEWHERE_HEAD + "\n".join(map(_elsewhere, ELSEWHERE)) + "\n")
     return "\n".join(parts)
+
+
+def _elsewhere(each: Elsewhere) -> str:
+    path, _, name = each.test.partition("::")
+    return f"| {each.fault} | {each.comes_of_it} | `{path}`, `{name}` |"
 
 
 def _limits(limits: Mapping[str, float]) -> str:

@@ -68,7 +68,10 @@ class Row:
 
     name: str
     injected: str
-    where: Literal["LLM", "TTS", "LLM over HTTP", "LLM, Ollama", "TTS over HTTP", "TTS, Wyoming", "probe"]
+    where: Literal[
+        "LLM", "TTS", "LLM over HTTP", "LLM, Ollama", "TTS over HTTP", "TTS, Wyoming", "TTS, Riva",
+        "TTS, NIM over HTTP", "probe",
+    ]  # fmt: skip
     outcome: Literal["ok", "failed", "suspect", "skipped"] = "failed"
     stage: Literal["connect", "llm", "tts", "audio", "internal", ""] = ""
     or_stage: Literal["tts", ""] = ""
@@ -86,6 +89,8 @@ class Row:
     tts_url: Url | None = None
     collector: Url | None = None
     sabotage: Sabotage | None = None
+    # Called with the state directory before the daemon is there.
+    before: Callable[[Path], None] | None = None
     limits: Mapping[str, float] = field(default_factory=dict)
     settings: str = ""
     target: str = ""

@@ -159,8 +159,11 @@ async def _daemon(row: Row, folder: Path, urls: dict[str, str]) -> AsyncIterator
     path = folder / "probe.toml"
     path.write_text(f"{text}\n{default}\n{row.settings}")
     settings = config.load(path)
+    if row.before is not None:
+        row.before(folder / "state")
     parts = build(settings)
     parts.http.start()
+    parts.rebuild.start()
     try:
         yield parts, settings
     finally:

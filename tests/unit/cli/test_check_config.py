@@ -26,10 +26,8 @@ def test_a_warning_is_no_error(tmp_path: Path) -> None:
     path = tmp_path / "probe.toml"
     text = "[targets.a.limits]\nllm_s = 200"
     result = check(path, text)
-    assert (result.exit_code, result.stdout) == (
-        0,
-        f"{path}: good (targets: a; scenarios: default; schedules: default)\n",
-    )
+    good = f"{path}: good (targets: a; scenarios: default; schedules: default)"
+    assert (result.exit_code, " ".join(result.stdout.split())) == (0, good)
     warning = "targets.a.limits.llm_s (200) is over run_s (120), which ends the run before"
     assert result.stderr == f"{path}: warning: {warning}\n"
     assert json.loads(check(path, text, "--json").stdout)["warnings"] == [warning]

@@ -1,6 +1,7 @@
 """The command line without servers: what is refused and in which words, exit codes, and what goes to which stream."""
 
 import asyncio
+import io
 import json
 import os
 import subprocess
@@ -28,7 +29,8 @@ HEAVY = ("msgspec", "asyncio", "websockets", "opentelemetry", "prometheus_client
 URL = "expected ws://HOST:PORT/PATH or wss://HOST/PATH"
 # Either kind of server may speak either.
 EITHER = f"is not a WebSocket or an HTTP URL; {URL} or http://HOST:PORT or https://HOST:PORT"
-ANY = EITHER.replace("an HTTP URL", "an HTTP or a TCP URL") + " or tcp://HOST:PORT"
+OTHERS = "".join(f" or {scheme}://HOST:PORT" for scheme in ("tcp", "grpc", "grpcs"))
+ANY = EITHER.replace("an HTTP URL", "an HTTP or a TCP or a gRPC URL") + OTHERS
 
 
 def answered(ms: float) -> RunRecord:
@@ -250,6 +252,59 @@ def test_the_audio_of_all_turns_is_saved(monkeypatch: pytest.MonkeyPatch, tmp_pa
         assert saved.readframes(100) == b"\x01\x00" * 10 + b"\x02\x00" * 5
 
 
+def test_a_daemon_without_a_configuration_says_how_to_have_one() -> None:
+    (line,) = refused("daemon", "--config", "/nowhere/probe.toml")
+    assert line.startswith("probe: /nowhere/probe.toml: there is no such file; `probe export example .` writes one")
+
+
+def with_audio(monkeypatch: pytest.MonkeyPatch) -> list[Plan]:
+    spoken = replace(OK.turns[0].chunks[0], pcm=b"\x01\x00" * 10)
+    return executing(monkeypatch, replace(OK, turns=(turn(spoken),)))
+
+
+def test_a_dash_is_standard_output_and_the_report_is_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    with_audio(monkeypatch)
+    result = probe("run", "--save-audio", "-")
+    assert result.exit_code == 0
+    with wave.open(io.BytesIO(result.stdout_bytes), "rb") as saved:
+        assert (saved.getframerate(), saved.readframes(100)) == (8000, b"\x01\x00" * 10)
+    assert "OK: first byte within the objective" in result.stderr
+
+
+def test_without_audio_standard_output_is_empty(monkeypatch: pytest.MonkeyPatch) -> None:
+    executing(monkeypatch, RECORDS["skipped"])
+    result = probe("run", "--save-audio", "-")
+    assert (result.exit_code, result.stdout_bytes) == (5, b"")
+    assert result.stderr.endswith("No audio to save\n")
+
+
+def test_a_terminal_gets_no_audio(plans: list[Plan], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("probe.cli.live_run.sys", SimpleNamespace(stdout=SimpleNamespace(isatty=lambda: True)))
+    (line,) = refused("run", "--save-audio", "-")
+    assert line.startswith("probe: --save-audio -: standard output is a terminal; ")
+    assert plans == []
+
+
+def test_standard_output_is_one_document(plans: list[Plan]) -> None:
+    (line,) = refused("run", "--save-audio", "-", "--json")
+    assert "--save-audio - and --json exclude each other" in line
+    assert plans == []
+
+
+@pytest.mark.parametrize("name", ["joke.mp3", "joke.wav.gz", "joke.wave"])
+def test_a_format_that_is_not_written_is_refused_before_the_run(plans: list[Plan], tmp_path: Path, name: str) -> None:
+    wav = tmp_path / name
+    assert refused("run", "--save-audio", str(wav)) == [f"probe: --save-audio: {wav}: no, .wav only"]
+    assert plans == [] and not wav.exists()
+
+
+@pytest.mark.parametrize("name", ["joke", "JOKE.WAV"])
+def test_a_name_without_a_suffix_is_as_good(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str) -> None:
+    with_audio(monkeypatch)
+    assert probe("run", "--save-audio", str(tmp_path / name)).exit_code == 0
+    assert (tmp_path / name).read_bytes().startswith(b"RIFF")
+
+
 def test_no_audio_leaves_no_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     executing(monkeypatch, RECORDS["skipped"])
     wav = tmp_path / "heard.wav"
@@ -362,9 +417,13 @@ async def test_an_interrupt_ends_the_run_and_a_second_one_the_process(monkeypatc
     monkeypatch.setattr("probe.cli.interrupt.time", SimpleNamespace(monotonic=lambda: now[0]))
     stop = asyncio.Event()
     interrupt = Interrupt(stop, asyncio.get_running_loop())
+    said: list[str] = []
+    monkeypatch.setattr("probe.cli.interrupt.say", lambda line, **_: said.append(line))
+    interrupt.before = lambda: said.append("the line is empty")
     interrupt()
     await stop.wait()
     assert left == []
+    assert said == ["the line is empty", "Interrupted: releasing the server's slot. Ctrl-C again stops at once."]
     now[0] += 0.5
     interrupt()
     assert left == [], "make and its child both pass on one Ctrl-C"

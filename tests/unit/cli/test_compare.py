@@ -73,7 +73,7 @@ def test_the_verdict_and_the_exit_code(state_dir: Path, arguments: tuple[str, ..
 
 def test_two_runs_are_shown_side_by_side(state_dir: Path) -> None:
     (row,) = (line for line in probe(state_dir, "000000", "0000ee").stdout.splitlines() if line.startswith("combined"))
-    assert row.split() == ["combined", "TTFB", "300ms", "350ms", "+50ms", "+17", "%", "-"]
+    assert row.split() == ["combined", "TTFB", "300ms", "350ms", "+50ms", "+17", "%", "-", "-"]
 
 
 def test_json_is_one_document(state_dir: Path) -> None:
@@ -87,6 +87,7 @@ def test_json_is_one_document(state_dir: Path) -> None:
     assert (whole["a_ms"], whole["b_ms"], whole["difference_ms"], whole["state"]) == (301.5, 346.5, 45, "slower")
     assert whole["interval_ms"][0] < 45 < whole["interval_ms"][1]
     assert document["stages"]["llm_ttft"]["state"] == "same"
+    assert document["moved"] == ["tts_ttfb"]
     assert "Failed: 1.6 % of A, 0.0 % of B" in document["remarks"][0]
 
 

@@ -14,6 +14,7 @@ NAMES = {
     "rules": ["voice_probe_alerts.yml", "voice_probe_recording.yml"],
     "dashboards": ["drift.json", "probe.json", "voice-latency.json"],
     "example": ["probe.example.toml"],
+    "man": ["probe.1"],
 }
 
 
@@ -58,6 +59,7 @@ def test_an_installation_without_the_files_says_so(monkeypatch: pytest.MonkeyPat
 
 def test_the_wheel_is_told_to_hold_what_a_checkout_has() -> None:
     held = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["setuptools"]["data-files"]
+    assert held.pop("share/man/man1") == [export.KINDS["man"]], "where `man` looks"
     assert held == {f"share/voice-probe/{kind}": [pattern] for kind, pattern in export.KINDS.items()}
     assert all(
         fnmatch(str(each.relative_to(ROOT)), export.KINDS[kind]) for kind in NAMES for each in export.files(kind)

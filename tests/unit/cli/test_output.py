@@ -1,5 +1,8 @@
 """What is printed does nothing to a terminal but colour it."""
 
+import subprocess
+import sys
+
 import pytest
 
 from probe.cli import main
@@ -16,3 +19,11 @@ def test_no_error_does_either(capsys: pytest.CaptureFixture[str]) -> None:
         main.main(["show\x9b2J"])
     error = capsys.readouterr().err
     assert "show" in error and "\x9b" not in error
+
+
+def test_what_was_closed_at_the_start_is_nowhere_and_no_file_gets_its_number() -> None:
+    told = "from probe.__main__ import open_standard_streams as go; import os, sys; go(); print(1); "
+    told += "sys.exit(os.open('/', 0))"
+    closed = ["sh", "-c", 'exec "$0" -c "$1" <&- >&- 2>&-', sys.executable, told]
+    done = subprocess.run(closed, check=False)
+    assert done.returncode == 3

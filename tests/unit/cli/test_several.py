@@ -26,7 +26,8 @@ class Servers:
     def __init__(self, ends: Sequence[RunRecord], stopped_in: int = 0) -> None:
         self.ends, self.stopped_in, self.plans, self.stop = list(ends), stopped_in, list[Plan](), asyncio.Event()
 
-    async def once(self, plan: Plan) -> RunRecord:
+    async def once(self, plan: Plan, label: str) -> RunRecord:
+        assert label.startswith(f"run {len(self.plans) + 1}")
         self.plans.append(plan)
         if len(self.plans) == self.stopped_in:
             self.stop.set()
@@ -115,4 +116,4 @@ def test_bad_usage_is_one_line(arguments: list[str], complaint: str) -> None:
 def test_a_single_run_says_that_it_is_no_measurement(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("probe.cli.live_run._execute", lambda plan, *_: replace(record(), plan=plan))
     assert "One run is not a measurement: --runs 20 gives p50 and p95." in probe("--runs", "1").stdout
-    assert "no measurement" not in probe("--json").output
+    assert "not a measurement" not in probe("--json").output

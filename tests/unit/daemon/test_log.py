@@ -12,7 +12,8 @@ from runs import record
 
 from probe.daemon.log import make_logger
 from probe.daemon.log_queue import QueuedLines
-from probe.report.log_lines import LogSink
+from probe.report.log_lines import RUN, LogSink
+from probe.report.run_line import run_line
 
 PATIENCE_S = 60
 
@@ -32,6 +33,30 @@ def test_a_terminal_gets_colours_and_no_json() -> None:
     terminal = Terminal()
     LogSink(make_logger(terminal)).write(record())
     assert "\x1b[" in terminal.getvalue() and "{" not in terminal.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("kind", "coloured", "shown"),
+    [
+        (Terminal, None, True), (Terminal, False, False), (Terminal, True, True),
+        (io.StringIO, None, False), (io.StringIO, True, True),
+    ],
+)  # fmt: skip
+def test_a_log_for_a_person_has_the_colours_that_are_wanted(
+    kind: type[io.StringIO], coloured: bool | None, shown: bool
+) -> None:
+    stream = kind()
+    logger = make_logger(stream, "console", {RUN: run_line}, coloured)
+    logger.warning("runs missed", runs=2)
+    LogSink(logger).write(record())
+    assert ["\x1b[" in line for line in stream.getvalue().splitlines()] == [shown, shown]
+
+
+@pytest.mark.parametrize("coloured", [None, True])
+def test_json_has_no_colours(coloured: bool | None) -> None:
+    stream = Terminal()
+    LogSink(make_logger(stream, "json", {RUN: run_line}, coloured)).write(record())
+    assert json.loads(stream.getvalue())["event"] == RUN
 
 
 @pytest.mark.parametrize("kind", [io.StringIO, Terminal])

@@ -16,6 +16,14 @@ def test_a_state_directory_is_taken_once_and_it_is_said_by_whom(tmp_path: Path) 
     assert "daemon.state_dir" in str(refused.value)
 
 
+def test_somebody_who_tidies_up_lets_no_second_one_in(tmp_path: Path) -> None:
+    with hold(tmp_path):
+        (tmp_path / FILE_NAME).unlink()
+        with pytest.raises(TakenError, match="process unknown"):
+            hold(tmp_path)
+    hold(tmp_path).close()
+
+
 def test_it_is_free_again_afterwards_whatever_the_file_says(tmp_path: Path) -> None:
     hold(tmp_path).close()
     (tmp_path / FILE_NAME).write_text("x" * 100)

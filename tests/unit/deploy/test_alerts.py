@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from probe.config.daemon import HttpConfig
-from probe.daemon.runbook import FILE, runbook
+from probe.daemon.runbook import FOLDER, SERVED, pages
 
 ROOT = Path(__file__).parents[3]
 ALERTS = (ROOT / "deploy" / "prometheus" / "voice_probe_alerts.yml").read_text("utf-8")
@@ -45,15 +45,16 @@ def test_links_are_absolute_and_lead_to_what_is_there() -> None:
     links = dict(re.findall(r"^ +(runbook|grafana): (\S+)$", ALERTS, re.MULTILINE))
     assert links == {"runbook": "http://127.0.0.1:9850/runbook", "grafana": "http://127.0.0.1:3000"}
     assert HttpConfig().port == 9850
-    page = runbook("").body.decode()
+    page = pages()["/runbook"]("").body.decode()
     assert [name for name in NAMES if f'<h2 id="{name.lower()}">{name}</h2>' not in page] == []
     boards = {json.loads(path.read_text("utf-8"))["uid"] for path in (ROOT / "grafana" / "dashboards").glob("*.json")}
     assert set(re.findall(r"/d/([\w-]+)", ALERTS)) == boards
 
 
-def test_the_runbook_that_is_installed_is_the_one_in_the_documents() -> None:
-    assert FILE.read_text("utf-8") == RUNBOOK
-    assert "daemon/runbook.md" in (ROOT / "pyproject.toml").read_text("utf-8")
+@pytest.mark.parametrize("name", SERVED)
+def test_the_pages_that_are_installed_are_the_documents(name: str) -> None:
+    assert (FOLDER / f"{name}.md").read_text("utf-8") == (ROOT / "docs" / f"{name}.md").read_text("utf-8")
+    assert '"daemon/*.md"' in (ROOT / "pyproject.toml").read_text("utf-8")
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -2,6 +2,7 @@
 
 import pytest
 from fakes import tone
+from slices import whole
 
 from probe.engine.doubts import of_audio, spoken_markup
 from probe.engine.speech import Heard
@@ -15,7 +16,7 @@ def doubts(pcm: bytes, text: str = "Hello there.") -> list[str]:
     segments = InOrder(22_000)
     segments.speak(1, text, 0)
     segments.audio(pcm, 1)
-    return of_audio(Heard([segments]))
+    return whole(of_audio(Heard([segments])))
 
 
 @pytest.mark.parametrize(

@@ -414,22 +414,41 @@ def test_a_tts_that_fails(virtual: Any, segment: list[Any], reason: str) -> None
     assert (record.ended - record.started) / 1e9 < 13
 
 
-@pytest.mark.parametrize(
-    ("config", "reason"),
-    [
-        (None, "no_audio"),
-        (b"not found", "no_audio"),
-        (b'{"voices": ["aria", "leo"]}', "no_audio"),
-        (b'{"voices": ["leo", "sofia"]}', "unknown_voice"),
-    ],
-)
-def test_silence_may_be_an_unknown_voice(virtual: Any, config: bytes | None, reason: str) -> None:
+VOICES_AT = "http://localhost:8001/v1/audio/config"
+
+
+@pytest.mark.parametrize("config", [None, b"not found", b'{"voices": ["aria", "leo"]}'])
+def test_silence_is_no_unknown_voice_where_no_list_says_so(virtual: Any, config: bytes | None) -> None:
     network = FakeNetwork(llm(say("One two three.", done=True)), newer_tts([20.0]))
     network.config = config
     record = go(virtual, network)
-    assert record.failure is not None
-    assert record.failure.reason == reason
-    assert network.fetched == ["http://localhost:8001/v1/audio/config"]
+    assert record.failure is not None and record.failure.reason == "no_audio"
+    # Before the run, and when it has failed: a list may have been had too late.
+    assert network.fetched == [VOICES_AT, VOICES_AT]
+
+
+def test_a_voice_that_would_say_nothing_is_known_before_the_llm_is_asked(virtual: Any) -> None:
+    network = FakeNetwork(llm(say("One two three.", done=True)), newer_tts([20.0]))
+    network.config = b'{"voices": ["leo", "sofia"]}'
+    record = go(virtual, network)
+    assert record.failure is not None and (record.failure.stage, record.failure.reason) == ("tts", "unknown_voice")
+    assert (record.failure.server, record.failure.turn_num, record.turns) == ("tts", None, ())
+    assert network.sent_to("llm") == [] and network.sent_to("tts") == []
+    assert network.fetched == [VOICES_AT]
+    assert (record.ended - record.started) / 1e9 < 1
+    assert record.said == ("TTS server: it has the voices leo, sofia",)
+
+
+@pytest.mark.parametrize("config", [None, b'{"voices": ["aria"]}'])
+def test_asking_for_the_voices_is_in_no_figure(virtual: Any, config: bytes | None) -> None:
+    """However long the answer takes: until it is there, nothing is asked of either server."""
+    network = FakeNetwork(llm(say("One two three.", done=True)), newer_tts(spoken(300)))
+    network.config, network.answers_after_s = config, 1.5
+    slow = go(virtual, network)
+    quick = go(virtual, FakeNetwork(llm(say("One two three.", done=True)), newer_tts(spoken(300))))
+    assert summarise(slow).response_ttfb_ms == pytest.approx(summarise(quick).response_ttfb_ms)
+    asked = slow.turns[0].chunks[0].inference_start
+    assert slow.failure is None and asked is not None and asked - slow.started >= 1_500_000_000
 
 
 def test_all_audio_but_no_done_is_a_failure(virtual: Any) -> None:
@@ -786,7 +805,7 @@ def test_a_watcher_sees_the_run_as_it_goes(virtual: Any) -> None:
     seen: list[Event] = []
     go(virtual, FakeNetwork(llm(say("One two.", done=True)), newer_tts(spoken(100))), observe=seen.append)
     assert [e.kind for e in seen if e.kind not in ("llm_token", "tts_audio")] == [
-        "connected", "connected", "llm_start", "llm_first_token", "llm_chunk_end", "tts_text", "tts_first_audio",
-        "tts_segment_end", "turn_done",
+        "connecting", "connected", "connecting", "connected", "llm_start", "llm_first_token", "llm_chunk_end",
+        "tts_text", "tts_first_audio", "tts_segment_end", "turn_done",
     ]  # fmt: skip
     assert [e.at for e in seen] == sorted(e.at for e in seen)

@@ -4,15 +4,21 @@ from dataclasses import replace
 
 import pytest
 from runs import MS, START, chunk, free_running, record
+from slices import whole
 
+from probe.engine import uncertainty
 from probe.engine.doubts import of_order
-from probe.engine.uncertainty import Figure, doubt, errors_ms, stall_error_ms, without_unknown
+from probe.engine.uncertainty import Earliest, Figure, doubt, stall_error_ms, without_unknown
 from probe.measures import measure_turn
 from probe.record import Role, Turn
 from probe.tolerance import PUBLISHED_MS
 
 TURN = record().turns[0]
 FIRST, SECOND = TURN.chunks[:2]
+
+
+def errors_ms(turn: Turn, earliest: Earliest, limit_ms: float) -> dict[Figure, float]:
+    return whole(uncertainty.errors_ms(turn, earliest, limit_ms))
 
 
 def errors(role: Role, at: int | None, earlier_ms: float, turn: Turn = TURN) -> dict[Figure, float]:

@@ -17,6 +17,7 @@ from probe.protocols.magpie.conversation import MagpieConversation
 from probe.protocols.ollama.conversation import OllamaConversation
 from probe.protocols.openai_chat.conversation import ChatConversation
 from probe.protocols.openai_speech.conversation import SpeechConversation
+from probe.protocols.riva.conversation import RivaConversation
 from probe.protocols.wyoming.conversation import WyomingConversation
 from probe.record import Pause, ServerPlan
 from probe.reference.faults import wire
@@ -34,6 +35,7 @@ from probe.transport.framing.base import (
     Text,
 )
 from probe.transport.framing.http1 import Http1
+from probe.transport.framing.http2 import Http2
 from probe.transport.framing.websocket import WebSocket
 
 CANARY = "Zebulon Quartermaine takes Atorvastatin"
@@ -161,6 +163,29 @@ def test_over_tcp(kind: str, said: Any, inline: bool) -> None:
         assert not any(map(leaks, found)), found
 
 
+def over_grpc() -> RivaConversation:
+    options = {"voice": "x", "language": "en-US", "sample_rate": 24000}
+    talk = RivaConversation(Terms(ServerPlan("riva", "grpc://h:1", options), "run", 10.0))
+    list(talk.open(0))
+    list(talk.speak(CANARY, 1))
+    return talk
+
+
+@given(
+    headers,
+    st.sampled_from(("application/grpc", CANARY, "text/html")),
+    st.sampled_from(("0", "3", "5", "8", "14", "16", "99", "", CANARY)),
+    st.booleans(),
+    st.sampled_from((b"", b"\0\0\0\0\x0a", b"\1")),
+)
+def test_over_grpc(head: dict[str, str], kind: str, status: str, at_once: bool, before: bytes) -> None:
+    trailers = {"grpc-status": status, "grpc-message": CANARY, CANARY: CANARY}
+    answer = Response(200, head | {"content-type": kind} | (trailers if at_once else {}))
+    last: list[Incoming] = [BodyEnd({} if at_once else trailers), Ended("closed", "by the server", CANARY)]
+    found = heard(over_grpc(), [answer, Body(before + CANARY.encode()), *last])
+    assert not any(map(leaks, found)), found
+
+
 @given(st.lists(documents | words, max_size=3), st.integers(1, 200), st.booleans())
 def test_over_web_socket(said: list[Any], cut: int, whole: bool) -> None:
     frames = [json.dumps(each, ensure_ascii=False).encode() for each in said]
@@ -181,6 +206,13 @@ def _asked() -> Http1:
     return framing
 
 
+def _called() -> Http2:
+    framing = Http2("grpc://h:1", {})
+    framing.hello()
+    framing.send(Request("POST", "/v1"))
+    return framing
+
+
 def _shaking_hands() -> WebSocket:
     framing = WebSocket("ws://h/ws", {})
     framing.hello()
@@ -198,7 +230,7 @@ def _shaking_hands() -> WebSocket:
         f"HTTP/1.1 101 OK\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: {CANARY}\r\n\r\n",
     ],
 )
-@pytest.mark.parametrize("begin", [_asked, _shaking_hands])
+@pytest.mark.parametrize("begin", [_asked, _shaking_hands, _called])
 def test_what_breaks_a_framing_is_what_the_server_said(begin: Callable[[], Framing], data: str) -> None:
     with pytest.raises(FramingError) as raised:
         list(begin().receive(data.encode()))

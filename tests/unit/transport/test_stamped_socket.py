@@ -228,6 +228,26 @@ def test_no_byte_came_before_the_last_look_at_an_empty_socket(opened: Open) -> N
     assert looks.emptied == 1
 
 
+def test_without_stamps_a_read_that_leaves_room_has_left_nothing(opened: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on macOS: what comes after it has come after it, which bounds how early."""
+    monkeypatch.setattr("probe.transport.stamped_socket.sys.platform", "darwin")
+    it = opened()
+    it.machine.instead = []
+    it.machine.arrives()
+    it.machine.passes(5 * MS)
+    began = it.machine.monotonic
+    assert it.read() is None
+    it.machine.passes(30 * MS)
+    it.machine.arrives(size=10)
+    it.sock.recv(10)
+    assert it.sock.since == began
+    it.machine.passes(MS)
+    it.machine.arrives()
+    it.read()
+    assert it.sock.since == began, "the read before was filled: something may have waited behind it"
+    assert it.machine.peeks == 0
+
+
 def test_the_first_write_counts(opened: Open) -> None:
     it = opened()
     assert it.sock.wrote == 0

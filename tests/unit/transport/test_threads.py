@@ -47,7 +47,7 @@ def test_work_that_hangs_takes_one_thread_however_often_it_is_asked_for_and_does
     with hanging() as hangs:
 
         async def go() -> int:
-            asked = [asyncio.ensure_future(in_a_thread("host", hangs)) for _ in range(50)]
+            asked = [asyncio.ensure_future(in_a_thread("hangs", hangs)) for _ in range(50)]
             try:
                 return await in_a_thread("another", lambda: 1)
             finally:
@@ -82,5 +82,5 @@ def test_where_no_thread_can_be_had_that_is_an_error_of_the_machine(monkeypatch:
     with monkeypatch.context() as patched:
         patched.setattr(threading.Thread, "start", start)
         with pytest.raises(OSError, match="no thread can be started"):
-            asyncio.run(in_a_thread("host", lambda: 1))
-    assert asyncio.run(in_a_thread("host", lambda: 1)) == 1
+            asyncio.run(in_a_thread("nobody", lambda: 1))
+    assert asyncio.run(in_a_thread("nobody", lambda: 1)) == 1

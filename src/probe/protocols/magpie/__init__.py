@@ -17,6 +17,7 @@ PROTOCOL = ServerProtocol(
     schemes=("ws", "wss"),
     default_url="ws://localhost:8001/ws/tts/stream",
     framing="websocket",
+    silent_if_voice_unknown=True,
     options=MagpieOptions,
     converse=MagpieConversation,
     voices=_voices,

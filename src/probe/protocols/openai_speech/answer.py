@@ -7,7 +7,8 @@ from msgspec.structs import replace
 from probe.protocols.base import Refused
 from probe.protocols.fields import one_line
 from probe.protocols.http_answers import FailedAnswer, succeeded
-from probe.protocols.openai_speech.body import Body, Reading
+from probe.protocols.http_speech import Reading
+from probe.protocols.openai_speech.body import Body
 from probe.protocols.openai_speech.content_type import content_type, rate_in_hz
 from probe.protocols.openai_speech.events import EventBody
 from probe.protocols.samples import wrong

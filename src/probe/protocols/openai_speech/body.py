@@ -1,36 +1,16 @@
 """The audio in a body: its own first bytes decide how it is read, then its type, and never what was asked for."""
 
-from collections.abc import Iterable, Iterator
-from typing import Protocol
+from collections.abc import Iterator
 
 from msgspec.structs import replace
 
-from probe.protocols.base import Audio, AudioFormat, Malformed, Refused
+from probe.protocols.base import Audio, AudioFormat, Refused
 from probe.protocols.http_answers import MAX_BODY_BYTES, words_in
+from probe.protocols.http_speech import Reading, Said
 from probe.protocols.openai_speech.content_type import ContentType
 from probe.protocols.openai_speech.recognise import recognised
 from probe.protocols.openai_speech.wav import Wav
 from probe.protocols.samples import Samples, wrong
-
-Said = Audio | AudioFormat | Refused | Malformed
-
-
-class Reading(Protocol):
-    """The body of one answer while it comes in. After a Refused or a Malformed there is nothing more to read."""
-
-    @property
-    def complaint(self) -> bool:
-        """Whether it is the server's words, so that what has come says more than its end."""
-
-    @property
-    def empty(self) -> str:
-        """What it is called when it was all that came, without a sample."""
-
-    def feed(self, data: bytes) -> Iterable[Said]:
-        """Take a piece of the body, as it came in."""
-
-    def end(self) -> Iterable[Said]:
-        """The body is complete."""
 
 
 class Document:

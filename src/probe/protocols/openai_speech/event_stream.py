@@ -6,11 +6,11 @@ from msgspec import Struct
 
 from probe.protocols.sse import Field, Fields
 
-# Half a minute of samples at the usual rate, and no more than can be decoded between two reads (15 ms).
-MAX_EVENT_BYTES = 2**21
+# A quarter of a minute of samples at the usual rate, and no more than can be decoded at once (8 ms).
+MAX_EVENT_BYTES = 2**20
 
 
-class ServerSent(Struct, frozen=True):
+class ServerSent(Struct, frozen=True, gc=False):
     """One event: its name, empty where the server gives none, and the lines of its data, joined."""
 
     name: str

@@ -7,7 +7,8 @@ from typing import Any
 from probe.protocols.base import Audio, AudioFormat, Malformed, Refused
 from probe.protocols.fields import REPORTED, parse_object, shown
 from probe.protocols.http_answers import complaint, words_of
-from probe.protocols.openai_speech.body import Body, Said
+from probe.protocols.http_speech import Said
+from probe.protocols.openai_speech.body import Body
 from probe.protocols.openai_speech.content_type import content_type
 from probe.protocols.openai_speech.event_stream import MAX_EVENT_BYTES, EventStream, ServerSent
 from probe.protocols.samples import RATES

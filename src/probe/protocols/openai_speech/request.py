@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
-from probe.protocols.fields import one_line
+from probe.protocols.fields import one_line, parse
 from probe.record import ServerPlan
 from probe.transport.framing.base import Request
 
@@ -49,8 +49,8 @@ def voices_urls(url: str) -> tuple[str, ...]:
 def voices(document: bytes) -> tuple[str, ...] | None:
     """Read the list: texts or objects, alone or below `voices` or `data`; None where it is none, or has no end."""
     try:
-        listed = json.loads(document)
-    except (ValueError, RecursionError):
+        listed = parse(document)
+    except ValueError:
         return None
     if isinstance(listed, dict):
         listed = listed.get("voices", listed.get("data"))

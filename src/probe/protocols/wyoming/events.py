@@ -18,7 +18,7 @@ MAX_DATA_BYTES = 2**20
 # Servers send 2 kB; one that sends a text's whole audio at once may have a minute and more of it.
 MAX_PAYLOAD_BYTES = 2**22
 # On one connection: each costs time, however small it is.
-MAX_EVENTS = 2**16
+MAX_EVENTS = 2**15
 # Of the library whose events these are, which says its own.
 _VERSION = "1.10.0"
 

@@ -22,14 +22,17 @@ EPILOG = """\b
 Examples:
   probe serve openai
   probe serve openai --model qwen3.gguf --voice leo
-  probe serve openai --engine piper --piper-voice en_US-joe-medium.onnx
+  probe serve openai --engine piper \\
+                     --piper-voice en_US-joe-medium.onnx
 \b
 Then, from another terminal:
   probe run --llm-url http://127.0.0.1:8003/v1 \\
             --tts-url http://127.0.0.1:8003/v1
   curl http://127.0.0.1:8003/v1/chat/completions \\
-       -d '{"messages": [{"role": "user", "content": "Hello!"}]}'
-  curl http://127.0.0.1:8003/v1/audio/speech -o hello.wav \\
+       -d '{"messages":
+            [{"role": "user", "content": "Hello!"}]}'
+  curl http://127.0.0.1:8003/v1/audio/speech \\
+       -o hello.wav \\
        -d '{"input": "Hello.", "voice": "aria"}'
 """
 
@@ -135,5 +138,6 @@ def _serve(listener: "socket.socket", llama_url: str, engine: "Engine", voice: s
 
 def _announce(url: str) -> None:
     click.echo(f"listening on {url}", err=True)
-    click.echo(f"  probe run --llm-url {url} --tts-url {url}", err=True)
+    probe = click.get_current_context().find_root().obj or "probe"
+    click.echo(f"  {probe} run --llm-url {url} --tts-url {url}", err=True)
     click.echo(f"""  curl {url}/audio/speech -o hello.wav -d '{{"input": "Hello."}}'""", err=True)

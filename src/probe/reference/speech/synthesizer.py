@@ -25,12 +25,14 @@ class Synthesizer:
         await asyncio.get_running_loop().run_in_executor(self._thread, _load, self._engine)
         self.ready = True
 
-    async def speak(self, text: str, voice: str, language: str) -> AsyncGenerator[bytes]:
-        """Yield PCM piece by piece, as the engine makes it. Raises SpeechError.
+    async def speak(
+        self, text: str, voice: str, language: str, sample_rate: int | None = None
+    ) -> AsyncGenerator[bytes]:
+        """Yield PCM piece by piece, as the engine makes it, at another rate where one is asked for. Raises SpeechError.
 
         Dropping the generator stops the engine after the piece it is at; other utterances take their turn in between.
         """
-        pieces = pcm_pieces(self._engine, text, voice, language, self.sample_rate)
+        pieces = pcm_pieces(self._engine, text, voice, language, sample_rate or self.sample_rate)
         loop = asyncio.get_running_loop()
         while (piece := await loop.run_in_executor(self._thread, next, pieces, None)) is not None:
             yield piece

@@ -1,7 +1,8 @@
 """What a connection carries above bytes: the frames of every framing, and what a framing does. Pure; no I/O.
 
 The values here and in `protocols/base.py` are msgspec Structs: such a class takes 0.02 ms to create, a frozen dataclass
-0.5 ms, at each start of the probe, and there are dozens.
+0.5 ms, at each start of the probe, and there are dozens. What there may be thousands of is nothing that the garbage
+collector has to look at (`gc=False`): it holds no more than bytes, texts and numbers, or what holds only that.
 """
 
 from collections.abc import Iterable, Mapping
@@ -13,27 +14,33 @@ from probe import text
 
 # Of a peer's own words so many characters are kept.
 MAX_SAID = 300
+# Of these so many are looked at: a peer may send a million.
+_READ = 4096
 
 
-class Text(Struct, frozen=True):
+class Text(Struct, frozen=True, gc=False):
     """A whole WebSocket text message, its UTF-8 undecoded."""
 
     data: bytes
 
 
-class Binary(Struct, frozen=True):
+class Binary(Struct, frozen=True, gc=False):
     """A whole WebSocket binary message."""
 
     data: bytes
 
 
 class Request(Struct, frozen=True):
-    """An HTTP request: `target` is the path and query. The framing adds Host, length and the connection's headers."""
+    """An HTTP request: `target` is the path and query. The framing adds Host, length and the connection's headers.
+
+    Where its body does not end with it, a `BodyEnd` says when it does, and a `Body` is more of it: in HTTP/2 alone.
+    """
 
     method: str
     target: str
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b""
+    ends: bool = True
 
     def __repr__(self) -> str:
         """Without the headers, which may hold secrets."""
@@ -47,8 +54,8 @@ class Response(Struct, frozen=True):
     headers: Mapping[str, str]
 
 
-class Body(Struct, frozen=True):
-    """A piece of an HTTP response's body, as it came in.
+class Body(Struct, frozen=True, gc=False):
+    """A piece of an HTTP response's body, as it came in; or of a request's, see there.
 
     `begins`: the server began to write something here; what is not known to begin may be the rest of the piece before.
     """
@@ -58,10 +65,15 @@ class Body(Struct, frozen=True):
 
 
 class BodyEnd(Struct, frozen=True):
-    """The HTTP response is complete. Where it was cut short, `Ended` comes instead."""
+    """The HTTP response is complete. Where it was cut short, `Ended` comes instead.
+
+    `trailers` is what was said behind its body, by a framing that reads it: names in lower case, the last value counts.
+    """
+
+    trailers: Mapping[str, str] = field(default_factory=dict)
 
 
-class Raw(Struct, frozen=True):
+class Raw(Struct, frozen=True, gc=False):
     """Bytes of a connection without any framing, as they came in or will be written."""
 
     data: bytes
@@ -80,12 +92,12 @@ class Ended(Struct, frozen=True):
 
 
 Incoming = Text | Binary | Response | Body | BodyEnd | Raw | Ended
-Outgoing = Text | Binary | Request | Raw
+Outgoing = Text | Binary | Request | Body | BodyEnd | Raw
 
 
 def printable(words: str) -> str:
     """A peer's own words, for a person: one printable line, and no longer than anyone reads."""
-    return text.cut(text.one_line(words), MAX_SAID)
+    return text.cut(text.one_line(words[:_READ]), MAX_SAID)
 
 
 class FramingError(Exception):

@@ -37,7 +37,7 @@ class Http1:
         self.refusal: Refusal | None = None
         self.parsed = 0
         self._http = h11.Connection(h11.CLIENT, max_incomplete_event_size=MAX_HEAD_BYTES)
-        self._headers = _of_each_request(url) | {name.lower(): value for name, value in headers.items()}
+        self._headers = of_each_request(url) | {name.lower(): value for name, value in headers.items()}
         self._asked = self._answering = False
 
     def hello(self) -> bytes:
@@ -58,8 +58,8 @@ class Http1:
 
     def send(self, frame: Outgoing) -> bytes:
         """Raises ValueError too for a header that HTTP does not allow, and while a response is under way."""
-        if not isinstance(frame, Request):
-            raise ValueError(f"HTTP has no {type(frame).__name__}")  # noqa: TRY004 - as the contract says
+        if not isinstance(frame, Request) or not frame.ends:
+            raise ValueError(f"HTTP has no {type(frame).__name__}")
         if self._asked:
             raise ValueError("HTTP has one request at a time")
         if self._http.our_state is h11.DONE:
@@ -133,7 +133,8 @@ class Http1:
             yield Ended("closed", "after its response, as it announced")
 
 
-def _of_each_request(url: str) -> dict[str, str]:
+def of_each_request(url: str) -> dict[str, str]:
+    """The headers that a URL and the probe itself ask for. Raises ValueError for a URL without a host."""
     parts = urlsplit(url)
     host = (parts.hostname or "").encode("idna").decode() if not (parts.hostname or "").isascii() else parts.hostname
     if not host:

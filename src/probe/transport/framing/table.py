@@ -14,6 +14,7 @@ NewFraming: TypeAlias = Callable[[str, Mapping[str, str]], Framing]
 FRAMINGS: Mapping[str, str] = {
     "websocket": "probe.transport.framing.websocket:WebSocket",
     "http1": "probe.transport.framing.http1:Http1",
+    "http2": "probe.transport.framing.http2:Http2",
     "raw": "probe.transport.framing.raw:PlainTcp",
 }
 

@@ -221,7 +221,7 @@ def test_a_body_that_is_cut_short_is_no_end(headers: dict[str, str]) -> None:
 def test_an_event_is_no_longer_than_anyone_would_read() -> None:
     endless = b'data: {"audio": "' + b"A" * 2**16
     found = heard(AS_EVENTS, [endless, *[b"A" * 2**16] * 80])
-    assert found == [Refused("an event of more than 2 MiB", reason="flood")]
+    assert found == [Refused("an event of more than 1 MiB", reason="flood")]
     lines = b"".join(b"data: " + b"A" * 2**10 + b"\n" for _ in range(5000))
     assert heard(AS_EVENTS, [lines]) == found
 

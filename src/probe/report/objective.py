@@ -1,0 +1,14 @@
+"""What an outcome is about: whoever says that a run was ok says of what."""
+
+from collections.abc import Mapping
+
+from probe.record import ObjectiveMeasure, Target
+from probe.report.format import ms
+
+# In words, what the objective judges.
+WHAT: Mapping[ObjectiveMeasure, str] = {"response_ttfb": "first byte", "response_ttfa": "first sound"}
+
+
+def ok_means(target: Target) -> str:
+    """What a run has to do to be ok, such as "first byte within 1000ms"."""
+    return f"{WHAT[target.objective_measure]} within {ms(target.objective_ms)}"

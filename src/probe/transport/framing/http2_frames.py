@@ -1,0 +1,46 @@
+"""HTTP/2's frames cut out of what comes in: each can be counted, and one that is too long is not waited for."""
+
+from collections.abc import Iterator
+
+from probe.transport.framing.base import FramingError
+
+# As HTTP/2 has it where nobody asks for more.
+MAX_FRAME_BYTES = 2**14
+BROKEN = "the server broke HTTP/2"
+_HEAD, _KIND = 9, 3
+_GOAWAY, _GOAWAY_BYTES = 7, 8
+_LAST_STREAM = 2**31 - 1
+
+
+class Frames:
+    """Those of one connection."""
+
+    def __init__(self) -> None:
+        self._unread = bytearray()
+
+    def feed(self, data: bytes) -> Iterator[bytes]:
+        """Each whole frame. Raises FramingError."""
+        self._unread += data
+        while len(self._unread) >= _HEAD:
+            size = int.from_bytes(self._unread[:3], "big")
+            if size > MAX_FRAME_BYTES:
+                raise FramingError(BROKEN, repr(bytes(self._unread[:_HEAD])))
+            if len(self._unread) < _HEAD + size:
+                return
+            frame = bytes(self._unread[: _HEAD + size])
+            del self._unread[: _HEAD + size]
+            yield frame
+
+
+def going_away(frame: bytes) -> tuple[int, int, bytes] | None:
+    """Of a frame GOAWAY the last stream that is still answered, the error and words for a person; None for others.
+
+    Raises FramingError.
+    """
+    if frame[_KIND] != _GOAWAY:
+        return None
+    body = frame[_HEAD:]
+    if len(body) < _GOAWAY_BYTES:
+        raise FramingError(BROKEN, repr(body))
+    last, code = int.from_bytes(body[:4], "big") & _LAST_STREAM, int.from_bytes(body[4:_GOAWAY_BYTES], "big")
+    return last, code, body[_GOAWAY_BYTES:]

@@ -1,0 +1,87 @@
+"""Faults that a run against scripted servers can't show, each with the test that plays it."""
+
+from typing import NamedTuple
+
+
+class Elsewhere(NamedTuple):
+    """What goes wrong, the result, and the test: a file below `tests`, and a function in it."""
+
+    fault: str
+    comes_of_it: str
+    test: str
+
+
+ELSEWHERE = tuple(
+    Elsewhere(*each)
+    for each in (
+        # What was said, and secrets.
+        ("canaries in every text of every protocol, whole and cut", "they are in the history alone",
+         "unit/protocols/test_said.py::test_over_http"),
+        ("a server that quotes our credentials", "an ellipsis in their place",
+         "unit/engine/test_redaction.py::test_credentials_that_a_server_quotes_are_left_out"),
+        ("a token file of two lines", "one error of the configuration, without the token",
+         "unit/config/test_config_daemon.py::test_a_token_of_two_lines_is_wrong_where_it_is_read"),
+        ("a state directory that others may read", "0700 and 0600 from then on",
+         "unit/history/test_history.py::test_what_was_said_is_for_its_owner_alone"),
+        # Bounded cost.
+        ("46 floods, each from four servers at once", "no turn of the loop over 20 ms of CPU, below 150 MB",
+         "long/test_floods.py::test_a_flood_costs_no_more_than_promised"),
+        ("floods by chance, four at once, under a limit of 384 MB", "the same, and the other runs go on",
+         "long/test_floods.py::test_whatever_servers_send_the_daemon_stays_small_and_measures_the_others"),
+        ("a collector that answers GOAWAY to each connection", "one attempt each time, and no memory for it",
+         "integration/tracing/test_collectors.py::test_a_collector_that_ends_every_connection_is_asked_once_an_attempt"),
+        ("more idle HTTP clients than there are descriptors", "one complaint, and runs go on",
+         "integration/daemon/test_http_server.py::test_a_flood_of_idle_clients_takes_no_more_descriptors_than_it_may"),
+        ("64 KiB of the worst texts for every function that sees foreign ones", "time that grows as the text does",
+         "long/test_growth.py::test_time_grows_as_the_text_does"),
+        # Nothing blocks the loop or the end.
+        ("standard output that nobody reads, then SIGTERM and SIGHUP", "all goes on; lost lines are counted",
+         "integration/daemon/test_signals_and_log.py::test_standard_output_that_nobody_reads_holds_up_neither_a_run_nor_a_reload_nor_the_end"),
+        ("SIGHUP before READY", "it waits until it can be done",
+         "integration/daemon/test_signals_and_log.py::test_a_reload_that_is_asked_for_while_it_starts_waits_until_it_can_be_done"),
+        ("more targets than the unit's limits are made for", "a warning at start with what they need",
+         "integration/daemon/test_signals_and_log.py::test_more_targets_than_fit_are_reported_at_start"),
+        ("a burst of finished runs", "all are in the history",
+         "unit/daemon/test_dispatch.py::test_a_burst_of_runs_is_kept_whole"),
+        ("a disk that hangs", "runs and the other sinks go on",
+         "unit/daemon/test_dispatch.py::test_a_disk_that_hangs_stops_neither_the_runs_nor_the_other_sinks"),
+        ("a name that no resolver can take", "refused by `check-config`",
+         "unit/config/test_config.py::test_a_bad_file_is_refused_with_a_line_for_each_error"),
+        # Counters and files.
+        ("a second daemon on a state directory", "it does not start, and says who holds it",
+         "integration/daemon/test_history_trouble.py::test_a_second_daemon_on_a_state_directory_is_refused_by_name"),
+        ("a damaged history at start", "it says so, measures, and keeps the runs when the file is moved away",
+         "integration/daemon/test_history_trouble.py::test_a_damaged_history_is_said_so_and_runs_wait_until_it_is_moved_away"),
+        ("a history locked for as long as it lasts", "no run is late or lost",
+         "integration/daemon/test_history_trouble.py::test_a_lock_that_stays_delays_no_run_and_loses_none"),
+        ("damaged pages of the table, or of an index, where runs are listed", "the others are read",
+         "unit/history/test_salvage.py::test_what_is_on_one_damaged_page_is_lost_and_noted"),
+        ("the same where drift and comparison read", "the same",
+         "unit/history/test_salvage.py::test_a_damaged_page_of_the_table_costs_drift_and_comparison_no_more_than_its_runs"),
+        ("the same where spans are sent", "the others' are sent, each once",
+         "unit/history/test_salvage.py::test_spans_of_all_other_runs_are_sent_and_once"),
+        ("`kill -9` at any moment, 1,000 times", "no finished run is lost",
+         "long/test_history_killed.py::test_no_finished_run_is_lost_in_1000_kills"),
+        ("a past that takes for ever to be rebuilt", "runs go on",
+         "integration/daemon/test_drift.py::test_a_past_that_takes_for_ever_keeps_nobody_from_measuring"),
+        ("a past that breaks a detector", "that one starts again",
+         "integration/daemon/test_drift.py::test_a_past_that_breaks_the_detector_keeps_nobody_from_measuring"),
+        ("a long past that is rebuilt at start", "no turn of the loop over 20 ms of CPU",
+         "long/test_start.py::test_what_is_rebuilt_at_start_holds_up_nothing"),
+        ("the demo, killed (SIGKILL), with port 9850 taken", "another port, and no process left behind",
+         "integration/cli/test_demo.py::test_a_killed_demo_leaves_no_process_and_gave_way_on_a_port"),
+        ("the demo, ended (SIGTERM)", "no process left behind",
+         "integration/cli/test_demo.py::test_an_ended_demo_leaves_no_process"),
+        # Terminal, installation.
+        ("every character of Unicode from a server", "what a terminal gets moves no cursor",
+         "unit/test_text.py::test_of_all_of_unicode_only_what_shows_as_itself_reaches_a_terminal"),
+        ("a `venv.py` where the installer is started", "every interpreter is isolated from it",
+         "unit/deploy/test_install.py::test_every_interpreter_that_it_starts_is_isolated"),
+        ("two installers at once", "one waits for the other",
+         "unit/deploy/test_install.py::test_two_installers_take_turns"),
+        ("the installer killed before each of its commands", "the old version runs, or the new one",
+         "long/test_install_killed.py::test_the_old_version_runs_or_the_new_one_does"),
+        ("two runs with one id", "the second is an error, not the first one's end",
+         "unit/history/test_history.py::test_another_run_of_the_same_id_is_noticed"),
+    )
+)  # fmt: skip
