@@ -39,7 +39,7 @@ class Texts:
         lengths = {"llm_decode": point.tokens, "tts_ttfb": point.chars}
         for stage, length in lengths.items():
             ms, whole = stages[stage], stages[WHOLE]
-            if not ms or not length:
+            if ms is None or ms <= 0 or not length:
                 continue
             stages[stage] = usual = self._stages[stage].usual(ms, length)
             if whole is not None and whole > ms:

@@ -67,9 +67,10 @@ def _bar(ratio: float, low: float, high: float, band: float) -> int:
 def _ratios(slots: Sequence[Sequence[Point]], stage: int, baseline_ms: float | None) -> list[float | None]:
     """Each slot's median, as the logarithm of its ratio to the baseline, or to all slots where that is not known."""
     medians = [_median(slot, stage) for slot in slots]
-    known = [each for each in medians if each]
+    # What took no time has no ratio.
+    known = [each for each in medians if each is not None and each > 0]
     usual = baseline_ms or (median(known) if known else 1.0)
-    return [math.log(each / usual) if each else None for each in medians]
+    return [math.log(each / usual) if each is not None and each > 0 else None for each in medians]
 
 
 def _slot(at: int, first: int, last: int, slots: int) -> int:
