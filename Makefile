@@ -47,10 +47,12 @@ fuzz: $(VENV)/.dev $(VENV)/.fuzz  ## Frames, answers, conversations and configur
 	@echo '== hypothesis'
 	@$(BIN)/pytest -q --timeout 1800 --hypothesis-profile=fuzz tests/unit/engine/test_conversations.py tests/unit/protocols/test_protocols.py \
 	  tests/unit/protocols/openai_chat/test_conversation.py tests/unit/protocols/openai_speech/test_properties.py \
-	  tests/unit/protocols/ollama/test_ollama.py tests/unit/protocols/wyoming/test_wyoming.py tests/unit/protocols/riva/test_riva.py tests/unit/protocols/test_said.py \
-	  tests/unit/protocols/test_http_answers.py tests/unit/transport/test_http1.py tests/unit/transport/test_http2.py \
+	  tests/unit/protocols/ollama/test_ollama.py tests/unit/protocols/wyoming/test_wyoming.py tests/unit/protocols/riva/test_riva.py \
+	  tests/unit/protocols/openai_realtime/test_realtime.py tests/unit/protocols/vllm_speech/test_vllm_speech.py \
+	  tests/unit/protocols/test_said.py tests/unit/protocols/test_http_answers.py \
+	  tests/unit/transport/test_http1.py tests/unit/transport/test_http2.py \
 	  tests/unit/protocols/magpie/test_attribution.py tests/unit/config/test_config.py
-	@for target in frames answers configuration; do \
+	@for target in frames answers events configuration; do \
 	  echo "== atheris: $$target"; mkdir -p build/fuzz/$$target; \
 	  $(BIN)/python tests/fuzz/$$target.py build/fuzz/$$target tests/fuzz/corpus/$$target \
 	    -artifact_prefix=build/fuzz/$$target- -max_total_time=$(SECONDS) -verbosity=0 || exit 1; \

@@ -96,7 +96,7 @@ def in_turn(often: Check, seldom: Check) -> Check:
 
 def codecs() -> dict[str, tuple[Sequence[bytes], Check]]:
     """By name: what is mutated, and what reads it."""
-    frames, answers = target("frames"), target("answers")
+    frames, answers, events = target("frames"), target("answers"), target("events")
     heard = in_turn(answers.one_whole_answer, answers.one_answer)
 
     def of_kind(choice: int, which: int) -> Check:
@@ -114,6 +114,15 @@ def codecs() -> dict[str, tuple[Sequence[bytes], Check]]:
         if data:
             heard(bytes([data[0] | 1]) + data[1:])
 
+    def of_events(choice: int) -> Check:
+        """Of an agent and of speech servers behind a WebSocket: the lowest bits of the first byte say of which."""
+
+        def one(data: bytes) -> None:
+            if data:
+                events.one_talk(bytes([data[0] & ~3 | choice]) + data[1:])
+
+        return one
+
     connection = in_turn(lambda data: frames.messages([data[1:]]), lambda data: frames.one_connection(data[1:]))
     return {
         "founding": (corpus("frames/[!c]*") + corpus("frames/created"), frames.one_frame),
@@ -124,6 +133,10 @@ def codecs() -> dict[str, tuple[Sequence[bytes], Check]]:
         "wyoming": (corpus("answers/wyoming_*"), of_kind(2, answers.NEWER)),
         "riva": (corpus("answers/riva_*"), of_kind(2, answers.GRPC)),
         "riva-http2": (corpus("answers/riva_*"), of_kind(3, answers.GRPC)),
+        "agent": (corpus("events/*"), of_events(1)),
+        "agent-session": (corpus("events/*"), of_events(0)),
+        "vllm": (corpus("events/*"), of_events(2)),
+        "nim": (corpus("events/*"), of_events(3)),
         "http": (corpus("answers/[!wr]*"), over_http),
     }
 
@@ -135,6 +148,12 @@ CODECS = {
     "ollama": "Ollama's answer",
     "speech": "a speech server's answer",
     "wyoming": "Wyoming events",
+    "riva": "Riva's messages",
+    "riva-http2": "HTTP/2 with Riva's messages",
+    "agent": "events of an agent",
+    "agent-session": "an agent's session",
+    "vllm": "vLLM-Omni's speech",
+    "nim": "a NIM's speech",
     "http": "HTTP/1.1 with any answer",
 }
 

@@ -52,15 +52,19 @@ def servers() -> Iterator[Addresses]:
 
 
 @contextmanager
-def configured(targets: int = 1, more: str = "", urls: tuple[str, str] | None = None) -> Iterator[tuple[Config, Path]]:
-    """A configuration of so many targets, with every sink but audio on, and its file; `urls` of other servers."""
+def configured(targets: int = 1, more: str = "", urls: tuple[str, ...] = ()) -> Iterator[tuple[Config, Path]]:
+    """A configuration of so many targets, with every sink but audio on, and its file.
+
+    `urls` are of other servers, an LLM's and a TTS server's, or of one agent.
+    """
     with servers() as at, tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "probe.toml"
-        llm_url, tts_url = urls or (at.llm_url, at.tts_url)
+        names = ("agent.url",) if len(urls) == 1 else ("llm_url", "tts_url")
+        given = "\n".join(
+            f'{name} = "{url}"' for name, url in zip(names, urls or (at.llm_url, at.tts_url), strict=True)
+        )
         tables = [
-            f'[targets.t{number}]\nllm_url = "{llm_url}"\ntts_url = "{tts_url}"\n'
-            f'[schedules.t{number}]\ntarget = "t{number}"'
-            for number in range(targets)
+            f'[targets.t{number}]\n{given}\n[schedules.t{number}]\ntarget = "t{number}"' for number in range(targets)
         ]
         rest = f'[daemon]\nstate_dir = "{folder}/state"\n[http]\nport = 0\n[otlp]\nendpoint = "{at.collector_url}"'
         path.write_text("\n".join([*tables, rest, '[log]\nformat = "json"', more]))

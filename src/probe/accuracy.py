@@ -191,9 +191,10 @@ def errors(record: RunRecord, clock: AnchoredClock, truth: Truth) -> dict[str, l
         found[STALL] = [measured.llm_longest_stall_ms - milliseconds(longest)]
     free = 0
     for chunk, each in zip(turn.chunks, chunks, strict=True):
-        # Of an answer that runs freely, a text waits for the end of the speech before.
-        handed_on = _monotonic(chunk.tts_text_sent or 0, clock) - max(each.done, free)
-        found.setdefault(HANDED_ON, []).append(milliseconds(handed_on))
+        if chunk.tts_text_sent is not None:
+            # Of an answer that runs freely, a text waits for the end of the speech before.
+            handed_on = _monotonic(chunk.tts_text_sent, clock) - max(each.done, free)
+            found.setdefault(HANDED_ON, []).append(milliseconds(handed_on))
         if each.read is not None:
             found.setdefault(REQUEST, []).append(milliseconds(each.read - _monotonic(chunk.began, clock)))
         free = each.marker
@@ -223,9 +224,12 @@ def _true_measures(turn: Turn, chunks: Sequence[TrueChunk], clock: AnchoredClock
     # When the server had said the last that the next request waited for.
     spoken: int | None = None
     for chunk, true in zip(turn.chunks, chunks, strict=True):
-        asked, sent = _monotonic(chunk.began, clock), _monotonic(chunk.tts_text_sent or 0, clock)
+        asked = _monotonic(chunk.began, clock)
+        # An agent gets no text from us: its speech begins with its first words.
+        by_agent = chunk.tts_text_sent is None
+        sent = true.first_answer if chunk.tts_text_sent is None else _monotonic(chunk.tts_text_sent, clock)
         # The probe's own time, which is in none of the figures: handing the text on, and asking for the next chunk.
-        handing_on = sent - max(true.done, spoken or 0)
+        handing_on = 0 if by_agent else sent - max(true.done, spoken or 0)
         asking = 0 if spoken is None or true.read is None else asked - spoken
         spoken = true.marker
         held_up += handing_on + asking

@@ -4,6 +4,8 @@ from collections.abc import Collection, Iterator, Mapping
 
 from probe.record import REASONS, Role, Stage
 
+# As a person reads it.
+NAMES: Mapping[Role, str] = {"stt": "STT", "llm": "LLM", "tts": "TTS", "agent": "agent"}
 # The server whose work a stage is, on a target that has one for it; an agent does the work of all.
 _WORK: Mapping[Stage, Role] = {"llm": "llm", "tts": "tts", "audio": "tts"}
 

@@ -26,7 +26,7 @@ class Measurement(Struct, frozen=True):
 def prepare(plan: Plan) -> None:
     """Import what the servers of a plan are reached with: during a run, that would hold it up."""
     protocols = chosen(plan.target)
-    for each in (protocols.llm, protocols.tts):
+    for each in protocols.of.values():
         framing_named(each.framing)
 
 

@@ -103,7 +103,7 @@ def measure_turn(turn: Turn) -> TurnMeasures:
         if ttfa is None and audible is not None:
             ttfa = milliseconds(audible)
         played_until = heard[-1][1] if heard else played_until
-    rate, stall = (_tokens_per_second(turn), _longest_stall_ms(turn)) if runs_freely(turn) else (None, None)
+    rate, stall = (_tokens_per_second(turn), _longest_stall_ms(turn)) if shows_its_pace(turn) else (None, None)
     whole = TurnMeasures(_response_ttfb_ms(turn), ttfa, tuple(measured), rate, stall)
     left_out: dict[str, Any] = dict.fromkeys(turn.unknown)
     return replace(whole, **left_out)
@@ -121,6 +121,11 @@ def _response_ttfb_ms(turn: Turn) -> float | None:
 def runs_freely(turn: Turn) -> bool:
     """Whether the whole answer came from one request: only the first chunk has one."""
     return bool(turn.chunks) and all(chunk.inference_start is None for chunk in turn.chunks[1:])
+
+
+def shows_its_pace(turn: Turn) -> bool:
+    """Whether the pieces of the answer came as the LLM wrote them: an agent shows its text when and as it likes."""
+    return runs_freely(turn) and not any(chunk.frames and chunk.tts_text_sent is None for chunk in turn.chunks)
 
 
 def answer_tokens(turn: Turn) -> int:
@@ -189,7 +194,7 @@ def measure_chunk(
         llm_ttfat_ms=elapsed_ms(chunk.inference_start, chunk.llm_first_answer_token),
         llm_gen_time_ms=elapsed_ms(chunk.inference_start, chunk.llm_done),
         tts_wait_ms=None if chunk.segment_end == "merged" else elapsed_ms(chunk.llm_done, chunk.tts_text_sent),
-        tts_ttfb_ms=elapsed_ms(chunk.tts_text_sent, chunk.tts_first_audio),
+        tts_ttfb_ms=elapsed_ms(chunk.tts_began, chunk.tts_first_audio),
         tts_gen_time_ms=gen_time,
         tts_stream_time_ms=stream_time,
         audio_duration_ms=duration,
@@ -213,10 +218,12 @@ def stages_ms(turn: TurnMeasures) -> dict[str, float | None]:
 
     `llm_decode` lasts from the first token to the end of the first chunk. Where the first chunk is spoken by itself,
     the three stages and the handing over of the text (well under 1 ms) make up `combined_ttfb`, which is the turn's.
+    An agent has no `llm_decode`: it writes on while it speaks, and the two others make up the whole.
     """
     first = turn.chunks[0] if turn.chunks else ChunkMeasures()
     ttft, generated = first.llm_ttft_ms, first.llm_gen_time_ms
-    decode = None if ttft is None or generated is None else generated - ttft
+    by_agent = first.tts_ttfb_ms is not None and first.tts_wait_ms is None
+    decode = None if ttft is None or generated is None or by_agent else generated - ttft
     return dict(zip(STAGES, (turn.response_ttfb_ms, ttft, decode, first.tts_ttfb_ms), strict=True))
 
 

@@ -58,7 +58,8 @@ def of_run(record: RunRecord) -> float | None:
     """Milliseconds of sound per letter of all that was spoken; None where that is too little, or the run has failed."""
     if record.failure is not None or record.skipped is not None:
         return None
-    spoken = [each for turn in record.turns for each in turn.spoken()]
+    # The text of an agent's answer that we cancelled may be ahead of its sound.
+    spoken = [each for turn in record.turns for each in turn.spoken() if each[0].tts_segment_done is not None]
     count = sum(letters(text) for _, text in spoken)
     sounding = sum(chunk.sound.loud_ms or 0.0 for chunk, _ in spoken if chunk.sound is not None)
     return sounding / count if count >= LEAST_LETTERS and sounding > 0 else None

@@ -96,9 +96,16 @@ class Target:
     # From which level on sound is heard, in dB of full scale.
     audible_dbfs: float = AUDIBLE_DBFS
 
+    def doing(self, role: Role) -> ServerPlan | None:
+        """The server that does this work: its own, or the agent, which does that of all; None where nobody does."""
+        return self.servers.get(role, self.servers.get("agent"))
+
     def option(self, role: Role, name: str) -> Any:
-        """What a server's protocol was given under this name, such as its `voice`; None where it has no such thing."""
-        server = self.servers.get(role)
+        """What was given, under this name, to the protocol of the server that does this work, such as its `voice`.
+
+        None where it has no such thing.
+        """
+        server = self.doing(role)
         return None if server is None else server.options.get(name)
 
 
@@ -190,7 +197,9 @@ class AudioAnalysis:
 class Chunk:
     """One piece of an answer that is handed to TTS as a unit, and the segment of audio made from it.
 
-    `inference_start` is None where the chunk needed no request of its own: the server went on by itself.
+    `inference_start` is None where the chunk needed no request of its own: the server went on by itself. Of an agent,
+    which cuts and speaks its answer itself, a whole answer is one chunk: `tts_text_sent` is None, and the text, as far
+    as the agent shows it, is done with its last piece.
     """
 
     chunk_num: int
@@ -232,6 +241,17 @@ class Chunk:
         known = (self.inference_start, self.llm_first_token, self.llm_done, self.tts_text_sent, self.tts_first_audio)
         return next((at for at in known if at is not None), 0)
 
+    @property
+    def tts_began(self) -> int | None:
+        """Since when its sound was waited for: its text was sent. An agent has the text itself: its first words came.
+
+        None where nobody knows of any, or the sound was there first.
+        """
+        words, sound = self.llm_first_answer_token, self.tts_first_audio
+        if self.tts_text_sent is not None or words is None or sound is None:
+            return self.tts_text_sent
+        return words if words <= sound else None
+
 
 @dataclass(frozen=True, slots=True)
 class Turn:
@@ -254,7 +274,7 @@ class Turn:
     unknown: tuple[str, ...] = ()
 
     def spoken(self) -> Iterator[tuple[Chunk, str]]:
-        """The chunks that should be heard, each with its text and the one before it that was kept for it."""
+        """The chunks that should be audible, each with its text and the one before it that was kept for it."""
         kept = ""
         for chunk in self.chunks:
             if chunk.segment_end == "merged":

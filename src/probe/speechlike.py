@@ -53,33 +53,40 @@ ENOUGH_SAMPLES = 2000
 _BEGINNING = 1024
 
 
-def fault(sound: AudioAnalysis | None, pcm: bytes | bytearray, text: str, sample_rate: int,
+def fault(sound: AudioAnalysis | None, pcm: bytes | bytearray, text: str | None, sample_rate: int,
           audible_dbfs: float = AUDIBLE_DBFS) -> str | None:  # fmt: skip
-    """The reason why these bytes are not speech for this text (one of the `audio` reasons), None where they may be."""
+    """The reason why these bytes are not speech for this text (one of the `audio` reasons), None where they may be.
+
+    A text of None has words, and nobody knows which.
+    """
     if sound is None or not pcm:
-        return "missing" if speakable(text) else None
+        return "missing" if text is None or speakable(text) else None
     if is_text(pcm):
         return "text"
     if len(pcm) % BYTES_PER_SAMPLE:
         return "odd_bytes"
     if _is_deafening(sound):
         return "noise"
-    if not speakable(text):
+    if text is not None and not speakable(text):
         return None
     if sound.samples * 1000 < LEAST_MS * sample_rate:
         return "too_short"
     if sound.swing <= DITHER / FULL_SCALE:
         return "silent"
-    return _of_shape(sound, audible_dbfs) or ("too_long" if _loud_ms(sound) > ENDLESS * longest_ms(text) else None)
+    if (shape := _of_shape(sound, audible_dbfs)) is not None or text is None:
+        return shape
+    return "too_long" if _loud_ms(sound) > ENDLESS * longest_ms(text) else None
 
 
-def doubts(sound: AudioAnalysis, text: str) -> Iterator[str]:
+def doubts(sound: AudioAnalysis, text: str | None) -> Iterator[str]:
     """What speaks against it where it is no fault: parts of sentences that begin with the audio."""
-    if not speakable(text):
+    if text is not None and not speakable(text):
         return
     loud_ms = _loud_ms(sound)
     if sound.first_audible is None:
         yield "never reaches the audible level for as long as speech does"
+    elif text is None:
+        pass
     elif loud_ms < shortest_ms(text):
         yield f"has {loud_ms:.0f} ms of sound for {letters(text)} letters: less than a voice can do"
     elif loud_ms > longest_ms(text):

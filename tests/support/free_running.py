@@ -88,7 +88,7 @@ def speaking(plan: Plan, url: str = PROTOCOL.default_url, **options: Any) -> Pla
 
 def protocols() -> Protocols:
     """Such an LLM server beside a Magpie server."""
-    return Protocols(PROTOCOL, TTS["magpie"], refused_handshake)
+    return Protocols({"llm": PROTOCOL, "tts": TTS["magpie"]}, refused_handshake)
 
 
 def words(text: str, kind: str = "answer", *, first: float = 0.0, token: float = 0.02) -> list[Played]:

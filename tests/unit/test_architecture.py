@@ -159,7 +159,7 @@ RULES = [
         of="probe.tracing.span* probe.tracing.attributes probe.tracing.genai probe.metrics.observations "
         "probe.report.replay",
         never="*",
-        but=f"stdlib {PURE} probe.measures probe.drift probe.drift.* probe.urls probe.tracing.span "
+        but=f"stdlib {PURE} probe.measures probe.blame probe.drift probe.drift.* probe.urls probe.tracing.span "
         "probe.tracing.attributes probe.tracing.genai",
         broken_by=("probe.tracing.spans", "from probe.history.writer import History"),
     ),

@@ -22,7 +22,7 @@ from probe.engine import cutter, llm_side, quotes, tts_side
 from probe.engine.cutter import sentence_end
 from probe.measures import ChunkMeasures, TurnMeasures
 from probe.metrics.registry import Metrics
-from probe.protocols import answer_text, fields, http_answers, sse
+from probe.protocols import answer_text, base64_audio, fields, http_answers, sse
 from probe.protocols.ollama.answer import MAX_LINE_BYTES
 from probe.protocols.openai_speech import event_stream
 from probe.protocols.registry import PROTOCOLS
@@ -232,10 +232,11 @@ def test_what_is_played_elsewhere_is_there() -> None:
 def test_the_bounds_in_the_page_on_security_are_those_of_the_code() -> None:
     page = " ".join((ROOT / "docs" / "security.md").read_text().split())
     mib, kib = 2**20, 2**10
+    beside = f"{base64_audio.MAX_PARSED_BYTES // kib} KiB"
     frames, whole = f"{connection.MAX_CONNECTION_FRAMES:,} frames", f"{answer_text.MAX_TEXT:,} characters"
     for said in (
         f"| a text message, a line or event of an answer, an error's body | {websocket.MAX_TEXT_BYTES // kib} KiB |",
-        f"| an event with audio | {event_stream.MAX_EVENT_BYTES // mib} MiB |",
+        f"| an event with audio | {event_stream.MAX_EVENT_BYTES // mib} MiB, of a WebSocket {beside} without that |",
         f"| a line of Ollama's answer | {MAX_LINE_BYTES // kib} KiB |",
         f"its audio | {events.MAX_LINE_BYTES // kib} KiB, {events.MAX_DATA_BYTES // mib} MiB, ",
         f" MiB, {events.MAX_PAYLOAD_BYTES // mib} MiB |",
@@ -254,4 +255,5 @@ def test_the_bounds_in_the_page_on_security_are_those_of_the_code() -> None:
     ):
         assert said in page
     assert http2.MAX_HEAD_BYTES == http1.MAX_HEAD_BYTES
+    assert event_stream.MAX_EVENT_BYTES == base64_audio.MAX_EVENT_BYTES == websocket.MAX_MEDIA_TEXT_BYTES
     assert sse.MAX_LINE_BYTES == http_answers.MAX_BODY_BYTES == websocket.MAX_TEXT_BYTES

@@ -21,6 +21,7 @@ from probe.measures import (
     measure_turn,
     outcome,
     reasoned,
+    stages_ms,
     summarise,
 )
 from probe.record import INTERRUPTED, Chunk, Turn
@@ -81,7 +82,6 @@ def test_the_classic_duration_is_bytes_over_two_times_22000() -> None:
             {
                 "tts_wait_ms",
                 "probe_delay_ms",
-                "tts_ttfb_ms",
                 "tts_gen_time_ms",
                 "tts_stream_time_ms",
                 "realtime_factor",
@@ -388,7 +388,8 @@ def random_chunks(draw: st.DrawFn) -> list[Chunk]:
             now += draw(step)
             times[name] = draw(st.sampled_from([now, None]))
         frames = []
-        for _ in range(draw(st.integers(0, 4))):
+        # Nobody but an agent speaks what it was not given.
+        for _ in range(draw(st.integers(0, 4)) if times["tts_text_sent"] is not None else 0):
             now += draw(step)
             frames.append((now, draw(st.integers(1, 2000))))
         now += draw(step)
@@ -417,7 +418,7 @@ def test_a_measure_is_none_exactly_where_one_of_its_timestamps_is_missing(chunks
             "llm_ttfat_ms": ("llm_first_answer_token",),
             "llm_gen_time_ms": ("llm_done",),
             "tts_wait_ms": ("llm_done", "tts_text_sent"),
-            "tts_ttfb_ms": ("tts_text_sent", "tts_first_audio"),
+            "tts_ttfb_ms": ("tts_began", "tts_first_audio"),
             "tts_gen_time_ms": ("tts_text_sent", "tts_segment_done"),
             "tts_stream_time_ms": ("tts_text_sent", "tts_last_audio"),
             "combined_ttfb_ms": ("tts_first_audio",),
@@ -508,3 +509,29 @@ def test_sound_of_a_later_chunk_waits_for_what_is_played_before_it() -> None:
     measured = measure(silent, spoken)
     assert measured.response_ttfa_ms == 650
     assert measured.chunks[1].combined_ttfa_ms == 250
+
+
+# An agent: nobody hands it a text, and it writes on while it speaks.
+AGENT = chunk(
+    llm_first_token=200, llm_first_answer_token=200, llm_last_token=900, llm_done=900, tts_segment_done=1300,
+    frames=[(500, 300), (900, 400)], token_count=10, segment_end="marker", sound=heard(40), text="Well, hello there.",
+)  # fmt: skip
+
+
+def test_the_measures_of_an_agent() -> None:
+    measured = measure(AGENT)
+    assert measured.chunks == (
+        ChunkMeasures(
+            llm_ttft_ms=200, llm_ttfat_ms=200, llm_gen_time_ms=900, tts_ttfb_ms=300, audio_duration_ms=700,
+            combined_ttfb_ms=500, leading_silence_ms=40, combined_ttfa_ms=540, underrun_ms=100,
+        ),
+    )  # fmt: skip
+    assert (measured.response_ttfb_ms, measured.response_ttfa_ms) == (500, 540)
+    assert (measured.llm_tokens_per_second, measured.llm_longest_stall_ms) == (None, None)
+    assert stages_ms(measured) == {"combined_ttfb": 500, "llm_ttft": 200, "llm_decode": None, "tts_ttfb": 300}
+
+
+def test_text_that_an_agent_shows_after_its_sound_begins_no_stage() -> None:
+    late: Any = dict.fromkeys(("llm_first_token", "llm_first_answer_token", "llm_last_token", "llm_done"), at(950))
+    (measured,) = measure(replace(AGENT, **late)).chunks
+    assert (measured.llm_ttft_ms, measured.tts_ttfb_ms, measured.combined_ttfb_ms) == (950, None, 500)

@@ -62,10 +62,11 @@ Exit codes:
 class TruthServers:
     """Scripted servers in another process, which report in the end what they wrote and when.
 
-    `urls` are those of the LLM and the TTS server of each pair: `founding`, `openai`, `riva` and `wyoming`.
+    `urls` are those of the LLM and the TTS server of each pair: `founding`, `openai`, `riva` and `wyoming`; and of the
+    one server of `realtime`.
     """
 
-    def __init__(self, process: subprocess.Popen[str], urls: Mapping[str, tuple[str, str]]) -> None:
+    def __init__(self, process: subprocess.Popen[str], urls: Mapping[str, tuple[str, ...]]) -> None:
         self.urls = urls
         self._process = process
 
@@ -86,7 +87,7 @@ def truth_servers(stretch: float = 1.0) -> Iterator[TruthServers]:
         line = process.stdout.readline() if process.stdout else ""
         if not line:
             raise click.ClickException("the scripted servers did not start")
-        yield TruthServers(process, {pair: (llm, tts) for pair, (llm, tts) in json.loads(line).items()})
+        yield TruthServers(process, {pair: tuple(urls) for pair, urls in json.loads(line).items()})
     finally:
         process.kill()
         process.wait()

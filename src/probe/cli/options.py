@@ -75,7 +75,20 @@ def _of_target(options: Mapping[str, Any], target: TargetConfig, found: list[str
             value = _headers(option, value or (), found)
         if value:
             servers.setdefault(role, {})[key] = value
+    if "agent" in target.servers:
+        _to_the_agent(said, servers)
     return said | {"objective_ms": options.get("objective")} | servers
+
+
+def _to_the_agent(said: dict[str, Any], servers: dict[str, dict[str, Any]]) -> None:
+    """What is asked of an LLM and of a voice is asked of the one that is both."""
+    found = {key: value for key in ("voice", "language") if (value := said.pop(key, None)) is not None}
+    if "model" in (llm := servers.get("llm", {})):
+        found["model"] = llm.pop("model")
+        if not llm:
+            del servers["llm"]
+    if found:
+        servers["agent"] = found
 
 
 def _usual_urls(options: Mapping[str, Any], target: TargetConfig) -> dict[str, str]:
@@ -83,7 +96,8 @@ def _usual_urls(options: Mapping[str, Any], target: TargetConfig) -> dict[str, s
     usual = {}
     for role, known in PROTOCOLS.items():
         protocol = known.get(options.get(f"{role}_protocol") or "")
-        scheme = target.servers[role].url.partition(":")[0].lower()
+        server = target.servers.get(role)
+        scheme = "" if server is None else server.url.partition(":")[0].lower()
         if protocol is not None and not options.get(f"{role}_url") and scheme not in protocol.schemes:
             usual[f"{role}_url"] = protocol.default_url
     return usual

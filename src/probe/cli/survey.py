@@ -99,7 +99,8 @@ async def _answer(inquiries: Inquiries[Any]) -> Any:
 async def _connect(server: ServerPlan, protocol: ServerProtocol[Any], timeout_s: float) -> float:
     """How long a connection took to open, in milliseconds. Raises ConnectError."""
     clock = AnchoredClock.anchored_now()
-    endpoint = Endpoint(server.url, protocol.framing, server.headers)
+    dialled = protocol.dialled(server)
+    endpoint = Endpoint(dialled.url, protocol.framing, dialled.headers)
     start = clock.now()
     link = await SocketConnector(clock).open(endpoint, _ignored, timeout_s)
     took = milliseconds(clock.now() - start)

@@ -20,9 +20,8 @@ def hint(record: RunRecord) -> str | None:
     """
     if record.failure is None or record.failure.reason not in _CONFUSED or _has_tokens(record):
         return None
-    return (
-        _HINT if asyncio.run(_swapped(record.plan.target.servers["llm"], record.plan.target.servers["tts"])) else None
-    )
+    llm, tts = (record.plan.target.servers.get(role) for role in ("llm", "tts"))
+    return _HINT if llm is not None and tts is not None and asyncio.run(_swapped(llm, tts)) else None
 
 
 def _has_tokens(record: RunRecord) -> bool:

@@ -20,7 +20,10 @@ from probe.urls import url_of
 
 # What every server has, whatever it speaks.
 _COMMON = ("protocol", "url", "headers")
-_HEADERS = tuple(f"{role}.headers" for role in PROTOCOLS)
+# The servers of a target: these, or one agent, which does the work of both.
+_USUAL: tuple[Role, ...] = ("llm", "tts")
+_AGENT: Role = "agent"
+_HEADERS = tuple(f"{role}.headers" for role in _USUAL)
 
 
 class LimitsConfig(Section, frozen=True, kw_only=True):
@@ -71,17 +74,22 @@ class _OfEveryTarget(Section, frozen=True, kw_only=True):
 class TargetConfig(_OfEveryTarget, frozen=True, kw_only=True):
     """The servers of one voice agent, each a table named as its role; and what is said of all of them.
 
+    They are an LLM and a TTS server, or one agent.
     The flat keys of version 0.1 (`llm_url`, `voice`, … in `probe.legacy`) are read too.
     """
 
-    servers: dict[Role, ServerConfig] = field(default_factory=lambda: {role: _default(role) for role in PROTOCOLS})
+    servers: dict[Role, ServerConfig] = field(default_factory=lambda: {role: _default(role) for role in _USUAL})
 
     @classmethod
     def read(cls, value: Any, key: Key, found: list[Problem]) -> Any:
         given = cls.as_today(as_table(value), key, found)
-        servers = {role: _read_server(role, given.pop(role, {}), (*key, role), found) for role in PROTOCOLS}
+        roles = [role for role in PROTOCOLS if role in given] if _AGENT in given else _USUAL
+        if beside := [role for role in roles if _AGENT in roles and role != _AGENT]:
+            doubled = f"an agent does all of the work: leave out either it or {' and '.join(beside)}"
+            found.append(Problem((*key, _AGENT), doubled))
+        servers = {role: _read_server(role, given.pop(role, {}), (*key, role), found) for role in roles}
         rest = read_struct(_OfEveryTarget, given, key, found, beside=(*PROTOCOLS, *legacy.KEYS))
-        if rest is WRONG or any(server is WRONG for server in servers.values()):
+        if beside or rest is WRONG or any(server is WRONG for server in servers.values()):
             return WRONG
         return cls(servers=servers, **{each.name: getattr(rest, each.name) for each in fields(_OfEveryTarget)})
 

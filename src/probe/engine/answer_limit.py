@@ -1,11 +1,19 @@
 """The limit for the length of an answer."""
 
+from msgspec.structs import replace
+
+from probe.protocols.base import ChunkEnd
 from probe.record import Scenario
 
 # An answer that comes to no end of a chunk is cut off at so many times the tokens that it may have.
 _OVERRUN = 2
 # Why an answer ended that was longer.
 REASON = "limit"
+
+
+def ended(end: ChunkEnd) -> ChunkEnd:
+    """An answer that was ended because there was enough of it."""
+    return replace(end, final=True, reason=REASON)
 
 
 class AnswerLimit:

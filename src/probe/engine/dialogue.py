@@ -1,14 +1,14 @@
 """A scenario's turns, one after another, and releasing everything on the servers at the end."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Sequence
 
-from probe.blame import server_of
+from probe.blame import NAMES, server_of
 from probe.engine.faults import Fault
-from probe.engine.lines import LLM, TTS, Line
+from probe.engine.lines import Line
 from probe.engine.session import Session
 from probe.engine.turn import TurnInProgress, quietly
-from probe.protocols.base import LlmConversation, Question, TtsConversation
+from probe.protocols.base import Question
 from probe.protocols.choice import Protocols
 from probe.record import Failure, Plan
 from probe.text import cut
@@ -18,16 +18,19 @@ MAX_VOICES_TEXT = 1000
 
 
 class Dialogue:
-    """What is said in one run."""
+    """What is said in one run. `lines` has each server's first, and first of all the one that is asked.
+
+    `begin` makes a turn by its number.
+    """
 
     def __init__(
-        self, session: Session, protocols: Protocols, llm: LlmConversation, tts: Mapping[Line, TtsConversation]
+        self, session: Session, protocols: Protocols, lines: Sequence[Line], begin: Callable[[int], TurnInProgress]
     ) -> None:
         self.session = session
         self.turns: list[TurnInProgress] = []
         self._protocols = protocols
-        self._llm = llm
-        self._tts = tts
+        self._lines = lines
+        self._begin = begin
 
     async def converse(self) -> None:
         """Take every turn. Raises Fault and Busy."""
@@ -39,8 +42,7 @@ class Dialogue:
             turn = self._next_turn()
             if turn.turn_num > 1:
                 await self.session.rest(scenario.turn_pause_s)
-                await self.session.connect(LLM)
-            await turn.tts.open()
+                await self.session.connect(self._lines[0])
             await turn.take(Question(turn.turn_num, tuple(messages), scenario.first_pause, scenario.temperature))
             messages.append({"role": "assistant", "content": turn.answer()})
 
@@ -48,15 +50,16 @@ class Dialogue:
         """Open the connections; beside that, before anything is measured, ask for a voice that would say nothing."""
         asking = asyncio.ensure_future(self._voice_unknown())
         try:
-            await self.session.connect(LLM)
-            await self.session.connect(TTS)
+            for line in self._lines:
+                await self.session.connect(line)
             if (fault := await asking) is not None:
                 raise fault
         finally:
             asking.cancel()
 
     async def _voice_unknown(self) -> Fault | None:
-        return await self._unlisted() if self._protocols.tts.silent_if_voice_unknown else None
+        silent = any(each.silent_if_voice_unknown for each in self._protocols.of.values())
+        return await self._unlisted() if silent else None
 
     def failure(self, fault: Fault, at: int) -> Failure:
         server = server_of(fault.stage, self.session.plan.target.servers)
@@ -77,14 +80,15 @@ class Dialogue:
     async def _unlisted(self) -> Fault | None:
         """What is wrong where the TTS server lists its voices, and the one that is asked for is not among them."""
         target = self.session.plan.target
-        voice = target.option("tts", "voice")
-        if voice is None:
+        voice, role = target.option("tts", "voice"), server_of("tts", target.servers)
+        if voice is None or role is None:
             return None
-        for inquiry in self._protocols.tts.voices(target.servers["tts"]):
+        for inquiry in self._protocols.of[role].voices(target.servers[role]):
             voices = await self.session.inquire(inquiry)
             if voices is not None and voice not in voices:
-                self.session.quotes.of("tts", f"it has the voices {cut(', '.join(voices), MAX_VOICES_TEXT)}")
-                return Fault("tts", "unknown_voice", f"the TTS server has no voice {voice!r} among its {len(voices)}")
+                self.session.quotes.of(role, f"it has the voices {cut(', '.join(voices), MAX_VOICES_TEXT)}")
+                unknown = f"the {NAMES[role]} server has no voice {voice!r} among its {len(voices)}"
+                return Fault("tts", "unknown_voice", unknown)
         return None
 
     async def release(self) -> None:
@@ -97,14 +101,15 @@ class Dialogue:
                     await quietly(self.turns[-1].llm.release(limit))
         except TimeoutError:
             now = self.session.clock.now()
-            self.session.report("warning", now, text="the LLM server has not confirmed that it is free again")
+            name = NAMES[self._lines[0].role]
+            self.session.report("warning", now, text=f"the {name} server has not confirmed that it is free again")
         finally:
             await self.session.drop_all()
 
     def _next_turn(self) -> TurnInProgress:
-        turn = TurnInProgress(self.session, self._llm, self._tts, len(self.turns) + 1)
+        turn = self._begin(len(self.turns) + 1)
         self.turns.append(turn)
-        self.session.sides = {LLM: turn.llm, **turn.tts.sides}
+        self.session.sides = turn.by_line
         self.session.turn_num = turn.turn_num
         return turn
 

@@ -42,17 +42,13 @@ def of_audio(heard: Heard) -> Slices[list[str]]:
 def of_order(turn: Turn) -> Iterator[str]:
     """An effect comes after its cause. If the timestamps contradict that, one of them is wrong."""
     for chunk in turn.chunks:
-        moments = (
-            chunk.inference_start,
-            chunk.llm_first_token,
-            chunk.llm_first_answer_token,
-            chunk.llm_done,
-            chunk.tts_text_sent,
-            chunk.tts_first_audio,
-            chunk.tts_last_audio,
-        )
-        known = [at for at in moments if at is not None]
-        if any(before > after for before, after in pairwise(known)):
+        asked, sent = chunk.inference_start, chunk.tts_text_sent
+        written = (asked, chunk.llm_first_token, chunk.llm_first_answer_token, chunk.llm_done)
+        spoken = (sent, chunk.tts_first_audio, chunk.tts_last_audio)
+        # An agent speaks while it writes, and may show the text of what has been heard.
+        orders = ((*written, *spoken),) if sent is not None else (written, (asked, *spoken))
+        known = [[at for at in order if at is not None] for order in orders]
+        if any(before > after for order in known for before, after in pairwise(order)):
             yield f"chunk {chunk.chunk_num}: its timestamps are out of order"
 
 

@@ -5,7 +5,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from probe import audio, speechlike
-from probe.blame import server_of
+from probe.audio import speakable
+from probe.blame import NAMES, server_of
 from probe.engine.turn import TurnInProgress, with_segment
 from probe.record import AUDIBLE_DBFS, AudioAnalysis, Chunk, Failure, Target, Turn
 
@@ -51,14 +52,15 @@ def audio_failure(turns: Sequence[Turn], complaints: Sequence[str], target: Targ
     """
     server = server_of("audio", target.servers)
     for turn, complaint in zip(turns, complaints, strict=True):
-        for chunk, text in turn.spoken():
+        for chunk, text in _spoken(turn):
             reason = _reason(chunk, text, target.audible_dbfs)
-            if reason is not None and chunk.tts_text_sent is not None:
-                at = chunk.tts_last_audio or turn.done or chunk.tts_text_sent
+            # The end of an agent's answer is the end of its sound, too.
+            due = chunk.tts_text_sent or chunk.tts_segment_done or chunk.tts_last_audio
+            if server is not None and reason is not None and due is not None:
+                at = chunk.tts_last_audio or turn.done or due
                 where = f"turn {turn.turn_num}, chunk {chunk.chunk_num}"
-                size = len(text.strip())
-                detail = f"{where}: the TTS server sent {_AUDIO_FAULTS[reason]} for a text of {size} characters"
-                detail += complaint
+                what = "a text that it does not show" if text is None else f"a text of {len(text.strip())} characters"
+                detail = f"{where}: the {NAMES[server]} server sent {_AUDIO_FAULTS[reason]} for {what}{complaint}"
                 return Failure("audio", reason, detail, at, turn.turn_num, chunk.chunk_num, server)
     return None
 
@@ -66,7 +68,7 @@ def audio_failure(turns: Sequence[Turn], complaints: Sequence[str], target: Targ
 def audio_doubts(turns: Sequence[Turn], audible_dbfs: float) -> Iterator[str]:
     """What speaks against each segment that is over and may be speech, as a sentence."""
     for turn in turns:
-        for chunk, text in turn.spoken():
+        for chunk, text in _spoken(turn):
             if chunk.sound is None or chunk.tts_segment_done is None:
                 continue
             if _reason(chunk, text, audible_dbfs) is None:
@@ -81,7 +83,17 @@ def with_what_was_before(failure: Failure, unheard: Failure | None) -> Failure:
     return replace(failure, detail=f"{failure.detail}; before that, {unheard.detail}")
 
 
-def _reason(chunk: Chunk, text: str, audible_dbfs: float) -> str | None:
+def _spoken(turn: Turn) -> Iterator[tuple[Chunk, str | None]]:
+    """The chunks that should be audible, each with its text; None for one that nobody has seen.
+
+    An agent may speak without showing its text.
+    """
+    for chunk, text in turn.spoken():
+        unseen = chunk.frames and chunk.tts_text_sent is None and not speakable(text)
+        yield chunk, None if unseen else text
+
+
+def _reason(chunk: Chunk, text: str | None, audible_dbfs: float) -> str | None:
     rate = chunk.sample_rate or 0
     reason = speechlike.fault(chunk.sound, chunk.pcm, text, rate, audible_dbfs)
     # What was cut short is judged by what cut it.

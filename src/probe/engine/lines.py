@@ -12,4 +12,4 @@ class Line(NamedTuple):
     number: int = 1
 
 
-LLM, TTS = Line("llm"), Line("tts")
+LLM, TTS, AGENT = Line("llm"), Line("tts"), Line("agent")

@@ -5,11 +5,12 @@ from contextlib import suppress
 
 from msgspec.structs import replace
 
+from probe.blame import NAMES
 from probe.engine import answer_limit
 from probe.engine.answer_limit import AnswerLimit
 from probe.engine.cutter import cut, undecided
 from probe.engine.faults import Busy, Fault
-from probe.engine.lines import LLM
+from probe.engine.lines import LLM, Line
 from probe.engine.llm_chunk import LlmChunk
 from probe.engine.session import Session
 from probe.protocols.base import (
@@ -28,7 +29,7 @@ from probe.protocols.base import (
     Token,
     Usage,
 )
-from probe.record import Pause
+from probe.record import Pause, Stage
 from probe.timestamps import NEVER, NS_PER_S
 
 # No server that pauses makes chunks of more than 500 tokens.
@@ -42,7 +43,9 @@ MAX_CHUNKS = 500
 class LlmSide:
     """One answer. What the server holds for it is released by `finish`, or by `release` in any other state."""
 
-    def __init__(self, session: Session, conversation: LlmConversation) -> None:
+    stage: Stage = "llm"
+
+    def __init__(self, session: Session, conversation: LlmConversation, line: Line = LLM) -> None:
         self.chunks: list[LlmChunk] = []
         self.finished = False
         self.pausing = conversation.pausing
@@ -53,6 +56,8 @@ class LlmSide:
         # Whether the server said that it loaded its model for this answer.
         self.loaded = False
         self._session = session
+        self._line = line
+        self._name = NAMES[line.role]
         self._conversation = conversation
         self._started = False
         # Whether the answer was longer than wanted: the server may go on, and nobody listens.
@@ -77,6 +82,11 @@ class LlmSide:
         """How many chunks, from the first, have their whole text."""
         return len(self.chunks) - self.reading
 
+    @property
+    def overrun(self) -> bool:
+        """Whether the answer is far longer than wanted."""
+        return self._limit.overrun()
+
     async def ask(self, question: Question) -> None:
         """Request the answer. Its first chunk begins."""
         self._started = True
@@ -91,17 +101,17 @@ class LlmSide:
     async def complete(self) -> LlmChunk:
         """Read the chunk that has begun to its end."""
         while self._reading is not None:
-            await self._session.pump(NEVER, LLM)
+            await self._session.pump(NEVER, self._line)
         return self.chunks[-1]
 
     async def finish(self) -> None:
         """Have the server release what it holds for the answer, without waiting for its confirmation."""
-        await self._session.perform(LLM, self._conversation.finish())
+        await self._session.perform(self._line, self._conversation.finish())
 
     async def cut_off(self) -> None:
         """Have a server that goes on by itself stop. One that pauses has stopped."""
         if not self.pausing:
-            await self._session.perform(LLM, self._conversation.release(self._session.clock.now(), 0))
+            await self._session.perform(self._line, self._conversation.release(self._session.clock.now(), 0))
 
     async def await_release(self, timeout_s: float) -> None:
         """Wait until the server has released that, or `timeout_s`. A server that doesn't is no failure."""
@@ -118,7 +128,7 @@ class LlmSide:
         self.finished = True
         self._reading = None
         steps = self._conversation.release(self._session.clock.now(), round(timeout_s * NS_PER_S))
-        await self._session.perform(LLM, steps)
+        await self._session.perform(self._line, steps)
         await self.await_release(timeout_s)
 
     def on_event(self, event: Event, at: int) -> None:
@@ -140,7 +150,7 @@ class LlmSide:
             case Refused(fatal=True) if chunk is not None:
                 raise self._refusal(event)
             case Malformed(detail) if self.owes:
-                raise Fault("llm", "malformed", f"LLM server sent a frame that is not its protocol: {detail}")
+                raise Fault("llm", "malformed", f"{self._name} server sent a frame that is not its protocol: {detail}")
 
     def on_written(self, at: int) -> None:
         chunk = self._reading
@@ -155,7 +165,7 @@ class LlmSide:
         return self._reading
 
     async def _request(self, chunk: LlmChunk, steps: Iterable[Step]) -> None:
-        if (written := await self._session.perform(LLM, steps)) is not None:
+        if (written := await self._session.perform(self._line, steps)) is not None:
             chunk.inference_start = written
         self._session.report("llm_start", chunk.inference_start or 0, chunk.chunk())
 
@@ -165,8 +175,8 @@ class LlmSide:
         before = self._last_token_of(chunk)
         if before is not None:
             chunk.longest_stall = max(chunk.longest_stall or 0, at - before)
-            self.stall_least = max(self.stall_least, self._session.stamps.earliest("llm", at) - before)
-            self.stall_most = max(self.stall_most, at - self._session.stamps.earliest("llm", before))
+            self.stall_least = max(self.stall_least, self._session.stamps.earliest(self._line.role, at) - before)
+            self.stall_most = max(self.stall_most, at - self._session.stamps.earliest(self._line.role, before))
         chunk.last_token = at
         if kind == "answer":
             chunk.tokens.append(content)
@@ -175,9 +185,11 @@ class LlmSide:
         else:
             self._reasoning_tokens += 1
         if chunk.token_count > MAX_TOKENS:
-            raise Fault("llm", "flood", f"the LLM server sent more than {MAX_TOKENS} tokens in one chunk")
+            raise Fault("llm", "flood", f"the {self._name} server sent more than {MAX_TOKENS} tokens in one chunk")
         if chunk.size > MAX_CHUNK_TEXT:
-            raise Fault("llm", "flood", f"the LLM server sent more than {MAX_CHUNK_TEXT} characters in one chunk")
+            raise Fault(
+                "llm", "flood", f"the {self._name} server sent more than {MAX_CHUNK_TEXT} characters in one chunk"
+            )
         if chunk.first_token is None:
             chunk.first_token = at
             self._session.report("llm_first_token", at, chunk.chunk())
@@ -267,7 +279,7 @@ class LlmSide:
             # A server that sends no tokens one by one says how many they were.
             self._limit.tokens += end.tokens or 0
         if not end.final and end.refusal is None and self._limit.reached(chunk.chunk_num):
-            end, self.cut_short = replace(end, final=True, reason=answer_limit.REASON), True
+            end, self.cut_short = answer_limit.ended(end), True
         chunk.end, chunk.done_at = end, at
         self._reading = None
         # Where the server doesn't pause, it was our rule that ended a chunk, and the server goes on.
@@ -280,5 +292,5 @@ class LlmSide:
         # A stream that goes on has its slot.
         if refusal.busy and len(self.chunks) == 1:
             return Busy(refusal.message)
-        prefix = "LLM server: " if refusal.reason == "server_error" else ""
+        prefix = f"{self._name} server: " if refusal.reason == "server_error" else ""
         return Fault("llm", refusal.reason, f"{prefix}{refusal.message}")

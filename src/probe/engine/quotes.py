@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from probe.blame import NAMES
 from probe.engine.redaction import secrets_of, without
 from probe.record import Role, ServerPlan
 from probe.text import cut, one_line
@@ -10,8 +11,6 @@ from probe.text import cut, one_line
 MAX_QUOTES = 16
 # Of what an error of our own says so many characters are kept.
 MAX_ERROR_TEXT = 300
-# As a person reads it.
-NAMES: Mapping[Role, str] = {"llm": "LLM", "tts": "TTS"}
 
 
 class Quotes:

@@ -8,9 +8,10 @@ from typing import Any
 
 from probe.clock import Clock
 from probe.engine import doubts, judge, uncertainty
+from probe.engine.agent_turn import AgentTurn
 from probe.engine.dialogue import Dialogue
 from probe.engine.faults import Busy, Fault, Stopped
-from probe.engine.lines import LLM, TTS, Line
+from probe.engine.lines import AGENT, LLM, TTS, Line
 from probe.engine.session import Session
 from probe.engine.turn import TurnInProgress
 from probe.engine.uncertainty import Earliest
@@ -105,13 +106,18 @@ def _dialogue(
     plan: Plan, protocols: Protocols, connector: Connector, clock: Clock, observe: Callable[[Event], None]
 ) -> Dialogue:
     servers, limits = plan.target.servers, plan.target.limits
-    llm = protocols.llm.converse(Terms(servers["llm"], plan.run_id, limits.llm_s))
+    if "agent" in servers:
+        patience_s = max(limits.llm_s, limits.tts_s)
+        agent = protocols.of["agent"].converse(Terms(servers["agent"], plan.run_id, patience_s))
+        session = Session(plan, protocols, {AGENT: agent}, connector, clock, observe)
+        return Dialogue(session, protocols, (AGENT,), lambda n: AgentTurn(session, agent, n))
+    llm = protocols.of["llm"].converse(Terms(servers["llm"], plan.run_id, limits.llm_s))
     terms = Terms(servers["tts"], plan.run_id, limits.tts_s)
-    first = protocols.tts.converse(terms)
-    others = {Line("tts", n): protocols.tts.converse(terms) for n in range(2, first.concurrency + 1)}
+    first = protocols.of["tts"].converse(terms)
+    others = {Line("tts", n): protocols.of["tts"].converse(terms) for n in range(2, first.concurrency + 1)}
     tts = {TTS: first, **others}
     session = Session(plan, protocols, {LLM: llm, **tts}, connector, clock, observe)
-    return Dialogue(session, protocols, llm, tts)
+    return Dialogue(session, protocols, (LLM, TTS), lambda n: TurnInProgress(session, llm, tts, n))
 
 
 async def _until_stopped(work: Coroutine[Any, Any, None], limit_s: float, stop: asyncio.Event | None) -> None:

@@ -5,18 +5,19 @@ from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, TypeVar
 
+from probe.blame import NAMES
 from probe.clock import Clock
 from probe.engine.faults import Busy, Fault
 from probe.engine.inquiry import inquire
 from probe.engine.lines import Line
-from probe.engine.quotes import NAMES, Quotes
+from probe.engine.quotes import Quotes
 from probe.engine.redaction import redacted
 from probe.progress import Event as ProgressEvent
 from probe.progress import EventKind
 from probe.protocols.base import Action, Audio, Close, Connect, Conversation, Drop, Event, Send, Step, Token, words_of
 from probe.protocols.choice import Protocols
 from probe.protocols.inquiries import Exchange, Inquiry
-from probe.record import REASONS, Chunk, Plan, Role, Stage
+from probe.record import REASONS, Chunk, Plan, Stage
 from probe.record import Connect as ConnectRecord
 from probe.timestamps import NEVER, NS_PER_S
 from probe.transport.connection import ConnectError, Endpoint, Link, SendError
@@ -34,8 +35,6 @@ T = TypeVar("T")
 INQUIRY_TIMEOUT_S = 2.0
 # What of a frame figures are made of.
 _HAVE_A_TIME = (Token, Audio)
-# The stage in which it fails.
-_STAGES: Mapping[Role, Stage] = {"llm": "llm", "tts": "tts"}
 
 
 class Session:
@@ -58,10 +57,10 @@ class Session:
         self.audio = self.pieces = 0
         self.quotes = Quotes(plan.target.servers)
         # Who listens, in the turn that goes on.
-        self.sides: dict[Line, Side] = {}
+        self.sides: Mapping[Line, Side] = {}
         self.stage: Stage = "connect"
         self.turn_num = 0
-        self._framings: Mapping[Role, str] = {"llm": protocols.llm.framing, "tts": protocols.tts.framing}
+        self._protocols = protocols.of
         self._refused_handshake = protocols.refused_handshake
         self._conversations = conversations
         self._connector = connector
@@ -146,7 +145,7 @@ class Session:
         Raises Fault where one of `waited`, the servers that owe something, has been silent for longer than it may.
         """
         if waited:
-            self.stage = _STAGES[waited[0].role]
+            self.stage = self._stage(waited[0])
         silences = [(self._heard[line] + self._patience_ns(line), line) for line in waited]
         wakes = [(at, line) for line, each in self._conversations.items() if (at := each.wakes_at()) is not None]
         first = min(until, *(at for at, _ in silences), *(at for at, _ in wakes), NEVER)
@@ -163,7 +162,7 @@ class Session:
         for at, line in silences:
             if at <= first:
                 silence = f"nothing from the {NAMES[line.role]} server for {self._patience_s(line):g} s"
-                raise Fault(_STAGES[line.role], "timeout", silence, line)
+                raise Fault(self._stage(line), "timeout", silence, line)
         return False
 
     async def rest(self, seconds: float) -> None:
@@ -206,9 +205,10 @@ class Session:
         def deliver(at: int, frame: Incoming) -> bool:
             return self._inbox.put(Arrival(at, line.role, number, frame))
 
-        server = self.plan.target.servers[line.role]
+        protocol = self._protocols[line.role]
+        server = protocol.dialled(self.plan.target.servers[line.role])
         headers = {"traceparent": f"00-{self.plan.trace_id}-{self.plan.span_id}-01", **server.headers}
-        endpoint = Endpoint(server.url, self._framings[line.role], headers)
+        endpoint = Endpoint(server.url, protocol.framing, headers)
         return await self._connector.open(endpoint, deliver, self.plan.target.limits.connect_s)
 
     def _unopened(self, line: Line, error: ConnectError) -> Fault | Busy:
@@ -229,7 +229,7 @@ class Session:
         try:
             return await self._links[line].send(frame, self._patience_s(line))
         except SendError as error:
-            raise Fault(_STAGES[line.role], error.reason, f"{NAMES[line.role]}: {error}", line) from error
+            raise Fault(self._stage(line), error.reason, f"{NAMES[line.role]}: {error}", line) from error
 
     def _dispatch(self, arrival: Arrival) -> None:
         line, frame = self._read.get(arrival.connection), arrival.frame
@@ -263,7 +263,7 @@ class Session:
 
     def _ended(self, line: Line, how: str) -> Fault:
         detail = f"{NAMES[line.role]} server ended the connection: {self._endings.get(line)}"
-        return Fault(_STAGES[line.role], how, detail, line)
+        return Fault(self._stage(line), how, detail, line)
 
     async def _perform_pending(self) -> None:
         while self._to_do:
@@ -281,9 +281,15 @@ class Session:
         if written is not None and (side := self.sides.get(line)) is not None:
             side.on_written(written)
 
+    def _stage(self, line: Line) -> Stage:
+        """In which a server is, and fails."""
+        side = self.sides.get(line)
+        usual: Stage = "llm" if line.role == "llm" else "tts"
+        return usual if side is None else side.stage
+
     def _patience_s(self, line: Line) -> float:
         limits = self.plan.target.limits
-        return limits.llm_s if line.role == "llm" else limits.tts_s
+        return limits.llm_s if self._stage(line) == "llm" else limits.tts_s
 
     def _patience_ns(self, line: Line) -> int:
         return round(self._patience_s(line) * NS_PER_S)

@@ -3,10 +3,15 @@
 from typing import Protocol
 
 from probe.protocols.base import Event
+from probe.record import Stage
 
 
 class Side(Protocol):
     """One server's part in the current turn."""
+
+    @property
+    def stage(self) -> Stage:
+        """What of the turn it is at, so that it is what fails where the server does not go on."""
 
     @property
     def owes(self) -> bool:

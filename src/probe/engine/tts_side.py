@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from probe.blame import NAMES
 from probe.engine.faults import Busy, Fault
 from probe.engine.lines import Line
 from probe.engine.session import Session
@@ -18,6 +19,7 @@ from probe.protocols.base import (
     TtsConversation,
 )
 from probe.protocols.segments import Segment
+from probe.record import Stage
 from probe.timestamps import NEVER, NS_PER_S
 
 # What a server sends of all texts, so soon after one was sent, it may have said before it had that.
@@ -32,12 +34,15 @@ MAX_AUDIO_BYTES, MAX_PIECES = 12 * 2**20, 5000
 class TtsSide:
     """The part of a turn's speech that is requested on this connection."""
 
+    stage: Stage = "tts"
+
     def __init__(self, session: Session, line: Line, conversation: TtsConversation, report: Report) -> None:
         self.segments = conversation.attribution()
         # The last thing that the server said without giving up.
         self.complaint = ""
         self._session = session
         self._line = line
+        self._name = NAMES[line.role]
         self._conversation = conversation
         self._report = report
         self._opened = False
@@ -135,7 +140,7 @@ class TtsSide:
             case Refused():
                 self._refused(event, at)
             case Malformed(detail) if self.owes:
-                raise self._fault("malformed", f"TTS server sent a frame that is not its protocol: {detail}")
+                raise self._fault("malformed", f"{self._name} server sent a frame that is not its protocol: {detail}")
 
     def on_written(self, at: int) -> None:
         segment = self.segments.pending()
@@ -166,7 +171,7 @@ class TtsSide:
         self._session.audio += len(pcm)
         if self._session.audio > MAX_AUDIO_BYTES:
             raise self._fault(
-                "flood", f"the TTS server sent more than {MAX_AUDIO_BYTES // 2**20} MiB of audio in one run"
+                "flood", f"the {self._name} server sent more than {MAX_AUDIO_BYTES // 2**20} MiB of audio in one run"
             )
         self._session.pieces += 1
         if self._session.pieces > MAX_PIECES:
@@ -188,10 +193,10 @@ class TtsSide:
         if self.owes and refusal.busy and alone:
             raise Busy(refusal.message)
         if self.owes and refusal.fatal:
-            raise self._fault(refusal.reason, f"TTS server: {refusal.message}")
+            raise self._fault(refusal.reason, f"{self._name} server: {refusal.message}")
         self.complaint = refusal.message
         words = f": {refusal.said}" if refusal.said else ""
-        self._session.report("warning", at, text=f"TTS server: {refusal.message}{words}")
+        self._session.report("warning", at, text=f"{self._name} server: {refusal.message}{words}")
 
     def require_open(self) -> None:
         """Raise Fault where the server has ended the turn's stream by itself, with a text unspoken."""
@@ -199,7 +204,7 @@ class TtsSide:
             raise self._ended_early()
 
     def _ended_early(self) -> Fault:
-        return self._fault("ended_early", "TTS server said done before it was asked to close")
+        return self._fault("ended_early", f"{self._name} server said done before it was asked to close")
 
     def _fault(self, reason: str, detail: str) -> Fault:
         return Fault("tts", reason, detail, self._line)

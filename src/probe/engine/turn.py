@@ -11,6 +11,7 @@ from probe.engine.lines import LLM, Line
 from probe.engine.llm_chunk import LlmChunk
 from probe.engine.llm_side import LlmSide
 from probe.engine.session import Session
+from probe.engine.side import Side
 from probe.engine.speech import Speech
 from probe.progress import EventKind
 from probe.protocols.base import LlmConversation, Question, TtsConversation
@@ -27,21 +28,32 @@ class TurnInProgress:
     """A turn in progress."""
 
     def __init__(
-        self, session: Session, llm: LlmConversation, tts: Mapping[Line, TtsConversation], turn_num: int
+        self,
+        session: Session,
+        llm: LlmConversation,
+        tts: Mapping[Line, TtsConversation],
+        turn_num: int,
+        asked_on: Line = LLM,
     ) -> None:
         self.turn_num = turn_num
         self.user = session.plan.scenario.user_turns[turn_num - 1]
-        self.llm = LlmSide(session, llm)
+        self.llm = LlmSide(session, llm, asked_on)
         self.tts = Speech(session, tts, self.report_segment)
         self._session = session
         # Text that goes with the next chunk's: nobody hears it by itself, but it may part two words, or shape the next.
         self._unsent = ""
+
+    @property
+    def by_line(self) -> Mapping[Line, Side]:
+        """Who listens to which server."""
+        return {LLM: self.llm, **self.tts.sides}
 
     def answer(self) -> str:
         return "".join(chunk.text for chunk in self.llm.chunks)
 
     async def take(self, question: Question) -> None:
         """Ask, and have the answer spoken chunk by chunk. Raises Fault and Busy."""
+        await self.tts.open()
         await self.llm.ask(question)
         await (self._sequential() if self._flow() == "sequential" else self._overlapped())
         await self.tts.close()
@@ -112,7 +124,7 @@ def with_segment(chunk: Chunk, segment: Segment) -> Chunk:
     frames = tuple(segment.frames)
     return replace(
         chunk,
-        tts_text_sent=segment.sent,
+        tts_text_sent=segment.sent if segment.handed_over else None,
         tts_first_audio=frames[0][0] if frames else None,
         tts_last_audio=frames[-1][0] if frames else None,
         tts_segment_done=segment.done,

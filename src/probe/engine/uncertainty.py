@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import fields, replace
 from typing import Any
 
-from probe.measures import ChunkMeasures, TurnMeasures, measure_turn, runs_freely
+from probe.measures import ChunkMeasures, TurnMeasures, measure_turn, shows_its_pace
 from probe.record import Chunk, Role, Turn
 from probe.timestamps import milliseconds
 from probe.transport.share import Slices
@@ -52,7 +52,7 @@ def stall_error_ms(turn: Turn, least: int, most: int, limit_ms: float) -> dict[F
     """The same of the longest wait between two tokens, which is between these, in nanoseconds."""
     longest = max((chunk.llm_longest_stall or 0 for chunk in turn.chunks), default=0)
     error = milliseconds(max(most - longest, longest - least))
-    return {(0, "llm_longest_stall_ms"): error} if runs_freely(turn) and error > limit_ms else {}
+    return {(0, "llm_longest_stall_ms"): error} if shows_its_pace(turn) and error > limit_ms else {}
 
 
 def doubt(errors: Mapping[Figure, float], limit_ms: float) -> str | None:
@@ -94,7 +94,8 @@ def _variants(turn: Turn, wide: Earliest) -> Iterator[Turn]:
 
 def _shifted(turn: Turn, earliest: Earliest) -> Turn:
     """The turn as it would have been had these frames come in at their earliest: not before what they answer."""
-    llm, tts = earliest.get("llm", {}), earliest.get("tts", {})
+    agent = earliest.get("agent", {})
+    llm, tts = earliest.get("llm", agent), earliest.get("tts", agent)
     return replace(turn, chunks=tuple(_shifted_chunk(chunk, llm, tts) for chunk in turn.chunks))
 
 
@@ -102,7 +103,7 @@ def _shifted_chunk(chunk: Chunk, llm: Mapping[int, int], tts: Mapping[int, int])
     def moved(at: int | None, asked: int | None, earliest: Mapping[int, int]) -> int | None:
         return at if at is None or at not in earliest else max(earliest[at], asked or 0)
 
-    sent = chunk.tts_text_sent
+    sent = chunk.inference_start if chunk.tts_text_sent is None else chunk.tts_text_sent
     times: dict[str, Any] = {name: moved(getattr(chunk, name), chunk.inference_start, llm) for name in _OF_LLM}
     times |= {name: moved(getattr(chunk, name), sent, tts) for name in _OF_TTS}
     if _ends_together(chunk):

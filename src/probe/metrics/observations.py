@@ -33,11 +33,22 @@ EVERY: Series = frozenset((name, position) for name in MEASURES for position in 
 # How a target's LLM server answers. One that stops after each chunk does not mark reasoning; where it runs
 # freely, no chunk but the first is asked for.
 _FROM_A_REQUEST = ("combined_ttfb", "combined_ttfa", "llm_ttft", "llm_ttfat", "llm_generation")
-SERIES: Mapping[Literal["pausing", "free_running"], Series] = {
+# An agent's answer is one chunk, and what it hands over to its own voice nobody sees.
+_OF_AN_AGENT = (
+    "combined_ttfb",
+    "combined_ttfa",
+    "llm_ttft",
+    "llm_ttfat",
+    "llm_generation",
+    "tts_ttfb",
+    "audio_duration",
+)
+SERIES: Mapping[Literal["pausing", "free_running", "agent"], Series] = {
     "pausing": frozenset((name, position) for name, position in EVERY if name != "llm_ttfat"),
     "free_running": frozenset(
         (name, position) for name, position in EVERY if position == "first" or name not in _FROM_A_REQUEST
     ),
+    "agent": frozenset((name, "first") for name in _OF_AN_AGENT),
 }
 
 

@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Generic, Literal, TypeVar
 from msgspec import Struct
 
 from probe.protocols.inquiries import Inquiries, nothing
-from probe.protocols.segments import Attribution, InOrder
+from probe.protocols.segments import Attribution, InOrder, Whole
 from probe.record import Pause, ServerIdentity, ServerPlan
 from probe.transport.framing.base import Incoming, Outgoing
 
@@ -273,9 +273,48 @@ class TtsConversation(Conversation):
         return (Drop(),)
 
 
+class AgentConversation(LlmConversation, TtsConversation):
+    """A server that thinks and speaks: it is asked as an LLM server is, and heard as a TTS server is.
+
+    Nobody cuts its answer, nor hands it a text to speak: a whole answer is one chunk, its audio one segment.
+    Its texts, where it shows any, are `Token`s; one `Done` is the end of both. `ask` may be called once `open` has led
+    to `Ready`.
+    """
+
+    pausing = True
+
+    def prepare(self, question: Question) -> None:
+        """What the turn that begins will ask: `open` may have to tell the server of what was said before."""
+        raise NotImplementedError
+
+    def attribution(self) -> Attribution:
+        return Whole(self.sample_rate)
+
+    def resume(self, pause: Pause, now: int) -> Iterable[Step]:
+        del pause, now
+        return ()
+
+    def speak(self, text: str, now: int) -> Iterable[Step]:
+        del text, now
+        return ()
+
+    def close(self, now: int) -> Iterable[Step]:
+        del now
+        return ()
+
+    def cancel(self) -> Iterable[Step]:
+        """`release` ends the answer."""
+        return ()
+
+
 # Declaring a protocol
 
 C_co = TypeVar("C_co", bound=Conversation, covariant=True)
+
+
+def as_configured(server: ServerPlan) -> ServerPlan:
+    """Nothing is added."""
+    return server
 
 
 class ServerProtocol(Struct, Generic[C_co], frozen=True):
@@ -289,6 +328,7 @@ class ServerProtocol(Struct, Generic[C_co], frozen=True):
     None where an answer does not say, of the server and of each one behind it; `identity` the model and build;
     `voices` which voices there are; `cold` whether the next request has to load a model first; `advice` what is wrong
     with its URL.
+    `dialled` is the server with what the protocol itself adds to the URL and to the headers of its connections.
     """
 
     name: str
@@ -303,3 +343,4 @@ class ServerProtocol(Struct, Generic[C_co], frozen=True):
     voices: Callable[[ServerPlan], Inquiries[tuple[str, ...] | None]] = nothing
     cold: Callable[[ServerPlan], Inquiries[bool | None]] = nothing
     advice: Callable[[ServerPlan], Inquiries[str | None]] = nothing
+    dialled: Callable[[ServerPlan], ServerPlan] = as_configured

@@ -1,20 +1,21 @@
 """The protocols of one target's servers, chosen before a run: the engine sees no more of the list of protocols."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from msgspec import Struct
 
-from probe.protocols.base import LlmConversation, Refused, ServerProtocol, TtsConversation
-from probe.record import ServerPlan
+from probe.protocols.base import Refused, ServerProtocol
+from probe.record import Role, ServerPlan
 from probe.transport.framing.base import Refusal
 
 
 class Protocols(Struct, frozen=True):
-    """One per server that a run talks to; and what the answer of one says that refuses a handshake, whatever it speaks.
+    """One per server of a target; and what the answer of one says that refuses a handshake, whatever it speaks.
 
-    Its reason is one of the record's reasons for the stage `connect`.
+    Its reason is one of the record's reasons for the stage `connect`. Of a target's servers, an LLM server's protocol
+    makes an LlmConversation, a TTS server's a TtsConversation, an agent's an AgentConversation.
     """
 
-    llm: ServerProtocol[LlmConversation]
-    tts: ServerProtocol[TtsConversation]
+    of: Mapping[Role, ServerProtocol[Any]]
     refused_handshake: Callable[[Refusal, ServerPlan], Refused]

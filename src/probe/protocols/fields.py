@@ -24,6 +24,7 @@ _FINISH_REASONS = frozenset(
         "stop", "length", "eos", "eos_token", "end_turn", "stop_sequence", "limit", "max_tokens", "sentence_boundary",
         "sentence_boundary_eos", "stop_word", "already_done",
         "load", "unload", "done", "complete", "completed", "tool_calls", "function_call", "content_filter", "abort",
+        "max_output_tokens", "incomplete", "turn_detected", "client_cancelled",
         "error", "cancelled", "interrupted", "repetition", "connection_error", "empty_response", "timeout",
     )
 )  # fmt: skip

@@ -1,10 +1,21 @@
 """The list of all wire protocols: a new one is one line here."""
 
 from collections.abc import Mapping
-from typing import Literal
+from typing import Any, Literal
 
-from probe.protocols import llama_chunked, magpie, ollama, openai_chat, openai_speech, riva, wyoming
-from probe.protocols.base import LlmConversation, ServerProtocol, Terms, TtsConversation
+from probe.protocols import (
+    llama_chunked,
+    magpie,
+    nim_realtime,
+    ollama,
+    openai_chat,
+    openai_realtime,
+    openai_speech,
+    riva,
+    vllm_speech,
+    wyoming,
+)
+from probe.protocols.base import AgentConversation, LlmConversation, ServerProtocol, Terms, TtsConversation
 from probe.protocols.choice import Protocols
 from probe.protocols.http_answers import refused_handshake
 from probe.record import Role, Target
@@ -14,24 +25,33 @@ LLM: dict[str, ServerProtocol[LlmConversation]] = {
 }
 TTS: dict[str, ServerProtocol[TtsConversation]] = {
     each.name: each
-    for each in (magpie.PROTOCOL, openai_speech.PROTOCOL, wyoming.PROTOCOL, riva.PROTOCOL, riva.OVER_HTTP)
+    for each in (
+        magpie.PROTOCOL,
+        openai_speech.PROTOCOL,
+        wyoming.PROTOCOL,
+        riva.PROTOCOL,
+        riva.OVER_HTTP,
+        vllm_speech.PROTOCOL,
+        nim_realtime.PROTOCOL,
+    )
 }
+AGENT: dict[str, ServerProtocol[AgentConversation]] = {each.name: each for each in (openai_realtime.PROTOCOL,)}
 
-PROTOCOLS: Mapping[Role, Mapping[str, ServerProtocol[LlmConversation] | ServerProtocol[TtsConversation]]] = {
-    "llm": LLM,
-    "tts": TTS,
-}
+PROTOCOLS: Mapping[Role, Mapping[str, ServerProtocol[Any]]] = {"llm": LLM, "tts": TTS, "agent": AGENT}
 
 
 def chosen(target: Target) -> Protocols:
     """The protocols of a target's servers."""
-    llm, tts = LLM[target.servers["llm"].protocol], TTS[target.servers["tts"].protocol]
-    return Protocols(llm, tts, refused_handshake)
+    return Protocols(
+        {role: PROTOCOLS[role][server.protocol] for role, server in target.servers.items()}, refused_handshake
+    )
 
 
-def answering(target: Target) -> Literal["pausing", "free_running"]:
-    """How a target's LLM server answers. One whose protocol nobody knows any more does so freely."""
-    server = target.servers["llm"]
+def answering(target: Target) -> Literal["pausing", "free_running", "agent"]:
+    """How a target answers. An LLM server whose protocol nobody knows any more does so freely."""
+    server = target.servers.get("llm")
+    if server is None:
+        return "agent"
     known = LLM.get(server.protocol)
     pausing = known is not None and known.converse(Terms(server, "", target.limits.llm_s)).pausing
     return "pausing" if pausing else "free_running"

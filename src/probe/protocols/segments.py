@@ -28,6 +28,8 @@ class Segment(Struct):
     marked: bool = False
     # How long the server says that it lasts.
     stated_ms: float | None = None
+    # Whether its text was ours to hand over; an agent has it itself.
+    handed_over: bool = True
 
 
 class Attribution(Protocol):
@@ -150,3 +152,36 @@ class InOrder:
 
     def doubts(self) -> Sequence[str]:
         return ()
+
+
+class Whole(InOrder):
+    """For agents, which are handed no text: all audio of a turn is one segment, and the end of the answer ends it.
+
+    A marker before that is the end where nothing is heard behind it: an answer may have several parts.
+    """
+
+    def __init__(self, sample_rate: int) -> None:
+        super().__init__(sample_rate)
+        self._marked_at = 0
+
+    def speak(self, chunk_num: int, text: str, at: int) -> Segment:
+        segment = super().speak(chunk_num, text, at)
+        segment.handed_over = False
+        return segment
+
+    def marker(
+        self, at: int, stated_ms: float | None = None, how: Literal["marker", "end"] = "marker"
+    ) -> Segment | None:
+        del stated_ms, how
+        self._marked_at = at
+        return None
+
+    def finish(self, at: int, generated: int | None = None) -> None:
+        del generated
+        self.done = at
+        for segment in self.all:
+            last = segment.frames[-1][0] if segment.frames else at
+            if segment.end is None and last < self._marked_at:
+                segment.marked, segment.end, segment.done = True, "marker", self._marked_at
+            elif segment.end is None:
+                segment.end, segment.done = "done", at

@@ -3,11 +3,12 @@
     python -m probe.reference.truth --stretch 1
 
 The first line on stdout is JSON: the URLs of the LLM and the TTS server of each pair, `founding`, `openai`, `riva` and
-`wyoming`. Requests of the last carry no trace id, and go by the LLM's connection before them: it can measure one target
-at a time. When stdin ends, one line of JSON follows for each connection: its server, the trace id of its first request,
-and its frames as [time.monotonic_ns(), "in" or "out", what, bytes, nanoseconds]; the time is taken just before the
-write of what went out and just after the read of what came in, and the nanoseconds are how long the write took: the
-frame left somewhere in them. Of an HTTP body, a frame is one chunk, an event of the answer or a piece of the audio.
+`wyoming`, and of the one server of `realtime`. Requests of `wyoming` carry no trace id, and go by the LLM's connection
+before them: it can measure one target at a time. When stdin ends, one line of JSON follows for each connection: its
+server, the trace id of its first request, and its frames as [time.monotonic_ns(), "in" or "out", what, bytes,
+nanoseconds]; the time is taken just before the write of what went out and just after the read of what came in, and the
+nanoseconds are how long the write took: the frame left somewhere in them. Of an HTTP body, a frame is one chunk, an
+event of the answer or a piece of the audio.
 
 Each run of it is one turn of `CHUNKS` chunks; `--stretch` makes every wait so many times as long. The chat server
 writes its whole answer without a pause, `FIRST_CHUNK` and then sentences, and the default scenario cuts it just there.
@@ -39,12 +40,14 @@ from probe.reference.faults import (
     chat,
     http2_steps,
     llm,
+    realtime,
     riva,
     tts,
     wire,
     wyoming,
 )
 from probe.reference.faults import speech as http_speech
+from probe.reference.faults.audio import frames as pieces
 from probe.reference.faults.connection import Step, Steps
 
 CHUNKS = 4
@@ -125,6 +128,26 @@ def riva_answers(stretch: float) -> Sequence[Steps]:
     ]
 
 
+def realtime_answers(stretch: float) -> Sequence[Steps]:
+    """Make the agent's: its words, and its sound piece by piece or all at once; its last word is marked as that."""
+    words: list[Step] = [Wait(FIRST_TOKEN_S * stretch)]
+    for text in FIRST_CHUNK[:-1]:
+        words += [realtime.words(text, part="token"), Wait(TOKEN_S * stretch)]
+    words.append(realtime.words(FIRST_CHUNK[-1], part="last_token"))
+    pcm = http_speech.samples(4 * AUDIO_MS, LEADING_SILENCE_MS, realtime.RATE)
+    end = (realtime.sound_done(part="end_of_speech"), realtime.done())
+    return [
+        (realtime.CREATED, *words, *_heard(pcm, size, FIRST_AUDIO_S * stretch, FRAME_S * stretch), *end)
+        for size in (realtime.FRAME_BYTES, len(pcm))
+    ]
+
+
+def _heard(pcm: bytes, size: int, first: float, gap: float) -> Iterator[Step]:
+    for number, piece in enumerate(pieces(pcm, size)):
+        yield Wait(gap if number else first)
+        yield realtime.sound(piece, part="audio", size=len(piece))
+
+
 async def serve(stretch: float) -> None:
     """Serve until stdin ends, then report."""
     answers = {CHAT: (chat_answer(stretch),), SPEECH: (*speech_answers(stretch),) * MANY}
@@ -135,10 +158,11 @@ async def serve(stretch: float) -> None:
         ScriptedLlm(LlmScript(turns=(turn(stretch),), slots=sys.maxsize)) as other_llm,
         wyoming.ScriptedWyoming(wyoming.WyomingScript(answers=(*wyoming_answers(stretch),) * MANY)) as tcp_server,
         riva.ScriptedRiva(riva.RivaScript(answers=(*riva_answers(stretch),) * MANY)) as grpc_server,
+        realtime.ScriptedRealtime(realtime.RealtimeScript(answers=(*realtime_answers(stretch),) * MANY)) as agent,
     ):
         pairs = {"founding": [llm_server.url, tts_server.url], "openai": [http_server.url] * 2}
         pairs |= {"wyoming": [other_llm.url, tcp_server.url], "riva": [llm_server.url, grpc_server.url]}
-        _print_line(pairs)
+        _print_line(pairs | {"realtime": [agent.url]})
         await asyncio.to_thread(sys.stdin.read)
     lines = (
         _connections(llm_server.log, {llm_server.path: "llm"}, _what),
@@ -147,6 +171,7 @@ async def serve(stretch: float) -> None:
         _connections(other_llm.log, {other_llm.path: "llm"}, _what),
         _after(other_llm.log, tcp_server.log),
         _connections(grpc_server.log, {riva.SYNTHESIZE: "tts"}, _what_of_riva),
+        _agents(agent.log, agent.path),
     )
     for line in chain.from_iterable(lines):
         _print_line(line)
@@ -159,6 +184,14 @@ def _connections(log: Log, names: Mapping[str, str], what: Callable[[Entry], str
         name = None if first is None else names.get(wire.request_path(first.data))
         if first is not None and name is not None:
             yield {"server": name, "trace_id": _trace(first), "frames": _frames(entries, what)}
+
+
+def _agents(log: Log, path: str) -> Iterator[dict[str, Any]]:
+    """The same of a server that is both, as if it were two."""
+    for each in _connections(log, {path: "agent"}, _what_of_realtime):
+        sounds = [frame for frame in each["frames"] if frame[2] in ("audio", "end_of_speech")]
+        yield {**each, "server": "llm", "frames": [frame for frame in each["frames"] if frame not in sounds]}
+        yield {**each, "server": "tts", "frames": sounds}
 
 
 def _after(llm: Log, tts: Log) -> Iterator[dict[str, Any]]:
@@ -183,7 +216,7 @@ def _trace(request: Entry) -> str:
 
 def _frames(entries: Iterable[Entry], what: Callable[[Entry], str | None]) -> list[list[Any]]:
     return [
-        [each.at_ns, each.direction, said, len(each.data), each.until_ns - each.at_ns]
+        [each.at_ns, each.direction, said, _size(each), each.until_ns - each.at_ns]
         for each in entries
         if (said := what(each)) is not None
     ]
@@ -219,6 +252,19 @@ def _what_of_wyoming(entry: Entry) -> str | None:
 
 def _what_of_riva(entry: Entry) -> str | None:
     return {"audio": "audio", "body": "text", "end": "end_of_speech"}.get(entry.kind)
+
+
+def _what_of_realtime(entry: Entry) -> str | None:
+    if entry.kind != "text":
+        return None
+    event = entry.json
+    return "ask" if event["type"] == "response.create" else event.get("part")
+
+
+def _size(entry: Entry) -> int:
+    """Of audio in base64, its own."""
+    stated = entry.json.get("size") if entry.kind == "text" else None
+    return len(entry.data) if stated is None else int(stated)
 
 
 def _print_line(line: object) -> None:

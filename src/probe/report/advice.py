@@ -63,6 +63,14 @@ _ADVICE: Mapping[tuple[Stage, str], str] = {
 }
 
 
+_CREDENTIALS = "set headers of the target's agent; the detail says whether any were sent"
+
+
 def advice(failure: Failure) -> str | None:
     """What to do about it; None for a reason that is not known here."""
-    return _ADVICE.get((failure.stage, failure.reason))
+    found = _ADVICE.get((failure.stage, failure.reason))
+    if found is None or failure.server != "agent":
+        return found
+    # It is what the others are on other targets.
+    of_agent = found.replace("LLM server", "agent").replace("TTS server", "agent")
+    return _CREDENTIALS if failure.reason == "unauthorized" else of_agent

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from itertools import zip_longest
 
+from probe.blame import NAMES
 from probe.progress import Event
 from probe.record import Chunk, RunRecord, Turn
 from probe.timestamps import NS_PER_S
@@ -28,7 +29,7 @@ def _connections(record: RunRecord) -> Iterator[Event]:
                 connect.end,
                 "connected",
                 _turn_at(record, connect.start),
-                text=f"{connect.server.upper()} {without_secrets(target.servers[connect.server].url)}",
+                text=f"{NAMES[connect.server]} {without_secrets(target.servers[connect.server].url)}",
             )
 
 
@@ -48,7 +49,7 @@ def _turn(turn: Turn, record: RunRecord) -> Iterator[Event]:
             held_at = chunk.tts_text_sent + round((hold_s or 0) * NS_PER_S)
             if following is not None and hold_s is not None and _was_held(chunk, following, held_at):
                 yield Event(held_at, "tts_held", turn.turn_num, _as_of(chunk, held_at))
-            yield from _audio(turn.turn_num, chunk)
+        yield from _audio(turn.turn_num, chunk)
     if turn.done is not None:
         yield Event(turn.done, "turn_done", turn.turn_num, text="".join(chunk.text for chunk in turn.chunks))
 

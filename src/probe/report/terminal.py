@@ -49,7 +49,8 @@ def header(plan: Plan, width: int) -> Iterator[str]:
     yield from wrapped(shortened(scenario.system_prompt, _PROMPT_WIDTH), width, "System:   ")
     for text in scenario.user_turns:
         yield from wrapped(shortened(text, _PROMPT_WIDTH), width, "User:     ")
-    yield from wrapped(f"{first} (first), {further} (subsequent)", width, "Strategy: ")
+    cuts = f"{first} (first), {further} (subsequent)"
+    yield from wrapped("the agent's own" if "agent" in target.servers else cuts, width, "Strategy: ")
     yield ""
     yield from _title("TIMELINE", width, "-")
 

@@ -67,10 +67,13 @@ def _llm_lines(event: Event, chunk: Chunk, plan: Plan) -> Iterator[_Line]:
         case "llm_start":
             pause = plan.scenario.first_pause if number == 1 else plan.scenario.next_pause
             action = "start" if number == 1 else "continue"
+            asked = f"LLM #{number}: {action} ({describe_pause(pause)})"
+            if "agent" in plan.target.servers:
+                asked = "Agent: asked"
             turns = len(plan.scenario.user_turns)
             turn = f", turn {event.turn_num} of {turns}" if turns > 1 and number == 1 else ""
             yield "", {}
-            yield f"{at} LLM #{number}: {action} ({describe_pause(pause)}){turn}", {"bold": True}
+            yield f"{at} {asked}{turn}", {"bold": True}
         case "llm_first_token" if chunk.inference_start is not None:
             yield f"{at}{_BRANCH}First token (LLM TTFT: {ms(measured.llm_ttft_ms)})", {}
         case "llm_chunk_end" | "llm_cut":

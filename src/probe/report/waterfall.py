@@ -54,7 +54,8 @@ def waterfall(record: RunRecord, width: int) -> Iterator[str]:
 
 
 def _end(turn: Turn, zero: int, last: int) -> int:
-    waits = ((each.began, each.llm_first_token) for each in turn.chunks)
+    # Of an agent that shows no text nobody waits for one.
+    waits = ((each.began, each.llm_first_token or each.tts_first_audio) for each in turn.chunks)
     speaking = ((each.tts_text_sent, each.tts_first_audio) for each in turn.chunks if each.segment_end != "merged")
     never = any(asked is not None and first is None for asked, first in (*waits, *speaking))
     return last + round((last - zero) * _OPEN_END) if never else last
@@ -86,13 +87,15 @@ def _drawn(turn: Turn, zero: int, end: int, width: int) -> Iterator[str]:
 def _rows(chunks: Iterable[Chunk], zero: int, end: int) -> Iterator[_Row]:
     for chunk in chunks:
         asked = chunk.llm_first_token if chunk.inference_start is None else chunk.inference_start
-        if asked is not None:
+        if asked is not None and (chunk.llm_first_token is not None or chunk.tts_first_audio is None):
             parts = _stage(asked, chunk.llm_first_token, chunk.llm_done, zero, end)
             wait = elapsed_ms(chunk.inference_start, chunk.llm_first_token)
             rest = elapsed_ms(chunk.llm_first_token, chunk.llm_done)
             yield _Row(f"#{chunk.chunk_num} LLM", parts, _value(wait, rest))
-        if chunk.tts_text_sent is not None and chunk.segment_end != "merged":
-            sent, first = chunk.tts_text_sent, chunk.tts_first_audio
+        sent, first = chunk.tts_began, chunk.tts_first_audio
+        if sent is None and first is not None:
+            sent = chunk.inference_start
+        if sent is not None and chunk.segment_end != "merged":
             queued = [] if chunk.llm_done is None or at_once(chunk) else [(chunk.llm_done - zero, sent - zero, _QUEUED)]
             parts = [*queued, *_stage(sent, first, chunk.tts_last_audio, zero, end)]
             value = _value(elapsed_ms(sent, first), elapsed_ms(first, chunk.tts_last_audio))

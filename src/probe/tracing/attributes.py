@@ -5,7 +5,7 @@ from dataclasses import asdict
 from urllib.parse import urlsplit
 
 from probe.measures import ChunkMeasures, TurnMeasures, outcome, runs_freely
-from probe.record import Chunk, Connect, Pause, RunRecord, Target, Turn
+from probe.record import Chunk, Connect, Pause, RunRecord, ServerPlan, Target, Turn
 from probe.tracing import genai
 from probe.tracing.span import Value
 from probe.urls import without_secrets
@@ -75,7 +75,7 @@ def of_chat(record: RunRecord, turn: Turn, chunk: Chunk, measured: ChunkMeasures
     return _present(
         {
             genai.OPERATION_NAME: genai.CHAT,
-            genai.PROVIDER_NAME: target.servers["llm"].protocol,
+            genai.PROVIDER_NAME: _protocol(target.doing("llm")),
             genai.REQUEST_MODEL: llm_model(record),
             genai.OUTPUT_TYPE: "text",
             genai.REQUEST_STREAM: True,
@@ -85,7 +85,7 @@ def of_chat(record: RunRecord, turn: Turn, chunk: Chunk, measured: ChunkMeasures
             genai.RESPONSE_FINISH_REASONS: None if chunk.stop_reason is None else (chunk.stop_reason,),
             genai.USAGE_OUTPUT_TOKENS: _output_tokens(turn, chunk),
             "probe.server_ttft_ms": chunk.server_ttft_ms,
-            **_address(target.servers["llm"].url),
+            **_address_of(target.doing("llm")),
         }
     )
 
@@ -96,14 +96,14 @@ def of_speech(record: RunRecord, chunk: Chunk, measured: ChunkMeasures) -> dict[
     return _present(
         {
             genai.OPERATION_NAME: genai.TEXT_TO_SPEECH,
-            genai.PROVIDER_NAME: target.servers["tts"].protocol,
+            genai.PROVIDER_NAME: _protocol(target.doing("tts")),
             genai.REQUEST_MODEL: target.option("tts", "model"),
             genai.OUTPUT_TYPE: "speech",
             genai.REQUEST_STREAM: True,
             genai.RESPONSE_TIME_TO_FIRST_CHUNK: _seconds(measured.tts_ttfb_ms),
             "probe.voice": target.option("tts", "voice"),
             "probe.segment_end": chunk.segment_end,
-            **_address(target.servers["tts"].url),
+            **_address_of(target.doing("tts")),
         }
     )
 
@@ -124,6 +124,14 @@ def _output_tokens(turn: Turn, chunk: Chunk) -> int | None:
     if turn.usage_tokens is None or not runs_freely(turn):
         return chunk.token_count
     return turn.usage_tokens if chunk is turn.chunks[0] else None
+
+
+def _protocol(server: ServerPlan | None) -> str | None:
+    return None if server is None else server.protocol
+
+
+def _address_of(server: ServerPlan | None) -> dict[str, Value]:
+    return {} if server is None else _address(server.url)
 
 
 def _address(url: str) -> dict[str, Value]:

@@ -118,8 +118,10 @@ class _Chunk:
     def spans(self) -> Iterator[Span]:
         yield self._whole()
         yield self._chat()
-        if self.chunk.tts_text_sent is not None:
-            yield self._speech(self.chunk.tts_text_sent)
+        # Of an agent that shows no text, the speech is all that there is to see.
+        began = self.chunk.tts_began or (self.chunk.tts_first_audio and self.chunk.began)
+        if began is not None:
+            yield self._speech(began)
 
     def _whole(self) -> Span:
         chunk = self.chunk

@@ -49,6 +49,8 @@ def _came_out(row: Row, record: RunRecord) -> None:
 
 def _to_blame(row: Row, stage: Stage) -> str | None:
     """The server that a row makes go wrong is the one that the failure names."""
+    if row.where == "agent":
+        return None if stage == "internal" else "agent"
     by_place = "llm" if row.where.startswith("LLM") else "tts"
     return {"connect": by_place, "llm": "llm", "tts": "tts", "audio": "tts", "internal": None}[stage]
 

@@ -24,8 +24,9 @@ BETWEEN_ARRIVALS = {"tts_wait_ms", "playout_gap_ms", "underrun_ms", STALL}
 
 async def measured(pair: str, clock: AnchoredClock) -> tuple[RunRecord, Truth]:
     with truth_servers() as servers:
-        llm_url, tts_url = servers.urls[pair]
-        target = TargetConfig.of(llm_url=llm_url, tts_url=tts_url).record(pair)
+        urls = servers.urls[pair]
+        of = {"agent": {"url": urls[0]}} if len(urls) == 1 else {"llm_url": urls[0], "tts_url": urls[1]}
+        target = TargetConfig.of(**of).record(pair)
         done = await measure(
             new_plan(target, ScenarioConfig().record("default")), Tolerance(60_000, 60_000, 60_000), clock=clock
         )
@@ -51,6 +52,18 @@ async def test_every_measure_of_every_chunk_has_its_truth(pair: str, requests: i
         assert name in BETWEEN_ARRIVALS or min(each) > AT_ONCE_MS, name
     # This wait begins with an arrival, and ends when we hand the text over.
     assert max(found["tts_wait_ms"]) < -AT_ONCE_MS
+
+
+async def test_every_measure_of_an_agent_has_its_truth() -> None:
+    clock = AnchoredClock.anchored_now()
+    record, truth = await measured("realtime", clock)
+    certain = Truth(*([replace(frame, took=0) for frame in frames] for frames in (truth.llm, truth.tts)))
+    found = errors(record, clock, certain)
+    assert {name: len(each) for name, each in found.items()} == dict.fromkeys(
+        (*OF_A_REQUEST, "llm_ttfat_ms", "tts_ttfb_ms", "underrun_ms"), 1
+    )
+    # Of two arrivals either may be the later one.
+    assert all(each[0] > AT_ONCE_MS for name, each in found.items() if name not in ("tts_ttfb_ms", "underrun_ms"))
 
 
 async def test_an_answer_without_pauses_is_cut_where_its_server_has_marked_it() -> None:

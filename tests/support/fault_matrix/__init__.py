@@ -5,7 +5,20 @@ it, and
 `tests/unit/test_docs.py` holds the page to it. A new fault is a new row.
 """
 
-from fault_matrix import connecting, of_chat, of_llm, of_ollama, of_riva, of_speech, of_tts, of_wyoming, ourselves
+from fault_matrix import (
+    connecting,
+    of_agent,
+    of_chat,
+    of_llm,
+    of_nim_realtime,
+    of_ollama,
+    of_riva,
+    of_speech,
+    of_tts,
+    of_vllm_speech,
+    of_wyoming,
+    ourselves,
+)
 
 ROWS = (
     *connecting.ROWS,
@@ -16,5 +29,8 @@ ROWS = (
     *of_speech.ROWS,
     *of_wyoming.ROWS,
     *of_riva.ROWS,
+    *of_vllm_speech.ROWS,
+    *of_nim_realtime.ROWS,
+    *of_agent.ROWS,
     *ourselves.ROWS,
 )

@@ -28,6 +28,8 @@ that ends a row's silence is short ({waited_out}); all others are long
 *Measures* is how far the run came, and so which measures exist, those of the steps before included:
 
 {reached}
+
+Of an agent, which is handed no text, those that it has ([measures.md](measures.md#of-an-agent)).
 """
 COLUMNS = "| fault | what is injected | outcome | stage, reason | longest | measures |\n|---|---|---|---|---|---|"
 ELSEWHERE_HEAD = """## Played elsewhere
@@ -46,6 +48,9 @@ TITLES = {
     "TTS, Wyoming": "The TTS server, where it speaks Wyoming",
     "TTS, Riva": "The TTS server, where it is Riva over gRPC",
     "TTS, NIM over HTTP": "The TTS server, where it is a NIM over HTTP",
+    "TTS, vLLM-Omni": "The TTS server, where it is vLLM-Omni's WebSocket",
+    "TTS, NIM": "The TTS server, where it is a NIM's realtime WebSocket",
+    "agent": "The agent, behind OpenAI Realtime",
     "probe": "The probe's own machine",
 }
 

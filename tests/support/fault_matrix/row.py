@@ -21,6 +21,12 @@ WAITED_OUT = {"connect": {"connect_s": 0.5}, "llm": {"llm_s": 0.5}, "tts": {"tts
 # Which measures exist, by what was reached: each of these has those of the ones before it.
 Reached = Literal["nothing", "first token", "text", "silent audio", "audio", "segment", "second segment"]
 
+# What it is that goes wrong.
+Where = Literal[
+    "LLM", "TTS", "LLM over HTTP", "LLM, Ollama", "TTS over HTTP", "TTS, Wyoming", "TTS, Riva",
+    "TTS, NIM over HTTP", "TTS, vLLM-Omni", "TTS, NIM", "agent", "probe",
+]  # fmt: skip
+
 _TOKEN = {"llm_ttft_ms", "llm_ttfat_ms"}
 _TEXT = _TOKEN | {"llm_gen_time_ms", "tts_wait_ms", "probe_delay_ms"}
 _SILENCE = _TEXT | {
@@ -36,6 +42,17 @@ MEASURES: Mapping[Reached, frozenset[str]] = {
     "audio": frozenset(_AUDIO),
     "segment": frozenset(_SEGMENT),
     "second segment": frozenset(_SEGMENT | {"playout_gap_ms"}),
+}
+# The same of an agent, which is handed no text; its one segment is complete with the answer.
+_UNSEEN = {"tts_wait_ms", "probe_delay_ms", "tts_stream_time_ms", "realtime_factor", "tts_gen_time_ms"}
+_UNFINISHED = _UNSEEN | {"llm_gen_time_ms"}
+OF_AGENT: Mapping[Reached, frozenset[str]] = {
+    "nothing": frozenset(),
+    "first token": frozenset(_TOKEN),
+    "text": frozenset(_TEXT - _UNSEEN),
+    "silent audio": frozenset(_SILENCE - _UNFINISHED),
+    "audio": frozenset(_AUDIO - _UNFINISHED),
+    "segment": frozenset(_SEGMENT - _UNSEEN),
 }
 
 
@@ -68,10 +85,7 @@ class Row:
 
     name: str
     injected: str
-    where: Literal[
-        "LLM", "TTS", "LLM over HTTP", "LLM, Ollama", "TTS over HTTP", "TTS, Wyoming", "TTS, Riva",
-        "TTS, NIM over HTTP", "probe",
-    ]  # fmt: skip
+    where: Where
     outcome: Literal["ok", "failed", "suspect", "skipped"] = "failed"
     stage: Literal["connect", "llm", "tts", "audio", "internal", ""] = ""
     or_stage: Literal["tts", ""] = ""
@@ -87,6 +101,7 @@ class Row:
     tts: TtsScript = field(default_factory=TtsScript)
     llm_url: Url | None = None
     tts_url: Url | None = None
+    agent_url: Url | None = None
     collector: Url | None = None
     sabotage: Sabotage | None = None
     # Called with the state directory before the daemon is there.
@@ -98,7 +113,8 @@ class Row:
 
     @property
     def measures(self) -> frozenset[str]:
-        return MEASURES[self.reached] - set(self.without)
+        known = OF_AGENT if self.where == "agent" else MEASURES
+        return known[self.reached] - set(self.without)
 
     @property
     def deadlines(self) -> Mapping[str, float]:

@@ -22,8 +22,7 @@ from probe.transport.stamped_socket import keep_stamping
 
 CONFIG = """
 [targets.faulty]
-llm_url = "{llm_url}"
-tts_url = "{tts_url}"
+{servers}
 {target}
 objective_ms = 60_000
 [targets.faulty.limits]
@@ -90,8 +89,7 @@ async def play(row: Row, folder: Path) -> Played:
         stage = Stage(llm, tts, folder, asyncio.Event())
         async with AsyncExitStack() as stack:
             urls = {
-                "llm_url": await stack.enter_async_context(row.llm_url(stage)) if row.llm_url else llm.url,
-                "tts_url": await stack.enter_async_context(row.tts_url(stage)) if row.tts_url else tts.url,
+                "servers": await _servers(row, stage, stack),
                 "healthy_llm": healthy_llm.url,
                 "healthy_tts": healthy_tts.url,
                 "otlp": 'protocol = "none"',
@@ -109,6 +107,15 @@ async def play(row: Row, folder: Path) -> Played:
             return played
         # An aborted socket is closed by the loop's next turn, a thread ends when it gets to it.
         await asyncio.sleep(0.02)
+
+
+async def _servers(row: Row, stage: Stage, stack: AsyncExitStack) -> str:
+    """The target's servers, as a configuration has them."""
+    if row.agent_url is not None:
+        return f'agent.url = "{await stack.enter_async_context(row.agent_url(stage))}"'
+    llm_url = await stack.enter_async_context(row.llm_url(stage)) if row.llm_url else stage.llm.url
+    tts_url = await stack.enter_async_context(row.tts_url(stage)) if row.tts_url else stage.tts.url
+    return f'llm_url = "{llm_url}"\ntts_url = "{tts_url}"'
 
 
 async def _measure(row: Row, stage: Stage, parts: Parts, settings: config.Config, played: Played) -> None:

@@ -107,6 +107,13 @@ def test_a_protocol_alone_comes_with_its_usual_url_or_the_configured_one(planned
     assert planned("--llm-protocol", "chunked").target.servers["llm"].url == "ws://localhost:8002/ws"
 
 
+def test_an_agent_is_asked_for_the_model_and_the_voice(planned: Run, tmp_path: Path) -> None:
+    path = tmp_path / "probe.toml"
+    path.write_text('[targets.t.agent]\nurl = "ws://h/v1/realtime"\nvoice = "aria"\n')
+    agent = planned("--config", str(path), "--model", "omni", "--voice", "leo").target.servers["agent"]
+    assert (agent.options["model"], agent.options["voice"]) == ("omni", "leo")
+
+
 def test_headers_are_sent_and_shown_nowhere(planned: Run, tmp_path: Path) -> None:
     path = tmp_path / "probe.toml"
     path.write_text(f'[targets.t.llm]\nurl = "{LLM}"\nheaders = {{ Authorization = "file", x-kept = "file" }}\n')

@@ -14,10 +14,13 @@ from probe.protocols.base import Conversation, Event, Question, Terms
 from probe.protocols.http_chat import HttpChat
 from probe.protocols.llama_chunked.conversation import ChunkedConversation
 from probe.protocols.magpie.conversation import MagpieConversation
+from probe.protocols.nim_realtime import NimRealtime
 from probe.protocols.ollama.conversation import OllamaConversation
 from probe.protocols.openai_chat.conversation import ChatConversation
+from probe.protocols.openai_realtime.conversation import RealtimeConversation
 from probe.protocols.openai_speech.conversation import SpeechConversation
 from probe.protocols.riva.conversation import RivaConversation
+from probe.protocols.vllm_speech import VllmSpeech
 from probe.protocols.wyoming.conversation import WyomingConversation
 from probe.record import Pause, ServerPlan
 from probe.reference.faults import wire
@@ -193,6 +196,50 @@ def test_over_web_socket(said: list[Any], cut: int, whole: bool) -> None:
         found = heard(talk, [Text(each if whole else each[:cut]) for each in frames])
         assert not any(map(leaks, found)), found
     assert not any(map(leaks, heard(chunked(), [Binary(CANARY.encode())])))
+
+
+def agent() -> RealtimeConversation:
+    options = {"voice": "x", "sample_rate": 24000}
+    talk = RealtimeConversation(Terms(ServerPlan("openai_realtime", "ws://h/v1", options), "run", 10.0))
+    talk.prepare(Question(1, ({"role": "user", "content": CANARY},), Pause(10), 0.7))
+    list(talk.open(0))
+    return talk
+
+
+AGENT_EVENTS = (
+    "session.created", "session.updated", "error", "response.created", "response.audio.delta", "response.text.done",
+    "response.done", CANARY,
+)  # fmt: skip
+agent_events = st.tuples(
+    st.sampled_from(AGENT_EVENTS), st.sampled_from(("session", "error", "response", "delta")), documents | words
+)
+
+
+@given(st.lists(agent_events, max_size=4), st.integers(1, 200))
+def test_of_an_agent(said: list[tuple[str, str, Any]], cut: int) -> None:
+    talk = agent()
+    for kind, name, value in said:
+        frame = json.dumps({"type": kind, name: value}).encode()
+        found = heard(talk, [Text(frame)] if "model" not in frame.decode() else [])
+        assert not any(map(leaks, [*found, *heard(talk, [Text(frame[:cut]), Binary(frame)])])), found
+
+
+SPEECH_EVENTS = (
+    "audio.start", "audio.done", "session.done", "error", "conversation.created", "conversation.item.speech.data",
+    "conversation.item.speech.completed", CANARY,
+)  # fmt: skip
+speech_fields = st.dictionaries(st.sampled_from((*KEYS, "sample_rate")), documents | words, max_size=3)
+
+
+@given(st.lists(st.tuples(st.sampled_from(SPEECH_EVENTS), speech_fields), max_size=4))
+def test_of_speech_over_a_web_socket(said: list[tuple[str, Any]]) -> None:
+    options = {"sample_rate": 24_000, "language": "en-US", "voice": "x"}
+    for kind in (VllmSpeech, NimRealtime):
+        talk = kind(Terms(ServerPlan("any", "ws://h", options), "run", 10.0))
+        list(talk.open(0))
+        list(talk.speak(CANARY, 1))
+        found = heard(talk, [Text(json.dumps({**fields, "type": name}).encode()) for name, fields in said])
+        assert not any(map(leaks, found)), found
 
 
 def test_the_reason_of_a_close_frame_is_what_the_server_said() -> None:

@@ -16,12 +16,13 @@ from fakes import DROP, FakeNetwork, frames, llm, newer_tts, older_tts, say, ton
 from free_running import answering, protocols, speaking, words
 
 import golden
+from probe.blame import may_fail
 from probe.config import ScenarioConfig, TargetConfig
 from probe.engine import runner
 from probe.measures import measure_run
 from probe.progress import Event
 from probe.protocols.registry import chosen
-from probe.record import REASONS, Chunk, Failure, Plan, RunRecord
+from probe.record import REASONS, Chunk, Failure, Plan, Role, RunRecord
 from probe.report import document, terminal, timeline
 from probe.report.advice import advice
 
@@ -240,6 +241,15 @@ def test_there_is_advice_for_every_failure() -> None:
         for reason in reasons:
             assert advice(Failure(stage, reason, "", 0)), (stage, reason)
     assert advice(Failure("tts", "of another version", "", 0)) is None
+
+
+def test_advice_on_an_agent_speaks_of_no_other_server() -> None:
+    agents: list[Role] = ["agent"]
+    for server, stage, reason in may_fail(agents):
+        words = advice(Failure(stage, reason, "", 0, server=server)) or ""
+        if server == "agent" and stage != "connect":
+            assert "LLM server" not in words and "TTS server" not in words
+    assert "target's agent" in (advice(Failure("connect", "unauthorized", "", 0, server="agent")) or "")
 
 
 def test_the_verdict_and_the_colours_are_of_what_the_objective_judges(watched: Watched) -> None:

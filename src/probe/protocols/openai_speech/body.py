@@ -8,8 +8,8 @@ from probe.protocols.base import Audio, AudioFormat, Refused
 from probe.protocols.http_answers import MAX_BODY_BYTES, words_in
 from probe.protocols.http_speech import Reading, Said
 from probe.protocols.openai_speech.content_type import ContentType
-from probe.protocols.openai_speech.recognise import recognised
 from probe.protocols.openai_speech.wav import Wav
+from probe.protocols.recognise import recognised
 from probe.protocols.samples import Samples, wrong
 
 

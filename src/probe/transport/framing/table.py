@@ -13,6 +13,7 @@ NewFraming: TypeAlias = Callable[[str, Mapping[str, str]], Framing]
 # Where each is. Their libraries take tens of milliseconds to import: a process takes those that it uses.
 FRAMINGS: Mapping[str, str] = {
     "websocket": "probe.transport.framing.websocket:WebSocket",
+    "websocket_media": "probe.transport.framing.websocket:MediaWebSocket",
     "http1": "probe.transport.framing.http1:Http1",
     "http2": "probe.transport.framing.http2:Http2",
     "raw": "probe.transport.framing.raw:PlainTcp",

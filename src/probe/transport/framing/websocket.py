@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Iterator, Mapping
+from typing import ClassVar
 
 from websockets.client import ClientProtocol
 from websockets.exceptions import InvalidStatus, InvalidURI, PayloadTooBig
@@ -16,6 +17,8 @@ MAX_MESSAGE_BYTES = 4 * 2**20
 # A text message is JSON. No reply is longer, and what is parsed here holds up the other runs.
 MAX_TEXT_BYTES = 2**16
 USER_AGENT = "voice-probe"
+# Where it may be audio as base64, which is half a minute of it, and not parsed: see `protocols/base64_audio.py`.
+MAX_MEDIA_TEXT_BYTES = 2**20
 # How much of the body of an answer that opened nothing is kept.
 _REFUSAL_BYTES = 2**10
 _NORMAL_CLOSURE = 1000
@@ -27,6 +30,8 @@ _silent = logging.Logger("probe.websockets", logging.CRITICAL + 1)  # noqa: LOG0
 
 class WebSocket:
     """The framing of one WebSocket connection; `headers` go with its handshake. Raises ValueError for a bad URL."""
+
+    max_text_bytes: ClassVar[int] = MAX_TEXT_BYTES
 
     def __init__(self, url: str, headers: Mapping[str, str]) -> None:
         self.ready = False
@@ -57,7 +62,7 @@ class WebSocket:
                 if event.opcode is Opcode.BINARY and event.fin:
                     yield Binary(bytes(event.data))
                 elif event.opcode is Opcode.TEXT and event.fin:
-                    yield _text(bytes(event.data))
+                    yield self._text(bytes(event.data))
                 else:
                     yield from self._other(event)
         broken = protocol.parser_exc
@@ -122,13 +127,18 @@ class WebSocket:
                 self._parts.append(bytes(frame.data))
                 if frame.fin:
                     whole, self._parts = b"".join(self._parts), []
-                    yield Binary(whole) if self._message is Binary else _text(whole)
+                    yield Binary(whole) if self._message is Binary else self._text(whole)
+
+    def _text(self, data: bytes) -> Text:
+        if len(data) > self.max_text_bytes:
+            raise FramingError(f"a text message of more than {self.max_text_bytes // 2**10} KiB", how="flood")
+        return Text(data)
 
 
-def _text(data: bytes) -> Text:
-    if len(data) > MAX_TEXT_BYTES:
-        raise FramingError(f"a text message of more than {MAX_TEXT_BYTES // 2**10} KiB", how="flood")
-    return Text(data)
+class MediaWebSocket(WebSocket):
+    """One whose text messages may hold audio."""
+
+    max_text_bytes = MAX_MEDIA_TEXT_BYTES
 
 
 def _parsed(url: str) -> WebSocketURI:

@@ -1,0 +1,110 @@
+"""One turn with an agent, which thinks and speaks by itself: one chunk, whose words and sound come as they come."""
+
+from msgspec import Struct
+
+from probe.audio import speakable
+from probe.engine import answer_limit
+from probe.engine.faults import Fault
+from probe.engine.lines import AGENT, Line
+from probe.engine.llm_side import LlmSide
+from probe.engine.session import Session
+from probe.engine.side import Side
+from probe.engine.tts_side import TtsSide
+from probe.engine.turn import TurnInProgress, quietly
+from probe.protocols.base import AgentConversation, Done, Event, Malformed, Question, Refused, Token
+from probe.protocols.segments import Segment
+from probe.record import REASONS, Stage
+
+
+class AgentSide(Struct):
+    """What one server says, as both sides of a turn have it."""
+
+    llm: LlmSide
+    tts: TtsSide
+    # The answer's sound, once the turn has begun.
+    segment: Segment | None = None
+
+    @property
+    def stage(self) -> Stage:
+        """It thinks from the question to the first of its answer, text or sound; else it is the voice that is due."""
+        if not self.llm.chunks or self.segment is None:
+            return "tts"
+        return "llm" if self.llm.chunks[0].first_token is None and not self.segment.frames else "tts"
+
+    @property
+    def owes(self) -> bool:
+        return self.llm.owes or self.tts.owes
+
+    def on_event(self, event: Event, at: int) -> None:
+        match event:
+            case Refused(fatal=True, reason=reason) if self.stage == "llm" and reason in REASONS["llm"]:
+                self.llm.on_event(event, at)
+            case Malformed() if self.stage == "llm":
+                self.llm.on_event(event, at)
+            case Refused() | Malformed():
+                self.tts.on_event(event, at)
+            case Done():
+                self.tts.on_event(event, at)
+                self._end_text(event, at)
+            case Token(text, "answer") if self.segment is not None:
+                self.segment.text += text
+                self.llm.on_event(event, at)
+            case _:
+                self.llm.on_event(event, at)
+                self.tts.on_event(event, at)
+
+    def on_written(self, at: int) -> None:
+        self.llm.on_written(at)
+
+    def _end_text(self, event: Done, at: int) -> None:
+        """The text was complete with its last piece, whenever the server says so; one that shows none has no end."""
+        last = self.llm.chunks[-1].last_token if self.llm.chunks else None
+        self.llm.on_event(event, at if last is None else last)
+        if self.llm.chunks and last is None:
+            self.llm.chunks[-1].done_at = None
+
+
+class AgentTurn(TurnInProgress):
+    """A turn while it goes on."""
+
+    def __init__(self, session: Session, conversation: AgentConversation, turn_num: int) -> None:
+        super().__init__(session, conversation, {AGENT: conversation}, turn_num, AGENT)
+        self._conversation = conversation
+        self._side = AgentSide(self.llm, self.tts.sides[AGENT])
+
+    @property
+    def by_line(self) -> dict[Line, Side]:
+        return {AGENT: self._side}
+
+    async def take(self, question: Question) -> None:
+        self._conversation.prepare(question)
+        await self.tts.open()
+        # Its sound may come while the question is still being written.
+        segment = self._side.segment = await self.tts.speak(1, "")
+        await self.llm.ask(question)
+        await self.tts.close()
+        stopped = False
+        while self._side.owes:
+            await self.tts.step(AGENT)
+            if self.llm.overrun and self._side.owes and not stopped:
+                stopped = True
+                await quietly(self._cancel())
+        if stopped:
+            self._cut_short(segment)
+        elif segment.end == "marker":
+            # Only now it is known to have been the last.
+            self.report_segment("tts_segment_end", segment.done or 0, segment)
+        self._session.report("turn_done", self._session.clock.now(), text=self.answer())
+        if not segment.frames and not speakable(self.answer()):
+            raise Fault("llm", "empty_response", "the response has neither a word nor a sound")
+
+    async def _cancel(self) -> None:
+        """Have it stop; its answer ends when it has."""
+        await self._session.perform(AGENT, self._conversation.release(self._session.clock.now(), 0))
+
+    def _cut_short(self, segment: Segment) -> None:
+        """We ended it: the text may be ahead of the sound, and is not to be heard in it."""
+        segment.end = segment.done = None
+        last = self.llm.chunks[-1]
+        if last.end is not None:
+            last.end = answer_limit.ended(last.end)
