@@ -2,6 +2,7 @@
 
 import io
 import json
+from collections.abc import Callable
 from typing import Any
 
 from prometheus_client.parser import text_string_to_metric_families
@@ -30,12 +31,12 @@ def runs() -> list[RunRecord]:
 class Reported:
     """A sink, and all that it reports."""
 
-    def __init__(self) -> None:
+    def __init__(self, save: Callable[[str, str, bytes], None] = lambda *_: None) -> None:
         self.metrics = Metrics("1", [])
         self.metrics.expect([("local", "default")])
         self.log = io.StringIO()
         self.sink = DriftSink(
-            Monitor, self.metrics.update_drift, self.metrics.count_drift, make_logger(self.log, "json")
+            Monitor, self.metrics.update_drift, self.metrics.count_drift, make_logger(self.log, "json"), save
         )
 
     def take(self, record: RunRecord) -> None:

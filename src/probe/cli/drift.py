@@ -3,8 +3,9 @@
 import json
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -15,14 +16,17 @@ from probe.cli.time_option import MOMENT
 from probe.cli.usage import UsageProblem
 from probe.config import DriftConfig
 from probe.drift import Monitor
-from probe.drift.threshold import TooLittleError, calibrate
+from probe.drift.threshold import Calibration, TooLittleError, calibrate
 from probe.history.reader import HistoryReader
 from probe.report import drift_report
 from probe.report.drift_report import SeriesReport
+from probe.report.format import counted, wrapped
 
 SLOWER = 3
 _SHOWN_DAYS = 90
-_CALIBRATED_DAYS = 30
+_CALIBRATED_DAYS = 60
+# So many have two weekends at least.
+_WEEKS_DAYS = 14
 _NS_PER_DAY = 86_400 * 10**9
 
 
@@ -142,20 +146,48 @@ def _calibrate(
             found[target, scenario] = calibrate(points, budget, settings.least_change_percent / 100)
         except TooLittleError as error:
             raise UsageProblem(f"{target}, {scenario}: {error}") from error
-    wanted = max(rungs[-1].threshold for rungs in found.values())
+    wanted = max(each.rungs[-1].threshold for each in found.values())
     if as_json:
-        tried = [
-            {"target": target, "scenario": scenario, "thresholds": {rung.threshold: rung.a_month for rung in rungs}}
-            for (target, scenario), rungs in found.items()
-        ]
-        click.echo(json.dumps({"threshold": wanted, "budget_days": budget, "series": tried}, indent=2))
+        click.echo(json.dumps(_calibration_document(found, wanted, budget), indent=2))
         return
-    for (target, scenario), rungs in found.items():
+    for (target, scenario), calibration in found.items():
         say(f"{target}, {scenario}, false alarms in 30 days by threshold:")
-        for rung in rungs:
+        for rung in calibration.rungs:
             say(f"  {rung.threshold:5g}  {rung.a_month:.1f}")
+        for line in wrapped(_held_out(calibration, budget), terminal_width()):
+            say(line)
     for line in _advice(wanted, budget):
         say(line)
+
+
+def _calibration_document(
+    found: Mapping[tuple[str, str], Calibration], threshold: float, budget: float
+) -> dict[str, Any]:
+    series = [
+        {
+            "target": target,
+            "scenario": scenario,
+            "thresholds": {rung.threshold: rung.a_month for rung in calibration.rungs},
+            "days": calibration.learnt_days,
+            "held_out_days": calibration.held_out_days,
+            "held_out_alarms": calibration.rungs[-1].held_out,
+        }
+        for (target, scenario), calibration in found.items()
+    ]
+    return {"threshold": threshold, "budget_days": budget, "series": series}
+
+
+def _held_out(calibration: Calibration, budget: float) -> str:
+    last = calibration.rungs[-1]
+    text = (
+        f"Chosen on the first {calibration.learnt_days:.0f} days. In the {calibration.held_out_days:.0f} days after"
+        f" them {last.threshold:g} has {counted(last.held_out, 'false alarm')}."
+    )
+    if last.a_month > 30 / budget:
+        text += " No threshold is enough: what went again in those days was more than noise."
+    if calibration.learnt_days < _WEEKS_DAYS:
+        text += f" Fewer than {_WEEKS_DAYS} days say little about what happens once a week."
+    return text
 
 
 def _advice(threshold: float, budget: float) -> Iterator[str]:

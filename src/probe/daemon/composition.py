@@ -13,6 +13,7 @@ from probe.config import Config, OtlpConfig
 from probe.daemon import runbook, state_lock
 from probe.daemon.dispatch import Dispatch, OnError, Sink
 from probe.daemon.drift_sink import DriftSink
+from probe.daemon.drift_states import DriftStates
 from probe.daemon.health import Health
 from probe.daemon.history_drift import WatchedHistory
 from probe.daemon.http_server import Answer, HttpServer, Page, plain
@@ -117,7 +118,8 @@ def build(config: Config, coloured: bool | None = None) -> Parts:
 
     history = History(state_dir(config), retention, counting, partial(on_error, HISTORY), on_unreadable)
     new_monitor = partial(Monitor, config.drift.threshold, config.drift.least_change_percent / 100)
-    drift = DriftSink(new_monitor, metrics.update_drift, metrics.count_drift, log)
+    save = DriftStates(state_dir(config)).save
+    drift = DriftSink(new_monitor, metrics.update_drift, metrics.count_drift, log, save)
 
     def on_pruned(pruned: Pruned) -> None:
         metrics.daemon.set_history(pruned.runs, pruned.bytes)

@@ -4,15 +4,21 @@ Each run is looked at once, in the order in which the history keeps them: the st
 """
 
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 
 from probe.daemon.log import Logger
 from probe.drift import Change, Monitor, Shift, Verdict
 from probe.drift.series import point
+from probe.drift.state import Kept, encode
 from probe.drift.wording import plain
 from probe.record import RunRecord
 
+# A detector is saved after so many runs: as many are looked at again, at most, after a crash.
+SAVED_EVERY = 240
+# Changes that are known by the run that they were found with, of each series.
+_MOST_FOUND = 200
 # While a series is rebuilt so many of its runs are known by their id, to report what is found with them.
 _MOST_UNREPORTED = 1000
 
@@ -21,7 +27,7 @@ class DriftSink:
     """Every method may be called from any thread.
 
     `new_monitor` makes the detector of a series, `update` is given each verdict by target and scenario, `count` each
-    change that is new.
+    change that is new, `save` now and then the bytes of a series' detector (`drift.state`).
     """
 
     name = "drift"
@@ -32,14 +38,18 @@ class DriftSink:
         update: Callable[[str, str, Verdict], None],
         count: Callable[[str, str, Shift], None],
         logger: Logger,
+        save: Callable[[str, str, bytes], None] = lambda *_: None,
     ) -> None:
         self._new_monitor = new_monitor
         self._update = update
         self._count = count
         self._logger = logger
+        self._save = save
         self._lock = threading.Lock()
         self._monitors: dict[tuple[str, str], Monitor] = {}
-        self._found: dict[str, Change] = {}
+        self._found: dict[tuple[str, str], dict[str, Change]] = {}
+        # The last run that each detector has seen, and how many since it was saved.
+        self._seen: dict[tuple[str, str], tuple[str, int]] = {}
         # The series that are being rebuilt, and the runs of each that have been kept meanwhile.
         self._rebuilding: dict[tuple[str, str], deque[str]] = {}
         # The verdict that was reported last of each series.
@@ -54,15 +64,20 @@ class DriftSink:
         with self._lock:
             return _series(record) in self._rebuilding
 
-    def take_over(self, target: str, scenario: str, rebuilt: Monitor, found: Mapping[str, Change]) -> None:
-        """Have a series' detector, which has seen all that the history holds, and what it found with runs by their id.
+    def show(self, target: str, scenario: str, verdict: Verdict) -> None:
+        """Say how things stood with a series that is not rebuilt yet."""
+        self._update(target, scenario, verdict)
+
+    def take_over(self, target: str, scenario: str, rebuilt: Kept, unsaved: int) -> None:
+        """Have a series' detector, which has seen all that the history holds, `unsaved` of it since it was saved.
 
         Of changes, those are reported now that were found with runs of this process.
         """
         with self._lock:
-            self._monitors[target, scenario] = rebuilt
-            self._found |= found
-            verdict = self._reported[target, scenario] = rebuilt.verdict()
+            self._monitors[target, scenario] = rebuilt.monitor
+            found = self._found[target, scenario] = _last(rebuilt.found)
+            self._seen[target, scenario] = rebuilt.last_run, unsaved
+            verdict = self._reported[target, scenario] = rebuilt.monitor.verdict()
             unreported = self._rebuilding.pop((target, scenario), ())
         self._update(target, scenario, verdict)
         for run_id in unreported:
@@ -72,7 +87,8 @@ class DriftSink:
         """Begin a series again with a new monitor."""
         with self._lock:
             self._monitors[target, scenario] = self._new_monitor()
-            self._reported.pop((target, scenario), None)
+            for known in (self._reported, self._found, self._seen):
+                known.pop((target, scenario), None)
             self._rebuilding.pop((target, scenario), None)
 
     def look(self, record: RunRecord) -> None:
@@ -82,13 +98,14 @@ class DriftSink:
                 return
             new = point(record)
             found = self._monitor(*series).add(new)
+            self._seen[series] = new.run_id, self._seen.get(series, ("", 0))[1] + 1
             if found is not None:
-                self._found[new.run_id] = found
+                self._found[series] = _last(self._found.get(series, {}) | {new.run_id: found})
 
     def found_with(self, run_id: str) -> Change | None:
         """The change that was found with this run; None if there was none."""
         with self._lock:
-            return self._found.get(run_id)
+            return next((found[run_id] for found in self._found.values() if run_id in found), None)
 
     def write(self, record: RunRecord) -> None:
         """Report the verdict with this run, and the change that was found with it."""
@@ -98,16 +115,34 @@ class DriftSink:
                 self._rebuilding[target, scenario].append(run_id)
                 return
             verdict = self._monitor(target, scenario).verdict()
-            found = self._found.get(run_id)
+            found = self._found.get((target, scenario), {}).get(run_id)
             before = self._reported.get((target, scenario))
             self._reported[target, scenario] = verdict
         self._update(target, scenario, verdict)
         self._report(target, scenario, run_id, found)
         if (ended := _ended(before, verdict)) is not None:
             self._log(target, scenario, run_id).info("drift is over", **plain(ended))
+        self._save_after(SAVED_EVERY, target, scenario)
 
     def close(self, timeout_s: float) -> None:
-        """Nothing is held back."""
+        """Save what has seen a run since it was saved, as far as there is time for it."""
+        until = time.monotonic() + timeout_s / 2
+        with self._lock:
+            series = list(self._monitors)
+        for each in series:
+            if time.monotonic() < until:
+                self._save_after(1, *each)
+
+    def _save_after(self, runs: int, target: str, scenario: str) -> None:
+        """Save a detector that has seen so many runs since."""
+        series = target, scenario
+        with self._lock:
+            last_run, unsaved = self._seen.get(series, ("", 0))
+            if unsaved < runs or series in self._rebuilding:
+                return
+            self._seen[series] = last_run, 0
+            data = encode(series, Kept(last_run, self._monitors[series], self._found.get(series, {})))
+        self._save(target, scenario, data)
 
     def _report(self, target: str, scenario: str, run_id: str, found: Change | None) -> None:
         log = self._log(target, scenario, run_id)
@@ -124,6 +159,10 @@ class DriftSink:
         if (target, scenario) not in self._monitors:
             self._monitors[target, scenario] = self._new_monitor()
         return self._monitors[target, scenario]
+
+
+def _last(found: Mapping[str, Change]) -> dict[str, Change]:
+    return dict([*found.items()][-_MOST_FOUND:])
 
 
 def _series(record: RunRecord) -> tuple[str, str]:

@@ -1,6 +1,7 @@
-"""Has each series' drift detector where it was before a restart: from the history, while measuring.
+"""Has each series' drift detector where it was before a restart: from its saved state and the runs since then.
 
-Runs of a series that is not rebuilt yet wait in the history, where they are anyway, and are come across in their order.
+Without a saved state that this version can use, from the history. All of this while measuring: runs of a series that is
+not rebuilt yet wait in the history, and are taken from there in their order.
 """
 
 import threading
@@ -9,16 +10,18 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from probe import garbage
-from probe.daemon.drift_sink import DriftSink
+from probe.daemon.drift_sink import SAVED_EVERY, DriftSink
+from probe.daemon.drift_states import DriftStates
 from probe.daemon.history_drift import WatchedHistory
-from probe.drift import Change, Monitor
+from probe.drift import Monitor
+from probe.drift.state import Kept
 from probe.history.reader import HistoryReader, reading
 from probe.timestamps import NS_PER_DAY
 
 # How much of the past makes up the state of the present: after this, nothing of it is left in there.
-REBUILT_DAYS = 30
-# At one run per minute, all that a baseline reaches back to; so many take a second of CPU.
-REBUILT_RUNS = 12_000
+REBUILT_DAYS = 35
+# At one run per minute, all of these days; so many take some ten seconds.
+REBUILT_RUNS = REBUILT_DAYS * 1440
 # After each page of the history it rests, so many times as long as that took: the unit's quota is one core, and a
 # service that uses it up stands still, runs included.
 _REST = 1.0
@@ -46,6 +49,7 @@ class Rebuild:
         self._drift = drift
         self._history = history
         self._new_monitor = new_monitor
+        self._states = DriftStates(state_dir)
         self._series = series
         self._on_error = on_error
         self._on_rebuilt = on_rebuilt
@@ -66,13 +70,14 @@ class Rebuild:
             self._thread.join(timeout_s)
 
     def _work(self) -> None:
+        self._states.forget_old()
         since = time.time_ns() - REBUILT_DAYS * NS_PER_DAY
         for target, scenario in self._series:
             if self._stop.is_set():
                 return
             try:
                 with reading(self._state_dir) as reader:
-                    self._rebuild(reader, target, scenario, since)
+                    self._resume(reader, target, scenario, since)
             except Exception as error:  # noqa: BLE001 - an instrument that stops for its past measures nothing
                 self._drift.forget(target, scenario)
                 self._on_error(self._drift.name, f"{target}/{scenario} starts again: {type(error).__name__}: {error}")
@@ -80,8 +85,23 @@ class Rebuild:
             garbage.freeze()
             self._on_rebuilt()
 
-    def _rebuild(self, reader: HistoryReader, target: str, scenario: str, since: int) -> None:
-        past = _Past(reader, target, scenario, since, self._new_monitor())
+    def _resume(self, reader: HistoryReader, target: str, scenario: str, since: int) -> None:
+        """From where it was saved, else from the history."""
+        try:
+            saved = self._states.load(target, scenario)
+            if saved is not None and saved.monitor.settings == self._new_monitor().settings:
+                after = reader.number_of(target, scenario, saved.last_run)
+                if after is not None:
+                    self._drift.show(target, scenario, saved.monitor.verdict())
+                    self._take(_Past(reader, target, scenario, 0, saved, after), 0)
+                    return
+        except Exception as error:  # noqa: BLE001 - whatever is wrong with it, the history has all of it
+            self._on_error(self._drift.name, f"{target}/{scenario}: its saved state is not used: {error}")
+        begun = Kept("", self._new_monitor(), {})
+        after = reader.before(target, scenario, REBUILT_RUNS)
+        self._take(_Past(reader, target, scenario, since, begun, after), SAVED_EVERY)
+
+    def _take(self, past: "_Past", unsaved: int) -> None:
         began = time.monotonic()
         while past.take_page():
             if self._stop.wait(_REST * (time.monotonic() - began)):
@@ -90,24 +110,35 @@ class Rebuild:
         with self._history.standing_still():
             while past.take_page():
                 pass
-            self._drift.take_over(target, scenario, past.monitor, past.found)
+            self._drift.take_over(*past.series, past.kept(), unsaved + past.runs)
 
 
 class _Past:
-    """What a series' detector makes of the history, page by page."""
+    """What a series' detector makes of the runs after one of this number, page by page."""
 
-    def __init__(self, reader: HistoryReader, target: str, scenario: str, since: int, monitor: Monitor) -> None:
-        self.monitor = monitor
-        self.found: dict[str, Change] = {}
+    def __init__(self, reader: HistoryReader, target: str, scenario: str, since: int, begun: Kept, after: int) -> None:
+        self.series = target, scenario
+        # So many it has taken.
+        self.runs = 0
+        self._monitor = begun.monitor
+        self._found = dict(begun.found)
+        self._last_run = begun.last_run
         self._reader = reader
-        self._of = (target, scenario, since)
-        self._seq = reader.before(target, scenario, REBUILT_RUNS)
+        self._since = since
+        self._seq = after
 
     def take_page(self) -> bool:
         """Take the next runs; False where there are none."""
-        rows = self._reader.page(*self._of, self._seq)
+        rows = self._reader.page(*self.series, self._since, self._seq)
         for seq, point in rows:
             self._seq = seq
-            if point is not None and (change := self.monitor.add(point)) is not None:
-                self.found[point.run_id] = change
+            if point is None:
+                continue
+            self.runs += 1
+            self._last_run = point.run_id
+            if (change := self._monitor.add(point)) is not None:
+                self._found[point.run_id] = change
         return bool(rows)
+
+    def kept(self) -> Kept:
+        return Kept(self._last_run, self._monitor, self._found)

@@ -3,11 +3,11 @@
 `Monitor` is fed with the points of one series, in order, and answers with what it has found.
 """
 
-from probe.drift.change import DIRECTIONS, Change, Drift, Moved, ServingChange, Shift, Verdict
+from probe.drift.change import DIRECTIONS, Change, Drift, Grows, Moved, ServingChange, Shift, Verdict
 from probe.drift.evidence import ENOUGH
 from probe.drift.monitor import LEAST_CHANGE, THRESHOLD, Monitor
 
 __all__ = [
-    "DIRECTIONS", "ENOUGH", "LEAST_CHANGE", "THRESHOLD", "Change", "Drift", "Monitor", "Moved", "ServingChange",
-    "Shift", "Verdict",
+    "DIRECTIONS", "ENOUGH", "LEAST_CHANGE", "THRESHOLD", "Change", "Drift", "Grows", "Monitor", "Moved",
+    "ServingChange", "Shift", "Verdict",
 ]  # fmt: skip

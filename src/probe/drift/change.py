@@ -79,6 +79,16 @@ class Drift:
 
 
 @dataclass(frozen=True, slots=True)
+class Grows:
+    """What a stage takes by the text: `base_ms`, and `slope_ms` for each of its `per` (characters or tokens)."""
+
+    stage: str
+    per: str
+    base_ms: float
+    slope_ms: float
+
+
+@dataclass(frozen=True, slots=True)
 class Verdict:
     """How things stand. `now` compares each stage's last runs with the baseline; empty while too little is known.
 
@@ -92,6 +102,8 @@ class Verdict:
     cold_runs: int
     cold_ms: float | None
     changes: tuple[Change, ...]
+    # Where texts vary: what each stage takes by their length. `now` is for a usual one then.
+    grows: tuple[Grows, ...] = ()
 
 
 def leading(moved: Sequence[Moved], direction: Direction, alarmed: str) -> str:

@@ -36,11 +36,11 @@ _SETTLE_AT = (12, 20, 40, 80, 120)
 SETTLED = _SETTLE_AT[-1]
 # Until then it is not known well enough to distinguish such a shift from it: by table, in runs.
 _NEEDED = [SETTLED, SETTLED, 40, 40, 20, 20, 12, 12, 0, 0]
-_SUMS = 2 * len(SHIFTS) + 2
+_SUMS = 2 * len(SHIFTS)
 
 
 @dataclass(slots=True)
-class _Changed:
+class Changed:
     """The last change: with which run, by how much, and when it was found.
 
     What was before: the level, the hour it began in, and for how many runs it had held.
@@ -68,7 +68,7 @@ class Evidence:
         self._sums = [0.0] * _SUMS
         self._onsets = [0] * _SUMS
         self._limits = [threshold] * _SUMS
-        self._changed: _Changed | None = None
+        self._changed: Changed | None = None
         # How much more evidence it takes than at first, and what came and went by itself each day.
         self._more = 1.0
         self._peaks: deque[Sequence[float]] = deque(maxlen=_DAYS)
@@ -146,11 +146,11 @@ class Evidence:
         before, now = self._changed, self.seen[-1].at
         if before is not None and now - before.at < _A_DAY_S and by * before.by < 0:
             self._be_patient()
-            is_back = abs(self.baseline.level + by - before.level) < abs(before.by) / 2
+            is_back = abs(self.baseline.level + by - before.level) < abs(before.by) / 4
             if is_back and self.since_change < before.held:
                 self._undo(before)
                 return
-        self._changed = _Changed(since, by, now, self.baseline.level, self.baseline.since, self.since_change)
+        self._changed = Changed(since, by, now, self.baseline.level, self.baseline.since, self.since_change)
         self._rebase(since, -by)
         self.since_change = len(self.since(since))
         self.baseline.shift(by, self.since_change)
@@ -162,7 +162,7 @@ class Evidence:
         self._more *= more
         self._limits = [each * more for each in self._limits]
 
-    def _undo(self, before: _Changed) -> None:
+    def _undo(self, before: Changed) -> None:
         """It went as it came, so it was no change of the level."""
         self._changed = None
         self.since_change += before.held
@@ -173,7 +173,7 @@ class Evidence:
         self.clear()
         self._learn()
 
-    def _settle(self, changed: _Changed) -> None:
+    def _settle(self, changed: Changed) -> None:
         """More runs since the change say more precisely what the new level is."""
         more = midmean(each.residual for each in self.since(changed.since))
         if abs(changed.by + more) < abs(changed.by) / 2:
@@ -242,7 +242,9 @@ class Evidence:
 
     def _limit(self, days: Sequence[Sequence[float]]) -> None:
         """A sum that came so high on two of these days needs more than that now, up to a point."""
-        least, most = self._threshold * self._more, self._threshold * _MOST
+        # Of few days little is known of what comes and goes.
+        few_days = 1 + 1 / (1 + len(self._peaks)) - 1 / (1 + _DAYS)
+        least, most = self._threshold * self._more * few_days, self._threshold * _MOST
         seconds = [sorted(peaks)[-2:][0] for peaks in zip(*days, strict=True)]
         self._limits = [max(least, min(most, self._beyond(each))) for each in seconds]
 

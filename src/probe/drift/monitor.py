@@ -1,22 +1,23 @@
 """Watches the runs of one target and scenario, one after the other, and finds when what they take has changed."""
 
-import itertools
 import math
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from statistics import median
-from typing import NamedTuple
 
 from probe.drift.baseline import midmean
 from probe.drift.bursts import FAR_SIGMAS, LARGE, Contention
 from probe.drift.change import WHOLE, Change, Direction, Drift, Moved, ServingChange, Shift, Verdict, leading
+from probe.drift.cold import Cold
+from probe.drift.episode import Episode, certain
 from probe.drift.evidence import RING, SETTLED, Evidence
 from probe.drift.fingerprint import Fingerprint
+from probe.drift.habits import Habits
 from probe.drift.onset import first_different
 from probe.drift.series import Point
+from probe.drift.texts import Texts
 from probe.measures import STAGES, TRUSTED
-from probe.timestamps import NS_PER_DAY, epoch_seconds
+from probe.timestamps import epoch_seconds
 
 # Evidence that announces a change; the logarithm of how unlikely it is by chance. `bench/drift.py` sets it.
 THRESHOLD = 11.0
@@ -28,20 +29,9 @@ _RECENT = 60
 _CERTAIN = 3.0
 _NOTICEABLE = 1.0
 _BACK = 2.5
-# A level that has held for so long is the new normal.
-_ADOPTED_AFTER_NS = 7 * NS_PER_DAY
-# What has gone within that time is one change that ended, and not two.
-_GONE_WITHIN_NS = NS_PER_DAY
-# A run is cold when the one before it is longer ago than so many times the usual.
-_PAUSE = 5.0
-_GAPS = 25
+# So many of the last changes are known.
+_MOST_CHANGES = 1000
 _NAMED_RUNS = 5
-
-
-class _Run(NamedTuple):
-    number: int
-    started: int
-    run_id: str
 
 
 class Monitor:
@@ -56,48 +46,48 @@ class Monitor:
         self._ids: deque[str] = deque(maxlen=RING)
         self._starts: deque[int] = deque(maxlen=RING)
         self._number = 0
-        self._last: Point | None = None
         self._serving: Fingerprint | None = None
         self._contention = Contention(threshold)
-        self._gaps: deque[int] = deque(maxlen=_GAPS)
-        self._cold: deque[float] = deque(maxlen=RING)
-        self._cold_runs = 0
-        # The oldest change that has not gone again, what each stage took before it, and when the last one was.
-        self._first: Shift | None = None
-        self._reference: dict[str, float] = {}
-        self._changed_at = 0
+        self._texts = Texts()
+        self._cold = Cold()
+        # What is not over, and what has come and gone.
+        self._episode: Episode | None = None
+        self._habits = Habits()
+
+    @property
+    def settings(self) -> tuple[float, float]:
+        """The threshold, and the least change as a logarithm."""
+        return self._threshold, self._least
 
     def add(self, point: Point) -> Change | None:
         """Take a run; returns the change found with it. The figures of failed, skipped and suspect runs are ignored."""
         found: Change | None = self._serve(point)
-        cold = found is not None or self._is_cold(point) or point.cold
-        self._last = point
+        cold = self._cold.is_cold(point) or found is not None
         if point.outcome in TRUSTED and cold:
-            self._take_cold(point)
+            self._cold.take(point)
         elif point.outcome in TRUSTED:
             self._take(point)
-            found = self._look(point)
-            self._adopt(point)
+            found = self._look(point) or self._adopt(point)
         if found is not None:
-            self.changes.append(found)
+            self.changes = [*self.changes, found][-_MOST_CHANGES:]
         return found
 
     def verdict(self) -> Verdict:
         """How things stand after the last run."""
         whole = self._evidence[WHOLE]
         now = tuple(self._compared()) if whole.noise else ()
-        first = self._first
         drift = None
-        if first is not None:
-            drift = self._drift(first, now)
+        if self._episode is not None and not self._episode.usual_until:
+            drift = self._drift(self._episode.first, now)
         return Verdict(
             state="learning" if not now else "stable" if drift is None else drift.direction,
             runs=whole.runs,
             drift=drift,
             now=now,
-            cold_runs=self._cold_runs,
-            cold_ms=median(self._cold) if self._cold else None,
+            cold_runs=self._cold.runs,
+            cold_ms=self._cold.usual_ms(),
             changes=tuple(self.changes),
+            grows=self._texts.lines(),
         )
 
     def _serve(self, point: Point) -> ServingChange | None:
@@ -106,35 +96,29 @@ class Monitor:
         if old is None or _filled(new, old) == new:
             return None
         before = tuple(self._ids)[-_NAMED_RUNS:]
-        for evidence in self._evidence.values():
-            evidence.forget()
-        self._first = None
-        self._reference = {}
+        self._begin_again()
         self._ids.clear()
         self._starts.clear()
-        self._contention = Contention(self._threshold)
+        self._texts.forget()
         return ServingChange(point.started, old, new, before, (point.run_id,))
 
-    def _is_cold(self, point: Point) -> bool:
-        """Whether servers had a reason to be slow at first: nobody asked for long, or they failed and came back."""
-        last = self._last
-        if last is None or last.outcome == "failed":
-            return True
-        gap = point.started - last.started
-        usual = median(self._gaps) if self._gaps else gap
-        self._gaps.append(gap)
-        return gap > _PAUSE * usual
-
-    def _take_cold(self, point: Point) -> None:
-        self._cold_runs += 1
-        self._cold.extend(ms for ms in point.stages_ms[:1] if ms is not None)
+    def _begin_again(self) -> None:
+        """Nothing is known of what is taken, but the rhythm of the day."""
+        for evidence in self._evidence.values():
+            evidence.forget()
+        self._episode = None
+        self._contention = Contention(self._threshold)
 
     def _take(self, point: Point) -> None:
         self._number += 1
         self._ids.append(point.run_id)
         self._starts.append(point.started)
         at = epoch_seconds(point.started)
-        logs = [math.log(ms) if ms else None for ms in point.stages_ms]
+        known = self._texts.known
+        logs = [math.log(ms) if ms else None for ms in self._texts.usual(point)]
+        if self._texts.known > known:
+            # What was seen so far scattered with the texts: it is no baseline for what does not.
+            self._begin_again()
         far, patience = self._is_far(at, logs[0]), self._evidence[WHOLE].patience
         since = self._contention.counts_since(self._number, at, far, patience)
         for evidence, value in zip(self._evidence.values(), logs, strict=True):
@@ -170,7 +154,7 @@ class Monitor:
         before = {each: evidence.baseline.level for each, evidence in self._evidence.items() if evidence.noise}
         shift = self._shift(stage, since, point, moved)
         self._change_levels(since)
-        return shift if self._refer(shift, before) else None
+        return shift if self._tell(shift, stage, before) else None
 
     def _moved(self, since: int) -> Iterator[Moved]:
         for stage, evidence in self._evidence.items():
@@ -183,23 +167,19 @@ class Monitor:
 
     def _shift(self, alarmed: str, since: int, point: Point, moved: Sequence[Moved]) -> Shift:
         direction: Direction = "slower" if _of(alarmed, moved).added_ms > 0 else "faster"
-        runs = self._last_runs()
-        before = [run for run in runs if run.number < since]
-        after = [run for run in runs if run.number >= since]
+        # Where the run of that number is, among the last.
+        at = len(self._ids) - (self._number - since) - 1
+        ids = list(self._ids)
         return Shift(
-            since=after[0].started,
+            since=self._starts[at],
             found=point.started,
             direction=direction,
             stage=leading(moved, direction, alarmed),
             moved=tuple(moved),
-            confidence=self._confidence(alarmed, _of(alarmed, moved), len(after)),
-            before=tuple(run.run_id for run in before[-_NAMED_RUNS:]),
-            after=tuple(run.run_id for run in after[:_NAMED_RUNS]),
+            confidence=self._confidence(alarmed, _of(alarmed, moved), len(ids) - at),
+            before=tuple(ids[max(0, at - _NAMED_RUNS) : at]),
+            after=tuple(ids[at : at + _NAMED_RUNS]),
         )
-
-    def _last_runs(self) -> list[_Run]:
-        first = self._number - len(self._ids) + 1
-        return [_Run(*each) for each in zip(itertools.count(first), self._starts, self._ids, strict=False)]
 
     def _confidence(self, stage: str, moved: Moved, runs: int) -> float:
         """The probability that chance alone makes a smaller difference."""
@@ -217,62 +197,88 @@ class Monitor:
             else:
                 evidence.clear()
 
-    def _refer(self, shift: Shift, before: dict[str, float]) -> bool:
-        """Keep what was before the oldest change, until all is as it was.
-
-        False where that change, found within the last day, only goes as it came.
-        """
-        first = self._first
-        self._changed_at = shift.found
-        if first is None:
-            self._first, self._reference = shift, before
-        elif shift.direction != first.direction and self._is_back():
+    def _tell(self, shift: Shift, stage: str, before: dict[str, float]) -> bool:
+        """Whether a change is news: it is not where one that is known only goes again, all of it or a part."""
+        episode, level = self._episode, self._evidence[stage].baseline.level
+        runs = self._evidence[stage].since_change
+        if episode is None:
+            episode = self._episode = Episode(shift, before, runs)
+        elif self._is_back(episode):
             self._went(shift.since)
-            return shift.since - first.since > _GONE_WITHIN_NS
-        return True
+            return False
+        elif not episode.is_new(stage, shift.direction, level, self._least):
+            return False
+        elif episode.turned(stage, shift.direction):
+            self._went(shift.since)
+            episode = self._episode = Episode(shift, episode.before, runs)
+        elif not episode.usual_until:
+            self._note(episode, stage, shift)
+            return True
+        away = episode.away(stage, shift.direction, level)
+        usual = self._habits.usual_ns(shift.since, runs, stage, shift.direction, away)
+        episode.usual_until = usual and episode.first.since + usual
+        self._note(episode, stage, shift)
+        return not episode.usual_until
 
-    def _is_back(self) -> bool:
-        for stage, level in self._reference.items():
-            evidence = self._evidence[stage]
-            if evidence.noise:
-                unsure = _BACK * evidence.noise.error(max(1, min(SETTLED, evidence.since_change)))
-                if abs(evidence.baseline.level - level) > max(self._least, unsure):
-                    return False
-        return True
+    def _note(self, episode: Episode, stage: str, shift: Shift) -> None:
+        stages = {stage, *certain(shift.moved, shift.direction)}
+        episode.tell(shift.found, shift.direction, {each: self._evidence[each].baseline.level for each in stages})
 
-    def _adopt(self, point: Point) -> None:
-        """What has held for a week is the new normal, and what has gone again, by little and little, is the old."""
-        if self._first is None:
-            return
-        if point.started - self._changed_at > _ADOPTED_AFTER_NS:
-            self._first = None
-        elif self._evidence[WHOLE].since_change == SETTLED and self._is_back():
+    def _is_back(self, episode: Episode) -> bool:
+        levels = {
+            stage: (evidence.baseline.level, _BACK * evidence.noise.error(max(1, min(SETTLED, evidence.since_change))))
+            for stage, evidence in self._evidence.items()
+            if evidence.noise
+        }
+        return episode.is_back(levels, self._least)
+
+    def _adopt(self, point: Point) -> Shift | None:
+        """What has held for a week is the new normal, and what has gone again, by little and little, is the old.
+
+        What is usual for a while is news after that.
+        """
+        episode = self._episode
+        if episode is None:
+            return None
+        if episode.is_adopted(point.started):
+            self._episode = None
+        elif self._evidence[WHOLE].since_change >= SETTLED and self._is_back(episode):
             self._went(point.started)
+        elif 0 < episode.usual_until < point.started:
+            episode.usual_until = 0
+            episode.first = replace(episode.first, found=point.started)
+            return episode.first
+        return None
 
     def _went(self, at: int) -> None:
-        """The oldest change, and with it all that came after, is over."""
-        self.changes = [replace(each, until=at) if each is self._first else each for each in self.changes]
-        self._first = None
+        """The change that is known, and with it all that came after, is over."""
+        episode = self._episode
+        if episode is not None:
+            self._habits.add(episode.first.since, at, episode.runs, episode.extents)
+            self.changes = [replace(each, until=at) if each == episode.first else each for each in self.changes]
+        self._episode = None
 
     def _compared(self) -> Iterator[Moved]:
-        """The last runs of each stage, and what they would take had nothing changed since the baseline."""
+        """What each stage takes now, and what it would take had nothing changed since the baseline.
+
+        Now is the level since the last change, as long as something has changed, else the last runs.
+        """
+        episode = self._episode
         for stage, evidence in self._evidence.items():
             if not evidence.noise:
                 continue
-            recent = list(evidence.seen)[-min(_RECENT, max(1, evidence.since_change)) :]
-            away = midmean(each.residual for each in recent)
-            level = evidence.baseline.level
-            base = self._reference.get(stage, level) if self._first else level
+            level, runs = evidence.baseline.level, min(_RECENT, max(1, evidence.since_change))
+            base = episode.before.get(stage, level) if episode else level
+            is_known = episode is not None and evidence.since_change >= SETTLED
+            away = 0.0 if is_known else midmean(each.residual for each in list(evidence.seen)[-runs:])
             by = level - base + away
-            certain = abs(by) >= _CERTAIN * evidence.noise.error(len(recent))
-            usual = evidence.baseline.expected(recent[-1].at) - level + base
-            yield Moved(stage, math.exp(usual), math.exp(usual + by), certain)
+            told = episode is not None and stage in episode.stages
+            is_certain = told or abs(by) >= _CERTAIN * evidence.noise.error(SETTLED if is_known else runs)
+            usual = evidence.baseline.expected(evidence.seen[-1].at) - level + base
+            yield Moved(stage, math.exp(usual), math.exp(usual + by), is_certain)
 
     def _drift(self, first: Shift, now: Sequence[Moved]) -> Drift:
-        whole = _of(WHOLE, now)
         direction = first.direction
-        if whole.certain:
-            direction = "slower" if whole.added_ms > 0 else "faster"
         stage = leading(now, direction, first.stage)
         confidence = self._confidence(stage, _of(stage, now), min(_RECENT, self._evidence[stage].since_change or 1))
         return Drift(first.since, first.found, direction, stage, max(confidence, first.confidence))

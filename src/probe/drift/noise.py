@@ -6,24 +6,20 @@ among outliers, that is nothing: a spike is no evidence, however high. Where run
 """
 
 import math
+from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from probe.drift.baseline import Stray
 from probe.drift.dependence import dependence, spread
 
-# Shifts that are looked for, in robust standard deviations of the noise, and the fewest runs that may announce one.
-SHIFTS = {1.0: 8, 2.0: 7, 3.0: 5, 4.0: 5}
-# What is further out than that is evidence for a shift only by lasting.
-_FAR = 3.0
-_FAR_RUNS = 14
-# The share of far runs that a shift would make, and the part of them that counts as usual before runs show it.
-_FAR_THEN = 0.9
-_FAR_USUAL = 0.01
-
+# Shifts that are looked for, in robust standard deviations of the noise, and the fewest runs that may announce one. The
+# last stands for all that are larger.
+SHIFTS = {1.0: 8, 2.0: 7, 4.0: 5, 8.0: 4, 16.0: 4}
+# Cells of the density, in standard deviations; what is farther out than the last is in it.
 _WIDTH = 0.25
-_LOW = -12.0
-_BINS = 96
+_LOW = -24.0
+_BINS = 192
 # With this weight the density is that of a normal distribution with outliers, until runs have shown what it is.
 _PRIOR_RUNS = 100
 _KERNEL_WIDTH = 0.35
@@ -39,7 +35,7 @@ class Noise:
 
     `sigma` is that of logarithms; `inflation` by how much the variance of a mean of an hour's runs is larger than if
     they were independent, and `nearby` what of that neighbours make, whatever the level does; `tables` hold what a run
-    is evidence for, by `cell`: each shift up and down, then far ones.
+    is evidence for, by `cell`: each shift, up and down.
     """
 
     sigma: float
@@ -73,7 +69,6 @@ def estimate(residuals: Sequence[float], sure: Sequence[float], strays: Sequence
         for shift, fewest in SHIFTS.items()
         for sign in (1, -1)
     ]
-    tables += [_far(weighed, sign, threshold / _FAR_RUNS, found.few) for sign in (1, -1)]
     return Noise(sigma, found.hour, found.nearby, tuple(tables))
 
 
@@ -116,21 +111,14 @@ def _shifted(density: Sequence[float], shift: float, most: float, inflation: flo
     offset = round(shift / _WIDTH)
     logs = [math.log(each) for each in density]
     edge = min(logs[0], logs[-1])
+    largest = abs(shift) == max(SHIFTS)
     table = []
     for index, here in enumerate(logs):
         there = logs[index - offset] if 0 <= index - offset < _BINS else edge
+        if largest and _centre(index) / shift > 1:
+            there = logs[_BINS // 2]
         table.append(min(most, max(-3 * most, (there - here) / inflation)))
-    # Beyond the ends all runs share one cell, and say nothing.
-    table[0] = table[-1] = 0.0
-    return table
-
-
-def _far(units: Sequence[float], sign: int, most: float, inflation: float) -> Table:
-    """Evidence for a shift that is larger than all those: runs that lie far out, and how rare they used to be."""
-    far = sum(1 for unit in units if sign * unit >= _FAR)
-    usual = (far + _FAR_USUAL * _PRIOR_RUNS) / (len(units) + _PRIOR_RUNS)
-    if usual >= _FAR_THEN:
-        return [-most] * _BINS
-    for_it = min(most, math.log(_FAR_THEN / usual) / inflation)
-    against = max(-2 * most, math.log((1 - _FAR_THEN) / (1 - usual)) / inflation)
-    return [for_it if sign * _centre(index) >= _FAR else against for index in range(_BINS)]
+    if not largest:
+        # Beyond the ends all runs share one cell, and say nothing.
+        table[0] = table[-1] = 0.0
+    return array("d", table)

@@ -21,12 +21,23 @@ class Point:
     serving: Fingerprint
     stages_ms: tuple[float | None, ...]
     cold: bool = False
+    # Of the first chunk, None where they are not known.
+    chars: int | None = None
+    tokens: int | None = None
 
 
 def point(record: RunRecord) -> Point:
     """What a run adds to its series."""
     turns = measure_run(record)
     stages = tuple(stages_ms(turns[0]).values()) if turns else (None,) * len(STAGES)
+    first = next((chunk for turn in record.turns[:1] for chunk in turn.chunks[:1]), None)
     return Point(
-        record.plan.run_id, record.started, outcome(record), fingerprint(record), stages, cold=record.cold is True
+        record.plan.run_id,
+        record.started,
+        outcome(record),
+        fingerprint(record),
+        stages,
+        cold=record.cold is True,
+        chars=len(first.text) if first else None,
+        tokens=first.token_count if first else None,
     )

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from probe.drift.change import WHOLE, Change, Direction, Moved, ServingChange, Shift, Verdict
+from probe.drift.change import WHOLE, Change, Direction, Grows, Moved, ServingChange, Shift, Verdict
 from probe.drift.evidence import ENOUGH
 from probe.drift.fingerprint import Fingerprint
 from probe.timestamps import utc
@@ -34,13 +34,23 @@ def percent(ratio: float) -> str:
     return f"{(ratio - 1) * 100:+.0f} %"
 
 
+def moved_by(moved: Moved) -> str:
+    """By how much a stage has moved, where that is more than its scatter explains."""
+    return percent(moved.ratio) if moved.certain else "as ever"
+
+
+def grows(found: Grows) -> str:
+    """What a stage takes by the text."""
+    return f"{found.base_ms:.0f} ms + {found.slope_ms:.2g} ms per {found.per.removesuffix('s')}"
+
+
 def sentence(verdict: Verdict) -> str:
     """How things stand, in one sentence."""
     if not verdict.now:
         return f"not enough yet: {verdict.runs} of {ENOUGH} runs"
     whole = next(each for each in verdict.now if each.stage == WHOLE)
     if verdict.drift is None:
-        return f"no drift: {NAMES[WHOLE]} {whole.after_ms:.0f} ms, {percent(whole.ratio)} of the baseline"
+        return f"no drift: {NAMES[WHOLE]} {whole.after_ms:.0f} ms, baseline {whole.before_ms:.0f} ms"
     since = f" since {moment(verdict.drift.since)}"
     return _what(verdict.now, verdict.drift.direction, verdict.drift.stage, since)
 
@@ -55,7 +65,7 @@ def _what(moved: Sequence[Moved], direction: Direction, stage: str, since: str =
     same_way = (whole.added_ms > 0) == (direction == "slower")
     if not whole.certain or not same_way:
         named = by_stage.get(stage, whole)
-        return f"{NAMES[stage]} {percent(named.ratio)}{since}; {NAMES[WHOLE]} {percent(whole.ratio)}"
+        return f"{NAMES[stage]} {percent(named.ratio)}{since}; {NAMES[WHOLE]} {moved_by(whole)}"
     parts = _parts(moved, whole)
     if not parts:
         return whole_moved
@@ -67,7 +77,11 @@ def _what(moved: Sequence[Moved], direction: Direction, stage: str, since: str =
 
 def _parts(moved: Sequence[Moved], whole: Moved) -> list[Moved]:
     """The stages that make up a change, the largest first."""
-    parts = [each for each in moved if each.stage != WHOLE and each.added_ms / whole.added_ms >= _WORTH_PER_WORD]
+    parts = [
+        each
+        for each in moved
+        if each.stage != WHOLE and each.certain and each.added_ms / whole.added_ms >= _WORTH_PER_WORD
+    ]
     return sorted(parts, key=lambda each: -abs(each.added_ms))
 
 

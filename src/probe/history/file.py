@@ -2,7 +2,7 @@
 
 A run is one row: its record as compressed JSON (without the PCM), beside it the few columns that readers search by and
 compute with. Version 1 had no `serving` and no stages: its rows have NULL there, and readers look into the record.
-Version 2 did not know of cold runs.
+Version 2 did not know of cold runs, nor version 3 how long the first chunk's text was.
 """
 
 import errno
@@ -19,7 +19,7 @@ from probe.drift.fingerprint import Fingerprint
 from probe.record import RunRecord
 
 FILE_NAME = "history.sqlite3"
-VERSION = 3
+VERSION = 4
 # How long another process that holds a lock may delay us.
 BUSY_TIMEOUT_S = 5.0
 # A server's JSON may hold half a character (\ud83d), and what it said is kept as it is.
@@ -72,6 +72,18 @@ CREATE INDEX runs_series ON runs (
 PRAGMA user_version = 3;
 COMMIT;
 """
+_VERSION_4 = """
+BEGIN;
+ALTER TABLE runs ADD COLUMN chars INTEGER;
+ALTER TABLE runs ADD COLUMN tokens INTEGER;
+DROP INDEX runs_series;
+CREATE INDEX runs_series ON runs (
+    target, scenario, seq, started, outcome, run_id, serving, response_ttfb_ms, llm_ttft_ms, llm_decode_ms, tts_ttfb_ms,
+    cold, chars, tokens
+);
+PRAGMA user_version = 4;
+COMMIT;
+"""
 
 
 class HistoryError(Exception):
@@ -96,7 +108,7 @@ class UnknownRunError(HistoryError):
 
 def migrate(db: sqlite3.Connection, path: Path) -> None:
     """Make a new file, or one of an earlier version, one of this version. Raises HistoryError for what isn't ours."""
-    for version, script in enumerate((_VERSION_1, _VERSION_2, _VERSION_3)):
+    for version, script in enumerate((_VERSION_1, _VERSION_2, _VERSION_3, _VERSION_4)):
         if found_version(db, path) == version:
             db.executescript(script)
 

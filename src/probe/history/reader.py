@@ -145,13 +145,20 @@ class HistoryReader:
                 lambda: int(self._db.execute(query, (target, scenario, limit)).fetchone()[0]), salvaged
             )
 
+    def number_of(self, target: str, scenario: str, run_id: str) -> int | None:
+        """The number of a run of a series, None where that is not there (any more)."""
+        query = "SELECT seq FROM runs WHERE run_id = ? AND target = ? AND scenario = ?"
+        with explained(self.path):
+            found = self._db.execute(query, (run_id, target, scenario)).fetchone()
+        return None if found is None else int(found[0])
+
     def page(self, target: str, scenario: str, since: int, after: int) -> list[tuple[int, Point | None]]:
         """The next runs of a series, `PAGE` at most, with their rows' numbers; None for one that can't be read."""
-        columns = "serving, cold, response_ttfb_ms, llm_ttft_ms, llm_decode_ms, tts_ttfb_ms"
-        if self._version == 1:
-            columns = "NULL, NULL, NULL, NULL, NULL, NULL"
-        elif self._version == 2:  # noqa: PLR2004 - the one before there was a column for it
-            columns = columns.replace("cold", "NULL")
+        since_version = {
+            "serving": 2, "cold": 3, "chars": 4, "tokens": 4,
+            "response_ttfb_ms": 2, "llm_ttft_ms": 2, "llm_decode_ms": 2, "tts_ttfb_ms": 2,
+        }  # fmt: skip
+        columns = ", ".join(name if self._version >= since else "NULL" for name, since in since_version.items())
         query = (
             f"SELECT seq, run_id, started, outcome, {columns} FROM runs"  # noqa: S608 - our own columns
             f" WHERE target = ? AND scenario = ? AND seq > ? AND started >= ? ORDER BY seq LIMIT {PAGE}"
@@ -171,12 +178,12 @@ class HistoryReader:
 
     def _point(
         self, seq: int, run_id: str, started: int, outcome: Outcome, serving: str | None, cold: int | None,
-        *stages: float | None,
+        chars: int | None, tokens: int | None, *stages: float | None,
     ) -> Point | None:  # fmt: skip
         try:
             if serving is None:
                 return point(self._record(seq, run_id))
-            return Point(run_id, started, outcome, decode_serving(serving), stages, cold=bool(cold))
+            return Point(run_id, started, outcome, decode_serving(serving), stages, bool(cold), chars, tokens)
         except UnreadableRunError:
             self.unreadable[run_id] = None
             return None

@@ -109,13 +109,15 @@ class History:
             encode_serving(added.serving),
             *added.stages_ms,
             added.cold,
+            added.chars,
+            added.tokens,
         )
         with self._lock, explained(self.path):
             self._see_to_files()
             added_rows = self._db.execute(
                 "INSERT INTO runs (run_id, started, target, scenario, outcome, unsent_spans, record, serving,"
-                " response_ttfb_ms, llm_ttft_ms, llm_decode_ms, tts_ttfb_ms, cold)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (run_id) DO NOTHING",
+                " response_ttfb_ms, llm_ttft_ms, llm_decode_ms, tts_ttfb_ms, cold, chars, tokens)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (run_id) DO NOTHING",
                 row,
             ).rowcount
             if not added_rows:

@@ -4,22 +4,19 @@ import csv
 import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from statistics import median
 from typing import Any
 
 import click
 
 from probe.drift import Change, Moved, ServingChange, Shift, Verdict
 from probe.drift.series import Point
-from probe.drift.wording import NAMES, iso, moment, percent, sentence, text
-from probe.measures import STAGES, TRUSTED
+from probe.drift.wording import NAMES, grows, iso, moment, moved_by, sentence, text
+from probe.measures import STAGES
+from probe.report.drift_chart import chart
 from probe.report.format import annotated, counted, ms, number, table, wrapped
-from probe.report.runs import sparkline
 from probe.timestamps import epoch_seconds
 
 _COLOURS = {"slower": "red", "faster": "green", "stable": None, "learning": "yellow"}
-_LABEL = 15
-_MOST_BARS = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +36,12 @@ def report(series_report: SeriesReport, width: int) -> Iterator[str]:
     colour = _COLOURS[verdict.state]
     for line in wrapped(f"{series_report.target}, {series_report.scenario}: {sentence(verdict)}", width):
         yield click.style(line, fg=colour, bold=True)
-    yield from _chart(series_report, width)
+    baseline_ms = {each.stage: each.before_ms for each in verdict.now}
+    yield from chart(series_report.points, series_report.changes, baseline_ms, width)
     if verdict.now:
         yield from ("", *(f"  {line}" for line in table(_STAGE_COLUMNS, [_stage_row(each) for each in verdict.now])))
+    for each in verdict.grows:
+        yield from wrapped(f"{NAMES[each.stage]}: {grows(each)}", width, "  ")
     if verdict.cold_ms is not None:
         why = "after a pause or a failure, or a model was loaded"
         yield from wrapped(
@@ -78,46 +78,13 @@ def _stage_row(moved: Moved) -> list[str]:
         NAMES[moved.stage],
         ms(moved.before_ms),
         ms(moved.after_ms),
-        percent(moved.ratio) if moved.certain else "as ever",
+        moved_by(moved),
         f"{number(moved.added_ms, 1)}ms",
     ]
 
 
 def _change_row(found: Change) -> list[str]:
     return [moment(found.since), found.after[0], ""]
-
-
-def _chart(series_report: SeriesReport, width: int) -> Iterator[str]:
-    """A sparkline of medians for each stage, over the same slots of time, and below it where something changed."""
-    trusted = [each for each in series_report.points if each.outcome in TRUSTED]
-    if not trusted:
-        return
-    first, last = trusted[0].started, trusted[-1].started
-    bars = max(1, min(width - _LABEL - 2, _MOST_BARS, len(trusted)))
-    slots: list[list[Point]] = [[] for _ in range(bars)]
-    for each in trusted:
-        slots[_slot(each.started, first, last, bars)].append(each)
-    for index, stage in enumerate(STAGES):
-        medians = [_median(slot, index) for slot in slots]
-        yield f"  {NAMES[stage]:{_LABEL}}{sparkline(medians)}"
-        known = [each for each in medians if each is not None]
-        if index == 0 and known:
-            lowest, highest = min(known), max(known)
-    marks = [" "] * bars
-    for found in series_report.changes:
-        marks[_slot(found.since, first, last, bars)] = "^"
-    yield f"  {'changes':{_LABEL}}{''.join(marks)}".rstrip() if series_report.changes else ""
-    span = f"{moment(first)} to {moment(last)}; {NAMES[STAGES[0]]}: lowest bar {ms(lowest)}, highest {ms(highest)}"
-    yield from wrapped(span, width, "  ")
-
-
-def _slot(at: int, first: int, last: int, slots: int) -> int:
-    return max(0, min(slots - 1, (at - first) * slots // max(1, last - first)))
-
-
-def _median(points: Sequence[Point], stage: int) -> float | None:
-    known = [value for each in points if (value := each.stages_ms[stage]) is not None]
-    return median(known) if known else None
 
 
 def document(reports: Sequence[SeriesReport]) -> dict[str, Any]:
@@ -140,6 +107,9 @@ def _plain(series_report: SeriesReport) -> dict[str, Any]:
         "cold_runs": verdict.cold_runs,
         "cold_ttfb_ms": verdict.cold_ms,
         "stages": {each.stage: _compared(each) for each in verdict.now},
+        "by_text": {
+            each.stage: {"per": each.per, "base_ms": each.base_ms, "slope_ms": each.slope_ms} for each in verdict.grows
+        },
         "changes": [_plain_change(_as_it_is_now(each, verdict)) for each in series_report.changes],
     }
 

@@ -70,14 +70,47 @@ def test_weekends_are_usual_in_the_end() -> None:
     assert max(day_of(each) for each in found) < 15
 
 
-def test_calibration_finds_a_threshold_for_this_history(tmp_path: Path) -> None:
-    at = 3 * DAY + 30
-    fill(tmp_path, noisy(at + 150, factors=step(at, 1.3)))
-    result = drift(tmp_path, "--calibrate", "--target", "spark", "--budget", "30")
+def test_weekends_are_told_once_and_what_lasts_longer_is_told_then() -> None:
+    """Two days of each week are faster; in the fourth week it stays so."""
+
+    def weekend(n: int) -> list[float]:
+        return [0.92 if n // DAY % 7 >= 5 or n >= 26 * DAY else 1.0] * 3
+
+    _, found = watched(noisy(32 * DAY, factors=weekend))
+    days = [(each.found / 1e9 - START_S) / 86_400 for each in found if isinstance(each, Shift)]
+    assert len(days) == 2
+    assert 5 <= days[0] < 5.5
+    assert 27 < days[1] < 31
+
+
+def test_calibration_finds_a_threshold_and_says_how_it_did_in_the_time_after(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Six hours on two days of the first two thirds are slow, and come and go; the days after are quiet."""
+    monkeypatch.setattr("probe.drift.threshold.LADDER", (7.0, 20.0))
+    slow = [day * 96 + 30 for day in (4, 6)]
+
+    def factors(n: int) -> list[float]:
+        return [1.2 if any(at <= n < at + 24 for at in slow) else 1.0] * 3
+
+    fill(tmp_path, noisy(12 * 96, factors=factors, every_s=900))
+    found = json.loads(drift(tmp_path, "--calibrate", "--target", "spark", "--json", "--budget", "3").stdout)
+    (series,) = found["series"]
+    assert (series["days"], round(series["held_out_days"]), series["held_out_alarms"]) == (8, 4, 0)
+    assert 0 < series["thresholds"][f"{found['threshold']}"] <= 10
+    result = drift(tmp_path, "--calibrate", "--budget", "30")
     assert result.exit_code == 0, result.stderr
     lines = result.stdout.splitlines()
     assert lines[0] == "spark, joke, false alarms in 30 days by threshold:"
-    assert lines[-2] == "[drift]"
-    found = json.loads(drift(tmp_path, "--calibrate", "--target", "spark", "--json").stdout)
-    assert lines[-1] == f"threshold = {found['threshold']:.1f}"
-    assert 7 <= found["threshold"] <= 14
+    said = " ".join(lines)
+    assert "Chosen on the first 8 days. In the 4 days after them 20 has 0 false alarms." in said
+    assert "No threshold is enough" in said
+    assert "Fewer than 14 days" in said
+    assert lines[-2:] == ["[drift]", "threshold = 20.0"]
+
+
+def test_calibration_wants_more_than_a_week(tmp_path: Path) -> None:
+    fill(tmp_path, noisy(5 * 96, every_s=900))
+    result = drift(tmp_path, "--calibrate")
+    assert result.exit_code == 2
+    assert "in 5 days are too few: 9 days" in result.stderr

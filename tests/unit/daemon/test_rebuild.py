@@ -1,6 +1,7 @@
 """Detectors are where they were before a restart, while runs go on."""
 
 import math
+import os
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -8,6 +9,7 @@ from pathlib import Path
 import pytest
 from reported import LEARNT, SLOW, Reported, run, runs
 
+from probe.daemon.drift_states import FOLDER, DriftStates
 from probe.daemon.history_drift import WatchedHistory
 from probe.daemon.rebuild import Rebuild
 from probe.drift import Monitor
@@ -24,7 +26,7 @@ class Restarted:
     """A daemon's history and sink with a rebuild of them."""
 
     def __init__(self, folder: Path, new_monitor: Callable[[], Monitor] = Monitor) -> None:
-        self.reported = Reported()
+        self.reported = Reported(DriftStates(folder).save)
         self.errors: list[tuple[str, str]] = []
         self.rebuilt = 0
         self.kept = WatchedHistory(History(folder), self.reported.sink, on_error=self._failed)
@@ -80,6 +82,114 @@ def test_the_state_survives_a_restart(before: Reported, tmp_path: Path) -> None:
         before.sink.found_with(each.plan.run_id) for each in runs()
     ]
     assert (again.errors, again.rebuilt) == ([], 1)
+
+
+@pytest.fixture
+def saved(tmp_path: Path) -> Reported:
+    """As `before`, and it was saved in the middle of what became slow, when the daemon ended."""
+    reported, history = Reported(DriftStates(tmp_path).save), History(tmp_path)
+    for each in runs()[:-10]:
+        history.append(each)
+        reported.take(each)
+    reported.sink.close(PATIENCE_S)
+    for each in runs()[-10:]:
+        history.append(each)
+        reported.take(each)
+    history.close()
+    return reported
+
+
+def only_file(folder: Path) -> Path:
+    (path,) = (folder / FOLDER).iterdir()
+    return path
+
+
+def test_what_was_saved_goes_on_with_the_runs_since_and_reads_no_others(
+    saved: Reported, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read, page = [], HistoryReader.page
+
+    def noted(reader: HistoryReader, *given: object) -> list[tuple[int, Point | None]]:
+        read.append(rows := page(reader, *given))  # type: ignore[arg-type]  # as it is called
+        return rows
+
+    monkeypatch.setattr(HistoryReader, "page", noted)
+    again = Restarted(tmp_path)
+    again.finish()
+    assert sum(map(len, read)) == 10
+    assert comparable(again.reported.samples()) == comparable(saved.samples())
+    assert [again.kept.found_with(each.plan.run_id) for each in runs()] == [
+        saved.sink.found_with(each.plan.run_id) for each in runs()
+    ]
+    assert (again.errors, again.reported.lines()) == ([], [])
+    again.reported.sink.close(PATIENCE_S)
+    saved.sink.close(PATIENCE_S)
+    assert only_file(tmp_path).stat().st_mode & 0o777 == 0o600
+
+
+def test_what_was_saved_is_known_before_the_runs_since_are_read(saved: Reported, tmp_path: Path) -> None:
+    del saved
+    again = Restarted(tmp_path)
+    again.rebuild._stop.set()
+    with reading(tmp_path) as reader:
+        again.rebuild._resume(reader, *SERIES, 0)
+    assert again.reported.samples()["state", ""] == 1
+
+
+@pytest.mark.parametrize(
+    ("spoil", "complaint"),
+    [
+        (lambda path: path.write_bytes(path.read_bytes()[:-7]), "damaged"),
+        (lambda path: path.write_bytes(b""), "damaged"),
+        (lambda path: os.truncate(path, 30_000_000), "too large"),
+        (lambda path: (path.unlink(), path.mkdir()), "Is a directory"),
+    ],
+)
+def test_what_can_not_be_read_is_rebuilt_from_the_history(
+    saved: Reported, tmp_path: Path, spoil: Callable[[Path], object], complaint: str
+) -> None:
+    spoil(only_file(tmp_path))
+    again = Restarted(tmp_path)
+    again.finish()
+    assert comparable(again.reported.samples()) == comparable(saved.samples())
+    ((sink, error),) = again.errors
+    assert sink == "drift"
+    assert complaint in error
+
+
+def test_another_version_is_rebuilt_from_the_history(
+    saved: Reported, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("probe.drift.state.VERSION", -1)
+    again = Restarted(tmp_path)
+    again.finish()
+    assert comparable(again.reported.samples()) == comparable(saved.samples())
+    assert "of version" in again.errors[0][1]
+
+
+def test_other_settings_and_another_history_are_begun_with_the_history(saved: Reported, tmp_path: Path) -> None:
+    patient = Restarted(tmp_path, lambda: Monitor(threshold=1000.0))
+    patient.finish()
+    assert (patient.errors, patient.reported.samples()["state", ""]) == ([], 0)
+    del saved
+    for path in tmp_path.glob("history*"):
+        path.unlink()
+    other = Restarted(tmp_path)
+    other.take(run(1, 300))
+    other.finish()
+    assert (other.errors, other.reported.sink._monitor(*SERIES).verdict().cold_runs) == ([], 1)
+
+
+def test_states_of_series_that_nobody_measures_any_more_go(
+    saved: Reported, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    del saved
+    states = DriftStates(tmp_path)
+    states.forget_old()
+    assert only_file(tmp_path)
+    monkeypatch.setattr("probe.daemon.drift_states._FORGOTTEN_AFTER_S", -1000)
+    states.forget_old()
+    assert list((tmp_path / FOLDER).iterdir()) == []
 
 
 def test_runs_of_a_series_that_is_not_rebuilt_wait_and_are_reported_then(tmp_path: Path) -> None:

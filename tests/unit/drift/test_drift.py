@@ -80,12 +80,41 @@ def test_a_ramp_over_a_day_is_found_within_it() -> None:
 def test_what_comes_back_is_over() -> None:
     at = TWO_DAYS + 100
     monitor, found = watched(noisy(at + 800, factors=step(at, 1.3, until=at + 400)))
-    assert [each.direction for each in found if isinstance(each, Shift)] == ["slower", "faster"]
+    assert [each.direction for each in found if isinstance(each, Shift)] == ["slower"]
     assert monitor.verdict().state == "stable"
     first = monitor.changes[0]
     assert isinstance(first, Shift)
     assert first.until is not None
     assert abs(number(first.until) - (at + 400)) <= 5
+
+
+def test_a_part_of_the_way_back_is_no_news_and_more_of_the_same_is() -> None:
+    at = TWO_DAYS + 30
+    levels = {at: 1.3, at + 150: 1.12, at + 300: 1.5, at + 450: 0.8}
+
+    def factors(each: int) -> tuple[float, ...]:
+        return (1.0, 1.0, next((level for began, level in reversed(levels.items()) if each >= began), 1.0))
+
+    monitor, found = watched(noisy(at + 600, factors=factors))
+    known = [(each.direction, round((number(each.since) - at) / 150)) for each in found if isinstance(each, Shift)]
+    assert known == [("slower", 0), ("slower", 2), ("faster", 3)]
+    first, _, third = monitor.changes
+    assert isinstance(first, Shift)
+    assert isinstance(third, Shift)
+    assert (first.until, third.until) == (third.since, None)
+    assert monitor.verdict().state == "faster"
+
+
+def test_a_step_that_is_near_what_matters_is_told_once_and_stays() -> None:
+    at = 2 * TWO_DAYS
+    runs = list(noisy(at + 5 * DAY, seed=3, factors=lambda n: [1.045 if n >= at else 1.0] * 3))
+    monitor, found = watched(runs[: at + 100])
+    states = [monitor.verdict().state]
+    for each in runs[at + 100 :]:
+        found += [change] if (change := monitor.add(each)) else []
+        states.append(monitor.verdict().state)
+    assert len(found) == 1
+    assert set(states) == {"slower"}
 
 
 @pytest.mark.parametrize("factor", [1.5, 3.0])

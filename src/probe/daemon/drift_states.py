@@ -1,0 +1,55 @@
+"""Detectors on disk, a file for each series, in the folder `drift` of the state directory."""
+
+import hashlib
+import os
+import time
+from contextlib import suppress
+from pathlib import Path
+
+from probe.drift.state import MOST_BYTES, Kept, StateError, decode
+
+FOLDER = "drift"
+_SUFFIX = ".state"
+# The state of a series that nobody has measured for so long is of no use.
+_FORGOTTEN_AFTER_S = 90 * 86_400
+
+
+class DriftStates:
+    """Every method may be called from any thread; a file is replaced as a whole, or stays as it was."""
+
+    def __init__(self, state_dir: Path) -> None:
+        self._folder = state_dir / FOLDER
+
+    def save(self, target: str, scenario: str, data: bytes) -> None:
+        """Keep what `encode` made of a series' detector. Raises OSError."""
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path = self._path(target, scenario)
+        unfinished = path.with_suffix(".new")
+        with os.fdopen(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600), "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        unfinished.replace(path)
+
+    def load(self, target: str, scenario: str) -> Kept | None:
+        """What was saved of a series, None where nothing was. Raises StateError, and OSError."""
+        try:
+            with self._path(target, scenario).open("rb") as file:
+                data = file.read(MOST_BYTES + 1)
+        except FileNotFoundError:
+            return None
+        if len(data) > MOST_BYTES:
+            raise StateError("too large")
+        return decode(data, (target, scenario))
+
+    def forget_old(self) -> None:
+        """Remove what has not been saved for long. A file that can't be removed stays."""
+        with suppress(OSError):
+            for path in self._folder.iterdir():
+                if path.stat().st_mtime < time.time() - _FORGOTTEN_AFTER_S:
+                    path.unlink()
+
+    def _path(self, target: str, scenario: str) -> Path:
+        # A name may hold anything, and be of any length.
+        name = hashlib.sha256(f"{target}\0{scenario}".encode("utf-8", "surrogatepass")).hexdigest()[:32]
+        return self._folder / f"{name}{_SUFFIX}"
