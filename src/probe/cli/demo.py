@@ -77,8 +77,8 @@ def demo(runs: int, output: Path, protocols: tuple[str, ...], *, keep: bool) -> 
     """Start the reference servers (real llama.cpp, real speech) and the daemon, watch it measure, end them all.
 
     There is a target for each pair of servers. `chunked` speaks the WebSocket protocols of `probe serve llm` and `probe
-    serve tts`, `openai` the HTTP API of OpenAI, as `probe serve openai` does. `wyoming` and `riva` have that one's LLM
-    server, and speech from `probe serve wyoming` or `probe serve riva`. `realtime` is one agent, `probe serve realtime`.
+    serve tts`, `openai` the HTTP API of OpenAI (`probe serve openai`). `wyoming` and `riva` have the LLM server of that
+    one, and speech from `probe serve wyoming` or `probe serve riva`. `realtime` is one agent, `probe serve realtime`.
     """
     names = tuple(dict.fromkeys(SHOWN_BY.get(name, name) for name in protocols)) or USUAL
     try:

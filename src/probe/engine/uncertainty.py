@@ -14,8 +14,6 @@ from probe.transport.share import Slices
 
 # So many reads are examined, the most uncertain ones first; each costs as much as measuring the turn.
 _MOST_READS = 16
-# Frames of one read have moments that are a nanosecond apart.
-_ONE_READ_NS = 1_000
 # Of a server's frames, by their moments: the earliest that each may have come in.
 Earliest = Mapping[Role, Mapping[int, int]]
 _OF_LLM = ("llm_first_token", "llm_first_answer_token", "llm_last_token", "llm_done")
@@ -106,16 +104,8 @@ def _shifted_chunk(chunk: Chunk, llm: Mapping[int, int], tts: Mapping[int, int])
     sent = chunk.inference_start if chunk.tts_text_sent is None else chunk.tts_text_sent
     times: dict[str, Any] = {name: moved(getattr(chunk, name), chunk.inference_start, llm) for name in _OF_LLM}
     times |= {name: moved(getattr(chunk, name), sent, tts) for name in _OF_TTS}
-    if _ends_together(chunk):
-        times["tts_last_audio"] = chunk.tts_last_audio
     frames = tuple((moved(at, sent, tts) or at, size) for at, size in chunk.frames)
     return replace(chunk, **times, frames=frames)
-
-
-def _ends_together(chunk: Chunk) -> bool:
-    """Whether the last audio came in one read with what ends the segment, which servers write right behind it."""
-    last, done = chunk.tts_last_audio, chunk.tts_segment_done
-    return last is not None and done is not None and 0 < done - last < _ONE_READ_NS
 
 
 def _differences(measured: TurnMeasures, shifted: TurnMeasures) -> Iterator[tuple[Figure, float]]:
