@@ -164,7 +164,7 @@ ROWS = (
                    said="ran out of memory"),
     _in_the_middle("no-end", "an error in the middle, and no end", "timeout", error("ran out of memory"), Stall(),
                    say="before that: it reported an error", said="ran out of memory"),
-    _told("audio-flood", "more audio than anyone would listen to", "flood", Repeat((sound(bytes(2**20)),)),
+    _told("audio-flood", "more audio than anyone would listen to", "flood", Repeat((sound(bytes(2**19)),)),
           reached="silent audio", longest_s=20.0),
     _row("only-signs-of-life", "events that say nothing, and no answer", "run_deadline",
          ((RATE_LIMITS, Wait(0.05)) * 200), limits={"run_s": 1.5}, longest_s=3.0),

@@ -56,7 +56,7 @@ def _of(name: str, injected: str, reason: str, script: NimRealtimeScript, **part
     values: dict[str, Any] = {
         "where": "TTS, NIM", "stage": "tts", "reached": "text", "target": SPEAKS, "tts_url": serving(script),
     }  # fmt: skip
-    return Row(name=f"nim-{name}", injected=injected, reason=reason, **(values | parts))
+    return Row(name=f"nim-realtime-{name}", injected=injected, reason=reason, **(values | parts))
 
 
 def _row(name: str, injected: str, reason: str, *answers: Steps, **parts: Any) -> Row:
@@ -102,7 +102,7 @@ ROWS = (
                    said="ran out of memory"),
     _in_the_middle("error-in-audio", "an error in the middle of the audio", "server_error", error("CUDA"), Stall(),
                    said="CUDA"),
-    _row("audio-flood", "more audio than anyone would listen to", "flood", (Repeat((sound(bytes(2**20)),)),),
+    _row("audio-flood", "more audio than anyone would listen to", "flood", (Repeat((sound(bytes(2**19)),)),),
          reached="silent audio", longest_s=20.0),
     _row("silence", "nothing but digital silence", "silent", (sound(audio.silence(300)), COMPLETED), stage="audio",
          reached="second segment", without=("leading_silence_ms", "combined_ttfa_ms")),

@@ -142,7 +142,7 @@ NEWER = (
          SPEECH, (*SPEECH, Stall()), reached="second segment", say="no done"),
     _row("stall-for-ever-unmarked", "silence in the middle of the last segment, and no done", "timeout",
          (*SPEECH, Stall()), generation="older", llm=ONE_CHUNK, reached="segment"),
-    _harmless("drip", "frames of one byte", tts.pcm(audio.tone(80), size=1)),
+    _harmless("drip", "frames of one byte", tts.pcm(audio.tone(50), size=1)),
     _harmless("slow-drip", "a frame of forty samples every 10 ms", tts.pcm(audio.tone(60), size=80, gap=0.01)),
     _harmless("priming-frame", "20 ms of silence at once, the speech later",
               (*tts.pcm(audio.silence(20)), *tts.speech(200, first=0.1))),

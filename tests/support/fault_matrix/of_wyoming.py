@@ -150,7 +150,7 @@ ROWS = (
                  Event("info", {"tts": [{"name": "old", "installed": True}]})),
     _undescribed("no-info", "closed instead of an info, and the target wants a stream", "instead of describing itself",
                  Drop()),
-    _undescribed("no-info-in-time", "no info, and the target wants a stream", "it did not get ready", Stall()),
+    _undescribed("no-info-in-time", "no info, and the target wants a stream", "it did not become ready", Stall()),
     _undescribed("info-garbage", "no JSON instead of an info, and the target wants a stream", "not JSON",
                  Raw(b"hello\n"), reason="malformed"),
     _harmless("bytes", "every byte of the answer in a write of its own", _bytes(start(), chunk(SAMPLES), STOP)),
