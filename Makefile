@@ -27,7 +27,7 @@ test-unit: $(VENV)/.dev  ## Tests without a network, in seconds
 
 test-integration: $(VENV)/.dev  ## Tests against loopback servers and real engines
 	@echo '== integration tests'
-	@$(BIN)/pytest -m 'not servers' tests/integration
+	@$(BIN)/pytest --numprocesses 2 --dist loadfile -m 'not servers' tests/integration
 
 test-long: $(VENV)/.dev $(SERVERS)/.installed  ## Soak and fault tests that take minutes, and those against servers of others
 	@echo '== servers of others'
