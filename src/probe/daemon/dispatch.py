@@ -85,12 +85,15 @@ class Dispatch:
                 self._keeper.give_up(f"run {run_id} not written within {HISTORY_PATIENCE_S:g} s; it waits in memory")
         return None
 
-    async def drain(self, timeout_s: float) -> None:
-        """Let the queues run empty, then close the sinks; items that are not done after `timeout_s` are dropped."""
+    async def drain(self, timeout_s: float, history_s: float = 0.0) -> None:
+        """Let the queues run empty, then close the sinks; items that are not done after `timeout_s` are dropped.
+
+        The history may take longer, `history_s`, where many runs wait for it.
+        """
         start = time.monotonic()
         # A disk that hangs must leave the others some of the time.
-        await _finish([self._keeper], start + timeout_s / 2)
-        await _finish(self._others, start + timeout_s)
+        await _finish([self._keeper], start + max(history_s, timeout_s / 2))
+        await _finish(self._others, max(start + timeout_s, time.monotonic() + timeout_s / 2))
         closing = _Worker[None](HISTORY, lambda _nothing: None, lambda _s: self._history.close(), 1, self._on_error)
         await _finish([closing], max(start + timeout_s, time.monotonic() + _CLOSE_S))
 

@@ -4,6 +4,7 @@ import asyncio
 import os
 import sys
 import threading
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +23,8 @@ from probe.daemon.systemd import Notifier
 # SIGTERM to exit takes less than 10 s: first the run, then the sinks, in the worst case neither.
 RUN_ENDS_S = 7.5
 DRAIN_S = 1.0
+# After a disk was locked or full, many runs may still wait for the history.
+HISTORY_ENDS_S = 7.5
 LINES_S = 0.3
 LAST_RESORT_S = 9.5
 # A thread that renders or writes may hold the interpreter for so long before a measurement gets it back.
@@ -88,9 +91,10 @@ class _Daemon:
         self._parts.rebuild.start()
         self._say_what_does_not_fit(config)
         await self._stop.wait()
+        stopped = time.monotonic()
         self._parts.rebuild.stop()
         await self._schedule.stop(RUN_ENDS_S)
-        await self._parts.dispatch.drain(DRAIN_S)
+        await self._parts.dispatch.drain(DRAIN_S, history_s=stopped + HISTORY_ENDS_S - time.monotonic())
         beating.cancel()
         self._log.info("ended")
 

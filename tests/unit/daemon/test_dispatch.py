@@ -298,6 +298,20 @@ async def test_a_run_whose_submitter_was_cancelled_arrives_all_the_same() -> Non
     assert memory.kept == other.got == [record(1)]
 
 
+async def test_what_waits_for_a_slow_history_is_kept_at_the_end_where_there_is_time() -> None:
+    """A disk that was locked has just been released: each run takes it a while."""
+    lets_go, slowly = threading.Event(), threading.Event()
+    memory = Memory(lambda: lets_go.wait(PATIENCE_S) and slowly.wait(0.05))
+    dispatched, errors = composed(memory)
+    submitting = [asyncio.ensure_future(dispatched.submit(record(number))) for number in range(1, 11)]
+    await asyncio.sleep(0)
+    lets_go.set()
+    await dispatched.drain(0.02, history_s=PATIENCE_S)
+    await asyncio.gather(*submitting)
+    assert len(memory.kept) == 10
+    assert errors == []
+
+
 async def test_shutdown_is_bounded_whoever_blocks() -> None:
     blocking, other = Blocking(), Collecting()
     memory = Memory()
