@@ -6,7 +6,7 @@ from probe.cli.lazy import LazyGroup
 
 SERVERS = {
     "llm": ("probe.reference.llm_command:llm", "The chunked LLM server, on llama.cpp."),
-    "tts": ("probe.reference.tts_command:tts", "The TTS server, newer or older generation."),
+    "tts": ("probe.reference.tts_command:tts", "The TTS server, in its newer or older version."),
     "realtime": ("probe.reference.realtime.command:realtime", "An agent behind OpenAI Realtime, asked in text."),
     "openai": ("probe.reference.openai.command:openai", "Chat and speech as OpenAI's API has them, on one port."),
     "riva": ("probe.reference.riva.command:riva", "Speech as NVIDIA's Riva and its NIM have it, over gRPC and HTTP."),
