@@ -19,7 +19,6 @@ from probe.protocols.base import (
     Question,
     Reasoned,
     Send,
-    ServerProtocol,
     ServerTimes,
     Step,
     Terms,
@@ -27,6 +26,7 @@ from probe.protocols.base import (
     Usage,
 )
 from probe.protocols.choice import Protocols
+from probe.protocols.declaration import ServerProtocol
 from probe.protocols.http_answers import refused_handshake
 from probe.protocols.registry import TTS
 from probe.record import Plan, ServerPlan

@@ -9,19 +9,8 @@ from urllib.parse import urlsplit
 
 from msgspec import Meta, Struct
 
-from probe.protocols.base import (
-    Connect,
-    Done,
-    LlmConversation,
-    Malformed,
-    Question,
-    Refused,
-    Send,
-    ServerProtocol,
-    Step,
-    Terms,
-    Token,
-)
+from probe.protocols.base import Connect, Done, LlmConversation, Malformed, Question, Refused, Send, Step, Terms, Token
+from probe.protocols.declaration import ServerProtocol
 from probe.transport.framing.base import Body, BodyEnd, Ended, Incoming, Request, Response
 
 

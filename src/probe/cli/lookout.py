@@ -13,7 +13,7 @@ from msgspec import Struct, structs
 
 from probe.clock import AnchoredClock
 from probe.daemon import questions
-from probe.protocols.base import ServerProtocol
+from probe.protocols.declaration import ServerProtocol
 from probe.protocols.inquiries import Sign
 from probe.protocols.registry import PROTOCOLS
 from probe.record import Role, ServerIdentity, ServerPlan

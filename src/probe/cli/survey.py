@@ -11,7 +11,7 @@ from probe.clock import AnchoredClock
 from probe.config import Config
 from probe.daemon import questions
 from probe.engine.redaction import secrets_of, without
-from probe.protocols.base import ServerProtocol
+from probe.protocols.declaration import ServerProtocol
 from probe.protocols.http_answers import refused_handshake
 from probe.protocols.inquiries import Inquiries
 from probe.record import Role, ServerPlan, Target

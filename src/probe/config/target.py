@@ -13,7 +13,7 @@ from probe.config.headers import Headers
 from probe.config.leaf import Secret
 from probe.config.section import WRONG, Section, as_table, differences, read, read_struct
 from probe.config.written import Moved, table
-from probe.protocols.base import ServerProtocol
+from probe.protocols.declaration import ServerProtocol
 from probe.protocols.registry import PROTOCOLS
 from probe.record import AUDIBLE_DBFS, Limits, ObjectiveMeasure, Role, ServerPlan, Target
 from probe.urls import url_of

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from probe.clock import AnchoredClock
 from probe.engine.inquiry import inquire
-from probe.protocols.base import ServerProtocol
+from probe.protocols.declaration import ServerProtocol
 from probe.protocols.inquiries import Inquiries
 from probe.protocols.registry import PROTOCOLS
 from probe.record import Role, RunRecord, ServerIdentity, ServerPlan, Target

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from probe.blame import NAMES
 from probe.engine.redaction import secrets_of, without
+from probe.protocols.base import ChunkEnd, Event, Malformed, Refused
 from probe.record import Role, ServerPlan
 from probe.text import cut, one_line
 
@@ -35,3 +36,13 @@ class Quotes:
             # Where there is no room the last gives way: what comes at the end may be why the run fails.
             del self.all[MAX_QUOTES - 1 :]
             self.all.append(quoted)
+
+
+def words_of(event: Event) -> str:
+    """What a server wrote, as far as an event quotes it; empty where it does not."""
+    match event:
+        case Refused() | Malformed():
+            return event.said
+        case ChunkEnd(refusal=Refused() as refusal):
+            return refusal.said
+    return ""

@@ -10,11 +10,11 @@ from probe.clock import Clock
 from probe.engine.faults import Busy, Fault
 from probe.engine.inquiry import inquire
 from probe.engine.lines import Line
-from probe.engine.quotes import Quotes
+from probe.engine.quotes import Quotes, words_of
 from probe.engine.redaction import redacted
 from probe.progress import Event as ProgressEvent
 from probe.progress import EventKind
-from probe.protocols.base import Action, Audio, Close, Connect, Conversation, Drop, Event, Send, Step, Token, words_of
+from probe.protocols.base import Action, Audio, Close, Connect, Conversation, Drop, Event, Send, Step, Token
 from probe.protocols.choice import Protocols
 from probe.protocols.inquiries import Exchange, Inquiry
 from probe.record import REASONS, Chunk, Plan, Stage

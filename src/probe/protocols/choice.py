@@ -5,7 +5,8 @@ from typing import Any
 
 from msgspec import Struct
 
-from probe.protocols.base import Refused, ServerProtocol
+from probe.protocols.base import Refused
+from probe.protocols.declaration import ServerProtocol
 from probe.record import Role, ServerPlan
 from probe.transport.framing.base import Refusal
 

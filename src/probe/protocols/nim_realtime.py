@@ -17,7 +17,6 @@ from probe.protocols.base import (
     Refused,
     SegmentEnd,
     Send,
-    ServerProtocol,
     Step,
     Terms,
     TtsConversation,
@@ -25,6 +24,7 @@ from probe.protocols.base import (
 )
 from probe.protocols.base64_audio import decoded
 from probe.protocols.base64_audio import event as parsed
+from probe.protocols.declaration import ServerProtocol
 from probe.protocols.fields import REPORTED, complaint
 from probe.protocols.recognise import recognised
 from probe.protocols.samples import Samples, wrong

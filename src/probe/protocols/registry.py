@@ -15,8 +15,9 @@ from probe.protocols import (
     vllm_speech,
     wyoming,
 )
-from probe.protocols.base import AgentConversation, LlmConversation, ServerProtocol, Terms, TtsConversation
+from probe.protocols.base import AgentConversation, LlmConversation, Terms, TtsConversation
 from probe.protocols.choice import Protocols
+from probe.protocols.declaration import ServerProtocol
 from probe.protocols.http_answers import refused_handshake
 from probe.record import Role, Target
 

@@ -17,12 +17,12 @@ from probe.protocols.base import (
     Refused,
     SegmentEnd,
     Send,
-    ServerProtocol,
     Step,
     Terms,
     TtsConversation,
     Unknown,
 )
+from probe.protocols.declaration import ServerProtocol
 from probe.protocols.fields import REPORTED, complaint, count_or_none, parse_object
 from probe.protocols.samples import RATES, Samples, wrong
 from probe.transport.framing.base import Binary, Ended, Incoming, Text

@@ -18,19 +18,10 @@ from probe.engine.pauses import settled
 from probe.measures import measure_chunk, measure_run, outcome
 from probe.metrics.observations import SERIES
 from probe.protocols import registry
-from probe.protocols.base import (
-    Audio,
-    Connect,
-    Done,
-    Ready,
-    SegmentEnd,
-    Send,
-    ServerProtocol,
-    Terms,
-    TtsConversation,
-)
+from probe.protocols.base import Audio, Connect, Done, Ready, SegmentEnd, Send, Terms, TtsConversation
 from probe.protocols.base import Step as Said
 from probe.protocols.choice import Protocols
+from probe.protocols.declaration import ServerProtocol
 from probe.protocols.http_answers import refused_handshake
 from probe.protocols.registry import LLM, TTS
 from probe.record import Chunk, Pause, Plan, RunRecord, ServerPlan, Turn

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from probe.protocols.base import ServerProtocol
+from probe.protocols.declaration import ServerProtocol
 from probe.protocols.inquiries import Inquiries, Inquiry, Sign
 from probe.protocols.llama_chunked import codec, llama_server
 from probe.protocols.llama_chunked.conversation import ChunkedConversation

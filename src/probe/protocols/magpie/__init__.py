@@ -1,6 +1,6 @@
 """The Magpie TTS server, older and newer version."""
 
-from probe.protocols.base import ServerProtocol
+from probe.protocols.declaration import ServerProtocol
 from probe.protocols.inquiries import Inquiries, Inquiry, Sign
 from probe.protocols.magpie import codec
 from probe.protocols.magpie.conversation import MagpieConversation

@@ -2,7 +2,7 @@
 
 from urllib.parse import urlsplit
 
-from probe.protocols.base import ServerProtocol
+from probe.protocols.declaration import ServerProtocol
 from probe.protocols.fields import http_url
 from probe.protocols.inquiries import Inquiries, Inquiry, Sign
 from probe.protocols.ollama.conversation import OllamaConversation

@@ -1,6 +1,6 @@
 """`/v1/chat/completions`, as defined by OpenAI and implemented by llama.cpp, vLLM, Ollama, SGLang and many others."""
 
-from probe.protocols.base import ServerProtocol
+from probe.protocols.declaration import ServerProtocol
 from probe.protocols.openai_chat import questions
 from probe.protocols.openai_chat.conversation import ChatConversation
 from probe.protocols.openai_chat.options import ChatOptions

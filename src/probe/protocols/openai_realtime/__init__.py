@@ -1,6 +1,6 @@
 """OpenAI Realtime over a WebSocket: one server that thinks and speaks, asked in text."""
 
-from probe.protocols.base import ServerProtocol
+from probe.protocols.declaration import ServerProtocol
 from probe.protocols.openai_realtime.conversation import RealtimeConversation
 from probe.protocols.openai_realtime.dialect import dialled
 from probe.protocols.openai_realtime.options import RealtimeOptions

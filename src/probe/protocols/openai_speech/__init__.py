@@ -1,6 +1,6 @@
 """`POST /v1/audio/speech` as defined by OpenAI: Kokoro-FastAPI, Speaches, vLLM-Omni, LocalAI, Ollama and others."""
 
-from probe.protocols.base import ServerProtocol
+from probe.protocols.declaration import ServerProtocol
 from probe.protocols.inquiries import Inquiries, Inquiry, Sign
 from probe.protocols.openai_models import speaking
 from probe.protocols.openai_speech import request

@@ -1,6 +1,7 @@
 """NVIDIA's speech servers, Riva and the TTS NIM: `SynthesizeOnline` over gRPC, or the NIM's own way over HTTP."""
 
-from probe.protocols.base import ServerProtocol, Terms, TtsConversation
+from probe.protocols.base import Terms, TtsConversation
+from probe.protocols.declaration import ServerProtocol
 from probe.protocols.inquiries import Inquiries, Inquiry
 from probe.protocols.riva import nim, questions
 from probe.protocols.riva.conversation import RivaConversation

@@ -1,6 +1,6 @@
 """Wyoming, the protocol of Home Assistant's voice servers, over plain TCP: Piper and others as TTS servers."""
 
-from probe.protocols.base import ServerProtocol
+from probe.protocols.declaration import ServerProtocol
 from probe.protocols.inquiries import Inquiries, Sign
 from probe.protocols.wyoming import info
 from probe.protocols.wyoming.conversation import WyomingConversation
