@@ -26,9 +26,7 @@ READING = f"{SINKS} probe.drift probe.drift.*"
 # They neither wait nor look at a clock.
 PURE = "probe.record probe.typed_json probe.legacy probe.progress probe.timestamps probe.text"
 # What a protocol and the engine, and what a connection and a protocol, say to each other.
-INTERFACE = " ".join(
-    f"probe.protocols.{name}" for name in ("base", "declaration", "inquiries", "segments", "choice")
-)
+INTERFACE = " ".join(f"probe.protocols.{name}" for name in ("base", "declaration", "inquiries", "segments", "choice"))
 FRAMES = "probe.transport.framing.base"
 VALUES = f"{PURE} probe.blame probe.measures probe.audio probe.clock probe.urls"
 
