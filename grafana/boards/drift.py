@@ -39,7 +39,7 @@ from boards.queries import (
     rows,
     while_answered,
 )
-from boards.tables import empty, listing, told
+from boards.tables import empty, listing, worded
 
 RATIO = recorded("stage_drift:ratio")
 TOGETHER = 'stage="combined_ttfb"'
@@ -135,12 +135,12 @@ def _earlier() -> table.Panel:
     )
     queries = [rows(expr, ref) for expr, ref in zip(asked, "ABCD", strict=True)]
     panel = listing("The median wait, and earlier ones", *queries, columns=columns).no_value("no run yet")
-    early = told(nothing("too early"))
+    early = worded(nothing("too early"))
     for column in ("Against yesterday", "Against last week"):
         panel = panel.override_by_name(
             column, [shown_in("percentunit"), DynamicConfigValue("decimals", 1), early, empty("too early")]
         )
-    panel = panel.override_by_name("Now", [shown_in("s"), told(nothing("no recent answer")), style("width", 130)])
+    panel = panel.override_by_name("Now", [shown_in("s"), worded(nothing("no recent answer")), style("width", 130)])
     slope = [shown_in("suffix: ms/week"), DynamicConfigValue("decimals", 0), early, empty("too early")]
     return sized(panel.override_by_name("Slope of 7 days", slope), 14, 6)
 

@@ -28,7 +28,7 @@ from boards.queries import (
     to_blame,
     while_answered,
 )
-from boards.tables import coloured, empty, filled, link, listing, lower_case, told, unseen, utc
+from boards.tables import coloured, empty, filled, link, listing, lower_case, unseen, utc, worded
 
 # Stages of failures that aren't a server's name; the field writes those in capitals.
 FAILED_STAGES = {
@@ -99,14 +99,14 @@ def _shares() -> table.Panel:
     queries = [rows(expr, ref) for expr, ref in zip(asked, "ABCDE", strict=True)]
     panel = listing("How often is it in time?", *queries, columns=columns).no_value("no run yet")
     panel = panel.override_by_name("Target", [style("width", 70)]).override_by_name("Scenario", [style("width", 90)])
-    looks = [shown_in("percentunit"), filled(), told(nothing("no attempt")), style("width", 80)]
+    looks = [shown_in("percentunit"), filled(), worded(nothing("no attempt")), style("width", 80)]
     for share in ("1 h", "24 h", "≤ 30 d"):
         decimals = DynamicConfigValue("decimals", 1)
         panel = panel.override_by_name(share, [*looks, decimals, coloured((None, BAD), (0.9, WARN), (0.95, GOOD))])
     panel = panel.override_by_name(
         "of", [shown_in("suffix: days"), DynamicConfigValue("decimals", 1), style("width", 75), empty(NONE)]
     )
-    left = [*looks[:2], told([*used_up(), *nothing("no attempt")]), DynamicConfigValue("decimals", 0)]
+    left = [*looks[:2], worded([*used_up(), *nothing("no attempt")]), DynamicConfigValue("decimals", 0)]
     panel = panel.override_by_name("Budget left", [*left, coloured((None, BAD), (0, WARN), (0.25, GOOD))])
     return sized(panel, 10, 6)
 
@@ -140,14 +140,14 @@ def _wrong() -> table.Panel:
     looks = {
         "Target": [style("width", 80)],
         "Scenario": [style("width", 80)],
-        "It is": [told([*words(STATES), *nothing("no data")]), filled(), style("width", 90)],
+        "It is": [worded([*words(STATES), *nothing("no data")]), filled(), style("width", 90)],
         "Since": [shown_in(MOMENT), style("width", 110)],
-        "Server": [told(of_texts(SERVERS)), style("width", 60)],
-        "Stage": [told(of_texts(stages)), style("width", 175)],
+        "Server": [worded(of_texts(SERVERS)), style("width", 60)],
+        "Stage": [worded(of_texts(stages)), style("width", 175)],
         "Takes": [shown_in("s"), style("width", 70)],
         "Usually": [shown_in("s"), style("width", 70)],
         "Reason": [style("width", 95)],
-        "Last bad run": [link("Its trace", TRACE), told(of_texts({"Invalid date": NONE})), style("width", 150)],
+        "Last bad run": [link("Its trace", TRACE), worded(of_texts({"Invalid date": NONE})), style("width", 150)],
     }
     for column, each in looks.items():
         panel = panel.override_by_name(column, [*each, empty(NONE)])
@@ -169,7 +169,7 @@ def _firing() -> table.Panel:
         "Alert": [runbook],
         "Severity": [style("width", 85)],
         "Target": [style("width", 70)],
-        "Since": [shown_in(MOMENT), told(nothing(" ")), style("width", 110)],
+        "Since": [shown_in(MOMENT), worded(nothing(" ")), style("width", 110)],
         "Runbook": [unseen()],
         "Page": [unseen()],
     }

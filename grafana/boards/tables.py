@@ -63,7 +63,7 @@ def filled() -> DynamicConfigValue:
     return style("cellOptions", {"type": "color-background", "mode": "basic"})
 
 
-def told(mappings: Mappings) -> DynamicConfigValue:
+def worded(mappings: Mappings) -> DynamicConfigValue:
     """Words in place of values."""
     return DynamicConfigValue(id_val="mappings", value=mappings)
 
