@@ -3,9 +3,9 @@
 import asyncio
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 
 from probe.config import Config
 from probe.daemon.attempt import attempt, broken, skipped
@@ -20,7 +20,10 @@ from probe.metrics.registry import Metrics
 from probe.pace import Pace
 from probe.record import RunRecord, ServerIdentity
 from probe.timestamps import utc
+from probe.transport.threads import in_a_thread
 
+# The last runs of a series are read once, in some milliseconds.
+PAST_S = 2.0
 OVERLAP = "the previous run is still going"
 
 
@@ -55,6 +58,7 @@ class Runs:
         self._served = dict(served or {})
         self._pace = Pace()
         self._past = past
+        self._reading = asyncio.Lock()
         # Whether a target's servers keep who uses them to themselves, as of the last time they were asked.
         self._silent: dict[str, bool] = {}
 
@@ -114,9 +118,17 @@ class Runs:
             return record
 
     async def _read_past(self, record: RunRecord) -> Sequence[RunRecord]:
-        """Data that can't be read is reported by its users, and is learnt again."""
-        with suppress(HistoryError, OSError):
-            return await asyncio.to_thread(self._past, record.plan.target.name, record.plan.scenario.name)
+        """Data that can't be read is reported by its users, and is learnt again. A disk may hang."""
+        series = record.plan.target.name, record.plan.scenario.name
+        async with self._reading:
+            try:
+                async with asyncio.timeout(PAST_S):
+                    return await in_a_thread("the past of a series", partial(self._past, *series))
+            except TimeoutError:
+                # One thread is left behind, and no more: name lookups need the others.
+                self._past = nothing
+            except (HistoryError, OSError):
+                pass
         return ()
 
     def _remember(self, record: RunRecord) -> None:

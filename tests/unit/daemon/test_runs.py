@@ -2,6 +2,7 @@
 
 import asyncio
 import io
+import threading
 import time
 from typing import Any
 
@@ -97,3 +98,30 @@ async def test_a_past_that_cant_be_read_keeps_no_run_from_being_kept(
     await dispatch.drain(60)
     assert len(memory.kept) == 1
     assert ("a run was not compared" in log.getvalue()) == isinstance(trouble, RuntimeError)
+
+
+async def test_a_disk_that_hangs_holds_up_no_finished_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def done(*_: Any) -> attempt.Attempt:
+        return attempt.Attempt(record(), 1.0)
+
+    goes_on, asked = threading.Event(), []
+
+    def past(target: str, _scenario: str) -> list[RunRecord]:
+        asked.append(target)
+        goes_on.wait(60)
+        return []
+
+    monkeypatch.setattr("probe.daemon.runs.attempt", done)
+    monkeypatch.setattr("probe.daemon.runs.PAST_S", 0.01)
+    memory = Memory()
+    dispatch = Dispatch(memory, [], on_error=lambda *_: None)
+    logger = make_logger(io.StringIO(), "json")
+    runs = Runs(Config(), dispatch, Metrics("1", []), Health(), logger, asyncio.Event(), past=past)
+    async with asyncio.timeout(60):
+        await runs.due(ENTRY, time.time())
+        monkeypatch.setattr(runs._pace, "knows", lambda _record: False)
+        await runs.due(ENTRY, time.time())
+    await dispatch.drain(60)
+    goes_on.set()
+    assert len(memory.kept) == 2
+    assert len(asked) == 1, "one thread is left behind, not one for each series"
