@@ -94,7 +94,7 @@ $(SERVERS)/.installed: requirements/servers.txt
 	@touch $@
 
 # What is installed anywhere; the servers of others are only measured.
-AUDITED := $(wildcard requirements/daemon.txt requirements/build.txt requirements/dev.txt requirements/fuzz.txt)
+AUDITED := $(wildcard requirements/daemon.txt requirements/web.txt requirements/build.txt requirements/dev.txt requirements/fuzz.txt)
 
 $(AUDIT)/.installed: requirements/audit.txt
 	@echo 'Installing requirements/audit.txt into $(AUDIT)'
@@ -135,14 +135,15 @@ bench-%: $(VENV)/.dev  ## Measure: bench-accuracy, or another of bench/*.py (ARG
 
 lock:  ## Remake requirements/*.txt from pyproject.toml (needs uv; UPGRADE=--upgrade moves the pins)
 	@command -v uv >/dev/null || { echo 'make lock needs uv: pip install uv' >&2; exit 1; }
-	$(LOCK) --extra reference --extra piper --extra dev requirements/demo.in -o requirements/dev.txt
-	$(LOCK) --extra reference requirements/demo.in -c requirements/dev.txt -o requirements/demo.txt
-	$(LOCK) -c requirements/dev.txt -o requirements/daemon.txt
+	$(LOCK) --extra reference --extra piper --extra web --extra gpu --extra dev requirements/demo.in -o requirements/dev.txt
+	$(LOCK) --extra reference --extra gpu requirements/demo.in -c requirements/dev.txt -o requirements/demo.txt
+	$(LOCK) --extra gpu -c requirements/dev.txt -o requirements/daemon.txt
+	$(LOCK) --extra gpu --extra web -c requirements/dev.txt -o requirements/web.txt
 	echo setuptools | $(LOCK_ONLY) - -c requirements/dev.txt -o requirements/build.txt
 	$(LOCK) --extra fuzz -c requirements/dev.txt -o requirements/fuzz.txt
 	$(LOCK_ONLY) requirements/servers.in -o requirements/servers.txt
 	$(LOCK_ONLY) requirements/audit.in -o requirements/audit.txt
-	@for file in requirements/dev.txt requirements/demo.txt requirements/daemon.txt requirements/fuzz.txt; do \
+	@for file in requirements/dev.txt requirements/demo.txt requirements/daemon.txt requirements/web.txt requirements/fuzz.txt; do \
 	  awk '/^[^ #]/ {never = /sys_platform == .never. \\$$/} !never' $$file >$$file.new && mv $$file.new $$file; \
 	done
 

@@ -83,10 +83,18 @@ def test_every_requirement_is_pinned_with_hashes(name: str) -> None:
 
 def test_a_larger_lock_holds_the_smaller_one_at_the_same_versions() -> None:
     assert pins(LOCKS["build"]) | pins(LOCKS["daemon"]) < pins(LOCKS["demo"]) < pins(LOCKS["dev"])
+    assert pins(LOCKS["daemon"]) < pins(LOCKS["web"]) < pins(LOCKS["dev"])
 
 
 @pytest.mark.parametrize(
-    ("name", "extras"), [("daemon", []), ("demo", ["reference"]), ("dev", ["piper", "dev"]), ("fuzz", ["fuzz"])]
+    ("name", "extras"),
+    [
+        ("daemon", ["gpu"]),
+        ("web", ["gpu", "web"]),
+        ("demo", ["reference"]),
+        ("dev", ["piper", "web", "gpu", "dev"]),
+        ("fuzz", ["fuzz"]),
+    ],
 )
 def test_the_lock_is_as_the_project_declares(name: str, extras: list[str]) -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
