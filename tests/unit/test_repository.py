@@ -12,7 +12,7 @@ from packaging.requirements import Requirement
 ROOT = Path(__file__).parents[2]
 LOCKS = {
     name: ROOT / "requirements" / f"{name}.txt"
-    for name in ("audit", "build", "daemon", "demo", "dev", "fuzz", "servers")
+    for name in ("audit", "build", "daemon", "demo", "dev", "fuzz", "servers", "web")
 }
 INSTALLS = re.compile(r"requirements.*|Makefile|\.ci/.*")
 ADDRESS = re.compile(r"https?://|index-url")
