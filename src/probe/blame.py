@@ -7,7 +7,7 @@ from probe.record import REASONS, Role, Stage
 # As a person reads it.
 NAMES: Mapping[Role, str] = {"stt": "STT", "llm": "LLM", "tts": "TTS", "agent": "agent"}
 # The server whose work a stage is, on a target that has one for it; an agent does the work of all.
-_WORK: Mapping[Stage, Role] = {"llm": "llm", "tts": "tts", "audio": "tts"}
+_WORK: Mapping[Stage, Role] = {"stt": "stt", "llm": "llm", "tts": "tts", "audio": "tts"}
 
 
 def server_of(stage: Stage, servers: Collection[Role]) -> Role | None:
@@ -19,5 +19,8 @@ def server_of(stage: Stage, servers: Collection[Role]) -> Role | None:
 def may_fail(servers: Collection[Role]) -> Iterator[tuple[Role | None, Stage, str]]:
     """Every failure that a target with these servers can have: who, at which stage, and why."""
     for stage, reasons in REASONS.items():
+        if stage in _WORK and server_of(stage, servers) is None:
+            # Nobody on this target does that.
+            continue
         to_blame = servers if stage == "connect" else (server_of(stage, servers),)
         yield from ((server, stage, reason) for server in to_blame for reason in reasons)

@@ -2,11 +2,10 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields, replace
-from itertools import pairwise
 from math import fsum
 from typing import Any
 
-from probe import audio, delays
+from probe import audio, delays, playing, whole_wait
 from probe.record import Chunk, Outcome, RunRecord, Target, Turn
 from probe.timestamps import milliseconds
 
@@ -47,6 +46,11 @@ class TurnMeasures:
     chunks: tuple[ChunkMeasures, ...]
     llm_tokens_per_second: float | None = None
     llm_longest_stall_ms: float | None = None
+    # Of a target that hears, see `whole_wait`.
+    endpointing_ms: float | None = None
+    transcription_ms: float | None = None
+    voice_to_voice_ms: float | None = None
+    word_error_rate: float | None = None
 
 
 # What a person waits for at the start of a turn, and the three stages that it is made of, in their order.
@@ -57,7 +61,8 @@ STAGES = ("combined_ttfb", "llm_ttft", "llm_decode", "tts_ttfb")
 class Summary:
     """A run in a few figures. `first` is the first turn's first chunk; averages leave out what does not exist.
 
-    What is a turn's (`response_*`, `llm_tokens_per_second`, `llm_longest_stall_ms`) is the first turn's.
+    What is a turn's (`response_*`, `llm_tokens_per_second`, `llm_longest_stall_ms`, the whole wait) is the first
+    turn's.
     """
 
     chunks: int
@@ -77,6 +82,10 @@ class Summary:
     underrun_total_ms: float
     first: ChunkMeasures | None
     average: ChunkMeasures
+    endpointing_ms: float | None = None
+    transcription_ms: float | None = None
+    voice_to_voice_ms: float | None = None
+    word_error_rate: float | None = None
 
 
 def elapsed_ms(start: int | None, end: int | None) -> float | None:
@@ -89,24 +98,26 @@ def measure_turn(turn: Turn) -> TurnMeasures:
     measured = []
     played_until: float | None = None
     asked = turn.chunks[0].inference_start if turn.chunks else None
-    ttfa: float | None = None
+    # Floats hold few nanoseconds of a time since the epoch.
+    base = whole_wait.began(turn) if asked is None else asked
+    first_sound: float | None = None
     held_up = delays.before_each_audio(turn.chunks)
     for n, chunk in enumerate(turn.chunks):
         # As it would have been had the probe held up nothing.
-        zero = (asked or 0) + held_up[n]
+        zero = base + held_up[n]
         frames = [(arrival - zero, size) for arrival, size in chunk.frames]
         gap = None if not frames or played_until is None else max(0.0, milliseconds(frames[0][0] - played_until))
         heard = list(audio.playout(frames, chunk.sample_rate, played_until)) if chunk.sample_rate else []
-        every = measure_chunk(chunk, turn.chunks[:n], gap, _underrun_ms(heard))
+        every = measure_chunk(chunk, turn.chunks[:n], gap, playing.underrun_ms(heard))
         measured.append(replace(every, **dict.fromkeys(chunk.unknown)))
-        audible = _audible_ns(chunk, heard)
-        if ttfa is None and audible is not None:
-            ttfa = milliseconds(audible)
+        audible = playing.audible_ns(chunk, heard)
+        first_sound = audible if first_sound is None else first_sound
         played_until = heard[-1][1] if heard else played_until
     rate, stall = (_tokens_per_second(turn), _longest_stall_ms(turn)) if shows_its_pace(turn) else (None, None)
+    ttfa = None if first_sound is None or asked is None else milliseconds(first_sound)
     whole = TurnMeasures(_response_ttfb_ms(turn), ttfa, tuple(measured), rate, stall)
     left_out: dict[str, Any] = dict.fromkeys(turn.unknown)
-    return replace(whole, **left_out)
+    return replace(whole, **(whole_wait.measures(turn, base, first_sound) | left_out))
 
 
 def _response_ttfb_ms(turn: Turn) -> float | None:
@@ -145,28 +156,6 @@ def _longest_stall_ms(turn: Turn) -> float | None:
     return milliseconds(max(stalls)) if stalls else None
 
 
-def _underrun_ms(heard: Sequence[tuple[float, float]]) -> float | None:
-    """How long a listener heard nothing within a segment, from each frame's start and end of playout."""
-    if not heard:
-        return None
-    return milliseconds(sum(max(0.0, start - end) for (_, end), (start, _) in pairwise(heard)))
-
-
-def _audible_ns(chunk: Chunk, heard: Iterable[tuple[float, float]]) -> float | None:
-    """When the first audible sample is played, by the playout of its segment's frames; None where there is none.
-
-    What is silent before a stall is heard at once, and the sound behind it as late as it came.
-    """
-    if chunk.sound is None or chunk.sound.first_audible is None or not chunk.sample_rate:
-        return None
-    before = chunk.sound.first_audible * audio.BYTES_PER_SAMPLE
-    for (_, size), (start, _) in zip(chunk.frames, heard, strict=True):
-        if before < size:
-            return start + audio.duration_ns(before, chunk.sample_rate)
-        before -= size
-    return None
-
-
 def measure_chunk(
     chunk: Chunk,
     before: Sequence[Chunk] = (),
@@ -182,7 +171,7 @@ def measure_chunk(
         first = chunk.frames[0][0]
         # No further than to what can be heard.
         heard = audio.playout(((at - first, size) for at, size in chunk.frames), chunk.sample_rate)
-        audible = _audible_ns(chunk, heard)
+        audible = playing.audible_ns(chunk, heard)
         silence = None if audible is None else milliseconds(audible)
     handed_on = chunk.llm_done is not None and chunk.tts_text_sent is not None and chunk.segment_end != "merged"
     delay = milliseconds(delays.of_text(before, chunk)) if handed_on else None
@@ -258,6 +247,7 @@ def summarise(record: RunRecord) -> Summary:
         underrun_total_ms=sum(underruns),
         first=measured[0] if measured else None,
         average=average(measured),
+        **({name: getattr(turns[0], name) for name in whole_wait.NAMES} if turns else {}),
     )
 
 
@@ -292,8 +282,9 @@ def outcome(record: RunRecord) -> Outcome:
 
 
 def judged_ms(turn: TurnMeasures, target: Target) -> float | None:
-    """What the objective is about, in one turn: its first byte or its first sound, as `objective_measure` says."""
-    return turn.response_ttfa_ms if target.objective_measure == "response_ttfa" else turn.response_ttfb_ms
+    """What the objective is about, in one turn, as `objective_measure` says."""
+    judged: float | None = getattr(turn, f"{target.objective_measure}_ms")
+    return judged
 
 
 def is_slow(turn: TurnMeasures, target: Target) -> bool:

@@ -9,17 +9,19 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Self
 
+from probe.heard import Heard, Utterance
 from probe.legacy import record_as_today
 from probe.typed_json import plain, typed
 from probe.urls import without_secrets
 
 # What a server does: hear, think, speak, or all of it (speech to speech).
 Role = Literal["stt", "llm", "tts", "agent"]
-Stage = Literal["connect", "llm", "tts", "audio", "internal"]
+Stage = Literal["connect", "stt", "llm", "tts", "audio", "internal"]
 Outcome = Literal["ok", "slow", "failed", "skipped", "suspect"]
 PromptCache = Literal["fresh", "reused"]
-# What of a turn the objective judges: its first byte of audio, or its first audible sample.
-ObjectiveMeasure = Literal["response_ttfb", "response_ttfa"]
+# What of a turn the objective judges: its first byte of audio, its first audible sample, or that since the end of the
+# speech that it answers.
+ObjectiveMeasure = Literal["response_ttfb", "response_ttfa", "voice_to_voice"]
 # When the LLM goes on: after the audio of the chunk before is complete, as protocols that pause do by default, or while
 # it is still being made, as real agents do and free-running answers always. `streamed`: its text goes to the TTS server
 # as it comes, and that cuts it; nobody chooses this but the TTS server's protocol.
@@ -37,6 +39,10 @@ REASONS: dict[Stage, tuple[str, ...]] = {
         "dns", "refused", "timeout", "tls", "not_websocket", "closed", "unreachable",
         "unauthorized", "not_found", "loading", "unavailable", "server_error",
     ),
+    "stt": (
+        "timeout", "closed", "malformed", "server_error", "never_ended", "ended_early", "no_transcript",
+        "not_understood", "flood", "run_deadline", "unauthorized", "not_found", "loading", "unavailable",
+    ),
     "llm": (
         "timeout", "closed", "malformed", "server_error", "connection_error", "empty_response", "no_progress", "flood",
         "run_deadline", "unauthorized", "not_found", "loading", "unavailable", "no_answer",
@@ -46,7 +52,7 @@ REASONS: dict[Stage, tuple[str, ...]] = {
         "flood", "run_deadline", "unauthorized", "not_found", "loading", "unavailable", "wrong_format",
     ),
     "audio": ("missing", "silent", "noise", "odd_bytes", "hum", "clicks", "text", "too_short", "too_long"),
-    "internal": ("error",),
+    "internal": ("error", "user_audio"),
 }  # fmt: skip
 # Why a run that its operator stopped was skipped: no server failed, and nothing was found out.
 INTERRUPTED = "interrupted"
@@ -69,6 +75,7 @@ class Limits:
     tts_s: float
     run_s: float
     release_s: float
+    stt_s: float = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,17 +134,23 @@ class Scenario:
     # An answer ends with the chunk in which it has so many spoken tokens, or after so many chunks; None: never.
     max_answer_tokens: int | None = None
     max_chunks: int | None = None
+    # Recordings of the user turns, by their paths, for targets that hear. Without them the target's TTS makes them.
+    user_audio: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Everything a run needs to know, settled before it starts. Ids are lower-case hexadecimal, as W3C traces want."""
+    """Everything a run needs to know, settled before it starts. Ids are lower-case hexadecimal, as W3C traces want.
+
+    `speech` has what is played to a target that hears, one for each user turn; it is not part of the record.
+    """
 
     run_id: str
     trace_id: str
     span_id: str
     target: Target
     scenario: Scenario
+    speech: tuple[Utterance, ...] = field(default=(), repr=False, compare=False, metadata={"json": False})
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,7 +272,7 @@ class Chunk:
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """One LLM response."""
+    """One LLM response, and the speech that it answers where the target hears."""
 
     turn_num: int
     user: str
@@ -276,6 +289,7 @@ class Turn:
     server_times: Mapping[str, float] = field(default_factory=dict)
     # As of a chunk.
     unknown: tuple[str, ...] = ()
+    heard: Heard | None = None
 
     def spoken(self) -> Iterator[tuple[Chunk, str]]:
         """The chunks that should have been heard, each with its text and the one before it that was kept for it.

@@ -24,11 +24,13 @@ COMPOSING = "probe.__main__ probe.measurement " + " ".join(
 SINKS = " ".join(f"probe.{room} probe.{room}.*" for room in ("history", "metrics", "tracing", "report"))
 READING = f"{SINKS} probe.drift probe.drift.*"
 # They neither wait nor look at a clock.
-PURE = "probe.record probe.typed_json probe.legacy probe.progress probe.timestamps probe.text"
+PURE = "probe.record probe.heard probe.typed_json probe.legacy probe.progress probe.timestamps probe.text"
 # What a protocol and the engine, and what a connection and a protocol, say to each other.
-INTERFACE = " ".join(f"probe.protocols.{name}" for name in ("base", "declaration", "inquiries", "segments", "choice"))
+INTERFACE = " ".join(
+    f"probe.protocols.{name}" for name in ("base", "agent", "hearing", "declaration", "inquiries", "segments", "choice")
+)
 FRAMES = "probe.transport.framing.base"
-VALUES = f"{PURE} probe.blame probe.measures probe.audio probe.clock probe.urls"
+VALUES = f"{PURE} probe.blame probe.measures probe.whole_wait probe.audio probe.clock probe.urls"
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,7 @@ RULES = [
         "the record, the clock, timestamps and text need nothing, so everything can use them",
         of=f"{PURE} probe.clock",
         never="*",
-        but="stdlib probe.record probe.legacy probe.typed_json probe.urls",
+        but="stdlib probe.record probe.heard probe.timestamps probe.legacy probe.typed_json probe.urls",
         broken_by=("probe.record", "import pydantic"),
     ),
     Rule(
@@ -74,9 +76,9 @@ RULES = [
     ),
     Rule(
         "measures are functions of the record",
-        of="probe.measures probe.delays probe.blame",
+        of="probe.measures probe.delays probe.blame probe.playing probe.whole_wait probe.words",
         never="*",
-        but=f"stdlib {PURE} probe.audio probe.delays",
+        but=f"stdlib {PURE} probe.audio probe.delays probe.playing probe.whole_wait probe.words",
         broken_by=("probe.measures", "from probe.clock import Clock"),
     ),
     Rule(
@@ -159,8 +161,8 @@ RULES = [
         of="probe.tracing.span* probe.tracing.attributes probe.tracing.genai probe.metrics.observations "
         "probe.report.replay",
         never="*",
-        but=f"stdlib {PURE} probe.measures probe.blame probe.drift probe.drift.* probe.urls probe.tracing.span "
-        "probe.tracing.attributes probe.tracing.genai",
+        but=f"stdlib {PURE} probe.measures probe.whole_wait probe.blame probe.drift probe.drift.* probe.urls "
+        "probe.tracing.span probe.tracing.attributes probe.tracing.genai",
         broken_by=("probe.tracing.spans", "from probe.history.writer import History"),
     ),
     Rule(

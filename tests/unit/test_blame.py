@@ -27,8 +27,9 @@ def test_a_stage_is_the_work_of_one_server(stage: Stage, servers: tuple[Role, ..
     ("servers", "at_work"),
     [
         (("llm", "tts"), {"llm": "llm", "tts": "tts", "audio": "tts", "internal": None}),
-        (("agent",), {"llm": "agent", "tts": "agent", "audio": "agent", "internal": None}),
-        (("stt", "agent"), {"llm": "agent", "tts": "agent", "audio": "agent", "internal": None}),
+        (("agent",), {"stt": "agent", "llm": "agent", "tts": "agent", "audio": "agent", "internal": None}),
+        (("stt", "llm", "tts"), {"stt": "stt", "llm": "llm", "tts": "tts", "audio": "tts", "internal": None}),
+        (("stt", "agent"), {"stt": "stt", "llm": "agent", "tts": "agent", "audio": "agent", "internal": None}),
     ],
 )
 def test_only_what_a_server_can_do_wrong_may_fail_there(

@@ -30,7 +30,12 @@ def arbitrary(kind: Any) -> st.SearchStrategy[Any]:
     if is_dataclass(kind) and isinstance(kind, type):
         hints = get_type_hints(kind)
         return st.builds(
-            kind, **{field.name: arbitrary(hints[field.name]) for field in fields(kind) if field.name != "headers"}
+            kind,
+            **{
+                field.name: arbitrary(hints[field.name])
+                for field in fields(kind)
+                if field.name not in ("headers", "speech")
+            },
         )
     if get_origin(kind) is Mapping:
         keys, values = map(arbitrary, get_args(kind))

@@ -33,6 +33,13 @@ class ScenarioConfig(Section, frozen=True, kw_only=True):
     user_turns: Annotated[list[Text], Meta(min_length=1, description="one text per turn")] = field(
         default_factory=lambda: ["Tell me a joke about a unicorn."]
     )
+    user_audio: Annotated[
+        list[Text],
+        Meta(
+            description="recordings of the user turns (WAV files), one per text of user_turns, for targets that hear; "
+            "without them the target's own TTS makes them once"
+        ),
+    ] = field(default_factory=list)
     turns: Annotated[
         Annotated[int, Meta(ge=1, le=100)] | None,
         Meta(description="how many, cycling user_turns; without it, each once"),
@@ -67,8 +74,16 @@ class ScenarioConfig(Section, frozen=True, kw_only=True):
         Meta(description="the answer ends after this many chunks; without it, at its end"),
     ] = None
 
+    def contradiction(self, given: Collection[str]) -> str | None:
+        if self.user_audio and "user_turns" in given and len(self.user_audio) != len(self.user_turns):
+            recorded, texts = len(self.user_audio), len(self.user_turns)
+            return f"user_audio has {recorded} recordings and user_turns {texts} texts: one for each other"
+        if self.user_audio and "user_turns" not in given:
+            return "user_audio needs user_turns, what is said in each of the recordings"
+        return None
+
     def record(self, name: str) -> Scenario:
-        texts = self.user_turns
+        texts, recorded = self.user_turns, self.user_audio
         count = self.turns or len(texts)
         return Scenario(
             name=name,
@@ -82,4 +97,5 @@ class ScenarioConfig(Section, frozen=True, kw_only=True):
             flow=self.flow,
             max_answer_tokens=self.max_answer_tokens,
             max_chunks=self.max_chunks,
+            user_audio=tuple(recorded[i % len(recorded)] for i in range(count)) if recorded else (),
         )

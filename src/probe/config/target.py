@@ -20,8 +20,9 @@ from probe.urls import url_of
 
 # What every server has, whatever it speaks.
 _COMMON = ("protocol", "url", "headers")
-# The servers of a target: these, or one agent, which does the work of both.
+# The servers of a target: these, and one that hears where it is there; or one agent, which does the work of all.
 _USUAL: tuple[Role, ...] = ("llm", "tts")
+_HEARS: Role = "stt"
 _AGENT: Role = "agent"
 _HEADERS = tuple(f"{role}.headers" for role in _USUAL)
 
@@ -30,6 +31,10 @@ class LimitsConfig(Section, frozen=True, kw_only=True):
     """How long each wait may last."""
 
     connect_s: Annotated[Seconds, Meta(description="opening one connection")] = 5.0
+    stt_s: Annotated[
+        Seconds,
+        Meta(description="of silence until the STT server finds the end of the speech; then until it has it all"),
+    ] = 10.0
     llm_s: Annotated[Seconds, Meta(description="without data from the LLM server while an answer is pending")] = 10.0
     tts_s: Annotated[Seconds, Meta(description="without data from the TTS server while an answer is pending")] = 10.0
     run_s: Annotated[Seconds, Meta(description="a whole run")] = 120.0
@@ -62,7 +67,8 @@ class _OfEveryTarget(Section, frozen=True, kw_only=True):
     objective_measure: Annotated[
         ObjectiveMeasure,
         Meta(
-            description="what it judges: response_ttfb, the first byte of audio; response_ttfa, the first audible sound"
+            description="what it judges: response_ttfb, the first byte of audio; response_ttfa, the first audible "
+            "sound; voice_to_voice, that sound since the end of the speech, of a target that hears"
         ),
     ] = "response_ttfb"
     audible_dbfs: Annotated[
@@ -74,7 +80,7 @@ class _OfEveryTarget(Section, frozen=True, kw_only=True):
 class TargetConfig(_OfEveryTarget, frozen=True, kw_only=True):
     """The servers of one voice agent, each a table named as its role; and what is said of all of them.
 
-    They are an LLM and a TTS server, or one agent.
+    They are an LLM and a TTS server, with an STT server in front of them where the target hears; or one agent.
     The flat keys of version 0.1 (`llm_url`, `voice`, … in `probe.legacy`) are read too.
     """
 
@@ -83,7 +89,7 @@ class TargetConfig(_OfEveryTarget, frozen=True, kw_only=True):
     @classmethod
     def read(cls, value: Any, key: Key, found: list[Problem]) -> Any:
         given = cls.as_today(as_table(value), key, found)
-        roles = [role for role in PROTOCOLS if role in given] if _AGENT in given else _USUAL
+        roles = [role for role in PROTOCOLS if role in given] if _AGENT in given else [*_USUAL, *_hearing(given)]
         if beside := [role for role in roles if _AGENT in roles and role != _AGENT]:
             doubled = f"an agent does all of the work: leave out either it or {' and '.join(beside)}"
             found.append(Problem((*key, _AGENT), doubled))
@@ -130,6 +136,10 @@ class TargetConfig(_OfEveryTarget, frozen=True, kw_only=True):
             self.objective_measure,
             self.audible_dbfs,
         )
+
+
+def _hearing(given: Mapping[str, Any]) -> tuple[Role, ...]:
+    return (_HEARS,) if _HEARS in given else ()
 
 
 def _default(role: Role) -> ServerConfig:

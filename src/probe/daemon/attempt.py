@@ -6,8 +6,9 @@ from dataclasses import dataclass, replace
 from probe.clock import AnchoredClock
 from probe.config import Config
 from probe.daemon import courtesy, questions
+from probe.daemon.plans import state_dir
 from probe.daemon.schedule import Entry
-from probe.measurement import measure, prepare
+from probe.measurement import SPEECH, measure, prepare
 from probe.plan import new_plan
 from probe.record import Failure, Plan, RunRecord, Target
 
@@ -55,7 +56,8 @@ async def attempt(entry: Entry, config: Config, stop: asyncio.Event) -> Attempt 
     if found is not None and found.reason is not None:
         record = replace(skipped(entry, found.reason), served=served)
         return Attempt(record, clock.now() / 1e9, unknown_users=unknown)
-    done = await measure(_plan(entry), config.self_check.tolerance(), stop=stop, clock=clock)
+    kept = state_dir(config) / SPEECH
+    done = await measure(_plan(entry), config.self_check.tolerance(), stop=stop, clock=clock, kept=kept)
     record = questions.answered(done.record, served, cold)
     return Attempt(record, record.started / 1e9, done.lag_s, unknown)
 

@@ -11,7 +11,8 @@ from probe.engine.session import Session
 from probe.engine.side import Side
 from probe.engine.tts_side import TtsSide
 from probe.engine.turn import TurnInProgress, quietly
-from probe.protocols.base import AgentConversation, Done, Event, Malformed, Question, Refused, Token
+from probe.protocols.agent import AgentConversation
+from probe.protocols.base import Done, Event, Malformed, Question, Refused, Token
 from probe.protocols.segments import Segment
 from probe.record import REASONS, Stage
 
@@ -75,6 +76,9 @@ class AgentTurn(TurnInProgress):
     @property
     def by_line(self) -> dict[Line, Side]:
         return {AGENT: self._side}
+
+    async def hear(self) -> str:
+        return self.user
 
     async def take(self, question: Question) -> None:
         self._conversation.prepare(question)

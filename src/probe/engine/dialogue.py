@@ -37,12 +37,12 @@ class Dialogue:
         scenario = self.session.plan.scenario
         messages = [{"role": "system", "content": _system_prompt(self.session.plan)}]
         await self._connect()
-        for text in scenario.user_turns:
-            messages.append({"role": "user", "content": text})
+        for _ in scenario.user_turns:
             turn = self._next_turn()
             if turn.turn_num > 1:
                 await self.session.rest(scenario.turn_pause_s)
                 await self.session.connect(self._lines[0])
+            messages.append({"role": "user", "content": await turn.hear()})
             await turn.take(Question(turn.turn_num, tuple(messages), scenario.first_pause, scenario.temperature))
             messages.append({"role": "assistant", "content": turn.answer()})
 

@@ -4,7 +4,8 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 from probe.audio import duration_ns, same_duration
-from probe.engine.speech import Heard
+from probe.engine import speech
+from probe.heard import Heard
 from probe.protocols.segments import Segment
 from probe.record import Turn
 from probe.timestamps import milliseconds
@@ -31,7 +32,7 @@ _MARKUP = {
 _OF_A_LINE = ("# ", "## ", "### ", "#### ", "* ", "> ")
 
 
-def of_audio(heard: Heard) -> Slices[list[str]]:
+def of_audio(heard: speech.Heard) -> Slices[list[str]]:
     """Look at a turn's audio that is over, or has failed; returns a sentence for each doubt, none of them twice."""
     segments = heard.all
     formats = yield from _of_formats(segments)
@@ -41,6 +42,8 @@ def of_audio(heard: Heard) -> Slices[list[str]]:
 
 def of_order(turn: Turn) -> Iterator[str]:
     """An effect comes after its cause. If the timestamps contradict that, one of them is wrong."""
+    if turn.heard is not None and _contradict(turn.heard, turn.chunks[0].inference_start if turn.chunks else None):
+        yield "the timestamps of its speech are out of order"
     for chunk in turn.chunks:
         asked, sent = chunk.inference_start, chunk.tts_text_sent
         # A text that is passed on as it comes is spoken before it is complete.
@@ -52,6 +55,13 @@ def of_order(turn: Turn) -> Iterator[str]:
         known = [[at for at in order if at is not None] for order in orders]
         if any(before > after for order in known for before, after in pairwise(order)):
             yield f"chunk {chunk.chunk_num}: its timestamps are out of order"
+
+
+def _contradict(heard: Heard, asked: int | None) -> bool:
+    order = (heard.speech_start, heard.speech_end, heard.speech_stopped, heard.transcript_done, asked)
+    known = [at for at in order if at is not None]
+    # Speech that was found to end before it does is a failure of its own.
+    return heard.speech_end is not None and any(before > after for before, after in pairwise(known))
 
 
 def _of_durations(segments: Sequence[Segment]) -> Iterator[str]:

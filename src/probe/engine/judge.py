@@ -42,6 +42,7 @@ async def finished(turn: TurnInProgress, audible_dbfs: float) -> Turn:
         model=turn.llm.model,
         usage_tokens=turn.llm.usage_tokens,
         server_times=turn.llm.server_times,
+        heard=None if turn.hearing is None else turn.hearing.heard(),
     )
 
 

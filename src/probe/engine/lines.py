@@ -12,4 +12,4 @@ class Line(NamedTuple):
     number: int = 1
 
 
-LLM, TTS, AGENT = Line("llm"), Line("tts"), Line("agent")
+STT, LLM, TTS, AGENT = Line("stt"), Line("llm"), Line("tts"), Line("agent")

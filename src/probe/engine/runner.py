@@ -11,7 +11,8 @@ from probe.engine import doubts, judge, uncertainty
 from probe.engine.agent_turn import AgentTurn
 from probe.engine.dialogue import Dialogue
 from probe.engine.faults import Busy, Fault, Stopped
-from probe.engine.lines import AGENT, LLM, TTS, Line
+from probe.engine.hearing import Hearing
+from probe.engine.lines import AGENT, LLM, STT, TTS, Line
 from probe.engine.pauses import settled
 from probe.engine.session import Session
 from probe.engine.turn import TurnInProgress
@@ -118,8 +119,17 @@ def _dialogue(
     first = protocols.of["tts"].converse(terms)
     others = {Line("tts", n): protocols.of["tts"].converse(terms) for n in range(2, first.concurrency + 1)}
     tts = {TTS: first, **others}
-    session = Session(plan, protocols, {LLM: llm, **tts}, connector, clock, observe)
-    return Dialogue(session, protocols, (LLM, TTS), lambda n: TurnInProgress(session, llm, tts, n))
+    if "stt" not in servers:
+        session = Session(plan, protocols, {LLM: llm, **tts}, connector, clock, observe)
+        return Dialogue(session, protocols, (LLM, TTS), lambda n: TurnInProgress(session, llm, tts, n))
+    stt = protocols.of["stt"].converse(Terms(servers["stt"], plan.run_id, limits.stt_s))
+    session = Session(plan, protocols, {LLM: llm, **tts, STT: stt}, connector, clock, observe)
+
+    def begin(turn_num: int) -> TurnInProgress:
+        hearing = Hearing(session, stt, plan.speech[turn_num - 1])
+        return TurnInProgress(session, llm, tts, turn_num, hearing=hearing)
+
+    return Dialogue(session, protocols, (LLM, TTS, STT), begin)
 
 
 async def _until_stopped(work: Coroutine[Any, Any, None], limit_s: float, stop: asyncio.Event | None) -> None:
@@ -145,7 +155,7 @@ def _where(error: Exception) -> str:
 
 
 def _overdue(session: Session, limit_s: float) -> Fault:
-    if session.stage in ("llm", "tts"):
+    if session.stage in ("stt", "llm", "tts"):
         return Fault(session.stage, "run_deadline", f"the run took longer than {limit_s:g} s")
     waited_for = Line(session.connects[-1].server) if session.connects else None
     return Fault("connect", "timeout", f"the run took longer than {limit_s:g} s", waited_for)

@@ -14,7 +14,7 @@ from typing import Any, Self
 
 from msgspec import Struct
 
-from probe import delays
+from probe import delays, whole_wait
 from probe.clock import Clock
 from probe.record import RunRecord
 from probe.timestamps import milliseconds
@@ -69,7 +69,8 @@ class Watch:
 
     def judge(self, record: RunRecord) -> RunRecord:
         """Return the record, with a doubt for each way in which we were held up, and a figure may show it."""
-        doubts = (*(self._of_stalls(record) if record.unstamped else ()), *self._of_delays(record))
+        stalls = self._of_stalls(record) if record.unstamped else ()
+        doubts = (*stalls, *self._of_delays(record), *self._of_pace(record))
         return replace(record, doubts=record.doubts + doubts) if doubts else record
 
     def _of_stalls(self, record: RunRecord) -> Iterator[str]:
@@ -81,9 +82,23 @@ class Watch:
     def _of_delays(self, record: RunRecord) -> Iterator[str]:
         limit = self._tolerance.max_delay_ms
         for turn in record.turns:
-            longest = milliseconds(max(delays.slowness(turn.chunks), default=0))
+            longest = milliseconds(max([whole_wait.question_delay(turn), *delays.slowness(turn.chunks)]))
             if longest > limit:
                 yield f"turn {turn.turn_num}: the probe held up a sound for {longest:.0f} ms (limit {limit:g} ms)"
+
+    def _of_pace(self, record: RunRecord) -> Iterator[str]:
+        """Speech that was written late was not heard as it was said, and its end was heard that much later."""
+        for turn in record.turns:
+            if turn.heard is None:
+                continue
+            parts = (
+                ("the end", turn.heard.end_late_ns, self._tolerance.max_error_ms),
+                ("a part", turn.heard.longest_late_ns, self._tolerance.max_delay_ms),
+            )
+            for what, late, limit in parts:
+                if late is not None and milliseconds(late) > limit:
+                    written = f"{what} of the speech was sent {milliseconds(late):.0f} ms late"
+                    yield f"turn {turn.turn_num}: {written} (limit {limit:g} ms)"
 
 
 class _Lookout:

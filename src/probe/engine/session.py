@@ -14,7 +14,20 @@ from probe.engine.quotes import Quotes, words_of
 from probe.engine.redaction import redacted
 from probe.progress import Event as ProgressEvent
 from probe.progress import EventKind
-from probe.protocols.base import Action, Audio, Close, Connect, Conversation, Drop, Event, Send, Step, Token
+from probe.protocols.base import (
+    Action,
+    Audio,
+    Close,
+    Connect,
+    Conversation,
+    Drop,
+    Event,
+    Send,
+    SpeechStopped,
+    Step,
+    Token,
+    Transcript,
+)
 from probe.protocols.choice import Protocols
 from probe.protocols.inquiries import Exchange, Inquiry
 from probe.record import REASONS, Chunk, Plan, Stage
@@ -34,7 +47,7 @@ T = TypeVar("T")
 # Only asked once a run has failed; it must not hold up the end of the run for long.
 INQUIRY_TIMEOUT_S = 2.0
 # What of a frame figures are made of.
-_HAVE_A_TIME = (Token, Audio)
+_HAVE_A_TIME = (Token, Audio, SpeechStopped, Transcript)
 
 
 class Session:
@@ -284,12 +297,17 @@ class Session:
     def _stage(self, line: Line) -> Stage:
         """In which a server is, and fails."""
         side = self.sides.get(line)
-        usual: Stage = "llm" if line.role == "llm" else "tts"
+        usual: Stage = "tts" if line.role == "agent" else line.role
         return usual if side is None else side.stage
 
     def _patience_s(self, line: Line) -> float:
         limits = self.plan.target.limits
-        return limits.llm_s if self._stage(line) == "llm" else limits.tts_s
+        match self._stage(line):
+            case "stt":
+                return limits.stt_s
+            case "llm":
+                return limits.llm_s
+        return limits.tts_s
 
     def _patience_ns(self, line: Line) -> int:
         return round(self._patience_s(line) * NS_PER_S)

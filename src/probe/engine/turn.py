@@ -7,7 +7,8 @@ from typing import Any
 
 from probe.audio import speakable
 from probe.engine.faults import Fault
-from probe.engine.lines import LLM, Line
+from probe.engine.hearing import Hearing
+from probe.engine.lines import LLM, STT, Line
 from probe.engine.llm_chunk import LlmChunk
 from probe.engine.llm_side import LlmSide
 from probe.engine.session import Session
@@ -34,11 +35,14 @@ class TurnInProgress:
         tts: Mapping[Line, TtsConversation],
         turn_num: int,
         asked_on: Line = LLM,
+        hearing: Hearing | None = None,
     ) -> None:
         self.turn_num = turn_num
         self.user = session.plan.scenario.user_turns[turn_num - 1]
         self.llm = LlmSide(session, llm, asked_on)
         self.tts = Speech(session, tts, self.report_segment)
+        # The speech that it answers, where the target hears.
+        self.hearing = hearing
         self._session = session
         # Text that goes with the next chunk's: nobody hears it by itself, but it may part two words, or shape the next.
         self._unsent = ""
@@ -46,14 +50,22 @@ class TurnInProgress:
     @property
     def by_line(self) -> Mapping[Line, Side]:
         """Who listens to which server."""
-        return {LLM: self.llm, **self.tts.sides}
+        heard = {} if self.hearing is None else {STT: self.hearing}
+        return {LLM: self.llm, **self.tts.sides, **heard}
 
     def answer(self) -> str:
         return "".join(chunk.text for chunk in self.llm.chunks)
 
+    async def hear(self) -> str:
+        """What the LLM is asked: the text, or what the STT server understood of it. Raises Fault and Busy.
+
+        The TTS server is ready before anybody speaks, as that of a real agent is.
+        """
+        await self.tts.open()
+        return self.user if self.hearing is None else await self.hearing.take()
+
     async def take(self, question: Question) -> None:
         """Ask, and have the answer spoken chunk by chunk. Raises Fault and Busy."""
-        await self.tts.open()
         await self.llm.ask(question)
         await self._spoken()
         await self.tts.close()

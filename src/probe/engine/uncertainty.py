@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import fields, replace
 from typing import Any
 
+from probe.heard import Heard
 from probe.measures import ChunkMeasures, TurnMeasures, measure_turn, shows_its_pace
 from probe.record import Chunk, Role, Turn
 from probe.timestamps import milliseconds
@@ -18,10 +19,11 @@ _MOST_READS = 16
 Earliest = Mapping[Role, Mapping[int, int]]
 _OF_LLM = ("llm_first_token", "llm_first_answer_token", "llm_last_token", "llm_done")
 _OF_TTS = ("tts_first_audio", "tts_last_audio", "tts_segment_done")
+_OF_STT = ("speech_stopped", "transcript_done")
 _CHUNK_MS = tuple(each.name for each in fields(ChunkMeasures) if each.name.endswith("_ms"))
 _TURN_MS = tuple(each.name for each in fields(TurnMeasures) if each.name.endswith("_ms"))
 # Without these a run is worth nothing.
-JUDGED = ((0, "response_ttfb_ms"), (0, "response_ttfa_ms"))
+JUDGED = ((0, "response_ttfb_ms"), (0, "response_ttfa_ms"), (0, "voice_to_voice_ms"))
 _MADE_OF = {"tts_stream_time_ms": ("realtime_factor",)}
 
 
@@ -74,7 +76,8 @@ def without_unknown(turn: Turn, errors: Mapping[Figure, float]) -> Turn:
 
 def _used(turn: Turn) -> set[int]:
     """The moments that figures are made of."""
-    named = {getattr(chunk, name) for chunk in turn.chunks for name in (*_OF_LLM, *_OF_TTS)}
+    heard = {getattr(turn.heard, name) for name in _OF_STT if turn.heard is not None}
+    named = heard | {getattr(chunk, name) for chunk in turn.chunks for name in (*_OF_LLM, *_OF_TTS)}
     return named | {at for chunk in turn.chunks for at, _ in chunk.frames}
 
 
@@ -94,7 +97,14 @@ def _shifted(turn: Turn, earliest: Earliest) -> Turn:
     """The turn as it would have been had these frames come in at their earliest: not before what they answer."""
     agent = earliest.get("agent", {})
     llm, tts = earliest.get("llm", agent), earliest.get("tts", agent)
-    return replace(turn, chunks=tuple(_shifted_chunk(chunk, llm, tts) for chunk in turn.chunks))
+    heard = turn.heard and _shifted_heard(turn.heard, earliest.get("stt", agent))
+    return replace(turn, heard=heard, chunks=tuple(_shifted_chunk(chunk, llm, tts) for chunk in turn.chunks))
+
+
+def _shifted_heard(heard: Heard, earliest: Mapping[int, int]) -> Heard:
+    times = {name: at for name in _OF_STT if (at := getattr(heard, name)) is not None and at in earliest}
+    moved: dict[str, Any] = {name: max(earliest[at], heard.speech_end or 0) for name, at in times.items()}
+    return replace(heard, **moved)
 
 
 def _shifted_chunk(chunk: Chunk, llm: Mapping[int, int], tts: Mapping[int, int]) -> Chunk:

@@ -15,7 +15,8 @@ class Protocols(Struct, frozen=True):
     """One per server of a target; and what the answer of one says that refuses a handshake, whatever it speaks.
 
     Its reason is one of the record's reasons for the stage `connect`. Of a target's servers, an LLM server's protocol
-    makes an LlmConversation, a TTS server's a TtsConversation, an agent's an AgentConversation.
+    makes an LlmConversation, a TTS server's a TtsConversation, an STT server's an SttConversation, an agent's an
+    AgentConversation.
     """
 
     of: Mapping[Role, ServerProtocol[Any]]

@@ -15,12 +15,15 @@ from probe.protocols import (
     vllm_speech,
     wyoming,
 )
-from probe.protocols.base import AgentConversation, LlmConversation, Terms, TtsConversation
+from probe.protocols.agent import AgentConversation
+from probe.protocols.base import LlmConversation, Terms, TtsConversation
 from probe.protocols.choice import Protocols
 from probe.protocols.declaration import ServerProtocol
+from probe.protocols.hearing import SttConversation
 from probe.protocols.http_answers import refused_handshake
 from probe.record import Role, Target
 
+STT: dict[str, ServerProtocol[SttConversation]] = {each.name: each for each in (wyoming.HEARING,)}
 LLM: dict[str, ServerProtocol[LlmConversation]] = {
     each.name: each for each in (llama_chunked.PROTOCOL, openai_chat.PROTOCOL, ollama.PROTOCOL)
 }
@@ -38,7 +41,7 @@ TTS: dict[str, ServerProtocol[TtsConversation]] = {
 }
 AGENT: dict[str, ServerProtocol[AgentConversation]] = {each.name: each for each in (openai_realtime.PROTOCOL,)}
 
-PROTOCOLS: Mapping[Role, Mapping[str, ServerProtocol[Any]]] = {"llm": LLM, "tts": TTS, "agent": AGENT}
+PROTOCOLS: Mapping[Role, Mapping[str, ServerProtocol[Any]]] = {"llm": LLM, "tts": TTS, "agent": AGENT, "stt": STT}
 
 
 def chosen(target: Target) -> Protocols:

@@ -6,10 +6,12 @@ Timestamps are seconds since the epoch, measures milliseconds.
 from dataclasses import asdict
 from typing import Any
 
+from probe import whole_wait
 from probe.audio import decibels
+from probe.heard import Heard
 from probe.measures import ChunkMeasures, Summary, TurnMeasures, measure_run, outcome, summarise
 from probe.record import Chunk, Failure, RunRecord, Turn
-from probe.timestamps import epoch_seconds, utc
+from probe.timestamps import epoch_seconds, milliseconds, utc
 
 TIMESTAMPS = (
     "inference_start",
@@ -22,6 +24,8 @@ TIMESTAMPS = (
     "tts_last_audio",
     "tts_segment_done",
 )
+
+OF_SPEECH = ("speech_start", "speech_end", "speech_stopped", "transcript_done")
 
 
 def document(record: RunRecord) -> dict[str, Any]:
@@ -83,7 +87,9 @@ def started(record: RunRecord) -> dict[str, Any]:
 def key_figures(summary: Summary) -> dict[str, float | None]:
     """The figures of a run among others: what a person waited for, its stages in the first chunk, and the silences."""
     first = summary.first or ChunkMeasures()
+    whole = {name: value for name in whole_wait.NAMES if (value := getattr(summary, name)) is not None}
     return {
+        **whole,
         "response_ttfb_ms": summary.response_ttfb_ms,
         "response_ttfa_ms": summary.response_ttfa_ms,
         "llm_ttft_ms": first.llm_ttft_ms,
@@ -128,6 +134,8 @@ def _turn(turn: Turn, measured: TurnMeasures) -> dict[str, Any]:
         "response_ttfa_ms": rounded(measured.response_ttfa_ms),
         "llm_tokens_per_second": rounded(measured.llm_tokens_per_second),
         "llm_longest_stall_ms": rounded(measured.llm_longest_stall_ms),
+        **{name: rounded(getattr(measured, name)) for name in whole_wait.NAMES if turn.heard is not None},
+        "heard": None if turn.heard is None else _heard(turn.heard),
         "llm_model": turn.model,
         "usage_tokens": turn.usage_tokens,
         "server_times_ms": rounded(dict(turn.server_times)),
@@ -135,6 +143,15 @@ def _turn(turn: Turn, measured: TurnMeasures) -> dict[str, Any]:
         "done_ts": _ts(turn.done),
         "stray_audio_bytes": turn.stray_audio_bytes,
         "chunks": [_chunk(chunk, each) for chunk, each in zip(turn.chunks, measured.chunks, strict=True)],
+    }
+
+
+def _heard(heard: Heard) -> dict[str, Any]:
+    late = {"end_late_ms": heard.end_late_ns, "longest_late_ms": heard.longest_late_ns}
+    return {
+        **{f"{name}_ts": _ts(getattr(heard, name)) for name in OF_SPEECH},
+        "transcript": heard.transcript,
+        **{name: None if ns is None else rounded(milliseconds(ns)) for name, ns in late.items()},
     }
 
 

@@ -170,8 +170,8 @@ def test_a_file_says_what_differs(path: Path) -> None:
         ("[targets.a]\nobjective_ms = nan", ["targets.a.objective_ms: should be a finite number (got nan)"]),
         ("[targets.a]\nobjective_ms = 0", ["targets.a.objective_ms: should be greater than 0 (got 0)"]),
         (
-            "[targets.a]\nobjective_measure = 'voice_to_voice'",
-            ["targets.a.objective_measure: should be 'response_ttfb' or 'response_ttfa' (got 'voice_to_voice')"],
+            "[targets.a]\nobjective_measure = 'me'",
+            ["targets.a.objective_measure: should be 'response_ttfb', 'response_ttfa' or 'voice_to_voice' (got 'me')"],
         ),
         ("[targets.a]\nobjective_ms = []", ["targets.a.objective_ms: should be a number (got [])"]),
         ("[targets.a]\nsample_rate = 22050.5", ["targets.a.sample_rate: should be a whole number (got 22050.5)"]),

@@ -6,8 +6,8 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from probe.protocols.agent import AgentConversation
 from probe.protocols.base import (
-    AgentConversation,
     Answering,
     AudioFormat,
     Connect,

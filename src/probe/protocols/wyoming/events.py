@@ -10,7 +10,7 @@ from typing import Any
 from msgspec import Struct
 
 from probe.protocols.base import Malformed, Refused
-from probe.protocols.fields import count_or_none, parse_object, shown
+from probe.protocols.fields import REPORTED, count_or_none, one_line, parse_object, shown
 
 MAX_LINE_BYTES = 2**16
 # A list of all voices takes hundreds of kB.
@@ -31,11 +31,19 @@ class Heard(Struct, frozen=True):
     payload: bytes = b""
 
 
-def written(kind: str, data: Mapping[str, Any] | None = None) -> bytes:
-    """An event without a payload, as it goes over the wire."""
+def written(kind: str, data: Mapping[str, Any] | None = None, payload: bytes = b"") -> bytes:
+    """An event, as it goes over the wire."""
     behind = json.dumps(data).encode() if data else b""
     size = {"data_length": len(behind)} if behind else {}
-    return json.dumps({"type": kind, "version": _VERSION, **size}).encode() + b"\n" + behind
+    size |= {"payload_length": len(payload)} if payload else {}
+    return json.dumps({"type": kind, "version": _VERSION, **size}).encode() + b"\n" + behind + payload
+
+
+def refusal(data: Mapping[str, Any]) -> Refused:
+    """An `error`. A code is the name of a class, where there is one; none is in the protocol."""
+    parts = [one_line(value) for name in ("code", "text") if isinstance(value := data.get(name), str)]
+    said = ": ".join(part for part in parts if part)
+    return Refused(REPORTED, said)
 
 
 class Events:

@@ -32,17 +32,17 @@ def asked(server: ServerPlan, read: Callable[[Mapping[str, Any]], T]) -> Exchang
     return Exchange(server.url, "raw", Raw(written("describe")), listen)
 
 
-def program(info: Mapping[str, Any]) -> ServerIdentity:
-    """The program that speaks, and its version."""
-    for each in _installed(info.get("tts")):
+def program(info: Mapping[str, Any], service: str = "tts") -> ServerIdentity:
+    """The program that speaks, or hears (the service "asr"), and its version."""
+    for each in _installed(info.get(service)):
         names = [one_line(value) for name in ("name", "version") if isinstance(value := each.get(name), str)]
         return ServerIdentity(None, " ".join(names) or None)
     return ServerIdentity()
 
 
-def sign(info: Mapping[str, Any]) -> Sign | None:
-    """The program that speaks; None where there is none: servers that hear speak this protocol, too."""
-    for each in _installed(info.get("tts")):
+def sign(info: Mapping[str, Any], service: str = "tts") -> Sign | None:
+    """The program of this service; None where there is none: servers of all of them speak this protocol."""
+    for each in _installed(info.get(service)):
         name, version = (
             one_line(value) if isinstance(value := each.get(key), str) else None for key in ("name", "version")
         )

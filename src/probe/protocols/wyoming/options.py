@@ -17,3 +17,18 @@ class WyomingOptions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         Literal["whole", "streamed"],
         Meta(description="streamed: the answer as the LLM writes it, which the server cuts into sentences itself"),
     ] = "whole"
+
+
+class WyomingHearingOptions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What understands, and who finds the end of the speech."""
+
+    model: Annotated[_Name | None, Meta(description="a model of the server, by its name")] = None
+    language: Annotated[_Name | None, Meta(description="of what is said, such as en")] = None
+    endpointing: Annotated[
+        Literal["probe", "server"],
+        Meta(
+            description="who finds the end of the speech: the probe, which knows it and ends the audio there (push to "
+            "talk), or the server, which is sent silence until it says voice-stopped or the transcript"
+        ),
+    ] = "probe"
+    sample_rate: Annotated[int, Meta(ge=8000, le=48_000, description="of the audio that it is sent, in Hz")] = 16_000

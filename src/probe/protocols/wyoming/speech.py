@@ -3,11 +3,13 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from msgspec.structs import replace
+
 from probe.audio import BYTES_PER_SAMPLE
 from probe.protocols.base import AudioFormat, Event, Refused, SegmentEnd, Unknown
-from probe.protocols.fields import REPORTED, count_or_none, one_line
+from probe.protocols.fields import count_or_none
 from probe.protocols.samples import RATES, Samples, wrong
-from probe.protocols.wyoming.events import Heard
+from probe.protocols.wyoming.events import Heard, refusal
 
 _FORMAT = ("rate", "width", "channels")
 
@@ -30,7 +32,7 @@ class Speech:
             case "audio-chunk":
                 yield from self._chunk(event)
             case "error":
-                yield _refusal(event.data)
+                yield _explained(event.data)
             case self._ends_with:
                 yield from self._samples.rest()
                 yield SegmentEnd()
@@ -63,8 +65,6 @@ class Speech:
             yield wrong(f"audio that goes from {self._rate} to {rate} Hz in one text")
 
 
-def _refusal(data: Mapping[str, Any]) -> Refused:
-    """An `error`. A code is the name of a class, where there is one; none is in the protocol."""
-    parts = [one_line(value) for name in ("code", "text") if isinstance(value := data.get(name), str)]
-    said = ": ".join(part for part in parts if part)
-    return Refused(REPORTED, said, reason="unknown_voice" if "voice" in said.lower() else "server_error")
+def _explained(data: Mapping[str, Any]) -> Refused:
+    refused = refusal(data)
+    return replace(refused, reason="unknown_voice") if "voice" in refused.said.lower() else refused

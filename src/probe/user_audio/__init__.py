@@ -1,0 +1,1 @@
+"""What a person says to a target that hears: recordings, or texts that the target's own TTS speaks once."""

@@ -1,0 +1,96 @@
+"""Gets what a person says in a run ready before it: recordings are read, texts are spoken once by the target's TTS."""
+
+import asyncio
+import functools
+import stat
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from pathlib import Path
+
+from msgspec import Struct
+
+from probe.engine.recite import Recital
+from probe.heard import Utterance
+from probe.record import Failure, Plan
+from probe.transport.threads import in_a_thread
+from probe.user_audio import kept, wav
+from probe.user_audio.utterance import utterance
+
+# For reading a file, and for computing with what is in it.
+PATIENCE_S = 30.0
+# Of utterances so many stay in memory: those of all scenarios that anybody has.
+_MOST_KEPT = 64
+
+
+class Unprepared(Struct, frozen=True):
+    """Why a run can't take place."""
+
+    failure: Failure | None
+    skipped: str | None = None
+    said: tuple[str, ...] = ()
+
+
+Recite = Callable[[str], Awaitable[Recital]]
+
+
+async def with_speech(
+    plan: Plan, wanted: int, folder: Path, recite: Recite, now: Callable[[], int]
+) -> Plan | Unprepared:
+    """The plan with an utterance of a sample rate (`wanted`, Hz) for each user turn, or why there is none.
+
+    `folder` is where the speech that a TTS server made is kept.
+    """
+    speech: list[Utterance] = []
+    for number, text in enumerate(plan.scenario.user_turns):
+        recorded = bool(plan.scenario.user_audio)
+        path = (
+            Path(plan.scenario.user_audio[number])
+            if recorded
+            else kept.path_of(folder, text, plan.target.servers["tts"])
+        )
+        try:
+            if not recorded and (unmade := await _made(path, text, recite)) is not None:
+                return unmade
+            async with asyncio.timeout(PATIENCE_S):
+                work = functools.partial(_read, path, wanted, plan.target.audible_dbfs, text)
+                speech.append(await in_a_thread((path, wanted), work))
+        except (OSError, ValueError) as error:
+            what = "user_audio" if recorded else "the speech that the TTS server made"
+            detail = f"turn {number + 1}: {what} can't be used: {_why(error)}"
+            return Unprepared(Failure("internal", "user_audio", detail, now()))
+    return replace(plan, speech=tuple(speech))
+
+
+def _why(error: OSError | ValueError) -> str:
+    """Without the path, which may be secret, as far as the system says it by itself."""
+    if isinstance(error, TimeoutError):
+        return f"it took longer than {PATIENCE_S:g} s to read"
+    return error.strerror or "it can't be read" if isinstance(error, OSError) else str(error)
+
+
+async def _made(path: Path, text: str, recite: Recite) -> Unprepared | None:
+    """Have a text spoken, where that was not done before; why it can't be."""
+    if await in_a_thread((path, "there"), path.exists):
+        return None
+    recital = await recite(text)
+    if recital.failure is not None or recital.skipped is not None:
+        return Unprepared(recital.failure, recital.skipped, recital.said)
+    await in_a_thread(path, functools.partial(kept.keep, path, recital.pcm, recital.sample_rate))
+    return None
+
+
+def _read(path: Path, wanted: int, audible_dbfs: float, text: str) -> Utterance:
+    """Raises OSError and ValueError."""
+    state = path.stat()
+    if not stat.S_ISREG(state.st_mode):
+        raise OSError(None, "not a file")
+    if state.st_size > wav.MAX_BYTES:
+        raise OSError(None, f"larger than {wav.MAX_BYTES // 2**20} MiB")
+    return _utterance(path, state.st_mtime_ns, wanted, audible_dbfs, text)
+
+
+@functools.lru_cache(_MOST_KEPT)
+def _utterance(path: Path, _written: int, wanted: int, audible_dbfs: float, text: str) -> Utterance:
+    """Once for each file as it is: resampling takes longer than reading."""
+    samples, rate = wav.read(path.read_bytes())
+    return utterance(samples, rate, wanted, audible_dbfs, text or None)

@@ -1,0 +1,117 @@
+"""Recordings as people have them, and what is played of them."""
+
+import math
+import struct
+from array import array
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from probe.engine.hearing import Playback
+from probe.heard import Utterance
+from probe.user_audio.resample import resampled
+from probe.user_audio.utterance import NothingSaidError, utterance
+from probe.user_audio.wav import WavError, read
+
+
+def wav(
+    data: bytes, *, kind: int = 1, channels: int = 1, rate: int = 16_000, bits: int = 16, more: bytes = b""
+) -> bytes:
+    width = channels * bits // 8
+    form = struct.pack("<HHIIHH", kind, channels, rate, rate * width, width, bits) + more
+    body = b"WAVEfmt " + struct.pack("<I", len(form)) + form + b"LIST\x03\0\0\0abc\0" + b"data"
+    return b"RIFF" + struct.pack("<I", 0xFFFFFFFF) + body + struct.pack("<I", len(data)) + data
+
+
+def sine(hz: float, rate: int, seconds: float, level: int = 8000) -> "array[int]":
+    return array("h", (round(level * math.sin(2 * math.pi * hz * n / rate)) for n in range(round(seconds * rate))))
+
+
+@pytest.mark.parametrize(
+    ("data", "form"),
+    [
+        (struct.pack("<3h", 0, 16384, -16384), {}),
+        (bytes([128, 192, 64]), {"bits": 8}),
+        (b"\0\0\0\0\0\x40\0\0\xc0", {"bits": 24}),
+        (struct.pack("<3i", 0, 2**30, -(2**30)), {"bits": 32}),
+        (struct.pack("<6h", 0, 0, 16384, 16384, -16000, -16768), {"channels": 2}),
+        (struct.pack("<3h", 0, 16384, -16384), {"kind": 0xFFFE, "more": b"\x16\0\x10\0\0\0\0\0\x01\0" + bytes(14)}),
+    ],
+    ids=["16 bits", "8 bits", "24 bits", "32 bits", "stereo", "extensible"],
+)
+def test_the_samples_are_the_same_in_every_format(data: bytes, form: dict[str, int]) -> None:
+    samples, rate = read(wav(data, **form))  # type: ignore[arg-type]  # of each the right ones
+    assert (list(samples), rate) == ([0, 16384, -16384], 16_000)
+
+
+def test_floats_are_read_and_what_is_no_number_is_silent() -> None:
+    samples, _ = read(wav(struct.pack("<4f", 0.5, -2.0, math.nan, math.inf), kind=3, bits=32))
+    assert list(samples) == [16384, -32767, 0, 32767]
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"", b"ID3", wav(b"")[:30], wav(b"\0\0", bits=12), wav(b"\0\0", channels=0), wav(b"\0\0", rate=0),
+        wav(b"\0\0", kind=2), wav(bytes(2 * 4000 * 121), rate=4000),
+    ],
+    ids=["empty", "mp3", "cut", "12 bits", "no channel", "no rate", "adpcm", "too long"],
+)  # fmt: skip
+def test_what_is_no_recording_says_why(data: bytes) -> None:
+    with pytest.raises(WavError):
+        read(data)
+
+
+@given(st.binary(max_size=200))
+def test_any_bytes_are_a_recording_or_an_error(data: bytes) -> None:
+    for anything in (data, wav(data)[:60] + data, wav(data)):
+        try:
+            samples, rate = read(anything)
+        except WavError:
+            continue
+        assert len(samples) <= len(data)
+        assert rate > 0
+
+
+@pytest.mark.parametrize(("rate", "wanted"), [(22_050, 16_000), (48_000, 16_000), (8000, 16_000), (16_000, 24_000)])
+def test_a_tone_is_the_same_tone_at_another_rate(rate: int, wanted: int) -> None:
+    found, expected = resampled(sine(440, rate, 0.2), rate, wanted), sine(440, wanted, 0.2)
+    inner = range(wanted // 50, len(expected) - wanted // 50)
+    assert len(found) == len(expected)
+    assert max(abs(found[n] - expected[n]) for n in inner) < 8000 * 0.002
+
+
+def test_what_the_lower_rate_cannot_hold_is_gone() -> None:
+    found = resampled(sine(11_000, 48_000, 0.2), 48_000, 16_000)
+    assert max(map(abs, found[400:-400])) < 8000 * 0.002
+
+
+def test_the_speech_is_between_the_first_and_the_last_that_is_heard() -> None:
+    samples = array("h", [*[0] * 1600, *sine(300, 16_000, 0.5), *[3] * 3200])
+    found = utterance(samples, 16_000, 16_000, -50.0, "Hello")
+    assert abs(found.first_voiced - 1600) <= 16
+    assert abs(found.last_voiced - 9600) <= 16
+
+
+def test_silence_says_nothing() -> None:
+    with pytest.raises(NothingSaidError):
+        utterance(array("h", [5] * 16_000), 16_000, 16_000, -50.0, None)
+    with pytest.raises(NothingSaidError):
+        utterance(array("h"), 16_000, 16_000, -50.0, None)
+
+
+@given(
+    st.integers(0, 40_000), st.integers(1, 5000), st.integers(0, 1000), st.sampled_from([8000, 16_000, 22_050, 24_000])
+)
+def test_a_frame_ends_with_the_last_voiced_sample(before: int, voiced: int, behind: int, rate: int) -> None:
+    pcm = array("h", [*[0] * before, *[7] * voiced, *[0] * behind]).tobytes()
+    playback = Playback(Utterance(pcm, rate, before, before + voiced))
+    frames = playback.frames()
+    played = array("h", b"".join(next(frames) for _ in range(playback.voiced)))
+    assert list(played[-voiced:]) == [7] * voiced, "all of it, and its end is the frame's"
+    lead = len(played) - voiced
+    assert not any(played[:lead])
+    assert lead >= rate // 10, "enough silence before it"
+    assert lead <= rate * 0.3 + rate // 50 + 1, "and no more than that"
+    assert not any(b"".join(next(frames) for _ in range(60))), "silence without an end"
