@@ -48,7 +48,9 @@ STAGES = {
     "combined_ttfb": ("all together", QUIET),
 }
 # Failures, by the stage that failed: never in a colour of what is well.
-FAILURES = {"connect": "#cc3311", "llm": "#56b4e9", "tts": "#e6a000", "audio": "#882255", "internal": "#909090"}
+FAILURES = {
+    "connect": "#cc3311", "stt": "#7744bb", "llm": "#56b4e9", "tts": "#e6a000", "audio": "#882255", "internal": "#909090",
+}  # fmt: skip
 # Runs without a result.
 LOST = {"missed": FAILING, "suspect": WARN, "skipped": NEUTRAL}
 # Moments: something else serves, and a change of latencies was found.

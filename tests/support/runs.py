@@ -6,6 +6,7 @@ from typing import Any
 from targets import with_server
 
 from probe.config import ScenarioConfig, TargetConfig
+from probe.heard import Heard
 from probe.record import AudioAnalysis, Chunk, Connect, Failure, Plan, RunRecord, ServerPlan, Turn
 
 START = 1_700_000_000_000_000_000
@@ -67,6 +68,32 @@ def record(
     turn = Turn(1, "Tell me a joke.", (first, second), done=(second.tts_segment_done or 0) + MS)
     connects = (Connect("llm", started, started + 3 * MS), Connect("tts", started + 3 * MS, started + 5 * MS))
     return RunRecord(plan(number, target, scenario), started, (turn.done or 0) + 2 * MS, connects, (turn,))
+
+
+def hearing(number: int = 1, **heard: Any) -> RunRecord:
+    """The same of a target that hears: the speech ends 900 ms before the start of `record`, and 110 before its request.
+
+    `heard` are values of its `Heard` that are others.
+    """
+    whole = record(number)
+    values: dict[str, Any] = {
+        "speech_start": START - 2000 * MS, "speech_end": START - 900 * MS, "speech_stopped": START - 400 * MS,
+        "transcript_done": START - 100 * MS, "transcript": "Tell me a choke", "said": "Tell me a joke.",
+        "end_late_ns": 0, "longest_late_ns": MS,
+    }  # fmt: skip
+    servers = {**whole.plan.target.servers, "stt": ServerPlan("wyoming", "tcp://localhost:10300", {"model": "small"})}
+    plan = replace(whole.plan, target=replace(whole.plan.target, servers=servers))
+    turn = replace(whole.turns[0], heard=Heard(**(values | heard)))
+    return replace(whole, plan=plan, started=START - 2010 * MS, turns=(turn,))
+
+
+def misheard(number: int = 1) -> RunRecord:
+    """The STT server did not find the end of the speech: nothing was asked."""
+    whole = hearing(number, speech_stopped=None, transcript_done=None, transcript="")
+    turn = replace(whole.turns[0], chunks=(), done=None)
+    detail = "the STT server did not find the end of the speech within 10 s of silence"
+    failure = Failure("stt", "never_ended", detail, START + 9100 * MS, 1, None, "stt")
+    return replace(whole, turns=(turn,), failure=failure, ended=failure.at)
 
 
 def failed(number: int = 1, *, target: str = "local", started: int = START) -> RunRecord:

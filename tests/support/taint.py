@@ -23,6 +23,8 @@ def _talk(record: RunRecord) -> Iterator[str]:
     yield record.plan.scenario.system_prompt
     for turn in record.turns:
         yield turn.user
+        if turn.heard is not None:
+            yield turn.heard.transcript
         yield from (chunk.text for chunk in turn.chunks)
 
 

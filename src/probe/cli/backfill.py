@@ -9,8 +9,8 @@ from probe.cli.state import open_history, state_dir_option
 from probe.cli.time_option import MOMENT
 from probe.cli.usage import UsageProblem
 from probe.metrics import backfill as openmetrics
-from probe.metrics.observations import SERIES
-from probe.protocols.registry import answering
+from probe.metrics.observations import fillable
+from probe.protocols.registry import answering, hearing
 
 _LABEL = re.compile(r"(?P<name>[a-zA-Z_]\w*)=(?P<value>.*)", re.ASCII | re.DOTALL)
 # Labels that the series have already.
@@ -45,7 +45,7 @@ def backfill(
     extra = dict(map(_label, labels))
     with open_history(state_dir) as reader:
         records = (record for record in reader.runs(since, target, scenario) if record.ended <= until)
-        for line in openmetrics.lines(records, extra, lambda target: SERIES[answering(target)]):
+        for line in openmetrics.lines(records, extra, lambda target: fillable(answering(target), hearing(target))):
             click.echo(line)
 
 

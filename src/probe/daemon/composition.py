@@ -27,10 +27,10 @@ from probe.drift import Monitor
 from probe.history.file import OF_THE_DISK, HistoryError
 from probe.history.reader import reading
 from probe.history.writer import History, Pruned, Retention
-from probe.metrics.observations import SERIES
+from probe.metrics.observations import fillable
 from probe.metrics.registry import Metrics
 from probe.pace import KEPT
-from probe.protocols.registry import answering
+from probe.protocols.registry import answering, hearing
 from probe.record import RunRecord, ServerIdentity
 from probe.report.audio_archive import AudioArchive
 from probe.report.log_lines import RUN, LogSink
@@ -164,7 +164,8 @@ def expect(metrics: Metrics, config: Config) -> None:
     metrics.daemon.set_config_loaded(time.time())
     for entry in entries(config):
         pair = entry.target.name, entry.scenario.name
-        metrics.expect([pair], SERIES[answering(entry.target)], [*entry.target.servers])
+        histograms = fillable(answering(entry.target), hearing(entry.target))
+        metrics.expect([pair], histograms, [*entry.target.servers])
         target = entry.target
         metrics.daemon.set_objective(target.name, target.objective_ms / 1000, target.objective_measure)
 

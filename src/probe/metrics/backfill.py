@@ -13,7 +13,7 @@ from typing import TypeVar
 
 from probe.measures import TRUSTED, TurnMeasures, measure_run, outcome, stages_ms
 from probe.metrics.exposition import NAMESPACE
-from probe.metrics.observations import EVERY, MEASURES, Observation, Series, observations
+from probe.metrics.observations import EVERY, MEASURES, OF_SPEECH, Observation, Series, observations
 from probe.metrics.registry import BUCKETS
 from probe.record import Failure, RunRecord, Target
 from probe.timestamps import epoch_seconds
@@ -56,7 +56,7 @@ def lines(
     runs = sorted((_reduced(record, histograms(record.plan.target)) for record in records), key=lambda run: run.at_s)
     fixed = tuple(extra.items())
     if runs:
-        for name in MEASURES:
+        for name in (*MEASURES, *OF_SPEECH):
             yield from _histogram(name, runs, fixed)
         yield from _counters(runs, fixed)
         yield from _gauges(runs, fixed)

@@ -34,6 +34,8 @@ class LastRunMetrics:
         self._stages = {stage: stages.labels(**self._labels, stage=stage) for stage in STAGES}
         self._rate = self._gauge("llm_tokens_per_second", "Speed of the LLM in the last complete run.")
         self._stall = self._gauge("llm_longest_stall_seconds", "Longest wait between two tokens in that run.")
+        # Only a target that hears has one.
+        self._errors = self._declared("word_error_rate", "Words that were misunderstood per word said, in that run.")
         self._cold = self._gauge("cold", "Whether a model was loaded for the last run; NaN if unknown.")
         for gauge in (self._ttfb, *self._stages.values(), self._rate, self._stall, self._cold):
             gauge.set(math.nan)
@@ -100,6 +102,9 @@ class LastRunMetrics:
             self._stages[stage].set(seconds)
         self._rate.set(math.nan if first.llm_tokens_per_second is None else first.llm_tokens_per_second)
         self._stall.set(_seconds(first.llm_longest_stall_ms))
+        if record.turns[0].heard is not None:
+            errors = first.word_error_rate
+            self._errors.labels(**self._labels).set(math.nan if errors is None else errors)
 
     def _gauge(self, name: str, text: str) -> Gauge:
         return self._declared(name, text).labels(**self._labels)

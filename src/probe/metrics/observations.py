@@ -8,6 +8,8 @@ from probe.measures import TRUSTED, ChunkMeasures, TurnMeasures, measure_run, ou
 from probe.record import RunRecord
 
 Position = Literal["first", "next"]
+Answering = Literal["pausing", "free_running", "streamed", "agent"]
+EndOfSpeech = Literal["server", "probe"]
 POSITIONS: tuple[Position, ...] = ("first", "next")
 
 # Histogram (voice_probe_*_seconds) and the measure that it is made of.
@@ -23,6 +25,12 @@ MEASURES = {
     "audio_duration": "audio_duration_ms",
     "playout_gap": "playout_gap_ms",
     "probe_delay": "probe_delay_ms",
+}
+# The same of a target that hears, once in a turn.
+OF_SPEECH = {
+    "voice_to_voice": "voice_to_voice_ms",
+    "endpointing": "endpointing_ms",
+    "transcription": "transcription_ms",
 }
 # What a listener waits for at the start of a turn is the turn's, whichever chunk made the first sound.
 _OF_THE_TURN = {"combined_ttfb": "response_ttfb_ms", "combined_ttfa": "response_ttfa_ms"}
@@ -43,7 +51,7 @@ _OF_AN_AGENT = (
     "tts_ttfb",
     "audio_duration",
 )
-SERIES: Mapping[Literal["pausing", "free_running", "streamed", "agent"], Series] = {
+SERIES: Mapping[Answering, Series] = {
     "pausing": frozenset((name, position) for name, position in EVERY if name != "llm_ttfat"),
     "free_running": frozenset(
         (name, position) for name, position in EVERY if position == "first" or name not in _FROM_A_REQUEST
@@ -52,6 +60,16 @@ SERIES: Mapping[Literal["pausing", "free_running", "streamed", "agent"], Series]
     # An answer that the TTS server cuts is one chunk, whose text waits for nothing.
     "streamed": frozenset((name, position) for name, position in EVERY if position == "first" and name != "tts_wait"),
 }
+# What a target that hears has beyond these: by who finds the end of the speech, the server, or the probe that knows it.
+HEARING: Mapping[EndOfSpeech, Series] = {
+    "server": frozenset((name, "first") for name in OF_SPEECH),
+    "probe": frozenset((name, "first") for name in OF_SPEECH if name != "endpointing"),
+}
+
+
+def fillable(answering: Answering, hearing: EndOfSpeech | None) -> Series:
+    """The histograms that a target can fill; `hearing` is None where it does not hear."""
+    return {*SERIES[answering], *(() if hearing is None else HEARING[hearing])}
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +91,18 @@ def observations(record: RunRecord) -> Iterator[Observation]:
     if outcome(record) not in TRUSTED or record.cold:
         return
     for turn in measure_run(record):
+        yield from _of_speech(turn)
         if turn.chunks:
             yield from _first(turn)
         for chunk in turn.chunks[1:]:
             if chunk.audio_duration_ms is not None:
                 yield from _next(chunk)
+
+
+def _of_speech(turn: TurnMeasures) -> Iterator[Observation]:
+    for name, measure in OF_SPEECH.items():
+        if (value := getattr(turn, measure)) is not None:
+            yield Observation(name, "first", value / 1000)
 
 
 def _first(turn: TurnMeasures) -> Iterator[Observation]:

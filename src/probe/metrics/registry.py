@@ -18,7 +18,7 @@ from probe.metrics.daemon import DaemonMetrics
 from probe.metrics.drift import DriftMetrics
 from probe.metrics.exposition import NAMESPACE, RUN_LABELS, Part, negotiate, page
 from probe.metrics.last_run import LastRunMetrics
-from probe.metrics.observations import EVERY, MEASURES, Series, observations
+from probe.metrics.observations import EVERY, MEASURES, OF_SPEECH, Series, observations
 from probe.record import Outcome, Role, RunRecord
 
 OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
@@ -30,7 +30,7 @@ LATENCY_BUCKETS = (
 # A long sentence takes longer to speak than anybody waits for one.
 # Our own share is small, or a run is suspect.
 DELAY_BUCKETS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5)
-BUCKETS = dict.fromkeys(MEASURES, LATENCY_BUCKETS) | {
+BUCKETS = dict.fromkeys((*MEASURES, *OF_SPEECH), LATENCY_BUCKETS) | {
     "audio_duration": (*LATENCY_BUCKETS, 15.0, 20.0, 30.0, 60.0),
     "probe_delay": DELAY_BUCKETS,
 }
@@ -46,6 +46,9 @@ HELP = {
     "audio_duration": "Playing time of a segment.",
     "playout_gap": "Silence that a listener hears before a further chunk.",
     "probe_delay": "How long a chunk's text waited for the probe itself; part of no other figure.",
+    "voice_to_voice": "From the end of a person's speech to the first audible sample of the answer.",
+    "endpointing": "From the end of the speech until the server says that it is over.",
+    "transcription": "From there, or from the end of the speech, to its transcript.",
 }
 
 
@@ -195,7 +198,7 @@ class _Runs:
             name: Histogram(
                 f"{name}_seconds", HELP[name], labels, NAMESPACE, registry=self.part.registry, buckets=BUCKETS[name]
             )
-            for name in MEASURES
+            for name in HELP
         }
 
 

@@ -51,6 +51,16 @@ def chosen(target: Target) -> Protocols:
     )
 
 
+def hearing(target: Target) -> Literal["server", "probe"] | None:
+    """Who finds the end of the speech that a target is asked with; None where it does not hear."""
+    server = target.servers.get("stt")
+    if server is None:
+        return None
+    known = STT.get(server.protocol)
+    found = known is not None and known.converse(Terms(server, "", target.limits.stt_s)).finds_end
+    return "server" if found else "probe"
+
+
 def answering(target: Target) -> Literal["pausing", "free_running", "streamed", "agent"]:
     """How a target's LLM server answers, that its TTS server takes the answer as it comes, or that one server does all.
 

@@ -87,7 +87,8 @@ def started(record: RunRecord) -> dict[str, Any]:
 def key_figures(summary: Summary) -> dict[str, float | None]:
     """The figures of a run among others: what a person waited for, its stages in the first chunk, and the silences."""
     first = summary.first or ChunkMeasures()
-    whole = {name: value for name in whole_wait.NAMES if (value := getattr(summary, name)) is not None}
+    spoken = ("voice_to_voice_ms", "endpointing_ms", "transcription_ms")
+    whole = {name: value for name in spoken if (value := getattr(summary, name)) is not None}
     return {
         **whole,
         "response_ttfb_ms": summary.response_ttfb_ms,

@@ -6,7 +6,11 @@ from probe.record import ObjectiveMeasure, Target
 from probe.report.format import ms
 
 # In words, what the objective judges.
-WHAT: Mapping[ObjectiveMeasure, str] = {"response_ttfb": "first byte", "response_ttfa": "first sound"}
+WHAT: Mapping[ObjectiveMeasure, str] = {
+    "response_ttfb": "first byte",
+    "response_ttfa": "first sound",
+    "voice_to_voice": "first sound after the speech",
+}
 
 
 def ok_means(target: Target) -> str:

@@ -9,7 +9,8 @@ from dataclasses import replace
 from itertools import zip_longest
 
 from probe.blame import NAMES
-from probe.progress import Event
+from probe.heard import Heard
+from probe.progress import Event, EventKind
 from probe.record import Chunk, RunRecord, Turn
 from probe.timestamps import NS_PER_S
 from probe.urls import without_secrets
@@ -41,6 +42,8 @@ def _turn_at(record: RunRecord, at: int) -> int:
 
 
 def _turn(turn: Turn, record: RunRecord) -> Iterator[Event]:
+    if turn.heard is not None:
+        yield from _speech(turn.turn_num, turn.heard)
     for chunk, following in zip_longest(turn.chunks, turn.chunks[1:]):
         yield from _llm(turn.turn_num, chunk, following)
         if chunk.tts_text_sent is not None:
@@ -52,6 +55,18 @@ def _turn(turn: Turn, record: RunRecord) -> Iterator[Event]:
         yield from _audio(turn.turn_num, chunk)
     if turn.done is not None:
         yield Event(turn.done, "turn_done", turn.turn_num, text="".join(chunk.text for chunk in turn.chunks))
+
+
+def _speech(turn_num: int, heard: Heard) -> Iterator[Event]:
+    moments: tuple[tuple[EventKind, int | None, str], ...] = (
+        ("speech_start", heard.speech_start, heard.said or ""),
+        ("speech_end", heard.speech_end, ""),
+        ("speech_stopped", heard.speech_stopped, ""),
+        ("transcript", heard.transcript_done, heard.transcript),
+    )
+    for kind, at, text in moments:
+        if at is not None:
+            yield Event(at, kind, turn_num, text=text)
 
 
 def _llm(turn_num: int, chunk: Chunk, following: Chunk | None) -> Iterator[Event]:

@@ -9,6 +9,7 @@ from probe.text import cut, one_line
 
 WIDTH = 100
 _COLOURS = {"ok": "green", "slow": "red", "failed": "red", "suspect": "yellow", "skipped": "yellow"}
+_FIGURES = {"voice_to_voice": "voice to voice", "response_ttfb": "first byte", "response_ttfa": "first sound"}
 _OUTCOME_WIDTH = max(map(len, _COLOURS))
 
 
@@ -37,7 +38,7 @@ def _what(fields: Mapping[str, Any]) -> str:
 
 
 def _figures(fields: Mapping[str, Any]) -> Iterator[str]:
-    for measure, what in (("response_ttfb", "first byte"), ("response_ttfa", "first sound")):
+    for measure, what in _FIGURES.items():
         if (value := fields.get(f"{measure}_ms")) is not None:
             judged = fields.get("objective_measure") == measure
             than = ">" if fields["outcome"] == "slow" else "≤"

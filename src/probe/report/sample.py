@@ -17,6 +17,9 @@ from probe.report.objective import ok_means
 # From the worst to the best.
 ORDER: tuple[Outcome, ...] = ("failed", "suspect", "slow", "skipped", "ok")
 NAMES = {
+    "voice_to_voice_ms": "Voice to voice",
+    "endpointing_ms": "Endpointing",
+    "transcription_ms": "Transcription",
     "response_ttfb_ms": "First byte (TTFB)",
     "response_ttfa_ms": "First sound (TTFA)",
     "llm_ttft_ms": "LLM TTFT",

@@ -121,6 +121,7 @@ def _summary(record: RunRecord, summary: Summary, width: int) -> Iterator[str]:
             "First byte (TTFB)": _judged(measured, "response_ttfb", target),
             "First sound (TTFA)": _judged(measured, "response_ttfa", target),
         }
+        yield from _speech(turn, measured, target, width)
         yield from _section(name, figures, _writing(turn, measured, width))
     if any(chunk.frames for turn in record.turns for chunk in turn.chunks):
         within = f"{summary.underruns} ({ms(summary.underrun_total_ms)})" if summary.underruns else "none"
@@ -145,6 +146,21 @@ def _section(title: str, figures: Mapping[str, str], more: Iterable[str] = ()) -
     lines = [*(_figure(label, value, 4) for label, value in figures.items() if value != MISSING), *more]
     if lines:
         yield from ("", f"  {title}:", *lines)
+
+
+def _speech(turn: Turn, measured: TurnMeasures, target: Target, width: int) -> Iterator[str]:
+    """The wait of the person who spoke, and what was understood."""
+    if turn.heard is None:
+        return
+    rate = measured.word_error_rate
+    figures = {
+        "Voice to voice": _judged(measured, "voice_to_voice", target),
+        "Endpointing": ms(measured.endpointing_ms),
+        "Transcription": ms(measured.transcription_ms),
+        "Word error rate": MISSING if rate is None else f"{number(100 * rate, 1)}%",
+    }
+    understood = wrapped(shortened(turn.heard.transcript, _PROMPT_WIDTH), width, _figure("Understood", "", 4))
+    yield from _section("The whole wait", figures, understood if turn.heard.transcript else ())
 
 
 def _models(record: RunRecord) -> str | None:
@@ -233,7 +249,7 @@ def _asked_for(target: Target) -> str:
 
 def _judged(turn: TurnMeasures, measure: ObjectiveMeasure, target: Target) -> str:
     """With a colour where it is this that the objective judges."""
-    value = turn.response_ttfb_ms if measure == "response_ttfb" else turn.response_ttfa_ms
+    value: float | None = getattr(turn, f"{measure}_ms")
     if value is None or measure != target.objective_measure:
         return ms(value)
     return click.style(ms(value), fg="green" if value <= target.objective_ms else "red", bold=True)

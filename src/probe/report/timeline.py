@@ -18,6 +18,12 @@ _BRANCH = "  └─ "
 _REMARK = "   ·  "
 # Under what stands behind the time.
 _INDENT = " " * 19
+_OF_SPEECH: Mapping[EventKind, str] = {
+    "speech_start": "STT: playing",
+    "speech_end": "End of the speech",
+    "speech_stopped": "The server found the end of the speech",
+    "transcript": "Understood:",
+}
 # A line and how it is styled.
 _Line = tuple[str, Mapping[str, Any]]
 
@@ -41,10 +47,25 @@ def _lines(event: Event, plan: Plan) -> Iterator[_Line]:
         yield f"{stamp(event.at)}{_REMARK}{event.text}", {"dim": True}
     elif chunk is not None:
         yield from _chunk_lines(event, chunk, plan)
+    elif event.kind in _OF_SPEECH:
+        yield from _speech_lines(event)
     elif event.kind == "connected":
         yield f"{stamp(event.at)} Connected: {event.text}", {}
     elif event.kind == "warning":
         yield f"{stamp(event.at)} Warning: {event.text}", {"fg": "yellow"}
+
+
+def _speech_lines(event: Event) -> Iterator[_Line]:
+    what = _OF_SPEECH[event.kind]
+    if event.kind == "speech_start":
+        yield "", {}
+        yield f"{stamp(event.at)} {what}{_quoted(event.text)}", {"bold": True}
+    else:
+        yield f"{stamp(event.at)}{_BRANCH}{what}{_quoted(event.text)}", {}
+
+
+def _quoted(text: str) -> str:
+    return f' "{shortened(text, _TEXT_WIDTH)}"' if text else ""
 
 
 def stamp(at: int) -> str:

@@ -48,6 +48,8 @@ class Waiting:
             self._no_more(_CONNECTION)
             if event.turn_num == 0 and event.text.startswith("TTS"):
                 self._for_tts("the TTS server to be ready", event.at)
+        elif event.kind in ("speech_start", "speech_end", "speech_stopped", "transcript"):
+            self._of_stt(event)
         elif event.kind == "turn_done":
             self._waits, self._last = {}, None
         elif event.chunk is not None:
@@ -62,6 +64,18 @@ class Waiting:
             return None
         limit = "" if longest.limit_s is None else f" of {longest.limit_s:g} s"
         return f"waiting for {longest.what}: {(now - since) / NS_PER_S:.1f} s{limit}"
+
+    def _of_stt(self, event: Event) -> None:
+        match event.kind:
+            case "speech_end":
+                self._for_stt("the transcript, or the server to find the end of the speech", event.at)
+            case "speech_stopped":
+                self._for_stt("the transcript", event.at)
+            case _:
+                self._waits = {}
+
+    def _for_stt(self, what: str, at: int) -> None:
+        self._waits = {**self._waits, "stt": Wait(what, at, self._limits.stt_s)}
 
     def _of_llm(self, event: Event, chunk: Chunk) -> None:
         number = chunk.chunk_num

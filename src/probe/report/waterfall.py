@@ -23,7 +23,7 @@ _MEANING: Mapping[str, str] = {
 _VALUES, _NOTHING = "wait+rest", "nothing"
 # So much longer is the axis where something never came.
 _OPEN_END = 0.1
-_COLOURS: Mapping[str, str] = {"LLM": "cyan", "TTS": "magenta", "heard": "green"}
+_COLOURS: Mapping[str, str] = {"STT": "blue", "LLM": "cyan", "TTS": "magenta", "heard": "green"}
 _LABEL = 9
 _MOST_CHUNKS = 12
 # Nice numbers for the axis, and how far apart its marks are at least, in columns.
@@ -45,7 +45,7 @@ class _Row:
 def waterfall(record: RunRecord, width: int) -> Iterator[str]:
     """Each turn with something to draw, after an empty line."""
     for turn in record.turns:
-        known = [at for chunk in turn.chunks for at in _moments(chunk)]
+        known = [*_of_speech(turn), *(at for chunk in turn.chunks for at in _moments(chunk))]
         if known and max(known) > min(known):
             yield ""
             of_turn = f", TURN {turn.turn_num}" if len(record.turns) > 1 else ""
@@ -61,6 +61,25 @@ def _end(turn: Turn, zero: int, last: int) -> int:
     return last + round((last - zero) * _OPEN_END) if never else last
 
 
+def _of_speech(turn: Turn) -> list[int]:
+    """From the end of the speech on: a person waits since then."""
+    heard = turn.heard
+    if heard is None or heard.speech_end is None:
+        return []
+    stamps = (heard.speech_end, heard.speech_stopped, heard.transcript_done)
+    return [at for at in stamps if at is not None]
+
+
+def _hearing(turn: Turn, zero: int, end: int) -> Iterator[_Row]:
+    heard = turn.heard
+    if heard is None or heard.speech_end is None:
+        return
+    stopped, understood = heard.speech_stopped, heard.transcript_done
+    first = understood if stopped is None else stopped
+    value = _value(elapsed_ms(heard.speech_end, first), elapsed_ms(stopped, understood))
+    yield _Row("STT", _stage(heard.speech_end, first, understood, zero, end), value)
+
+
 def _moments(chunk: Chunk) -> Iterator[int]:
     stamps = (
         chunk.inference_start, chunk.llm_first_token, chunk.llm_done, chunk.tts_text_sent, chunk.tts_first_audio,
@@ -70,7 +89,11 @@ def _moments(chunk: Chunk) -> Iterator[int]:
 
 
 def _drawn(turn: Turn, zero: int, end: int, width: int) -> Iterator[str]:
-    rows = [*_rows(turn.chunks[:_MOST_CHUNKS], zero, end - zero), _listener(turn.chunks, zero)]
+    rows = [
+        *_hearing(turn, zero, end - zero),
+        *_rows(turn.chunks[:_MOST_CHUNKS], zero, end - zero),
+        _listener(turn.chunks, zero),
+    ]
     columns = max(_LEAST_COLUMNS, width - _LABEL - 1 - max(len(_VALUES), *(len(row.value) for row in rows)))
     bars = [_bar(row.parts, (end - zero) / columns, columns) for row in rows]
     yield f"{'':{_LABEL}}{_axis(milliseconds(end - zero), columns):{columns}} {_VALUES}"

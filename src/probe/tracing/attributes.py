@@ -4,8 +4,11 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from urllib.parse import urlsplit
 
+from probe import whole_wait
+from probe.heard import Heard
 from probe.measures import ChunkMeasures, TurnMeasures, outcome, runs_freely
 from probe.record import Chunk, Connect, Pause, RunRecord, ServerPlan, Target, Turn
+from probe.timestamps import milliseconds
 from probe.tracing import genai
 from probe.tracing.span import Value
 from probe.urls import without_secrets
@@ -48,7 +51,24 @@ def of_turn(turn: Turn, measured: TurnMeasures) -> dict[str, Value]:
             "probe.response_ttfa_ms": measured.response_ttfa_ms,
             "probe.llm_tokens_per_second": measured.llm_tokens_per_second,
             "probe.llm_longest_stall_ms": measured.llm_longest_stall_ms,
+            **{f"probe.{name}": getattr(measured, name) for name in whole_wait.NAMES},
             "probe.stray_audio_bytes": turn.stray_audio_bytes or None,
+        }
+    )
+
+
+def of_hearing(record: RunRecord, heard: Heard) -> dict[str, Value]:
+    """The STT server's part of a turn; not a word of what it understood."""
+    target = record.plan.target
+    late = heard.longest_late_ns
+    return _present(
+        {
+            genai.OPERATION_NAME: genai.SPEECH_TO_TEXT,
+            genai.PROVIDER_NAME: _protocol(target.doing("stt")),
+            genai.REQUEST_MODEL: target.option("stt", "model"),
+            genai.OUTPUT_TYPE: "text",
+            "probe.longest_late_ms": None if late is None else milliseconds(late),
+            **_address_of(target.doing("stt")),
         }
     )
 

@@ -5,6 +5,8 @@ See the semantic conventions, "Generative AI" and "General attributes". Our own 
 
 CHAT = "chat"
 TEXT_TO_SPEECH = "text_to_speech"
+# An open proposal of the convention.
+SPEECH_TO_TEXT = "speech_to_text"
 
 OPERATION_NAME = "gen_ai.operation.name"
 PROVIDER_NAME = "gen_ai.provider.name"

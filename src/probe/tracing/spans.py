@@ -1,6 +1,6 @@
 """A run as a tree of spans. Pure: the same record always makes the same spans, ids included, so they can be made again.
 
-    probe.run > connect, probe.turn > probe.chunk > chat {name}, text_to_speech {name}
+    probe.run > connect, probe.turn > speech_to_text {name}, probe.chunk > chat {name}, text_to_speech {name}
 
 Times are the recorded ones. A span that was cut off ends where the run failed; a turn that failed before it asked for
 anything has no time of its own, and so no span: its failure is the run's.
@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from probe.drift import Change
 from probe.drift.wording import plain
+from probe.heard import Heard
 from probe.measures import ChunkMeasures, TurnMeasures, measure_run, reasoned
 from probe.record import INTERRUPTED, Chunk, Connect, Failure, RunRecord, Stage, Turn
 from probe.timestamps import NS_PER_MS
@@ -81,15 +82,17 @@ def _connect_end(connect: Connect, record: RunRecord) -> int:
 
 def _turns(record: RunRecord) -> Iterator[Span]:
     for turn, measured in zip(record.turns, measure_run(record), strict=True):
-        if turn.chunks:
+        if turn.chunks or (turn.heard is not None and turn.heard.speech_start is not None):
             yield _turn(record, turn, measured)
+            yield from _hearing(record, turn)
             for chunk, each in zip(turn.chunks, measured.chunks, strict=True):
                 yield from _Chunk(record, turn, chunk, each).spans()
 
 
 def _turn(record: RunRecord, turn: Turn, measured: TurnMeasures) -> Span:
     failure = _failure_at(record, turn.turn_num)
-    ends = [_latest(chunk) for chunk in turn.chunks]
+    spoken = [] if turn.heard is None else _moments(turn.heard)
+    ends = [*spoken, *(_latest(chunk) for chunk in turn.chunks)]
     if turn.done is not None:
         ends.append(turn.done)
     if failure is not None:
@@ -99,11 +102,39 @@ def _turn(record: RunRecord, turn: Turn, measured: TurnMeasures) -> Span:
         _span_id(record, f"turn/{turn.turn_num}"),
         record.plan.span_id,
         "internal",
-        turn.chunks[0].began,
+        spoken[0] if spoken else turn.chunks[0].began,
         max(ends),
         attributes.of_turn(turn, measured),
         error=None if failure is None else _error(failure),
     )
+
+
+def _hearing(record: RunRecord, turn: Turn) -> Iterator[Span]:
+    """Speech as it was played, until it was understood."""
+    heard = turn.heard
+    if heard is None or not (moments := _moments(heard)):
+        return
+    failure = _failure_at(record, turn.turn_num)
+    failed = failure is not None and failure.stage == "stt"
+    yield Span(
+        f"{genai.SPEECH_TO_TEXT} {record.plan.target.option('stt', 'model') or record.plan.target.name}",
+        _span_id(record, f"turn/{turn.turn_num}/stt"),
+        _span_id(record, f"turn/{turn.turn_num}"),
+        "client",
+        moments[0],
+        max(*moments, failure.at) if failure is not None and failed else max(moments),
+        attributes.of_hearing(record, heard),
+        _events(
+            speech_end=heard.speech_end, speech_stopped=heard.speech_stopped, transcript_done=heard.transcript_done
+        ),
+        _error(failure) if failure is not None and failed else None,
+    )
+
+
+def _moments(heard: Heard) -> list[int]:
+    """Of what is known, in order; empty where nothing was played."""
+    order = (heard.speech_start, heard.speech_end, heard.speech_stopped, heard.transcript_done)
+    return [at for at in order if at is not None]
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,11 +9,11 @@ import pytest
 from prometheus_client import Metric
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse_text
-from runs import START, failed, free_running, plan, record, refused, skipped, suspect
+from runs import START, failed, free_running, hearing, plan, record, refused, skipped, suspect
 
 import golden
 from probe.drift.fingerprint import fingerprint
-from probe.metrics.observations import SERIES
+from probe.metrics.observations import OF_SPEECH, SERIES, EndOfSpeech, fillable
 from probe.metrics.registry import Metrics
 from probe.record import INTERRUPTED, REASONS, Failure, Plan, ServerIdentity
 
@@ -76,6 +76,9 @@ def test_every_series_is_there_from_the_start_at_zero(metrics: Metrics) -> None:
     assert (
         values.pop("voice_probe_serving_since_timestamp_seconds") == values.pop("voice_probe_objective_seconds") == []
     )
+    # Nor does this target hear.
+    of_speech = {"voice_probe_word_error_rate", *(f"voice_probe_{name}_seconds" for name in OF_SPEECH)}
+    assert {name: values.pop(name) for name in of_speech} == {name: [] for name in of_speech}
     unknown = {name for name, each in values.items() if all(map(math.isnan, each))}
     assert unknown == {f"voice_probe_{name}" for name in UNKNOWN_AT_FIRST}
     assert {value for name, each in values.items() if name not in unknown for value in each} == {0}
@@ -190,6 +193,29 @@ def test_a_histogram_exists_only_for_targets_that_can_fill_it() -> None:
     metrics.write(free_running(target="openai"))
     assert samples(metrics, "llm_ttfat") == {("openai", "first")}
     assert value(metrics, "llm_ttfat_seconds_sum", LOCAL | {"target": "openai", "position": "first"}) == 0.08
+
+
+@pytest.mark.parametrize(
+    ("end", "names"),
+    [
+        ("server", {"voice_to_voice", "endpointing", "transcription"}),
+        ("probe", {"voice_to_voice", "transcription"}),
+        (None, set()),
+    ],
+)
+def test_only_a_target_that_hears_has_the_whole_wait(end: EndOfSpeech | None, names: set[str]) -> None:
+    metrics = Metrics("1.2.3", [])
+    metrics.expect([("local", "default")], fillable("pausing", end))
+    metrics.write(hearing())
+    assert {name for name in OF_SPEECH if samples(metrics, name)} == names
+    assert all(samples(metrics, name) == {("local", "first")} for name in names)
+    sums = {name: value(metrics, f"{name}_seconds_sum", LOCAL | {"position": "first"}) for name in names}
+    assert sums == {
+        name: seconds
+        for name, seconds in (("voice_to_voice", 1.2), ("endpointing", 0.5), ("transcription", 0.3))
+        if name in names
+    }
+    assert value(metrics, "word_error_rate", LOCAL) == 0.25
 
 
 def test_a_target_that_can_fill_more_after_a_reload_does() -> None:
