@@ -6,6 +6,7 @@ from grafana_foundation_sdk.builders.dashboard import CustomVariable, Dashboard
 from grafana_foundation_sdk.models.common import StackingMode, VisibilityMode
 from grafana_foundation_sdk.models.dashboard import VariableOption
 
+from boards import whole_wait
 from boards.frame import board, changes, row
 from boards.latency_glance import glance
 from boards.palette import BAD, FAILURES, QUIET, STATES
@@ -54,6 +55,7 @@ def build() -> Dashboard:
     built = row(built, "", *glance(), _timeline())
     built = row(built, "How long people wait", _quantiles(), _turns())
     built = row(built, "Where the time goes", _stages(), _first_sound(), _late_chunks(), _silence())
+    built = row(built, whole_wait.TITLE, *whole_wait.panels())
     return row(built, "What went wrong", _failures(), _failure_list())
 
 
@@ -83,7 +85,7 @@ def _quantiles() -> timeseries.Panel:
     for name, width, line in (("p50", 3, {"fill": "solid"}), ("p95", 2, {"fill": "dash", "dash": [4, 4]})):
         panel = panel.override_by_regexp(f"/^{name}/", [style("lineWidth", width), style("lineStyle", line)])
     dashed = [style("lineStyle", {"fill": "dash", "dash": [8, 6]}), style("lineWidth", 1), fixed(BAD)]
-    for judged_measure in ("byte", "sound"):
+    for judged_measure in ("byte", "sound", "sound after the speech"):
         panel = panel.override_by_name(f"objective for the first {judged_measure}", dashed)
     return sized(by_target(panel), 24, 9)
 

@@ -47,9 +47,12 @@ STAGES = {
     "tts_ttfb": ("TTS, to the first audio", "#e66100"),
     "combined_ttfb": ("all together", QUIET),
 }
+# Of the whole wait, what comes before the answer.
+HEARING = {"endpointing": "#7744bb", "transcription": "#cc79a7"}
 # Failures, by the stage that failed: never in a colour of what is well.
 FAILURES = {
-    "connect": "#cc3311", "stt": "#7744bb", "llm": "#56b4e9", "tts": "#e6a000", "audio": "#882255", "internal": "#909090",
+    "connect": "#cc3311", "stt": "#7744bb", "llm": "#56b4e9", "tts": "#e6a000", "audio": "#882255",
+    "internal": "#909090",
 }  # fmt: skip
 # Runs without a result.
 LOST = {"missed": FAILING, "suspect": WARN, "skipped": NEUTRAL}

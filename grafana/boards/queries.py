@@ -75,7 +75,12 @@ def each_pair(expr: str) -> str:
 def objectives() -> str:
     """Each target's objective, with what it judges as a label `of`; without a `measure` that is the first byte."""
     known = f"last_over_time(voice_probe_objective_seconds{{{TARGETS}}}[1h])"
-    for words, measure in (("first sound", "response_ttfa"), ("first byte", "response_ttfb|")):
+    judges = {
+        "first sound after the speech": "voice_to_voice",
+        "first sound": "response_ttfa",
+        "first byte": "response_ttfb|",
+    }
+    for words, measure in judges.items():
         known = f'label_replace({known}, "of", "{words}", "measure", "{measure}")'
     return f"topk by (target) (1, max by (target, of) ({known}))"
 

@@ -18,7 +18,7 @@ COARSE_S, FINE_S = 285.0, 60.0
 # Since when a new model serves.
 MODEL_FOR_S = 5.5 * DAY
 
-SPARK = Pair("spark", "joke", Stages(0.18, 0.17, 0.24, 0.06))
+SPARK = Pair("spark", "joke", Stages(0.18, 0.17, 0.24, 0.06), speech=(0.52, 0.16))
 SPARK_STORY = Pair("spark", "long story", Stages(0.38, 0.27, 0.24, 0.06))
 SPARK_B = Pair("spark-b", "joke", Stages(0.26, 0.21, 0.30, 0.31))
 SPARK_B_STORY = Pair("spark-b", "long story", Stages(0.36, 0.24, 0.30, 0.31))

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from random import Random
 
 from probe.config import ScenarioConfig, TargetConfig
+from probe.heard import Heard
 from probe.record import AudioAnalysis, Chunk, Connect, Failure, Plan, Role, RunRecord, Stage, Turn
 
 SECOND = 1_000_000_000
@@ -26,11 +27,15 @@ class Stages:
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """What is measured, and its usual figures."""
+    """What is measured, and its usual figures.
+
+    `speech`, where it hears: how long the end of the speech and its transcript take, in seconds.
+    """
 
     target: str
     scenario: str
     usual: Stages
+    speech: tuple[float, float] | None = None
 
 
 class Recorder:
@@ -38,7 +43,9 @@ class Recorder:
 
     def __init__(self, pair: Pair, seed: int) -> None:
         self._random = Random(seed)
-        self._target = TargetConfig.of(sample_rate=RATE).record(pair.target)
+        self._speech = pair.speech
+        hearing = {} if pair.speech is None else {"stt": {"url": "tcp://spark:10300", "endpointing": "server"}}
+        self._target = TargetConfig.of(sample_rate=RATE, **hearing).record(pair.target)
         self._scenario = ScenarioConfig().record(pair.scenario)
 
     def complete(self, at_s: float, stages: Stages, doubts: tuple[str, ...] = ()) -> RunRecord:
@@ -46,7 +53,8 @@ class Recorder:
         started = round(at_s * SECOND)
         first = _first(started + SECOND // 100, stages)
         second = _second(first, stages)
-        turn = Turn(1, "Hello?", (first, second), done=second.tts_segment_done)
+        heard = self._heard(first.inference_start or started)
+        turn = Turn(1, "Hello?", (first, second), done=second.tts_segment_done, heard=heard)
         ended = (second.tts_segment_done or started) + SECOND // 1000
         return RunRecord(self._plan(at_s), started, ended, self._connects(started), (turn,), doubts=doubts)
 
@@ -60,6 +68,21 @@ class Recorder:
         """A run for which the server had no slot free."""
         started = round(at_s * SECOND)
         return RunRecord(self._plan(at_s), started, started + SECOND // 100, skipped="No slots available (max 4)")
+
+    def _heard(self, asked: int) -> Heard | None:
+        """The speech that was understood just before the question; one word in ten is not, now and then."""
+        if self._speech is None:
+            return None
+        endpointing, transcription = (round(each * SECOND) for each in self._speech)
+        # So the figures of the answers are those that they were without it.
+        chance = Random(asked)
+        endpointing += round(chance.gauss(0, 0.02) * SECOND)
+        said = "Could you please tell me a joke about a unicorn"
+        stopped = asked - transcription
+        return Heard(
+            stopped - endpointing - 3 * SECOND, stopped - endpointing, stopped, asked,
+            said.replace("please ", "") if chance.random() < 0.3 else said, said, 0, 0,
+        )  # fmt: skip
 
     def _plan(self, at_s: float) -> Plan:
         ids = uuid.UUID(int=self._random.getrandbits(128)).hex

@@ -11,6 +11,7 @@ from demo_data.cases import DAY, FINE_S, Case, Moment, moments
 from probe.daemon.drift_sink import DriftSink
 from probe.daemon.log import make_logger
 from probe.drift import Monitor
+from probe.metrics.observations import EVERY, HEARING
 from probe.metrics.registry import Metrics
 
 SINKS = ("history", "spans", "log")
@@ -33,7 +34,9 @@ def scrapes(case: Case) -> Iterator[list[Sample]]:
     metrics = Metrics("0.1.0", SINKS)
     silent = make_logger(io.StringIO(), "json")
     drift = DriftSink(Monitor, metrics.update_drift, metrics.count_drift, silent)
-    metrics.expect((pair.target, pair.scenario) for pair in case.pairs)
+    for pair in case.pairs:
+        hearing = {*HEARING["server"]} if pair.speech is not None else set()
+        metrics.expect([(pair.target, pair.scenario)], {*EVERY, *hearing})
     random = Random(1)
     start_s = case.start_s - 10
     metrics.daemon.set_config_loaded(start_s)

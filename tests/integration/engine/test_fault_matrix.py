@@ -51,8 +51,8 @@ def _to_blame(row: Row, stage: Stage) -> str | None:
     """The server that a row makes go wrong is the one that the failure names."""
     if row.where == "agent":
         return None if stage == "internal" else "agent"
-    by_place = "llm" if row.where.startswith("LLM") else "tts"
-    return {"connect": by_place, "llm": "llm", "tts": "tts", "audio": "tts", "internal": None}[stage]
+    by_place = row.where[:3].lower() if row.where.startswith(("LLM", "STT")) else "tts"
+    return {"connect": by_place, "stt": "stt", "llm": "llm", "tts": "tts", "audio": "tts", "internal": None}[stage]
 
 
 def _nothing_said_got_out(played: Played, log: str) -> None:

@@ -14,6 +14,7 @@ from fault_matrix import (
     of_ollama,
     of_riva,
     of_speech,
+    of_stt,
     of_tts,
     of_vllm_speech,
     of_wyoming,
@@ -31,6 +32,7 @@ ROWS = (
     *of_riva.ROWS,
     *of_vllm_speech.ROWS,
     *of_nim_realtime.ROWS,
+    *of_stt.ROWS,
     *of_agent.ROWS,
     *ourselves.ROWS,
 )

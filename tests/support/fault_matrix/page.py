@@ -50,6 +50,7 @@ TITLES = {
     "TTS, NIM over HTTP": "The TTS server, where it is a NIM over HTTP",
     "TTS, vLLM-Omni": "The TTS server, where it is vLLM-Omni's WebSocket",
     "TTS, NIM": "The TTS server, where it is a NIM's realtime WebSocket",
+    "STT, Wyoming": "The STT server, where it speaks Wyoming",
     "agent": "The agent, behind OpenAI Realtime",
     "probe": "The probe's own machine",
 }

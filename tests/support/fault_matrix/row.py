@@ -12,11 +12,16 @@ from probe.reference.faults.connection import Steps
 
 # Every deadline that a row does not run into only bounds a hang: no machine is so slow that it passes.
 PATIENT = {
-    "connect_s": 30.0, "llm_s": 30.0, "tts_s": 30.0, "run_s": 50.0, "release_s": 3.0, "hold_s": 5.0,
+    "connect_s": 30.0, "stt_s": 30.0, "llm_s": 30.0, "tts_s": 30.0, "run_s": 50.0, "release_s": 3.0, "hold_s": 5.0,
 }  # fmt: skip
 # The deadlines that end a silence, by the stage of the failure: these a row waits out, and so they are short.
-SILENCES = ("timeout", "no_audio", "no_stream", "unknown_voice")
-WAITED_OUT = {"connect": {"connect_s": 0.5}, "llm": {"llm_s": 0.5}, "tts": {"tts_s": 0.5, "hold_s": 0.3}}
+SILENCES = ("timeout", "never_ended", "no_audio", "no_stream", "unknown_voice")
+WAITED_OUT = {
+    "connect": {"connect_s": 0.5},
+    "stt": {"stt_s": 0.5},
+    "llm": {"llm_s": 0.5},
+    "tts": {"tts_s": 0.5, "hold_s": 0.3},
+}
 
 # Which measures exist, by what was reached: each of these has those of the ones before it.
 Reached = Literal["nothing", "first token", "text", "silent audio", "audio", "segment", "second segment"]
@@ -24,7 +29,7 @@ Reached = Literal["nothing", "first token", "text", "silent audio", "audio", "se
 # What it is that goes wrong.
 Where = Literal[
     "LLM", "TTS", "LLM over HTTP", "LLM, Ollama", "TTS over HTTP", "TTS, Wyoming", "TTS, Riva",
-    "TTS, NIM over HTTP", "TTS, vLLM-Omni", "TTS, NIM", "agent", "probe",
+    "TTS, NIM over HTTP", "TTS, vLLM-Omni", "TTS, NIM", "STT, Wyoming", "agent", "probe",
 ]  # fmt: skip
 
 _TOKEN = {"llm_ttft_ms", "llm_ttfat_ms"}
@@ -87,7 +92,7 @@ class Row:
     injected: str
     where: Where
     outcome: Literal["ok", "failed", "suspect", "skipped"] = "failed"
-    stage: Literal["connect", "llm", "tts", "audio", "internal", ""] = ""
+    stage: Literal["connect", "stt", "llm", "tts", "audio", "internal", ""] = ""
     or_stage: Literal["tts", ""] = ""
     reason: str = ""
     reached: Reached
@@ -102,6 +107,9 @@ class Row:
     llm_url: Url | None = None
     tts_url: Url | None = None
     agent_url: Url | None = None
+    # Of a target that hears, and the recording that is played to it: what is in the file.
+    stt_url: Url | None = None
+    recording: bytes = b""
     collector: Url | None = None
     sabotage: Sabotage | None = None
     # Called with the state directory before the daemon is there.

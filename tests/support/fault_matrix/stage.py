@@ -1,6 +1,7 @@
 """Plays one row: a daemon's own parts, put together as a daemon does, measure the faulty servers."""
 
 import asyncio
+import json
 import re
 import threading
 import time
@@ -41,6 +42,7 @@ system_prompt = "Zebulon Quartermaine takes Atorvastatin."
 user_turns = ["Where does Quartermaine live?"]
 turns = {turns}
 turn_pause_s = 0.05
+user_audio = {recordings}
 [schedules.faulty]
 target = "faulty"
 [schedules.healthy]
@@ -56,6 +58,8 @@ port = 0
 PATIENCE_S = 30.0
 # A target whose run has reached the metrics, which have a queue and a thread of their own.
 COUNTED = re.compile(r"^voice_probe_runs_total\{.*\} [1-9]", re.MULTILINE)
+# What is played to a target that hears.
+RECORDING = "said.wav"
 # What a row's own settings replace.
 SETTINGS = {
     "[self_check]": "max_lag_ms = 60_000\nmax_delay_ms = 60_000\nmax_error_ms = 60_000",
@@ -113,9 +117,10 @@ async def _servers(row: Row, stage: Stage, stack: AsyncExitStack) -> str:
     """The target's servers, as a configuration has them."""
     if row.agent_url is not None:
         return f'agent.url = "{await stack.enter_async_context(row.agent_url(stage))}"'
+    hearing = "" if row.stt_url is None else f'stt.url = "{await stack.enter_async_context(row.stt_url(stage))}"'
     llm_url = await stack.enter_async_context(row.llm_url(stage)) if row.llm_url else stage.llm.url
     tts_url = await stack.enter_async_context(row.tts_url(stage)) if row.tts_url else stage.tts.url
-    return f'llm_url = "{llm_url}"\ntts_url = "{tts_url}"'
+    return f'llm_url = "{llm_url}"\ntts_url = "{tts_url}"\n{hearing}'
 
 
 async def _measure(row: Row, stage: Stage, parts: Parts, settings: config.Config, played: Played) -> None:
@@ -161,7 +166,11 @@ async def _run(entry: Entry, parts: Parts, settings: config.Config, stop: asynci
 @asynccontextmanager
 async def _daemon(row: Row, folder: Path, urls: dict[str, str]) -> AsyncIterator[tuple[Parts, config.Config]]:
     limits = {"limits": _toml(row.deadlines), "healthy_limits": _toml(PATIENT)}
-    text = CONFIG.format(folder=folder, target=row.target, turns=row.turns, **limits, **urls)
+    recordings = [] if row.stt_url is None else [str(folder / RECORDING)]
+    (folder / RECORDING).write_bytes(row.recording)
+    text = CONFIG.format(
+        folder=folder, target=row.target, turns=row.turns, recordings=json.dumps(recordings), **limits, **urls
+    )
     default = "\n".join(f"{table}\n{line}" for table, line in SETTINGS.items() if table not in row.settings)
     path = folder / "probe.toml"
     path.write_text(f"{text}\n{default}\n{row.settings}")

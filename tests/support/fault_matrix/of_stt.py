@@ -1,0 +1,115 @@
+"""Faults of an STT server that speaks Wyoming, and of the recording that is played to it."""
+
+import struct
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from fault_matrix.row import Row, Stage, Url
+from probe.reference.faults import Drop, Raw, Repeat, Reset, Stall, Wait, audio, refusing_port, speech
+from probe.reference.faults.connection import Steps
+from probe.reference.faults.wyoming import Event, error
+from probe.reference.faults.wyoming_hearing import STOPPED, HearingScript, ScriptedHearing, transcript
+
+RATE = audio.RATE
+SAID = transcript("Where does Quartermaine live?")
+# It finds the end of the speech itself.
+FINDS_END = 'stt.endpointing = "server"'
+
+
+def recorded(pcm: bytes) -> bytes:
+    """A WAV file."""
+    return speech.wav_header(RATE, size=len(pcm)) + pcm
+
+
+SPEECH = recorded(audio.silence(40) + audio.tone(200) + audio.silence(40))
+# As a person who thinks in the middle of a sentence.
+HESITANT = recorded(audio.tone(150) + audio.silence(400) + audio.tone(150))
+
+
+def serving(*answers: Steps, **script: Any) -> Url:
+    """A server with these answers; the last one repeats."""
+
+    @asynccontextmanager
+    async def serve(_stage: Stage) -> AsyncIterator[str]:
+        given: dict[str, Any] = {"answers": answers} if answers else {}
+        async with ScriptedHearing(HearingScript(**given, **script)) as server:
+            yield server.url
+
+    return serve
+
+
+@asynccontextmanager
+async def refusing(_stage: Stage) -> AsyncIterator[str]:
+    with refusing_port() as port:
+        yield f"tcp://127.0.0.1:{port}"
+
+
+def _row(name: str, injected: str, reason: str, *answers: Steps, **parts: Any) -> Row:
+    values: dict[str, Any] = {
+        "where": "STT, Wyoming", "stage": "stt", "reached": "nothing", "stt_url": serving(*answers),
+        "recording": SPEECH, "longest_s": 3.0,
+    }  # fmt: skip
+    return Row(name=f"stt-{name}", injected=injected, reason=reason, **(values | parts))
+
+
+def _harmless(name: str, injected: str, *answers: Steps, **parts: Any) -> Row:
+    return _row(name, injected, "", *answers, **({"outcome": "ok", "stage": "", "reached": "second segment"} | parts))
+
+
+def _unplayable(name: str, injected: str, recording: bytes, say: str) -> Row:
+    return _row(name, injected, "user_audio", (SAID,), stage="internal", recording=recording, say=say)
+
+
+ROWS = (
+    _row("refused", "nothing listens", "refused", stage="connect", stt_url=refusing, say="is the server running?"),
+    _row("no-answer", "no transcript at all", "timeout", (Stall(),), say="nothing from the STT server"),
+    _row("drop", "closed instead of a transcript", "closed", (Drop(),), say="ended the connection"),
+    _row("reset", "a reset (RST) instead of a transcript", "closed", (Reset(),)),
+    _row("drop-in-speech", "closed while the speech is played", "closed",
+         stt_url=serving(on_begin=(Wait(0.1), Drop()))),
+    _row("error", "an error instead of a transcript", "server_error",
+         (error("ran out of CUDA memory", "RuntimeError"),), say="reported an error",
+         said="RuntimeError: ran out of CUDA memory"),
+    _row("empty", "an empty transcript", "no_transcript", (transcript(" "),), say="understood nothing"),
+    _row("no-word", "a transcript of punctuation", "no_transcript", (transcript("..."),), say="understood nothing"),
+    _row("another-language", "a transcript without a word of what was said", "not_understood",
+         (transcript("Wo wohnt er denn nun?"),), say="none of the 4 words"),
+    _row("never-ended", "it never finds the end of the speech", "never_ended", stt_url=serving(silence_ms=None),
+         target=FINDS_END, say="did not find the end of the speech"),
+    _row("ended-early", "it finds the end of the speech in a pause of a person who thinks", "ended_early",
+         (SAID,), stt_url=serving((SAID,), silence_ms=200.0), recording=HESITANT, target=FINDS_END,
+         say="found the end of the speech before it"),
+    _row("first-words", "a transcript that has only the first words", "ended_early",
+         stt_url=serving((transcript("Where does"),), silence_ms=100.0), target=FINDS_END,
+         say="the last 2 are missing"),
+    _row("too-soon", "a transcript before the end of the speech", "ended_early", stt_url=serving(on_begin=(SAID,)),
+         say="before the end of the speech"),
+    _row("garbage", "a line that is no JSON", "malformed", (Raw(b"hello\n"),), say="not JSON", said="hello"),
+    _row("no-text", "a transcript without a text", "malformed", (Event("transcript", {"text": 7}),),
+         say="without a text"),
+    _row("huge", "a transcript of a gigabyte is announced", "flood",
+         (Raw(b'{"type": "transcript", "data_length": 1000000000}\n'),), say="with data of more than"),
+    _row("event-flood", "more events than anyone needs", "flood", (Repeat((Raw(Event("pong").written() * 500),)),),
+         longest_s=6.0, say="events on one connection"),
+    _row("only-signs-of-life", "events that say nothing, and no transcript", "run_deadline",
+         ((Event("pong"), Wait(0.05)) * 200), limits={"run_s": 1.5}, longest_s=4.0),
+    _unplayable("no-wav", "the recording is no WAV file", b"ID3\x04" + bytes(100), "not a WAV file"),
+    _unplayable("cut-wav", "the recording ends in its header", SPEECH[:30], "without a format"),
+    _unplayable("silent", "the recording is silent", recorded(audio.silence(300)), "nothing in it can be heard"),
+    _unplayable("hiss", "the recording is quiet hiss", recorded(audio.hiss(300, -60)), "nothing in it can be heard"),
+    _unplayable("odd-wav", "the recording is of a format that nobody has",
+                SPEECH[:20] + struct.pack("<H", 85) + SPEECH[22:],
+                "a kind that is not read"),
+    _harmless("transcribed", "nothing: the transcript after 100 ms", (Wait(0.1), SAID)),
+    _harmless("found-end", "nothing: it finds the end itself, and says so", stt_url=serving((SAID,), silence_ms=200.0),
+              target=FINDS_END),
+    _harmless("no-word-of-the-end", "the transcript, and no word of the end of the speech", target=FINDS_END,
+              stt_url=serving(silence_ms=200.0, on_silence=(SAID,))),
+    _harmless("misheard", "a transcript with a wrong word", (transcript("Where does quarter main live"),)),
+    _harmless("closes-after-each", "closed after each transcript", (SAID, Drop()), turns=2, longest_s=5.0),
+    _harmless("streamed", "a transcript in pieces before the whole one",
+              (Event("transcript-start"), Event("transcript-chunk", {"text": "Where"}), SAID)),
+    _harmless("other-events", "events that nobody needs, and voice-stopped although it was not asked to find the end",
+              (Event("voice-started"), STOPPED, Event("pong"), SAID)),
+)  # fmt: skip
