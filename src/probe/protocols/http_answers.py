@@ -37,7 +37,7 @@ _NO_ERROR = (None, False, "")
 # What an answer or an event of one has, and a document that is an error has not.
 _ANSWERS = frozenset(("choices", "type"))
 # What the probe adds to the URL of an OpenAI-compatible server.
-_ENDPOINTS = ("/chat/completions", "/audio/speech")
+_ENDPOINTS = ("/chat/completions", "/audio/speech", "/audio/transcriptions")
 # HTTP's own names for statuses.
 _STATUSES = frozenset(HTTPStatus)
 # Types of bodies by the names that are ours to repeat. Anything else in a header might be a text.
@@ -92,7 +92,7 @@ def succeeded(response: Response) -> bool:
 
 
 def refusal(response: Response, path: str, body: bytes) -> Refused:
-    """A failed answer as one of the reasons of both stages, `llm` and `tts`, or as a server that is busy."""
+    """A failed answer as one of the reasons of the stages `stt`, `llm` and `tts`, or as a server that is busy."""
     status = response.status
     hint = about_base_url(path) if status == HTTPStatus.NOT_FOUND else None
     what = f"HTTP {status} for {path}"

@@ -11,6 +11,7 @@ from probe.protocols import (
     openai_chat,
     openai_realtime,
     openai_speech,
+    openai_transcriptions,
     riva,
     vllm_speech,
     wyoming,
@@ -23,7 +24,9 @@ from probe.protocols.hearing import SttConversation
 from probe.protocols.http_answers import refused_handshake
 from probe.record import Role, Target
 
-STT: dict[str, ServerProtocol[SttConversation]] = {each.name: each for each in (wyoming.HEARING,)}
+STT: dict[str, ServerProtocol[SttConversation]] = {
+    each.name: each for each in (wyoming.HEARING, openai_transcriptions.PROTOCOL)
+}
 LLM: dict[str, ServerProtocol[LlmConversation]] = {
     each.name: each for each in (llama_chunked.PROTOCOL, openai_chat.PROTOCOL, ollama.PROTOCOL)
 }

@@ -1,17 +1,34 @@
 """Faults of an STT server that speaks Wyoming, and of the recording that is played to it."""
 
+import json
 import struct
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
 from fault_matrix.row import Row, Stage, Url
-from probe.reference.faults import Drop, Raw, Repeat, Reset, Stall, Wait, audio, refusing_port, speech
+from probe.reference.faults import (
+    Chunk,
+    Drop,
+    HttpScript,
+    LastChunk,
+    Raw,
+    Repeat,
+    Reply,
+    Reset,
+    ScriptedHttp,
+    Stall,
+    Wait,
+    audio,
+    refusing_port,
+    speech,
+)
 from probe.reference.faults.connection import Steps
 from probe.reference.faults.wyoming import Event, error
 from probe.reference.faults.wyoming_hearing import STOPPED, HearingScript, ScriptedHearing, transcript
 
 RATE = audio.RATE
+TRANSCRIPTIONS = "/v1/audio/transcriptions"
 SAID = transcript("Where does Quartermaine live?")
 # It finds the end of the speech itself.
 FINDS_END = 'stt.endpointing = "server"'
@@ -61,6 +78,34 @@ def _unplayable(name: str, injected: str, recording: bytes, say: str) -> Row:
     return _row(name, injected, "user_audio", (SAID,), stage="internal", recording=recording, say=say)
 
 
+def uploading(*steps: Any) -> Url:
+    """A server of `/v1/audio/transcriptions` that answers so."""
+
+    @asynccontextmanager
+    async def serve(_stage: Stage) -> AsyncIterator[str]:
+        async with ScriptedHttp(HttpScript(answers={TRANSCRIPTIONS: (steps,)})) as server:
+            yield server.url
+
+    return serve
+
+
+def _upload(name: str, injected: str, reason: str, *steps: Any, **parts: Any) -> Row:
+    return _row(f"http-{name}", injected, reason, **({"where": "STT over HTTP", "stt_url": uploading(*steps)} | parts))
+
+
+def _uploaded(name: str, injected: str, *steps: Any, **parts: Any) -> Row:
+    good: dict[str, Any] = {"outcome": "ok", "stage": "", "reached": "second segment"}
+    return _upload(name, injected, "", *steps, **(good | parts))
+
+
+def _event(kind: str, **fields: str) -> Chunk:
+    return Chunk(b"data: " + json.dumps({"type": kind, **fields}).encode() + b"\n\n")
+
+
+EVENTS = speech.head("text/event-stream")
+TEXT = "Where does Quartermaine live?"
+STREAMS = "stt.stream = true"
+
 ROWS = (
     _row("refused", "nothing listens", "refused", stage="connect", stt_url=refusing, say="is the server running?"),
     _row("no-answer", "no transcript at all", "timeout", (Stall(),), say="nothing from the STT server"),
@@ -101,6 +146,34 @@ ROWS = (
     _unplayable("odd-wav", "the recording is of a format that nobody has",
                 SPEECH[:20] + struct.pack("<H", 85) + SPEECH[22:],
                 "a kind that is not read"),
+    _upload("no-answer", "no answer to the upload", "timeout", Stall(), say="nothing from the STT server"),
+    _upload("drop", "closed instead of an answer, on each connection", "closed", Drop()),
+    _upload("error", "an error (500)", "server_error", Reply(500, {"error": {"message": "CUDA is out of memory"}}),
+            say="HTTP 500 for /v1/audio/transcriptions", said="CUDA is out of memory"),
+    _upload("not-found", "no such path (404)", "not_found", Reply(404, {"detail": "Not Found"})),
+    _upload("unauthorized", "it wants credentials (401)", "unauthorized", Reply(401, {"error": "no key given"}),
+            say="no credentials were sent"),
+    _upload("busy", "too many requests (429)", "", Reply(429, {"error": "too many"}), outcome="skipped", stage=""),
+    _upload("error-document", "an error in an answer that says 200", "server_error",
+            Reply(200, {"error": {"message": "the decoder has no weights"}}), said="the decoder has no weights"),
+    _upload("page", "a page instead of a transcript", "malformed",
+            Reply(200, b"<html>", {"Content-Type": "text/html"}), say="HTML instead of a transcript"),
+    _upload("no-text", "JSON without a text", "malformed", Reply(200, {"task": "transcribe"}),
+            say="without a text"),
+    _upload("empty", "an empty transcript", "no_transcript", Reply(200, {"text": ""})),
+    _upload("flood", "a transcript without an end", "flood", EVENTS,
+            Repeat((_event("transcript.text.delta", delta="x" * 2000),)), target=STREAMS),
+    _upload("cut-stream", "closed in the middle of a streamed transcript", "closed", EVENTS,
+            _event("transcript.text.delta", delta="Where"), Drop(), target=STREAMS),
+    _upload("error-in-stream", "an error in the middle of a streamed transcript", "server_error", EVENTS,
+            _event("transcript.text.delta", delta="Where"), _event("error", error="the decoder died"), LastChunk(),
+            target=STREAMS, said="the decoder died"),
+    _uploaded("transcribed", "nothing: the transcript after 100 ms", Wait(0.1), Reply(200, {"text": TEXT})),
+    _uploaded("plain", "plain text instead of JSON", Reply(200, TEXT.encode())),
+    _uploaded("streamed", "a streamed transcript", EVENTS, _event("transcript.text.delta", delta="Where does "),
+              _event("transcript.text.done", text=TEXT), Chunk(b"data: [DONE]\n\n"), LastChunk(), target=STREAMS),
+    _uploaded("no-done", "a streamed transcript that ends without a word", EVENTS,
+              _event("transcript.text.delta", delta=TEXT), LastChunk(), target=STREAMS),
     _harmless("transcribed", "nothing: the transcript after 100 ms", (Wait(0.1), SAID)),
     _harmless("found-end", "nothing: it finds the end itself, and says so", stt_url=serving((SAID,), silence_ms=200.0),
               target=FINDS_END),

@@ -51,6 +51,7 @@ TITLES = {
     "TTS, vLLM-Omni": "The TTS server, where it is vLLM-Omni's WebSocket",
     "TTS, NIM": "The TTS server, where it is a NIM's realtime WebSocket",
     "STT, Wyoming": "The STT server, where it speaks Wyoming",
+    "STT over HTTP": "The STT server, where it is OpenAI-compatible",
     "agent": "The agent, behind OpenAI Realtime",
     "probe": "The probe's own machine",
 }

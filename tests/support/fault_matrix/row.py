@@ -29,7 +29,7 @@ Reached = Literal["nothing", "first token", "text", "silent audio", "audio", "se
 # What it is that goes wrong.
 Where = Literal[
     "LLM", "TTS", "LLM over HTTP", "LLM, Ollama", "TTS over HTTP", "TTS, Wyoming", "TTS, Riva",
-    "TTS, NIM over HTTP", "TTS, vLLM-Omni", "TTS, NIM", "STT, Wyoming", "agent", "probe",
+    "TTS, NIM over HTTP", "TTS, vLLM-Omni", "TTS, NIM", "STT, Wyoming", "STT over HTTP", "agent", "probe",
 ]  # fmt: skip
 
 _TOKEN = {"llm_ttft_ms", "llm_ttfat_ms"}

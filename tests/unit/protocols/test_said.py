@@ -19,9 +19,11 @@ from probe.protocols.ollama.conversation import OllamaConversation
 from probe.protocols.openai_chat.conversation import ChatConversation
 from probe.protocols.openai_realtime.conversation import RealtimeConversation
 from probe.protocols.openai_speech.conversation import SpeechConversation
+from probe.protocols.openai_transcriptions.conversation import TranscriptionsConversation
 from probe.protocols.riva.conversation import RivaConversation
 from probe.protocols.vllm_speech import VllmSpeech
 from probe.protocols.wyoming.conversation import WyomingConversation
+from probe.protocols.wyoming.hearing import WyomingHearing
 from probe.record import Pause, ServerPlan
 from probe.reference.faults import wire
 from probe.transport.framing.base import (
@@ -144,9 +146,30 @@ def magpie() -> MagpieConversation:
 )
 def test_over_http(status: int, head: dict[str, str], said: list[dict[str, Any]], form: bytes) -> None:
     bodies = [Body(form.replace(b"%s", json.dumps(each).encode())) for each in said]
-    for talk in (written(), written(OllamaConversation), spoken()):
+    for talk in (
+        written(),
+        written(OllamaConversation),
+        spoken(),
+        transcribing(stream=False),
+        transcribing(stream=True),
+    ):
         found = heard(talk, [Response(status, head), *bodies, BodyEnd()])
         assert not any(map(leaks, found)), found
+
+
+def transcribing(*, stream: bool) -> TranscriptionsConversation:
+    options = {"sample_rate": 16_000, "stream": stream}
+    talk = TranscriptionsConversation(Terms(ServerPlan("openai_transcriptions", "http://h/v1", options), "run", 10.0))
+    list(talk.begin(0))
+    list(talk.end(1))
+    return talk
+
+
+def hearing_over_tcp() -> WyomingHearing:
+    options = {"sample_rate": 16_000, "endpointing": "server"}
+    talk = WyomingHearing(Terms(ServerPlan("wyoming", "tcp://h:1", options), "run", 10.0))
+    list(talk.begin(0))
+    return talk
 
 
 def over_tcp() -> WyomingConversation:
@@ -156,14 +179,19 @@ def over_tcp() -> WyomingConversation:
     return talk
 
 
-@given(st.sampled_from(("error", "audio-start", "audio-chunk", "audio-stop", CANARY)), documents | words, st.booleans())
+@given(
+    st.sampled_from(("error", "audio-start", "audio-chunk", "audio-stop", "transcript", CANARY)),
+    documents | words,
+    st.booleans(),
+)
 def test_over_tcp(kind: str, said: Any, inline: bool) -> None:
     data = json.dumps(said).encode()
     line = {"type": kind, **({"data": said} if inline else {"data_length": len(data)})}
     frame = json.dumps(line).encode() + b"\n" + (b"" if inline else data)
     for each in (frame, frame[:40], data + b"\n"):
-        found = heard(over_tcp(), [Raw(each), Ended("closed", "by the server", CANARY)])
-        assert not any(map(leaks, found)), found
+        for talk in (over_tcp(), hearing_over_tcp()):
+            found = heard(talk, [Raw(each), Ended("closed", "by the server", CANARY)])
+            assert not any(map(leaks, found)), found
 
 
 def over_grpc() -> RivaConversation:
