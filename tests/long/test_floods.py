@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 import stall_watch
-from floods import FLOODS, LLMS, Flood, by_chance, flooding
+from flood_parts import Flood
+from floods import FLOODS, LLMS, by_chance, flooding
 from service import Service, eventually, service
 from stall_watch import Stalls
 
@@ -75,7 +76,7 @@ async def cost(folder: Path, floods: Sequence[Flood], *, must_be_limited: bool) 
         tables = {f"flood-{n}": await stack.enter_async_context(flooding(each)) for n, each in enumerate(floods)}
         good = (await stack.enter_async_context(ScriptedLlm())), (await stack.enter_async_context(ScriptedTts()))
         tables["healthy"] = f'llm_url = "{good[0].url}"\ntts_url = "{good[1].url}"\n'
-        config = configured(folder, tables)
+        config = configured(folder, tables, asking=any(each.pages for each in floods))
         daemon = await stack.enter_async_context(service(config, prelude=stall_watch.prelude(report)))
         under = stack.enter_context(limited(daemon.process.pid))
         if must_be_limited and not under:
@@ -100,7 +101,7 @@ async def cost(folder: Path, floods: Sequence[Flood], *, must_be_limited: bool) 
 async def test_a_flood_costs_no_more_than_promised(name: str, tmp_path: Path) -> None:
     flood = FLOODS[name]
     found = await cost(tmp_path, [flood] * TARGETS, must_be_limited=False)
-    role = "LLM" if flood.protocol in LLMS else "TTS"
+    role = "agent" if flood.protocol == "openai_realtime" else "LLM" if flood.protocol in LLMS else "TTS"
     sys.stdout.write(
         f"\n| {role}, `{flood.protocol}`: {name} | {found.came_out} | {found.megabytes:.0f} "
         f"| {found.stalls.callback:.0f} | {found.stalls.turn:.0f} |"
@@ -121,7 +122,7 @@ async def test_whatever_servers_send_the_daemon_stays_small_and_measures_the_oth
     assert max(found.stalls[:3]) < PROMISED_MS, found.stalls.what
 
 
-def configured(folder: Path, targets: dict[str, str]) -> Path:
+def configured(folder: Path, targets: dict[str, str], *, asking: bool) -> Path:
     tables = [
         f"[targets.{name}]\n{servers}objective_ms = 60_000\n"
         # The healthy servers share a process with those that flood, and are as late as it is.
@@ -130,7 +131,8 @@ def configured(folder: Path, targets: dict[str, str]) -> Path:
         for name, servers in targets.items()
     ]
     rest = f'[daemon]\nstate_dir = "{folder / "state"}"\nparallel_targets = true\n'
-    rest += '[http]\nport = 0\n[otlp]\nprotocol = "none"\n[log]\nformat = "json"\n[courtesy]\nenabled = false\n'
+    rest += '[http]\nport = 0\n[otlp]\nprotocol = "none"\n[log]\nformat = "json"\n'
+    rest += f"[courtesy]\nenabled = {'true' if asking else 'false'}\n"
     path = folder / "probe.toml"
     path.write_text("".join(tables) + rest)
     return path

@@ -74,6 +74,13 @@ def of_this_loop() -> Share:
     return found
 
 
+async def my_turn() -> None:
+    """Before some work that can't be left: wait for a later turn of the loop where the share of this one is used up."""
+    ours = of_this_loop()
+    if ours.is_used_up():
+        await ours.my_turn()
+
+
 async def in_slices(work: Slices[T]) -> T:
     """Do it, and let others have their turn whenever the share is used up."""
     ours = of_this_loop()

@@ -56,6 +56,25 @@ async def test_those_that_wait_have_one_turn_each_in_their_order() -> None:
     assert len({turn for _, turn in done}) == len(done), "two in one turn would hold up the others for twice as long"
 
 
+async def test_work_that_can_t_be_left_waits_for_a_turn_that_has_room() -> None:
+    loop, done = asyncio.get_running_loop(), list[int]()
+    turns = 0
+
+    def next_turn() -> None:
+        nonlocal turns
+        turns += 1
+        loop.call_soon(next_turn)
+
+    async def read() -> None:
+        await share.my_turn()
+        work()
+        done.append(turns)
+
+    next_turn()
+    await asyncio.gather(*(read() for _ in range(4)))
+    assert len(set(done)) == len(done)
+
+
 async def test_work_in_slices_is_left_where_the_share_is_used_up_and_its_result_comes() -> None:
     others = 0
 
