@@ -40,6 +40,8 @@ ELSEWHERE = tuple(
          "integration/tracing/test_collectors.py::test_a_collector_that_ends_every_connection_is_asked_once_an_attempt"),
         ("more idle HTTP clients than there are descriptors", "one complaint, and runs go on",
          "integration/daemon/test_http_server.py::test_a_flood_of_idle_clients_takes_no_more_descriptors_than_it_may"),
+        ("clients that ask for `/metrics` and read nothing", "pages of 16 MiB wait for them in all; others are refused",
+         "integration/daemon/test_http_server.py::test_clients_that_read_nothing_cost_no_more_than_a_few_pages"),
         ("64 KiB of the worst texts for every function that sees foreign ones", "time that grows as the text does",
          "long/test_growth.py::test_time_grows_as_the_text_does"),
         # Nothing blocks the loop or the end.
