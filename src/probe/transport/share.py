@@ -34,7 +34,8 @@ class Share:
         """Whether there has been enough of it in this turn of the loop."""
         now = time.thread_time()
         if not self._counting:
-            self._counting, self._began = True, now
+            # Whoever asks has been at it for so long.
+            self._counting, self._began = True, now - FREE_S
             self._loop.call_soon(self._next_turn)
         return now - self._began > SHARE_S
 

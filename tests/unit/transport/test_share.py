@@ -13,6 +13,7 @@ TURN_S = 0.0005
 @pytest.fixture(autouse=True)
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(share, "SHARE_S", TURN_S)
+    monkeypatch.setattr(share, "FREE_S", 0.0)
 
 
 def work() -> None:
@@ -30,6 +31,11 @@ async def test_the_share_is_used_up_by_all_together_and_there_is_another_in_the_
     assert one.is_used_up(), "whoever did it"
     await asyncio.sleep(0)
     assert not one.is_used_up()
+
+
+async def test_what_was_done_before_the_question_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(share, "FREE_S", 2 * TURN_S)
+    assert share.of_this_loop().is_used_up()
 
 
 async def test_those_that_wait_have_one_turn_each_in_their_order() -> None:
