@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 
-# A scraper that takes longer is stuck, or malicious.
-DEADLINE_S = 5.0
+# A client that takes longer to ask is stuck, or malicious; and to read as long as Prometheus waits by default.
+DEADLINE_S, SENDING_S = 5.0, 10.0
 MAX_CONNECTIONS = 32
 # So many are taken at all: those beyond MAX_CONNECTIONS are refused, the others wait to be accepted.
 # Descriptors are needed for measuring.
@@ -123,8 +123,10 @@ class HttpServer:
         try:
             async with asyncio.timeout(DEADLINE_S):
                 message = _BUSY if self._open > MAX_CONNECTIONS else await self._respond(reader)
-                unread = len(message)
-                self._unread += unread
+            unread = len(message)
+            self._unread += unread
+            # To make a large page takes time, too, on a busy machine: that is no delay of the client's.
+            async with asyncio.timeout(SENDING_S):
                 writer.write(message)
                 await writer.drain()
                 writer.close()
