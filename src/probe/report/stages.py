@@ -178,7 +178,9 @@ def _heard(turn: Turn, measured: TurnMeasures, given_up: int) -> Iterator[Stage]
         played = [*playout(frames, chunk.sample_rate, until)]
         start = played[0][0]
         if until is None:
-            yield Stage("waiting", asked, asked + round(start), chunk.chunk_num, measured_ms=measured.response_ttfb_ms)
+            # A segment that was there before it was asked for was not waited for.
+            heard_at = asked + max(0, round(start))
+            yield Stage("waiting", asked, heard_at, chunk.chunk_num, measured_ms=measured.response_ttfb_ms)
         elif start > until:
             yield from _gap(asked, until, start, chunk, each)
         # Where nobody listened (the run ended before), it is taken to be speech.
