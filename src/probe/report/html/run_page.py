@@ -217,7 +217,7 @@ def _named(measure: str) -> str:
 
 
 def _turn(of_turn: stages.TurnStages, record: RunRecord, sounds: Sounds) -> TurnView:
-    turn, turns = of_turn.turn, min(len(record.turns), _MOST_TURNS)
+    turn, turns = of_turn.turn, max(1, min(len(record.turns), _MOST_TURNS))
     pairs = [*zip(turn.chunks, of_turn.measured.chunks, strict=True)][: _MOST_LISTED // turns]
     shown = [name for name in _FIGURES if any(_value(each, name) is not None for _, each in pairs)]
     if not any(reasoned(each) for _, each in pairs):
