@@ -30,7 +30,9 @@ INTERFACE = " ".join(
     f"probe.protocols.{name}" for name in ("base", "agent", "hearing", "declaration", "inquiries", "segments", "choice")
 )
 FRAMES = "probe.transport.framing.base"
-VALUES = f"{PURE} probe.blame probe.measures probe.whole_wait probe.audio probe.clock probe.urls"
+VALUES = (
+    f"{PURE} probe.blame probe.delays probe.measures probe.playing probe.whole_wait probe.audio probe.clock probe.urls"
+)
 
 
 @dataclass(frozen=True)
@@ -196,6 +198,12 @@ RULES = [
         of="probe.report probe.report.*",
         never="probe.history* probe.metrics* probe.tracing* probe.transport*",
         broken_by=("probe.report.runs", "from probe.history.reader import reading"),
+    ),
+    Rule(
+        "one room makes pages of templates",
+        of=f"{CLIENT} !probe.report.html.* !probe.web !probe.web.*",
+        never="jinja2* markupsafe*",
+        broken_by=("probe.report.terminal", "from jinja2 import Environment"),
     ),
     Rule(
         "only what composes the daemon knows all of its parts",
