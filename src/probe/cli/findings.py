@@ -29,7 +29,7 @@ class Answers(Struct, frozen=True):
 
     `signs`: whether its protocol can be recognised at all; `instead`: who is there where this protocol was not
     recognised, and `does_the_same`: whether one of those does the same work, so that it may have both.
-    `users`: None where it can't be asked. `audio_rate` is the one that it states.
+    `users`: None where it can't be asked. `audio_rate` is the one that it states. `hears`: its audio is ours.
     """
 
     sign: Sign | None
@@ -41,6 +41,7 @@ class Answers(Struct, frozen=True):
     users: int | str | None
     audio_rate: int | None
     advice: str | None = None
+    hears: bool = False
 
 
 def unreachable(error: str, instead: Sequence[str]) -> Iterator[Finding]:
@@ -63,7 +64,8 @@ def of(server: ServerPlan, answers: Answers) -> Iterator[Finding]:
         yield Finding("users", "unknown", text)
     elif answers.users is not None:
         yield Finding("users", "ok", f"users: {answers.users} now")
-    yield from _sample_rate(server, answers)
+    if not answers.hears:
+        yield from _sample_rate(server, answers)
 
 
 def _protocol(server: ServerPlan, answers: Answers) -> Finding:

@@ -114,6 +114,7 @@ async def _answers(server: ServerPlan, protocol: ServerProtocol[Any], found: Fou
         users=None if found.users == NOT_ASKED else found.users,
         advice=found.advice,
         audio_rate=await questions.first(protocol.sample_rate(server)),
+        hears=found.server == "stt",
     )
 
 

@@ -47,9 +47,9 @@ async def identity(inquiries: Inquiries[ServerIdentity]) -> ServerIdentity:
 
 
 async def identity_of(target: Target) -> ServerIdentity:
-    """What the first server of a target that says so serves; the first is the LLM's."""
-    for _, server, protocol in servers(target):
-        if (found := await identity(protocol.identity(server))) != ServerIdentity():
+    """What the first server of a target that says so serves; the first is the LLM's. One that hears answers nothing."""
+    for role, server, protocol in servers(target):
+        if role != "stt" and (found := await identity(protocol.identity(server))) != ServerIdentity():
             return found
     return ServerIdentity()
 

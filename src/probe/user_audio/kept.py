@@ -20,7 +20,9 @@ def path_of(folder: Path, text: str, server: ServerPlan) -> Path:
 
 def keep(path: Path, pcm: bytes, sample_rate: int) -> None:
     """Write it, whole or not at all. Raises OSError."""
-    path.parent.mkdir(mode=_FOLDER, parents=True, exist_ok=True)
+    # The modes of parents that `mkdir` makes as well are not chosen.
+    for folder in (path.parent.parent, path.parent):
+        folder.mkdir(mode=_FOLDER, parents=True, exist_ok=True)
     unfinished = path.with_suffix(f".{os.getpid()}")
     flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
     try:

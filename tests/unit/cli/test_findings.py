@@ -33,6 +33,11 @@ def test_a_server_that_is_as_configured_is_all_right() -> None:
     }
 
 
+def test_a_server_that_hears_states_no_rate() -> None:
+    """The audio is ours."""
+    assert "sample_rate" not in found(replace(GOOD, hears=True, audio_rate=None))
+
+
 @pytest.mark.parametrize(
     ("answers", "options", "about", "says"),
     [

@@ -3,6 +3,7 @@
 import math
 import struct
 from array import array
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -10,6 +11,8 @@ from hypothesis import strategies as st
 
 from probe.engine.hearing import Playback
 from probe.heard import Utterance
+from probe.record import ServerPlan
+from probe.user_audio.kept import keep, path_of
 from probe.user_audio.resample import resampled
 from probe.user_audio.utterance import NothingSaidError, utterance
 from probe.user_audio.wav import WavError, read
@@ -115,3 +118,18 @@ def test_a_frame_ends_with_the_last_voiced_sample(before: int, voiced: int, behi
     assert lead >= rate // 10, "enough silence before it"
     assert lead <= rate * 0.3 + rate // 50 + 1, "and no more than that"
     assert not any(b"".join(next(frames) for _ in range(60))), "silence without an end"
+
+
+def test_speech_that_was_made_is_its_owners_alone(tmp_path: Path) -> None:
+    server = ServerPlan("any", "ws://h/ws", {"voice": "aria"})
+    folder = tmp_path / "state" / "user_audio"
+    path = path_of(folder, "Tell me a joke.", server)
+    keep(path, b"\1\0\2\0", 22_000)
+    assert [each.stat().st_mode & 0o777 for each in (folder.parent, folder, path)] == [0o700, 0o700, 0o600]
+    assert read(path.read_bytes()) == (array("h", [1, 2]), 22_000)
+    others = (
+        path_of(folder, "Tell me another joke.", server),
+        path_of(folder, "Tell me a joke.", ServerPlan("any", "ws://h/ws", {"voice": "leo"})),
+    )
+    assert path not in others
+    assert "joke" not in path.name
