@@ -21,9 +21,11 @@ def test_each_pair_is_made_of_reference_servers_that_there_are() -> None:
 
 
 def test_each_protocol_with_a_reference_server_is_shown_by_its_name() -> None:
-    """The others have none: Ollama, NVIDIA's NIM and vLLM-Omni."""
+    """The others have none: Ollama, NVIDIA's NIM, vLLM-Omni, and servers that hear."""
     known = {name for protocols in PROTOCOLS.values() for name in protocols}
-    assert known - {*PAIRS, *SHOWN_BY} == {"ollama", "riva_http", "nim_realtime", "vllm_speech"}
+    assert known - {*PAIRS, *SHOWN_BY} == {
+        "ollama", "riva_http", "nim_realtime", "vllm_speech", "openai_transcriptions",
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize("name", PAIRS)

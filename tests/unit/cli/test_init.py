@@ -15,7 +15,7 @@ from probe import config
 from probe.cli import choosing, lookout, main
 from probe.cli.lookout import Place, Seen, to_ask, usual_ports
 from probe.protocols.inquiries import Sign
-from probe.protocols.registry import AGENT, LLM, PROTOCOLS, TTS
+from probe.protocols.registry import AGENT, LLM, PROTOCOLS, STT, TTS
 
 CHAT = Seen(
     "llm", LLM["openai_chat"], "http://localhost:8080/v1", Sign("llama.cpp", "b10434", ("qwen3-8b",)), (), False
@@ -221,7 +221,7 @@ def test_each_protocol_is_looked_for_at_its_own_port_and_at_the_others_that_are_
 
 def test_at_a_port_that_was_named_every_protocol_is_tried_and_none_twice() -> None:
     (named,) = to_ask([Place("spark", 8080), Place("spark", 8080)])
-    assert {each.name for _, each in named.candidates} == {*LLM, *TTS, *AGENT}
+    assert {each.name for _, each in named.candidates} == {*LLM, *TTS, *AGENT, *STT}
     both = [each for each in to_ask([Place("spark"), Place("spark", 8080)]) if each.port == 8080]
     assert len(both) == 1
 
