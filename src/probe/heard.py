@@ -18,6 +18,8 @@ class Utterance:
     first_voiced: int
     last_voiced: int
     text: str | None = None
+    # What is heard before and behind it, again and again; digital silence where there is none.
+    silence: bytes = field(default=b"", repr=False)
 
 
 @dataclass(frozen=True, slots=True)

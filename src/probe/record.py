@@ -136,6 +136,8 @@ class Scenario:
     max_chunks: int | None = None
     # Recordings of the user turns, by their paths, for targets that hear. Without them the target's TTS makes them.
     user_audio: tuple[str, ...] = ()
+    # How far the noise that is mixed into them is below the speech, in decibels; None: nothing is.
+    snr_db: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

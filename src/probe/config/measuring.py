@@ -40,6 +40,10 @@ class ScenarioConfig(Section, frozen=True, kw_only=True):
             "without them the target's own TTS makes them once"
         ),
     ] = field(default_factory=list)
+    snr_db: Annotated[
+        Annotated[float, Meta(ge=-10, le=60)] | None,
+        Meta(description="white noise is mixed into what is said, so many decibels below it; without it, none is"),
+    ] = None
     turns: Annotated[
         Annotated[int, Meta(ge=1, le=100)] | None,
         Meta(description="how many, cycling user_turns; without it, each once"),
@@ -97,5 +101,6 @@ class ScenarioConfig(Section, frozen=True, kw_only=True):
             flow=self.flow,
             max_answer_tokens=self.max_answer_tokens,
             max_chunks=self.max_chunks,
+            snr_db=self.snr_db,
             user_audio=tuple(recorded[i % len(recorded)] for i in range(count)) if recorded else (),
         )

@@ -52,8 +52,9 @@ def _fingerprint(record: RunRecord) -> str:
     # Settings that version 0.1 had not.
     if scenario["flow"] is None:
         del scenario["flow"]
-    if not scenario["user_audio"]:
-        del scenario["user_audio"]
+    for key in ("user_audio", "snr_db"):
+        if scenario[key] in ([], None):
+            del scenario[key]
     if target["audible_dbfs"] == AUDIBLE_DBFS:
         del target["audible_dbfs"]
     return hashlib.sha256(json.dumps([target, scenario], sort_keys=True).encode()).hexdigest()[:8]

@@ -36,19 +36,24 @@ class Playback:
         voiced = utterance.last_voiced - begin
         lead = max(0, least - (utterance.first_voiced - begin))
         lead += -(lead + voiced) % self._size
-        self._samples = bytes(_BYTES * lead) + self._pcm[_BYTES * begin :]
+        self._silence = utterance.silence or bytes(_BYTES * self._size)
+        self._samples = self._silent(0, _BYTES * lead) + self._pcm[_BYTES * begin :]
         # How many frames there are up to the last voiced sample.
         self.voiced = (lead + voiced) // self._size
 
     def frames(self) -> Iterator[bytes]:
         """The speech, the silence that was recorded behind it, and then silence without an end."""
         size = _BYTES * self._size
-        silence = bytes(size)
         at = 0
         while True:
             frame = self._samples[at : at + size]
-            yield frame + silence[len(frame) :]
+            yield frame + self._silent(at + len(frame), size - len(frame))
             at += size
+
+    def _silent(self, at: int, size: int) -> bytes:
+        """So many bytes of what is there when nobody speaks, which repeats."""
+        begin = at % len(self._silence)
+        return (self._silence * (1 + (begin + size) // len(self._silence)))[begin : begin + size]
 
 
 class Hearing:

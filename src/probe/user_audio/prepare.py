@@ -14,7 +14,7 @@ from probe.heard import Utterance
 from probe.record import Failure, Plan
 from probe.transport.threads import in_a_thread
 from probe.user_audio import kept, wav
-from probe.user_audio.utterance import utterance
+from probe.user_audio.utterance import utterance, with_noise
 
 # For reading a file, and for computing with what is in it.
 PATIENCE_S = 30.0
@@ -52,8 +52,8 @@ async def with_speech(
             if not recorded and (unmade := await _made(path, text, recite)) is not None:
                 return unmade
             async with asyncio.timeout(PATIENCE_S):
-                work = functools.partial(_read, path, wanted, plan.target.audible_dbfs, text)
-                speech.append(await in_a_thread((path, wanted), work))
+                work = functools.partial(_read, path, wanted, plan.target.audible_dbfs, text, plan.scenario.snr_db)
+                speech.append(await in_a_thread((path, wanted, plan.scenario.snr_db), work))
         except (OSError, ValueError) as error:
             what = "user_audio" if recorded else "the speech that the TTS server made"
             detail = f"turn {number + 1}: {what} can't be used: {_why(error)}"
@@ -79,18 +79,21 @@ async def _made(path: Path, text: str, recite: Recite) -> Unprepared | None:
     return None
 
 
-def _read(path: Path, wanted: int, audible_dbfs: float, text: str) -> Utterance:
+def _read(path: Path, wanted: int, audible_dbfs: float, text: str, snr_db: float | None) -> Utterance:
     """Raises OSError and ValueError."""
     state = path.stat()
     if not stat.S_ISREG(state.st_mode):
         raise OSError(None, "not a file")
     if state.st_size > wav.MAX_BYTES:
         raise OSError(None, f"larger than {wav.MAX_BYTES // 2**20} MiB")
-    return _utterance(path, state.st_mtime_ns, wanted, audible_dbfs, text)
+    return _utterance(path, state.st_mtime_ns, wanted, audible_dbfs, text, snr_db)
 
 
 @functools.lru_cache(_MOST_KEPT)
-def _utterance(path: Path, _written: int, wanted: int, audible_dbfs: float, text: str) -> Utterance:
+def _utterance(
+    path: Path, _written: int, wanted: int, audible_dbfs: float, text: str, snr_db: float | None
+) -> Utterance:
     """Once for each file as it is: resampling takes longer than reading."""
     samples, rate = wav.read(path.read_bytes())
-    return utterance(samples, rate, wanted, audible_dbfs, text or None)
+    clean = utterance(samples, rate, wanted, audible_dbfs, text or None)
+    return clean if snr_db is None else with_noise(clean, snr_db)

@@ -14,7 +14,7 @@ from probe.heard import Utterance
 from probe.record import ServerPlan
 from probe.user_audio.kept import keep, path_of
 from probe.user_audio.resample import resampled
-from probe.user_audio.utterance import NothingSaidError, utterance
+from probe.user_audio.utterance import NothingSaidError, utterance, with_noise
 from probe.user_audio.wav import WavError, read
 
 
@@ -118,6 +118,23 @@ def test_a_frame_ends_with_the_last_voiced_sample(before: int, voiced: int, behi
     assert lead >= rate // 10, "enough silence before it"
     assert lead <= rate * 0.3 + rate // 50 + 1, "and no more than that"
     assert not any(b"".join(next(frames) for _ in range(60))), "silence without an end"
+
+
+def test_noise_is_so_far_below_the_speech_and_goes_on() -> None:
+    samples = array("h", [*[0] * 1600, *sine(300, 16_000, 0.5), *[0] * 1600])
+    clean = utterance(samples, 16_000, 16_000, -50.0, "Hello")
+    noisy = with_noise(clean, 20.0)
+    assert (noisy.first_voiced, noisy.last_voiced, noisy.text) == (clean.first_voiced, clean.last_voiced, "Hello")
+    assert noisy == with_noise(clean, 20.0), "the same each time"
+    noise = array("h", noisy.silence)
+    speech_rms = math.sqrt(sum(each * each for each in samples[1600:9600]) / 8000)
+    noise_rms = math.sqrt(sum(each * each for each in noise) / len(noise))
+    assert 20 * math.log10(speech_rms / noise_rms) == pytest.approx(20, abs=0.2)
+    playback = Playback(noisy)
+    frames = playback.frames()
+    played = [array("h", next(frames)) for _ in range(playback.voiced + 400)]
+    assert {len(frame) for frame in played} == {320}
+    assert all(any(frame) for frame in played), "no frame of it is digital silence"
 
 
 def test_speech_that_was_made_is_its_owners_alone(tmp_path: Path) -> None:
