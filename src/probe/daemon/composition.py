@@ -16,6 +16,7 @@ from probe.daemon.drift_sink import DriftSink
 from probe.daemon.drift_states import DriftStates
 from probe.daemon.health import Health
 from probe.daemon.history_drift import WatchedHistory
+from probe.daemon.http_access import Access
 from probe.daemon.http_server import Answer, HttpServer, Page, plain
 from probe.daemon.keeper import HISTORY
 from probe.daemon.log import Logger, make_logger
@@ -84,8 +85,8 @@ def build(config: Config, coloured: bool | None = None) -> Parts:
     """Take the state directory and the port, open the history, start the sinks.
 
     `coloured`: whether a log for a person has colours; None where it has them on a terminal. Raises StartError,
-    TakenError and HistoryError. A disk or a history that is in trouble is none of them: what can be measured is, and
-    what can't be kept is counted.
+    ConfigError (of the file of the HTTP port), TakenError and HistoryError. A disk or a history that is in trouble is
+    none of them: what can be measured is, and what can't be kept is counted.
     """
     for framing in FRAMINGS:
         # Imported during one target's run, it would hold up another's.
@@ -233,8 +234,16 @@ def _archive(folder: Path, keep: int) -> AudioArchive:
 
 def _listen(config: Config, metrics: Metrics, health: Health, log: Logger) -> HttpServer:
     host, port = config.http.host, config.http.port
+    access = Access(config.http.web_config_file)
     try:
-        return HttpServer(host, port, pages(metrics, health), lambda why: log.warning("http server", problem=why))
+        return HttpServer(
+            host,
+            port,
+            pages(metrics, health),
+            lambda why: log.warning("http server", problem=why),
+            access=access,
+            allowed_hosts=config.http.allowed_hosts,
+        )
     except OSError as error:
         raise StartError(
             f"http.host {host!r}, http.port {port}: {error.strerror}; is another daemon running? Choose another port."
