@@ -11,7 +11,7 @@ SECONDS ?= 60
 LONG_TESTS := $(wildcard tests/long/test_*.py)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-unit test-integration test-long servers fuzz lint types dashboards man check-dashboards pictures lock lock-diff audit clean
+.PHONY: help demo test test-unit test-integration test-long servers fuzz lint types dashboards man check-dashboards pictures lock lock-diff audit dist sbom clean
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z%-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' Makefile
@@ -157,6 +157,12 @@ lock-diff:  ## What `make lock` would change, to be read before it does (UPGRADE
 
 audit: $(AUDIT)/.installed  ## Known vulnerabilities of what is locked (needs PyPI's or OSV's database: ARGS='-s osv'; not in CI)
 	@$(AUDIT)/bin/python requirements/audit.py $(AUDIT)/bin/pip-audit $(AUDITED) $(ARGS)
+
+dist: $(VENV)/.dev  ## A wheel and a source distribution of the last commit, in dist/
+	@$(BIN)/python requirements/dist.py dist
+
+sbom: $(VENV)/.dev  ## A CycloneDX bill of materials and a list of licences of what is locked for the daemon, in dist/
+	@$(BIN)/python requirements/sbom.py requirements/daemon.txt dist
 
 clean:  ## Remove the venv, caches and build output
 	rm -rf $(VENV) $(SERVERS) $(AUDIT) build dist demo-output .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -40,7 +40,7 @@ class Measuring(Protocol):
     config: Config
 
     async def asked_for(self, entry: Entry, patience_s: float, found: Callable[[RunRecord], None]) -> None:
-        """Do a run and call `found`, then hand it on; `found` is not called where the daemon stops.
+        """Do a run, call `found`, and pass the record to the sinks; `found` is not called where the daemon stops.
 
         It waits for users for `patience_s` at most.
         """

@@ -73,7 +73,7 @@ class Runs:
     async def asked_for(self, entry: Entry, patience_s: float, found: Callable[[RunRecord], None]) -> None:
         """Do a run that nobody scheduled; it waits for users for `patience_s` at most.
 
-        `found` is called with its record before that is handed on, unless the daemon stops.
+        `found` is called with its record before the sinks get it, unless the daemon stops.
         """
         if (done := await self._attempted(entry, _hurried(self.config, patience_s))) is not None:
             record = await self._compared(done.record)
