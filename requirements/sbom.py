@@ -39,7 +39,7 @@ def _stated(found: PackageMetadata, field: str) -> str:
 
 
 def document(project: dict[str, Any], packages: list[tuple[str, str]]) -> dict[str, Any]:
-    """A CycloneDX document of a project and its packages. It has no time and no number: the same set is the same text."""
+    """A CycloneDX document of a project and its packages. Without a time: the same set is the same text."""
     return {
         "bomFormat": "CycloneDX",
         "specVersion": "1.6",
