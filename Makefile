@@ -11,7 +11,7 @@ SECONDS ?= 60
 LONG_TESTS := $(wildcard tests/long/test_*.py)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-unit test-integration test-long servers fuzz lint types dashboards man check-dashboards pictures lock lock-diff audit dist sbom clean
+.PHONY: help demo test test-unit test-integration test-long servers fuzz lint types dashboards kubernetes man check-dashboards pictures lock lock-diff audit dist sbom clean
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z%-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' Makefile
@@ -114,6 +114,9 @@ dashboards: $(VENV)/.dev  ## Remake grafana/dashboards/*.json from grafana/board
 
 man: $(VENV)/.dev  ## Remake docs/man/probe.1 from the help of the commands
 	@$(BIN)/python -c 'from probe.cli.manual import page; print(page(), end="")' >docs/man/probe.1
+
+kubernetes: $(VENV)/.dev  ## Remake the PrometheusRules of deploy/kubernetes from deploy/prometheus
+	@$(BIN)/python deploy/kubernetes/rules.py
 
 check-dashboards: $(VENV)/.dev  ## Check them against Grafana's own types (needs Node.js and npm; not in CI)
 	@mkdir -p build/schema

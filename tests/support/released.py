@@ -8,10 +8,15 @@ from types import ModuleType
 ROOT = Path(__file__).parents[2]
 
 
-@cache
 def module(name: str) -> ModuleType:
     """A script of requirements/, as a module."""
-    spec = importlib.util.spec_from_file_location(name, ROOT / "requirements" / f"{name}.py")
+    return script(ROOT / "requirements" / f"{name}.py")
+
+
+@cache
+def script(path: Path) -> ModuleType:
+    """Any script, as a module."""
+    spec = importlib.util.spec_from_file_location(path.stem, path)
     assert spec is not None and spec.loader is not None
     loaded = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(loaded)

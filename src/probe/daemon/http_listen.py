@@ -21,9 +21,10 @@ def listening(host: str, port: int) -> Sequence[socket.socket]:
 
     What the machine does not have is left out, as long as something remains. Raises OSError.
     """
-    if host == "::" and socket.has_dualstack_ipv6():
+    if host == "::":
         with suppress(_Elsewhere):
-            return [_taken(("::", port), socket.AF_INET6, both=True)]
+            return [_taken(("::", port), socket.AF_INET6, both=socket.has_dualstack_ipv6())]
+        return [_taken(("0.0.0.0", port), socket.AF_INET, both=False)]
     names = _LOCALHOST if host.rstrip(".").lower() == "localhost" else (host,)
     places = {address: family for name in names for family, address in _resolved(name, port)}
     for _ in range(_TRIES - 1):

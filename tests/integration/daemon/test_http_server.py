@@ -221,7 +221,8 @@ def test_it_listens_where_it_is_configured(host: str, reached: list[str]) -> Non
     http.close()
 
 
-def test_a_family_that_the_machine_lacks_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("host", ["localhost", "::"])
+def test_a_family_that_the_machine_lacks_is_left_out(monkeypatch: pytest.MonkeyPatch, host: str) -> None:
     truly = socket.create_server
 
     def create(address: tuple[str, int], **more: Any) -> socket.socket:
@@ -230,7 +231,7 @@ def test_a_family_that_the_machine_lacks_is_left_out(monkeypatch: pytest.MonkeyP
         return truly(address, **more)
 
     monkeypatch.setattr(socket, "create_server", create)
-    http = HttpServer("localhost", 0, {})
+    http = HttpServer(host, 0, {})
     http.start()
     assert b" 404 " in talk(http.port, b"GET / HTTP/1.1\r\n\r\n")
     http.close()
