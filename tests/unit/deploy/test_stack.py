@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 import yaml
 
+from probe import config
+
 DEPLOY = Path(__file__).parents[3] / "deploy"
 SERVICES: dict[str, Any] = yaml.safe_load((DEPLOY / "compose.yaml").read_text("utf-8"))["services"]
 PINNED = re.compile(r"[a-z0-9-]+/[a-z0-9-]+:v?\d+\.\d+\.\d+")
@@ -15,6 +17,7 @@ LISTENS = {
     "prometheus": "--web.listen-address=127.0.0.1:9090",
     "alertmanager": "--web.listen-address=127.0.0.1:9093",
     "grafana": "127.0.0.1",
+    "probe": "127.0.0.1",
 }
 
 
@@ -29,14 +32,16 @@ def mounts() -> list[str]:
 
 @pytest.mark.parametrize("name", SERVICES)
 def test_every_image_has_one_version(name: str) -> None:
-    assert PINNED.fullmatch(SERVICES[name]["image"])
+    service = SERVICES[name]
+    # The probe's own is built from this checkout, and has no other version.
+    assert PINNED.fullmatch(service["image"]) or (name == "probe" and service["build"]["context"] == "..")
 
 
 @pytest.mark.parametrize("name", SERVICES)
 def test_nobody_listens_beyond_loopback(name: str) -> None:
     service = SERVICES[name]
     if service.get("network_mode") == "host":
-        assert LISTENS[name] in [*service.get("command", []), service.get("environment", {}).get("GF_SERVER_HTTP_ADDR")]
+        assert LISTENS[name] in [*service.get("command", []), *service.get("environment", {}).values()]
         assert "ports" not in service
     else:
         assert service["ports"]
@@ -50,6 +55,37 @@ def test_everyone_is_bounded_and_comes_back(name: str) -> None:
     assert service["mem_limit"]
     assert service["cap_drop"] == ["ALL"]
     assert "healthcheck" in service or name == "collector"
+
+
+def test_the_probe_is_started_only_where_it_is_asked_for_and_is_read_only() -> None:
+    assert [name for name, service in SERVICES.items() if "profiles" in service] == ["probe"]
+    probe = SERVICES["probe"]
+    assert probe["profiles"] == ["probe"] and probe["read_only"]
+    assert (DEPLOY / ".." / probe["build"]["dockerfile"]).is_file()
+    assert config.load(DEPLOY / "probe" / "probe.toml").otlp.url == "http://127.0.0.1:4318"
+
+
+CONTAINERFILE = (DEPLOY / "Containerfile").read_text("utf-8")
+
+
+def test_the_image_is_made_of_what_is_locked_and_runs_as_nobody() -> None:
+    assert re.findall(r"^FROM (\S+)", CONTAINERFILE, re.MULTILINE) == ["${BASE}", "${BASE}"]
+    assert "--require-hashes --no-deps" in CONTAINERFILE
+    assert re.findall(r"^USER (\d+):(\d+)$", CONTAINERFILE, re.MULTILINE) == [("65532", "65532")]
+
+
+def test_what_the_image_is_made_of_is_not_ignored() -> None:
+    ignored = (DEPLOY.parent / ".containerignore").read_text("utf-8").splitlines()
+    assert ignored == (DEPLOY.parent / ".dockerignore").read_text("utf-8").splitlines()
+    kept = [line[1:] for line in ignored if line.startswith("!")]
+    for each in kept:
+        assert (DEPLOY.parent / each).exists()
+    copied = re.findall(r"^COPY (?!--from)(.+) \S+$", CONTAINERFILE, re.MULTILINE)
+    sources = [source for line in copied for source in line.split() if source != "."]
+    assert [source for source in sources if not any(source.startswith(each) for each in kept)] == []
+    # The pages that are installed are links to documents.
+    links = [path.resolve() for path in (DEPLOY.parent / "src").rglob("*") if path.is_symlink()]
+    assert {str(each.relative_to(DEPLOY.parent.resolve())) for each in links} <= {*kept}
 
 
 def test_the_password_is_the_operators() -> None:
