@@ -2,12 +2,13 @@
 
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import yaml
 
 from probe import config
+from probe.record import Outcome
 
 DEPLOY = Path(__file__).parents[3] / "deploy"
 SERVICES: dict[str, Any] = yaml.safe_load((DEPLOY / "compose.yaml").read_text("utf-8"))["services"]
@@ -126,6 +127,17 @@ def test_spans_go_from_the_probe_to_tempo_and_nowhere_else() -> None:
     host, _, port = collector["exporters"]["otlp_grpc"]["endpoint"].partition(":")
     assert host in SERVICES
     assert tempo["distributor"]["receivers"]["otlp"]["protocols"]["grpc"]["endpoint"].endswith(f":{port}")
+
+
+def test_the_collector_of_a_fleet_keeps_what_was_not_good() -> None:
+    collector = read("fleet/otelcol.yaml")
+    (pipeline,) = collector["service"]["pipelines"].values()
+    parts = [part for kind in pipeline.values() for part in kind]
+    assert set(parts) == {*collector["receivers"], *collector["processors"], *collector["exporters"]}
+    policies = collector["processors"]["tail_sampling"]["policies"]
+    kept = next(each["string_attribute"] for each in policies if each["type"] == "string_attribute")
+    assert kept["key"] in (DEPLOY / "../docs/telemetry.md").read_text("utf-8")
+    assert set(kept["values"]) == set(get_args(Outcome)) - {"ok", "skipped"}
 
 
 def test_grafana_finds_dashboards_and_servers_where_they_are() -> None:
