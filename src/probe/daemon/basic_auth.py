@@ -13,8 +13,9 @@ from http import HTTPStatus
 from probe.config.leaf import Secret
 from probe.daemon.http_message import Answer, plain
 
-# Guesses take a core from what is measured: one at a time, and no more than this wait.
+# Guesses take a core from what is measured: one at a time, no more than this wait, and after a wrong one a pause.
 MAX_WAITING = 16
+PAUSE_S = 0.5
 # Wrong passwords that are known to be; the right ones are as many as there are users.
 MAX_WRONG = 100
 # bcrypt reads so many bytes of a password, and the package raises for more.
@@ -62,6 +63,8 @@ class BasicAuth:
         try:
             async with self._one:
                 right = key in self._right or await asyncio.to_thread(_matches, hashed, password)
+                if not right:
+                    await asyncio.sleep(PAUSE_S)
         finally:
             self._waiting -= 1
         if right:

@@ -9,19 +9,19 @@ from typing import Literal
 
 # A request comes with its connection, or a round trip later: who has sent none for so long may have to go.
 GRACE_S = 0.25
-# Who has not read on for so long may have to go, too.
+# Who has not read on for so long may have to go, too; and who reads on slowly, after a longer time.
 STALLED_S = 1.0
+SLOW_S = 5.0
 
 # What a client is waited for: to send its request, for its page to be made, to read it, or to hang up.
 Phase = Literal["head", "page", "body", "done"]
-_PATIENCE_S: dict[Phase, float | None] = {"head": GRACE_S, "page": None, "body": STALLED_S, "done": 0.0}
 
 
 @dataclass(eq=False, slots=True)
 class Visit:
     """One connection: from where, what it is waited for, and since when (of the loop's clock).
 
-    `dismissed`: it has to go, because others wait.
+    `since` is when it last went on, `entered` when its phase began. `dismissed`: it has to go, because others wait.
     """
 
     address: str
@@ -29,9 +29,13 @@ class Visit:
     phase: Phase = "head"
     task: asyncio.Task[None] | None = None
     dismissed: bool = False
+    entered: float = 0.0
 
     def enters(self, phase: Phase, now: float) -> None:
-        self.phase, self.since = phase, now
+        self.phase, self.since, self.entered = phase, now, now
+
+    def goes_on(self, now: float) -> None:
+        self.since = now
 
     def dismiss(self) -> None:
         self.dismissed = True
@@ -40,8 +44,15 @@ class Visit:
 
     def spare_at(self) -> float | None:
         """When this one may be asked to go; None where it may not."""
-        patience = _PATIENCE_S[self.phase]
-        return None if patience is None else self.since + patience
+        match self.phase:
+            case "head":
+                return self.since + GRACE_S
+            case "page":
+                return None
+            case "body":
+                return min(self.since + STALLED_S, self.entered + SLOW_S)
+            case "done":
+                return self.since
 
 
 def first_to_go(visits: Collection[Visit], now: float) -> Visit | None:

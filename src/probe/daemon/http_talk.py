@@ -57,7 +57,7 @@ async def talk(connection: socket.socket, visit: Visit, moved: Callable[[], None
         moved()
         with_body = isinstance(request, Answer) or request.method == "GET"
         async with asyncio.timeout(READ_S):
-            await _send(writer, answer, site, with_body=with_body, went_on=lambda: visit.enters("body", now()))
+            await _send(writer, answer, site, with_body=with_body, went_on=lambda: visit.goes_on(now()))
         visit.enters("done", now())
         moved()
         await _hang_up(reader, writer)

@@ -26,6 +26,8 @@ MAX_WAITING = 8
 MARGIN_S = 0.5
 LONGEST_S = 3600.0
 _TIMEOUT = "x-prometheus-scrape-timeout-seconds"
+# As a browser says where a request comes from.
+_ELSEWHERE = ("cross-site", "same-site")
 _KNOWN = ("target", "scenario", "debug")
 # Not repeated, so it has no times.
 _ONCE = Timing(math.inf)
@@ -148,6 +150,9 @@ class OnDemand:
 
 def wanted(request: Request) -> Asked:
     """What a request asks for. Raises RefusedError."""
+    if request.fields.get("sec-fetch-site") in _ELSEWHERE:
+        # Any page that is open on this machine could otherwise make the servers work.
+        raise RefusedError(HTTPStatus.FORBIDDEN, "a page of another site asks for this")
     given = parse_qs(request.query, keep_blank_values=True)
     if strange := [name for name in given if name not in _KNOWN]:
         why = f"unknown parameter {strange[0]!r}; there is: {', '.join(_KNOWN)}"

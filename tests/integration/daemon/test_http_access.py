@@ -129,6 +129,12 @@ def test_idle_clients_of_tls_keep_nobody_out(authority: trustme.CA, folder: Path
         assert [status(port, trusting(authority)) for _ in range(3)] == [200] * 3
 
 
+@pytest.fixture
+def _no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(basic_auth, "PAUSE_S", 0.0)
+
+
+@pytest.mark.usefixtures("_no_pause")
 def test_a_password_is_needed(folder: Path) -> None:
     with served(written(folder, basic_auth_users={"prometheus": HASH})) as port:
         assert [
@@ -142,6 +148,7 @@ def test_a_password_is_needed(folder: Path) -> None:
         assert [status(port, authorization=basic("prometheus", PASSWORD)) for _ in range(2)] == [200, 200]
 
 
+@pytest.mark.usefixtures("_no_pause")
 def test_a_password_is_checked_once(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     checked: list[bytes] = []
     truly = basic_auth._matches

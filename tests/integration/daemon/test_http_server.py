@@ -113,7 +113,7 @@ def test_who_has_to_go_is_told_so(server: HttpServer) -> None:
 
 
 def test_a_crowd_that_does_not_read_keeps_nobody_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(http_crowd, "_PATIENCE_S", {**http_crowd._PATIENCE_S, "body": 0.1})
+    monkeypatch.setattr(http_crowd, "STALLED_S", 0.1)
     large = http_server.Answer(HTTPStatus.OK, b"x" * 8_000_000)
     http = HttpServer("127.0.0.1", 0, {"/large": lambda _: large, "/echo": lambda _: plain(HTTPStatus.OK, "there")})
     http.start()
@@ -126,9 +126,12 @@ def test_a_crowd_that_does_not_read_keeps_nobody_out(monkeypatch: pytest.MonkeyP
 
 
 def test_many_at_once_are_all_answered(server: HttpServer) -> None:
-    """With what they send still on its way, or more of it than was asked for."""
+    """With what they send still on its way, or more of it than was asked for.
+
+    On a busy machine some take too long to send it, while others wait: then with a 503.
+    """
     answers = asyncio.run(asked_at_once(server.port, 300, b"GET /echo HTTP/1.1\r\n\r\nand more"))
-    assert {each.split(b" ")[1] for each in answers} == {b"200"}
+    assert {b"200"} <= {each.split(b" ")[1] for each in answers} <= {b"200", b"503"}
 
 
 def test_who_is_refused_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:

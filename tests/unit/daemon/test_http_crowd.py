@@ -2,12 +2,25 @@
 
 import math
 
-from probe.daemon.http_crowd import GRACE_S, STALLED_S, Visit, first_to_go, next_spare_s
+from probe.daemon.http_crowd import GRACE_S, SLOW_S, STALLED_S, Visit, first_to_go, next_spare_s
 
 
 def test_nobody_has_to_go_who_was_given_no_time() -> None:
     assert first_to_go([Visit("a", 10.0)], 10.0 + GRACE_S / 2) is None
-    assert first_to_go([Visit("a", 10.0, "body")], 10.0 + STALLED_S / 2) is None
+    assert first_to_go([reading(10.0)], 10.0 + STALLED_S / 2) is None
+
+
+def reading(since: float) -> Visit:
+    visit = Visit("a", 0.0)
+    visit.enters("body", since)
+    return visit
+
+
+def test_who_reads_on_has_some_time_for_it_and_no_more() -> None:
+    visit = reading(10.0)
+    visit.goes_on(10.0 + SLOW_S - 0.1)
+    assert first_to_go([visit], 10.0 + SLOW_S - 0.05) is None
+    assert first_to_go([visit], 10.0 + SLOW_S) is visit
 
 
 def test_whose_page_is_being_made_stays() -> None:

@@ -98,6 +98,13 @@ async def test_what_is_not_configured_is_never_measured(query: str, said: str) -
     assert runs.began == []
 
 
+async def test_a_page_of_another_site_has_no_server_work() -> None:
+    runs = Asked()
+    page, _ = attached(runs)
+    answer = await page.page(Request("GET", "/probe", "target=a", {"sec-fetch-site": "cross-site"}))
+    assert (answer.status, runs.began) == (403, [])
+
+
 @pytest.mark.parametrize(("seconds", "patience_s"), [("10", 9.5), ("0.6", 0.3), ("1.5", 1.0), ("3600", 3599.5)])
 def test_a_scrape_says_how_long_it_waits(seconds: str, patience_s: float) -> None:
     assert wanted(patient("target=a", seconds)).patience_s == pytest.approx(patience_s)
