@@ -12,6 +12,7 @@ from probe.daemon.http_crowd import Visit
 from probe.daemon.http_listen import listening
 from probe.daemon.http_message import Answer, Page, Request, SlowPage, plain
 from probe.daemon.http_talk import Site, refuse, talk
+from probe.daemon.http_unread import Unread
 
 __all__ = ["Answer", "HttpServer", "Page", "Request", "SlowPage", "plain"]
 
@@ -48,7 +49,7 @@ class HttpServer:
         `complain` is called in the server's thread where connections can't be taken any more: once, until they can;
         and where a changed file of `access` can't be used. `allowed_hosts` as in `is_meant`.
         """
-        self._site = Site(pages, slow_pages or {}, access or Access(), allowed_hosts)
+        self._site = Site(pages, slow_pages or {}, access or Access(), allowed_hosts, Unread(), self._free)
         self._complain = complain
         self._visits: set[Visit] = set()
         self._sockets = listening(host, port)
@@ -127,8 +128,7 @@ class HttpServer:
         until = self._loop.time() + ROOM_S
         while len(self._visits) >= MAX_CONNECTIONS:
             # What has come of those who would have to go is read first.
-            for _ in range(_TURNS):
-                await asyncio.sleep(0)
+            await _some_turns()
             now = self._loop.time()
             if (visit := http_crowd.first_to_go(self._visits, now)) is not None:
                 self._visits.discard(visit)
@@ -144,3 +144,18 @@ class HttpServer:
         with suppress(TimeoutError):
             async with asyncio.timeout(at_most_s):
                 await self._moved.wait()
+
+    async def _free(self) -> None:
+        """Have those go that take too long to read their page."""
+        while (visit := http_crowd.first_to_go(self._reading(), self._loop.time())) is not None:
+            self._visits.discard(visit)
+            visit.dismiss()
+        await _some_turns()
+
+    def _reading(self) -> Collection[Visit]:
+        return [each for each in self._visits if each.phase == "body"]
+
+
+async def _some_turns() -> None:
+    for _ in range(_TURNS):
+        await asyncio.sleep(0)

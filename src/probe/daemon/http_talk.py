@@ -3,7 +3,7 @@
 import asyncio
 import socket
 import ssl
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -12,11 +12,12 @@ from probe.daemon.http_access import Access
 from probe.daemon.http_crowd import Visit
 from probe.daemon.http_hosts import is_meant
 from probe.daemon.http_message import Answer, Page, Request, SlowPage, head_of, parsed, plain
+from probe.daemon.http_unread import Unread
 
 # A client that takes longer for its request, or to read on, is stuck or malicious.
 DEADLINE_S = 5.0
-# To read all of a page, however steadily.
-READ_S = 30.0
+# To read all of a page, however steadily: as long as Prometheus waits by default.
+SENDING_S = 10.0
 # What was answered has so long to hang up. Closed before that, the connection would be reset where something is unread,
 # and the answer lost with it.
 FAREWELL_S = 1.0
@@ -41,6 +42,9 @@ class Site:
     slow_pages: Mapping[str, SlowPage]
     access: Access
     allowed_hosts: Collection[str]
+    unread: Unread
+    # Has a client that does not read a page go, so that another may.
+    free: Callable[[], Awaitable[None]]
 
 
 async def talk(connection: socket.socket, visit: Visit, moved: Callable[[], None], site: Site) -> None:
@@ -56,8 +60,10 @@ async def talk(connection: socket.socket, visit: Visit, moved: Callable[[], None
         visit.enters("body", now())
         moved()
         with_body = isinstance(request, Answer) or request.method == "GET"
-        async with asyncio.timeout(READ_S):
-            await _send(writer, answer, site, with_body=with_body, went_on=lambda: visit.goes_on(now()))
+        with site.unread.sending(len(answer.body)):
+            async with asyncio.timeout(SENDING_S):
+                await _send(writer, answer, site, with_body=with_body, went_on=lambda: visit.goes_on(now()))
+            del answer
         visit.enters("done", now())
         moved()
         await _hang_up(reader, writer)
@@ -146,9 +152,15 @@ async def _answer(request: Request, writer: asyncio.StreamWriter, site: Site) ->
         return _STRANGER
     if (refusal := await site.access.refusal(request)) is not None:
         return refusal
+    if not site.unread.has_room(request.path):
+        await site.free()
+        if not site.unread.has_room(request.path):
+            return _FULL
     try:
         if (page := site.pages.get(request.path)) is not None:
-            return page(request.fields.get("accept", ""))
+            answer = page(request.fields.get("accept", ""))
+            site.unread.learn(request.path, len(answer.body))
+            return answer
         if (slow := site.slow_pages.get(request.path)) is not None:
             return await slow(request)
     except Exception as error:  # noqa: BLE001 - one page that can't be made must not end the others

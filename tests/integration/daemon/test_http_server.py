@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from service import PATIENCE_S, eventually, page
 
-from probe.daemon import http_crowd, http_server, http_talk
+from probe.daemon import http_crowd, http_server, http_talk, http_unread
 from probe.daemon.http_server import MAX_CONNECTIONS, HttpServer, Request, plain
 
 
@@ -173,6 +173,65 @@ def test_a_flood_of_idle_clients_takes_no_more_descriptors_than_it_may(server: H
             assert time.monotonic() < deadline, "nobody was let in"
         assert descriptors() - before <= http_server.MAX_TAKEN
     assert page(server.port, "/echo")[0] in (200, 503)
+
+
+def test_clients_that_read_nothing_cost_no_more_than_a_few_pages(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http_unread, "MAX_UNREAD_BYTES", 2**25 + 2**12)
+    monkeypatch.setattr(http_talk, "SENDING_S", PATIENCE_S)
+    monkeypatch.setattr(http_talk, "DEADLINE_S", PATIENCE_S)
+    # None of them has to go for another.
+    monkeypatch.setattr(http_crowd, "STALLED_S", PATIENCE_S)
+    monkeypatch.setattr(http_crowd, "SLOW_S", PATIENCE_S)
+    made: list[str] = []
+
+    def large(accept: str) -> http_server.Answer:
+        made.append(accept)
+        return http_server.Answer(HTTPStatus.OK, bytes(2**24))
+
+    http = HttpServer("127.0.0.1", 0, {"/large": large, "/small": lambda _: plain(HTTPStatus.OK, "well")})
+    http.start()
+    with ExitStack() as stack:
+        heads = []
+        for _ in range(5):
+            client = stack.enter_context(socket.create_connection(("127.0.0.1", http.port), timeout=PATIENCE_S))
+            client.sendall(b"GET /large HTTP/1.1\r\n\r\n")
+            heads.append(client.recv(12))
+        assert heads == [b"HTTP/1.1 200"] * 2 + [b"HTTP/1.1 503"] * 3
+        assert page(http.port, "/small")[0] == 200
+    assert len(made) == 2
+    http.close()
+
+
+def test_who_does_not_read_gives_way_to_who_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two large pages that nobody reads are all that may wait; a third client gets one nevertheless."""
+    monkeypatch.setattr(http_unread, "MAX_UNREAD_BYTES", 2**24)
+    monkeypatch.setattr(http_crowd, "STALLED_S", 0.1)
+    http = HttpServer("127.0.0.1", 0, {"/large": lambda _: http_server.Answer(HTTPStatus.OK, bytes(2**23))})
+    http.start()
+    with ExitStack() as stack:
+        for _ in range(2):
+            client = stack.enter_context(socket.create_connection(("127.0.0.1", http.port), timeout=PATIENCE_S))
+            client.sendall(b"GET /large HTTP/1.1\r\n\r\n")
+            assert client.recv(12) == b"HTTP/1.1 200"
+        deadline = time.monotonic() + PATIENCE_S
+        while len(talk(http.port, b"GET /large HTTP/1.1\r\n\r\n")) < 2**23:
+            assert time.monotonic() < deadline, "no page for who reads"
+    http.close()
+
+
+def test_a_page_that_takes_long_to_make_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http_talk, "DEADLINE_S", 0.2)
+
+    def slow(_accept: str) -> http_server.Answer:
+        until = time.monotonic() + 0.3
+        while time.monotonic() < until:
+            pass
+        return http_server.Answer(HTTPStatus.OK, bytes(2**22))
+
+    http = HttpServer("127.0.0.1", 0, {"/slow": slow})
+    http.start()
+    assert len(talk(http.port, b"GET /slow HTTP/1.1\r\n\r\n")) > 2**22
+    http.close()
 
 
 def test_without_descriptors_it_complains_once_and_goes_on(
