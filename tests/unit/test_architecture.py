@@ -153,7 +153,7 @@ RULES = [
     Rule(
         "one file for each reader of the record, and for what it writes to",
         of=f"{CLIENT} {without('probe.history.* probe.metrics.registry probe.metrics.exposition')} "
-        f"{without('probe.metrics.last_run probe.metrics.drift probe.metrics.daemon')} "
+        f"{without('probe.metrics.last_run probe.metrics.drift probe.metrics.daemon probe.metrics.one_run')} "
         f"{without('probe.daemon.log probe.tracing.collector probe.tracing.otlp*')}",
         never="sqlite3 prometheus_client* structlog* opentelemetry* grpc* google.protobuf*",
         broken_by=("probe.tracing.exporter", "import grpc"),
@@ -180,10 +180,10 @@ RULES = [
         broken_by=("probe.metrics.backfill", "from probe.history.reader import reading"),
     ),
     Rule(
-        "the history keeps records, and the points of their series; it knows no reader",
+        "the history keeps records, the points of their series and their detectors; it knows no reader",
         of="probe.history probe.history.*",
         never="probe.*",
-        but=f"{PURE} probe.history.* probe.drift.series probe.drift.fingerprint",
+        but=f"{PURE} probe.history.* probe.drift probe.drift.series probe.drift.fingerprint probe.drift.state",
         broken_by=("probe.history.writer", "from probe.tracing import spans"),
     ),
     Rule(
