@@ -9,6 +9,9 @@ NAMES: Mapping[Role, str] = {"stt": "STT", "llm": "LLM", "tts": "TTS", "agent": 
 # The server whose work a stage is, on a target that has one for it; an agent does the work of all.
 _WORK: Mapping[Stage, Role] = {"stt": "stt", "llm": "llm", "tts": "tts", "audio": "tts"}
 
+# Only a target that hears is played anything.
+_OF_SPEECH = ("user_audio",)
+
 
 def server_of(stage: Stage, servers: Collection[Role]) -> Role | None:
     """The server of a target that does the work of a stage; None where that is any of them (connect), or none."""
@@ -19,8 +22,9 @@ def server_of(stage: Stage, servers: Collection[Role]) -> Role | None:
 def may_fail(servers: Collection[Role]) -> Iterator[tuple[Role | None, Stage, str]]:
     """Every failure that a target with these servers can have: who, at which stage, and why."""
     for stage, reasons in REASONS.items():
-        if stage in _WORK and server_of(stage, servers) is None:
-            # Nobody on this target does that.
+        if stage == "stt" and "stt" not in servers:
+            # It is asked in text, an agent too.
             continue
         to_blame = servers if stage == "connect" else (server_of(stage, servers),)
-        yield from ((server, stage, reason) for server in to_blame for reason in reasons)
+        known = [reason for reason in reasons if "stt" in servers or reason not in _OF_SPEECH]
+        yield from ((server, stage, reason) for server in to_blame for reason in known)
