@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, Self
 
 from probe.legacy import record_as_today
+from probe.machine.state import MachineState, Source
 from probe.typed_json import plain, typed
 from probe.urls import without_secrets
 
@@ -96,6 +97,8 @@ class Target:
     objective_measure: ObjectiveMeasure = "response_ttfb"
     # From which level on sound is heard, in dB of full scale.
     audible_dbfs: float = AUDIBLE_DBFS
+    # Which machine's figures are kept with its runs.
+    machine: Source = "none"
 
     def doing(self, role: Role) -> ServerPlan | None:
         """The server that does this work: its own, or the agent, which does that of all; None where nobody does."""
@@ -325,6 +328,8 @@ class RunRecord:
     cold: bool | None = None
     # Reads whose arrival the kernel did not stamp: what they brought has the time of the reading.
     unstamped: int = 0
+    # What the machine was like meanwhile; None where it was not read.
+    machine: MachineState | None = None
 
     def to_json(self) -> str:
         """Return the record as one JSON document that `from_json` reads back, equal except for the PCM."""

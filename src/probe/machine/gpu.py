@@ -11,7 +11,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from probe.machine.processes import booted, process
+from probe.machine.processes import process
 from probe.machine.state import ClockReason, GpuProcess
 
 LIBRARY = "libnvidia-ml.so.1"
@@ -93,7 +93,6 @@ class Gpus:
         self._handles: list[Any] = []
         self._names: list[str | None] = []
         self._driver: str | None = None
-        self._booted: float | None = None
 
     def whole(self) -> GpuReading:
         """What is read before and after a run. A driver that was loaded again since is found here."""
@@ -113,7 +112,6 @@ class Gpus:
         self._handles = [handle for handle in found if handle is not None]
         self._names = [self._words(nvml.nvmlDeviceGetName, handle) for handle in self._handles]
         self._driver = self._words(nvml.nvmlSystemGetDriverVersion)
-        self._booted = booted(self._proc)
 
     def _levels(self) -> tuple[GpuLevels, ...]:
         return tuple(self._level(handle, name) for handle, name in zip(self._handles, self._names, strict=True))
@@ -151,7 +149,7 @@ class Gpus:
     def _process(self, found: Any) -> GpuProcess:
         used = found.usedGpuMemory
         memory = None if used in (None, _NO_MEMORY) else int(used)
-        name, started = process(self._proc, found.pid, self._booted)
+        name, started = process(self._proc, found.pid)
         if name is None:
             # The driver's own word is a path, and may have arguments behind it.
             told = self._words(self._nvml.nvmlSystemGetProcessName, found.pid) or ""

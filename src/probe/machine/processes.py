@@ -8,22 +8,11 @@ _NAME_LENGTH = 64
 _STARTED = 19
 
 
-def process(proc: Path, pid: int, booted_at: float | None) -> tuple[str | None, float | None]:
-    """Its name and its start in whole seconds since the epoch; None for what is hidden from us."""
+def process(proc: Path, pid: int) -> tuple[str | None, float | None]:
+    """Its name, and the seconds from the machine's start to its own; None for what is hidden from us."""
     name, fields = _text(proc / f"{pid}/comm").strip(), _text(proc / f"{pid}/stat").rpartition(")")[2].split()
     ticks = fields[_STARTED] if len(fields) > _STARTED else ""
-    known = booted_at is not None and ticks.isdecimal()
-    started = round(booted_at + int(ticks) / os.sysconf("SC_CLK_TCK")) if known and booted_at is not None else None
-    return name[:_NAME_LENGTH] or None, None if started is None else float(started)
-
-
-def booted(proc: Path) -> float | None:
-    """When the machine started, in seconds since the epoch."""
-    for line in _text(proc / "stat").splitlines():
-        name, _, rest = line.partition(" ")
-        if name == "btime" and rest.strip().isdecimal():
-            return float(rest)
-    return None
+    return name[:_NAME_LENGTH] or None, int(ticks) / os.sysconf("SC_CLK_TCK") if ticks.isdecimal() else None
 
 
 def _text(path: Path) -> str:

@@ -3,6 +3,7 @@
 A figure that this machine does not have, or does not show to us, is None. Shares are from 0 to 1.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -19,13 +20,26 @@ ClockReason = Literal[
     "power_brake",
     "display_clocks",
 ]
+WORDS: Mapping[ClockReason, str] = {
+    "application_clocks": "application clocks",
+    "power_cap": "power cap",
+    "hw_slowdown": "hardware slowdown",
+    "sync_boost": "sync boost",
+    "sw_thermal": "software thermal slowdown",
+    "hw_thermal": "hardware thermal slowdown",
+    "power_brake": "power brake",
+    "display_clocks": "display clocks",
+}
 # Those that take away what a server would have had. The others were chosen by somebody.
 THROTTLED: tuple[ClockReason, ...] = ("power_cap", "hw_slowdown", "sw_thermal", "hw_thermal", "power_brake")
 
 
 @dataclass(frozen=True, slots=True)
 class GpuProcess:
-    """A process that has the GPU open: its name without arguments, its memory there, its start (epoch seconds)."""
+    """A process that has the GPU open: its name without arguments, its memory there.
+
+    `started` is the seconds from the machine's start to its own: no step of a clock moves it.
+    """
 
     name: str
     memory_bytes: int | None = None
@@ -103,3 +117,8 @@ class MachineState:
     def throttled(self) -> tuple[ClockReason, ...]:
         """What takes speed away from any GPU."""
         return tuple(each for each in THROTTLED if any(each in gpu.throttled for gpu in self.gpus))
+
+    @property
+    def gpu(self) -> GpuState | None:
+        """The GPU that worked most, the first of several; None where there is none."""
+        return max(self.gpus, key=lambda each: each.utilisation or 0.0, default=None)

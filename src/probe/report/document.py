@@ -10,6 +10,7 @@ from probe.audio import decibels
 from probe.measures import ChunkMeasures, Summary, TurnMeasures, measure_run, outcome, summarise
 from probe.record import Chunk, Failure, RunRecord, Turn
 from probe.timestamps import epoch_seconds, utc
+from probe.typed_json import plain
 
 TIMESTAMPS = (
     "inference_start",
@@ -43,6 +44,7 @@ def document(record: RunRecord) -> dict[str, Any]:
         "llm_model": record.served.model,
         "llm_build": record.served.build,
         "cold": record.cold,
+        "machine": None if record.machine is None else rounded(plain(record.machine)),
         "voice": plan.target.option("tts", "voice"),
         "sample_rate": plan.target.option("tts", "sample_rate"),
         "connects": [

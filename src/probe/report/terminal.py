@@ -21,6 +21,7 @@ from probe.report.advice import advice
 from probe.report.chunk_tables import playing_ms, tables, waited
 from probe.report.document import TIMESTAMPS, blamed, explained
 from probe.report.format import MISSING, counted, ms, number, shortened, wrapped, wrapped_as_it_is
+from probe.report.machine_line import machine_line
 from probe.report.objective import WHAT
 from probe.report.timeline import describe_pause, stamp
 from probe.report.waterfall import waterfall
@@ -110,6 +111,8 @@ def _summary(record: RunRecord, summary: Summary, width: int) -> Iterator[str]:
         yield from wrapped(models, width, _figure("Model", ""))
     if record.cold:
         yield _figure("Cold start", "a model was loaded for this run")
+    if record.machine is not None and (line := machine_line(record.machine)):
+        yield from wrapped(line, width, _figure("Machine", ""))
     yield from _reservations(record, width)
     stray = sum(turn.stray_audio_bytes for turn in record.turns)
     if stray:
