@@ -187,7 +187,7 @@ RULES = [
         "the history keeps records, and the points of their series; it knows no reader",
         of="probe.history probe.history.*",
         never="probe.*",
-        but=f"{PURE} probe.history.* probe.drift.series probe.drift.fingerprint",
+        but=f"{PURE} probe.history.* probe.drift.series probe.drift.fingerprint probe.drift.circumstances",
         broken_by=("probe.history.writer", "from probe.tracing import spans"),
     ),
     Rule(

@@ -12,6 +12,8 @@ from probe.drift.circumstances import Circumstances
 from probe.machine.state import WORDS, ClockReason
 
 Kind = Literal["model", "voice", "settings", "driver", "kernel", "reboot", "clock_cap", "gpu_process", "server_restart"]
+# After these the detector itself begins another baseline.
+OF_SERVING: tuple[Kind, ...] = ("model", "voice", "settings")
 
 
 @dataclass(frozen=True, slots=True)
