@@ -279,6 +279,11 @@ class Turn:
     server_times: Mapping[str, float] = field(default_factory=dict)
     # As of a chunk.
     unknown: tuple[str, ...] = ()
+    # Of its prompt, as the LLM server counted: how many tokens, and how many of them it had read before.
+    prompt_tokens: int | None = None
+    cached_tokens: int | None = None
+    # From the start of its work to its first token, as the LLM server measured it.
+    server_ttft_ms: float | None = None
 
     def spoken(self) -> Iterator[tuple[Chunk, str]]:
         """The chunks that should have been heard, each with its text and the one before it that was kept for it.

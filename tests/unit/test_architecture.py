@@ -28,7 +28,7 @@ PURE = "probe.record probe.typed_json probe.legacy probe.progress probe.timestam
 # What a protocol and the engine, and what a connection and a protocol, say to each other.
 INTERFACE = " ".join(f"probe.protocols.{name}" for name in ("base", "declaration", "inquiries", "segments", "choice"))
 FRAMES = "probe.transport.framing.base"
-VALUES = f"{PURE} probe.blame probe.measures probe.audio probe.clock probe.urls"
+VALUES = f"{PURE} probe.blame probe.measures probe.outside probe.audio probe.clock probe.urls"
 
 
 @dataclass(frozen=True)
@@ -74,9 +74,9 @@ RULES = [
     ),
     Rule(
         "measures are functions of the record",
-        of="probe.measures probe.delays probe.blame",
+        of="probe.measures probe.delays probe.blame probe.outside",
         never="*",
-        but=f"stdlib {PURE} probe.audio probe.delays",
+        but=f"stdlib {PURE} probe.audio probe.delays probe.measures",
         broken_by=("probe.measures", "from probe.clock import Clock"),
     ),
     Rule(

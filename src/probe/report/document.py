@@ -8,6 +8,7 @@ from typing import Any
 
 from probe.audio import decibels
 from probe.measures import ChunkMeasures, Summary, TurnMeasures, measure_run, outcome, summarise
+from probe.outside import outside_ms, server_ttft_ms
 from probe.record import Chunk, Failure, RunRecord, Turn
 from probe.timestamps import epoch_seconds, utc
 from probe.typed_json import plain
@@ -132,7 +133,11 @@ def _turn(turn: Turn, measured: TurnMeasures) -> dict[str, Any]:
         "llm_longest_stall_ms": rounded(measured.llm_longest_stall_ms),
         "llm_model": turn.model,
         "usage_tokens": turn.usage_tokens,
+        "prompt_tokens": turn.prompt_tokens,
+        "cached_tokens": turn.cached_tokens,
         "server_times_ms": rounded(dict(turn.server_times)),
+        "server_ttft_ms": rounded(server_ttft_ms(turn)),
+        "outside_ms": rounded(outside_ms(turn, measured)),
         "unknown": list(turn.unknown),
         "done_ts": _ts(turn.done),
         "stray_audio_bytes": turn.stray_audio_bytes,

@@ -16,6 +16,7 @@ from probe.measures import (
     reasoned,
     summarise,
 )
+from probe.outside import outside_ms
 from probe.record import INTERRUPTED, ObjectiveMeasure, Outcome, Plan, RunRecord, Target, Turn
 from probe.report.advice import advice
 from probe.report.chunk_tables import playing_ms, tables, waited
@@ -166,6 +167,11 @@ def _writing(turn: Turn, measured: TurnMeasures, width: int) -> Iterator[str]:
     if turn.server_times:
         times = ", ".join(f"{one_line(name)} {number(value)}" for name, value in turn.server_times.items())
         yield from wrapped(times, width, _figure("Server's own times", "", 4))
+    if (outside := outside_ms(turn, measured)) is not None:
+        yield from wrapped(f"{ms(outside)} of LLM TTFT", width, _figure("Network and queue", "", 4))
+    if turn.prompt_tokens is not None:
+        known = "" if turn.cached_tokens is None else f", {turn.cached_tokens} of them cached"
+        yield from wrapped(f"{turn.prompt_tokens} tokens{known}", width, _figure("Prompt", "", 4))
 
 
 def _gaps(summary: Summary) -> str:
