@@ -94,10 +94,14 @@ class Gpus:
         self._names: list[str | None] = []
         self._driver: str | None = None
 
-    def whole(self) -> GpuReading:
-        """What is read before and after a run. A driver that was loaded again since is found here."""
+    def first(self) -> GpuReading:
+        """What is read before a run. A driver that was loaded again since the last run is found here."""
         if self._asked(self._nvml.nvmlDeviceGetCount) != len(self._handles) or not self._handles:
             self._find()
+        return self.brief()
+
+    def last(self) -> GpuReading:
+        """What is read after a run."""
         return GpuReading(self._driver, self._levels(), tuple(map(self._holders, self._handles)))
 
     def brief(self) -> GpuReading:

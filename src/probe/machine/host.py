@@ -38,12 +38,18 @@ class Levels:
 
 @dataclass(frozen=True, slots=True)
 class Counters:
-    """What only grows, in microseconds of waiting; and what is worth reading twice per run at most."""
+    """What only grows: the ticks of the cores, and microseconds of waiting."""
 
     ticks: Ticks | None = None
     stalled_cpu_us: int | None = None
     stalled_memory_us: int | None = None
     stalled_io_us: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Conditions:
+    """What is worth one reading per run."""
+
     load: float | None = None
     temperature_c: float | None = None
     cpu_limit_mhz: float | None = None
@@ -56,38 +62,42 @@ class Host:
     """The files of one machine below `root`, found once."""
 
     def __init__(self, root: Path = Path("/")) -> None:
-        self._proc = root / "proc"
         policies = _numbered(root / "sys/devices/system/cpu/cpufreq", "policy")[:_MOST_POLICIES]
-        self._frequencies = [policy / "scaling_cur_freq" for policy in policies]
-        self._limits = [policy / "scaling_max_freq" for policy in policies]
-        self._governors = [policy / "scaling_governor" for policy in policies]
-        self._zones = [zone / "temp" for zone in _numbered(root / "sys/class/thermal", "thermal_zone")[:_MOST_ZONES]]
+        self._frequencies = [f"{policy}/scaling_cur_freq" for policy in policies]
+        self._limits = [f"{policy}/scaling_max_freq" for policy in policies]
+        self._governors = [f"{policy}/scaling_governor" for policy in policies]
+        self._zones = [f"{zone}/temp" for zone in _numbered(root / "sys/class/thermal", "thermal_zone")[:_MOST_ZONES]]
+        self._proc = str(root / "proc")
 
     def levels(self) -> Levels:
         """What may change within a run."""
-        memory = _meminfo(_text(self._proc / "meminfo"))
-        total, free = memory.get("SwapTotal"), memory.get("SwapFree")
+        memory = _text(f"{self._proc}/meminfo")
+        total, free = _bytes_in(memory, "SwapTotal"), _bytes_in(memory, "SwapFree")
         return Levels(
             cpu_mhz=_mean_mhz(self._frequencies),
-            memory_available_bytes=memory.get("MemAvailable"),
+            memory_available_bytes=_bytes_in(memory, "MemAvailable"),
             swap_used_bytes=None if total is None or free is None else max(0, total - free),
         )
 
     def counters(self) -> Counters:
         """What is read before and after a run."""
-        governors = {_word(_text(path)) for path in self._governors} - {None}
-        pressure = self._proc / "pressure"
         return Counters(
-            ticks=_ticks(_text(self._proc / "stat")),
-            stalled_cpu_us=_stalled_us(_text(pressure / "cpu")),
-            stalled_memory_us=_stalled_us(_text(pressure / "memory")),
-            stalled_io_us=_stalled_us(_text(pressure / "io")),
-            load=_number(_word(_text(self._proc / "loadavg"))),
+            ticks=_ticks(_text(f"{self._proc}/stat")),
+            stalled_cpu_us=_stalled_us(_text(f"{self._proc}/pressure/cpu")),
+            stalled_memory_us=_stalled_us(_text(f"{self._proc}/pressure/memory")),
+            stalled_io_us=_stalled_us(_text(f"{self._proc}/pressure/io")),
+        )
+
+    def conditions(self) -> Conditions:
+        """What is read after a run."""
+        governors = {_word(_text(path)) for path in self._governors}
+        return Conditions(
+            load=_number(_word(_text(f"{self._proc}/loadavg"))),
             temperature_c=_hottest(map(_text, self._zones)),
             cpu_limit_mhz=_mean_mhz(self._limits),
             governor=",".join(sorted(filter(None, governors))) or None,
-            kernel=_word(_text(self._proc / "sys/kernel/osrelease")),
-            boot_id=_word(_text(self._proc / "sys/kernel/random/boot_id")),
+            kernel=_word(_text(f"{self._proc}/sys/kernel/osrelease")),
+            boot_id=_word(_text(f"{self._proc}/sys/kernel/random/boot_id")),
         )
 
 
@@ -100,7 +110,7 @@ def _numbered(folder: Path, name: str) -> list[Path]:
     return [folder / f"{name}{each}" for each in sorted(filter(str.isdecimal, numbers), key=int)]
 
 
-def _text(path: Path) -> str:
+def _text(path: str) -> str:
     """The beginning of a file, empty where it can't be read."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
@@ -130,21 +140,16 @@ def _whole(word: str | None) -> int | None:
     return int(word) if word is not None and word.isdecimal() else None
 
 
-def _mean_mhz(paths: Sequence[Path]) -> float | None:
+def _mean_mhz(paths: Sequence[str]) -> float | None:
     """The files have kilohertz."""
     known = [khz for khz in (_whole(_word(_text(path))) for path in paths) if khz]
     return round(fmean(known) / 1000, 1) if known else None
 
 
-def _meminfo(text: str) -> dict[str, int]:
-    """Bytes by name."""
-    found = {}
-    for line in text.splitlines():
-        name, _, rest = line.partition(":")
-        kib = _whole(_word(rest))
-        if kib is not None:
-            found[name] = kib * _KIB
-    return found
+def _bytes_in(text: str, name: str) -> int | None:
+    """Of a line `NAME:   123 kB` that is not the first."""
+    kib = _whole(_word(text.partition(f"\n{name}:")[2]))
+    return None if kib is None else kib * _KIB
 
 
 def _ticks(text: str) -> Ticks | None:

@@ -98,7 +98,7 @@ class HostState:
     memory_available_bytes: int | None = None
     # The highest of the run.
     swap_used_bytes: int | None = None
-    # The hottest sensor, the highest of the run.
+    # The hottest sensor, at the end of the run.
     temperature_c: float | None = None
     kernel: str | None = None
     boot_id: str | None = None

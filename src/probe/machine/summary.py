@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from probe.machine.gpu import GpuHolders, GpuLevels, GpuReading
-from probe.machine.host import Counters, Levels
+from probe.machine.host import Conditions, Counters, Levels
 from probe.machine.state import ClockReason, GpuState, HostState, MachineState
 
 T = TypeVar("T", int, float)
@@ -13,11 +13,12 @@ T = TypeVar("T", int, float)
 
 @dataclass(frozen=True, slots=True)
 class HostReading:
-    """The host at one moment, in seconds of a monotonic clock. `counters` is None where only levels were read."""
+    """The host at one moment, in seconds of a monotonic clock. What was not read is None."""
 
     at: float
     levels: Levels
     counters: Counters | None = None
+    conditions: Conditions | None = None
 
 
 def machine_state(host: Sequence[HostReading], gpus: Sequence[GpuReading]) -> MachineState | None:
@@ -31,25 +32,25 @@ def machine_state(host: Sequence[HostReading], gpus: Sequence[GpuReading]) -> Ma
 def _host(readings: Sequence[HostReading]) -> HostState:
     whole = [each for each in readings if each.counters is not None]
     levels = [each.levels for each in readings]
-    last = whole[-1].counters if whole else None
+    last = next((each.conditions for each in reversed(readings) if each.conditions is not None), Conditions())
     counters = [each.counters for each in whole if each.counters is not None]
     seconds = whole[-1].at - whole[0].at if whole else 0.0
     busy, steal = _shares(counters)
     return HostState(
         cpu_mhz=_known(max, (each.cpu_mhz for each in levels)),
-        cpu_limit_mhz=_known(max, (each.cpu_limit_mhz for each in counters)),
-        governor=None if last is None else last.governor,
+        cpu_limit_mhz=last.cpu_limit_mhz,
+        governor=last.governor,
         busy=busy,
         steal=steal,
         pressure_cpu=_pressure([each.stalled_cpu_us for each in counters], seconds),
         pressure_memory=_pressure([each.stalled_memory_us for each in counters], seconds),
         pressure_io=_pressure([each.stalled_io_us for each in counters], seconds),
-        load=None if last is None else last.load,
+        load=last.load,
         memory_available_bytes=_known(min, (each.memory_available_bytes for each in levels)),
         swap_used_bytes=_known(max, (each.swap_used_bytes for each in levels)),
-        temperature_c=_known(max, (each.temperature_c for each in counters)),
-        kernel=None if last is None else last.kernel,
-        boot_id=None if last is None else last.boot_id,
+        temperature_c=last.temperature_c,
+        kernel=last.kernel,
+        boot_id=last.boot_id,
     )
 
 

@@ -25,12 +25,13 @@ T = TypeVar("T")
 
 
 class Source(Generic[T]):
-    """What can be read: all of it, or what changes within a run. Both may hang, and raise anything."""
+    """What is read before a run, during it, and after it. Each of it may hang, and raise anything."""
 
-    def __init__(self, name: str, whole: Callable[[], T], brief: Callable[[], T]) -> None:
+    def __init__(self, name: str, first: Callable[[], T], brief: Callable[[], T], last: Callable[[], T]) -> None:
         self.name = name
-        self.whole = whole
+        self.first = first
         self.brief = brief
+        self.last = last
         # When each reading that goes on began, by its thread.
         self._going: dict[int, float] = {}
 
@@ -79,14 +80,14 @@ class Sampling(Generic[T]):
         return list(self._found)
 
     def _work(self) -> None:
-        self._take(self._source.whole)
+        self._take(self._source.first)
         _settle(self.first)
         for _ in range(_MOST_READINGS):
             if self._over.wait(EVERY_S):
                 break
             self._take(self._source.brief)
         self._over.wait()
-        self._take(self._source.whole)
+        self._take(self._source.last)
         _settle(self.last)
 
     def _take(self, kind: Callable[[], T]) -> None:
@@ -136,8 +137,9 @@ def opened() -> Machine:
             "host",
             lambda: HostReading(time.monotonic(), host.levels(), host.counters()),
             lambda: HostReading(time.monotonic(), host.levels()),
+            lambda: HostReading(time.monotonic(), host.levels(), host.counters(), host.conditions()),
         ),
-        None if gpus is None else Source("gpu", gpus.whole, gpus.brief),
+        None if gpus is None else Source("gpu", gpus.first, gpus.brief, gpus.last),
     )
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from probe.machine.host import Counters, Host, Levels, Ticks
+from probe.machine.host import Conditions, Counters, Host, Levels, Ticks
 
 FILES = {
     "proc/stat": "cpu  100 0 50 800 20 5 5 20 0 0\ncpu0 1 1\nbtime 1700000000\n",
@@ -46,6 +46,11 @@ def test_the_counters_are_read_and_what_is_missing_is_none(root: Path) -> None:
         stalled_cpu_us=1_500_000,
         stalled_memory_us=250,
         stalled_io_us=None,
+    )
+
+
+def test_the_conditions_are_those_of_the_moment(root: Path) -> None:
+    assert Host(root).conditions() == Conditions(
         load=3.25,
         temperature_c=61.25,
         cpu_limit_mhz=3400.0,
@@ -57,7 +62,7 @@ def test_the_counters_are_read_and_what_is_missing_is_none(root: Path) -> None:
 
 def test_a_machine_that_shows_nothing_is_all_none(tmp_path: Path) -> None:
     host = Host(tmp_path)
-    assert (host.levels(), host.counters()) == (Levels(), Counters())
+    assert (host.levels(), host.counters(), host.conditions()) == (Levels(), Counters(), Conditions())
 
 
 @pytest.mark.parametrize("text", ["", "\n", "cpu\n", "cpu a b c d e f g h\n", "\xff\x00" * 3000, "some total=\n"])
@@ -65,12 +70,12 @@ def test_files_that_hold_something_else_are_none(root: Path, text: str) -> None:
     for name in FILES:
         (root / name).write_text(text, "latin-1")
     host = Host(root)
-    found = host.counters()
-    assert host.levels() == Levels()
-    assert (found.ticks, found.stalled_cpu_us, found.load, found.temperature_c) == (None, None, None, None)
+    found = host.conditions()
+    assert (host.levels(), host.counters()) == (Levels(), Counters())
+    assert (found.load, found.temperature_c) == (None, None)
 
 
 def test_this_machine_can_be_read() -> None:
     """No figure is certain to be there, but the kernel's name is wherever these tests run on Linux."""
-    found = Host().counters()
+    found = Host().conditions()
     assert found.kernel is not None or not Path("/proc/sys/kernel/osrelease").exists()

@@ -1,19 +1,20 @@
 """Readings of a run become the state of the machine during it."""
 
 from probe.machine.gpu import GpuHolders, GpuLevels, GpuReading
-from probe.machine.host import Counters, Levels, Ticks
+from probe.machine.host import Conditions, Counters, Levels, Ticks
 from probe.machine.state import ClockReason, GpuProcess, GpuState, HostState, MachineState
 from probe.machine.summary import HostReading, machine_state
 
-BEFORE = Counters(Ticks(1000, 800, 10), 100_000, 0, None, 1.0, 60.0, 3900.0, "powersave", "6.14", "boot-1")
-AFTER = Counters(Ticks(2000, 1300, 110), 600_000, 4_000_000, None, 2.0, 58.0, 3900.0, "performance", "6.14", "boot-1")
+BEFORE = Counters(Ticks(1000, 800, 10), 100_000, 0, None)
+AFTER = Counters(Ticks(2000, 1300, 110), 600_000, 4_000_000, None)
+CONDITIONS = Conditions(2.0, 60.0, 3900.0, "performance", "6.14", "boot-1")
 
 
 def test_shares_are_of_the_time_between_the_first_and_the_last_reading() -> None:
     readings = [
         HostReading(10.0, Levels(1000.0, 500, 10), BEFORE),
         HostReading(11.0, Levels(3900.0, 400, 30)),
-        HostReading(12.0, Levels(1500.0, 450, 20), AFTER),
+        HostReading(12.0, Levels(1500.0, 450, 20), AFTER, CONDITIONS),
     ]
     assert machine_state(readings, []) == MachineState(
         HostState(
@@ -36,7 +37,7 @@ def test_shares_are_of_the_time_between_the_first_and_the_last_reading() -> None
 
 
 def test_one_reading_has_no_shares() -> None:
-    found = machine_state([HostReading(10.0, Levels(), BEFORE)], [])
+    found = machine_state([HostReading(10.0, Levels(), BEFORE, CONDITIONS)], [])
     assert found is not None
     assert (found.host.busy, found.host.steal, found.host.pressure_cpu) == (None, None, None)
     assert found.host.kernel == "6.14"

@@ -9,7 +9,7 @@ import pytest
 
 from probe.machine import watching
 from probe.machine.gpu import GpuLevels, GpuReading
-from probe.machine.host import Counters, Levels
+from probe.machine.host import Conditions, Counters, Levels
 from probe.machine.state import MachineState
 from probe.machine.summary import HostReading
 from probe.machine.watching import Machine, Source
@@ -18,13 +18,14 @@ from probe.machine.watching import Machine, Source
 def host() -> Source[HostReading]:
     return Source(
         "host",
-        lambda: HostReading(time.monotonic(), Levels(1000.0), Counters(kernel="6.14")),
+        lambda: HostReading(time.monotonic(), Levels(1000.0), Counters()),
         lambda: HostReading(time.monotonic(), Levels(2000.0)),
+        lambda: HostReading(time.monotonic(), Levels(1000.0), Counters(), Conditions(kernel="6.14")),
     )
 
 
 def gpu(read: Callable[[], GpuReading]) -> Source[GpuReading]:
-    return Source("gpu", read, read)
+    return Source("gpu", read, read, read)
 
 
 def watched(machine: Machine, body: Callable[[], None] = lambda: None) -> MachineState | None:
@@ -44,7 +45,7 @@ def test_a_run_has_the_machine_beside_it(monkeypatch: pytest.MonkeyPatch) -> Non
         briefly.set()
         return HostReading(time.monotonic(), Levels(2000.0))
 
-    source = Source("host", host().whole, brief)
+    source = Source("host", host().first, brief, host().last)
     found = watched(Machine(source, None), lambda: assert_set(briefly))
     assert found is not None
     assert (found.host.kernel, found.host.cpu_mhz, found.gpus) == ("6.14", 2000.0, ())
@@ -56,19 +57,26 @@ def assert_set(event: threading.Event) -> None:
 
 def test_a_driver_that_hangs_holds_up_one_run_by_its_deadline_and_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(watching, "PATIENCE_S", 0.005)
-    answers, asked = threading.Event(), []
+    answers, asked, begun = threading.Event(), [], threading.Event()
 
     def hang() -> GpuReading:
         asked.append(threading.current_thread())
+        begun.set()
         answers.wait(60)
         return GpuReading("580", (GpuLevels("GB10"),))
 
-    machine = Machine(host(), gpu(hang))
+    source = gpu(hang)
+    machine = Machine(host(), source)
+
+    def until_it_hangs() -> None:
+        assert_set(begun)
+        while not source.hangs:
+            """Some milliseconds."""
+
     try:
         for _ in range(3):
-            found = watched(machine)
-            assert found is not None
-            assert (found.host.kernel, found.gpus) == ("6.14", ())
+            found = watched(machine, until_it_hangs)
+            assert found is None or found.gpus == ()
         assert len(asked) == 1, "one thread is left behind, and no more"
         assert asked[0].daemon, "the process ends without it"
     finally:
