@@ -27,6 +27,7 @@ from probe.drift import Monitor
 from probe.history.file import OF_THE_DISK, HistoryError
 from probe.history.reader import reading
 from probe.history.writer import History, Pruned, Retention
+from probe.measurement import this_machine
 from probe.metrics.observations import SERIES
 from probe.metrics.registry import Metrics
 from probe.pace import KEPT
@@ -87,9 +88,7 @@ def build(config: Config, coloured: bool | None = None) -> Parts:
     TakenError and HistoryError. A disk or a history that is in trouble is none of them: what can be measured is, and
     what can't be kept is counted.
     """
-    for framing in FRAMINGS:
-        # Imported during one target's run, it would hold up another's.
-        framing_named(framing)
+    _import(config)
     health = Health()
     metrics = Metrics(
         VERSION, [HISTORY, *(sink.name for sink in (Metrics, DriftSink, SpanSink, LogSink, AudioArchive))]
@@ -167,6 +166,14 @@ def expect(metrics: Metrics, config: Config) -> None:
         metrics.expect([pair], SERIES[answering(entry.target)], [*entry.target.servers])
         target = entry.target
         metrics.daemon.set_objective(target.name, target.objective_ms / 1000, target.objective_measure)
+
+
+def _import(config: Config) -> None:
+    """What runs need: imported during one target's run, it would hold up another's."""
+    for framing in FRAMINGS:
+        framing_named(framing)
+    if any(entry.target.machine == "local" for entry in entries(config)):
+        this_machine()
 
 
 def _hold(config: Config, on_error: OnError) -> Held | None:
