@@ -15,12 +15,13 @@ from probe.cli.state import open_history, state_dir_option
 from probe.cli.time_option import MOMENT
 from probe.cli.usage import UsageProblem
 from probe.config import DriftConfig
-from probe.drift import Monitor, Shift
+from probe.drift import Monitor, Shift, Verdict
 from probe.drift.beside import around, beside
 from probe.drift.circumstances import Circumstances
 from probe.drift.events import events
 from probe.drift.series import Point
 from probe.drift.threshold import Calibration, TooLittleError, calibrate
+from probe.history.drift_states import detector
 from probe.history.reader import HistoryReader
 from probe.report import drift_report
 from probe.report.drift_report import SeriesReport
@@ -72,6 +73,7 @@ def drift(
 ) -> None:
     """Compare the last runs of each target and scenario with its own past, and list the changes of the last 90 days.
 
+    Where the daemon has saved what it knows, that is used, else all runs of the history are gone through.
     Exit code 3 when something is slower than its baseline, else 0. docs/drift.md explains it.
     """
     if as_json and as_csv:
@@ -82,7 +84,8 @@ def drift(
         if calibrate:
             _calibrate(reader, series, budget, settings, as_json=as_json)
             return
-        reports = [_series_report(reader, each, since, settings) for each in series]
+        wanted = settings if config_path or settings != DriftConfig() else None
+        reports = [_series_report(reader, each, since, wanted) for each in series]
     _print(reports, as_json=as_json, as_csv=as_csv)
     if any(series_report.verdict.state == "slower" for series_report in reports):
         sys.exit(SLOWER)
@@ -105,13 +108,11 @@ def _wanted(
     return series
 
 
-def _series_report(reader: HistoryReader, series: tuple[str, str], since: int, settings: DriftConfig) -> SeriesReport:
-
+def _series_report(
+    reader: HistoryReader, series: tuple[str, str], since: int, settings: DriftConfig | None
+) -> SeriesReport:
+    verdict = _verdict(reader, series, settings)
     points = list(reader.points(*series))
-    monitor = Monitor(settings.threshold, settings.least_change_percent / 100)
-    for each in points:
-        monitor.add(each)
-    verdict = monitor.verdict()
     shown = [each for each in points if each.started >= since]
     changes = [each for each in verdict.changes if each.since >= since]
     shifts = [each for each in changes if isinstance(each, Shift)][-_EXPLAINED:]
@@ -134,6 +135,18 @@ def _known(
     wanted = near | {each.run_id for each in shown[-_LAST_RUNS:]}
     found = reader.circumstances([each.run_id for each in points if each.run_id in wanted])
     return {each.run_id: each for each in sorted(found, key=lambda each: each.started)}
+
+
+def _verdict(reader: HistoryReader, series: tuple[str, str], settings: DriftConfig | None) -> Verdict:
+    """By these settings, None for those of the daemon; what the daemon knows, where it has saved that."""
+    known = detector(reader, *series)
+    wanted = settings or DriftConfig()
+    monitor = Monitor(wanted.threshold, wanted.least_change_percent / 100)
+    if known is not None and (settings is None or known.settings == monitor.settings):
+        return known.verdict()
+    for each in reader.points(*series):
+        monitor.add(each)
+    return monitor.verdict()
 
 
 def _print(reports: Sequence[SeriesReport], *, as_json: bool, as_csv: bool) -> None:

@@ -11,9 +11,13 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 from drifted import drift, fill
-from series import DAY, noisy, step
+from series import DAY, noisy, step, watched
 
 from probe.cli import main
+from probe.drift import Monitor
+from probe.drift.state import Kept, encode
+from probe.history.drift_states import DriftStates
+from probe.history.reader import reading
 from probe.machine.state import GpuState, HostState, MachineState
 
 AT = 3 * DAY + 30
@@ -160,3 +164,23 @@ def test_nothing_is_said_of_a_machine_that_was_not_read(drifted: Path) -> None:
     assert "at the same time" not in shown.stdout
     assert "What else changed" not in shown.stdout
     assert json.loads(drift(drifted, "--json").stdout)["series"][0]["events"] == []
+
+
+def test_what_the_daemon_knows_is_shown_and_with_other_settings_what_they_find(tmp_path: Path) -> None:
+    points = [*noisy(120)]
+    fill(tmp_path, points)
+    with reading(tmp_path) as reader:
+        last = [*reader.points("spark", "joke")][-1]
+    monitor, _ = watched(noisy(70), Monitor(threshold=12.0))
+    DriftStates(tmp_path).save("spark", "joke", encode(("spark", "joke"), Kept(last.run_id, monitor, {})))
+    config = tmp_path / "probe.toml"
+
+    def runs_with(*arguments: str) -> int:
+        runs: int = json.loads(drift(tmp_path, "--json", *arguments).stdout)["series"][0]["runs"]
+        return runs
+
+    assert runs_with() == 69
+    config.write_text("[drift]\nthreshold = 12.0\n")
+    assert runs_with("--config", str(config)) == 69
+    config.write_text("[drift]\nthreshold = 13.0\n")
+    assert runs_with("--config", str(config)) == 119
