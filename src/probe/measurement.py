@@ -1,7 +1,10 @@
 """One measurement as used by the daemon and the command line: over real sockets, with the self-check."""
 
 import asyncio
+import functools
 from collections.abc import Callable
+from contextlib import nullcontext
+from dataclasses import replace
 
 from msgspec import Struct
 
@@ -9,6 +12,7 @@ from probe.clock import AnchoredClock
 from probe.engine import runner
 from probe.engine.pauses import settled
 from probe.engine.self_check import Watch
+from probe.machine import watching
 from probe.progress import Event
 from probe.protocols.registry import chosen
 from probe.record import Plan, RunRecord
@@ -32,6 +36,8 @@ def prepare(plan: Plan) -> Plan:
     protocols = chosen(plan.target)
     for each in protocols.of.values():
         framing_named(each.framing)
+    if plan.target.machine == "local":
+        this_machine()
     return settled(plan, protocols)
 
 
@@ -47,10 +53,17 @@ async def measure(
     Raises nothing but CancelledError.
     """
     prepare(plan)
-    clock = clock or AnchoredClock.anchored_now()
-    with Watch(clock, tolerance) as watch:
-        record = await runner.run(
-            plan, chosen(plan.target), SocketConnector(clock), clock, observe, stop, tolerance.max_error_ms
-        )
+    async with this_machine().watched() if plan.target.machine == "local" else nullcontext() as machine:
+        clock = clock or AnchoredClock.anchored_now()
+        with Watch(clock, tolerance) as watch:
+            record = await runner.run(
+                plan, chosen(plan.target), SocketConnector(clock), clock, observe, stop, tolerance.max_error_ms
+            )
     lag_ms = max(watch.longest_ms(record).values(), default=0.0)
-    return Measurement(watch.judge(record), lag_ms / 1000)
+    return Measurement(replace(watch.judge(record), machine=None if machine is None else machine.state), lag_ms / 1000)
+
+
+@functools.cache
+def this_machine() -> watching.Machine:
+    """The machine that we run on. Its files, libraries and modules are found once."""
+    return watching.opened()

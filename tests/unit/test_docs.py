@@ -136,7 +136,10 @@ def test_the_docs_explain_every_metric() -> None:
 def test_the_docs_name_every_span_and_attribute() -> None:
     text = (ROOT / "docs" / "telemetry.md").read_text("utf-8")
     golden = ROOT / "tests" / "golden"
-    trees = [(golden / f"spans_{name}.txt").read_text("utf-8") for name in ("ok", "failed", "skipped", "free_running")]
+    trees = [
+        (golden / f"spans_{name}.txt").read_text("utf-8")
+        for name in ("ok", "failed", "skipped", "free_running", "machine")
+    ]
     named = set(re.findall(r"^ *[.*] ([\w.]+)", "\n".join(trees), re.MULTILINE))
     measures = {f"probe.{name}" for name in ChunkMeasures.__dataclass_fields__}
     assert len(named) > 20

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from runs import MS, START, failed, free_running, record, refused, skipped
+from runs import MS, START, failed, free_running, on_a_machine, record, refused, skipped
 from targets import with_server
 
 import golden
@@ -77,6 +77,7 @@ def named(run: RunRecord, name: str) -> list[Span]:
         ("refused", refused()),
         ("skipped", skipped()),
         ("free_running", replace(free_running(), cold=True)),
+        ("machine", on_a_machine()),
     ],
 )
 def test_the_tree_is_as_agreed(name: str, run: RunRecord) -> None:
