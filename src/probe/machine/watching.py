@@ -5,8 +5,9 @@ import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterable
 from concurrent.futures import Future
-from contextlib import asynccontextmanager, suppress
-from typing import Generic, TypeVar
+from contextlib import asynccontextmanager
+from queue import SimpleQueue
+from typing import Any, Generic, TypeVar
 
 from probe.machine import gpu
 from probe.machine.gpu import GpuReading
@@ -25,75 +26,101 @@ T = TypeVar("T")
 
 
 class Source(Generic[T]):
-    """What is read before a run, during it, and after it. Each of it may hang, and raise anything."""
+    """What is read before a run, during it, and after it. Each of it may hang, and raise anything.
+
+    One thread reads for all runs, however many there are at once: of one that hangs nothing but this thread is lost.
+    """
 
     def __init__(self, name: str, first: Callable[[], T], brief: Callable[[], T], last: Callable[[], T]) -> None:
         self.name = name
         self.first = first
         self.brief = brief
         self.last = last
-        # When each reading that goes on began, by its thread.
-        self._going: dict[int, float] = {}
+        self._wanted: SimpleQueue[Callable[[], T]] = SimpleQueue()
+        # Readings that have not begun yet.
+        self._asked: dict[Callable[[], T], Future[T | None]] = {}
+        self._lock = threading.Lock()
+        self._has_thread = False
+        self._began: float | None = None
 
     @property
     def hangs(self) -> bool:
-        """Whether a reading takes longer than anybody waits for it: then no further thread is sacrificed."""
-        now = time.monotonic()
-        return any(now - began > PATIENCE_S for began in list(self._going.values()))
+        """Whether a reading takes longer than anybody waits for it."""
+        began = self._began
+        return began is not None and time.monotonic() - began > PATIENCE_S
 
-    def read(self, kind: Callable[[], T]) -> T | None:
-        """One reading; None where it fails. For one thread at a time of those that are known here."""
-        self._going[threading.get_ident()] = time.monotonic()
-        try:
-            return kind()
-        except Exception:  # noqa: BLE001 - a figure of the machine is never worth a run
-            return None
-        finally:
-            del self._going[threading.get_ident()]
+    def ask(self, kind: Callable[[], T]) -> Future[T | None]:
+        """A reading that begins after this call; runs that ask at once share it. None where none can be had."""
+        with self._lock:
+            answer = None if self.hangs else self._asked.get(kind)
+            if answer is None:
+                answer = Future()
+                # Who has left must not take it away from others that wait.
+                answer.set_running_or_notify_cancel()
+                if self.hangs or not self._can_read():
+                    answer.set_result(None)
+                else:
+                    self._asked[kind] = answer
+                    self._wanted.put(kind)
+            return answer
+
+    def _can_read(self) -> bool:
+        if not self._has_thread:
+            try:
+                threading.Thread(target=self._work, name=f"machine-{self.name}", daemon=True).start()
+            except RuntimeError:  # no thread can be started
+                return False
+            self._has_thread = True
+        return True
+
+    def _work(self) -> None:
+        while True:
+            kind = self._wanted.get()
+            with self._lock:
+                answer = self._asked.pop(kind)
+            self._began = time.monotonic()
+            found = _attempted(kind)
+            self._began = None
+            answer.set_result(found)
 
 
-class Sampling(Generic[T]):
-    """The readings of one source during one run."""
+def _attempted(kind: Callable[[], T]) -> T | None:
+    try:
+        return kind()
+    except Exception:  # noqa: BLE001 - a figure of the machine is never worth a run
+        return None
+
+
+class _Sampling(Generic[T]):
+    """The readings of one source during one run, on the run's event loop."""
 
     def __init__(self, source: Source[T]) -> None:
         self._source = source
-        self._found: list[T] = []
-        self._over = threading.Event()
-        self.first: Future[None] = Future()
-        self.last: Future[None] = Future()
-        try:
-            threading.Thread(target=self._work, name=f"machine-{source.name}", daemon=True).start()
-        except RuntimeError:  # no thread can be started
-            self.first.set_result(None)
-            self.last.set_result(None)
+        self._loop = asyncio.get_running_loop()
+        self._readings = [source.ask(source.first)]
+        self._timer = self._loop.call_later(EVERY_S, self._again)
 
     @property
-    def hangs(self) -> bool:
-        return self._source.hangs
+    def newest(self) -> Future[T | None]:
+        return self._readings[-1]
 
-    def end(self) -> None:
+    def _again(self) -> None:
+        self._readings.append(self._source.ask(self._source.brief))
+        if len(self._readings) < _MOST_READINGS:
+            self._timer = self._loop.call_later(EVERY_S, self._again)
+
+    def stop(self) -> None:
+        self._timer.cancel()
+
+    def finish(self) -> None:
         """Have the last reading taken."""
-        self._over.set()
+        self.stop()
+        self._readings.append(self._source.ask(self._source.last))
 
-    def so_far(self) -> list[T]:
-        """What has been read until now: the thread may go on, and its later readings are nobody's."""
-        return list(self._found)
-
-    def _work(self) -> None:
-        self._take(self._source.first)
-        _settle(self.first)
-        for _ in range(_MOST_READINGS):
-            if self._over.wait(EVERY_S):
-                break
-            self._take(self._source.brief)
-        self._over.wait()
-        self._take(self._source.last)
-        _settle(self.last)
-
-    def _take(self, kind: Callable[[], T]) -> None:
-        found = self._source.read(kind)
-        if found is not None:
-            self._found.append(found)
+    def found(self) -> list[T]:
+        """What has been read until now; what comes later is nobody's."""
+        answers = [each.result() for each in self._readings if each.done()]
+        return [each for each in answers if each is not None]
 
 
 class Watched:
@@ -113,18 +140,19 @@ class Machine:
     async def watched(self) -> AsyncIterator[Watched]:
         """Read the machine while the body lasts; what it was like is known when that has ended."""
         watched = Watched()
-        host, gpus = _begun(self._host), _begun(self._gpus)
+        host = None if self._host is None else _Sampling(self._host)
+        gpus = None if self._gpus is None else _Sampling(self._gpus)
         both = [each for each in (host, gpus) if each is not None]
         try:
-            await _patiently(each.first for each in both)
+            await _patiently(each.newest for each in both)
             yield watched
             for each in both:
-                each.end()
-            await _patiently(each.last for each in both if not each.hangs)
-            watched.state = machine_state(host.so_far() if host else (), gpus.so_far() if gpus else ())
+                each.finish()
+            await _patiently(each.newest for each in both)
+            watched.state = machine_state(host.found() if host else (), gpus.found() if gpus else ())
         finally:
             for each in both:
-                each.end()
+                each.stop()
 
 
 def opened() -> Machine:
@@ -143,20 +171,12 @@ def opened() -> Machine:
     )
 
 
-def _begun(source: Source[T] | None) -> Sampling[T] | None:
-    return None if source is None or source.hangs else Sampling(source)
-
-
-async def _patiently(awaited: Iterable[Future[None]]) -> None:
+async def _patiently(awaited: Iterable[Future[Any]]) -> None:
     waits = [asyncio.wrap_future(each) for each in awaited]
-    if waits:
-        _, left_behind = await asyncio.wait(waits, timeout=PATIENCE_S)
-        for each in left_behind:
+    try:
+        if waits:
+            await asyncio.wait(waits, timeout=PATIENCE_S)
+    finally:
+        for each in waits:
             # Its loop may be closed by the time that there is an answer.
             each.cancel()
-
-
-def _settle(future: Future[None]) -> None:
-    """Whoever waits for it may have left, and its loop may be closed."""
-    with suppress(Exception):
-        future.set_result(None)

@@ -81,7 +81,8 @@ def test_a_driver_that_hangs_holds_up_one_run_by_its_deadline_and_no_other(monke
         assert asked[0].daemon, "the process ends without it"
     finally:
         answers.set()
-    asked[0].join(30)
+    while source.hangs:
+        """Until the thread has run."""
     # It answers again, and is read again.
     monkeypatch.setattr(watching, "PATIENCE_S", 30.0)
     found = watched(machine)
@@ -99,21 +100,54 @@ def test_a_source_that_raises_has_no_figures(monkeypatch: pytest.MonkeyPatch) ->
     assert found is None
 
 
-def test_a_run_that_fails_ends_its_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_that_fails_asks_for_no_further_reading(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(watching, "PATIENCE_S", 30.0)
-    seen: list[threading.Thread] = []
+    read: list[str] = []
 
-    def read() -> GpuReading:
-        seen.append(threading.current_thread())
-        return GpuReading()
+    def reading(kind: str) -> Callable[[], GpuReading]:
+        def go() -> GpuReading:
+            read.append(kind)
+            return GpuReading()
 
-    def fail() -> None:
-        raise ZeroDivisionError
+        return go
 
-    with pytest.raises(ZeroDivisionError):
-        watched(Machine(None, gpu(read)), fail)
-    seen[0].join(30)
-    assert not seen[0].is_alive()
+    async def fail() -> None:
+        source = Source("gpu", reading("first"), reading("brief"), reading("last"))
+        with pytest.raises(ZeroDivisionError):
+            async with Machine(None, source).watched():
+                raise ZeroDivisionError
+        # Whatever it had asked for was read before this.
+        await asyncio.wrap_future(source.ask(reading("another")))
+
+    asyncio.run(fail())
+    assert read == ["first", "another"]
+
+
+def test_one_thread_reads_for_all_runs_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Forty targets that are due at once had forty threads, and the service's unit has room for 64."""
+    monkeypatch.setattr(watching, "PATIENCE_S", 30.0)
+    threads: list[threading.Thread] = []
+    source = host()
+
+    def first() -> HostReading:
+        threads.append(threading.current_thread())
+        return HostReading(time.monotonic(), Levels(1000.0), Counters())
+
+    machine = Machine(Source("host", first, source.brief, source.last), None)
+
+    async def one(all_there: asyncio.Barrier) -> MachineState | None:
+        async with machine.watched() as found:
+            await all_there.wait()
+        return found.state
+
+    async def go() -> list[MachineState | None]:
+        all_there = asyncio.Barrier(40)
+        return await asyncio.gather(*(one(all_there) for _ in range(40)))
+
+    states = asyncio.run(go())
+    assert [state.host.kernel for state in states if state] == ["6.14"] * 40
+    assert len(set(threads)) == 1
+    assert len(threads) < 40, "runs that ask at once share a reading"
 
 
 def test_where_no_thread_can_be_started_there_are_no_figures(monkeypatch: pytest.MonkeyPatch) -> None:
