@@ -15,7 +15,7 @@ from grafana_foundation_sdk.models.dashboard import (
     VariableSort,
 )
 
-from boards.palette import CHANGE_FOUND, SERVING_CHANGED
+from boards.palette import CHANGE_FOUND, OTHER_CHANGE, SERVING_CHANGED
 from boards.queries import DATASOURCE, PAIRS
 from boards.texts import descriptions, heading
 
@@ -76,6 +76,22 @@ def found() -> dashboard.AnnotationQuery:
         .title_format("Latencies have changed")
         .text_format("{{target}} · {{scenario}}: the daemon has found a change that began here")
         .use_value_for_time(True)
+    )
+
+
+def happened() -> dashboard.AnnotationQuery:
+    """A line at each moment at which something changed, of the machine or of what is measured."""
+    # Of two scrapes at least, also where the probe is read every five minutes.
+    counted = f"increase(voice_probe_changes_total{{{PAIRS}}}[15m])"
+    return (
+        dashboard.AnnotationQuery()
+        .name("What else changed")
+        .datasource(DATASOURCE)
+        .enable(True)
+        .icon_color(OTHER_CHANGE)
+        .expr(f"sum by (target, scenario, kind) ({counted}) > 0.5")
+        .title_format("Something has changed: {{kind}}")
+        .text_format("{{target}} · {{scenario}}: `probe drift` names it")
     )
 
 

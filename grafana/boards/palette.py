@@ -56,7 +56,12 @@ FAILURES = {
 }  # fmt: skip
 # Runs without a result.
 LOST = {"missed": FAILING, "suspect": WARN, "skipped": NEUTRAL}
-# Moments: something else serves, and a change of latencies was found.
-SERVING_CHANGED, CHANGE_FOUND = "#aa4499", "#e66100"
+# Moments: something else serves, a change of latencies was found, and something else has changed.
+SERVING_CHANGED, CHANGE_FOUND, OTHER_CHANGE = "#aa4499", "#e66100", "#56b4e9"
+# Whether anything takes speed away from a GPU, and what does.
+CLOCKS: Words = {0: ("Free", GOOD), 1: ("Capped", BAD)}
+CAPS = {"power_cap": "#e66100", "hw_thermal": "#99002b", "application_clocks": "#1f6fbf"}
+# What runs wait for.
+PRESSURES = {"cpu": "#1f6fbf", "memory": "#e66100", "io": "#cc79a7"}
 # A heatmap's cells.
 TURNS = "#56b4e9"

@@ -7,6 +7,8 @@ from datetime import UTC, datetime
 from itertools import pairwise
 from random import Random
 
+from demo_data.machines import capped as capped_machine
+from demo_data.machines import free as free_machine
 from demo_data.runs import Pair, Recorder, Stages
 from probe.record import RunRecord, ServerIdentity
 
@@ -59,6 +61,8 @@ class Case:
     hours: range = range(24)
     fine_for_s: float = 8 * HOUR
     end_s: float = END
+    # For how long something has lowered the GPU's clocks; None: nothing does.
+    capped_for_s: float | None = None
 
     @property
     def start_s(self) -> float:
@@ -82,7 +86,9 @@ def _of_pair(case: Case, pair: Pair, seed: int) -> Iterator[Moment]:
         stages = replace(stages, llm_ttft=stages.llm_ttft * (1.06 if changed else 1.0))
         record = case.fault(Due(due, case.end_s - due), random, recorder, stages)
         served = ServerIdentity("Qwen3-8B-Q5_K_M.gguf" if changed else "Qwen3-8B-Q4_K_M.gguf", "b6920")
-        yield Moment(pair, due, following, None if record is None else replace(record, served=served))
+        capped = case.capped_for_s is not None and due >= case.end_s - case.capped_for_s
+        state = (capped_machine if capped else free_machine)(Random(round(due)))
+        yield Moment(pair, due, following, record and replace(record, served=served, machine=state))
 
 
 def _schedule(case: Case) -> Iterator[float]:
@@ -162,12 +168,12 @@ CASES = {
     case.name: case
     for case in (
         Case("good", (SPARK,), 9, healthy),
-        Case("incident", (SPARK,), 9, slow_speech),
+        Case("incident", (SPARK,), 9, slow_speech, capped_for_s=90 * MINUTE),
         Case("two-targets", (SPARK, SPARK_B), 9, healthy),
         Case("two-scenarios", (SPARK, SPARK_STORY, SPARK_B, SPARK_B_STORY), 2, healthy),
         Case("skipped", (SPARK,), 5 / 24, busy),
         Case("outage", (SPARK,), 2 / 24, dead_llm),
-        Case("drift", (SPARK,), 9, drifting),
+        Case("drift", (SPARK,), 9, drifting, capped_for_s=30 * HOUR),
         Case("first-day", (SPARK,), 25 / 1440, healthy),
         Case("just-started", (SPARK,), 0, healthy),
     )

@@ -26,6 +26,7 @@ PICTURES = {
     "voice-latency-incident": Picture("voice-latency", "incident", 6),
     "voice-latency-outage": Picture("voice-latency", "outage", 2, "light"),
     "drift-small": Picture("drift", "drift", 9 * 24),
+    "machine-drift": Picture("machine", "drift", 3 * 24),
     "probe-good": Picture("probe", "good", 24),
 }
 

@@ -1,8 +1,10 @@
 """One measurement as used by the daemon and the command line: over real sockets, with the self-check."""
 
 import asyncio
+import functools
 from collections.abc import Callable
-from functools import partial
+from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 
 from msgspec import Struct
@@ -13,6 +15,7 @@ from probe.engine import runner
 from probe.engine.pauses import settled
 from probe.engine.recite import recited
 from probe.engine.self_check import Watch
+from probe.machine import watching
 from probe.progress import Event
 from probe.protocols.base import Terms
 from probe.protocols.registry import chosen
@@ -41,6 +44,8 @@ def prepare(plan: Plan) -> Plan:
     protocols = chosen(plan.target)
     for each in protocols.of.values():
         framing_named(each.framing)
+    if plan.target.machine == "local":
+        this_machine()
     return settled(plan, protocols)
 
 
@@ -67,17 +72,24 @@ async def measure(
             record = RunRecord(plan, started, clock.now(), failure=failure, skipped=skipped, said=said)
             return Measurement(record, 0.0)
         plan = prepared
-    with Watch(clock, tolerance) as watch:
-        record = await runner.run(
-            plan, chosen(plan.target), SocketConnector(clock), clock, observe, stop, tolerance.max_error_ms
-        )
+    async with this_machine().watched() if plan.target.machine == "local" else nullcontext() as machine:
+        with Watch(clock, tolerance) as watch:
+            record = await runner.run(
+                plan, chosen(plan.target), SocketConnector(clock), clock, observe, stop, tolerance.max_error_ms
+            )
     lag_ms = max(watch.longest_ms(record).values(), default=0.0)
-    return Measurement(watch.judge(record), lag_ms / 1000)
+    return Measurement(replace(watch.judge(record), machine=None if machine is None else machine.state), lag_ms / 1000)
 
 
 async def _with_speech(plan: Plan, clock: AnchoredClock, kept: Path) -> Plan | Unprepared:
     protocols = chosen(plan.target)
     stt = protocols.of["stt"].converse(Terms(plan.target.servers["stt"], "", plan.target.limits.stt_s))
     connector = SocketConnector(clock)
-    recite = partial(recited, plan=plan, protocols=protocols, connector=connector, clock=clock)
+    recite = functools.partial(recited, plan=plan, protocols=protocols, connector=connector, clock=clock)
     return await with_speech(plan, stt.sample_rate, kept, recite, clock.now)
+
+
+@functools.cache
+def this_machine() -> watching.Machine:
+    """The machine that we run on. Its files, libraries and modules are found once."""
+    return watching.opened()

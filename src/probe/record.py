@@ -11,6 +11,7 @@ from typing import Any, Literal, Self
 
 from probe.heard import Heard, Utterance
 from probe.legacy import record_as_today
+from probe.machine.state import MachineState, Source
 from probe.typed_json import plain, typed
 from probe.urls import without_secrets
 
@@ -103,6 +104,8 @@ class Target:
     objective_measure: ObjectiveMeasure = "response_ttfb"
     # From which level on sound is heard, in dB of full scale.
     audible_dbfs: float = AUDIBLE_DBFS
+    # Which machine's figures are kept with its runs.
+    machine: Source = "none"
 
     def doing(self, role: Role) -> ServerPlan | None:
         """The server that does this work: its own, or the agent, which does that of all; None where nobody does."""
@@ -291,6 +294,11 @@ class Turn:
     server_times: Mapping[str, float] = field(default_factory=dict)
     # As of a chunk.
     unknown: tuple[str, ...] = ()
+    # Of its prompt, as the LLM server counted: how many tokens, and how many of them it had read before.
+    prompt_tokens: int | None = None
+    cached_tokens: int | None = None
+    # From the start of its work to its first token, as the LLM server measured it.
+    server_ttft_ms: float | None = None
     heard: Heard | None = None
 
     def spoken(self) -> Iterator[tuple[Chunk, str]]:
@@ -341,6 +349,8 @@ class RunRecord:
     cold: bool | None = None
     # Reads whose arrival the kernel did not stamp: what they brought has the time of the reading.
     unstamped: int = 0
+    # What the machine was like meanwhile; None where it was not read.
+    machine: MachineState | None = None
 
     def to_json(self) -> str:
         """Return the record as one JSON document that `from_json` reads back, equal except for the PCM."""

@@ -37,8 +37,8 @@ LLAMA_CPP = Stream(
         Token("Café"),
         Token(" \U0001f467."),
         Done("stop"),
-        ServerTimes({"prompt_ms": 434.5, "predicted_ms": 46.25}),
-        Usage(7),
+        ServerTimes({"prompt_ms": 434.5, "predicted_ms": 46.25}, 434.5),
+        Usage(7, 33, 0),
     ),
 )  # fmt: skip
 
@@ -56,15 +56,15 @@ VLLM = Stream(
     b'data:[DONE]\r\n\r\n',
     (
         Answering("q"),
-        Usage(0),
+        Usage(0, 9),
         thought("Hm"),
-        Usage(2),
+        Usage(2, 9),
         thought("\n\n"),
         Token("Hello, you"),
         Token("."),
         Done("length"),
-        ServerTimes({"time_to_first_token_ms": 12.5, "queue_time_ms": 0.5}),
-        Usage(6),
+        ServerTimes({"time_to_first_token_ms": 12.5, "queue_time_ms": 0.5}, 12.5),
+        Usage(6, 9),
     ),
 )  # fmt: skip
 
@@ -75,7 +75,7 @@ OLLAMA = Stream(
     b'data: {"choices":[{"index":0,"delta":{"role":"assistant","content":""},"finish_reason":"stop"}]}\n\n'
     b'data: {"choices":[],"usage":{"prompt_tokens":11,"completion_tokens":3,"total_tokens":14}}\n\n'
     b'data: [DONE]\n\n',
-    (Answering("qwen3"), thought("Well"), Token("Yes"), Done("stop"), Usage(3)),
+    (Answering("qwen3"), thought("Well"), Token("Yes"), Done("stop"), Usage(3, 11)),
 )  # fmt: skip
 
 

@@ -7,6 +7,7 @@ from targets import with_server
 
 from probe.config import ScenarioConfig, TargetConfig
 from probe.heard import Heard
+from probe.machine.state import GpuProcess, GpuState, HostState, MachineState
 from probe.record import AudioAnalysis, Chunk, Connect, Failure, Plan, RunRecord, ServerPlan, Turn
 
 START = 1_700_000_000_000_000_000
@@ -16,7 +17,7 @@ PLAN = Plan(
     run_id="20231114T221320Z-000001",
     trace_id="0123456789abcdef0123456789abcdef",
     span_id="0123456789abcdef",
-    target=TargetConfig().record("local"),
+    target=TargetConfig.of(machine="none").record("local"),
     scenario=ScenarioConfig.of(system_prompt="Be brief.", user_turns=["Tell me a joke."]).record("default"),
 )
 
@@ -174,3 +175,19 @@ def _unasked(chunk_num: int, asked: int, *, done_ms: int, sent_ms: int) -> Chunk
         tts_last_audio=first_audio + 10 * MS, tts_segment_done=first_audio + 11 * MS,
         frames=((first_audio, 22_000), (first_audio + 10 * MS, 22_000)),
     )  # fmt: skip
+
+
+def machine() -> MachineState:
+    """A machine whose GPU draws all the power that it may."""
+    host = HostState(
+        cpu_mhz=3900.0, cpu_limit_mhz=3900.0, governor="performance", busy=0.31, steal=0.0, pressure_cpu=0.12,
+        pressure_memory=0.0, pressure_io=0.0, load=6.5, memory_available_bytes=61 * 2**30, swap_used_bytes=0,
+        temperature_c=71.0, kernel="6.14.0-1013-nvidia", boot_id="5c5b9b1e",
+    )  # fmt: skip
+    server = GpuProcess("llama-server", None, 100.0)
+    gpu = GpuState("NVIDIA GPU", 812, 7000, ("power_cap",), 36.1, 61.0, 0.94, 0, 8 * 2**30, 16 * 2**30, (server,))
+    return MachineState(host, (gpu,), "580.95.05")
+
+
+def on_a_machine(number: int = 1, **changes: Any) -> RunRecord:
+    return replace(record(number, **changes), machine=machine())

@@ -24,14 +24,18 @@ COMPOSING = "probe.__main__ probe.measurement " + " ".join(
 SINKS = " ".join(f"probe.{room} probe.{room}.*" for room in ("history", "metrics", "tracing", "report"))
 READING = f"{SINKS} probe.drift probe.drift.*"
 # They neither wait nor look at a clock.
-PURE = "probe.record probe.heard probe.typed_json probe.legacy probe.progress probe.timestamps probe.text"
+PURE = " ".join(
+    f"probe.{name}"
+    for name in ("record", "heard", "typed_json", "legacy", "progress", "timestamps", "text", "machine.state")
+)
 # What a protocol and the engine, and what a connection and a protocol, say to each other.
 INTERFACE = " ".join(
     f"probe.protocols.{name}" for name in ("base", "agent", "hearing", "declaration", "inquiries", "segments", "choice")
 )
 FRAMES = "probe.transport.framing.base"
 VALUES = (
-    f"{PURE} probe.blame probe.delays probe.measures probe.playing probe.whole_wait probe.audio probe.clock probe.urls"
+    f"{PURE} probe.blame probe.delays probe.measures probe.outside probe.playing probe.whole_wait "
+    "probe.audio probe.clock probe.urls"
 )
 
 
@@ -59,7 +63,8 @@ RULES = [
         "the record, the clock, timestamps and text need nothing, so everything can use them",
         of=f"{PURE} probe.clock",
         never="*",
-        but="stdlib probe.record probe.heard probe.timestamps probe.legacy probe.typed_json probe.urls",
+        but="stdlib probe.record probe.heard probe.timestamps probe.legacy probe.typed_json probe.urls "
+        "probe.machine.state",
         broken_by=("probe.record", "import pydantic"),
     ),
     Rule(
@@ -78,10 +83,17 @@ RULES = [
     ),
     Rule(
         "measures are functions of the record",
-        of="probe.measures probe.delays probe.blame probe.playing probe.whole_wait probe.words",
+        of="probe.measures probe.delays probe.blame probe.outside probe.playing probe.whole_wait probe.words",
         never="*",
-        but=f"stdlib {PURE} probe.audio probe.delays probe.playing probe.whole_wait probe.words",
+        but=f"stdlib {PURE} probe.audio probe.delays probe.measures probe.playing probe.whole_wait probe.words",
         broken_by=("probe.measures", "from probe.clock import Clock"),
+    ),
+    Rule(
+        "the machine is read without knowing of what is measured on it",
+        of="probe.machine probe.machine.*",
+        never="probe.*",
+        but="probe.machine.*",
+        broken_by=("probe.machine.host", "from probe.record import RunRecord"),
     ),
     Rule(
         "drift is a function of a series",
@@ -154,6 +166,7 @@ RULES = [
         "one file for each reader of the record, and for what it writes to",
         of=f"{CLIENT} {without('probe.history.* probe.metrics.registry probe.metrics.exposition')} "
         f"{without('probe.metrics.last_run probe.metrics.drift probe.metrics.daemon probe.metrics.one_run')} "
+        f"{without('probe.metrics.machine probe.metrics.changes')} "
         f"{without('probe.daemon.log probe.tracing.collector probe.tracing.otlp*')}",
         never="sqlite3 prometheus_client* structlog* opentelemetry* grpc* google.protobuf*",
         broken_by=("probe.tracing.exporter", "import grpc"),
@@ -183,7 +196,8 @@ RULES = [
         "the history keeps records, the points of their series and their detectors; it knows no reader",
         of="probe.history probe.history.*",
         never="probe.*",
-        but=f"{PURE} probe.history.* probe.drift probe.drift.series probe.drift.fingerprint probe.drift.state",
+        but=f"{PURE} probe.history.* probe.drift probe.drift.series probe.drift.fingerprint probe.drift.state "
+        "probe.drift.circumstances",
         broken_by=("probe.history.writer", "from probe.tracing import spans"),
     ),
     Rule(
@@ -325,7 +339,7 @@ def test_a_name_is_found() -> None:
     assert servers_named_in("sends start_stream to llama.cpp, for its own private arrival") == ["start_stream", "llama"]
 
 
-@pytest.mark.parametrize("room", ["engine", "transport", "history", "metrics", "tracing", "report", "drift"])
+@pytest.mark.parametrize("room", ["engine", "transport", "history", "metrics", "tracing", "report", "drift", "machine"])
 def test_a_room_names_no_server(room: str, modules: dict[str, str]) -> None:
     """What only one server does is in its protocol's folder."""
     inside = {name: source for name, source in modules.items() if name.startswith(f"probe.{room}")}

@@ -138,7 +138,7 @@ def test_the_docs_name_every_span_and_attribute() -> None:
     golden = ROOT / "tests" / "golden"
     trees = [
         (golden / f"spans_{name}.txt").read_text("utf-8")
-        for name in ("ok", "failed", "skipped", "free_running", "hearing")
+        for name in ("ok", "failed", "skipped", "free_running", "hearing", "machine")
     ]
     named = set(re.findall(r"^ *[.*] ([\w.]+)", "\n".join(trees), re.MULTILINE))
     measures = {f"probe.{name}" for name in ChunkMeasures.__dataclass_fields__}

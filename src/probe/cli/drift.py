@@ -15,7 +15,11 @@ from probe.cli.state import open_history, state_dir_option
 from probe.cli.time_option import MOMENT
 from probe.cli.usage import UsageProblem
 from probe.config import DriftConfig
-from probe.drift import Monitor, Verdict
+from probe.drift import Monitor, Shift, Verdict
+from probe.drift.beside import around, beside
+from probe.drift.circumstances import Circumstances
+from probe.drift.events import events
+from probe.drift.series import Point
 from probe.drift.threshold import Calibration, TooLittleError, calibrate
 from probe.history.drift_states import detector
 from probe.history.reader import HistoryReader
@@ -28,6 +32,8 @@ _SHOWN_DAYS = 90
 _CALIBRATED_DAYS = 60
 # So many have two weekends at least.
 _WEEKS_DAYS = 14
+# Of so many of the last changes it is looked up what else changed; and of so many of the last runs.
+_EXPLAINED, _LAST_RUNS = 10, 3000
 _NS_PER_DAY = 86_400 * 10**9
 
 
@@ -106,12 +112,29 @@ def _series_report(
     reader: HistoryReader, series: tuple[str, str], since: int, settings: DriftConfig | None
 ) -> SeriesReport:
     verdict = _verdict(reader, series, settings)
+    points = list(reader.points(*series))
+    shown = [each for each in points if each.started >= since]
+    changes = [each for each in verdict.changes if each.since >= since]
+    shifts = [each for each in changes if isinstance(each, Shift)][-_EXPLAINED:]
+    known = _known(reader, shifts, points, shown)
     return SeriesReport(
         *series,
         verdict,
-        list(reader.points(*series, since)),
-        [each for each in verdict.changes if each.since >= since],
+        shown,
+        changes,
+        {each.since: beside(each, points, known) for each in shifts},
+        [each for each in events(known.values()) if each.at >= since],
     )
+
+
+def _known(
+    reader: HistoryReader, shifts: Sequence[Shift], points: Sequence[Point], shown: Sequence[Point]
+) -> dict[str, Circumstances]:
+    """What is known of the runs around each change, and of the last ones, by run id: reading all would take minutes."""
+    near = {each.run_id for shift in shifts for side in around(shift, points) for each in side}
+    wanted = near | {each.run_id for each in shown[-_LAST_RUNS:]}
+    found = reader.circumstances([each.run_id for each in points if each.run_id in wanted])
+    return {each.run_id: each for each in sorted(found, key=lambda each: each.started)}
 
 
 def _verdict(reader: HistoryReader, series: tuple[str, str], settings: DriftConfig | None) -> Verdict:

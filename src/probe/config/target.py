@@ -13,6 +13,8 @@ from probe.config.headers import Headers
 from probe.config.leaf import Secret
 from probe.config.section import WRONG, Section, as_table, differences, read, read_struct
 from probe.config.written import Moved, table
+from probe.machine.here import source_of
+from probe.machine.state import Source
 from probe.protocols.declaration import ServerProtocol
 from probe.protocols.registry import PROTOCOLS
 from probe.record import AUDIBLE_DBFS, Limits, ObjectiveMeasure, Role, ServerPlan, Target
@@ -74,6 +76,10 @@ class _OfEveryTarget(Section, frozen=True, kw_only=True):
     audible_dbfs: Annotated[
         float, Meta(ge=-90, le=-20, description="sound counts as audible from this level on, in dB of full scale")
     ] = AUDIBLE_DBFS
+    machine: Annotated[
+        Source | None,
+        Meta(description="local: this machine's state is kept with each run; without it, where a server is on it"),
+    ] = None
     limits: LimitsConfig = LimitsConfig()
 
 
@@ -135,6 +141,7 @@ class TargetConfig(_OfEveryTarget, frozen=True, kw_only=True):
             Limits(**asdict(self.limits)),
             self.objective_measure,
             self.audible_dbfs,
+            self.machine or source_of(server.url for server in self.servers.values()),
         )
 
 

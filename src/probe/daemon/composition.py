@@ -30,6 +30,7 @@ from probe.history.drift_states import DriftStates
 from probe.history.file import OF_THE_DISK, HistoryError
 from probe.history.reader import reading
 from probe.history.writer import History, Pruned, Retention
+from probe.measurement import this_machine
 from probe.metrics.observations import fillable
 from probe.metrics.one_run import one_run
 from probe.metrics.registry import Metrics
@@ -94,9 +95,7 @@ def build(config: Config, coloured: bool | None = None) -> Parts:
     ConfigError (of the file of the HTTP port), TakenError and HistoryError. A disk or a history that is in trouble is
     none of them: what can be measured is, and what can't be kept is counted.
     """
-    for framing in FRAMINGS:
-        # Imported during one target's run, it would hold up another's.
-        framing_named(framing)
+    _import(config)
     health = Health()
     metrics = Metrics(
         VERSION, [HISTORY, *(sink.name for sink in (Metrics, DriftSink, SpanSink, LogSink, AudioArchive))]
@@ -179,6 +178,14 @@ def _expect(metrics: Metrics, entry: Entry) -> None:
     histograms = fillable(answering(target), hearing(target))
     metrics.expect([(target.name, entry.scenario.name)], histograms, [*target.servers])
     metrics.daemon.set_objective(target.name, target.objective_ms / 1000, target.objective_measure)
+
+
+def _import(config: Config) -> None:
+    """What runs need: imported during one target's run, it would hold up another's."""
+    for framing in FRAMINGS:
+        framing_named(framing)
+    if any(entry.target.machine == "local" for entry in entries(config)):
+        this_machine()
 
 
 def _hold(config: Config, on_error: OnError) -> Held | None:

@@ -10,7 +10,7 @@ from probe.typed_json import plain
 
 # What a thing is called, where courtesy looks, and how patient we are: none of it moves a latency.
 _OF_NO_EFFECT = {
-    "target": ("name", "objective_ms", "objective_measure", *legacy.ASKED_BESIDE),
+    "target": ("name", "objective_ms", "objective_measure", "machine", *legacy.ASKED_BESIDE),
     "limits": ("connect_s", "llm_s", "tts_s", "run_s", "release_s", "stt_s"),
     # Where an answer ends moves no latency before it.
     "scenario": ("name", "max_answer_tokens", "max_chunks"),

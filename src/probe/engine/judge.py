@@ -33,6 +33,7 @@ async def finished(turn: TurnInProgress, audible_dbfs: float) -> Turn:
         if segment is not None:
             chunk = await _heard(with_segment(chunk, segment), segment.pcm, segment.sample_rate, audible_dbfs)
         chunks.append(chunk)
+    usage = turn.llm.usage
     return Turn(
         turn_num=turn.turn_num,
         user=turn.user,
@@ -40,8 +41,11 @@ async def finished(turn: TurnInProgress, audible_dbfs: float) -> Turn:
         done=heard.done,
         stray_audio_bytes=heard.stray_bytes,
         model=turn.llm.model,
-        usage_tokens=turn.llm.usage_tokens,
-        server_times=turn.llm.server_times,
+        usage_tokens=usage.tokens if usage else None,
+        prompt_tokens=usage.prompt if usage else None,
+        cached_tokens=usage.cached if usage else None,
+        server_times=turn.llm.server_times.values,
+        server_ttft_ms=turn.llm.server_times.first_token_ms,
         heard=None if turn.hearing is None else turn.hearing.heard(),
     )
 

@@ -1,6 +1,6 @@
 """The LLM's side of a turn: its answer, chunk by chunk, whether the server pauses after each or the probe cuts it."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from contextlib import suppress
 
 from msgspec.structs import replace
@@ -51,8 +51,8 @@ class LlmSide:
         self.pausing = conversation.pausing
         # As the server names the one that answers.
         self.model: str | None = None
-        self.usage_tokens: int | None = None
-        self.server_times: Mapping[str, float] = {}
+        self.usage: Usage | None = None
+        self.server_times = ServerTimes({})
         # Whether the server said that it loaded its model for this answer.
         self.loaded = False
         self._session = session
@@ -207,10 +207,10 @@ class LlmSide:
         match event:
             case Answering(model):
                 self.model = model
-            case Usage(tokens):
-                self.usage_tokens = tokens
-            case ServerTimes(values):
-                self.server_times = values
+            case Usage():
+                self.usage = event
+            case ServerTimes():
+                self.server_times = event
             case Loaded():
                 self.loaded = True
 

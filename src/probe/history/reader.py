@@ -1,15 +1,16 @@
 """Reading the history while the daemon writes it."""
 
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TypeVar
 from urllib.parse import quote
 
+from probe.drift.circumstances import Circumstances
 from probe.drift.fingerprint import Fingerprint
 from probe.drift.series import Point, point
-from probe.history import salvage
+from probe.history import salvage, surroundings
 from probe.history.file import (
     BUSY_TIMEOUT_S,
     FILE_NAME,
@@ -243,6 +244,13 @@ class HistoryReader:
             elif row[1].startswith(run_id) or row[1].endswith(run_id):
                 found.append((row[1], row[2]))
         return sorted(found, key=lambda each: each[0] != run_id)[:3]
+
+    def circumstances(self, run_ids: Sequence[str]) -> list[Circumstances]:
+        """What these runs were measured under. Those that can't be read are left out, in a damaged file all."""
+        if self._version == 1:
+            return []
+        with explained(self.path):
+            return self._or_salvaged(lambda: [*surroundings.of_runs(self._db, run_ids)], list)
 
     def close(self) -> None:
         self._db.close()

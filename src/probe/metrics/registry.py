@@ -14,10 +14,12 @@ from probe.blame import may_fail
 from probe.drift import Shift, Verdict
 from probe.drift.fingerprint import Fingerprint
 from probe.measures import outcome
+from probe.metrics.changes import ChangeMetrics
 from probe.metrics.daemon import DaemonMetrics
 from probe.metrics.drift import DriftMetrics
 from probe.metrics.exposition import NAMESPACE, RUN_LABELS, Part, negotiate, page
 from probe.metrics.last_run import LastRunMetrics
+from probe.metrics.machine import MachineMetrics
 from probe.metrics.observations import EVERY, MEASURES, OF_SPEECH, Series, observations
 from probe.record import Outcome, Role, RunRecord
 
@@ -68,6 +70,7 @@ class Metrics:
         self._failures: dict[str, _Failures] = {}
         self._drift: dict[tuple[str, str], DriftMetrics] = {}
         self.daemon = DaemonMetrics(version, sinks)
+        self._machine = MachineMetrics()
 
     def expect(
         self, pairs: Iterable[tuple[str, str]], histograms: Series = EVERY, servers: Collection[Role] = ("llm", "tts")
@@ -89,7 +92,10 @@ class Metrics:
         runs = self._runs_of(target, record.plan.scenario.name)
         runs.count(record)
         runs.last.update(record)
+        runs.changes.count(record)
         runs.part.refresh()
+        if record.machine is not None:
+            self._machine.update(record.machine)
         if record.failure is not None:
             self._failures_of(target).count(record)
 
@@ -101,6 +107,7 @@ class Metrics:
         for record in records:
             runs = self._runs_of(record.plan.target.name, record.plan.scenario.name)
             runs.last.update(record)
+            runs.changes.restore(record)
             runs.part.refresh()
 
     def restore_fingerprint(self, target: str, scenario: str, serving: Fingerprint, since: int) -> None:
@@ -138,7 +145,7 @@ class Metrics:
         """What the page is made of."""
         with self._lock:
             kinds = (self._runs, self._failures, self._drift)
-            return [*(each.part for kind in kinds for each in kind.values()), self.daemon.part]
+            return [*(each.part for kind in kinds for each in kind.values()), self._machine.part, self.daemon.part]
 
     def _runs_of(self, target: str, scenario: str, histograms: Series = EVERY) -> "_Runs":
         with self._lock:
@@ -176,6 +183,7 @@ class _Runs:
             "cold_runs_total", "Runs for which a model was loaded.", RUN_LABELS, NAMESPACE, registry=self.part.registry
         ).labels(**self._labels)
         self.last = LastRunMetrics(self.part, target, scenario)
+        self.changes = ChangeMetrics(self.part, target, scenario)
 
     def expect(self, histograms: Series) -> None:
         """Have these histograms."""

@@ -65,15 +65,24 @@ class ChunkEnd(Struct, frozen=True):
 
 
 class Usage(Struct, frozen=True):
-    """How many tokens the server counted in the whole answer, reasoning included."""
+    """How many tokens the server counted in the whole answer, reasoning included.
+
+    Of its prompt: how many it has, and how many of them the server had read before; None where it does not say.
+    """
 
     tokens: int
+    prompt: int | None = None
+    cached: int | None = None
 
 
 class ServerTimes(Struct, frozen=True):
-    """How long its work took as the server itself measured it: milliseconds, by the server's own names."""
+    """How long its work took as the server itself measured it: milliseconds, by the server's own names.
+
+    `first_token_ms` is from the start of its work to the first token; None where it does not say.
+    """
 
     values: Mapping[str, float]
+    first_token_ms: float | None = None
 
 
 class Loaded(Struct, frozen=True):

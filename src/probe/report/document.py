@@ -10,8 +10,10 @@ from probe import whole_wait
 from probe.audio import decibels
 from probe.heard import Heard
 from probe.measures import ChunkMeasures, Summary, TurnMeasures, measure_run, outcome, summarise
+from probe.outside import outside_ms, server_ttft_ms
 from probe.record import Chunk, Failure, RunRecord, Turn
 from probe.timestamps import epoch_seconds, milliseconds, utc
+from probe.typed_json import plain
 
 TIMESTAMPS = (
     "inference_start",
@@ -47,6 +49,7 @@ def document(record: RunRecord) -> dict[str, Any]:
         "llm_model": record.served.model,
         "llm_build": record.served.build,
         "cold": record.cold,
+        "machine": None if record.machine is None else rounded(plain(record.machine)),
         "voice": plan.target.option("tts", "voice"),
         "sample_rate": plan.target.option("tts", "sample_rate"),
         "connects": [
@@ -139,7 +142,11 @@ def _turn(turn: Turn, measured: TurnMeasures) -> dict[str, Any]:
         "heard": None if turn.heard is None else _heard(turn.heard),
         "llm_model": turn.model,
         "usage_tokens": turn.usage_tokens,
+        "prompt_tokens": turn.prompt_tokens,
+        "cached_tokens": turn.cached_tokens,
         "server_times_ms": rounded(dict(turn.server_times)),
+        "server_ttft_ms": rounded(server_ttft_ms(turn)),
+        "outside_ms": rounded(outside_ms(turn, measured)),
         "unknown": list(turn.unknown),
         "done_ts": _ts(turn.done),
         "stray_audio_bytes": turn.stray_audio_bytes,

@@ -2,18 +2,22 @@
 
 import csv
 import io
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import click
 
 from probe.drift import Change, Moved, ServingChange, Shift, Verdict
+from probe.drift.beside import Beside
+from probe.drift.beside_wording import clause, of_event, plain
+from probe.drift.events import OF_SERVING, Event
 from probe.drift.series import Point
 from probe.drift.wording import NAMES, grows, iso, moment, moved_by, sentence, text
 from probe.measures import STAGES
 from probe.report.drift_chart import chart
 from probe.report.format import annotated, counted, ms, number, table, wrapped
+from probe.text import one_line
 from probe.timestamps import epoch_seconds
 
 _COLOURS = {"slower": "red", "faster": "green", "stable": None, "learning": "yellow"}
@@ -28,13 +32,25 @@ class SeriesReport:
     verdict: Verdict
     points: Sequence[Point]
     changes: Sequence[Change]
+    # What changed at the same time as the latencies, by the start of their change; and everything else that changed.
+    beside: Mapping[int, Beside] = field(default_factory=dict)
+    events: Sequence[Event] = ()
+
+    def sentence(self) -> str:
+        """How things stand, and what changed at the same time."""
+        drift = self.verdict.drift
+        return sentence(self.verdict) + ("" if drift is None else self.clause(drift.since))
+
+    def clause(self, since: int) -> str:
+        """What changed at the same time as the latency that changed then; empty where nothing is known."""
+        return clause(self.beside.get(since, Beside()))
 
 
 def report(series_report: SeriesReport, width: int) -> Iterator[str]:
     """The verdict, the chart, the stages and the changes."""
     verdict = series_report.verdict
     colour = _COLOURS[verdict.state]
-    for line in wrapped(f"{series_report.target}, {series_report.scenario}: {sentence(verdict)}", width):
+    for line in wrapped(f"{series_report.target}, {series_report.scenario}: {series_report.sentence()}", width):
         yield click.style(line, fg=colour, bold=True)
     baseline_ms = {each.stage: each.before_ms for each in verdict.now}
     yield from chart(series_report.points, series_report.changes, baseline_ms, width)
@@ -50,11 +66,18 @@ def report(series_report: SeriesReport, width: int) -> Iterator[str]:
     yield ""
     if series_report.changes:
         rows = [_change_row(each) for each in series_report.changes]
-        texts = [text(_as_it_is_now(each, verdict)) for each in series_report.changes]
+        texts = [
+            text(_as_it_is_now(each, verdict)) + series_report.clause(each.since) for each in series_report.changes
+        ]
         for lines in annotated(_CHANGE_COLUMNS, rows, texts, width - 2):
             yield from (f"  {line}" for line in lines)
     else:
         yield "  no change was found"
+    # Those of the servers and settings are in the table.
+    if others := [event for event in series_report.events if event.kind not in OF_SERVING]:
+        yield from ("", "  What else changed:")
+        for event in others[-_SHOWN_EVENTS:]:
+            yield from wrapped(one_line(event.what), width, f"  {moment(event.at)}  ")
 
 
 def _as_it_is_now(found: Change, verdict: Verdict) -> Change:
@@ -70,6 +93,7 @@ def _as_it_is_now(found: Change, verdict: Verdict) -> Change:
 
 
 _STAGE_COLUMNS = ("Stage", "Baseline", "Now", "Change", "Added")
+_SHOWN_EVENTS = 20
 _CHANGE_COLUMNS = ("Since", "First run", "Text")
 
 
@@ -98,7 +122,7 @@ def _plain(series_report: SeriesReport) -> dict[str, Any]:
         "target": series_report.target,
         "scenario": series_report.scenario,
         "state": verdict.state,
-        "verdict": sentence(verdict),
+        "verdict": series_report.sentence(),
         "since": None if drift is None else iso(drift.since),
         "since_ts": None if drift is None else epoch_seconds(drift.since),
         "stage": None if drift is None else drift.stage,
@@ -110,7 +134,12 @@ def _plain(series_report: SeriesReport) -> dict[str, Any]:
         "by_text": {
             each.stage: {"per": each.per, "base_ms": each.base_ms, "slope_ms": each.slope_ms} for each in verdict.grows
         },
-        "changes": [_plain_change(_as_it_is_now(each, verdict)) for each in series_report.changes],
+        "changes": [
+            _plain_change(_as_it_is_now(each, verdict))
+            | {"beside": plain(series_report.beside.get(each.since, Beside()))}
+            for each in series_report.changes
+        ],
+        "events": [{"kind": event.kind, **of_event(event)} for event in series_report.events],
     }
 
 
@@ -125,7 +154,7 @@ def _compared(moved: Moved) -> dict[str, Any]:
 
 
 def _plain_change(found: Change) -> dict[str, Any]:
-    plain: dict[str, Any] = {
+    values: dict[str, Any] = {
         "kind": "serving" if isinstance(found, ServingChange) else "latency",
         "what": text(found),
         "since": iso(found.since),
@@ -134,7 +163,7 @@ def _plain_change(found: Change) -> dict[str, Any]:
         "runs_after": found.after,
     }
     if isinstance(found, Shift):
-        plain |= {
+        values |= {
             "found": iso(found.found),
             "found_ts": epoch_seconds(found.found),
             "until": None if found.until is None else iso(found.until),
@@ -143,7 +172,7 @@ def _plain_change(found: Change) -> dict[str, Any]:
             "confidence": found.confidence,
             "stages": {each.stage: _compared(each) for each in found.moved},
         }
-    return plain
+    return values
 
 
 def as_csv(reports: Sequence[SeriesReport]) -> str:

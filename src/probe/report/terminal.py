@@ -16,11 +16,13 @@ from probe.measures import (
     reasoned,
     summarise,
 )
+from probe.outside import outside_ms
 from probe.record import INTERRUPTED, ObjectiveMeasure, Outcome, Plan, RunRecord, Target, Turn
 from probe.report.advice import advice
 from probe.report.chunk_tables import playing_ms, tables, waited
 from probe.report.document import TIMESTAMPS, blamed, explained
 from probe.report.format import MISSING, counted, ms, number, shortened, wrapped, wrapped_as_it_is
+from probe.report.machine_line import machine_line
 from probe.report.objective import WHAT
 from probe.report.timeline import describe_pause, stamp
 from probe.report.waterfall import waterfall
@@ -110,6 +112,8 @@ def _summary(record: RunRecord, summary: Summary, width: int) -> Iterator[str]:
         yield from wrapped(models, width, _figure("Model", ""))
     if record.cold:
         yield _figure("Cold start", "a model was loaded for this run")
+    if record.machine is not None and (line := machine_line(record.machine)):
+        yield from wrapped(line, width, _figure("Machine", ""))
     yield from _reservations(record, width)
     stray = sum(turn.stray_audio_bytes for turn in record.turns)
     if stray:
@@ -179,6 +183,11 @@ def _writing(turn: Turn, measured: TurnMeasures, width: int) -> Iterator[str]:
     if turn.server_times:
         times = ", ".join(f"{one_line(name)} {number(value)}" for name, value in turn.server_times.items())
         yield from wrapped(times, width, _figure("Server's own times", "", 4))
+    if (outside := outside_ms(turn, measured)) is not None:
+        yield from wrapped(f"{ms(outside)} of LLM TTFT", width, _figure("Network and queue", "", 4))
+    if turn.prompt_tokens is not None:
+        known = "" if turn.cached_tokens is None else f", {turn.cached_tokens} of them cached"
+        yield from wrapped(f"{turn.prompt_tokens} tokens{known}", width, _figure("Prompt", "", 4))
 
 
 def _gaps(summary: Summary) -> str:

@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 
 from probe import whole_wait
 from probe.heard import Heard
+from probe.machine.state import GpuState, MachineState
 from probe.measures import ChunkMeasures, TurnMeasures, outcome, runs_freely
 from probe.record import Chunk, Connect, Pause, RunRecord, ServerPlan, Target, Turn
 from probe.timestamps import milliseconds
@@ -33,8 +34,31 @@ def of_run(record: RunRecord) -> dict[str, Value]:
             "probe.doubts": record.doubts or None,
             "probe.failure.server": None if failure is None else failure.server,
             "probe.failure.stage": None if failure is None else failure.stage,
+            **({} if record.machine is None else of_machine(record.machine)),
         }
     )
+
+
+def of_machine(machine: MachineState) -> dict[str, Value | None]:
+    """The machine during a run; of several GPUs the one that worked most."""
+    host, gpu = machine.host, machine.gpu or GpuState()
+    return {
+        "probe.machine.cpu_mhz": host.cpu_mhz,
+        "probe.machine.cpu_busy": host.busy,
+        "probe.machine.cpu_steal": host.steal,
+        "probe.machine.pressure_cpu": host.pressure_cpu,
+        "probe.machine.pressure_memory": host.pressure_memory,
+        "probe.machine.pressure_io": host.pressure_io,
+        "probe.machine.memory_available_bytes": host.memory_available_bytes,
+        "probe.machine.swap_used_bytes": host.swap_used_bytes,
+        "probe.machine.temperature_c": host.temperature_c,
+        "probe.machine.gpu_sm_mhz": gpu.sm_mhz,
+        "probe.machine.gpu_memory_mhz": gpu.memory_mhz,
+        "probe.machine.gpu_clock_reasons": gpu.reasons or None,
+        "probe.machine.gpu_power_w": gpu.power_w,
+        "probe.machine.gpu_temperature_c": gpu.temperature_c,
+        "probe.machine.gpu_utilisation": gpu.utilisation,
+    }
 
 
 def of_connect(connect: Connect, target: Target) -> dict[str, Value]:

@@ -18,6 +18,7 @@ from probe.drift import Monitor
 from probe.drift.state import Kept, encode
 from probe.history.drift_states import DriftStates
 from probe.history.reader import reading
+from probe.machine.state import GpuState, HostState, MachineState
 
 AT = 3 * DAY + 30
 RUNS = AT + 150
@@ -130,6 +131,39 @@ def test_the_threshold_comes_from_the_configuration(drifted: Path, tmp_path: Pat
     config = tmp_path / "probe.toml"
     config.write_text("[drift]\nthreshold = 100\nleast_change_percent = 50")
     assert drift(drifted, "--config", str(config)).exit_code == 0
+
+
+@pytest.fixture(scope="module")
+def capped(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same change, on a machine whose clocks are capped since then."""
+    folder = tmp_path_factory.mktemp("capped")
+    free = MachineState(HostState(kernel="6.14"), (GpuState(sm_mhz=2400, reasons=()),), "580")
+    slow = replace(free, gpus=(GpuState(sm_mhz=800, reasons=("power_cap",)),))
+    fill(folder, noisy(RUNS, factors=step(AT, 1.3)), machine=lambda place: slow if place >= AT else free)
+    return folder
+
+
+def test_what_changed_at_the_same_time_is_in_the_verdict(capped: Path) -> None:
+    shown = drift(capped).stdout
+    said = "at the same time the SM clock went from 2.4 to 0.8 GHz (power cap)"
+    assert said in shown.splitlines()[0]
+    assert re.search(r"What else changed:\n +\d+ \w+ \d\d:\d\d UTC +GPU clocks capped: power cap$", shown, re.MULTILINE)
+
+
+def test_json_has_it_beside_each_change_and_as_events(capped: Path) -> None:
+    (series,) = json.loads(drift(capped, "--json").stdout)["series"]
+    (change,) = series["changes"]
+    assert change["beside"][0]["figure"] == "gpu_sm_ghz"
+    assert (change["beside"][0]["from"], change["beside"][0]["to"]) == (2.4, 0.8)
+    assert [(each["kind"], each["run"]) for each in series["events"]] == [("clock_cap", f"spark-r{AT:06}")]
+    assert series["verdict"].endswith("(power cap)")
+
+
+def test_nothing_is_said_of_a_machine_that_was_not_read(drifted: Path) -> None:
+    shown = drift(drifted)
+    assert "at the same time" not in shown.stdout
+    assert "What else changed" not in shown.stdout
+    assert json.loads(drift(drifted, "--json").stdout)["series"][0]["events"] == []
 
 
 def test_what_the_daemon_knows_is_shown_and_with_other_settings_what_they_find(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from probe.cli import export, main
 ROOT = Path(__file__).parents[3]
 NAMES = {
     "rules": ["voice_probe_alerts.yml", "voice_probe_recording.yml"],
-    "dashboards": ["drift.json", "probe.json", "voice-latency.json"],
+    "dashboards": ["drift.json", "machine.json", "probe.json", "voice-latency.json"],
     "example": ["probe.example.toml"],
     "man": ["probe.1"],
 }

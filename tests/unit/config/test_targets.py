@@ -278,3 +278,19 @@ def test_the_configuration_names_no_protocol_and_none_of_its_options() -> None:
 
 def test_drift_has_the_defaults_of_the_configuration() -> None:
     assert DriftConfig() == DriftConfig(threshold=drift.THRESHOLD, least_change_percent=100 * drift.LEAST_CHANGE)
+
+
+@pytest.mark.parametrize(
+    ("given", "found"),
+    [
+        ({}, "local"),
+        ({"llm_url": "ws://spark:1/ws"}, "local"),
+        ({"llm_url": "ws://spark:1/ws", "tts_url": "ws://spark:2/ws"}, "none"),
+        ({"llm_url": "ws://spark:1/ws", "tts_url": "ws://spark:2/ws", "machine": "local"}, "local"),
+        ({"machine": "none"}, "none"),
+    ],
+)
+def test_the_machine_is_read_where_a_server_is_on_it_unless_the_setting_says_otherwise(
+    given: dict[str, str], found: str
+) -> None:
+    assert TargetConfig.of(**given).record("spark").machine == found

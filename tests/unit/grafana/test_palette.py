@@ -25,7 +25,9 @@ GROUPS: dict[str, Iterable[str]] = {
     "failures": palette.FAILURES.values(),
     "lost runs": palette.LOST.values(),
     "figures": (palette.GOOD, palette.WARN, palette.BAD),
-    "moments": (palette.SERVING_CHANGED, palette.CHANGE_FOUND),
+    "moments": (palette.SERVING_CHANGED, palette.CHANGE_FOUND, palette.OTHER_CHANGE),
+    "clock caps": palette.CAPS.values(),
+    "pressures": palette.PRESSURES.values(),
 }
 # In CIELAB, where 2 is just seen side by side; a tile is looked at alone.
 APART = 20

@@ -11,8 +11,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from runs import START, failed, record, skipped
+from runs import START, failed, on_a_machine, record, skipped
 
+from probe.drift.circumstances import circumstances
 from probe.drift.fingerprint import fingerprint
 from probe.drift.series import point
 from probe.history import writer
@@ -487,3 +488,14 @@ def test_a_history_of_the_second_version_can_be_read_and_goes_on(second_version:
         points = list(reader.points("local", "default"))
         assert [each.cold for each in points] == [False, True]
         assert [each.chars for each in points] == [None, len(record(2).turns[0].chunks[0].text)]
+
+
+def test_what_runs_were_measured_under_is_read_without_the_rest(db: History, tmp_path: Path) -> None:
+    runs = [record(1), on_a_machine(2), on_a_machine(3)]
+    for each in runs:
+        db.append(each)
+    db._db.execute("UPDATE runs SET record = x'00' WHERE run_id = ?", (runs[2].plan.run_id,))
+    wanted = [each.plan.run_id for each in runs]
+    with reading(tmp_path) as reader:
+        assert reader.circumstances([*wanted, "no such run"]) == [circumstances(each) for each in runs[:2]]
+        assert reader.circumstances(wanted[:1])[0].machine is None

@@ -9,13 +9,14 @@ import pytest
 from prometheus_client import Metric
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse_text
-from runs import START, failed, free_running, hearing, plan, record, refused, skipped, suspect
+from runs import START, failed, free_running, hearing, on_a_machine, plan, record, refused, skipped, suspect
 
 import golden
 from probe.drift.fingerprint import fingerprint
+from probe.machine.state import GpuState, HostState, MachineState
 from probe.metrics.observations import OF_SPEECH, SERIES, EndOfSpeech, fillable
 from probe.metrics.registry import Metrics
-from probe.record import INTERRUPTED, REASONS, Failure, Plan, ServerIdentity
+from probe.record import INTERRUPTED, REASONS, Failure, Plan, RunRecord, ServerIdentity
 
 OPENMETRICS = "application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5"
 UNKNOWN_AT_FIRST = (
@@ -46,7 +47,7 @@ def value(metrics: Metrics, name: str, labels: Mapping[str, str] = LOCAL) -> flo
 
 
 def test_names_labels_and_buckets_are_what_others_rely_on(metrics: Metrics) -> None:
-    metrics.write(record(1))
+    metrics.write(on_a_machine(1))
     metrics.daemon.set_objective("local", 1.0, "response_ttfb")
     lines = []
     for family in families(metrics).values():
@@ -376,3 +377,32 @@ def test_each_family_is_in_one_piece_and_no_label_can_break_it(metrics: Metrics)
         heads = [line for line in page.decode().splitlines() if line.startswith("# TYPE")]
         assert len(heads) == len(set(heads))
     assert value(metrics, "up", {"target": odd, "scenario": "default"}) == 1
+
+
+def test_the_machine_of_the_last_run_is_reported(metrics: Metrics) -> None:
+    assert not any("machine" in name for name in families(metrics))
+    metrics.write(on_a_machine(1))
+    metrics.write(record(2))
+    assert value(metrics, "machine_gpu_sm_clock_hertz", {"gpu": "0"}) == 812e6
+    assert value(metrics, "machine_gpu_clock_reason", {"gpu": "0", "reason": "power_cap"}) == 1
+    assert value(metrics, "machine_gpu_clock_reason", {"gpu": "0", "reason": "hw_thermal"}) == 0
+    assert value(metrics, "machine_pressure_ratio", {"resource": "cpu"}) == pytest.approx(0.12)
+    assert value(metrics, "throttled_runs_total") == 1
+
+
+def test_a_figure_that_the_machine_does_not_have_is_no_series(metrics: Metrics) -> None:
+    metrics.write(replace(record(1), machine=MachineState(HostState(load=1.0), (GpuState(),))))
+    named = {name for name in families(metrics) if name.startswith("voice_probe_machine")}
+    assert named == {"voice_probe_machine_load", "voice_probe_machine"}
+
+
+def test_changes_are_counted_by_kind_and_not_those_before_the_start(metrics: Metrics) -> None:
+    def served(number: int, build: str) -> RunRecord:
+        return replace(record(number), served=ServerIdentity("qwen", build))
+
+    metrics.restore([served(1, "b1"), served(2, "b2")])
+    assert value(metrics, "changes_total", LOCAL | {"kind": "model"}) == 0
+    metrics.write(served(3, "b2"))
+    metrics.write(served(4, "b3"))
+    assert value(metrics, "changes_total", LOCAL | {"kind": "model"}) == 1
+    assert value(metrics, "changes_total", LOCAL | {"kind": "voice"}) == 0

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from runs import MS, START, failed, free_running, hearing, misheard, record, refused, skipped
+from runs import MS, START, failed, free_running, hearing, misheard, on_a_machine, record, refused, skipped
 from targets import with_server
 
 import golden
@@ -79,6 +79,7 @@ def named(run: RunRecord, name: str) -> list[Span]:
         ("free_running", replace(free_running(), cold=True)),
         ("hearing", hearing()),
         ("misheard", misheard()),
+        ("machine", on_a_machine()),
     ],
 )
 def test_the_tree_is_as_agreed(name: str, run: RunRecord) -> None:

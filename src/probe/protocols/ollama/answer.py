@@ -83,8 +83,9 @@ def _account(document: dict[str, Any]) -> Iterator[Event]:
     given = {name: time_or_none(document.get(name)) for name in _TIMES}
     times = {name.replace("duration", "ms"): value / NS_PER_MS for name, value in given.items() if value is not None}
     if times:
-        yield ServerTimes(times)
+        read = times.get("prompt_eval_ms")
+        yield ServerTimes(times, None if read is None else times.get("load_ms", 0.0) + read)
     if times.get("load_ms", 0.0) >= LOADED_MS:
         yield Loaded()
     if (tokens := count_or_none(document.get("eval_count"))) is not None:
-        yield Usage(tokens)
+        yield Usage(tokens, count_or_none(document.get("prompt_eval_count")))

@@ -32,13 +32,19 @@ class Answer(AnswerText):
             tools = piece.get("tool_calls") or piece.get("function_call")
             yield from self.piece(reasoning, piece.get("content"), tools)
         if times := _times(document):
-            yield ServerTimes(times)
+            yield ServerTimes(times, next((times[name] for name in _FIRST_TOKEN if name in times), None))
         usage = document.get("usage")
         if isinstance(usage, dict) and (tokens := count_or_none(usage.get("completion_tokens"))) is not None:
-            yield Usage(tokens)
+            details = usage.get("prompt_tokens_details")
+            cached = details.get("cached_tokens") if isinstance(details, dict) else None
+            yield Usage(tokens, count_or_none(usage.get("prompt_tokens")), count_or_none(cached))
         reason = choice.get("finish_reason")
         if isinstance(reason, str) and reason:
             yield from self.finish(finish_reason(reason))
+
+
+# How long the server itself took to its first token, by the names of vLLM and of llama.cpp.
+_FIRST_TOKEN = ("time_to_first_token_ms", "prompt_ms")
 
 
 class Streamed:

@@ -52,10 +52,13 @@ BODY = (
     '"done":true,"done_reason":"stop","total_duration":5191566416,"load_duration":2154458042,"prompt_eval_count":26,'
     '"prompt_eval_duration":383809000,"eval_count":9,"eval_duration":4799921000}\n'
 ).encode()
-TIMES = ServerTimes({"load_ms": 2154.458042, "prompt_eval_ms": 383.809, "eval_ms": 4799.921, "total_ms": 5191.566416})
+TIMES = ServerTimes(
+    {"load_ms": 2154.458042, "prompt_eval_ms": 383.809, "eval_ms": 4799.921, "total_ms": 5191.566416},
+    2154.458042 + 383.809,
+)
 SAID = [
-    Answering("qwen3:8b"), Token("Hm", "reasoning"), Token("Café"), Token(" \U0001f467."), TIMES, Loaded(), Usage(9),
-    Done("stop"),
+    Answering("qwen3:8b"), Token("Hm", "reasoning"), Token("Café"), Token(" \U0001f467."), TIMES, Loaded(),
+    Usage(9, 26), Done("stop"),
 ]  # fmt: skip
 
 

@@ -1,0 +1,137 @@
+"""What changed from run to run, except for latencies: another model, a new driver, a clock cap. A pure function.
+
+What is not known of a run is what it was before. What may come and go within a run, such as a clock cap, is a change
+once it has held for some runs; it is dated by the first of them.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from probe.drift.circumstances import Circumstances
+from probe.machine.state import WORDS, ClockReason
+
+Kind = Literal["model", "voice", "settings", "driver", "kernel", "reboot", "clock_cap", "gpu_process", "server_restart"]
+# After these the detector itself begins another baseline.
+OF_SERVING: tuple[Kind, ...] = ("model", "voice", "settings")
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One change. `at` is the start of the first run after it, in nanoseconds since the epoch; `what` describes it."""
+
+    at: int
+    kind: Kind
+    what: str
+    run_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Fact:
+    """What is compared, None where it is not known; and what is said of a change, None where it is none to speak of."""
+
+    of: Callable[[Circumstances], Any]
+    text: Callable[[Any, Any], str | None]
+    # For so many runs in a row it must have held.
+    settled: int = 1
+
+
+class Follower:
+    """The changes of one series, whose runs are added in their order."""
+
+    def __init__(self) -> None:
+        self._known: dict[Kind, Any] = {}
+        # What is about to become known: its value, the run that it began with, and in how many it was seen.
+        self._coming: dict[Kind, tuple[Any, Circumstances, int]] = {}
+
+    def add(self, run: Circumstances) -> Iterator[Event]:
+        """The changes that this run makes certain."""
+        for kind, fact in FACTS.items():
+            value = fact.of(run)
+            if value is not None:
+                yield from self._compared(kind, fact, value, run)
+
+    def _compared(self, kind: Kind, fact: _Fact, value: Any, run: Circumstances) -> Iterator[Event]:
+        known = self._known.get(kind)
+        if known is None or known == value:
+            self._known[kind] = value
+            self._coming.pop(kind, None)
+            return
+        coming, first, runs = self._coming.get(kind, (value, run, 0))
+        if coming != value:
+            first, runs = run, 0
+        self._coming[kind] = value, first, runs + 1
+        if runs + 1 >= fact.settled:
+            del self._coming[kind]
+            self._known[kind] = value
+            if (what := fact.text(known, value)) is not None:
+                yield Event(first.started, kind, what, first.run_id)
+
+
+def events(runs: Iterable[Circumstances]) -> list[Event]:
+    """The changes of one series, the oldest first."""
+    follower = Follower()
+    found = [event for run in runs for event in follower.add(run)]
+    return sorted(found, key=lambda event: event.at)
+
+
+def _went(name: str) -> Callable[[str, str], str]:
+    return lambda before, after: f"{name} {before} → {after}"
+
+
+def _caps(run: Circumstances) -> tuple[ClockReason, ...] | None:
+    if run.machine is None or all(gpu.reasons is None for gpu in run.machine.gpus):
+        return None
+    return run.machine.throttled
+
+
+def _cap_text(before: tuple[ClockReason, ...], after: tuple[ClockReason, ...]) -> str:
+    came = ", ".join(WORDS[each] for each in after if each not in before)
+    went = ", ".join(WORDS[each] for each in before if each not in after)
+    parts = (came and f"GPU clocks capped: {came}", went and f"GPU clocks no longer capped: {went}")
+    return "; ".join(part for part in parts if part)
+
+
+def _processes(run: Circumstances) -> frozenset[str] | None:
+    shown = [gpu.processes for gpu in run.machine.gpus if gpu.processes is not None] if run.machine else []
+    return frozenset(process.name for each in shown for process in each) if shown else None
+
+
+def _process_text(before: frozenset[str], after: frozenset[str]) -> str:
+    came, went = sorted(after - before), sorted(before - after)
+    parts = (came and f"new on the GPU: {', '.join(came)}", went and f"no longer on the GPU: {', '.join(went)}")
+    return "; ".join(part for part in parts if part)
+
+
+def _starts(run: Circumstances) -> tuple[str | None, Mapping[str, float]] | None:
+    """When each name on the GPU last started, in seconds from the machine's start; and which start of the machine."""
+    if run.machine is None:
+        return None
+    shown = [each for gpu in run.machine.gpus for each in gpu.processes or () if each.started is not None]
+    last: dict[str, float] = {}
+    for each in shown:
+        last[each.name] = max(last.get(each.name, 0.0), each.started or 0.0)
+    return (run.machine.host.boot_id, last) if last else None
+
+
+def _restart_text(
+    before: tuple[str | None, Mapping[str, float]], after: tuple[str | None, Mapping[str, float]]
+) -> str | None:
+    """A reboot is a change of its own, and starts everything."""
+    if before[0] != after[0]:
+        return None
+    again = sorted(name for name, at in after[1].items() if at != before[1].get(name, at))
+    return f"started again: {', '.join(again)}" if again else None
+
+
+FACTS: Mapping[Kind, _Fact] = {
+    "model": _Fact(lambda run: run.serving.llm or None, _went("model or build")),
+    "voice": _Fact(lambda run: run.serving.tts or None, _went("voice")),
+    "settings": _Fact(lambda run: run.serving.config or None, _went("configuration")),
+    "driver": _Fact(lambda run: run.machine and run.machine.driver, _went("GPU driver")),
+    "kernel": _Fact(lambda run: run.machine and run.machine.host.kernel, _went("kernel")),
+    "reboot": _Fact(lambda run: run.machine and run.machine.host.boot_id, lambda _before, _after: "reboot"),
+    "clock_cap": _Fact(_caps, _cap_text, settled=3),
+    "gpu_process": _Fact(_processes, _process_text, settled=3),
+    "server_restart": _Fact(_starts, _restart_text, settled=2),
+}

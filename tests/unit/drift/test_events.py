@@ -1,0 +1,96 @@
+"""What changed from run to run."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import pytest
+from runs import machine, on_a_machine
+
+from probe.drift.circumstances import Circumstances, circumstances, covariates
+from probe.drift.events import Event, events
+from probe.drift.fingerprint import Fingerprint
+from probe.machine.state import GpuProcess, GpuState, HostState, MachineState
+
+SERVING = Fingerprint("qwen b1", "leo", "abc")
+
+
+def runs(*states: MachineState | None) -> list[Circumstances]:
+    return [Circumstances(f"run-{n}", n, SERVING, state) for n, state in enumerate(states)]
+
+
+def capped(gpu: GpuState) -> MachineState:
+    return MachineState(gpus=(gpu,))
+
+
+FREE, CAPPED = capped(GpuState(reasons=())), capped(GpuState(reasons=("power_cap", "application_clocks")))
+
+
+def on_the_gpu(**started: float | None) -> MachineState:
+    processes = tuple(GpuProcess(name, None, at) for name, at in started.items())
+    return MachineState(HostState(boot_id="1"), (GpuState(processes=processes),))
+
+
+@pytest.mark.parametrize(
+    ("states", "found"),
+    [
+        ([FREE, FREE, CAPPED, CAPPED, CAPPED], [Event(2, "clock_cap", "GPU clocks capped: power cap", "run-2")]),
+        ([CAPPED, FREE, FREE, FREE], [Event(1, "clock_cap", "GPU clocks no longer capped: power cap", "run-1")]),
+        # A card that is at its limit every other run has not changed.
+        ([FREE, CAPPED, FREE, CAPPED, FREE, CAPPED, CAPPED, FREE], []),
+        # What is not known is what it was.
+        ([FREE, None, CAPPED, None, CAPPED, CAPPED], [Event(2, "clock_cap", "GPU clocks capped: power cap", "run-2")]),
+        ([None, None], []),
+        (
+            [on_the_gpu(server=1.0)] + [on_the_gpu(server=1.0, training=9.0)] * 3,
+            [Event(1, "gpu_process", "new on the GPU: training", "run-1")],
+        ),
+        (
+            [on_the_gpu(server=1.0, other=2.0)] + [on_the_gpu(server=1.0)] * 3,
+            [Event(1, "gpu_process", "no longer on the GPU: other", "run-1")],
+        ),
+        (
+            [on_the_gpu(server=1.0)] + [on_the_gpu(server=77.0)] * 2,
+            [Event(1, "server_restart", "started again: server", "run-1")],
+        ),
+    ],
+)
+def test_a_change_of_the_machine_is_dated_by_the_first_run_after_it(
+    states: Sequence[MachineState | None], found: Sequence[Event]
+) -> None:
+    assert events(runs(*states)) == found
+
+
+def test_a_reboot_starts_everything_and_is_one_change() -> None:
+    before = on_the_gpu(server=50.0)
+    after = replace(on_the_gpu(server=9.0), host=HostState(boot_id="2"))
+    assert [event.kind for event in events(runs(before, after, after))] == ["reboot"]
+
+
+def test_what_is_served_and_how_are_changes_too() -> None:
+    first = Circumstances("a", 1, SERVING)
+    others = [
+        replace(first, run_id="b", started=2, serving=replace(SERVING, llm="")),
+        replace(first, run_id="c", started=3, serving=Fingerprint("qwen b2", "aria", "abd")),
+    ]
+    assert [(event.at, event.kind, event.what) for event in events([first, *others])] == [
+        (3, "model", "model or build qwen b1 → qwen b2"),
+        (3, "voice", "voice leo → aria"),
+        (3, "settings", "configuration abc → abd"),
+    ]
+
+
+def test_a_new_driver_and_a_new_kernel_are_named() -> None:
+    old = MachineState(HostState(kernel="6.11"), driver="570")
+    new = MachineState(HostState(kernel="6.14"), driver="580")
+    assert [event.what for event in events(runs(old, new))] == ["GPU driver 570 → 580", "kernel 6.11 → 6.14"]
+
+
+def test_the_figures_of_a_run_have_the_units_of_the_words() -> None:
+    run = on_a_machine()
+    found = covariates(circumstances(run))
+    assert found["gpu_sm_ghz"] == pytest.approx(0.812)
+    assert found["pressure_cpu"] == pytest.approx(12.0)
+    assert found["memory_gib"] == pytest.approx(61.0)
+    assert "gpu_memory_gib" not in covariates(replace(circumstances(run), machine=capped(GpuState())))
+    assert covariates(replace(circumstances(run), machine=None)) == {}
+    assert circumstances(run).machine == machine()
