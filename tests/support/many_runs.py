@@ -1,0 +1,75 @@
+"""A history of very many runs, made in seconds: a few records stand for all, and the columns say what differs."""
+
+import random
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing
+from pathlib import Path
+
+from runs import failed, record, skipped, suspect
+
+from probe.drift.series import point
+from probe.history.file import FILE_NAME, encode, encode_serving
+from probe.history.writer import History
+from probe.record import RunRecord
+
+NS_PER_S = 1_000_000_000
+_INSERT = (
+    "INSERT INTO runs (run_id, started, target, scenario, outcome, unsent_spans, record, serving,"
+    " response_ttfb_ms, llm_ttft_ms, llm_decode_ms, tts_ttfb_ms, cold, chars, tokens)"
+    " VALUES (?, ?, ?, ?, ?, 0, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+)
+_AT_ONCE = 5000
+# Shares of the runs: up to the one fails, up to the other is skipped or suspect.
+_FAILED, _NO_ATTEMPT = 0.02, 0.03
+
+
+def fill(state_dir: Path, *, runs: int, targets: Sequence[str], until: int, every_s: float = 60.0) -> None:
+    """Write `runs` runs in all, one per target every so many seconds, the last ones at `until` (epoch nanoseconds).
+
+    One in fifty fails, one in a hundred is skipped or suspect. The records hold the first run of their kind: what a
+    page reads from columns is right for each run, what it reads from the record is only alike.
+    """
+    with closing(History(state_dir)):
+        pass
+    with closing(sqlite3.connect(state_dir / FILE_NAME, isolation_level=None)) as db:
+        db.execute("PRAGMA synchronous = OFF")
+        rows = list(_rows(runs, targets, until, every_s))
+        for at in range(0, len(rows), _AT_ONCE):
+            db.execute("BEGIN")
+            db.executemany(_INSERT, rows[at : at + _AT_ONCE])
+            db.execute("COMMIT")
+
+
+def _rows(runs: int, targets: Sequence[str], until: int, every_s: float) -> Iterator[tuple[object, ...]]:
+    rng = random.Random(1)
+    kinds = {name: _Kind.of(name) for name in targets}
+    each_target = -(-runs // len(targets))
+    for number in range(runs):
+        turn, which = divmod(number, len(targets))
+        target = targets[which]
+        started = until - round((each_target - 1 - turn) * every_s * NS_PER_S) + which * NS_PER_S // 100
+        yield kinds[target].row(number + 1, started, target, rng)
+
+
+class _Kind:
+    """The rows of one target's runs."""
+
+    def __init__(self, made: Iterable[RunRecord]) -> None:
+        self._made = [(encode(each), point(each)) for each in made]
+
+    @classmethod
+    def of(cls, target: str) -> "_Kind":
+        return cls([record(target=target), failed(target=target), skipped(), suspect()])
+
+    def row(self, number: int, started: int, target: str, rng: random.Random) -> tuple[object, ...]:
+        drawn = rng.random()
+        which = 1 if drawn < _FAILED else 2 + number % 2 if drawn < _NO_ATTEMPT else 0
+        blob, made = self._made[which]
+        factor = rng.lognormvariate(0, 0.1)
+        stages = [None if ms is None else ms * factor for ms in made.stages_ms]
+        run_id = f"{number:016x}"
+        return (
+            run_id, started, target, "default", made.outcome, blob, encode_serving(made.serving), *stages, made.cold,
+            made.chars, made.tokens,
+        )  # fmt: skip
