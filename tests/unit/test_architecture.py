@@ -176,10 +176,10 @@ RULES = [
         broken_by=("probe.metrics.backfill", "from probe.history.reader import reading"),
     ),
     Rule(
-        "the history keeps records, and the points of their series; it knows no reader",
+        "the history keeps records, the points of their series and their detectors; it knows no reader",
         of="probe.history probe.history.*",
         never="probe.*",
-        but=f"{PURE} probe.history.* probe.drift.series probe.drift.fingerprint",
+        but=f"{PURE} probe.history.* probe.drift probe.drift.series probe.drift.fingerprint probe.drift.state",
         broken_by=("probe.history.writer", "from probe.tracing import spans"),
     ),
     Rule(

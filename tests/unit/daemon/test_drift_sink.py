@@ -142,3 +142,16 @@ def test_the_counter_has_the_direction(reported: Reported) -> None:
     found = [change for each in range(2 * LEARNT) if (change := reported.sink.found_with(run(each, 0).plan.run_id))]
     assert [each.direction for each in found if isinstance(each, Shift)] == ["faster"]
     assert reported.samples()["state", ""] == -1
+
+
+def test_a_series_of_few_runs_is_saved_now_and_then_and_one_of_many_not_with_each() -> None:
+    saved: list[int] = []
+    often = Reported(lambda *_: saved.append(1))
+    for number in range(200):
+        often.take(run(number, 300))
+    # Three hours are 180 runs of a minute.
+    assert len(saved) == 1
+    rarely = Reported(lambda *_: saved.append(1))
+    for number in range(4):
+        rarely.take(run(number * 2000, 300))
+    assert len(saved) == 1 + 2
