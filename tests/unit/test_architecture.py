@@ -196,6 +196,20 @@ RULES = [
         broken_by=("probe.report.runs", "from probe.history.reader import reading"),
     ),
     Rule(
+        "the pages read the history, and share nothing with what measures or with the other sinks",
+        of="probe.web probe.web.*",
+        never="probe.*",
+        but=f"{VALUES} probe.web probe.web.* probe.history.file probe.history.reader probe.history.listing "
+        "probe.report probe.report.* probe.drift probe.drift.*",
+        broken_by=("probe.web.app", "from probe.history.writer import History"),
+    ),
+    Rule(
+        "only the command line starts the pages",
+        of=f"{CLIENT} !probe.web !probe.web.* !probe.cli.web",
+        never="probe.web probe.web.* starlette* uvicorn*",
+        broken_by=("probe.daemon.http_server", "from probe.web.app import application"),
+    ),
+    Rule(
         "only what composes the daemon knows all of its parts",
         of="probe.daemon probe.daemon.* !probe.daemon.composition !probe.daemon.history_drift !probe.daemon.rebuild",
         never=SINKS,

@@ -21,6 +21,7 @@ COMMANDS = {
     "show": ("probe.cli.show:show", "Report a recorded run again."),
     "compare": ("probe.cli.compare:compare", "Is B slower than A? Two targets, runs or periods."),
     "drift": ("probe.cli.drift:drift", "Has it become slower, which stage, and since when?"),
+    "web": ("probe.cli.web:web", "Pages over the recorded runs, for a browser."),
     "backfill": ("probe.cli.backfill:backfill", "Recorded runs as OpenMetrics, for promtool's block builder."),
     "export": (
         "probe.cli.export:export",

@@ -1,0 +1,13 @@
+"""The page Drift."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from probe.web.page import Asked, Page
+
+
+def _context(asked: Asked) -> Mapping[str, Any]:
+    return {"series": asked.reader.series()}
+
+
+DRIFT = Page("/drift", "Drift", "drift.html", _context)

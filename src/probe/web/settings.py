@@ -1,0 +1,20 @@
+"""What the pages are made from and who may look at them, as the command line decided it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """`least_change` is the share of a latency below which a change is none; `audio_dir` None where none is kept.
+
+    `texts` is whether what was said may be shown: words, audio and the servers' own messages.
+    """
+
+    state_dir: Path
+    audio_dir: Path | None = None
+    texts: bool = True
+    least_change: float = 0.03
+    threshold: float = 11.0
+    objectives_ms: Mapping[str, float] = field(default_factory=dict)

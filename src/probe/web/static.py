@@ -1,0 +1,32 @@
+"""Files that never change while the process runs: held in memory, named by what is in them."""
+
+import hashlib
+from functools import cache
+from pathlib import Path
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+FOLDER = Path(__file__).parent / "static"
+_TYPES = {".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".svg": "image/svg+xml"}
+
+
+async def static_file(request: Request) -> Response:
+    found = _files().get(request.path_params["name"])
+    if found is None:
+        return Response(status_code=404)
+    body, media_type, tag = found
+    headers = {"ETag": tag, "Cache-Control": "no-cache"}
+    if request.headers.get("if-none-match") == tag:
+        return Response(status_code=304, headers=headers)
+    return Response(body, media_type=media_type, headers=headers)
+
+
+@cache
+def _files() -> dict[str, tuple[bytes, str, str]]:
+    found = {}
+    for path in sorted(FOLDER.iterdir()):
+        if path.suffix in _TYPES:
+            body = path.read_bytes()
+            found[path.name] = body, _TYPES[path.suffix], f'"{hashlib.sha256(body).hexdigest()[:16]}"'
+    return found

@@ -1,0 +1,1 @@
+/* Updates pages when a run has finished. */
