@@ -40,8 +40,7 @@ class Recent:
 
     def outcomes(self, since: int) -> Counter[Outcome]:
         """How many runs that started since then ended in which way."""
-        # From the newest: a clock that was set back is no reason to look at all of them.
-        return Counter(outcome for _, outcome, _ in takewhile(lambda run: run[0] >= since, reversed(self.runs)))
+        return Counter(outcome for started, outcome, _ in self.runs if started >= since)
 
     def in_a_row(self, outcomes: Iterable[Outcome]) -> int:
         """How many of the latest attempts ended so; a run that was no attempt breaks no row."""

@@ -28,7 +28,7 @@ PURE = "probe.record probe.typed_json probe.legacy probe.progress probe.timestam
 # What a protocol and the engine, and what a connection and a protocol, say to each other.
 INTERFACE = " ".join(f"probe.protocols.{name}" for name in ("base", "declaration", "inquiries", "segments", "choice"))
 FRAMES = "probe.transport.framing.base"
-VALUES = f"{PURE} probe.blame probe.measures probe.audio probe.clock probe.urls"
+VALUES = f"{PURE} probe.recent probe.blame probe.measures probe.audio probe.clock probe.urls"
 
 
 @dataclass(frozen=True)
@@ -179,7 +179,8 @@ RULES = [
         "the history keeps records, the points of their series and their detectors; it knows no reader",
         of="probe.history probe.history.*",
         never="probe.*",
-        but=f"{PURE} probe.history.* probe.drift probe.drift.series probe.drift.fingerprint probe.drift.state",
+        but=f"{PURE} probe.recent probe.history.* probe.drift probe.drift.series probe.drift.fingerprint "
+        "probe.drift.state",
         broken_by=("probe.history.writer", "from probe.tracing import spans"),
     ),
     Rule(

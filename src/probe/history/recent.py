@@ -70,10 +70,12 @@ class _Reading:
 
     def _runs(self, first: int, since: int) -> list[Run]:
         def salvaged() -> list[Run]:
-            return [(each.started, each.outcome, each.stages_ms[0]) for each in self._reader.points(*self._series, since)]
+            return [
+                (each.started, each.outcome, each.stages_ms[0]) for each in self._reader.points(*self._series, since)
+            ]
 
         query = "SELECT started, outcome, response_ttfb_ms {runs} AND seq >= ? AND started >= ? ORDER BY seq"
-        return self._select(query, first, since, salvaged=salvaged)  # type: ignore[return-value]  # columns of the schema
+        return self._select(query, first, since, salvaged=salvaged)
 
     def _older(self) -> dict[Outcome, int]:
         """Sums, and no GROUP BY: that takes twice as long."""
