@@ -23,8 +23,13 @@ class Verdicts:
     def __init__(self) -> None:
         self._known: dict[tuple[str, str], _Known] = {}
 
-    def refresh(self, reader: HistoryReader) -> Mapping[tuple[str, str], Verdict]:
-        """How things stand with each series of which the daemon has saved a state. Raises HistoryError."""
+    @property
+    def known(self) -> Mapping[tuple[str, str], Verdict]:
+        """How things stood, when it was refreshed last, with each series of which the daemon has saved a state."""
+        return {series: each.monitor.verdict() for series, each in self._known.items()}
+
+    def refresh(self, reader: HistoryReader) -> None:
+        """Follow the history, and what the daemon has saved. Raises HistoryError."""
         states = DriftStates(reader.path.parent)
         before, self._known = self._known, {}
         for series in reader.series():
@@ -39,4 +44,3 @@ class Verdicts:
             if known is not None:
                 seen = catch_up(reader, *series, known.monitor, known.seen)
                 self._known[series] = _Known(known.monitor, seen, saved_at)
-        return {series: each.monitor.verdict() for series, each in self._known.items()}

@@ -8,7 +8,7 @@ from probe.record import Outcome, RunRecord
 from probe.report.advice import advice
 from probe.report.document import blamed
 from probe.report.format import ms
-from probe.report.objective import WHAT, ok_means
+from probe.report.objective import WHAT
 
 # A silence in the speech that a listener notices: that of the alert on playout gaps.
 SILENCE_MS = 200
@@ -63,11 +63,9 @@ def _text(record: RunRecord, how: Outcome, waited: float | None) -> str:
     if record.failure is not None:
         return f"failed: {blamed(record.failure)}, {record.failure.reason}"
     if how not in TRUSTED:
-        return how
+        return f"last run {how}"
     took = f"{of} {ms(waited)}" if waited is not None else f"no {of}"
-    return (
-        f"{how}: {took}, within {ms(target.objective_ms)}" if how == "ok" else f"{how}: {took}, not {ok_means(target)}"
-    )
+    return f"{took}, {'within' if how == 'ok' else 'not within'} {ms(target.objective_ms)}"
 
 
 def _why(record: RunRecord) -> Iterator[str]:

@@ -36,7 +36,7 @@ def card(recent: Recent) -> Card:
 def test_a_good_target() -> None:
     found = card(series("spark"))
     assert (found.state, found.tone, found.since) == ("Good", "good", None)
-    assert found.headline == "ok: first byte 300ms, within 1000ms"
+    assert found.headline == "first byte 300ms, within 1000ms"
     assert found.last is not None
     assert found.last.stage == "TTS to its first byte takes 67% of it: 200ms"
     assert (found.day.attempts, found.day.within, found.day.median_ms) == (20, 1.0, 300.0)
@@ -108,7 +108,7 @@ def test_a_silence_inside_the_speech_is_noticed() -> None:
 def test_nothing_measured() -> None:
     found = card(series("a", ("skipped",) * 40, skipped()))
     assert (found.state, found.headline, found.day.within, found.day.median_ms) == (
-        "Nothing measured", "skipped", None, None,
+        "Nothing measured", "last run skipped", None, None,
     )  # fmt: skip
 
 

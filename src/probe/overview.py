@@ -1,0 +1,45 @@
+"""How things stand now, from the history: what `probe top` and the page *Now* look at again and again."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from probe.config.expected import NextRun
+from probe.history.reader import HistoryReader
+from probe.history.recent import recent
+from probe.history.verdicts import Verdicts
+from probe.recent import Recent
+from probe.report.now import Now, Series, now
+
+
+@dataclass(slots=True)
+class Overview:
+    """The history is read only where a run has finished since the last look. For one thread at a time.
+
+    `target` limits it to one. `next_runs` are those of a configuration, None where there is none.
+    """
+
+    target: str | None = None
+    next_runs: Mapping[Series, NextRun] | None = None
+    _series: Sequence[Recent] = ()
+    # The number of the last run that was read, and of the history that it is in.
+    _newest: int = -1
+    _of: tuple[Path, int] | None = None
+    _verdicts: Verdicts = field(default_factory=Verdicts)
+
+    def look(self, reader: HistoryReader, at: int) -> bool:
+        """Read what is new; False where nothing is. Raises HistoryError."""
+        newest, of = reader.newest(), (reader.path, reader.path.stat().st_ino)
+        if (newest, of) == (self._newest, self._of):
+            return False
+        self._series = [each for each in recent(reader, at) if self.target in (None, each.target)]
+        self._newest, self._of = newest, of
+        return True
+
+    def judge(self, reader: HistoryReader) -> None:
+        """Have the verdicts on drift follow, too: the first time that takes 30 ms per series. Raises HistoryError."""
+        self._verdicts.refresh(reader)
+
+    def now(self, at: int) -> Now:
+        """As of the last look, at this time (nanoseconds since the epoch)."""
+        return now(self._series, self._verdicts.known, at, self.next_runs)
