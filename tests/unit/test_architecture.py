@@ -28,7 +28,7 @@ PURE = "probe.record probe.typed_json probe.legacy probe.progress probe.timestam
 # What a protocol and the engine, and what a connection and a protocol, say to each other.
 INTERFACE = " ".join(f"probe.protocols.{name}" for name in ("base", "declaration", "inquiries", "segments", "choice"))
 FRAMES = "probe.transport.framing.base"
-VALUES = f"{PURE} probe.blame probe.measures probe.audio probe.clock probe.urls"
+VALUES = f"{PURE} probe.blame probe.delays probe.measures probe.audio probe.clock probe.urls"
 
 
 @dataclass(frozen=True)
@@ -208,6 +208,12 @@ RULES = [
         of=f"{CLIENT} !probe.web !probe.web.* !probe.cli.web",
         never="probe.web probe.web.* starlette* uvicorn*",
         broken_by=("probe.daemon.http_server", "from probe.web.app import application"),
+    ),
+    Rule(
+        "one room makes pages of templates",
+        of=f"{CLIENT} !probe.report.html.* !probe.web !probe.web.*",
+        never="jinja2* markupsafe*",
+        broken_by=("probe.report.terminal", "from jinja2 import Environment"),
     ),
     Rule(
         "only what composes the daemon knows all of its parts",

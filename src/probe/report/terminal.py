@@ -188,14 +188,15 @@ def _stage_figures(prefix: str, measured: ChunkMeasures) -> dict[str, str]:
 
 
 def _verdict(record: RunRecord, how: Outcome, width: int, hint: str | None) -> Iterator[str]:
-    for line in wrapped(_verdict_text(record, how), width):
+    for line in wrapped(verdict(record, how), width):
         yield click.style(line, fg=_COLOURS[how], bold=True)
     todo = hint or (advice(record.failure) if record.failure is not None and how == "failed" else None)
     if todo:
         yield from wrapped(todo, width, "Try:    ")
 
 
-def _verdict_text(record: RunRecord, how: Outcome) -> str:
+def verdict(record: RunRecord, how: Outcome) -> str:
+    """How the run ended, in words: the outcome in capital letters, a colon, and of what, or why."""
     target = record.plan.target
     objective, what = f"the objective of {ms(target.objective_ms)}", WHAT[target.objective_measure]
     failure = record.failure

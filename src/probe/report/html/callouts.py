@@ -1,0 +1,106 @@
+"""What took the time, in sentences: a stall is found without a look at a picture."""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from probe.blame import NAMES
+from probe.record import Role, RunRecord
+from probe.report.html.figures import milliseconds, percent
+from probe.report.stages import Kind, Stage, TurnStages
+
+# What a listener notices, and how many silences are named one by one.
+_NOTICED_MS = 50
+_MOST_SILENCES = 3
+# So long a pause between two tokens is none of a model's pace.
+_STALL_MS = 300
+_WAITS: Mapping[Kind, str] = {
+    "connect": "for the connection to the {server} server",
+    "llm_first": "for the {llm}'s first token",
+    "reasoning": "while the model reasoned before it answered",
+    "llm_rest": "while the {llm} wrote the rest of the text",
+    "queue": "for the {tts}, which was not free",
+    "tts_first": "for the {tts}'s first audio",
+    "own": "for the probe itself, which is in no measure",
+}
+
+
+def sentences(record: RunRecord, turns: Sequence[TurnStages]) -> list[str]:
+    """The longest wait first, then the silences that a listener heard, and where the LLM stopped."""
+    return [*_longest(record, turns), *_silences(record, turns), *_stalls(turns)]
+
+
+def _longest(record: RunRecord, turns: Sequence[TurnStages]) -> Iterator[str]:
+    waits = [(each, stages) for stages in turns for each in stages.every() if each.kind in _WAITS]
+    if not waits:
+        return
+    longest, stages = max(waits, key=lambda wait: wait[0].ms)
+    text = f"The longest wait was {milliseconds(longest.ms)}, {_where(longest, stages, turns)}{_what(longest, record)}"
+    if not longest.over:
+        yield f"{text}. Nothing came."
+        return
+    response = stages.measured.response_ttfb_ms
+    if response and longest.chunk_num == 1 and longest.ms < response:
+        text += f": {percent(longest.ms / response)} of the {milliseconds(response)} to the first byte"
+    yield f"{text}."
+
+
+def _what(stage: Stage, record: RunRecord) -> str:
+    servers = record.plan.target.servers
+    names = {role: NAMES["agent"] if "agent" in servers else f"{NAMES[role]} server" for role in _ROLES}
+    of = next((name for role, name in NAMES.items() if role == stage.text), "")
+    return _WAITS[stage.kind].format(server=of, **names)
+
+
+_ROLES: tuple[Role, ...] = ("llm", "tts")
+
+
+def _where(stage: Stage, stages: TurnStages, turns: Sequence[TurnStages]) -> str:
+    of_turn = f"in turn {stages.turn.turn_num}" if len(turns) > 1 else ""
+    of_chunk = f"in chunk {stage.chunk_num}" if stage.chunk_num is not None and len(stages.turn.chunks) > 1 else ""
+    return f"{', '.join(filter(None, (of_turn, of_chunk)))}, ".lstrip(", ")
+
+
+def _silences(record: RunRecord, turns: Sequence[TurnStages]) -> Iterator[str]:
+    found = [
+        (each, stages)
+        for stages in turns
+        for each in stages.heard
+        if each.kind in {"gap", "underrun"} and each.ms >= _NOTICED_MS
+    ]
+    longest = sorted(found, key=lambda silence: -silence[0].ms)[:_MOST_SILENCES]
+    for each, stages in longest:
+        where = f" of turn {stages.turn.turn_num}" if len(turns) > 1 else ""
+        if each.kind == "underrun":
+            yield (
+                f"A listener heard nothing for {milliseconds(each.ms)} within chunk {each.chunk_num}{where}:"
+                " its audio came later than it plays."
+            )
+        else:
+            why = _cause(each, stages, record)
+            yield (
+                f"A listener heard nothing for {milliseconds(each.ms)} before chunk {each.chunk_num}{where}"
+                f"{': ' if why else ''}{why}."
+            )
+    if len(found) > len(longest):
+        yield f"There were {len(found) - len(longest)} more silences, none of them longer."
+
+
+def _cause(gap: Stage, stages: TurnStages, record: RunRecord) -> str:
+    """The stage of the chunk that was missing which took most of the silence."""
+    its = [
+        stage
+        for chunk, of_chunk in zip(stages.turn.chunks, stages.chunks, strict=True)
+        if chunk.chunk_num == gap.chunk_num
+        for stage in of_chunk
+        if stage.kind in _WAITS
+    ]
+    shares = [(min(each.end, gap.end) - max(each.start, gap.start), each) for each in its]
+    longest, stage = max(shares, key=lambda share: share[0], default=(0, gap))
+    return f"most of it {_what(stage, record)}" if longest > 0 else ""
+
+
+def _stalls(turns: Sequence[TurnStages]) -> Iterator[str]:
+    for stages in turns:
+        stall = stages.measured.llm_longest_stall_ms
+        if stall is not None and stall >= _STALL_MS:
+            where = f" in turn {stages.turn.turn_num}" if len(turns) > 1 else ""
+            yield f"Between two tokens{where} there were {milliseconds(stall)} once."
