@@ -7,12 +7,12 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 from probe.history.file import HistoryError, NoHistoryError, UnknownRunError
 from probe.history.reader import reading
+from probe.report.html.environment import environment
 from probe.web.page import Asked, BadQueryError, Page
 from probe.web.settings import Settings
 from probe.web.threads import Busy, Threads
@@ -30,10 +30,7 @@ class Answers:
         self._settings = settings
         self._threads = threads
         self._now = now
-        self._templates = Environment(
-            loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
-            lstrip_blocks=True, auto_reload=False,
-        )  # fmt: skip
+        self._templates = environment(TEMPLATES)
         self._templates.globals["navigation"] = [each for each in pages if each.in_navigation]
 
     async def page(self, page: Page, request: Request) -> Response:
