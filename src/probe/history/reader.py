@@ -223,13 +223,17 @@ class HistoryReader:
         return decode(rows[0][1], rows[0][0])
 
     def _named(self, run_id: str) -> list[tuple[str, bytes]]:
-        return self._db.execute(
-            # The ids alone are looked through: in the table they lie between the records.
-            "SELECT run_id, record FROM runs WHERE seq IN (SELECT seq FROM runs"
-            " WHERE ?1 IN (substr(run_id, 1, length(?1)), substr(run_id, -length(?1))))"
-            " ORDER BY run_id = ?1 DESC, seq LIMIT 3",
-            (run_id,),
-        ).fetchall()
+        whole = self._db.execute("SELECT run_id, record FROM runs WHERE run_id = ?", (run_id,)).fetchall()
+        return (
+            whole
+            or self._db.execute(
+                # The ids alone are looked through: in the table they lie between the records.
+                "SELECT run_id, record FROM runs WHERE seq IN (SELECT seq FROM runs"
+                " WHERE ?1 IN (substr(run_id, 1, length(?1)), substr(run_id, -length(?1))))"
+                " ORDER BY run_id = ?1 DESC, seq LIMIT 3",
+                (run_id,),
+            ).fetchall()
+        )
 
     def _named_salvaged(self, run_id: str) -> list[tuple[str, bytes]]:
         found = []

@@ -1,5 +1,6 @@
 """The page Runs: a table that is searched, sorted and turned by its address alone."""
 
+import json
 import math
 from collections.abc import Mapping
 from typing import Any, get_args
@@ -10,11 +11,11 @@ from probe.history.listing import Listing, Order, Place, Wanted
 from probe.record import Outcome
 from probe.timestamps import NEVER
 from probe.web import fields
-from probe.web.page import Asked, BadQueryError, Page
+from probe.web.page import Asked, BadQueryError, Content, File, Page
 
 OUTCOMES: tuple[str, ...] = get_args(Outcome)
 ORDERS: tuple[Order, ...] = get_args(Order)
-_LONGEST_AGO = (("last hour", "1h"), ("last day", "24h"), ("last week", "7d"))
+_AGO = (("last hour", "1h"), ("last day", "24h"), ("last week", "7d"))
 # More than a person counts.
 MOST_NEW = 1000
 _FILTERS = ("target", "scenario", "outcome", "since", "until", "slower")
@@ -52,7 +53,7 @@ def _context(asked: Asked) -> Mapping[str, Any]:
         "total": listing.count(asked.reader),
         "filtered": bool(filters),
         "page_size": listing.PAGE,
-        "ago": [(name, _address(filters | {"since": ago, "until": ""}, order)) for name, ago in _LONGEST_AGO],
+        "ago": [(name, _address(filters | {"since": ago, "until": ""}, order)) for name, ago in _AGO],
         "by_time": _address(filters, "oldest" if order == "newest" else "newest"),
         "by_wait": _address(filters, "fastest" if order == "slowest" else "slowest"),
         "first": _address(filters, order),
@@ -101,4 +102,12 @@ def _address(parameters: Mapping[str, str], order: Order) -> str:
     return f"/runs?{text}" if text else "/runs"
 
 
+def _new(asked: Asked) -> Content:
+    """How many runs an open page of the list lacks."""
+    after = fields.number(asked.query, "after") or 0.0
+    count = listing.count_newer(asked.reader, wanted_of(asked), int(after), MOST_NEW)
+    return Content(json.dumps({"count": count, "more": count == MOST_NEW}).encode(), "application/json")
+
+
+RUNS_FILES = (File("/runs/new.json", _new),)
 RUNS = Page("/runs", "Runs", "runs.html", _context)
