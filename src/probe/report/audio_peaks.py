@@ -11,11 +11,13 @@ from probe.audio import BYTES_PER_SAMPLE, FULL_SCALE
 from probe.record import RunRecord
 
 # Columns of a waveform.
-_COLUMNS = 120
+_COLUMNS = 240
 # As high as a picture of it is, in its own units, to either side of the middle.
 HALF = 20
 # Where the loudest of a chunk's samples is quieter than this, that is what the picture is scaled to.
 _LEAST_PEAK = 0.05
+# So thick is silence, to either side.
+_THIN = 0.3
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,13 +65,14 @@ def sound(segment: Segment, url: str) -> Sound:
 
 
 def outline(pcm: bytes) -> str:
-    """The highest and the lowest sample of each column, as lines from one to the other."""
+    """The highest sample of each column from left to right, the lowest from right to left: a shape to fill."""
     peaks = [*_peaks(pcm)]
+    if not peaks:
+        return ""
     loudest = max([_LEAST_PEAK, *(max(high, -low) for low, high in peaks)])
-    return "".join(
-        f"M{column} {HALF - high / loudest * HALF:.1f}V{HALF - low / loudest * HALF:.1f}"
-        for column, (low, high) in enumerate(peaks)
-    )
+    upper = [(column, HALF * (1 - high / loudest) - _THIN) for column, (_, high) in enumerate(peaks)]
+    lower = [(column, HALF * (1 - low / loudest) + _THIN) for column, (low, _) in enumerate(peaks)]
+    return "M" + "L".join(f"{column} {y:.1f}" for column, y in (*upper, *reversed(lower))) + "Z"
 
 
 def _peaks(pcm: bytes) -> Iterator[tuple[float, float]]:

@@ -185,6 +185,10 @@ def _heard(turn: Turn, measured: TurnMeasures, given_up: int) -> Iterator[Stage]
         until = played[-1][1]
     if until is None:
         yield Stage("waiting", asked, max(asked, given_up), over=False)
+    elif turn.done is None and given_up - asked > until:
+        # The answer was not over: somebody still listened.
+        missing = next((each.chunk_num for each in turn.chunks if not each.frames), None)
+        yield Stage("gap", asked + round(until), given_up, missing, over=False)
 
 
 def _gap(zero: int, until: float, start: float, chunk: Chunk, measured: ChunkMeasures) -> Iterator[Stage]:

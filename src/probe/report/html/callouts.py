@@ -29,7 +29,7 @@ def sentences(record: RunRecord, turns: Sequence[TurnStages]) -> list[str]:
 
 
 def _longest(record: RunRecord, turns: Sequence[TurnStages]) -> Iterator[str]:
-    waits = [(each, stages) for stages in turns for each in stages.every() if each.kind in _WAITS]
+    waits = [(each, stages) for stages in turns for each in _waits(stages)]
     if not waits:
         return
     longest, stages = max(waits, key=lambda wait: wait[0].ms)
@@ -37,10 +37,53 @@ def _longest(record: RunRecord, turns: Sequence[TurnStages]) -> Iterator[str]:
     if not longest.over:
         yield f"{text}. Nothing came."
         return
+    share = _share_of_first_byte(longest, stages)
+    unheard = " A listener did not notice it: speech was still playing." if _was_unheard(longest, stages) else ""
+    yield f"{text}{share}.{unheard}"
+    first = turns[0]
+    if stages is not first or not share:
+        yield from _to_first_byte(record, first, turns)
+
+
+def _to_first_byte(record: RunRecord, stages: TurnStages, turns: Sequence[TurnStages]) -> Iterator[str]:
+    """What took most of the first response, where something else took longer later on."""
+    response, its = stages.measured.response_ttfb_ms, [each for each in _waits(stages) if each.chunk_num == 1]
+    if response and its:
+        longest = max(its, key=lambda each: each.ms)
+        of = "the first response" if len(turns) > 1 else "the response"
+        yield (
+            f"To the first byte of {of} it took {milliseconds(response)}, of that {milliseconds(longest.ms)}"
+            f" {_what(longest, record)}."
+        )
+
+
+def _waits(stages: TurnStages) -> Iterator[Stage]:
+    """What something was waited for. Text that is written while it is spoken already holds nothing up."""
+    for of_chunk in (stages.connects, *stages.chunks):
+        spoken = min((each.start for each in of_chunk if each.kind == "tts_first"), default=None)
+        for each in of_chunk:
+            if each.kind in _WAITS and (
+                each.kind != "llm_rest" or spoken is None or each.end <= spoken or not each.over
+            ):
+                yield each
+
+
+def _share_of_first_byte(stage: Stage, stages: TurnStages) -> str:
     response = stages.measured.response_ttfb_ms
-    if response and longest.chunk_num == 1 and longest.ms < response:
-        text += f": {percent(longest.ms / response)} of the {milliseconds(response)} to the first byte"
-    yield f"{text}."
+    if not response or stage.chunk_num != 1 or stage.ms >= response:
+        return ""
+    return f": {percent(stage.ms / response)} of the {milliseconds(response)} to the first byte"
+
+
+def _was_unheard(stage: Stage, stages: TurnStages) -> bool:
+    """Whether speech or its beginning played all the while."""
+    heard = [each for each in stages.heard if each.kind in {"heard", "silence"}]
+    silent = any(
+        each.start < stage.end and each.end > stage.start
+        for each in stages.heard
+        if each.kind not in {"heard", "silence"}
+    )
+    return bool(heard) and not silent and heard[0].start <= stage.start and heard[-1].end >= stage.end
 
 
 def _what(stage: Stage, record: RunRecord) -> str:
@@ -54,9 +97,10 @@ _ROLES: tuple[Role, ...] = ("llm", "tts")
 
 
 def _where(stage: Stage, stages: TurnStages, turns: Sequence[TurnStages]) -> str:
-    of_turn = f"in turn {stages.turn.turn_num}" if len(turns) > 1 else ""
-    of_chunk = f"in chunk {stage.chunk_num}" if stage.chunk_num is not None and len(stages.turn.chunks) > 1 else ""
-    return f"{', '.join(filter(None, (of_turn, of_chunk)))}, ".lstrip(", ")
+    of_turn = f" of turn {stages.turn.turn_num}" if len(turns) > 1 else ""
+    if stage.chunk_num is None:
+        return f"before turn {stages.turn.turn_num}, " if of_turn else ""
+    return f"in chunk {stage.chunk_num}{of_turn}, " if of_turn or len(stages.turn.chunks) > 1 else ""
 
 
 def _silences(record: RunRecord, turns: Sequence[TurnStages]) -> Iterator[str]:
@@ -68,20 +112,25 @@ def _silences(record: RunRecord, turns: Sequence[TurnStages]) -> Iterator[str]:
     ]
     longest = sorted(found, key=lambda silence: -silence[0].ms)[:_MOST_SILENCES]
     for each, stages in longest:
-        where = f" of turn {stages.turn.turn_num}" if len(turns) > 1 else ""
-        if each.kind == "underrun":
-            yield (
-                f"A listener heard nothing for {milliseconds(each.ms)} within chunk {each.chunk_num}{where}:"
-                " its audio came later than it plays."
-            )
-        else:
-            why = _cause(each, stages, record)
-            yield (
-                f"A listener heard nothing for {milliseconds(each.ms)} before chunk {each.chunk_num}{where}"
-                f"{': ' if why else ''}{why}."
-            )
+        around, why = _around(each, stages, turns), _why(each, stages, record)
+        yield f"A listener heard nothing for {milliseconds(each.ms)} {around}{why}."
     if len(found) > len(longest):
         yield f"There were {len(found) - len(longest)} more silences, none of them longer."
+
+
+def _around(silence: Stage, stages: TurnStages, turns: Sequence[TurnStages]) -> str:
+    of_turn = f" of turn {stages.turn.turn_num}" if len(turns) > 1 else ""
+    if silence.chunk_num is None:
+        return f"at the end{of_turn}"
+    where = "within" if silence.kind == "underrun" else "before" if silence.over else "in place of"
+    return f"{where} chunk {silence.chunk_num}{of_turn}"
+
+
+def _why(silence: Stage, stages: TurnStages, record: RunRecord) -> str:
+    if silence.kind == "underrun":
+        return ": its audio came later than it plays"
+    cause = _cause(silence, stages, record)
+    return f": {cause}" if cause else ""
 
 
 def _cause(gap: Stage, stages: TurnStages, record: RunRecord) -> str:

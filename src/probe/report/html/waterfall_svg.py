@@ -31,8 +31,8 @@ _STEPS = (1, 2, 5)
 _MS_PER_S = 1000
 # Stages may touch in a row, and arrive so much out of order.
 _TOUCH_NS = 1000
-# Rows of a picture, first of all those of its beginning.
-MOST_ROWS = 60
+# What is described of a picture for who can't see it: the table under it has every figure.
+_MOST_DESCRIBED = 14
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,40 +91,57 @@ class _Axis:
         return min(100.0, max(0.0, 100 * (at - self.start) / self.length))
 
 
-def picture(stages: TurnStages, target: Target) -> Picture | None:
-    """The turn's; None where it has nothing to draw."""
+def picture(stages: TurnStages, target: Target, most_chunks: int) -> Picture | None:
+    """The turn's, with so many chunks at most; None where it has nothing to draw."""
     drawn = [*stages.connects, *(each for chunk in stages.chunks for each in chunk)]
     ends = [each.end for each in drawn] + [each.end for each in stages.heard if each.kind not in {"heard", "silence"}]
     starts = [stages.zero, *(each.start for each in drawn)]
     if not ends or max(ends) <= min(starts):
         return None
     axis = _Axis(min(starts), stages.zero, round((max(ends) - min(starts)) * (1 + _ROOM)))
-    rows = [*_rows(stages, axis)]
-    shown = rows[:MOST_ROWS]
-    bands = [_bar(each, axis) for each in stages.heard if each.kind in SILENCES]
+    chosen = _chosen(stages, most_chunks)
+    rows = [*_rows(stages, chosen, axis)]
     kinds = dict.fromkeys(each.kind for each in stages.every())
     return Picture(
-        shown,
+        rows,
         [*_marks(axis)],
-        bands,
+        [_bar(each, axis) for each in stages.heard if each.kind in SILENCES],
         _objective(axis, target),
         [(kind, text) for kind, text in MEANING.items() if kind in kinds and kind != "underrun"],
-        [f"{row.name}: {row.summary}" for row in shown if row.summary],
-        len(rows) - len(shown),
-        AXIS + ROW * len(shown),
+        [f"{row.name}: {row.summary}" for row in rows if row.summary][:_MOST_DESCRIBED],
+        len(stages.chunks) - len(chosen),
+        AXIS + ROW * len(rows),
     )
 
 
-def _rows(stages: TurnStages, axis: _Axis) -> Iterator[Row]:
+def _chosen(stages: TurnStages, most: int) -> list[int]:
+    """The places of the chunks that are drawn: the first ones, and in place of the last of these the longest."""
+    places = range(len(stages.chunks))
+    if len(places) <= most:
+        return [*places]
+    by_length = sorted(places, key=lambda place: -max((each.ms for each in stages.chunks[place]), default=0.0))
+    few = most // 5
+    return sorted({*places[: most - few], *[place for place in by_length if place >= most - few][:few]})
+
+
+def _rows(stages: TurnStages, chosen: Iterable[int], axis: _Axis) -> Iterator[Row]:
     yield Row("Listener", "heard", [_bar(each, axis) for each in stages.heard], _heard(stages))
     for connects in _lanes(stages.connects):
-        servers = ", ".join(f"{_server(each)} {_took(each)}" for each in connects)
-        yield Row("Connect", "conn.", [_bar(each, axis) for each in connects], servers)
-    for chunk, of_chunk in zip(stages.turn.chunks, stages.chunks, strict=True):
-        for number, lane in enumerate(_lanes(of_chunk)):
-            name = f"Chunk {chunk.chunk_num}" if number == 0 else ""
-            bars = [_bar(each, axis) for each in lane]
-            yield Row(name, f"#{chunk.chunk_num}" if name else "", bars, _summary(of_chunk) if name else "")
+        yield Row("Connect", "conn.", [_bar(each, axis) for each in connects], _longest(connects))
+    for place in chosen:
+        number, of_chunk = stages.turn.chunks[place].chunk_num, stages.chunks[place]
+        for lane, its in enumerate(_lanes(of_chunk)):
+            names = ("", "") if lane else (f"Chunk {number}", f"#{number}")
+            yield Row(*names, [_bar(each, axis) for each in its], "" if lane else _summary(of_chunk))
+
+
+def _longest(connects: Iterable[Stage]) -> str:
+    """Each server's longest connect."""
+    longest: dict[str, Stage] = {}
+    for each in connects:
+        server = _server(each)
+        longest[server] = max(longest.get(server, each), each, key=lambda stage: stage.ms)
+    return " + ".join(f"{server} {_took(each)}" for server, each in longest.items())
 
 
 def _lanes(stages: Iterable[Stage]) -> list[list[Stage]]:
@@ -162,7 +179,8 @@ def _took(stage: Stage) -> str:
 def _label(stage: Stage, share: float) -> tuple[str, str]:
     """The longest text that has room in the bar, and on which screens; none where there is none."""
     took = _took(stage)
-    for text in (f"{_SHORT[stage.kind]} {took}", took, bare(stage.ms)):
+    texts = (f"{_SHORT[stage.kind]} {took}", took, bare(stage.ms)) if stage.over else (took, milliseconds(stage.ms))
+    for text in texts:
         for screen, width in WIDTHS.items():
             if len(text) * _LETTER + _PADDING <= share / 100 * width:
                 return text, screen
@@ -181,21 +199,21 @@ def _summary(stages: Sequence[Stage]) -> str:
         parts.append(f"wait {_sum(waited)}")
     if speaking:
         parts.append(f"TTS {_sum(speaking)}")
-    return f"{' + '.join(parts)} ms" if parts else ""
+    end = "" if all(each.over for each in (*writing, *speaking)) else f", {_NEVER}"
+    return f"{' + '.join(parts)} ms{end}" if parts else ""
 
 
 def _sum(stages: Sequence[Stage]) -> str:
-    text = bare(sum(each.ms for each in stages))
-    return text if all(each.over for each in stages) else f"{text}, {_NEVER}"
+    return bare(sum(each.ms for each in stages))
 
 
 def _heard(stages: TurnStages) -> str:
     silences = [each for each in stages.heard if each.kind in SILENCES]
-    first = milliseconds(stages.measured.response_ttfb_ms)
-    text = f"first byte {first}" if stages.measured.response_ttfb_ms is not None else "hears nothing"
+    first = stages.measured.response_ttfb_ms
+    text = "hears nothing" if first is None else f"waits {bare(first)}"
     if silences:
-        text += f", silences {milliseconds(sum(each.ms for each in silences))}"
-    return text
+        text += f" + silence {bare(sum(each.ms for each in silences))}"
+    return text if first is None and not silences else f"{text} ms"
 
 
 def _objective(axis: _Axis, target: Target) -> Mark | None:

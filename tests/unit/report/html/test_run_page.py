@@ -15,7 +15,7 @@ def test_a_run_says_what_it_was_and_what_took_the_time() -> None:
 
 def test_a_failure_says_where_why_and_what_to_do() -> None:
     html = run_page.fragment(failed(), NOW)
-    assert "FAILED in chunk 2, stage tts, no_audio" in html
+    assert "Failed in chunk 2, stage tts, no_audio" in html
     assert "What to do: choose another voice" in html
     assert "nothing came for 10.0 s" in html
 
