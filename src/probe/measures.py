@@ -99,7 +99,7 @@ def measure_turn(turn: Turn) -> TurnMeasures:
         heard = list(audio.playout(frames, chunk.sample_rate, played_until)) if chunk.sample_rate else []
         every = measure_chunk(chunk, turn.chunks[:n], gap, _underrun_ms(heard))
         measured.append(replace(every, **dict.fromkeys(chunk.unknown)))
-        audible = _audible_ns(chunk, heard)
+        audible = audible_ns(chunk, heard)
         if ttfa is None and audible is not None:
             ttfa = milliseconds(audible)
         played_until = heard[-1][1] if heard else played_until
@@ -152,7 +152,7 @@ def _underrun_ms(heard: Sequence[tuple[float, float]]) -> float | None:
     return milliseconds(sum(max(0.0, start - end) for (_, end), (start, _) in pairwise(heard)))
 
 
-def _audible_ns(chunk: Chunk, heard: Iterable[tuple[float, float]]) -> float | None:
+def audible_ns(chunk: Chunk, heard: Iterable[tuple[float, float]]) -> float | None:
     """When the first audible sample is played, by the playout of its segment's frames; None where there is none.
 
     What is silent before a stall is heard at once, and the sound behind it as late as it came.
@@ -182,7 +182,7 @@ def measure_chunk(
         first = chunk.frames[0][0]
         # No further than to what can be heard.
         heard = audio.playout(((at - first, size) for at, size in chunk.frames), chunk.sample_rate)
-        audible = _audible_ns(chunk, heard)
+        audible = audible_ns(chunk, heard)
         silence = None if audible is None else milliseconds(audible)
     handed_on = chunk.llm_done is not None and chunk.tts_text_sent is not None and chunk.segment_end != "merged"
     delay = milliseconds(delays.of_text(before, chunk)) if handed_on else None

@@ -36,6 +36,11 @@ def shown(text: str) -> str:
     return _plain(first) + "".join(parts)
 
 
+def on_page(text: str) -> str:
+    """What a page may be given, before its characters are escaped: as `shown`, and no colours, which ESC begins."""
+    return _plain(text)
+
+
 def _after_escape(text: str) -> str:
     """What follows an ESC, with it where it is a colour."""
     code = text[1:_LONGEST_COLOUR].partition("m")[0] if text.startswith("[") else None

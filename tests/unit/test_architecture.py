@@ -28,7 +28,7 @@ PURE = "probe.record probe.typed_json probe.legacy probe.progress probe.timestam
 # What a protocol and the engine, and what a connection and a protocol, say to each other.
 INTERFACE = " ".join(f"probe.protocols.{name}" for name in ("base", "declaration", "inquiries", "segments", "choice"))
 FRAMES = "probe.transport.framing.base"
-VALUES = f"{PURE} probe.recent probe.blame probe.measures probe.audio probe.clock probe.urls"
+VALUES = f"{PURE} probe.recent probe.blame probe.delays probe.measures probe.audio probe.clock probe.urls"
 
 
 @dataclass(frozen=True)
@@ -200,7 +200,7 @@ RULES = [
         "the pages read the history, and share nothing with what measures or with the other sinks",
         of="probe.web probe.web.*",
         never="probe.*",
-        but=f"{VALUES} probe.web probe.web.* probe.history.file probe.history.reader probe.history.listing "
+        but=f"{VALUES} probe.web probe.web.* probe.history.file probe.history.reader probe.history.listing probe.history.sample "
         "probe.report probe.report.* probe.drift probe.drift.*",
         broken_by=("probe.web.app", "from probe.history.writer import History"),
     ),
@@ -209,6 +209,12 @@ RULES = [
         of=f"{CLIENT} !probe.web !probe.web.* !probe.cli.web",
         never="probe.web probe.web.* starlette* uvicorn*",
         broken_by=("probe.daemon.http_server", "from probe.web.app import application"),
+    ),
+    Rule(
+        "one room makes pages of templates",
+        of=f"{CLIENT} !probe.report.html.* !probe.web !probe.web.*",
+        never="jinja2* markupsafe*",
+        broken_by=("probe.report.terminal", "from jinja2 import Environment"),
     ),
     Rule(
         "only what composes the daemon knows all of its parts",

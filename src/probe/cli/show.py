@@ -7,11 +7,9 @@ from pathlib import Path
 import click
 
 from probe.cli.output import report_width, say
-from probe.cli.state import open_history, state_dir_option
+from probe.cli.state import open_history, run_named, state_dir_option
 from probe.record import RunRecord
 from probe.report import document, replay, terminal, timeline
-
-_LAST = "last"
 
 
 @click.command(short_help="Report a recorded run again.")
@@ -25,7 +23,7 @@ def show(run_id: str, state_dir: Path, *, verbose: bool, as_json: bool) -> None:
     The beginning or end of its id is enough; `last` is the last one.
     """
     with open_history(state_dir) as reader:
-        record = reader.last() if run_id == _LAST else reader.get(run_id)
+        record = run_named(reader, run_id)
     if as_json:
         click.echo(json.dumps(document.document(record), indent=2))
         return

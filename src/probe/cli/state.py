@@ -11,8 +11,10 @@ from probe.cli.output import say
 from probe.cli.usage import UsageProblem
 from probe.history.file import HistoryError, NoHistoryError, UnknownRunError
 from probe.history.reader import HistoryReader, reading
+from probe.record import RunRecord
 
 _MOST_NAMED = 5
+_LAST = "last"
 
 
 def default_state_dir() -> Path:
@@ -42,3 +44,8 @@ def open_history(state_dir: Path) -> Iterator[HistoryReader]:
         raise UsageProblem(str(error)) from error
     except HistoryError as error:
         raise click.ClickException(str(error)) from error
+
+
+def run_named(reader: HistoryReader, name: str) -> RunRecord:
+    """The run with this id, or with one that begins or ends so; `last` is the last. Raises HistoryError."""
+    return reader.last() if name == _LAST else reader.get(name)

@@ -1,6 +1,6 @@
 """What an outcome is about: whoever says that a run was ok says of what."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from probe.record import ObjectiveMeasure, Target
 from probe.report.format import ms
@@ -9,6 +9,6 @@ from probe.report.format import ms
 WHAT: Mapping[ObjectiveMeasure, str] = {"response_ttfb": "first byte", "response_ttfa": "first sound"}
 
 
-def ok_means(target: Target) -> str:
-    """What a run has to do to be ok, such as "first byte within 1000ms"."""
-    return f"{WHAT[target.objective_measure]} within {ms(target.objective_ms)}"
+def ok_means(target: Target, shown: Callable[[float], str] = ms) -> str:
+    """What a run has to do to be ok, such as "first byte within 1000ms"; `shown` writes milliseconds."""
+    return f"{WHAT[target.objective_measure]} within {shown(target.objective_ms)}"

@@ -1,6 +1,6 @@
 """The report of a finished run: header, summary, chunk tables. The caller strips the colours that it can't show."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import astuple
 
 import click
@@ -188,16 +188,20 @@ def _stage_figures(prefix: str, measured: ChunkMeasures) -> dict[str, str]:
 
 
 def _verdict(record: RunRecord, how: Outcome, width: int, hint: str | None) -> Iterator[str]:
-    for line in wrapped(_verdict_text(record, how), width):
+    for line in wrapped(verdict(record, how), width):
         yield click.style(line, fg=_COLOURS[how], bold=True)
     todo = hint or (advice(record.failure) if record.failure is not None and how == "failed" else None)
     if todo:
         yield from wrapped(todo, width, "Try:    ")
 
 
-def _verdict_text(record: RunRecord, how: Outcome) -> str:
+def verdict(record: RunRecord, how: Outcome, shown: Callable[[float], str] = ms) -> str:
+    """How the run ended, in words: the outcome in capital letters, a colon, and of what, or why.
+
+    `shown` writes milliseconds.
+    """
     target = record.plan.target
-    objective, what = f"the objective of {ms(target.objective_ms)}", WHAT[target.objective_measure]
+    objective, what = f"the objective of {shown(target.objective_ms)}", WHAT[target.objective_measure]
     failure = record.failure
     if failure is not None and how == "failed":
         turn = f"turn {failure.turn_num}, " if failure.turn_num and len(record.plan.scenario.user_turns) > 1 else ""
@@ -208,7 +212,7 @@ def _verdict_text(record: RunRecord, how: Outcome) -> str:
         waits = [judged_ms(each, target) for each in measure_run(record) if is_slow(each, target)]
         if None in waits:
             return f"SLOW: no {what} at all in a response, with {objective}"
-        return f"SLOW: the {what} of a response came after {ms(max(filter(None, waits)))}, over {objective}"
+        return f"SLOW: the {what} of a response came after {shown(max(filter(None, waits)))}, over {objective}"
     if how == "suspect":
         return f"SUSPECT: {explained(record, '; '.join(record.doubts))}"
     if record.skipped == INTERRUPTED:

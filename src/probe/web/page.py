@@ -1,4 +1,4 @@
-"""What a page is: a path, a template, and a function that reads the history for it."""
+"""What a page is: a path, a template, and a function that reads the history for it. What a file is, for a download."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -10,6 +10,10 @@ from probe.web.settings import Settings
 
 class BadQueryError(Exception):
     """The page's address asks for something that does not exist; the message says what, in one line."""
+
+
+class MissingError(Exception):
+    """What is asked for is not there (any more); the message says what, in one line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,9 +29,10 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """`context` makes the template's values, in a thread of its own, and may raise HistoryError and BadQueryError.
+    """`context` makes the template's values, in a thread of its own.
 
-    `name` is its place in the navigation; a page whose `path` has a parameter is not in it.
+    It may raise HistoryError, BadQueryError and MissingError. `name` is its place in the navigation; a page whose
+    `path` has a parameter is not in it.
     """
 
     path: str
@@ -38,3 +43,20 @@ class Page:
     @property
     def in_navigation(self) -> bool:
         return "{" not in self.path
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What a file holds. With a `filename` a browser saves it, in place of showing it."""
+
+    body: bytes
+    media_type: str
+    filename: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """As a page, of bytes."""
+
+    path: str
+    content: Callable[[Asked], Content]

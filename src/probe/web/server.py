@@ -4,13 +4,15 @@ import asyncio
 import signal
 import socket
 import ssl
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from probe.web.app import Site
 
 # Open connections, and requests that are being answered.
 MAX_CONNECTIONS = 128
@@ -65,19 +67,17 @@ def listen(host: str, port: int) -> socket.socket:
     return socket.create_server(address[:2], family=family, backlog=_BACKLOG)
 
 
-def serve(app: ASGIApp, listener: socket.socket, tls: ssl.SSLContext | None, stopping: Callable[[], None]) -> None:
-    """Answer until a signal comes. `stopping` is called then, and ends answers that would go on for ever."""
-    asyncio.run(_serve(app, listener, tls, stopping))
+def serve(site: Site, listener: socket.socket, tls: ssl.SSLContext | None) -> None:
+    """Answer until a signal comes."""
+    asyncio.run(_serve(site, listener, tls))
 
 
-async def _serve(
-    app: ASGIApp, listener: socket.socket, tls: ssl.SSLContext | None, stopping: Callable[[], None]
-) -> None:
-    server = _Server(_config(app, tls))
+async def _serve(site: Site, listener: socket.socket, tls: ssl.SSLContext | None) -> None:
+    server = _Server(_config(site.app, tls))
 
     def stop() -> None:
         server.should_exit = True
-        stopping()
+        site.stop()
 
     for each in _SIGNALS:
         asyncio.get_running_loop().add_signal_handler(each, stop)

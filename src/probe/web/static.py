@@ -7,6 +7,10 @@ from pathlib import Path
 from starlette.requests import Request
 from starlette.responses import Response
 
+from probe.report.html.environment import style
+
+# The stylesheet of the run's page is the report's: there it is a part of the file.
+STYLE = "style.css"
 FOLDER = Path(__file__).parent / "static"
 _TYPES = {".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".svg": "image/svg+xml"}
 
@@ -24,9 +28,9 @@ async def static_file(request: Request) -> Response:
 
 @cache
 def _files() -> dict[str, tuple[bytes, str, str]]:
-    found = {}
-    for path in sorted(FOLDER.iterdir()):
-        if path.suffix in _TYPES:
-            body = path.read_bytes()
-            found[path.name] = body, _TYPES[path.suffix], f'"{hashlib.sha256(body).hexdigest()[:16]}"'
-    return found
+    bodies = {path.name: path.read_bytes() for path in FOLDER.iterdir() if path.suffix in _TYPES}
+    bodies[STYLE] = style().encode()
+    return {
+        name: (body, _TYPES[Path(name).suffix], f'"{hashlib.sha256(body).hexdigest()[:16]}"')
+        for name, body in bodies.items()
+    }

@@ -1,0 +1,228 @@
+"""What took the time of a turn: every stage of each chunk, and what a listener hears of it, as spans on one axis."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Literal
+
+from probe import delays
+from probe.audio import playout
+from probe.measures import ChunkMeasures, TurnMeasures, audible_ns
+from probe.record import Chunk, Connect, RunRecord, Turn
+from probe.timestamps import NS_PER_MS, milliseconds
+
+Kind = Literal[
+    "connect", "llm_first", "reasoning", "llm_rest", "queue", "tts_first", "audio", "own",
+    "waiting", "silence", "heard", "gap", "underrun",
+]  # fmt: skip
+# In words, as a legend has them.
+MEANING: Mapping[Kind, str] = {
+    "connect": "connecting",
+    "llm_first": "LLM: waiting for the first token",
+    "reasoning": "LLM: reasoning before the answer",
+    "llm_rest": "LLM: rest of the chunk's text",
+    "queue": "the text waits: TTS is not free",
+    "tts_first": "TTS: waiting for the first audio",
+    "audio": "TTS: audio arrives",
+    "own": "the probe's own delay, in no measure",
+    "waiting": "the listener waits",
+    "silence": "silence at the beginning of the audio",
+    "heard": "the listener hears speech",
+    "gap": "the listener hears nothing",
+    "underrun": "the listener hears nothing",
+}
+# Nothing shorter is a stage: it is how long the handing over takes.
+_LEAST_OWN_NS = NS_PER_MS // 10
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """What something was, from when to when (epoch nanoseconds), of which chunk; `over`: whether it came to its end.
+
+    Where it did not, `end` is when nobody waited any longer.
+    """
+
+    kind: Kind
+    start: int
+    end: int
+    chunk_num: int | None = None
+    over: bool = True
+    # Of `connect`: to which server.
+    text: str = ""
+
+    @property
+    def ms(self) -> float:
+        return milliseconds(self.end - self.start)
+
+
+@dataclass(frozen=True, slots=True)
+class TurnStages:
+    """A turn's stages: connections, those of each chunk, and what a listener hears. `zero` is the turn's request."""
+
+    turn: Turn
+    measured: TurnMeasures
+    zero: int
+    connects: Sequence[Stage]
+    chunks: Sequence[Sequence[Stage]]
+    heard: Sequence[Stage]
+
+    def every(self) -> Iterator[Stage]:
+        yield from self.connects
+        for each in self.chunks:
+            yield from each
+        yield from self.heard
+
+
+def of_run(record: RunRecord, measured: Sequence[TurnMeasures]) -> list[TurnStages]:
+    """The stages of each turn; `measured` are the turns' measures."""
+    return [
+        _of_turn(record, turn, each, _connects(record, number))
+        for number, (turn, each) in enumerate(zip(record.turns, measured, strict=True))
+    ]
+
+
+def connections(record: RunRecord) -> list[Stage]:
+    """Every attempt to connect."""
+    return [_connect(each, record.ended) for each in record.connects]
+
+
+def _connect(each: Connect, ended: int) -> Stage:
+    end = ended if each.end is None else each.end
+    return Stage("connect", each.start, max(end, each.start), over=each.end is not None, text=each.server)
+
+
+def _connects(record: RunRecord, number: int) -> list[Stage]:
+    """Those before and during a turn, since the end of the turn before it."""
+    turns = record.turns
+    since = None if number == 0 else turns[number - 1].done
+    until = turns[number].done if number + 1 < len(turns) else None
+    return [
+        each
+        for each in connections(record)
+        if (since is None or each.start >= since) and (until is None or each.start < until)
+    ]
+
+
+def _of_turn(record: RunRecord, turn: Turn, measured: TurnMeasures, connects: Sequence[Stage]) -> TurnStages:
+    given_up = _given_up(record, turn)
+    chunks = [[*_of_chunk(turn.chunks[:n], chunk, given_up)] for n, chunk in enumerate(turn.chunks)]
+    zero = turn.chunks[0].began if turn.chunks else record.started
+    return TurnStages(turn, measured, zero, connects, chunks, [*_heard(turn, measured, given_up)])
+
+
+def _given_up(record: RunRecord, turn: Turn) -> int:
+    """Until when what never came was waited for."""
+    failure = record.failure
+    if turn.done is not None:
+        return turn.done
+    return record.ended if failure is None or failure.turn_num != turn.turn_num else failure.at
+
+
+def _of_chunk(before: Sequence[Chunk], chunk: Chunk, given_up: int) -> Iterator[Stage]:
+    number = chunk.chunk_num
+    if before and (own := delays.of_request(before[-1], chunk)) >= _LEAST_OWN_NS and chunk.inference_start is not None:
+        yield Stage("own", chunk.inference_start - own, chunk.inference_start, number)
+    yield from _writing(chunk, given_up)
+    if chunk.segment_end != "merged":
+        yield from _speaking(before, chunk, given_up)
+
+
+def _writing(chunk: Chunk, given_up: int) -> Iterator[Stage]:
+    number, asked, first = chunk.chunk_num, chunk.inference_start, chunk.llm_first_token
+    if asked is not None and first is None and chunk.tts_first_audio is None:
+        yield Stage("llm_first", asked, max(asked, given_up), number, over=False)
+    if first is None:
+        return
+    if asked is not None:
+        yield Stage("llm_first", asked, first, number)
+    answer = chunk.llm_first_answer_token
+    if answer is not None and answer > first:
+        yield Stage("reasoning", first, answer, number)
+    began, done = max(first, answer or first), chunk.llm_done
+    yield Stage("llm_rest", began, max(began, given_up if done is None else done), number, over=done is not None)
+
+
+def _speaking(before: Sequence[Chunk], chunk: Chunk, given_up: int) -> Iterator[Stage]:
+    number, sent, first = chunk.chunk_num, chunk.tts_began, chunk.tts_first_audio
+    if chunk.tts_text_sent is not None:
+        yield from _handed_over(before, chunk, chunk.tts_text_sent)
+    if sent is None and first is not None:
+        # An agent that shows no text: since its request.
+        sent = chunk.inference_start
+    if sent is not None:
+        yield Stage("tts_first", sent, max(sent, given_up if first is None else first), number, over=first is not None)
+    if first is not None:
+        yield Stage("audio", first, max(first, chunk.tts_last_audio or first), number)
+
+
+def _handed_over(before: Sequence[Chunk], chunk: Chunk, sent: int) -> Iterator[Stage]:
+    own = delays.of_text(before, chunk)
+    own = own if own >= _LEAST_OWN_NS else 0
+    if not chunk.text_streamed and chunk.llm_done is not None and sent - own - chunk.llm_done >= _LEAST_OWN_NS:
+        yield Stage("queue", chunk.llm_done, sent - own, chunk.chunk_num)
+    if own:
+        yield Stage("own", sent - own, sent, chunk.chunk_num)
+
+
+def _heard(turn: Turn, measured: TurnMeasures, given_up: int) -> Iterator[Stage]:
+    """What a listener hears: the wait for it, speech, and the silences, frame after frame as they are played."""
+    if not turn.chunks:
+        return
+    asked, until = turn.chunks[0].began, None
+    for chunk, each in zip(turn.chunks, measured.chunks, strict=True):
+        if not chunk.frames or not chunk.sample_rate:
+            continue
+        frames = [(at - asked, size) for at, size in chunk.frames]
+        played = [*playout(frames, chunk.sample_rate, until)]
+        start = played[0][0]
+        if until is None:
+            yield Stage("waiting", asked, asked + round(start), chunk.chunk_num)
+        elif start > until:
+            yield from _gap(asked, until, start, chunk, each)
+        # Where nobody listened (the run ended before), it is taken to be speech.
+        audible = start if chunk.sound is None else audible_ns(chunk, played)
+        yield from _segment(asked, played, audible, chunk.chunk_num)
+        until = played[-1][1]
+    if until is None:
+        yield Stage("waiting", asked, max(asked, given_up), over=False)
+    elif turn.done is None and given_up - asked > until:
+        # The answer was not over: somebody still listened.
+        missing = next((each.chunk_num for each in turn.chunks if not each.frames), None)
+        yield Stage("gap", asked + round(until), given_up, missing, over=False)
+
+
+def _gap(zero: int, until: float, start: float, chunk: Chunk, measured: ChunkMeasures) -> Iterator[Stage]:
+    """A silence between two chunks; the part of it that the probe itself caused is no server's."""
+    begin, end = zero + round(until), zero + round(start)
+    theirs = measured.playout_gap_ms
+    own = 0 if theirs is None else max(0, end - begin - round(theirs * NS_PER_MS))
+    if own >= _LEAST_OWN_NS:
+        yield Stage("own", begin, begin + own, chunk.chunk_num)
+        begin += own
+    if end > begin:
+        yield Stage("gap", begin, end, chunk.chunk_num)
+
+
+def _segment(
+    zero: int, played: Sequence[tuple[float, float]], audible: float | None, chunk_num: int
+) -> Iterator[Stage]:
+    """A segment's speech, without the silence it begins with, and where it ran dry."""
+    for start, end in _joined(played):
+        heard = end if audible is None else min(max(start, audible), end)
+        if heard > start:
+            yield Stage("silence", zero + round(start), zero + round(heard), chunk_num)
+        if end > heard:
+            yield Stage("heard", zero + round(heard), zero + round(end), chunk_num)
+    for (_, end), (start, _) in pairwise(_joined(played)):
+        yield Stage("underrun", zero + round(end), zero + round(start), chunk_num)
+
+
+def _joined(played: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
+    """Frames that play back to back as one."""
+    found = [played[0]]
+    for start, end in played[1:]:
+        if start <= found[-1][1]:
+            found[-1] = found[-1][0], end
+        else:
+            found.append((start, end))
+    return found
