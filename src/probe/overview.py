@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from math import inf
 from pathlib import Path
 
 from probe.config.expected import NextRun
@@ -32,13 +33,15 @@ class Overview:
         newest, of = reader.newest(), (reader.path, reader.path.stat().st_ino)
         if (newest, of) == (self._newest, self._of):
             return False
+        if of != self._of:
+            self._verdicts = Verdicts()
         self._series = [each for each in recent(reader, at) if self.target in (None, each.target)]
         self._newest, self._of = newest, of
         return True
 
-    def judge(self, reader: HistoryReader) -> None:
+    def judge(self, reader: HistoryReader, at_most_s: float = inf) -> None:
         """Have the verdicts on drift follow, too: the first time that takes 30 ms per series. Raises HistoryError."""
-        self._verdicts.refresh(reader)
+        self._verdicts.refresh(reader, at_most_s)
 
     def now(self, at: int) -> Now:
         """As of the last look, at this time (nanoseconds since the epoch)."""

@@ -15,6 +15,7 @@ from probe.cli.output import say
 from probe.cli.state import default_state_dir
 from probe.cli.usage import UsageProblem
 from probe.config import Config
+from probe.config.expected import expected
 
 if TYPE_CHECKING:
     import ssl
@@ -133,6 +134,7 @@ def _settings(path: Path | None, state_dir: Path | None, *, texts: bool) -> "Set
         texts=texts,
         least_change=configured.drift.least_change_percent / 100,
         threshold=configured.drift.threshold,
+        next_runs=None if path is None else expected(configured),
     )
 
 

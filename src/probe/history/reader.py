@@ -1,10 +1,10 @@
 """Reading the history while the daemon writes it."""
 
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 from urllib.parse import quote
 
 from probe.drift.fingerprint import Fingerprint
@@ -21,7 +21,6 @@ from probe.history.file import (
     explained,
     found_version,
 )
-from probe.history.series import walk
 from probe.record import Outcome, RunRecord
 
 # Runs of a series that are read at once.
@@ -103,11 +102,7 @@ class HistoryReader:
     def series(self) -> list[tuple[str, str]]:
         """Every target and scenario that has runs."""
         with explained(self.path):
-<<<<<<< HEAD
-            return self._or_salvaged(lambda: list(walk(self._db)), lambda: salvage.series(self._db))
-=======
             return self._or_salvaged(lambda: names.series(self._db, self._version), lambda: salvage.series(self._db))
->>>>>>> web
 
     def _or_salvaged(self, read: Callable[[], T], salvaged: Callable[[], T]) -> T:
         """What the quick way finds, or, where that meets a damaged page, the slow one."""
@@ -117,18 +112,6 @@ class HistoryReader:
             if not salvage.is_damage(error):
                 raise
             return salvaged()
-
-    def select(
-        self, query: str, values: Sequence[object], salvaged: Callable[[], list[tuple[Any, ...]]] = list
-    ) -> list[tuple[Any, ...]]:
-        """The rows of a query of ours; where that meets a damaged page, what `salvaged` finds: nothing, by default."""
-        with explained(self.path):
-            return self._or_salvaged(lambda: self._db.execute(query, values).fetchall(), salvaged)
-
-    @property
-    def version(self) -> int:
-        """The version of the file's schema, see `probe.history.file`."""
-        return self._version
 
     def points(self, target: str, scenario: str, since: int = 0, limit: int | None = None) -> Iterator[Point]:
         """The series of a target and a scenario, in the order in which its runs ended; `limit` keeps the newest.

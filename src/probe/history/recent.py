@@ -13,6 +13,7 @@ from probe.record import Failure, Outcome, RunRecord
 from probe.timestamps import NS_PER_DAY, NS_PER_S
 
 T = TypeVar("T")
+Rows = list[tuple[Any, ...]]
 DAYS = 3
 # A series with fewer runs in so many hours is looked at for all of the three days.
 HOURS, FEW = 6, 5
@@ -33,8 +34,13 @@ def _first_since(reader: HistoryReader, since: int) -> int:
 
     `+seq` has SQLite look for it in the index of starts, instead of in the rows themselves.
     """
-    found = reader.select("SELECT min(+seq) FROM runs WHERE started >= ?", (since,))
+    found = rows(reader, "SELECT min(+seq) FROM runs WHERE started >= ?", (since,))
     return int(found[0][0]) if found and found[0][0] is not None else reader.newest() + 1
+
+
+def rows(reader: HistoryReader, query: str, values: Sequence[object], salvaged: Callable[[], Rows] = list) -> Rows:
+    """The rows of a query of ours; where that meets a damaged page, what `salvaged` finds: nothing, by default."""
+    return reader.ask(lambda db, _: db.execute(query, values).fetchall(), lambda *_: salvaged())
 
 
 class _Reading:
@@ -84,7 +90,7 @@ class _Reading:
         return dict(zip(ATTEMPTS, counts[0], strict=True)) if counts else {}
 
     def _cold(self, first: int) -> list[int]:
-        if self._reader.version < _COLD_SINCE_VERSION:
+        if self._reader.ask(lambda _, version: version, lambda *_: 0) < _COLD_SINCE_VERSION:
             return []
         return [each for (each,) in self._select("SELECT started {runs} AND seq >= ? AND cold", first)]
 
@@ -93,8 +99,8 @@ class _Reading:
         before = f"SELECT seq {{runs}} AND outcome IN ({_listed(others)}) ORDER BY seq DESC LIMIT 1"
         found = self._select(before)
         first = f"SELECT started {{runs}} AND seq > ? AND outcome IN ({_listed(those)}) ORDER BY seq LIMIT 1"
-        rows = self._select(first, found[0][0] if found else 0)
-        return rows[0][0] if rows else None
+        after = self._select(first, found[0][0] if found else 0)
+        return after[0][0] if after else None
 
     def _failures(self, first: int) -> list[Failure]:
         query = "SELECT run_id, record {runs} AND seq >= ? AND outcome = 'failed' ORDER BY seq DESC LIMIT ?"
@@ -105,11 +111,9 @@ class _Reading:
         found = self._select("SELECT run_id, record {runs} ORDER BY seq DESC LIMIT 1")
         return _read(decode, *found[0]) if found else None
 
-    def _select(
-        self, query: str, *values: object, salvaged: Callable[[], list[tuple[Any, ...]]] = list
-    ) -> list[tuple[Any, ...]]:
+    def _select(self, query: str, *values: object, salvaged: Callable[[], Rows] = list) -> Rows:
         runs = "FROM runs WHERE target = ? AND scenario = ?"
-        return self._reader.select(query.format(runs=runs), (*self._series, *values), salvaged)
+        return rows(self._reader, query.format(runs=runs), (*self._series, *values), salvaged)
 
 
 def _listed(outcomes: Sequence[Outcome]) -> str:

@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import inf
+from time import monotonic
 
 from probe.drift import Monitor, Verdict
 from probe.history.drift_states import DriftStates, catch_up, saved
@@ -25,17 +27,25 @@ class Verdicts:
 
     @property
     def known(self) -> Mapping[tuple[str, str], Verdict]:
-        """How things stood, when it was refreshed last, with each series of which the daemon has saved a state."""
+        """How things stood, when it was refreshed last, with each series that the daemon has saved a state of."""
         return {series: each.monitor.verdict() for series, each in self._known.items()}
 
-    def refresh(self, reader: HistoryReader) -> None:
-        """Follow the history, and what the daemon has saved. Raises HistoryError."""
+    def refresh(self, reader: HistoryReader, at_most_s: float = inf) -> None:
+        """Follow the history, and what the daemon has saved, for so long: the rest follows next time.
+
+        Raises HistoryError.
+        """
+        until = monotonic() + at_most_s
         states = DriftStates(reader.path.parent)
         before, self._known = self._known, {}
         for series in reader.series():
             saved_at = states.saved_at(*series)
             known = before.get(series)
             if saved_at is None:
+                continue
+            if monotonic() > until:
+                if known is not None:
+                    self._known[series] = known
                 continue
             if known is None or known.saved_at != saved_at:
                 # The daemon may have started it again, by other settings.

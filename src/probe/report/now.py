@@ -3,7 +3,7 @@
 Pure: values of the history and a time go in. What `probe top` shows, and the page *Now*.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
@@ -14,8 +14,9 @@ from probe.report import alerts
 from probe.report.alerts import Alert, Observed
 from probe.report.day import Day, day
 from probe.report.due import Due, due
-from probe.report.format import lasting
+from probe.report.format import lasting, ms
 from probe.report.last_run import LastRun, last_run
+from probe.text import one_line
 from probe.timestamps import NS_PER_S, epoch_seconds
 
 # While others are measured, what has had no run for so long is not measured any more.
@@ -163,6 +164,19 @@ def _since(observed: Observed, state: State) -> int | None:
         return observed.due.last
     # A run that was skipped ends no row of failures.
     return recent.failing_since if recent.failing_since is not None else recent.missing_since
+
+
+def remarks(card: Card) -> Iterator[str]:
+    """What else is known of trouble: the last run's silence, reason, doubts and stage, and drift."""
+    last = card.last
+    if last is not None and last.silence_ms is not None:
+        yield f"the speech stopped for {ms(last.silence_ms)} in the last run"
+    if last is not None and last.outcome != "ok":
+        yield from (one_line(each) for each in last.why)
+    if last is not None and last.stage is not None and (last.outcome == "slow" or card.state in ("Slow", "Some slow")):
+        yield last.stage
+    if card.verdict is not None and card.verdict.state in ("slower", "faster"):
+        yield f"{card.verdict.state} than its baseline: {card.drift}"
 
 
 def document(found: Now) -> dict[str, Any]:

@@ -8,7 +8,7 @@ import click
 from probe.report.alerts import SOME
 from probe.report.day import Slot
 from probe.report.format import counted, lasting, ms
-from probe.report.now import Card, Now, Tone
+from probe.report.now import Card, Now, Tone, remarks
 from probe.text import one_line
 from probe.timestamps import NS_PER_S, local
 
@@ -77,7 +77,7 @@ def _block(card: Card, now: int, width: int) -> list[str]:
     chart_width = max(8, min(_WIDEST_CHART, width - len(figures) - 6))
     objective = card.last.objective_ms if card.last is not None else None
     lines.append(_fitted(f"  {chart(card.day.slots, chart_width, objective)}  {figures}", width))
-    return lines + [_fitted(f"  {each}", width) for each in _remarks(card)]
+    return lines + [_fitted(f"  {each}", width) for each in remarks(card)]
 
 
 def _figures(card: Card, now: int) -> Iterator[str]:
@@ -92,22 +92,10 @@ def _figures(card: Card, now: int) -> Iterator[str]:
         yield card.due.text(now)
 
 
-def _remarks(card: Card) -> Iterator[str]:
-    last = card.last
-    if last is not None and last.silence_ms is not None:
-        yield f"the speech stopped for {ms(last.silence_ms)} in the last run"
-    if last is not None and last.outcome != "ok":
-        yield from (one_line(each) for each in last.why)
-    if last is not None and last.stage is not None and (last.outcome == "slow" or card.state in ("Slow", "Some slow")):
-        yield last.stage
-    if card.verdict is not None and card.verdict.state in ("slower", "faster"):
-        yield f"{card.verdict.state} than its baseline: {card.drift}"
-
-
 def chart(slots: Sequence[Slot], width: int, objective_ms: float | None) -> str:
     """A day in at most `width` characters: the median wait as a bar whose full height is the objective, or the longest.
 
-    ✗ is a time in which more than some runs failed, · one without a known wait, and a blank one without a run.
+    ✗ is a time in which more than some runs failed, · one whose wait is not known, a blank one without a run.
     """
     size = -(-len(slots) // width)
     groups = [slots[at : at + size] for at in range(0, len(slots), size)]

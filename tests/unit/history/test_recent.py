@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from many_runs import fill
@@ -12,6 +13,7 @@ from runs import START, failed, record, skipped
 
 from probe.drift import Monitor
 from probe.drift.state import Kept, encode
+from probe.history import recent as module
 from probe.history.drift_states import DriftStates
 from probe.history.file import FILE_NAME
 from probe.history.reader import HistoryReader, reading
@@ -81,13 +83,13 @@ def test_every_query_has_an_index(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     """One that goes through all rows would read 150 MB at 100,000 runs."""
     fill(tmp_path, runs=300, targets=["a", "b"], until=NOW)
     plans: list[str] = []
-    asked = HistoryReader.select
+    asked = module.rows
 
-    def explained(self: HistoryReader, query: str, values: tuple[object, ...], *rest: object) -> object:
-        plans.extend(step for *_, step in asked(self, f"EXPLAIN QUERY PLAN {query}", values))
-        return asked(self, query, values, *rest)  # type: ignore[arg-type]  # passed through
+    def explained(reader: HistoryReader, query: str, values: tuple[object, ...], *rest: Any) -> list[tuple[Any, ...]]:
+        plans.extend(step for *_, step in asked(reader, f"EXPLAIN QUERY PLAN {query}", values))
+        return asked(reader, query, values, *rest)
 
-    monkeypatch.setattr(HistoryReader, "select", explained)
+    monkeypatch.setattr(module, "rows", explained)
     with reading(tmp_path) as reader:
         assert len(recent(reader, NOW)) == 2
     assert len(plans) > 15
