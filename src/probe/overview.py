@@ -6,6 +6,7 @@ from math import inf
 from pathlib import Path
 
 from probe.config.expected import NextRun
+from probe.drift import Verdict
 from probe.history.reader import HistoryReader
 from probe.history.recent import recent
 from probe.history.verdicts import Verdicts
@@ -39,9 +40,17 @@ class Overview:
         self._newest, self._of = newest, of
         return True
 
-    def judge(self, reader: HistoryReader, at_most_s: float = inf) -> None:
-        """Have the verdicts on drift follow, too: the first time that takes 30 ms per series. Raises HistoryError."""
-        self._verdicts.refresh(reader, at_most_s)
+    def judge(self, reader: HistoryReader, at_most_s: float = inf, first: Series | None = None) -> None:
+        """Have the verdicts on drift follow, too: the first time that takes 30 ms per series. Raises HistoryError.
+
+        It ends after so many seconds, with one series done at least, which is the `first` where one is given.
+        """
+        self._verdicts.refresh(reader, at_most_s, first)
+
+    @property
+    def verdicts(self) -> Mapping[Series, Verdict]:
+        """Those that are known."""
+        return self._verdicts.known
 
     def now(self, at: int) -> Now:
         """As of the last look, at this time (nanoseconds since the epoch)."""

@@ -1,7 +1,7 @@
 """The daemon's verdicts on drift, kept from one look to the next: only the first costs 30 ms per series."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import inf
 from time import monotonic
 
@@ -30,27 +30,32 @@ class Verdicts:
         """How things stood, when it was refreshed last, with each series that the daemon has saved a state of."""
         return {series: each.monitor.verdict() for series, each in self._known.items()}
 
-    def refresh(self, reader: HistoryReader, at_most_s: float = inf) -> None:
-        """Follow the history, and what the daemon has saved, for so long: the rest follows next time.
+    def refresh(self, reader: HistoryReader, at_most_s: float = inf, first: tuple[str, str] | None = None) -> None:
+        """Follow the history, and what the daemon has saved; what is not done after this time follows next time.
 
-        Raises HistoryError.
+        `first` is the series that comes first. Raises HistoryError.
         """
         until = monotonic() + at_most_s
         states = DriftStates(reader.path.parent)
         before, self._known = self._known, {}
-        for series in reader.series():
-            saved_at = states.saved_at(*series)
+        for series in sorted(reader.series(), key=lambda each: (each != first, each in before)):
             known = before.get(series)
-            if saved_at is None:
-                continue
-            if monotonic() > until:
-                if known is not None:
-                    self._known[series] = known
-                continue
-            if known is None or known.saved_at != saved_at:
-                # The daemon may have started it again, by other settings.
-                found = saved(reader, *series)
-                known = None if found is None else _Known(*found, saved_at)
+            if not self._known or monotonic() < until:
+                known = _followed(reader, states, series, known)
             if known is not None:
-                seen = catch_up(reader, *series, known.monitor, known.seen)
-                self._known[series] = _Known(known.monitor, seen, saved_at)
+                self._known[series] = known
+
+
+def _followed(
+    reader: HistoryReader, states: DriftStates, series: tuple[str, str], known: _Known | None
+) -> _Known | None:
+    saved_at = states.saved_at(*series)
+    if saved_at is None:
+        return None
+    if known is None or known.saved_at != saved_at:
+        # The daemon may have started it again, by other settings.
+        found = saved(reader, *series)
+        if found is None:
+            return None
+        known = _Known(*found, saved_at)
+    return replace(known, seen=catch_up(reader, *series, known.monitor, known.seen))

@@ -7,7 +7,6 @@ from probe.measures import TRUSTED, is_slow, judged_ms, measure_run, outcome, st
 from probe.record import Outcome, RunRecord
 from probe.report.advice import advice
 from probe.report.document import blamed
-from probe.report.format import ms
 from probe.report.objective import WHAT
 
 # A silence in the speech that a listener notices: that of the alert on playout gaps.
@@ -64,8 +63,8 @@ def _text(record: RunRecord, how: Outcome, waited: float | None) -> str:
         return f"failed: {blamed(record.failure)}, {record.failure.reason}"
     if how not in TRUSTED:
         return f"last run {how}"
-    took = f"{of} {ms(waited)}" if waited is not None else f"no {of}"
-    return f"{took}, {'within' if how == 'ok' else 'not within'} {ms(target.objective_ms)}"
+    took = f"{of} {waited:.0f} ms" if waited is not None else f"no {of}"
+    return f"{took}, {'within' if how == 'ok' else 'not within'} {target.objective_ms:.0f} ms"
 
 
 def _why(record: RunRecord) -> Iterator[str]:
@@ -91,4 +90,4 @@ def _stage(record: RunRecord) -> str | None:
     if not whole or not known:
         return None
     most = max(known, key=lambda name: known[name])
-    return f"{_NAMES[most]} takes {known[most] / whole:.0%} of it: {ms(known[most])}"
+    return f"{_NAMES[most]} takes {known[most] / whole:.0%} of it: {known[most]:.0f} ms"

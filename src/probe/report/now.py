@@ -14,7 +14,7 @@ from probe.report import alerts
 from probe.report.alerts import Alert, Observed
 from probe.report.day import Day, day
 from probe.report.due import Due, due
-from probe.report.format import lasting, ms
+from probe.report.format import lasting
 from probe.report.last_run import LastRun, last_run
 from probe.text import one_line
 from probe.timestamps import NS_PER_S, epoch_seconds
@@ -51,6 +51,11 @@ class Card:
     verdict: Verdict | None
     due: Due
     alerts: tuple[Alert, ...]
+
+    @property
+    def state_tone(self) -> Tone:
+        """That of the state alone: a good target may still have something to look at."""
+        return _TONES[self.state]
 
     @property
     def drift(self) -> str | None:
@@ -170,7 +175,7 @@ def remarks(card: Card) -> Iterator[str]:
     """What else is known of trouble: the last run's silence, reason, doubts and stage, and drift."""
     last = card.last
     if last is not None and last.silence_ms is not None:
-        yield f"the speech stopped for {ms(last.silence_ms)} in the last run"
+        yield f"the speech stopped for {last.silence_ms:.0f} ms in the last run"
     if last is not None and last.outcome != "ok":
         yield from (one_line(each) for each in last.why)
     if last is not None and last.stage is not None and (last.outcome == "slow" or card.state in ("Slow", "Some slow")):

@@ -97,7 +97,7 @@ def test_a_finished_run_shows_and_q_ends_it(history: History, tmp_path: Path) ->
         assert seen.written.startswith(ENTER)
         history.append(record(1, started=time.time_ns() - S, target="spark", ttfb_ms=321))
         appended = time.monotonic()
-        picture = seen.until("first byte 321ms, within 1000ms")
+        picture = seen.until("first byte 321 ms, within 1000 ms")
         assert time.monotonic() - appended < DEADLINE_S
         assert picture.count("\r\n") < 30
         seen.resize(40, 5)
@@ -128,7 +128,7 @@ def test_no_history_yet_and_no_colours(tmp_path: Path) -> None:
         seen.until("there is no history in")
         with closing(History(tmp_path)) as history:
             history.append(record(1, started=time.time_ns() - S))
-        picture = seen.until("Good: first byte 300ms")
+        picture = seen.until("Good: first byte 300 ms")
         assert not re.search(r"\x1b\[\d+m", picture)
         seen.press("q")
         assert seen.ended() == 0

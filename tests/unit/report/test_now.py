@@ -36,9 +36,9 @@ def card(recent: Recent) -> Card:
 def test_a_good_target() -> None:
     found = card(series("spark"))
     assert (found.state, found.tone, found.since) == ("Good", "good", None)
-    assert found.headline == "first byte 300ms, within 1000ms"
+    assert found.headline == "first byte 300 ms, within 1000 ms"
     assert found.last is not None
-    assert found.last.stage == "TTS to its first byte takes 67% of it: 200ms"
+    assert found.last.stage == "TTS to its first byte takes 67% of it: 200 ms"
     assert (found.day.attempts, found.day.within, found.day.median_ms) == (20, 1.0, 300.0)
     assert found.due.text(NOW) == "next run in 40 s"
 

@@ -1,42 +1,20 @@
 """The page Now: a card for each target, worst first, and what an alert would say."""
 
 import hashlib
-import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from probe.overview import Overview
 from probe.report.format import lasting
-from probe.report.now import Card, Now, remarks
+from probe.report.now import Card, remarks
 from probe.timestamps import NS_PER_S
+from probe.web.kept import KEPT
 from probe.web.page import Asked, Page
 from probe.web.sparkline import Sparkline, sparkline
 
 # More of them are a list without pictures: the page stays below 200 KB.
 MOST_CARDS = 24
-# The first look at very many detectors goes on with the next ones.
-_JUDGING_S = 0.05
-
-
-class Kept:
-    """What was read of the history last, for all requests of this process: they look at it one after the other."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._overview = Overview()
-
-    def now(self, asked: Asked) -> Now:
-        """Raises HistoryError."""
-        with self._lock:
-            self._overview.next_runs = asked.settings.next_runs
-            self._overview.look(asked.reader, asked.now)
-            self._overview.judge(asked.reader, _JUDGING_S)
-            return self._overview.now(asked.now)
-
-
-KEPT = Kept()
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +31,7 @@ class CardView:
     all_runs: str
     slowest: str
     failed: str
+    drift: str
     last_run: str | None
 
 
@@ -84,6 +63,7 @@ def _view(card: Card, now: int) -> CardView:
         _runs(series),
         _runs(day | {"sort": "slowest"}),
         _runs(day | {"outcome": "failed"}),
+        f"/drift?{urlencode(series, errors='replace')}",
         None if last is None else f"/runs/{quote(last.run_id, safe='')}",
     )
 
