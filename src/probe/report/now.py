@@ -19,6 +19,7 @@ from probe.report.last_run import LastRun, last_run
 from probe.text import one_line
 from probe.timestamps import NS_PER_S, epoch_seconds
 
+MS_PER_S = 1000
 # While others are measured, what has had no run for so long is not measured any more.
 _GONE_AFTER_S = 12 * 3600
 
@@ -175,7 +176,7 @@ def remarks(card: Card) -> Iterator[str]:
     """What else is known of trouble: the last run's silence, reason, doubts and stage, and drift."""
     last = card.last
     if last is not None and last.silence_ms is not None:
-        yield f"the speech stopped for {last.silence_ms:.0f} ms in the last run"
+        yield f"the speech stopped for {last.silence_ms / MS_PER_S:.1f} s in the last run"
     if last is not None and last.outcome != "ok":
         yield from (one_line(each) for each in last.why)
     if last is not None and last.stage is not None and (last.outcome == "slow" or card.state in ("Slow", "Some slow")):

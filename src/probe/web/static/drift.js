@@ -6,13 +6,19 @@
   const COLOURS = { combined_ttfb: "--text", llm_ttft: "--llm-first", llm_decode: "--reasoning", tts_ttfb: "--tts-first" };
   const HEIGHT = 320;
   const MOST_ROWS = 32;
+  const DAY_S = 86400;
   let data = null;
   let plot = null;
+
   const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
   const nameOf = (stage) => document.getElementById(`stage-${stage}`).closest("label").textContent.trim();
   const isShown = (stage) => document.getElementById(`stage-${stage}`).checked;
   const number = (value) => (value === null || value === undefined ? "–" : value < 10 ? value.toFixed(1) : value.toFixed(0));
   const moment = (seconds) => new Date(seconds * 1000).toISOString().slice(0, 16).replace("T", " ");
+
+  // In UTC and in no country's own order: 23 Nov, and 14:30 within a day.
+  const date = (seconds) => new Date(seconds * 1000).toUTCString().slice(5, 11).replace(/^0/, "");
+  const tick = (seconds) => (seconds % DAY_S ? moment(seconds).slice(11) : date(seconds));
 
   function series() {
     const found = [{}];
@@ -93,12 +99,12 @@
     plot = new uPlot({
       width: Math.max(200, place.clientWidth - 8),
       height: HEIGHT,
-      padding: [16, 8, 0, 0],
+      padding: [16, 24, 0, 0],
       tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), "Etc/UTC"),
       legend: { show: false },
       cursor: { y: false },
       scales: { y: { range: (_, low, high) => [0, high === null ? 1 : high * 1.05] } },
-      axes: [axis, { ...axis, size: 60, values: (_, ticks) => ticks.map((each) => `${each} ms`) }],
+      axes: [{ ...axis, values: (_, ticks) => ticks.map(tick) }, { ...axis, size: 60, values: (_, ticks) => ticks.map((each) => `${each} ms`) }],
       series: series(),
       bands: STAGES.map((stage, at) => ({ series: [3 * at + 1, 3 * at + 2], fill: `${colour(COLOURS[stage])}33` })),
       hooks: { draw: [marks], setCursor: [note] },
