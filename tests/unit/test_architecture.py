@@ -199,8 +199,8 @@ RULES = [
         "the pages read the history, and share nothing with what measures or with the other sinks",
         of="probe.web probe.web.*",
         never="probe.*",
-        but=f"{VALUES} probe.web probe.web.* probe.history.file probe.history.reader probe.history.listing probe.history.sample "
-        "probe.report probe.report.* probe.drift probe.drift.*",
+        but=f"{VALUES} probe.web probe.web.* probe.history.file probe.history.reader probe.history.listing "
+        "probe.history.sample probe.report probe.report.* probe.drift probe.drift.*",
         broken_by=("probe.web.app", "from probe.history.writer import History"),
     ),
     Rule(
