@@ -25,7 +25,6 @@ from probe.history.writer import History
 from probe.record import RunRecord, ServerIdentity
 from probe.timestamps import NS_PER_S, utc
 
-_DAYS = 7
 _EVERY_S = 300
 _INSERT = (
     "INSERT INTO runs (run_id, started, target, scenario, outcome, unsent_spans, record, serving,"
@@ -34,11 +33,11 @@ _INSERT = (
 )
 
 
-def write(state_dir: Path, now: int) -> None:
-    """A week of runs up to now (nanoseconds since the epoch), and the daemon's verdict on each series."""
+def write(state_dir: Path, now: int, days: float = 7) -> None:
+    """So many days of runs up to now (nanoseconds since the epoch), and the daemon's verdict on each series."""
     with closing(History(state_dir)):
         pass
-    runs = sorted(_runs(now), key=lambda each: each.started)
+    runs = sorted(_runs(now, round(days * 86_400 / _EVERY_S)), key=lambda each: each.started)
     with closing(sqlite3.connect(state_dir / FILE_NAME)) as db:
         db.execute("PRAGMA synchronous = OFF")
         db.executemany(_INSERT, map(_row, runs))
@@ -62,9 +61,8 @@ def stalled(number: int, started: int, target: str) -> RunRecord:
     return replace(made, turns=(replace(made.turns[0], chunks=(first, late), done=ended - MS),), ended=ended)
 
 
-def _runs(now: int) -> Iterator[RunRecord]:
+def _runs(now: int, count: int) -> Iterator[RunRecord]:
     rng = random.Random(7)
-    count = _DAYS * 86_400 // _EVERY_S
     for number in range(count):
         age = count - 1 - number
         started = now - (age * _EVERY_S + 40) * NS_PER_S

@@ -2,7 +2,7 @@
 
 import random
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -66,8 +66,9 @@ def _row(made: RunRecord) -> tuple[object, ...]:
 class _Kind:
     """The rows of one target's runs."""
 
-    def __init__(self, made: Iterable[RunRecord]) -> None:
+    def __init__(self, made: Sequence[RunRecord]) -> None:
         self._made = [(encode(each), point(each)) for each in made]
+        self._serving = encode_serving(self._made[0][1].serving)
 
     @classmethod
     def of(cls, target: str) -> "_Kind":
@@ -79,8 +80,7 @@ class _Kind:
         blob, made = self._made[which]
         factor = rng.lognormvariate(0, 0.1)
         stages = [None if ms is None else ms * factor for ms in made.stages_ms]
-        run_id = f"{number:016x}"
         return (
-            run_id, started, target, "default", made.outcome, blob, encode_serving(made.serving), *stages, made.cold,
+            f"{number:016x}", started, target, "default", made.outcome, blob, self._serving, *stages, made.cold,
             made.chars, made.tokens,
         )  # fmt: skip

@@ -2,11 +2,12 @@
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from functools import cache, partial
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
+from jinja2 import Environment
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
@@ -24,6 +25,12 @@ TEMPLATES = Path(__file__).parent / "templates"
 _LONGEST_VALUE = 300
 
 
+@cache
+def templates() -> Environment:
+    """The pages' templates, and those of the report."""
+    return environment(TEMPLATES)
+
+
 class Answers:
     """Makes pages and files. `now` returns nanoseconds since the epoch."""
 
@@ -31,8 +38,7 @@ class Answers:
         self._settings = settings
         self._threads = threads
         self._now = now
-        self._templates = environment(TEMPLATES)
-        self._templates.globals["navigation"] = [each for each in pages if each.in_navigation]
+        self._navigation = [each for each in pages if each.in_navigation]
 
     async def page(self, page: Page, request: Request) -> Response:
         def made(asked: Asked) -> Response:
@@ -87,8 +93,8 @@ class Answers:
             return self.message(HTTPStatus.SERVICE_UNAVAILABLE, str(error))
 
     def _rendered(self, template: str, name: str, newest: int, context: Mapping[str, Any]) -> str:
-        values = {"title": name, "current": name, "newest": newest, "live": "", **context}
-        return self._templates.get_template(template).render(values)
+        usual = {"title": name, "current": name, "newest": newest, "live": "", "navigation": self._navigation}
+        return templates().get_template(template).render({**usual, **context})
 
 
 def _complain(path: str, error: Exception) -> None:

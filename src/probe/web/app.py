@@ -53,7 +53,7 @@ def site(settings: Settings, hosts: Collection[str], access: Access) -> Site:
 
 
 def _endpoint(answer: _Answer) -> _Answer:
-    """A function, as Starlette tells endpoints from applications."""
+    """A function, as Starlette distinguishes endpoints from applications."""
 
     async def endpoint(request: Request) -> Response:
         return await answer(request)

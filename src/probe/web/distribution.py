@@ -48,7 +48,7 @@ def distribution(a: Sequence[float], b: Sequence[float], median_a: float, median
     ordered = sorted((*a, *b))
     low = ordered[0]
     high = max(ordered[min(len(ordered) - 1, math.ceil(len(ordered) * _SHOWN))], median_a, median_b)
-    # All the same: in the middle of an axis, not at its edge.
+    # All figures are equal: in the middle of an axis, not at its edge.
     beside = max(abs(high) * _BESIDE, 1.0) if high == low else 0.0
     low, high = low - beside, high + beside
     step = _step(high - low)
