@@ -4,44 +4,33 @@
 """
 
 import random
-import sqlite3
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
+from many_runs import keep
 from runs import MS, chunk, failed, record
 
 from probe.drift import Monitor
-from probe.drift.series import point
 from probe.drift.state import Kept, encode
 from probe.history.drift_states import DriftStates
-from probe.history.file import FILE_NAME, encode_serving
-from probe.history.file import encode as encode_run
 from probe.history.reader import reading
-from probe.history.writer import History
 from probe.record import RunRecord, ServerIdentity
 from probe.timestamps import NS_PER_S, utc
 
 _EVERY_S = 300
-_INSERT = (
-    "INSERT INTO runs (run_id, started, target, scenario, outcome, unsent_spans, record, serving,"
-    " response_ttfb_ms, llm_ttft_ms, llm_decode_ms, tts_ttfb_ms, cold, chars, tokens)"
-    " VALUES (?, ?, ?, ?, ?, 0, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-)
 
 
 def write(state_dir: Path, now: int, days: float = 7) -> None:
     """So many days of runs up to now (nanoseconds since the epoch), and the daemon's verdict on each series."""
-    with closing(History(state_dir)):
-        pass
-    runs = sorted(_runs(now, round(days * 86_400 / _EVERY_S)), key=lambda each: each.started)
-    with closing(sqlite3.connect(state_dir / FILE_NAME)) as db:
-        db.execute("PRAGMA synchronous = OFF")
-        db.executemany(_INSERT, map(_row, runs))
-        db.commit()
+    keep(state_dir, sorted(_runs(now, round(days * 86_400 / _EVERY_S)), key=lambda each: each.started))
+    watch(state_dir)
+
+
+def watch(state_dir: Path) -> None:
+    """Save what the daemon would have made of the runs."""
     states = DriftStates(state_dir)
     with reading(state_dir) as reader:
         for series in reader.series():
@@ -92,14 +81,6 @@ def _named(made: RunRecord, number: int) -> RunRecord:
     return replace(
         made, plan=replace(made.plan, run_id=run_id, trace_id=f"{number:032x}", span_id=f"{number + 1:016x}")
     )
-
-
-def _row(made: RunRecord) -> tuple[object, ...]:
-    each = point(made)
-    return (
-        each.run_id, each.started, made.plan.target.name, made.plan.scenario.name, each.outcome, encode_run(made),
-        encode_serving(each.serving), *each.stages_ms, each.cold, each.chars, each.tokens,
-    )  # fmt: skip
 
 
 if __name__ == "__main__":

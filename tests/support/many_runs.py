@@ -2,7 +2,7 @@
 
 import random
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -19,7 +19,6 @@ _INSERT = (
     " response_ttfb_ms, llm_ttft_ms, llm_decode_ms, tts_ttfb_ms, cold, chars, tokens)"
     " VALUES (?, ?, ?, ?, ?, 0, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
-_AT_ONCE = 5000
 # Shares of the runs: up to the one fails, up to the other is skipped or suspect.
 _FAILED, _NO_ATTEMPT = 0.02, 0.03
 
@@ -30,15 +29,22 @@ def fill(state_dir: Path, *, runs: int, targets: Sequence[str], until: int, ever
     One in fifty fails, one in a hundred is skipped or suspect; the last one of each target is ok. Except for that one,
     records hold the first run of their kind: what is read from columns is right for each run.
     """
+    _insert(state_dir, _rows(runs, targets, until, every_s))
+
+
+def keep(state_dir: Path, records: Iterable[RunRecord]) -> None:
+    """Write these runs, as a daemon does, but without a commit for each."""
+    _insert(state_dir, map(_row, records))
+
+
+def _insert(state_dir: Path, rows: Iterable[tuple[object, ...]]) -> None:
     with closing(History(state_dir)):
         pass
     with closing(sqlite3.connect(state_dir / FILE_NAME, isolation_level=None)) as db:
         db.execute("PRAGMA synchronous = OFF")
-        rows = list(_rows(runs, targets, until, every_s))
-        for at in range(0, len(rows), _AT_ONCE):
-            db.execute("BEGIN")
-            db.executemany(_INSERT, rows[at : at + _AT_ONCE])
-            db.execute("COMMIT")
+        db.execute("BEGIN")
+        db.executemany(_INSERT, rows)
+        db.execute("COMMIT")
 
 
 def _rows(runs: int, targets: Sequence[str], until: int, every_s: float) -> Iterator[tuple[object, ...]]:
@@ -58,7 +64,7 @@ def _rows(runs: int, targets: Sequence[str], until: int, every_s: float) -> Iter
 def _row(made: RunRecord) -> tuple[object, ...]:
     each = point(made)
     return (
-        each.run_id, each.started, made.plan.target.name, "default", each.outcome, encode(made),
+        each.run_id, each.started, made.plan.target.name, made.plan.scenario.name, each.outcome, encode(made),
         encode_serving(each.serving), *each.stages_ms, each.cold, each.chars, each.tokens,
     )  # fmt: skip
 

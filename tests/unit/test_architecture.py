@@ -179,8 +179,8 @@ RULES = [
         "the history keeps records, the points of their series and their detectors; it knows no reader",
         of="probe.history probe.history.*",
         never="probe.*",
-        but=f"{PURE} probe.recent probe.measures probe.history.* probe.drift probe.drift.series probe.drift.fingerprint "
-        "probe.drift.state",
+        but=f"{PURE} probe.recent probe.measures probe.history.* probe.drift probe.drift.series "
+        "probe.drift.fingerprint probe.drift.state",
         broken_by=("probe.history.writer", "from probe.tracing import spans"),
     ),
     Rule(
