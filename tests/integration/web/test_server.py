@@ -16,7 +16,7 @@ import bcrypt
 import pytest
 import trustme
 from long_history import fill
-from pages import Served, served
+from served_pages import Served, served
 from runs import record
 from starlette.responses import PlainTextResponse
 

@@ -26,9 +26,7 @@ def refused(result: Result) -> str:
 
 def test_without_the_extra_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(web, "find_spec", lambda name: None if name == "starlette" else name)
-    assert "the extra `web` is not installed (starlette): pip install 'voice-probe[web]'" in refused(probe_web())
-        " is not installed", ""
-    )
+    assert "extra `web` is not installed (starlette): pip install 'voice-probe[web]'" in refused(probe_web())
 
 
 def test_its_help_needs_no_extra(monkeypatch: pytest.MonkeyPatch) -> None:

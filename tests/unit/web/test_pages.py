@@ -316,7 +316,7 @@ def test_a_history_that_is_being_written_is_read_to_its_last_commit(tmp_path: Pa
 
 
 def test_reading_writes_nothing(tmp_path: Path) -> None:
-    """But for what SQLite shares between processes, which holds no runs, where the folder may be written to."""
+    """Except for what SQLite shares between processes, which holds no runs, where the folder may be written to."""
     keep(tmp_path, record(1))
     before = (tmp_path / FILE_NAME).read_bytes()
     for each in PAGES:
