@@ -15,9 +15,9 @@ ADDRESS = "http://127.0.0.1:9851"
 # What a process of the same user can do beside the service, which a filter of system calls must take away.
 REACH = """
 import json, os, sqlite3
-found = {"history": sqlite3.connect("file:/run/voice-probe-history/history.sqlite3?mode=ro", uri=True).execute(
+found = {"history": sqlite3.connect("file:/var/lib/voice-probe/history.sqlite3?mode=ro", uri=True).execute(
     "SELECT count(*) FROM runs").fetchone()[0]}
-for name, path in (("write", "/run/voice-probe-history/new"), ("var", "/var/lib/voice-probe/new"), ("tmp", "/tmp/new")):
+for name, path in (("write", "/var/lib/voice-probe/new"), ("var", "/var/lib/new"), ("tmp", "/tmp/new")):
     try:
         open(path, "w").close()
         found[name] = "could"

@@ -8,7 +8,7 @@ _BINS = 60
 # What lies beyond is counted, not drawn: one outlier would squeeze all others into a line.
 _SHOWN = 0.99
 _TICKS = 6
-_BESIDE = 0.05
+_BESIDE, _EQUAL_MS = 0.05, 0.01
 _STEPS = (1.0, 2.0, 2.5, 5.0, 10.0)
 
 
@@ -48,8 +48,8 @@ def distribution(a: Sequence[float], b: Sequence[float], median_a: float, median
     ordered = sorted((*a, *b))
     low = ordered[0]
     high = max(ordered[min(len(ordered) - 1, math.ceil(len(ordered) * _SHOWN))], median_a, median_b)
-    # All figures are equal: in the middle of an axis, not at its edge.
-    beside = max(abs(high) * _BESIDE, 1.0) if high == low else 0.0
+    # Figures that are all equal: in the middle of an axis, not at its edge.
+    beside = max(abs(high) * _BESIDE, 1.0) if high - low < _EQUAL_MS else 0.0
     low, high = low - beside, high + beside
     step = _step(high - low)
     low, high = math.floor(low / step) * step, (math.floor(high / step) + 1) * step

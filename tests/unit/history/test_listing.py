@@ -113,7 +113,7 @@ WANTED = (
 @pytest.mark.parametrize("place", PLACES)
 @pytest.mark.parametrize("order", ["newest", "oldest", "slowest", "fastest"])
 def test_no_page_walks_through_the_records(state_dir: Path, wanted: Wanted, place: Place | None, order: Order) -> None:
-    """By start along its index, of which a page is as long as the page; else within an index that has no records."""
+    """By start along its index, as far as the page is long; else within an index that has no records."""
     text, values = query(4, wanted, order, place)
     with closing(sqlite3.connect(state_dir / FILE_NAME)) as db:
         plan = [row[3] for row in db.execute(f"EXPLAIN QUERY PLAN {text}", values)]

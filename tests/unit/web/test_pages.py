@@ -14,14 +14,13 @@ from asgi import Answered, ask
 from long_history import fill
 from runs import START, failed, record
 
-from probe.history import reader
+from probe.history import listing, reader
 from probe.history.file import FILE_NAME
 from probe.history.writer import History
 from probe.record import RunRecord
 from probe.web.access import Everybody
 from probe.web.app import site
-from probe.web.page import Page
-from probe.web.pages import FILES, PAGES, runs
+from probe.web.pages import FILES, PAGES
 from probe.web.settings import Settings
 
 Get = Callable[..., Answered]
@@ -317,7 +316,7 @@ def test_a_history_that_is_being_written_is_read_to_its_last_commit(tmp_path: Pa
 
 
 def test_reading_writes_nothing(tmp_path: Path) -> None:
-    """But for what SQLite shares between processes, which holds no runs, where the folder may be written to."""
+    """Except for what SQLite shares between processes, which holds no runs, where the folder may be written to."""
     keep(tmp_path, record(1))
     before = (tmp_path / FILE_NAME).read_bytes()
     for each in PAGES:
@@ -333,7 +332,7 @@ def test_a_page_that_fails_says_so_without_what_it_held(
     def broken(*_arguments: object) -> None:
         raise ValueError("a secret that was said")
 
-    monkeypatch.setattr(runs.listing, "listing", broken)
+    monkeypatch.setattr(listing, "listing", broken)
     answer, log = get("/runs?target=secret"), capsys.readouterr().err
     assert answer.status == 500
     assert re.fullmatch(r"probe web: '/runs': ValueError at test_pages\.py:\d+\n", log)
@@ -341,6 +340,7 @@ def test_a_page_that_fails_says_so_without_what_it_held(
 
 
 def test_names_and_paths_are_unique() -> None:
-    paths = [each.path for each in (*PAGES, *FILES)]
+    paths = [each.path for each in PAGES] + [each.path for each in FILES]
     assert len(paths) == len(set(paths))
-    assert all(isinstance(each, Page) for each in PAGES)
+    names = [each.name for each in PAGES if each.in_navigation]
+    assert names == ["Now", "Runs", "Drift", "Compare"]
