@@ -49,10 +49,12 @@ class Stage:
     over: bool = True
     # Of `connect`: to which server.
     text: str = ""
+    # Where a measure says how long it was: that leaves the probe's own delay out.
+    measured_ms: float | None = None
 
     @property
     def ms(self) -> float:
-        return milliseconds(self.end - self.start)
+        return milliseconds(self.end - self.start) if self.measured_ms is None else self.measured_ms
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +178,9 @@ def _heard(turn: Turn, measured: TurnMeasures, given_up: int) -> Iterator[Stage]
         played = [*playout(frames, chunk.sample_rate, until)]
         start = played[0][0]
         if until is None:
-            yield Stage("waiting", asked, asked + round(start), chunk.chunk_num)
+            # A segment that was there before it was asked for was not waited for.
+            heard_at = asked + max(0, round(start))
+            yield Stage("waiting", asked, heard_at, chunk.chunk_num, measured_ms=measured.response_ttfb_ms)
         elif start > until:
             yield from _gap(asked, until, start, chunk, each)
         # Where nobody listened (the run ended before), it is taken to be speech.

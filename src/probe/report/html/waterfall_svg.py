@@ -95,7 +95,7 @@ def picture(stages: TurnStages, target: Target, most_chunks: int) -> Picture | N
     """The turn's, with so many chunks at most; None where it has nothing to draw."""
     drawn = [*stages.connects, *(each for chunk in stages.chunks for each in chunk)]
     ends = [each.end for each in drawn] + [each.end for each in stages.heard if each.kind not in {"heard", "silence"}]
-    starts = [stages.zero, *(each.start for each in drawn)]
+    starts = [stages.zero, *(each.start for each in (*drawn, *stages.heard))]
     if not ends or max(ends) <= min(starts):
         return None
     axis = _Axis(min(starts), stages.zero, round((max(ends) - min(starts)) * (1 + _ROOM)))
@@ -159,7 +159,7 @@ def _lanes(stages: Iterable[Stage]) -> list[list[Stage]]:
 def _bar(stage: Stage, axis: _Axis) -> Bar:
     x, end = axis.place(stage.start), axis.place(stage.end)
     label, room = _label(stage, end - x)
-    return Bar(stage.kind, round(x, 3), round(end - x, 3), _title(stage), label, room, stage.over)
+    return Bar(stage.kind, round(x, 3), round(max(0.0, end - x), 3), _title(stage), label, room, stage.over)
 
 
 def _title(stage: Stage) -> str:
