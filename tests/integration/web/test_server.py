@@ -16,8 +16,8 @@ import bcrypt
 import pytest
 import trustme
 from long_history import fill
-from served_pages import Served, served
 from runs import record
+from served_pages import Served, served
 from starlette.responses import PlainTextResponse
 
 from probe.history import listing
