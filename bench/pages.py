@@ -43,9 +43,11 @@ from probe.history.file import encode  # noqa: E402
 # Compressed, as an answer of a few sentences with its frames is.
 _RECORD_BYTES = 5500
 _READERS = 10
+# Of the runs, one that every history has.
+_FIRST = 1000
 PATHS = (
     "/", "/runs", "/runs?target=spark", "/runs?outcome=failed", "/runs?sort=slowest", "/runs?slower=1300&sort=oldest",
-    f"/runs/{run_id(50_000)}", f"/runs/{run_id(50_000)}/run.json", "/drift", "/compare",
+    f"/runs/{run_id(_FIRST)}", f"/runs/{run_id(_FIRST)}/run.json", "/drift", "/compare",
     "/compare?a=spark&b=local&scenario=default",
 )  # fmt: skip
 

@@ -6,6 +6,7 @@ import socket
 import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import uvicorn
@@ -16,6 +17,7 @@ from probe.web.app import Site
 
 # Open connections, and requests that are being answered.
 MAX_CONNECTIONS = 128
+MAX_TAKEN = 2 * MAX_CONNECTIONS
 MAX_HEAD_BYTES = 16_384
 KEEP_ALIVE_S = 5
 # How long a client may take to send a request once it has connected.
@@ -31,6 +33,9 @@ class Unhurried(H11Protocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # uvicorn's own signature
         super().connection_made(transport)
+        if len(self.server_state.connections) > MAX_TAKEN:
+            # Those beyond MAX_CONNECTIONS are answered, with a refusal; these would take the descriptors of the pages.
+            transport.abort()
         self._closing = self.loop.call_later(REQUEST_DEADLINE_S, self._give_up)
 
     def data_received(self, data: bytes) -> None:
@@ -79,8 +84,13 @@ async def _serve(site: Site, listener: socket.socket, tls: ssl.SSLContext | None
         server.should_exit = True
         site.stop()
 
+    loop = asyncio.get_running_loop()
+    if tls is not None:
+        # uvicorn passes no deadline for the handshake, and asyncio's own is a minute.
+        create = partial(loop.create_server, ssl_handshake_timeout=REQUEST_DEADLINE_S)
+        loop.create_server = create  # type: ignore[method-assign]  # of this loop alone
     for each in _SIGNALS:
-        asyncio.get_running_loop().add_signal_handler(each, stop)
+        loop.add_signal_handler(each, stop)
     await server.serve([listener])
 
 
