@@ -92,6 +92,22 @@ def test_a_merged_text_has_no_speech_of_its_own() -> None:
     ]  # fmt: skip
 
 
+def test_audio_without_an_end_was_waited_for() -> None:
+    endless = spoken(tts_segment_done=None, segment_end=None)
+    assert plain(of(record(turn(endless), failure=failure())).chunks[0][-1]) == ("audio", 350, 9000, "never")
+
+
+def test_a_merged_text_that_the_probe_held_up_says_so() -> None:
+    kept = spoken(tts_text_sent=230, frames=[], tts_segment_done=None, segment_end="merged")
+    found = of(record(turn(kept, spoken(2, 300), done=700)))
+    assert plain(found.chunks[0][-1]) == ("own", 200, 230)
+
+
+def test_without_a_turn_the_connections_are_shown() -> None:
+    (found,) = stages.of_run(record(connects=(Connect("llm", at(0), None),), ended=500), ())
+    assert [plain(each) for each in found.every()] == [("connect", 0, 500, "never")]
+
+
 def test_an_agent_that_shows_no_text_is_waited_for_since_its_request() -> None:
     agent = chunk(frames=[(700, 100)], segment_end="done", tts_segment_done=800)
     assert plain(of(record(turn(agent, done=800))).chunks[0][0]) == ("tts_first", 0, 700)

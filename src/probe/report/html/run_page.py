@@ -30,8 +30,8 @@ Sounds = Mapping[tuple[int, int], Sound]
 NO_SOUNDS: Sounds = {}
 # What is longer is cut: a page is for reading, and `probe show` has all of it. Characters of a text, of all texts of
 # the answers, and of the JSON document as HTML; rows of pictures, of tables.
-_MOST_TEXT, _MOST_SHORT, _MOST_ANSWERS, _MOST_JSON = 2000, 300, 12_000, 90_000
-_MOST_DRAWN, _MOST_LISTED, _MOST_TURNS = 100, 60, 10
+_MOST_TEXT, _MOST_SHORT, _MOST_ANSWERS, _MOST_JSON = 2000, 300, 8_000, 80_000
+_MOST_DRAWN, _MOST_LISTED, _MOST_TURNS = 80, 60, 10
 _MOST_TEXTS, _MOST_VERDICT = 16, 500
 _WAITS = (("response_ttfb_ms", "First byte"), ("response_ttfa_ms", "First sound"))
 _LEFT_OUT = "may be wrong by more than the published error, and is left out"
@@ -217,7 +217,7 @@ def _named(measure: str) -> str:
 
 
 def _turn(of_turn: stages.TurnStages, record: RunRecord, sounds: Sounds) -> TurnView:
-    turn, turns = of_turn.turn, min(len(record.turns), _MOST_TURNS)
+    turn, turns = of_turn.turn, max(1, min(len(record.turns), _MOST_TURNS))
     pairs = [*zip(turn.chunks, of_turn.measured.chunks, strict=True)][: _MOST_LISTED // turns]
     shown = [name for name in _FIGURES if any(_value(each, name) is not None for _, each in pairs)]
     if not any(reasoned(each) for _, each in pairs):

@@ -21,7 +21,8 @@ _SHORT: Mapping[Kind, str] = {
     "queue": "waits for TTS", "tts_first": "TTS first audio", "audio": "audio arrives", "own": "probe",
     "waiting": "waits", "silence": "silence", "heard": "speech", "gap": "silence", "underrun": "silence",
 }  # fmt: skip
-_NEVER = "nothing came"
+_NEVER: Mapping[Kind, str] = {"llm_rest": "no end", "audio": "no end"}
+_NOTHING = "nothing came"
 # Silences that a listener notices.
 SILENCES: tuple[Kind, ...] = ("gap", "underrun")
 # The axis is so much longer than the last stage.
@@ -173,7 +174,7 @@ def _server(stage: Stage) -> str:
 
 
 def _took(stage: Stage) -> str:
-    return milliseconds(stage.ms) if stage.over else f"{_NEVER} for {milliseconds(stage.ms)}"
+    return milliseconds(stage.ms) if stage.over else f"{_NEVER.get(stage.kind, _NOTHING)} for {milliseconds(stage.ms)}"
 
 
 def _label(stage: Stage, share: float) -> tuple[str, str]:
@@ -199,7 +200,7 @@ def _summary(stages: Sequence[Stage]) -> str:
         parts.append(f"wait {_sum(waited)}")
     if speaking:
         parts.append(f"TTS {_sum(speaking)}")
-    end = "" if all(each.over for each in (*writing, *speaking)) else f", {_NEVER}"
+    end = "" if all(each.over for each in (*writing, *speaking)) else f", {_NOTHING}"
     return f"{' + '.join(parts)} ms{end}" if parts else ""
 
 

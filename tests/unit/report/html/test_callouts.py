@@ -60,6 +60,13 @@ def test_audio_that_comes_later_than_it_plays() -> None:
     ]
 
 
+def test_audio_without_an_end_says_so() -> None:
+    endless = spoken(tts_segment_done=None, segment_end=None)
+    assert said(record(turn(endless), failure=failure()))[0] == (
+        "The longest wait was 8650 ms, for the end of the TTS server's audio. It did not come."
+    )
+
+
 def test_only_the_longest_silences_are_named_one_by_one() -> None:
     chunks = [spoken(num, 1410 * (num - 1), ttfb=1200) for num in range(1, 8)]
     found = said(record(turn(*chunks, done=20_000)))
