@@ -9,6 +9,7 @@ from probe.config.expected import NextRun
 from probe.drift import Verdict
 from probe.history.reader import HistoryReader
 from probe.history.recent import recent
+from probe.history.silences import Silences
 from probe.history.verdicts import Verdicts
 from probe.recent import Recent
 from probe.report.now import Now, Series, now
@@ -28,6 +29,7 @@ class Overview:
     _newest: int = -1
     _of: tuple[Path, int] | None = None
     _verdicts: Verdicts = field(default_factory=Verdicts)
+    _silences: Silences = field(default_factory=Silences)
 
     def look(self, reader: HistoryReader, at: int) -> bool:
         """Read what is new; False where nothing is. Raises HistoryError."""
@@ -35,17 +37,19 @@ class Overview:
         if (newest, of) == (self._newest, self._of):
             return False
         if of != self._of:
-            self._verdicts = Verdicts()
+            self._verdicts, self._silences = Verdicts(), Silences()
         self._series = [each for each in recent(reader, at) if self.target in (None, each.target)]
         self._newest, self._of = newest, of
         return True
 
     def judge(self, reader: HistoryReader, at_most_s: float = inf, first: Series | None = None) -> None:
-        """Have the verdicts on drift follow, too: the first time that takes 30 ms per series. Raises HistoryError.
+        """Have the verdicts on drift follow, and the silences of the last runs: the first time takes 100 ms per series.
 
-        It ends after so many seconds, with one series done at least, which is the `first` where one is given.
+        Each ends after so many seconds, with one verdict at least: of the series `first`, where one is given. Raises
+        HistoryError.
         """
         self._verdicts.refresh(reader, at_most_s, first)
+        self._silences.refresh(reader, at_most_s)
 
     @property
     def verdicts(self) -> Mapping[Series, Verdict]:
@@ -54,4 +58,11 @@ class Overview:
 
     def now(self, at: int) -> Now:
         """As of the last look, at this time (nanoseconds since the epoch)."""
-        return now(self._series, self._verdicts.known, at, self.next_runs)
+        silences = {
+            series: self._silences.worst(series) for series in ((each.target, each.scenario) for each in self._series)
+        }
+        return now(self._series, self._verdicts.known, at, self.next_runs, silences)
+
+
+def _name(recent: Recent) -> Series:
+    return recent.target, recent.scenario

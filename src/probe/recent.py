@@ -16,6 +16,15 @@ MISSED: tuple[Outcome, ...] = ("slow", "failed")
 
 
 @dataclass(frozen=True, slots=True)
+class Silence:
+    """A listener's longest silence in a run, once the speech had begun. `started` is the run's."""
+
+    run_id: str
+    started: int
+    ms: float
+
+
+@dataclass(frozen=True, slots=True)
 class Recent:
     """One series. `runs` are those that started at `since` or later, in the order in which they ended.
 

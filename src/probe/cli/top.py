@@ -24,6 +24,8 @@ from probe.report.top import screen
 # How often the history is looked at, and how often the ages are written again where it has nothing new.
 _POLL_S = 0.5
 _REFRESH_S = 2.0
+# What takes long at the first look goes on with the next run; where there is no next look, it may take longer.
+_JUDGING_S, _JUDGING_ONCE_S = 0.25, 2.0
 _QUIT = ("q", "Q", "\x1b", "\x04")
 _BAD, _SLOW, _UNKNOWN = 1, 3, 4
 
@@ -57,7 +59,7 @@ def _once(watch: Overview, state_dir: Path, *, as_json: bool) -> int:
     at = time.time_ns()
     with open_history(state_dir) as reader:
         watch.look(reader, at)
-        watch.judge(reader)
+        watch.judge(reader, _JUDGING_ONCE_S)
     found = watch.now(at)
     if as_json:
         click.echo(json.dumps(document(found), indent=2))
@@ -77,7 +79,7 @@ def _live(watch: Overview, state_dir: Path) -> None:
                 with reading(state_dir) as reader:
                     # What takes longer comes after what has just finished is shown.
                     if not is_judged:
-                        watch.judge(reader)
+                        watch.judge(reader, _JUDGING_S)
                         is_judged = is_new = True
                     elif watch.look(reader, at):
                         is_judged, is_new = False, True

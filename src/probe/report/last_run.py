@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from probe.measures import TRUSTED, is_slow, judged_ms, measure_run, outcome, stages_ms, summarise
+from probe.measures import TRUSTED, is_slow, judged_ms, longest_silence_ms, measure_run, outcome, stages_ms, summarise
 from probe.record import Outcome, RunRecord
 from probe.report.advice import advice
 from probe.report.document import blamed
@@ -39,7 +39,7 @@ class LastRun:
 
 def last_run(record: RunRecord) -> LastRun:
     how, target, summary = outcome(record), record.plan.target, summarise(record)
-    silence = max(summary.playout_gap_longest_ms or 0.0, summary.underrun_total_ms)
+    silence = longest_silence_ms(summary)
     waited = _waited_ms(record)
     return LastRun(
         record.plan.run_id, record.started, record.ended, how, waited, target.objective_ms,

@@ -9,13 +9,13 @@ from typing import Any, Literal
 
 from probe.drift import Verdict
 from probe.drift.wording import sentence
-from probe.recent import ATTEMPTS, MISSED, Recent, count
+from probe.recent import ATTEMPTS, MISSED, Recent, Silence, count
 from probe.report import alerts
 from probe.report.alerts import Alert, Observed
 from probe.report.day import Day, day
 from probe.report.due import Due, due
 from probe.report.format import lasting
-from probe.report.last_run import LastRun, last_run
+from probe.report.last_run import SILENCE_MS, LastRun, last_run
 from probe.text import one_line
 from probe.timestamps import NS_PER_S, epoch_seconds
 
@@ -52,6 +52,8 @@ class Card:
     verdict: Verdict | None
     due: Due
     alerts: tuple[Alert, ...]
+    # The longest one inside the speech of the last runs, None without one that a listener notices.
+    silence: Silence | None = None
 
     @property
     def state_tone(self) -> Tone:
@@ -78,12 +80,16 @@ def now(
     verdicts: Mapping[Series, Verdict],
     at: int,
     next_runs: Mapping[Series, Callable[[int], int]] | None = None,
+    silences: Mapping[Series, Silence | None] | None = None,
 ) -> Now:
-    """`next_runs` are those of a configuration: of what it does not schedule, no run is expected."""
+    """`next_runs` are those of a configuration: of what it does not schedule, no run is expected.
+
+    `silences` are the longest ones inside the speech of the last runs, as far as they are known.
+    """
     seen = [_observed(each, verdicts, at, next_runs) for each in series]
     nobody = alerts.absent(seen)
     gone = [each for each in seen if nobody is None and _is_gone(each, next_runs)]
-    cards = [_card(each, is_gone=each in gone) for each in seen]
+    cards = [_card(each, (silences or {}).get(_series(each)), is_gone=each in gone) for each in seen]
     ordered = sorted(cards, key=_worst_first)
     return Now(at, tuple(ordered), tuple(_urgent_first(ordered, nobody)))
 
@@ -114,23 +120,30 @@ def _is_gone(observed: Observed, next_runs: Mapping[Series, Any] | None) -> bool
     return observed.due.late_s is not None and observed.due.late_s > _GONE_AFTER_S
 
 
-def _card(observed: Observed, *, is_gone: bool) -> Card:
+def _series(observed: Observed) -> Series:
+    return observed.recent.target, observed.recent.scenario
+
+
+def _card(observed: Observed, silence: Silence | None, *, is_gone: bool) -> Card:
     recent = observed.recent
     found = () if is_gone else tuple(alerts.of_series(observed))
     state: State = "Not measured any more" if is_gone else _state(observed, found)
     last = last_run(recent.last) if recent.last is not None else None
     tone = _TONES[state]
-    if tone == "good" and (found or (last is not None and last.silence_ms is not None)):
+    if silence is not None and silence.ms <= SILENCE_MS:
+        silence = None
+    if tone == "good" and (found or silence is not None or (last is not None and last.silence_ms is not None)):
         tone = "warn"
     return Card(
         recent.target, recent.scenario, state, tone, _headline(observed, state, last), _since(observed, state), last,
-        day(recent.runs, observed.now), observed.verdict, observed.due, found,
+        day(recent.runs, observed.now), observed.verdict, observed.due, found, silence,
     )  # fmt: skip
 
 
 def _worst_first(card: Card) -> tuple[int, bool, bool, str, str]:
     is_critical = any(each.severity == "critical" for each in card.alerts)
     is_well = card.last is not None and card.last.outcome == "ok" and card.last.silence_ms is None
+    is_well = is_well and card.silence is None
     return _WORST_FIRST.index(card.tone), not is_critical, is_well, card.target, card.scenario
 
 
@@ -177,6 +190,9 @@ def remarks(card: Card) -> Iterator[str]:
     last = card.last
     if last is not None and last.silence_ms is not None:
         yield f"the speech stopped for {last.silence_ms / MS_PER_S:.1f} s in the last run"
+    silence = card.silence
+    if silence is not None and (last is None or silence.run_id != last.run_id):
+        yield f"the speech stopped for {silence.ms / MS_PER_S:.1f} s in an earlier one of the last runs"
     if last is not None and last.outcome != "ok":
         yield from (one_line(each) for each in last.why)
     if last is not None and last.stage is not None and (last.outcome == "slow" or card.state in ("Slow", "Some slow")):
@@ -208,6 +224,9 @@ def _plain(card: Card) -> dict[str, Any]:
         "day": {
             **{name: getattr(day, name) for name in ("runs", "attempts", "within", "median_ms", "p95_ms")},
             "slots": [asdict(each) for each in day.slots],
+        },
+        "silence": None if card.silence is None else {
+            "run_id": card.silence.run_id, "started": _seconds(card.silence.started), "ms": card.silence.ms,
         },
         "drift": {"state": card.verdict and card.verdict.state, "text": card.drift},
         "next": {"at": _seconds(card.due.at), "every_s": card.due.every_s, "late_s": card.due.late_s},

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from probe.report.day import Slot
 
 HEIGHT = 40
-# A failure is marked above the bars.
+# Above the bars: times with a failed run, and times with a slow one, which a median hides.
 _MARK, _TOP = 5, 8
 
 
@@ -17,11 +17,13 @@ class Sparkline:
     width: int
     well: str
     slow: str
+    late: str
     failed: str
     objective: float | None
     # The wait that is as high as the picture, in milliseconds.
     highest_ms: float
     failures: int
+    late_runs: int
 
 
 def sparkline(slots: Sequence[Slot], objective_ms: float | None) -> Sparkline:
@@ -33,11 +35,17 @@ def sparkline(slots: Sequence[Slot], objective_ms: float | None) -> Sparkline:
         len(slots),
         "".join(_bars(slots, highest, 0.0, limit)),
         "".join(_bars(slots, highest, limit, highest)),
-        "".join(f"M{at} 0h1v{_MARK}h-1z" for at, each in enumerate(slots) if each.failed),
+        _marks([each.slow > 0 and not each.failed for each in slots]),
+        _marks([each.failed > 0 for each in slots]),
         None if objective_ms is None else round(HEIGHT - _scaled(objective_ms, highest), 1),
         highest,
         sum(each.failed for each in slots),
+        sum(each.slow for each in slots),
     )
+
+
+def _marks(where: Sequence[bool]) -> str:
+    return "".join(f"M{at} 0h1v{_MARK}h-1z" for at, is_marked in enumerate(where) if is_marked)
 
 
 def _bars(slots: Sequence[Slot], highest: float, above: float, until: float) -> Iterator[str]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from a_day import stalled
 from many_runs import fill
 from runs import START, failed, record, skipped
 
@@ -18,6 +19,7 @@ from probe.history.drift_states import DriftStates
 from probe.history.file import FILE_NAME
 from probe.history.reader import HistoryReader, reading
 from probe.history.recent import recent
+from probe.history.silences import Silences
 from probe.history.verdicts import Verdicts
 from probe.history.writer import History
 from probe.recent import Recent
@@ -137,3 +139,22 @@ def test_the_verdict_is_that_of_the_daemon_and_follows_the_runs(history: History
     history.append(record(2, started=NOW + MINUTE))
     history.append(record(3, started=NOW + MINUTE, target="other"))
     assert (runs(), runs()) == ([2], [2])
+
+
+def test_the_longest_silence_of_the_last_runs(history: History) -> None:
+    """A record is read once; what there was no time for follows with the next look."""
+    for number in range(1, 4):
+        history.append(record(number, started=NOW - (4 - number) * MINUTE))
+    history.append(stalled(4, NOW, "local"))
+    times = iter(range(1000))
+    silences = Silences(lambda: float(next(times)))
+    with reading(history.path.parent) as reader:
+        silences.refresh(reader, 0)
+        assert silences.worst(("local", "default")) is None
+        silences.refresh(reader, 100)
+        found = silences.worst(("local", "default"))
+        assert found is not None and (found.run_id, round(found.ms)) == (stalled(4, NOW, "local").plan.run_id, 2421)
+        history.append(record(5, started=NOW + MINUTE))
+        silences.refresh(reader, 100)
+        assert silences.worst(("local", "default")) == found
+        assert silences.worst(("nobody", "default")) is None

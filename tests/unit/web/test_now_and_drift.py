@@ -10,7 +10,7 @@ from typing import Any
 
 import many_runs
 import pytest
-from a_day import watch
+from a_day import stalled, watch
 from asgi import Answered, ask
 from runs import failed, record
 
@@ -138,9 +138,21 @@ def test_a_day_as_paths() -> None:
     """The objective is a line; what is over it has a path of its own; failures are marked at the top."""
     day = [Slot(None, 0, 0, 0), Slot(500.0, 3, 0, 0), Slot(2000.0, 3, 1, 2)]
     found = sparkline(day, 1000)
-    assert (found.width, found.failures, found.highest_ms) == (3, 1, 2000.0)
+    assert (found.width, found.failures, found.late_runs, found.highest_ms) == (3, 1, 2, 2000.0)
     assert found.well == "M1.1 40v-8h.8v8z"
     assert found.slow == "M2.1 40v-32h.8v32z"
     assert found.failed == f"M2 0h1v{module._MARK}h-1z"
     assert found.objective == 24
     assert sparkline(day[:1], None).well == ""
+    hidden = sparkline([Slot(300.0, 15, 0, 1)], 1000)
+    assert (hidden.slow, hidden.late, hidden.failed) == ("", f"M0 0h1v{module._MARK}h-1z", "")
+
+
+def test_a_stall_of_an_earlier_run_is_one_click_away(tmp_path: Path) -> None:
+    """It was ok, since its first byte came in time, and others have come after it."""
+    keep(tmp_path, stalled(1, NOW - 900 * S, "a"), *runs("a", first=2))
+    text = of(tmp_path)("/").text
+    assert cards(text) == ["warn"]
+    assert "the speech stopped for 2.4 s in an earlier one of the last runs" in text
+    (address,) = re.findall(r'href="([^"]+)">Longest silence', text)
+    assert address.endswith("-000001")

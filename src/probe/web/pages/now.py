@@ -32,6 +32,7 @@ class CardView:
     slowest: str
     failed: str
     drift: str
+    silent: str | None
     last_run: str | None
 
 
@@ -64,8 +65,13 @@ def _view(card: Card, now: int) -> CardView:
         _runs(day | {"sort": "slowest"}),
         _runs(day | {"outcome": "failed"}),
         f"/drift?{urlencode(series, errors='replace')}",
-        None if last is None else f"/runs/{quote(last.run_id, safe='')}",
+        None if card.silence is None else _run(card.silence.run_id),
+        None if last is None else _run(last.run_id),
     )
+
+
+def _run(run_id: str) -> str:
+    return f"/runs/{quote(run_id, safe='')}"
 
 
 def _runs(parameters: Mapping[str, str]) -> str:
