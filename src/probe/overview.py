@@ -42,14 +42,14 @@ class Overview:
         self._newest, self._of = newest, of
         return True
 
-    def judge(self, reader: HistoryReader, at_most_s: float = inf, first: Series | None = None) -> None:
+    def judge(self, reader: HistoryReader, at_most_s: float = inf, first: Series | None = None) -> bool:
         """Have the verdicts on drift follow, and the silences of the last runs: the first time takes 100 ms per series.
 
-        Each ends after so many seconds, with one verdict at least: of the series `first`, where one is given. Raises
-        HistoryError.
+        Each ends after so many seconds, with one verdict at least: of the series `first`, where one is given.
+        Returns whether all is done. Raises HistoryError.
         """
-        self._verdicts.refresh(reader, at_most_s, first)
-        self._silences.refresh(reader, at_most_s)
+        judged = self._verdicts.refresh(reader, at_most_s, first)
+        return self._silences.refresh(reader, at_most_s) and judged
 
     @property
     def verdicts(self) -> Mapping[Series, Verdict]:

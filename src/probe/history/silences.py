@@ -25,10 +25,14 @@ class Silences:
         found = [each for each in self._read.get(series, {}).values() if each is not None]
         return max(found, key=lambda each: each.ms, default=None)
 
-    def refresh(self, reader: HistoryReader, at_most_s: float) -> None:
-        """Read the last runs that are new, for so long; the rest follows next time. Raises HistoryError."""
+    def refresh(self, reader: HistoryReader, at_most_s: float) -> bool:
+        """Read the last runs that are new, for so long; the rest follows next time. Raises HistoryError.
+
+        Returns whether all of them are read.
+        """
         until = self._clock() + at_most_s
         before, self._read = self._read, {}
+        done = True
         for series in reader.series():
             known = before.get(series, {})
             found = self._read[series] = {}
@@ -37,6 +41,9 @@ class Silences:
                     found[seq] = known[seq]
                 elif self._clock() < until:
                     found[seq] = _silence(reader, seq)
+                else:
+                    done = False
+        return done
 
 
 def _last(reader: HistoryReader, series: tuple[str, str]) -> list[int]:

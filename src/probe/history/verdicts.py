@@ -30,20 +30,26 @@ class Verdicts:
         """How things stood, when it was refreshed last, with each series that the daemon has saved a state of."""
         return {series: each.monitor.verdict() for series, each in self._known.items()}
 
-    def refresh(self, reader: HistoryReader, at_most_s: float = inf, first: tuple[str, str] | None = None) -> None:
+    def refresh(self, reader: HistoryReader, at_most_s: float = inf, first: tuple[str, str] | None = None) -> bool:
         """Follow the history, and what the daemon has saved; what is not done after this time follows next time.
 
-        `first` is the series that comes first. Raises HistoryError.
+        `first` is the series that comes first. Returns whether every series was followed once. Raises HistoryError.
         """
         until = monotonic() + at_most_s
         states = DriftStates(reader.path.parent)
         before, self._known = self._known, {}
-        for series in sorted(reader.series(), key=lambda each: (each != first, each in before)):
+        done = True
+        # Those that are not known, then those that were not followed for longest.
+        seen = {series: each.seen for series, each in before.items()}
+        for series in sorted(reader.series(), key=lambda each: (each != first, seen.get(each, -1))):
             known = before.get(series)
             if not self._known or monotonic() < until:
                 known = _followed(reader, states, series, known)
+            elif known is None:
+                done = False
             if known is not None:
                 self._known[series] = known
+        return done
 
 
 def _followed(

@@ -92,7 +92,7 @@ _MADE: dict[str, Callable[[Path], None]] = {
     "one": _one,
     "live": _one,
     "hostile": _hostile,
-    "week": lambda folder: a_day.write(folder, time.time_ns(), days=2),
+    "week": lambda folder: a_day.write(folder, time.time_ns(), days=1),
     "many": lambda folder: many_runs.fill(
         folder, runs=MANY, targets=[f"t{n:02}" for n in range(20)], until=time.time_ns() - S
     ),

@@ -14,11 +14,14 @@ from a_day import stalled, watch
 from asgi import Answered, ask
 from runs import failed, record
 
+from probe.history.reader import reading
 from probe.record import RunRecord
 from probe.report.day import Slot
+from probe.web import kept
 from probe.web import sparkline as module
 from probe.web.access import Everybody
 from probe.web.app import site
+from probe.web.page import Asked
 from probe.web.settings import Settings
 from probe.web.sparkline import sparkline
 
@@ -156,3 +159,19 @@ def test_a_stall_of_an_earlier_run_is_one_click_away(tmp_path: Path) -> None:
     assert "the speech stopped for 2.4 s in an earlier one of the last runs" in text
     (address,) = re.findall(r'href="([^"]+)">Longest silence', text)
     assert address.endswith("-000001")
+
+
+def test_what_takes_long_is_done_beforehand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first page has every verdict, although a look has time for one; without a history there is nothing to do."""
+    many = [run for n, target in enumerate("abc") for run in runs(target, 3, first=10 * n + 1)]
+    keep(tmp_path, *many)
+    watch(tmp_path)
+    monkeypatch.setattr(kept, "_JUDGING_S", 0.0)
+    cold, warm = kept.Kept(), kept.Kept()
+    # Of silences there would be none at all in no time.
+    monkeypatch.setattr("probe.history.silences.RUNS", 0)
+    warm.warm(tmp_path)
+    warm.warm(tmp_path / "nothing")
+    with reading(tmp_path) as reader:
+        asked = Asked(reader, {}, {}, Settings(tmp_path), NOW)
+        assert [sum(each.verdict is not None for each in some.now(asked).cards) for some in (cold, warm)] == [1, 3]
