@@ -12,11 +12,15 @@ from probe.history.reader import HistoryReader
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """A series' detector, the number of the last run that it has seen, and when the daemon saved what it came from."""
+    """A series' detector, the number of the last run that it has seen, and when the daemon saved what it came from.
+
+    The verdict is that of the detector, which takes 10 ms to say.
+    """
 
     monitor: Monitor
     seen: int
     saved_at: int
+    verdict: Verdict | None = None
 
 
 class Verdicts:
@@ -28,7 +32,7 @@ class Verdicts:
     @property
     def known(self) -> Mapping[tuple[str, str], Verdict]:
         """How things stood, when it was refreshed last, with each series that the daemon has saved a state of."""
-        return {series: each.monitor.verdict() for series, each in self._known.items()}
+        return {series: each.verdict for series, each in self._known.items() if each.verdict is not None}
 
     def refresh(self, reader: HistoryReader, at_most_s: float = inf, first: tuple[str, str] | None = None) -> bool:
         """Follow the history, and what the daemon has saved; what is not done after this time follows next time.
@@ -64,4 +68,7 @@ def _followed(
         if found is None:
             return None
         known = _Known(*found, saved_at)
-    return replace(known, seen=catch_up(reader, *series, known.monitor, known.seen))
+    seen = catch_up(reader, *series, known.monitor, known.seen)
+    if seen == known.seen and known.verdict is not None:
+        return known
+    return replace(known, seen=seen, verdict=known.monitor.verdict())
