@@ -9,18 +9,21 @@ from probe.drift import Monitor, Verdict
 from probe.history.drift_states import DriftStates, catch_up, saved
 from probe.history.reader import HistoryReader
 
+# A detector takes more than a megabyte: of further series it is read again when a run has come.
+MOST_HELD = 6
+
 
 @dataclass(frozen=True, slots=True)
 class _Known:
     """A series' detector, the number of the last run that it has seen, and when the daemon saved what it came from.
 
-    The verdict is that of the detector, which takes 10 ms to say.
+    The verdict is that of the detector, which takes 10 ms to say. The detector is None where only that is held.
     """
 
-    monitor: Monitor
+    monitor: Monitor | None
     seen: int
     saved_at: int
-    verdict: Verdict | None = None
+    verdict: Verdict
 
 
 class Verdicts:
@@ -32,7 +35,7 @@ class Verdicts:
     @property
     def known(self) -> Mapping[tuple[str, str], Verdict]:
         """How things stood, when it was refreshed last, with each series that the daemon has saved a state of."""
-        return {series: each.verdict for series, each in self._known.items() if each.verdict is not None}
+        return {series: each.verdict for series, each in self._known.items()}
 
     def refresh(self, reader: HistoryReader, at_most_s: float = inf, first: tuple[str, str] | None = None) -> bool:
         """Follow the history, and what the daemon has saved; what is not done after this time follows next time.
@@ -52,7 +55,8 @@ class Verdicts:
             elif known is None:
                 done = False
             if known is not None:
-                self._known[series] = known
+                held = sum(each.monitor is not None for each in self._known.values())
+                self._known[series] = known if held < MOST_HELD else replace(known, monitor=None)
         return done
 
 
@@ -62,13 +66,15 @@ def _followed(
     saved_at = states.saved_at(*series)
     if saved_at is None:
         return None
-    if known is None or known.saved_at != saved_at:
-        # The daemon may have started it again, by other settings.
+    is_same = known is not None and known.saved_at == saved_at
+    if known is not None and is_same and not reader.page(*series, 0, known.seen):
+        return known
+    # The daemon may have started it again, by other settings.
+    monitor, seen = (known.monitor, known.seen) if known is not None and is_same else (None, 0)
+    if monitor is None:
         found = saved(reader, *series)
         if found is None:
             return None
-        known = _Known(*found, saved_at)
-    seen = catch_up(reader, *series, known.monitor, known.seen)
-    if seen == known.seen and known.verdict is not None:
-        return known
-    return replace(known, seen=seen, verdict=known.monitor.verdict())
+        monitor, seen = found
+    seen = catch_up(reader, *series, monitor, seen)
+    return _Known(monitor, seen, saved_at, monitor.verdict())

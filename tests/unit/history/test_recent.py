@@ -15,6 +15,7 @@ from runs import START, failed, record, skipped
 from probe.drift import Monitor
 from probe.drift.state import Kept, encode
 from probe.history import recent as module
+from probe.history import verdicts as verdicts_module
 from probe.history.drift_states import DriftStates
 from probe.history.file import FILE_NAME
 from probe.history.reader import HistoryReader, reading
@@ -119,7 +120,9 @@ def test_damaged_pages_cost_their_runs_only(tmp_path: Path) -> None:
     assert min(len(each.runs) for each in found) > 900
 
 
-def test_the_verdict_is_that_of_the_daemon_and_follows_the_runs(history: History) -> None:
+def test_the_verdict_is_that_of_the_daemon_and_follows_the_runs(
+    history: History, monkeypatch: pytest.MonkeyPatch
+) -> None:
     state_dir = history.path.parent
     history.append(record(1, started=NOW))
     monitor = Monitor()
@@ -139,6 +142,12 @@ def test_the_verdict_is_that_of_the_daemon_and_follows_the_runs(history: History
     history.append(record(2, started=NOW + MINUTE))
     history.append(record(3, started=NOW + MINUTE, target="other"))
     assert (runs(), runs()) == ([2], [2])
+    # Where only the verdict is held, the detector is read again.
+    monkeypatch.setattr(verdicts_module, "MOST_HELD", 0)
+    history.append(record(4, started=NOW + 2 * MINUTE))
+    assert (runs(), runs()) == ([3], [3])
+    history.append(record(5, started=NOW + 3 * MINUTE))
+    assert runs() == [4]
 
 
 def test_the_longest_silence_of_the_last_runs(history: History) -> None:
