@@ -49,12 +49,10 @@ class Stage:
     over: bool = True
     # Of `connect`: to which server.
     text: str = ""
-    # Where a measure says how long it was: that leaves the probe's own delay out.
-    measured_ms: float | None = None
 
     @property
     def ms(self) -> float:
-        return milliseconds(self.end - self.start) if self.measured_ms is None else self.measured_ms
+        return milliseconds(self.end - self.start)
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,9 +181,7 @@ def _heard(turn: Turn, measured: TurnMeasures, given_up: int) -> Iterator[Stage]
         played = [*playout(frames, chunk.sample_rate, until)]
         start = played[0][0]
         if until is None:
-            # A segment that was there before it was asked for was not waited for.
-            heard_at = asked + max(0, round(start))
-            yield Stage("waiting", asked, heard_at, chunk.chunk_num, measured_ms=measured.response_ttfb_ms)
+            yield from _waited(asked, asked + max(0, round(start)), measured.response_ttfb_ms, chunk.chunk_num)
         elif start > until:
             yield from _gap(asked, until, start, chunk, each)
         # Where nobody listened (the run ended before), it is taken to be speech.
@@ -198,6 +194,16 @@ def _heard(turn: Turn, measured: TurnMeasures, given_up: int) -> Iterator[Stage]
         # The answer was not over: somebody still listened.
         missing = next((each.chunk_num for each, _ in turn.spoken() if not each.frames), None)
         yield Stage("gap", asked + round(until), given_up, missing, over=False)
+
+
+def _waited(asked: int, heard_at: int, theirs: float | None, chunk_num: int) -> Iterator[Stage]:
+    """The wait for the first byte; what the probe itself took of it comes last. `theirs` is the measure, in ms."""
+    own = 0 if theirs is None else heard_at - asked - round(theirs * NS_PER_MS)
+    if own < _LEAST_OWN_NS:
+        yield Stage("waiting", asked, heard_at, chunk_num)
+        return
+    yield Stage("waiting", asked, heard_at - own, chunk_num)
+    yield Stage("own", heard_at - own, heard_at, chunk_num)
 
 
 def _gap(zero: int, until: float, start: float, chunk: Chunk, measured: ChunkMeasures) -> Iterator[Stage]:

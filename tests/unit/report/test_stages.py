@@ -67,6 +67,11 @@ def test_what_the_probe_itself_held_up_is_no_silence_of_a_server() -> None:
     assert [plain(each) for each in found.heard if each.kind in ("gap", "own")] == [("own", 850, 950)]
 
 
+def test_what_the_probe_held_up_is_not_in_the_wait_for_the_first_byte() -> None:
+    found = of(record(turn(spoken(tts_text_sent=240, frames=[(390, 500)]), done=400)))
+    assert [plain(each) for each in found.heard][:2] == [("waiting", 0, 350), ("own", 350, 390)]
+
+
 def test_an_audible_beginning_comes_after_the_silence_in_its_audio() -> None:
     found = of(record(turn(spoken(sound=heard(200)), done=400)))
     assert [plain(each) for each in found.heard][1:] == [("silence", 350, 550), ("heard", 550, 850)]

@@ -50,7 +50,7 @@ def _longest(record: RunRecord, turns: Sequence[TurnStages]) -> Iterator[str]:
 
 def _to_first_byte(record: RunRecord, stages: TurnStages, turns: Sequence[TurnStages]) -> Iterator[str]:
     """What took most of the first response, where something else took longer later on."""
-    response, its = stages.measured.response_ttfb_ms, [each for each in _waits(stages) if each.chunk_num == 1]
+    response, its = stages.measured.response_ttfb_ms, [*_first_chunks(stages)]
     if response and its:
         longest = max(its, key=lambda each: each.ms)
         of = "the first response" if len(turns) > 1 else "the response"
@@ -58,6 +58,11 @@ def _to_first_byte(record: RunRecord, stages: TurnStages, turns: Sequence[TurnSt
             f"To the first byte of {of} it took {milliseconds(response)}, of that {milliseconds(longest.ms)}"
             f" {_what(longest, record)}."
         )
+
+
+def _first_chunks(stages: TurnStages) -> Iterator[Stage]:
+    """What the first byte was waited for; the probe's own delay is not in its measure."""
+    yield from (each for each in _waits(stages) if each.chunk_num == 1 and each.kind != "own")
 
 
 def _waits(stages: TurnStages) -> Iterator[Stage]:
@@ -73,7 +78,7 @@ def _waits(stages: TurnStages) -> Iterator[Stage]:
 
 def _share_of_first_byte(stage: Stage, stages: TurnStages) -> str:
     response = stages.measured.response_ttfb_ms
-    if not response or stage.chunk_num != 1 or stage.ms >= response:
+    if not response or stage.chunk_num != 1 or stage.ms >= response or stage.kind == "own":
         return ""
     return f": {percent(stage.ms / response)} of the {milliseconds(response)} to the first byte"
 

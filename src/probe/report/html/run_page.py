@@ -259,8 +259,9 @@ def _value(measured: ChunkMeasures, name: str) -> float | None:
 
 def _json(record: RunRecord) -> Markup:
     """The document of `probe show --json`; empty where it is too long for a page."""
-    texts = sum(len(turn.user) + sum(len(chunk.text) for chunk in turn.chunks) for turn in record.turns)
-    if texts > _MOST_JSON:
+    chunks = [chunk for turn in record.turns for chunk in turn.chunks]
+    texts = sum(len(chunk.text) for chunk in chunks) + sum(len(turn.user) for turn in record.turns)
+    if texts > _MOST_JSON or len(chunks) > _MOST_LISTED:
         # It would only be made to be thrown away.
         return Markup()
     text = escape(escaped(json.dumps(document.document(record), ensure_ascii=False, indent=1)))

@@ -67,6 +67,14 @@ def test_audio_without_an_end_says_so() -> None:
     )
 
 
+def test_the_probes_own_delay_is_no_part_of_the_first_byte() -> None:
+    held_up = spoken(tts_text_sent=1200, frames=[(1250, 500)], tts_segment_done=1260)
+    assert said(record(turn(held_up, done=1300))) == [
+        "The longest wait was 1000 ms, for the probe itself, which is in no measure.",
+        "To the first byte of the response it took 250 ms, of that 100 ms for the LLM server's first token.",
+    ]
+
+
 def test_only_the_longest_silences_are_named_one_by_one() -> None:
     chunks = [spoken(num, 1410 * (num - 1), ttfb=1200) for num in range(1, 8)]
     found = said(record(turn(*chunks, done=20_000)))
