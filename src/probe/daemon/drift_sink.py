@@ -130,13 +130,22 @@ class DriftSink:
             self._save_now(target, scenario)
 
     def close(self, timeout_s: float) -> None:
-        """Save what has seen a run since it was saved, as far as there is time for it."""
+        """Save what has seen a run since it was saved, as far as there is time for it.
+
+        Raises OSError once it has tried all of them: a file that can't be written is no reason to lose the others.
+        """
         until = time.monotonic() + timeout_s / 2
         with self._lock:
             series = list(self._monitors)
+        unsaved: list[OSError] = []
         for each in series:
             if time.monotonic() < until:
-                self._save_now(*each)
+                try:
+                    self._save_now(*each)
+                except OSError as error:
+                    unsaved.append(error)
+        if unsaved:
+            raise OSError(f"the state of {len(unsaved)} of {len(series)} series is not saved: {unsaved[0]}")
 
     def _is_due(self, record: RunRecord) -> bool:
         series = _series(record)
@@ -145,7 +154,7 @@ class DriftSink:
             return self._seen.get(series, ("", 0))[1] >= SAVED_EVERY or since >= _SAVED_AFTER_NS
 
     def _save_now(self, target: str, scenario: str) -> None:
-        """Save a detector that has seen a run since."""
+        """Save a detector that has seen a run since. Raises OSError; `close` tries again then."""
         series = target, scenario
         with self._lock:
             last_run, unsaved = self._seen.get(series, ("", 0))
@@ -154,7 +163,13 @@ class DriftSink:
             self._seen[series] = last_run, 0
             self._unsaved_since.pop(series, None)
             data = encode(series, Kept(last_run, self._monitors[series], self._found.get(series, {})))
-        self._save(target, scenario, data)
+        try:
+            self._save(target, scenario, data)
+        except OSError:
+            with self._lock:
+                last_run, unsaved = self._seen[series]
+                self._seen[series] = last_run, unsaved + 1
+            raise
 
     def _report(self, target: str, scenario: str, run_id: str, found: Change | None) -> None:
         log = self._log(target, scenario, run_id)

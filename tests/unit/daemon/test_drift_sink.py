@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from reported import LEARNT, SLOW, Reported, run, runs
-from runs import MS, START, failed
+from runs import MS, START, failed, record
 
 from probe.daemon.drift_sink import DriftSink
 from probe.daemon.history_drift import WatchedHistory
@@ -155,3 +155,39 @@ def test_a_series_of_few_runs_is_saved_now_and_then_and_one_of_many_not_with_eac
     for number in range(4):
         rarely.take(run(number * 2000, 300))
     assert len(saved) == 1 + 2
+
+
+def test_a_state_that_can_t_be_saved_keeps_no_other_from_being_saved() -> None:
+    saved: list[str] = []
+
+    def save(target: str, _scenario: str, _data: bytes) -> None:
+        if target == "b":
+            raise PermissionError(13, "Permission denied", "b.state")
+        saved.append(target)
+
+    reported = Reported(save)
+    for name in ("a", "b", "c"):
+        reported.take(record(target=name))
+    with pytest.raises(OSError, match=r"1 of 3 series is not saved: .*b\.state"):
+        reported.sink.close(60)
+    assert saved == ["a", "c"]
+
+
+def test_what_could_not_be_saved_is_saved_at_the_end() -> None:
+    saved: list[str] = []
+    broken = [True]
+
+    def save(target: str, _scenario: str, _data: bytes) -> None:
+        if broken:
+            broken.pop()
+            raise OSError(28, "No space left on device")
+        saved.append(target)
+
+    reported = Reported(save)
+    # Three hours of runs of a minute.
+    for number in range(180):
+        reported.take(run(number, 300))
+    with pytest.raises(OSError, match="No space"):
+        reported.take(run(180, 300))
+    reported.sink.close(60)
+    assert saved == ["local"]
