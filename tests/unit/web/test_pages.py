@@ -4,6 +4,7 @@ import json
 import re
 import sqlite3
 import wave
+import zlib
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -337,6 +338,19 @@ def test_a_page_that_fails_says_so_without_what_it_held(
     assert answer.status == 500
     assert re.fullmatch(r"probe web: '/runs': ValueError at test_pages\.py:\d+\n", log)
     assert "secret" not in answer.text + log and "Traceback" not in answer.text + log
+
+
+def test_a_run_that_can_not_be_read_says_so_without_what_it_held(tmp_path: Path) -> None:
+    keep(tmp_path, record(1))
+    for blob in (b"garbage", zlib.compress(b'{"plan": "unicorn"}'), zlib.compress(b"unicorn")):
+        db = sqlite3.connect(tmp_path / FILE_NAME)
+        db.execute("UPDATE runs SET record = ?", (blob,))
+        db.commit()
+        db.close()
+        answer = of(tmp_path)(f"/runs/{record(1).plan.run_id}")
+        assert (answer.status, "data of this run are damaged" in answer.text) == (500, True)
+        assert "unicorn" not in answer.text
+        assert listed(of(tmp_path)("/runs").text) == [1]
 
 
 def test_names_and_paths_are_unique() -> None:
