@@ -21,7 +21,7 @@ from probe.history.writer import History
 from probe.record import RunRecord
 from probe.web.access import Everybody
 from probe.web.app import site
-from probe.web.pages import FILES, PAGES
+from probe.web.pages import FILES, PAGES, runs
 from probe.web.settings import Settings
 
 Get = Callable[..., Answered]
@@ -148,6 +148,16 @@ def test_how_many_runs_an_open_page_lacks(get: Get) -> None:
     assert json.loads(get("/runs/new.json?after=4").body) == {"count": 2, "more": False}
     assert json.loads(get("/runs/new.json?after=4&target=spark").body) == {"count": 1, "more": False}
     assert json.loads(get("/runs/new.json?after=99").body) == {"count": 0, "more": False}
+
+
+def test_what_a_page_lacks_that_was_open_for_long_is_not_counted_to_the_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(tmp_path, 60, record(1), blob=b"no record")
+    monkeypatch.setattr(runs, "MOST_NEW", 30)
+    get = of(tmp_path)
+    assert json.loads(get("/runs/new.json?after=5").body) == {"count": 30, "more": True}
+    assert json.loads(get("/runs/new.json?after=30&target=local").body) == {"count": 10, "more": False}
 
 
 def test_a_run_leads_to_those_before_and_behind_it(get: Get) -> None:
