@@ -21,6 +21,7 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout, suppress
+from dataclasses import replace
 from itertools import cycle
 from pathlib import Path
 from statistics import median, quantiles
@@ -39,6 +40,7 @@ from probe.accuracy import LATENCIES  # noqa: E402
 from probe.cli.calibrate import truth_servers  # noqa: E402
 from probe.clock import AnchoredClock  # noqa: E402
 from probe.history.file import encode  # noqa: E402
+from probe.record import ServerIdentity  # noqa: E402
 
 # Compressed, as an answer of a few sentences with its frames is.
 _RECORD_BYTES = 5500
@@ -158,7 +160,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--rounds", type=int, default=20)
     given = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory() as folder:
-        like = record(1)
+        like = replace(record(1), served=ServerIdentity("Qwen3-8B-Q4_K_M.gguf", "b6123-1a2b3c4"))
         blob = encode(like)
         # What follows the end of compressed data is not read.
         fill(Path(folder), given.runs, like, blob + random.Random(1).randbytes(max(0, _RECORD_BYTES - len(blob))))  # noqa: S311

@@ -11,7 +11,7 @@ from jinja2 import Environment
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
-from probe.history.file import HistoryError, NoHistoryError, UnknownRunError
+from probe.history.file import HistoryError, NoHistoryError, UnknownRunError, UnreadableRunError
 from probe.history.reader import reading
 from probe.report.html.environment import environment
 from probe.web.page import Asked, BadQueryError, File, MissingError, Page
@@ -85,6 +85,9 @@ class Answers:
             return self.message(HTTPStatus.OK, "There is no history yet: `probe daemon` writes one.", name)
         except UnknownRunError:
             return self.message(HTTPStatus.NOT_FOUND, "There is no such run (any more).")
+        except UnreadableRunError:
+            # Its text may quote what was said.
+            return self.message(HTTPStatus.INTERNAL_SERVER_ERROR, "The data of this run are damaged.")
         except MissingError as error:
             return self.message(HTTPStatus.NOT_FOUND, str(error))
         except BadQueryError as error:

@@ -4,6 +4,7 @@ import json
 import re
 import sqlite3
 import wave
+import zlib
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -20,7 +21,7 @@ from probe.history.writer import History
 from probe.record import RunRecord
 from probe.web.access import Everybody
 from probe.web.app import site
-from probe.web.pages import FILES, PAGES
+from probe.web.pages import FILES, PAGES, runs
 from probe.web.settings import Settings
 
 Get = Callable[..., Answered]
@@ -147,6 +148,16 @@ def test_how_many_runs_an_open_page_lacks(get: Get) -> None:
     assert json.loads(get("/runs/new.json?after=4").body) == {"count": 2, "more": False}
     assert json.loads(get("/runs/new.json?after=4&target=spark").body) == {"count": 1, "more": False}
     assert json.loads(get("/runs/new.json?after=99").body) == {"count": 0, "more": False}
+
+
+def test_what_a_page_lacks_that_was_open_for_long_is_not_counted_to_the_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(tmp_path, 60, record(1), blob=b"no record")
+    monkeypatch.setattr(runs, "MOST_NEW", 30)
+    get = of(tmp_path)
+    assert json.loads(get("/runs/new.json?after=5").body) == {"count": 30, "more": True}
+    assert json.loads(get("/runs/new.json?after=30&target=local").body) == {"count": 10, "more": False}
 
 
 def test_a_run_leads_to_those_before_and_behind_it(get: Get) -> None:
@@ -337,6 +348,19 @@ def test_a_page_that_fails_says_so_without_what_it_held(
     assert answer.status == 500
     assert re.fullmatch(r"probe web: '/runs': ValueError at test_pages\.py:\d+\n", log)
     assert "secret" not in answer.text + log and "Traceback" not in answer.text + log
+
+
+def test_a_run_that_can_not_be_read_says_so_without_what_it_held(tmp_path: Path) -> None:
+    keep(tmp_path, record(1))
+    for blob in (b"garbage", zlib.compress(b'{"plan": "unicorn"}'), zlib.compress(b"unicorn")):
+        db = sqlite3.connect(tmp_path / FILE_NAME)
+        db.execute("UPDATE runs SET record = ?", (blob,))
+        db.commit()
+        db.close()
+        answer = of(tmp_path)(f"/runs/{record(1).plan.run_id}")
+        assert (answer.status, "data of this run are damaged" in answer.text) == (500, True)
+        assert "unicorn" not in answer.text
+        assert listed(of(tmp_path)("/runs").text) == [1]
 
 
 def test_names_and_paths_are_unique() -> None:

@@ -103,10 +103,12 @@ def _address(parameters: Mapping[str, str], order: Order) -> str:
 
 
 def _new(asked: Asked) -> Content:
-    """How many runs an open page of the list lacks."""
-    after = fields.number(asked.query, "after") or 0.0
-    count = listing.count_newer(asked.reader, wanted_of(asked), int(after), MOST_NEW)
-    return Content(json.dumps({"count": count, "more": count == MOST_NEW}).encode(), "application/json")
+    """How many runs an open page of the list lacks, among the newest `MOST_NEW` of all."""
+    shown = int(fields.number(asked.query, "after") or 0)
+    # What a page that was open for a week lacks is not looked for in all that came since.
+    after = max(shown, asked.reader.newest() - MOST_NEW)
+    count = listing.count_newer(asked.reader, wanted_of(asked), after)
+    return Content(json.dumps({"count": count, "more": after > shown}).encode(), "application/json")
 
 
 RUNS_FILES = (File("/runs/new.json", _new),)
