@@ -52,26 +52,27 @@ def stalled(number: int, started: int, target: str) -> RunRecord:
 
 def _runs(now: int, count: int) -> Iterator[RunRecord]:
     rng = random.Random(7)
+    # Who has seen fewer days takes the rhythm of the day for a change.
+    daily = 1.08 if count * _EVERY_S > 2 * 86_400 else 1.0
     for number in range(count):
         age = count - 1 - number
         started = now - (age * _EVERY_S + 40) * NS_PER_S
+        busy = daily if 8 <= (started // NS_PER_S // 3600) % 24 < 18 else 1.0
         if not 1000 < age < 1030:
-            yield _named(_good(rng, number, started, "kitchen", 420), number)
+            yield _named(_good(rng, number, started, "kitchen", 420 * busy), number)
         slower = 1.35 if age < 150 else 1.0
-        yield _named(_good(rng, number, started + NS_PER_S, "office", 510 * slower), number + 100_000)
+        yield _named(_good(rng, number, started + NS_PER_S, "office", 510 * slower * busy), number + 100_000)
         down = age < 5 or age in (300, 301, 620)
         made = failed(1, started=started + 2 * NS_PER_S, target="workshop")
         made = replace(made, ended=made.started + 11 * NS_PER_S)
-        yield _named(made if down else _good(rng, number, made.started, "workshop", 640), number + 200_000)
+        yield _named(made if down else _good(rng, number, made.started, "workshop", 640 * busy), number + 200_000)
         late = 1500 if age < 40 and rng.random() < 0.2 else 580
         last = stalled(1, started + 3 * NS_PER_S, "hall")
-        yield _named(last if age == 0 else _good(rng, number, last.started, "hall", late), number + 300_000)
+        yield _named(last if age == 0 else _good(rng, number, last.started, "hall", late * busy), number + 300_000)
 
 
 def _good(rng: random.Random, number: int, started: int, target: str, ms: float) -> RunRecord:
-    hour = (started // NS_PER_S // 3600) % 24
-    busy = 1.08 if 8 <= hour < 18 else 1.0
-    ttfb = round(ms * busy * rng.lognormvariate(0, 0.06))
+    ttfb = round(ms * rng.lognormvariate(0, 0.06))
     made = record(number, started=started, target=target, ttfb_ms=ttfb)
     return replace(made, served=ServerIdentity("qwen3-8b-q4", "b7042"))
 
