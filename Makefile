@@ -54,7 +54,7 @@ fuzz: $(VENV)/.dev $(VENV)/.fuzz  ## Frames, answers, conversations and configur
 	  tests/unit/protocols/magpie/test_attribution.py tests/unit/config/test_config.py
 	@for target in frames answers events configuration; do \
 	  echo "== atheris: $$target"; mkdir -p build/fuzz/$$target; \
-	  $(BIN)/python tests/fuzz/$$target.py build/fuzz/$$target tests/fuzz/corpus/$$target \
+	  PYTHONPATH=tests/support $(BIN)/python tests/fuzz/$$target.py build/fuzz/$$target tests/fuzz/corpus/$$target \
 	    -artifact_prefix=build/fuzz/$$target- -max_total_time=$(SECONDS) -verbosity=0 || exit 1; \
 	done
 

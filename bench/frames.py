@@ -23,6 +23,7 @@ from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
 FUZZ = Path(__file__).parents[1] / "tests" / "fuzz"
+SUPPORT = FUZZ.parent / "support"
 LONGEST = 4096
 PIECES = (
     b"{",
@@ -48,6 +49,8 @@ def target(name: str) -> ModuleType:
     """A module of tests/fuzz, without the fuzzer that it is made for."""
     stand_in = SimpleNamespace(instrument_imports=lambda **_: nullcontext())
     sys.modules.setdefault("atheris", stand_in)  # type: ignore[arg-type]  # all of it that is used
+    if str(SUPPORT) not in sys.path:
+        sys.path.append(str(SUPPORT))
     spec = importlib.util.spec_from_file_location(f"fuzz_{name}", FUZZ / f"{name}.py")
     if spec is None or spec.loader is None:
         raise FileNotFoundError(name)

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 
 import atheris
+from prepared import again
 
 with atheris.instrument_imports(include=["probe", "h11", "h2"]):
     from probe.protocols.base import Audio, Conversation, Drop, Malformed, Question, Refused, Step, Terms, Unknown
@@ -58,17 +59,32 @@ def one_whole_answer(data: bytes) -> list[Step]:
 def _heard(data: bytes, pieces: Sequence[bytes]) -> list[Step]:
     choice, size = data[:2]
     if choice & 2 and size & GRPC:
-        return said(called(), framed_for_grpc(pieces) if choice & 1 else below_grpc(choice, pieces))
+        return said(speaking(), framed_for_grpc(pieces) if choice & 1 else below_grpc(choice, pieces))
     if choice & 2 and size & NEWER:
         return said(over_tcp(streamed=bool(choice & 4)), [*map(Raw, pieces), GONE])
     frames = framed(pieces) if choice & 1 else below(choice, size, pieces)
     return said(spoken() if choice & 2 else written(OllamaConversation if size & NEWER else ChatConversation), frames)
 
 
-def framed(pieces: Iterable[bytes]) -> Iterator[Incoming]:
-    """The bytes as those of a connection."""
+def asked() -> Http1:
     framing = Http1(URL, {})
     framing.send(Request("POST", "/v1"))
+    return framing
+
+
+def called() -> Http2:
+    framing = Http2("grpc://h:1", {})
+    framing.hello()
+    framing.send(Request("POST", "/v1"))
+    return framing
+
+
+ASKED, CALLED = again(asked), again(called)
+
+
+def framed(pieces: Iterable[bytes]) -> Iterator[Incoming]:
+    """The bytes as those of a connection."""
+    framing = ASKED()
     try:
         for piece in pieces:
             yield from framing.receive(piece)
@@ -91,9 +107,7 @@ def below(choice: int, size: int, pieces: Iterable[bytes]) -> Iterator[Incoming]
 
 def framed_for_grpc(pieces: Iterable[bytes]) -> Iterator[Incoming]:
     """The bytes as those of a connection of HTTP/2."""
-    framing = Http2("grpc://h:1", {})
-    framing.hello()
-    framing.send(Request("POST", "/v1"))
+    framing = CALLED()
     try:
         for piece in pieces:
             yield from framing.receive(piece)
@@ -113,7 +127,7 @@ def below_grpc(choice: int, pieces: Iterable[bytes]) -> Iterator[Incoming]:
     yield BodyEnd({"grpc-status": str(choice >> 3 & 31)} if choice & 4 else {})
 
 
-def called() -> RivaConversation:
+def speaking() -> RivaConversation:
     options = {"language": "en-US", "sample_rate": 24000}
     talk = RivaConversation(Terms(ServerPlan("riva", "grpc://h:1", options), "run", 10.0))
     list(talk.open(0))

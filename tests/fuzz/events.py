@@ -4,8 +4,10 @@ make fuzz
 """
 
 import sys
+from collections.abc import Callable, Sequence
 
 import atheris
+from prepared import again
 
 with atheris.instrument_imports(include=["probe"]):
     from probe.protocols.base import Audio, Conversation, Malformed, Question, Refused, Terms, Token
@@ -49,14 +51,20 @@ def committed() -> NimRealtime:
     return talk
 
 
+STARTS: Sequence[Callable[[], Conversation]] = (
+    again(lambda: agent(ready=False)),
+    again(lambda: agent(ready=True)),
+    again(speaking),
+    again(committed),
+)
+
+
 def one_talk(data: bytes) -> None:
     """The first byte says whose events they are; a new line parts them, and one that begins with a zero is binary."""
     if not data:
         return
     choice, *frames = data[0], *data[1:].split(b"\n")
-    talk: Conversation = agent(ready=bool(choice & 1))
-    if choice & 2:
-        talk = committed() if choice & 1 else speaking()
+    talk = STARTS[choice & 3]()
     for at, frame in enumerate(frames, 1):
         for step in talk.received(Binary(frame) if frame.startswith(b"\0") else Text(frame), at * SECOND):
             check(step)

@@ -13,10 +13,21 @@ LONG_PART = 16
 
 
 def leaked(record: RunRecord, outputs: Iterable[str]) -> list[str]:
-    """Each part of what was said in a run that is in an output, or in the spans of the run."""
-    everything = "\n".join(chain(outputs, _in_spans(record))).lower()
+    """Each part of what was said in a run that is in an output, in the spans of the run, or in what we say of it."""
+    everything = everything_but_the_history(record, outputs)
     parts = chain(_parts(_talk(record), PART), _parts(_complaints(record), LONG_PART))
     return [part for part in parts if part in everything]
+
+
+def everything_but_the_history(record: RunRecord, outputs: Iterable[str]) -> str:
+    """These outputs, the spans of a run, and its failure, doubts and reason to be skipped, in small letters."""
+    return "\n".join(chain(outputs, _in_spans(record), _ours(record))).lower()
+
+
+def _ours(record: RunRecord) -> Iterator[str]:
+    yield from (record.skipped or "", *record.doubts)
+    if record.failure is not None:
+        yield record.failure.detail
 
 
 def _talk(record: RunRecord) -> Iterator[str]:

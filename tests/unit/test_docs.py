@@ -252,11 +252,12 @@ def test_the_bounds_in_the_page_on_security_are_those_of_the_code() -> None:
         f"| the text of a chunk, a whole answer over HTTP | {llm_side.MAX_CHUNK_TEXT:,} and {whole} |",
         f"| the tokens of a chunk, the chunks of an answer | {llm_side.MAX_TOKENS:,} and {llm_side.MAX_CHUNKS} |",
         f"| what a server says in addition to its answer | {quotes.MAX_QUOTES} sentences of {MAX_SAID} characters |",
-        f"| an HTTP head | {http1.MAX_HEAD_BYTES // kib} KiB |",
+        f"| an HTTP head | {http1.MAX_HEAD_BYTES // kib} KiB, in HTTP/1.1 {http1.MAX_HEAD_LINES} lines |",
+        f"| the settings of an HTTP/2 connection | {http2_frames.MAX_SETTINGS} |",
         f"{share.SHARE_S * 1000:g} ms of each turn of the event loop",
     ):
         assert said in page
-    assert http2.MAX_HEAD_BYTES == http1.MAX_HEAD_BYTES
+    assert http2.MAX_HEAD_BYTES == http1.MAX_HEAD_BYTES == http2_frames.MAX_BLOCK_BYTES
     assert event_stream.MAX_EVENT_BYTES == base64_audio.MAX_EVENT_BYTES == websocket.MAX_MEDIA_TEXT_BYTES
     assert sse.MAX_LINE_BYTES == http_answers.MAX_BODY_BYTES == websocket.MAX_TEXT_BYTES
 

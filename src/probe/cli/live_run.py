@@ -14,6 +14,7 @@ from typing import Any, get_args
 
 import click
 
+from probe.cli import page_file
 from probe.cli.exit_codes import EXIT_CODES, INTERRUPTED_CODE
 from probe.cli.interrupt import INTERRUPTS, Interrupt
 from probe.cli.options import plan_from_options
@@ -37,12 +38,15 @@ _SUFFIXES = (".wav", "")
 _ONE_OF_MANY = "One run is not a measurement: --runs 20 gives p50 and p95."
 
 
-def planned(config_path: Path | None, wav: Path | None, **options: Any) -> tuple[Plan, Tolerance]:
+def planned(
+    config_path: Path | None, wav: Path | None, page: Path | None = None, **options: Any
+) -> tuple[Plan, Tolerance]:
     """The plan, and how long we may be held up until its run is suspect. Raises UsageProblem.
 
     All that its run needs is imported then.
     """
-    plan, tolerance = plan_from_options(config_path, problems=() if wav is None else _unwritable(wav), **options)
+    problems = [*(() if wav is None else _unwritable(wav)), *(() if page is None else _unwritable_page(page))]
+    plan, tolerance = plan_from_options(config_path, problems=problems, **options)
     return prepare(plan), tolerance
 
 
@@ -131,6 +135,13 @@ def _unwritable(wav: Path) -> tuple[str, ...]:
     return ()
 
 
+def _unwritable_page(page: Path) -> tuple[str, ...]:
+    if page == STDOUT:
+        return ("--report: standard output has the run's report; name a file",)
+    wrong = page_file.problem(page)
+    return () if wrong is None else (f"--report: {wrong}",)
+
+
 def _hint(record: RunRecord) -> str | None:
     """What to try after a failure, where its reason alone does not say."""
     if record.failure is None:
@@ -154,6 +165,18 @@ def save_audio(record: RunRecord, wav: Path) -> None:
         say(f"probe run: {wav} could not be written: {error.strerror}", err=True)
         raise SystemExit(EXIT_CODES["failed"]) from error
     say(f"Audio saved to {wav} ({size} bytes of PCM)" if size else f"No audio to save to {wav}", err=True)
+
+
+def save_page(record: RunRecord, page: Path) -> None:
+    """Write the run's page, for its owner alone, and say where it is."""
+    from probe.cli.report import page_of  # noqa: PLC0415 - templates, which no other run wants
+
+    try:
+        page_file.write(page, page_of(record), page_file.PRIVATE)
+    except OSError as error:
+        say(f"probe run: {page} could not be written: {error.strerror}", err=True)
+        raise SystemExit(EXIT_CODES["failed"]) from error
+    say(f"Page written to {page}", err=True)
 
 
 def conclude(record: RunRecord) -> int:

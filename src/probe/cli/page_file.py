@@ -17,13 +17,22 @@ PRIVATE, PUBLIC = 0o600, 0o666
 
 def check(path: Path) -> None:
     """Find out whether a page can be written there. Raises UsageProblem."""
-    if path == STDOUT:
-        return
+    if (wrong := problem(path)) is not None:
+        raise UsageProblem(wrong)
+
+
+def problem(path: Path) -> str | None:
+    """Why no page can be written there; None where nothing is known that speaks against it."""
     folder = path.parent
-    if path.is_dir() or not folder.is_dir():
-        raise UsageProblem(f"{path} can't be written: {'it is a folder' if path.is_dir() else f'no folder {folder}'}")
+    if path == STDOUT:
+        return None
+    if path.is_dir():
+        return f"{path} can't be written: it is a folder"
+    if not folder.is_dir():
+        return f"{path} can't be written: there is no folder {folder}"
     if not os.access(path if path.exists() else folder, os.W_OK):
-        raise UsageProblem(f"{path} can't be written: permission denied")
+        return f"{path} can't be written: permission denied"
+    return None
 
 
 def write(path: Path, page: str, mode: int) -> None:
@@ -31,8 +40,8 @@ def write(path: Path, page: str, mode: int) -> None:
     data = page.encode()
     if path == STDOUT:
         click.echo(data, nl=False)
-    elif path.exists() and not stat.S_ISREG(path.stat().st_mode):
-        # Such as a pipe, which nobody can replace.
+    elif path.exists() and not (stat.S_ISREG(path.stat().st_mode) and os.access(path.resolve().parent, os.W_OK)):
+        # Such as a pipe, which nobody can replace, or a file of a folder in which we may make none.
         path.write_bytes(data)
     else:
         _replace(path.resolve(), data, mode)

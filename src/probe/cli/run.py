@@ -53,6 +53,10 @@ from probe.garbage import without_collections
     "--save-audio", "wav", type=click.Path(path_type=Path, allow_dash=True), metavar="FILE.wav",
     help="Keep what was heard; - writes it to standard output, and the report to standard error.",
 )  # fmt: skip
+@click.option(
+    "--report", "page", type=click.Path(path_type=Path, allow_dash=True), metavar="FILE.html",
+    help="Write the run's page, too, as `probe report` does.",
+)  # fmt: skip
 @click.option("--verbose", is_flag=True, help="Show every frame and every timestamp.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document on stdout and nothing else.")
 def run(
@@ -60,20 +64,22 @@ def run(
     runs: int | None,
     duration_s: float | None,
     wav: Path | None,
+    page: Path | None,
     *,
     verbose: bool,
     as_json: bool,
     **options: Any,
 ) -> None:
     if (runs or 1) > 1 or duration_s is not None:
-        if wav is not None or verbose:
-            raise click.UsageError("--save-audio and --verbose are for one run: leave them out, or --runs and --for")
+        if wav is not None or page is not None or verbose:
+            alone = "--save-audio, --report and --verbose are for one run: leave them out, or --runs and --for"
+            raise click.UsageError(alone)
         _several(config_path, runs, duration_s, options, as_json=as_json)
     with without_collections():
         from probe.cli import live_run  # noqa: PLC0415 - 80 ms that `probe run --help` does not have to spend
 
         # This imports, too; what little garbage it leaves, a process that ends with its run does not have to look for.
-        plan, tolerance = live_run.planned(config_path, wav, **options)
+        plan, tolerance = live_run.planned(config_path, wav, page, **options)
     audio_on_stdout = wav == live_run.STDOUT
     if audio_on_stdout and as_json:
         raise click.UsageError("--save-audio - and --json exclude each other: standard output is one document")
@@ -82,6 +88,8 @@ def run(
     record = measure(plan, tolerance, verbose=verbose)
     if wav is not None:
         live_run.save_audio(record, wav)
+    if page is not None:
+        live_run.save_page(record, page)
     raise SystemExit(live_run.conclude(record))
 
 

@@ -125,16 +125,25 @@ class DriftSink:
         self._save_after(SAVED_EVERY, target, scenario)
 
     def close(self, timeout_s: float) -> None:
-        """Save what has seen a run since it was saved, as far as there is time for it."""
+        """Save what has seen a run since it was saved, as far as there is time for it.
+
+        Raises OSError once it has tried all of them: a file that can't be written is no reason to lose the others.
+        """
         until = time.monotonic() + timeout_s / 2
         with self._lock:
             series = list(self._monitors)
+        unsaved: list[OSError] = []
         for each in series:
             if time.monotonic() < until:
-                self._save_after(1, *each)
+                try:
+                    self._save_after(1, *each)
+                except OSError as error:
+                    unsaved.append(error)
+        if unsaved:
+            raise OSError(f"the state of {len(unsaved)} of {len(series)} series is not saved: {unsaved[0]}")
 
     def _save_after(self, runs: int, target: str, scenario: str) -> None:
-        """Save a detector that has seen so many runs since."""
+        """Save a detector that has seen so many runs since. Raises OSError; `close` tries again then."""
         series = target, scenario
         with self._lock:
             last_run, unsaved = self._seen.get(series, ("", 0))
@@ -142,7 +151,13 @@ class DriftSink:
                 return
             self._seen[series] = last_run, 0
             data = encode(series, Kept(last_run, self._monitors[series], self._found.get(series, {})))
-        self._save(target, scenario, data)
+        try:
+            self._save(target, scenario, data)
+        except OSError:
+            with self._lock:
+                last_run, unsaved = self._seen[series]
+                self._seen[series] = last_run, unsaved + 1
+            raise
 
     def _report(self, target: str, scenario: str, run_id: str, found: Change | None) -> None:
         log = self._log(target, scenario, run_id)

@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 
-# A scraper that takes longer is stuck, or malicious.
-DEADLINE_S = 5.0
+# A client that takes longer to ask is stuck, or malicious; and to read as long as Prometheus waits by default.
+DEADLINE_S, SENDING_S = 5.0, 10.0
 MAX_CONNECTIONS = 32
 # So many are taken at all: those beyond MAX_CONNECTIONS are refused, the others wait to be accepted.
 # Descriptors are needed for measuring.
@@ -16,6 +16,10 @@ MAX_TAKEN = 2 * MAX_CONNECTIONS
 # Where no connection can be taken, as without descriptors.
 RETRY_S = 0.5
 MAX_HEAD_BYTES = 16_384
+# What clients have asked for and not read yet, of all together: with 200 targets a page has 11 MB. A page that is the
+# only one, and a small one, are always sent.
+MAX_UNREAD_BYTES = 2**24
+SMALL_BYTES = 2**16
 _PLAIN = "text/plain; charset=utf-8"
 
 
@@ -48,7 +52,9 @@ class HttpServer:
         """
         self._pages = pages
         self._complain = complain
-        self._open = 0
+        self._open = self._unread = 0
+        # By path: the size of its last page.
+        self._sizes: dict[str, int] = {}
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
         self._socket = socket.create_server(address[:2], family=family, backlog=MAX_CONNECTIONS)
         self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()), name="http", daemon=True)
@@ -113,11 +119,15 @@ class HttpServer:
 
     async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._open += 1
+        unread = 0
         try:
             async with asyncio.timeout(DEADLINE_S):
-                full = self._open > MAX_CONNECTIONS
-                busy = _message(plain(HTTPStatus.SERVICE_UNAVAILABLE, "too many connections"), with_body=True)
-                writer.write(busy if full else await self._respond(reader))
+                message = _BUSY if self._open > MAX_CONNECTIONS else await self._respond(reader)
+            unread = len(message)
+            self._unread += unread
+            # To make a large page takes time, too, on a busy machine: that is no delay of the client's.
+            async with asyncio.timeout(SENDING_S):
+                writer.write(message)
                 await writer.drain()
                 writer.close()
                 await writer.wait_closed()
@@ -125,6 +135,7 @@ class HttpServer:
             writer.transport.abort()
         finally:
             self._open -= 1
+            self._unread -= unread
             writer.close()
 
     async def _respond(self, reader: asyncio.StreamReader) -> bytes:
@@ -141,7 +152,18 @@ class HttpServer:
             return _message(plain(HTTPStatus.BAD_REQUEST, "not HTTP/1"), with_body=True)
         if method not in ("GET", "HEAD"):
             return _message(plain(HTTPStatus.METHOD_NOT_ALLOWED, "GET and HEAD only"), with_body=True)
-        return _message(self._answer(path.partition("?")[0], _accepted(fields)), with_body=method == "GET")
+        path = path.partition("?")[0]
+        if not self._may_be_sent(path):
+            return _BUSY
+        answer = self._answer(path, _accepted(fields))
+        if path in self._pages:
+            self._sizes[path] = len(answer.body)
+        return _message(answer, with_body=method == "GET")
+
+    def _may_be_sent(self, path: str) -> bool:
+        """Whether there is room for one more page that nobody reads."""
+        size = self._sizes.get(path, 0)
+        return size < SMALL_BYTES or not self._unread or self._unread + size <= MAX_UNREAD_BYTES
 
     def _answer(self, path: str, accept: str) -> Answer:
         page = self._pages.get(path)
@@ -170,3 +192,6 @@ def _message(answer: Answer, *, with_body: bool) -> bytes:
         + "Connection: close\r\n\r\n"
     )
     return head.encode("latin-1") + (answer.body if with_body else b"")
+
+
+_BUSY = _message(plain(HTTPStatus.SERVICE_UNAVAILABLE, "too many connections"), with_body=True)

@@ -46,9 +46,10 @@ class AgentSide(Struct):
             case Done():
                 self.tts.on_event(event, at)
                 self._end_text(event, at)
-            case Token(text, "answer") if self.segment is not None:
-                self.segment.text += text
+            case Token(text, "answer") if self.segment is not None and self.llm.reading:
+                # It is bounded there; what comes after a flood, or after the answer, is no text of it.
                 self.llm.on_event(event, at)
+                self.segment.text += text
             case _:
                 self.llm.on_event(event, at)
                 self.tts.on_event(event, at)

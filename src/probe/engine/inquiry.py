@@ -5,6 +5,7 @@ from typing import TypeVar
 from urllib.parse import urlsplit
 
 from probe.protocols.inquiries import Exchange, Inquiry
+from probe.transport import share
 from probe.transport.connection import ConnectError, Endpoint, SendError
 from probe.transport.connector import Connector
 from probe.transport.framing.base import BodyEnd, Ended, Incoming, Request
@@ -20,7 +21,11 @@ async def inquire(connector: Connector, inquiry: Inquiry[T] | Exchange[T], timeo
     target = f"{parts.path or '/'}?{parts.query}" if parts.query else parts.path or "/"
     endpoint = Endpoint(inquiry.url, "http1", inquiry.headers)
     answer = await connector.ask(endpoint, Request("GET", target), timeout_s)
-    return inquiry.read(answer.body) if answer is not None and answer.status in inquiry.statuses else None
+    if answer is None or answer.status not in inquiry.statuses:
+        return None
+    # A page may be 1 MiB, and those of all servers may come at once.
+    await share.my_turn()
+    return inquiry.read(answer.body)
 
 
 async def _exchanged(connector: Connector, exchange: Exchange[T], timeout_s: float) -> T | None:

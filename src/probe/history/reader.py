@@ -48,10 +48,11 @@ class HistoryReader:
             self._version = found_version(self._db, self.path)
 
     def runs(
-        self, since: int | None = None, target: str | None = None, scenario: str | None = None, limit: int | None = None
-    ) -> Iterator[RunRecord]:
+        self, since: int | None = None, target: str | None = None, scenario: str | None = None,
+        limit: int | None = None, outcome: Outcome | None = None,
+    ) -> Iterator[RunRecord]:  # fmt: skip
         """Runs, oldest first. `since` is nanoseconds since the epoch; `limit` keeps the newest so many."""
-        wanted = {"started >= ?": since, "target = ?": target, "scenario = ?": scenario}
+        wanted = {"started >= ?": since, "target = ?": target, "scenario = ?": scenario, "outcome = ?": outcome}
         given = {clause: value for clause, value in wanted.items() if value is not None}
         with explained(self.path):
             yield from (record for _, record in self._decoded(salvage.rows(self._db, given, limit)) if record)

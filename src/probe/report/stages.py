@@ -74,7 +74,10 @@ class TurnStages:
 
 
 def of_run(record: RunRecord, measured: Sequence[TurnMeasures]) -> list[TurnStages]:
-    """The stages of each turn; `measured` are the turns' measures."""
+    """The stages of each turn; `measured` are the turns' measures. Without a turn, those of the connections alone."""
+    if not record.turns and record.connects:
+        nothing = TurnMeasures(None, None, ())
+        return [TurnStages(Turn(1, "", ()), nothing, record.started, connections(record), (), ())]
     return [
         _of_turn(record, turn, each, _connects(record, number))
         for number, (turn, each) in enumerate(zip(record.turns, measured, strict=True))
@@ -123,8 +126,10 @@ def _of_chunk(before: Sequence[Chunk], chunk: Chunk, given_up: int) -> Iterator[
     if before and (own := delays.of_request(before[-1], chunk)) >= _LEAST_OWN_NS and chunk.inference_start is not None:
         yield Stage("own", chunk.inference_start - own, chunk.inference_start, number)
     yield from _writing(chunk, given_up)
+    if chunk.tts_text_sent is not None:
+        yield from _handed_over(before, chunk, chunk.tts_text_sent)
     if chunk.segment_end != "merged":
-        yield from _speaking(before, chunk, given_up)
+        yield from _speaking(chunk, given_up)
 
 
 def _writing(chunk: Chunk, given_up: int) -> Iterator[Stage]:
@@ -142,17 +147,17 @@ def _writing(chunk: Chunk, given_up: int) -> Iterator[Stage]:
     yield Stage("llm_rest", began, max(began, given_up if done is None else done), number, over=done is not None)
 
 
-def _speaking(before: Sequence[Chunk], chunk: Chunk, given_up: int) -> Iterator[Stage]:
+def _speaking(chunk: Chunk, given_up: int) -> Iterator[Stage]:
     number, sent, first = chunk.chunk_num, chunk.tts_began, chunk.tts_first_audio
-    if chunk.tts_text_sent is not None:
-        yield from _handed_over(before, chunk, chunk.tts_text_sent)
     if sent is None and first is not None:
         # An agent that shows no text: since its request.
         sent = chunk.inference_start
     if sent is not None:
         yield Stage("tts_first", sent, max(sent, given_up if first is None else first), number, over=first is not None)
     if first is not None:
-        yield Stage("audio", first, max(first, chunk.tts_last_audio or first), number)
+        # Frames without a segment's end, after which the run was given up: that was waited for.
+        last = given_up if chunk.tts_segment_done is None else chunk.tts_last_audio
+        yield Stage("audio", first, max(first, last or first), number, over=chunk.tts_segment_done is not None)
 
 
 def _handed_over(before: Sequence[Chunk], chunk: Chunk, sent: int) -> Iterator[Stage]:
@@ -176,7 +181,7 @@ def _heard(turn: Turn, measured: TurnMeasures, given_up: int) -> Iterator[Stage]
         played = [*playout(frames, chunk.sample_rate, until)]
         start = played[0][0]
         if until is None:
-            yield Stage("waiting", asked, asked + round(start), chunk.chunk_num)
+            yield from _waited(asked, asked + max(0, round(start)), measured.response_ttfb_ms, chunk.chunk_num)
         elif start > until:
             yield from _gap(asked, until, start, chunk, each)
         # Where nobody listened (the run ended before), it is taken to be speech.
@@ -187,8 +192,18 @@ def _heard(turn: Turn, measured: TurnMeasures, given_up: int) -> Iterator[Stage]
         yield Stage("waiting", asked, max(asked, given_up), over=False)
     elif turn.done is None and given_up - asked > until:
         # The answer was not over: somebody still listened.
-        missing = next((each.chunk_num for each in turn.chunks if not each.frames), None)
+        missing = next((each.chunk_num for each, _ in turn.spoken() if not each.frames), None)
         yield Stage("gap", asked + round(until), given_up, missing, over=False)
+
+
+def _waited(asked: int, heard_at: int, theirs: float | None, chunk_num: int) -> Iterator[Stage]:
+    """The wait for the first byte; what the probe itself took of it comes last. `theirs` is the measure, in ms."""
+    own = 0 if theirs is None else heard_at - asked - round(theirs * NS_PER_MS)
+    if own < _LEAST_OWN_NS:
+        yield Stage("waiting", asked, heard_at, chunk_num)
+        return
+    yield Stage("waiting", asked, heard_at - own, chunk_num)
+    yield Stage("own", heard_at - own, heard_at, chunk_num)
 
 
 def _gap(zero: int, until: float, start: float, chunk: Chunk, measured: ChunkMeasures) -> Iterator[Stage]:

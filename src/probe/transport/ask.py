@@ -46,6 +46,7 @@ async def exchange(endpoint: Endpoint, request: Request, timeout_s: float) -> An
                 return await reading.answer
             finally:
                 link.abort()
+                reading.close()
     except TimeoutError as error:
         raise NoAnswerError(f"no answer within {timeout_s:g} s") from error
     except (ConnectError, SendError) as error:
@@ -82,6 +83,11 @@ class _Reading:
                 self._complete()
             case Ended(_, detail):
                 self.answer.set_exception(NoAnswerError(f"the server ended the connection: {detail}"))
+
+    def close(self) -> None:
+        """Nobody wants to know any more, as where the request could not be written."""
+        if self.answer.done() and not self.answer.cancelled():
+            self.answer.exception()
 
     def _complete(self) -> None:
         body = bytes(self._body[:MAX_BYTES])

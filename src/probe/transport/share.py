@@ -34,7 +34,8 @@ class Share:
         """Whether there has been enough of it in this turn of the loop."""
         now = time.thread_time()
         if not self._counting:
-            self._counting, self._began = True, now
+            # Whoever asks has been at it for so long.
+            self._counting, self._began = True, now - FREE_S
             self._loop.call_soon(self._next_turn)
         return now - self._began > SHARE_S
 
@@ -72,6 +73,13 @@ def of_this_loop() -> Share:
     if (found := _all.get(loop)) is None:
         found = _all[loop] = Share(loop)
     return found
+
+
+async def my_turn() -> None:
+    """Before some work that can't be left: wait for a later turn of the loop where the share of this one is used up."""
+    ours = of_this_loop()
+    if ours.is_used_up():
+        await ours.my_turn()
 
 
 async def in_slices(work: Slices[T]) -> T:

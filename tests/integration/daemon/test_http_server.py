@@ -107,6 +107,44 @@ def test_a_flood_of_idle_clients_takes_no_more_descriptors_than_it_may(server: H
     assert page(server.port, "/echo")[0] in (200, 503)
 
 
+def test_clients_that_read_nothing_cost_no_more_than_a_few_pages(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http_server, "MAX_UNREAD_BYTES", 2**25 + 2**12)
+    monkeypatch.setattr(http_server, "SENDING_S", PATIENCE_S)
+    made: list[str] = []
+
+    def large(accept: str) -> http_server.Answer:
+        made.append(accept)
+        return http_server.Answer(HTTPStatus.OK, bytes(2**24))
+
+    http = HttpServer("127.0.0.1", 0, {"/large": large, "/small": lambda _: plain(HTTPStatus.OK, "well")})
+    http.start()
+    with ExitStack() as stack:
+        heads = []
+        for _ in range(5):
+            client = stack.enter_context(socket.create_connection(("127.0.0.1", http.port), timeout=PATIENCE_S))
+            client.sendall(b"GET /large HTTP/1.1\r\n\r\n")
+            heads.append(client.recv(12))
+        assert heads == [b"HTTP/1.1 200"] * 2 + [b"HTTP/1.1 503"] * 3
+        assert page(http.port, "/small")[0] == 200
+    assert len(made) == 2
+    http.close()
+
+
+def test_a_page_that_takes_long_to_make_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http_server, "DEADLINE_S", 0.2)
+
+    def slow(_accept: str) -> http_server.Answer:
+        until = time.monotonic() + 0.3
+        while time.monotonic() < until:
+            pass
+        return http_server.Answer(HTTPStatus.OK, bytes(2**22))
+
+    http = HttpServer("127.0.0.1", 0, {"/slow": slow})
+    http.start()
+    assert len(talk(http.port, b"GET /slow HTTP/1.1\r\n\r\n")) > 2**22
+    http.close()
+
+
 def test_without_descriptors_it_complains_once_and_goes_on(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -59,7 +59,7 @@ def _nothing_said_got_out(played: Played, log: str) -> None:
     """No eight characters of what was asked, answered or complained of are anywhere but in the history."""
     for record in (played.faulty, played.healthy):
         if record is not None:
-            assert leaked(record, (log, played.page)) == []
+            assert leaked(record, (log, *played.pages)) == []
 
 
 def _existing(record: RunRecord) -> dict[str, list[float]]:

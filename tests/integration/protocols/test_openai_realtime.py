@@ -13,7 +13,7 @@ from probe.metrics.observations import SERIES, observations
 from probe.plan import new_plan
 from probe.protocols.registry import answering
 from probe.record import RunRecord
-from probe.reference.faults import Wait, realtime, speech
+from probe.reference.faults import Raw, Stall, Wait, realtime, speech, wire
 from probe.reference.faults.realtime import RealtimeScript, ScriptedRealtime
 from probe.report import document, terminal
 from probe.tolerance import Tolerance
@@ -87,6 +87,17 @@ async def test_an_answer_without_an_end_is_cancelled_once_there_is_enough(tmp_pa
     (chunk,) = record.turns[0].chunks
     assert chunk.stop_reason == "limit" and 20 <= chunk.token_count < 200
     assert (chunk.tts_segment_done, chunk.audio_bytes) == (None, len(pcm))
+
+
+async def test_text_behind_a_flood_is_no_text_of_the_answer(tmp_path: Path) -> None:
+    """It was kept and looked through: 8 million characters, which took 67 ms in one turn of the event loop."""
+    kind = "response.output_audio_transcript.delta"
+    texts = ["x" * 30_000] * 3 + ["**spoken markup**"]
+    written = b"".join(wire.frame(wire.TEXT, json.dumps({"type": kind, "delta": text}).encode()) for text in texts)
+    answer = (realtime.CREATED, Raw(written), Stall())
+    record, _ = await run(tmp_path, RealtimeScript(answers=(answer,)))
+    assert record.failure is not None and record.failure.reason == "flood"
+    assert [doubt for doubt in record.doubts if "markdown" in doubt] == []
 
 
 @pytest.mark.parametrize("beside", ["llm", "tts"])

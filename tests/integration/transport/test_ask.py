@@ -1,6 +1,7 @@
 """One question over HTTP, to servers that answer, that never come to an end, and that are none."""
 
 import asyncio
+import gc
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
@@ -10,8 +11,8 @@ import pytest
 
 from probe.reference.faults import refusing_port
 from probe.transport.ask import MAX_BYTES, Answer, NoAnswerError, ask, exchange, get
-from probe.transport.connection import Endpoint
-from probe.transport.framing.base import Request
+from probe.transport.connection import Deliver, Endpoint, SendError
+from probe.transport.framing.base import Ended, Request
 
 Handle = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Coroutine[Any, Any, None]]
 GET = Request("GET", "/health")
@@ -141,3 +142,26 @@ async def test_get_is_the_body_of_a_success_alone(status: int) -> None:
         found = await get(f"http://127.0.0.1:{port}/slots?fail=1", 5)
     assert found == (b"{}" if status == 200 else None)
     assert asked[0].startswith(b"GET /slots?fail=1 HTTP/1.1\r\n")
+
+
+async def test_an_end_that_nobody_waits_for_is_no_complaint(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that is gone before it is asked: asyncio wrote a traceback to standard error for each."""
+    complaints: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _loop, context: complaints.append(context))
+
+    class Gone:
+        async def send(self, _frame: object, _timeout_s: float) -> int:
+            raise SendError("closed", "connection closed")
+
+        def abort(self) -> None:
+            pass
+
+    async def connect(_clock: object, _endpoint: object, deliver: Deliver, _timeout_s: float) -> Gone:
+        deliver(1, Ended("closed", "between two requests"))
+        return Gone()
+
+    monkeypatch.setattr("probe.transport.ask.connect", connect)
+    with pytest.raises(NoAnswerError, match="connection closed"):
+        await exchange(at(1), GET, 5)
+    gc.collect()
+    assert complaints == []

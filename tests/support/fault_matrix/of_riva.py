@@ -33,6 +33,8 @@ BEGUN: Steps = (h2.HEAD, *h2.parts(SAMPLES))
 NIM = "/v1/audio/synthesize_online"
 STITCHED = 'tts.mode = "stitched"\ntts.gap_ms = 100'
 PUSH_PROMISE, CONTINUATION = 5, 9
+STATUS, LONG = h2.head_block({":status": "200"}), b"\x3f\x01" * 8000
+MANY_SETTINGS = h2.frame(h2.SETTINGS, 0, 0, b"".join(struct.pack(">HI", each, 1) for each in range(1000, 3700)))
 RAW = http_speech.head("application/octet-stream")
 
 
@@ -164,8 +166,8 @@ ROWS = (
                    Stall(), say="broke HTTP/2"),
     _in_the_middle("bad-headers", "trailers that are no HPACK", "malformed",
                    Frame(h2.HEADERS, b"\xff" * 20, h2.END_HEADERS | h2.END_STREAM), say="broke HTTP/2"),
-    _in_the_middle("endless-headers", "headers without an end", "malformed", Frame(h2.HEADERS, b"", 0),
-                   Repeat((Frame(CONTINUATION, h2.head_block({"x": "y" * 1000})),)), say="broke HTTP/2"),
+    _in_the_middle("endless-headers", "headers without an end", "flood", Frame(h2.HEADERS, b"", 0),
+                   Repeat((Frame(CONTINUATION, h2.head_block({"x": "y" * 1000})),)), say="a head of more than"),
     _in_the_middle("push", "a stream of its own, which was forbidden", "malformed",
                    Frame(PUSH_PROMISE, b"\0\0\0\2" + h2.head_block({":path": "/x"}), h2.END_HEADERS), Stall(),
                    say="broke HTTP/2"),
@@ -177,6 +179,11 @@ ROWS = (
          (h2.HEAD, Repeat((Frame(DATA, h2.prefixed(b"") * 500),))), longest_s=5.0, say="messages in one answer"),
     _row("ping-flood", "nothing but pings", "flood", (Repeat((Raw(h2.frame(h2.PING, 0, 0, bytes(8)) * 500),)),),
          longest_s=10.0, say="frames on one connection"),
+    _row("long-head", "a head of 32 KiB, which is decoded in one go", "flood",
+         (Raw(h2.frame(h2.HEADERS, 0, 1, STATUS + LONG) + h2.frame(CONTINUATION, h2.END_HEADERS, 1, LONG)), Stall()),
+         say="a head of more than 16 KiB"),
+    _row("settings", "a setting for each of 2,700 numbers", "flood", (Raw(MANY_SETTINGS), Stall()),
+         say="settings of a connection"),
     _row("audio-flood", "more audio than anyone would listen to", "flood",
          (h2.HEAD, Repeat((Samples(bytes(2**18)),))), reached="silent audio", longest_s=20.0),
     _row("odd-bytes", "an odd number of bytes", "odd_bytes", (h2.HEAD, Samples(SAMPLES + b"\0"), h2.OK),

@@ -72,6 +72,8 @@ class Played:
     healthy: RunRecord | None = None
     streams: list[str] = field(default_factory=list)
     page: str = ""
+    # What else anyone may read of the daemon: its metrics with their exemplars, and what it says of its health.
+    pages: tuple[str, ...] = ()
     left_over: list[str] = field(default_factory=list)
 
 
@@ -144,6 +146,8 @@ async def _measure(row: Row, stage: Stage, parts: Parts, settings: config.Config
         assert time.monotonic() < deadline, f"a run was not counted: {page}"
         await asyncio.sleep(0.01)
     played.page = page
+    exemplars, _ = parts.metrics.render("application/openmetrics-text")
+    played.pages = page, exemplars.decode(), f"{parts.health.complaint()}"
     # The sinks that a row holds up are left behind: a second is what a daemon gives them.
     await parts.dispatch.drain(1.0)
 

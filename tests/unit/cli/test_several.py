@@ -102,8 +102,8 @@ def test_ctrl_c_in_the_first_run_shows_nothing(monkeypatch: pytest.MonkeyPatch) 
         (["--for", "soon"], "'soon' is no duration such as 90s, 5m or 2h"),
         (["--for", "0s"], "'0s' is no duration"),
         (["--runs", "0"], "0 is not in the range"),
-        (["--runs", "2", "--verbose"], "--save-audio and --verbose are for one run"),
-        (["--runs", "2", "--save-audio", "x.wav"], "--save-audio and --verbose are for one run"),
+        (["--runs", "2", "--verbose"], "--save-audio, --report and --verbose are for one run"),
+        (["--runs", "2", "--save-audio", "x.wav"], "--save-audio, --report and --verbose are for one run"),
         (["--runs", "2", "--voice", ""], "--voice: should not be empty"),
     ],
 )

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 from reported import LEARNT, SLOW, Reported, run, runs
-from runs import MS, START, failed
+from runs import MS, START, failed, record
 
-from probe.daemon.drift_sink import DriftSink
+from probe.daemon.drift_sink import SAVED_EVERY, DriftSink
 from probe.daemon.history_drift import WatchedHistory
 from probe.drift import Monitor, Shift
 from probe.history.file import HistoryError
@@ -142,3 +142,38 @@ def test_the_counter_has_the_direction(reported: Reported) -> None:
     found = [change for each in range(2 * LEARNT) if (change := reported.sink.found_with(run(each, 0).plan.run_id))]
     assert [each.direction for each in found if isinstance(each, Shift)] == ["faster"]
     assert reported.samples()["state", ""] == -1
+
+
+def test_a_state_that_can_t_be_saved_keeps_no_other_from_being_saved() -> None:
+    saved: list[str] = []
+
+    def save(target: str, _scenario: str, _data: bytes) -> None:
+        if target == "b":
+            raise PermissionError(13, "Permission denied", "b.state")
+        saved.append(target)
+
+    reported = Reported(save)
+    for name in ("a", "b", "c"):
+        reported.take(record(target=name))
+    with pytest.raises(OSError, match=r"1 of 3 series is not saved: .*b\.state"):
+        reported.sink.close(60)
+    assert saved == ["a", "c"]
+
+
+def test_what_could_not_be_saved_is_saved_at_the_end() -> None:
+    saved: list[str] = []
+    broken = [True]
+
+    def save(target: str, _scenario: str, _data: bytes) -> None:
+        if broken:
+            broken.pop()
+            raise OSError(28, "No space left on device")
+        saved.append(target)
+
+    reported = Reported(save)
+    for number in range(SAVED_EVERY - 1):
+        reported.take(run(number, 300))
+    with pytest.raises(OSError, match="No space"):
+        reported.take(run(SAVED_EVERY, 300))
+    reported.sink.close(60)
+    assert saved == ["local"]

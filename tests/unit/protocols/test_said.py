@@ -1,7 +1,7 @@
 """What a server writes is in the fields for it and in no other, whatever it writes and wherever it puts it."""
 
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import msgspec
@@ -19,7 +19,10 @@ from probe.protocols.ollama.conversation import OllamaConversation
 from probe.protocols.openai_chat.conversation import ChatConversation
 from probe.protocols.openai_realtime.conversation import RealtimeConversation
 from probe.protocols.openai_speech.conversation import SpeechConversation
+from probe.protocols.registry import PROTOCOLS
 from probe.protocols.riva.conversation import RivaConversation
+from probe.protocols.riva.nim import NimConversation
+from probe.protocols.riva.stitched import StitchedConversation
 from probe.protocols.vllm_speech import VllmSpeech
 from probe.protocols.wyoming.conversation import WyomingConversation
 from probe.record import Pause, ServerPlan
@@ -119,6 +122,22 @@ def spoken() -> SpeechConversation:
     return talk
 
 
+def spoken_by_a_nim() -> NimConversation:
+    options = {"voice": "x", "language": "en-US", "sample_rate": 24000}
+    talk = NimConversation(Terms(ServerPlan("riva_http", "http://h", options), "run", 10.0))
+    list(talk.open(0))
+    list(talk.speak(CANARY, 1))
+    return talk
+
+
+OVER_HTTP: Mapping[str, Callable[[], Conversation]] = {
+    "openai_chat": written,
+    "ollama": lambda: written(OllamaConversation),
+    "openai_speech": spoken,
+    "riva_http": spoken_by_a_nim,
+}
+
+
 def chunked() -> ChunkedConversation:
     talk = ChunkedConversation(Terms(ServerPlan("chunked", "ws://h/ws", {}), "run", 10.0))
     list(talk.ask(Question(1, ({"role": "user", "content": CANARY},), Pause(10), 0.7), 1))
@@ -144,31 +163,37 @@ def magpie() -> MagpieConversation:
 )
 def test_over_http(status: int, head: dict[str, str], said: list[dict[str, Any]], form: bytes) -> None:
     bodies = [Body(form.replace(b"%s", json.dumps(each).encode())) for each in said]
-    for talk in (written(), written(OllamaConversation), spoken()):
-        found = heard(talk, [Response(status, head), *bodies, BodyEnd()])
+    for make in OVER_HTTP.values():
+        found = heard(make(), [Response(status, head), *bodies, BodyEnd()])
         assert not any(map(leaks, found)), found
 
 
-def over_tcp() -> WyomingConversation:
-    talk = WyomingConversation(Terms(ServerPlan("wyoming", "tcp://h:1", {"voice": "x"}), "run", 10.0))
+def over_tcp(mode: str) -> WyomingConversation:
+    options = {"voice": "x", "mode": mode}
+    talk = WyomingConversation(Terms(ServerPlan("wyoming", "tcp://h:1", options), "run", 10.0))
     list(talk.open(0))
-    list(talk.speak(CANARY, 1))
+    list(talk.add(CANARY, 1) if mode == "streamed" else talk.speak(CANARY, 1))
     return talk
 
 
-@given(st.sampled_from(("error", "audio-start", "audio-chunk", "audio-stop", CANARY)), documents | words, st.booleans())
-def test_over_tcp(kind: str, said: Any, inline: bool) -> None:
+@given(
+    st.sampled_from(("error", "audio-start", "audio-chunk", "audio-stop", "info", CANARY)),
+    documents | words,
+    st.booleans(),
+    st.sampled_from(("whole", "streamed")),
+)
+def test_over_tcp(kind: str, said: Any, inline: bool, mode: str) -> None:
     data = json.dumps(said).encode()
     line = {"type": kind, **({"data": said} if inline else {"data_length": len(data)})}
     frame = json.dumps(line).encode() + b"\n" + (b"" if inline else data)
     for each in (frame, frame[:40], data + b"\n"):
-        found = heard(over_tcp(), [Raw(each), Ended("closed", "by the server", CANARY)])
+        found = heard(over_tcp(mode), [Raw(each), Ended("closed", "by the server", CANARY)])
         assert not any(map(leaks, found)), found
 
 
-def over_grpc() -> RivaConversation:
-    options = {"voice": "x", "language": "en-US", "sample_rate": 24000}
-    talk = RivaConversation(Terms(ServerPlan("riva", "grpc://h:1", options), "run", 10.0))
+def over_grpc(kind: type[RivaConversation | StitchedConversation]) -> RivaConversation | StitchedConversation:
+    options = {"voice": "x", "language": "en-US", "sample_rate": 24000, "gap_ms": 100}
+    talk = kind(Terms(ServerPlan("riva", "grpc://h:1", options), "run", 10.0))
     list(talk.open(0))
     list(talk.speak(CANARY, 1))
     return talk
@@ -185,8 +210,9 @@ def test_over_grpc(head: dict[str, str], kind: str, status: str, at_once: bool, 
     trailers = {"grpc-status": status, "grpc-message": CANARY, CANARY: CANARY}
     answer = Response(200, head | {"content-type": kind} | (trailers if at_once else {}))
     last: list[Incoming] = [BodyEnd({} if at_once else trailers), Ended("closed", "by the server", CANARY)]
-    found = heard(over_grpc(), [answer, Body(before + CANARY.encode()), *last])
-    assert not any(map(leaks, found)), found
+    for each in (RivaConversation, StitchedConversation):
+        found = heard(over_grpc(each), [answer, Body(before + CANARY.encode()), *last])
+        assert not any(map(leaks, found)), found
 
 
 @given(st.lists(documents | words, max_size=3), st.integers(1, 200), st.booleans())
@@ -240,6 +266,11 @@ def test_of_speech_over_a_web_socket(said: list[tuple[str, Any]]) -> None:
         list(talk.speak(CANARY, 1))
         found = heard(talk, [Text(json.dumps({**fields, "type": name}).encode()) for name, fields in said])
         assert not any(map(leaks, found)), found
+
+
+def test_every_protocol_is_among_these() -> None:
+    elsewhere = {"chunked", "magpie", "wyoming", "riva", "vllm_speech", "nim_realtime", "openai_realtime"}
+    assert {name for protocols in PROTOCOLS.values() for name in protocols} == {*OVER_HTTP, *elsewhere}
 
 
 def test_the_reason_of_a_close_frame_is_what_the_server_said() -> None:

@@ -115,7 +115,7 @@ async def test_of_several_frames_in_a_read_all_but_the_last_may_have_come_earlie
 def nothing_is_free(monkeypatch: pytest.MonkeyPatch) -> None:
     """However quick the machine, each piece waits for its turn."""
     monkeypatch.setattr(share, "FREE_S", -1.0)
-    monkeypatch.setattr(share, "SHARE_S", -1.0)
+    monkeypatch.setattr(share, "SHARE_S", -3.0)
 
 
 async def test_what_takes_long_to_parse_gives_the_others_on_the_loop_their_turn(

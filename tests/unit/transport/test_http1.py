@@ -22,7 +22,7 @@ from probe.transport.framing.base import (
     Response,
     Text,
 )
-from probe.transport.framing.http1 import MAX_HEAD_BYTES, Http1
+from probe.transport.framing.http1 import MAX_HEAD_BYTES, MAX_HEAD_LINES, Http1
 
 GET = Request("GET", "/v1/models")
 POST = Request("POST", "/v1/chat/completions?x=1", {"Content-Type": "application/json"}, b'{"stream": true}')
@@ -188,13 +188,34 @@ def test_it_sends_no_frame_of_another_framing(frame: Any) -> None:
         b"HTTP/1.1 abc OK\r\n\r\n",
         b"HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n",
         b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: h2c\r\nConnection: Upgrade\r\n\r\n",
-        b"HTTP/1.1 200 OK\r\nX: " + b"x" * (MAX_HEAD_BYTES + 1),
     ],
 )
 def test_what_is_no_http_breaks_the_framing(data: bytes) -> None:
     with pytest.raises(FramingError, match=r"^the server broke HTTP$") as caught:
         fed(asked(), [data])
     assert 0 < len(caught.value.said) <= MAX_SAID + 1 and caught.value.said.isprintable()
+
+
+@pytest.mark.parametrize(
+    ("data", "what"),
+    [
+        (b"HTTP/1.1 200 OK\r\nX: " + b"x" * (MAX_HEAD_BYTES + 1), "16 KiB"),
+        (b"HTTP/1.1 200 OK\r\n" + b"a:\r\n" * 600, "512 lines"),
+        (b"HTTP/1.1 100 Continue\r\n" + b"a:\r\n" * 600, "512 lines"),
+        (CHUNKED.partition(b"5;ext")[0] + b"1;" + b"x" * (MAX_HEAD_BYTES + 1), "16 KiB"),
+        (CHUNKED.partition(b"5;ext")[0] + b"0\r\n" + b"a:b\r\n" * 600, "512 lines"),
+    ],
+)
+def test_a_head_that_takes_too_long_to_read_is_a_flood(data: bytes, what: str) -> None:
+    with pytest.raises(FramingError, match=rf"^a head of more than {what}|more than {what} in a head$") as caught:
+        fed(asked(), [data[at : at + 1024] for at in range(0, len(data), 1024)])
+    assert caught.value.how == "flood"
+
+
+def test_a_head_of_many_lines_is_read() -> None:
+    lines = b"".join(b"x-%d: 1\r\n" % number for number in range(MAX_HEAD_LINES - 50))
+    (answer, *_) = fed(asked(), [b"HTTP/1.1 200 OK\r\n" + lines, b"Content-Length: 0\r\n\r\n"])
+    assert isinstance(answer, Response) and answer.headers["x-400"] == "1"
 
 
 def test_a_body_before_the_break_is_delivered() -> None:

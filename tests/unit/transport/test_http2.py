@@ -255,6 +255,36 @@ def test_what_breaks_it(written: bytes) -> None:
     assert caught.value.how == "malformed" and caught.value.said.isprintable()
 
 
+CONTINUATION = 9
+STATUS = h2.head_block({":status": "200"})
+
+
+@pytest.mark.parametrize(
+    ("written", "what"),
+    [
+        # Decoded in one go, these would take half a second for 1 MiB.
+        (h2.frame(h2.HEADERS, 0, 1, STATUS) + h2.frame(CONTINUATION, 0, 1, b"\x3f\x01" * 8192), "16 KiB"),
+        (h2.frame(h2.HEADERS, 0, 1, STATUS) + h2.frame(CONTINUATION, 0, 1, b"x" * 1000) * 17, "16 KiB"),
+        # Each number is kept, and gone through at each frame.
+        (b"".join(h2.frame(h2.SETTINGS, 0, 0, struct.pack(">HI", each, 1)) for each in range(9000, 9513)), "settings"),
+    ],
+)
+def test_what_takes_the_library_too_long_is_a_flood(written: bytes, what: str) -> None:
+    with pytest.raises(FramingError, match=what) as caught:
+        fed(asked(), [SETTINGS + written])
+    assert caught.value.how == "flood"
+
+
+def test_one_head_after_another_may_be_long() -> None:
+    long = head({":status": "103", "x": "y" * 10_000})
+    assert fed(asked(), [SETTINGS + long * 3 + AT_ONCE.removeprefix(SETTINGS)])[-1] == BodyEnd()
+
+
+def test_a_head_is_bounded_for_a_server_that_does_not_confirm_it() -> None:
+    with pytest.raises(FramingError):
+        fed(asked(), [SETTINGS + h2.frame(h2.HEADERS, h2.END_HEADERS, 1, STATUS + b"\0\1a\0" * 600)])
+
+
 def test_every_frame_counts() -> None:
     framing = asked()
     assert fed(framing, [SETTINGS, PING * 100]) == []

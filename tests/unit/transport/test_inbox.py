@@ -34,7 +34,7 @@ def test_what_has_arrived_is_returned_in_order_even_when_the_time_is_over(virtua
 
 def test_a_flood_of_arrivals_leaves_the_event_loop_its_turns(virtual: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(share, "FREE_S", -1.0)
-    monkeypatch.setattr(share, "SHARE_S", -1.0)
+    monkeypatch.setattr(share, "SHARE_S", -3.0)
     inbox = Inbox(virtual.clock)
     turns = 0
 

@@ -13,6 +13,7 @@ TURN_S = 0.0005
 @pytest.fixture(autouse=True)
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(share, "SHARE_S", TURN_S)
+    monkeypatch.setattr(share, "FREE_S", 0.0)
 
 
 def work() -> None:
@@ -30,6 +31,11 @@ async def test_the_share_is_used_up_by_all_together_and_there_is_another_in_the_
     assert one.is_used_up(), "whoever did it"
     await asyncio.sleep(0)
     assert not one.is_used_up()
+
+
+async def test_what_was_done_before_the_question_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(share, "FREE_S", 2 * TURN_S)
+    assert share.of_this_loop().is_used_up()
 
 
 async def test_those_that_wait_have_one_turn_each_in_their_order() -> None:
@@ -54,6 +60,25 @@ async def test_those_that_wait_have_one_turn_each_in_their_order() -> None:
     await asyncio.gather(*map(greedy, "abc"))
     assert "".join(name for name, _ in done) == "abc" * 3
     assert len({turn for _, turn in done}) == len(done), "two in one turn would hold up the others for twice as long"
+
+
+async def test_work_that_can_t_be_left_waits_for_a_turn_that_has_room() -> None:
+    loop, done = asyncio.get_running_loop(), list[int]()
+    turns = 0
+
+    def next_turn() -> None:
+        nonlocal turns
+        turns += 1
+        loop.call_soon(next_turn)
+
+    async def read() -> None:
+        await share.my_turn()
+        work()
+        done.append(turns)
+
+    next_turn()
+    await asyncio.gather(*(read() for _ in range(4)))
+    assert len(set(done)) == len(done)
 
 
 async def test_work_in_slices_is_left_where_the_share_is_used_up_and_its_result_comes() -> None:

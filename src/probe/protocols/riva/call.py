@@ -74,18 +74,19 @@ class Call:
 
     def feed(self, data: bytes) -> Iterator[Said]:
         """Samples of several messages that came in together are one piece of audio."""
-        pcm = bytearray()
+        parts: list[bytes] = []
         broken: Malformed | Refused | None = None
         for each in self._messages.feed(data):
             said = _samples(each) if isinstance(each, bytes) else each
             if not isinstance(said, bytes):
                 broken = said
                 break
-            pcm += said
+            parts.append(said)
+        pcm = b"".join(parts)
         if pcm and self._rate is not None:
             yield AudioFormat(self._rate)
             self._rate = None
-        yield from self._samples.take(bytes(pcm))
+        yield from self._samples.take(pcm)
         if broken is not None:
             yield broken
 

@@ -83,7 +83,9 @@ class Messages:
             elif len(self._unread) < _HEAD + size:
                 return
             else:
-                whole = bytes(self._unread[_HEAD : _HEAD + size])
+                # One copy and not two of what may be 4 MiB.
+                with memoryview(self._unread) as unread:
+                    whole = bytes(unread[_HEAD : _HEAD + size])
                 del self._unread[: _HEAD + size]
                 yield whole
 
@@ -117,6 +119,9 @@ def _written(value: int) -> bytes:
 
 
 def _varint(data: bytes, at: int) -> tuple[int, int]:
+    if at < len(data) and data[at] < _MORE:
+        # Nearly all have one byte.
+        return data[at], at + 1
     value = shift = 0
     while at < len(data) and shift < _MOST_BITS:
         byte = data[at]

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from probe.reference.faults.connection import Connection, Steps
-from probe.reference.faults.steps import Raw, Repeat
+from probe.reference.faults.steps import Raw, Repeat, Stall
 
 CHUNKED = {"Transfer-Encoding": "chunked"}
 _BLOCK = b"x" * 4096
@@ -91,6 +91,7 @@ CONTINUE = Raw(b"HTTP/1.1 100 Continue\r\n\r\n")
 """What a server may say before its answer."""
 ENDLESS_HEADERS: Steps = (Raw(b"HTTP/1.1 200 OK\r\n"), Repeat((Raw(b"X-Filler: " + _BLOCK + b"\r\n"),)))
 ENDLESS_HEADER: Steps = (Raw(b"HTTP/1.1 200 OK\r\nX-Filler: "), Repeat((Raw(_BLOCK),)))
+HEADERS_OF_NOTHING: Steps = (Raw(b"HTTP/1.1 200 OK\r\n" + b"a:\r\n" * 3900), Stall())
 ENDLESS_LINE: Steps = (
     Head(200, {"Content-Type": "text/event-stream"} | CHUNKED),
     Chunk(b"data: "),

@@ -156,9 +156,9 @@ class ScriptedRealtime(ScriptedServer):
                     case "response.cancel":
                         if playing is not None:
                             playing.cancel()
-                        await connection.play(script.on_cancel)
+                        await _played(connection, script.on_cancel)
                     case kind:
-                        await connection.play(on.get(kind, ()))
+                        await _played(connection, on.get(kind, ()))
 
     def _next_answer(self) -> tuple[Step, ...]:
         answers = self.script.answers
@@ -167,5 +167,6 @@ class ScriptedRealtime(ScriptedServer):
 
 
 async def _played(connection: Connection, steps: Steps) -> None:
+    """As far as the client is there: within a group of tasks, its end would be none that whoever is outside knows."""
     with suppress(ConnectionGoneError, ConnectionError):
         await connection.play(steps)

@@ -19,8 +19,11 @@ _WAITS: Mapping[Kind, str] = {
     "llm_rest": "while the {llm} wrote the rest of the text",
     "queue": "for the {tts}, which was not free",
     "tts_first": "for the {tts}'s first audio",
+    "audio": "for the end of the {tts}'s audio",
     "own": "for the probe itself, which is in no measure",
 }
+# Of these something had come, only not their end.
+_ENDLESS: tuple[Kind, ...] = ("llm_rest", "audio")
 
 
 def sentences(record: RunRecord, turns: Sequence[TurnStages]) -> list[str]:
@@ -35,7 +38,7 @@ def _longest(record: RunRecord, turns: Sequence[TurnStages]) -> Iterator[str]:
     longest, stages = max(waits, key=lambda wait: wait[0].ms)
     text = f"The longest wait was {milliseconds(longest.ms)}, {_where(longest, stages, turns)}{_what(longest, record)}"
     if not longest.over:
-        yield f"{text}. Nothing came."
+        yield f"{text}. {'It did not come' if longest.kind in _ENDLESS else 'Nothing came'}."
         return
     share = _share_of_first_byte(longest, stages)
     unheard = " A listener did not notice it: speech was still playing." if _was_unheard(longest, stages) else ""
@@ -47,7 +50,7 @@ def _longest(record: RunRecord, turns: Sequence[TurnStages]) -> Iterator[str]:
 
 def _to_first_byte(record: RunRecord, stages: TurnStages, turns: Sequence[TurnStages]) -> Iterator[str]:
     """What took most of the first response, where something else took longer later on."""
-    response, its = stages.measured.response_ttfb_ms, [each for each in _waits(stages) if each.chunk_num == 1]
+    response, its = stages.measured.response_ttfb_ms, [*_first_chunks(stages)]
     if response and its:
         longest = max(its, key=lambda each: each.ms)
         of = "the first response" if len(turns) > 1 else "the response"
@@ -57,20 +60,25 @@ def _to_first_byte(record: RunRecord, stages: TurnStages, turns: Sequence[TurnSt
         )
 
 
+def _first_chunks(stages: TurnStages) -> Iterator[Stage]:
+    """What the first byte was waited for; the probe's own delay is not in its measure."""
+    yield from (each for each in _waits(stages) if each.chunk_num == 1 and each.kind != "own")
+
+
 def _waits(stages: TurnStages) -> Iterator[Stage]:
     """What something was waited for. Text that is written while it is spoken already holds nothing up."""
     for of_chunk in (stages.connects, *stages.chunks):
         spoken = min((each.start for each in of_chunk if each.kind == "tts_first"), default=None)
         for each in of_chunk:
-            if each.kind in _WAITS and (
-                each.kind != "llm_rest" or spoken is None or each.end <= spoken or not each.over
-            ):
+            beside = each.kind == "llm_rest" and each.over and spoken is not None and each.end > spoken
+            plays = each.kind == "audio" and each.over
+            if each.kind in _WAITS and not beside and not plays:
                 yield each
 
 
 def _share_of_first_byte(stage: Stage, stages: TurnStages) -> str:
     response = stages.measured.response_ttfb_ms
-    if not response or stage.chunk_num != 1 or stage.ms >= response:
+    if not response or stage.chunk_num != 1 or stage.ms >= response or stage.kind == "own":
         return ""
     return f": {percent(stage.ms / response)} of the {milliseconds(response)} to the first byte"
 
@@ -140,7 +148,7 @@ def _cause(gap: Stage, stages: TurnStages, record: RunRecord) -> str:
         for chunk, of_chunk in zip(stages.turn.chunks, stages.chunks, strict=True)
         if chunk.chunk_num == gap.chunk_num
         for stage in of_chunk
-        if stage.kind in _WAITS
+        if stage.kind in _WAITS and (stage.kind != "audio" or not stage.over)
     ]
     shares = [(min(each.end, gap.end) - max(each.start, gap.start), each) for each in its]
     longest, stage = max(shares, key=lambda share: share[0], default=(0, gap))

@@ -30,8 +30,8 @@ Sounds = Mapping[tuple[int, int], Sound]
 NO_SOUNDS: Sounds = {}
 # What is longer is cut: a page is for reading, and `probe show` has all of it. Characters of a text, of all texts of
 # the answers, and of the JSON document as HTML; rows of pictures, of tables.
-_MOST_TEXT, _MOST_ANSWERS, _MOST_JSON = 2000, 24_000, 90_000
-_MOST_DRAWN, _MOST_LISTED, _MOST_TURNS = 100, 60, 10
+_MOST_TEXT, _MOST_SHORT, _MOST_ANSWERS, _MOST_JSON = 2000, 300, 8_000, 80_000
+_MOST_DRAWN, _MOST_LISTED, _MOST_TURNS = 80, 60, 10
 _MOST_TEXTS, _MOST_VERDICT = 16, 500
 _WAITS = (("response_ttfb_ms", "First byte"), ("response_ttfa_ms", "First sound"))
 _LEFT_OUT = "may be wrong by more than the published error, and is left out"
@@ -107,6 +107,9 @@ def title(record: RunRecord) -> str:
 
 
 def view(record: RunRecord, now: int, sounds: Sounds = NO_SOUNDS) -> RunView:
+    if record.failure is not None:
+        # An address in a message of ours may have been written with a password.
+        record = replace(record, failure=replace(record.failure, detail=without_secrets(record.failure.detail)))
     measured = measure_run(record)
     of_turns = stages.of_run(record, measured)
     how, scenario = outcome(record), record.plan.scenario
@@ -122,8 +125,8 @@ def view(record: RunRecord, now: int, sounds: Sounds = NO_SOUNDS) -> RunView:
         figures=[*_figures(record, of_turns)],
         facts=[*_facts(record)],
         prompts=[
-            ("System prompt", _shortened(scenario.system_prompt)),
-            *(("User", _shortened(text)) for text in scenario.user_turns[:_MOST_TURNS]),
+            ("System prompt", cut(scenario.system_prompt, _MOST_TEXT)),
+            *(("User", cut(text, _MOST_SHORT)) for text in scenario.user_turns[:_MOST_TURNS]),
         ],
         doubts=_few(record.doubts),
         said=_few(record.said),
@@ -136,7 +139,7 @@ def view(record: RunRecord, now: int, sounds: Sounds = NO_SOUNDS) -> RunView:
 def _verdict(record: RunRecord, how: Outcome) -> str:
     """In words, without the outcome, which stands beside it in a colour of its own."""
     if how == "suspect":
-        return f"A figure of it may be wrong: {_more(record.doubts)}"
+        return cut(f"A figure of it may be wrong: {_more(record.doubts)}", _MOST_VERDICT)
     text = cut(verdict(record, how, milliseconds), _MOST_VERDICT)
     if how == "failed":
         return f"Failed{text.removeprefix('FAILED')}"
@@ -151,10 +154,8 @@ def _more(texts: Sequence[str]) -> str:
 def _few(texts: Sequence[str]) -> list[str]:
     """The first of them, and how many more there are."""
     more = len(texts) - _MOST_TEXTS
-    return [
-        *map(_shortened, texts[:_MOST_TEXTS]),
-        *([f"and {more} more, which `probe show` lists"] if more > 0 else ()),
-    ]
+    rest = [f"and {more} more, which `probe show` lists"] if more > 0 else []
+    return [*(cut(text, _MOST_SHORT) for text in texts[:_MOST_TEXTS]), *rest]
 
 
 def _figures(record: RunRecord, of_turns: Sequence[stages.TurnStages]) -> Iterator[tuple[str, str, str]]:
@@ -216,7 +217,7 @@ def _named(measure: str) -> str:
 
 
 def _turn(of_turn: stages.TurnStages, record: RunRecord, sounds: Sounds) -> TurnView:
-    turn, turns = of_turn.turn, min(len(record.turns), _MOST_TURNS)
+    turn, turns = of_turn.turn, max(1, min(len(record.turns), _MOST_TURNS))
     pairs = [*zip(turn.chunks, of_turn.measured.chunks, strict=True)][: _MOST_LISTED // turns]
     shown = [name for name in _FIGURES if any(_value(each, name) is not None for _, each in pairs)]
     if not any(reasoned(each) for _, each in pairs):
@@ -224,7 +225,7 @@ def _turn(of_turn: stages.TurnStages, record: RunRecord, sounds: Sounds) -> Turn
     longest = min(_MOST_TEXT, _MOST_ANSWERS // max(1, turns * len(pairs)))
     return TurnView(
         name=f"Turn {turn.turn_num}" if len(record.turns) > 1 else "",
-        user=_shortened(turn.user),
+        user=cut(turn.user, _MOST_SHORT),
         picture=picture(of_turn, record.plan.target, _MOST_DRAWN // turns),
         headings=["Tokens", *(_FIGURES[name] for name in shown)],
         chunks=[
@@ -256,11 +257,12 @@ def _value(measured: ChunkMeasures, name: str) -> float | None:
     return value
 
 
-def _shortened(text: str) -> str:
-    return cut(text, _MOST_TEXT)
-
-
 def _json(record: RunRecord) -> Markup:
     """The document of `probe show --json`; empty where it is too long for a page."""
+    chunks = [chunk for turn in record.turns for chunk in turn.chunks]
+    texts = sum(len(chunk.text) for chunk in chunks) + sum(len(turn.user) for turn in record.turns)
+    if texts > _MOST_JSON or len(chunks) > _MOST_LISTED:
+        # It would only be made to be thrown away.
+        return Markup()
     text = escape(escaped(json.dumps(document.document(record), ensure_ascii=False, indent=1)))
     return text if len(text) <= _MOST_JSON else Markup()

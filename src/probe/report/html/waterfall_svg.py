@@ -21,7 +21,8 @@ _SHORT: Mapping[Kind, str] = {
     "queue": "waits for TTS", "tts_first": "TTS first audio", "audio": "audio arrives", "own": "probe",
     "waiting": "waits", "silence": "silence", "heard": "speech", "gap": "silence", "underrun": "silence",
 }  # fmt: skip
-_NEVER = "nothing came"
+_NEVER: Mapping[Kind, str] = {"llm_rest": "no end", "audio": "no end"}
+_NOTHING = "nothing came"
 # Silences that a listener notices.
 SILENCES: tuple[Kind, ...] = ("gap", "underrun")
 # The axis is so much longer than the last stage.
@@ -95,7 +96,7 @@ def picture(stages: TurnStages, target: Target, most_chunks: int) -> Picture | N
     """The turn's, with so many chunks at most; None where it has nothing to draw."""
     drawn = [*stages.connects, *(each for chunk in stages.chunks for each in chunk)]
     ends = [each.end for each in drawn] + [each.end for each in stages.heard if each.kind not in {"heard", "silence"}]
-    starts = [stages.zero, *(each.start for each in drawn)]
+    starts = [stages.zero, *(each.start for each in (*drawn, *stages.heard))]
     if not ends or max(ends) <= min(starts):
         return None
     axis = _Axis(min(starts), stages.zero, round((max(ends) - min(starts)) * (1 + _ROOM)))
@@ -159,7 +160,7 @@ def _lanes(stages: Iterable[Stage]) -> list[list[Stage]]:
 def _bar(stage: Stage, axis: _Axis) -> Bar:
     x, end = axis.place(stage.start), axis.place(stage.end)
     label, room = _label(stage, end - x)
-    return Bar(stage.kind, round(x, 3), round(end - x, 3), _title(stage), label, room, stage.over)
+    return Bar(stage.kind, round(x, 3), round(max(0.0, end - x), 3), _title(stage), label, room, stage.over)
 
 
 def _title(stage: Stage) -> str:
@@ -173,7 +174,7 @@ def _server(stage: Stage) -> str:
 
 
 def _took(stage: Stage) -> str:
-    return milliseconds(stage.ms) if stage.over else f"{_NEVER} for {milliseconds(stage.ms)}"
+    return milliseconds(stage.ms) if stage.over else f"{_NEVER.get(stage.kind, _NOTHING)} for {milliseconds(stage.ms)}"
 
 
 def _label(stage: Stage, share: float) -> tuple[str, str]:
@@ -199,7 +200,7 @@ def _summary(stages: Sequence[Stage]) -> str:
         parts.append(f"wait {_sum(waited)}")
     if speaking:
         parts.append(f"TTS {_sum(speaking)}")
-    end = "" if all(each.over for each in (*writing, *speaking)) else f", {_NEVER}"
+    end = "" if all(each.over for each in (*writing, *speaking)) else f", {_NOTHING}"
     return f"{' + '.join(parts)} ms{end}" if parts else ""
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
+from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote, urlsplit
 
@@ -20,8 +21,11 @@ from probe.transport.framing.base import (
 )
 from probe.urls import authorization
 
-# Of a head, a chunk's header or trailers; what is beyond it breaks the framing.
-MAX_HEAD_BYTES = 2**16
+# Of a head, a chunk's header or trailers: parsed in one go, and by expressions that take the square of it. Servers and
+# proxies take no longer ones by default.
+MAX_HEAD_BYTES = 2**14
+# Each line costs time, however short it is.
+MAX_HEAD_LINES = 2**9
 USER_AGENT = "voice-probe"
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _WITH_BODY = ("POST", "PUT", "PATCH")
@@ -121,8 +125,12 @@ class Http1:
         try:
             event = self._http.next_event()
         except h11.RemoteProtocolError as error:
+            if error.error_status_hint == HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE:
+                return FramingError(f"a head of more than {MAX_HEAD_BYTES // 2**10} KiB", how="flood")
             # The library quotes what it can't read.
             return FramingError("the server broke HTTP", str(error))
+        if event is h11.NEED_DATA and self._http.trailing_data[0].count(b"\n") > MAX_HEAD_LINES:
+            return FramingError(f"more than {MAX_HEAD_LINES} lines in a head", how="flood")
         self.parsed += 1
         return event
 

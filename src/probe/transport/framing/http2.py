@@ -27,7 +27,7 @@ from probe.transport.framing.http1 import of_each_request
 from probe.transport.framing.http2_frames import BROKEN, Frames, going_away
 
 # Of all headers of a response, decoded; what is beyond it breaks the framing.
-MAX_HEAD_BYTES = 2**16
+MAX_HEAD_BYTES = 2**14
 # The server may send this much without waiting for us: more than anything that it sends at once.
 _WINDOW = 2**24
 _SETTINGS = {
@@ -62,6 +62,8 @@ class Http2:
 
     def hello(self) -> bytes:
         self._http.local_settings = Settings(initial_values=_SETTINGS)
+        # Also of a server that never says that it knows.
+        self._http.decoder.max_header_list_size = MAX_HEAD_BYTES
         self._http.initiate_connection()
         self._http.increment_flow_control_window(_WINDOW)
         return self._http.data_to_send()
