@@ -28,7 +28,7 @@ PURE = "probe.record probe.typed_json probe.legacy probe.progress probe.timestam
 # What a protocol and the engine, and what a connection and a protocol, say to each other.
 INTERFACE = " ".join(f"probe.protocols.{name}" for name in ("base", "declaration", "inquiries", "segments", "choice"))
 FRAMES = "probe.transport.framing.base"
-VALUES = f"{PURE} probe.blame probe.delays probe.measures probe.audio probe.clock probe.urls"
+VALUES = f"{PURE} probe.recent probe.blame probe.delays probe.measures probe.audio probe.clock probe.urls"
 
 
 @dataclass(frozen=True)
@@ -176,10 +176,11 @@ RULES = [
         broken_by=("probe.metrics.backfill", "from probe.history.reader import reading"),
     ),
     Rule(
-        "the history keeps records, and the points of their series; it knows no reader",
+        "the history keeps records, the points of their series and their detectors; it knows no reader",
         of="probe.history probe.history.*",
         never="probe.*",
-        but=f"{PURE} probe.history.* probe.drift.series probe.drift.fingerprint",
+        but=f"{PURE} probe.recent probe.measures probe.history.* probe.drift probe.drift.series "
+        "probe.drift.fingerprint probe.drift.state",
         broken_by=("probe.history.writer", "from probe.tracing import spans"),
     ),
     Rule(
@@ -200,7 +201,8 @@ RULES = [
         of="probe.web probe.web.*",
         never="probe.*",
         but=f"{VALUES} probe.web probe.web.* probe.history.file probe.history.reader probe.history.listing "
-        "probe.history.sample probe.report probe.report.* probe.drift probe.drift.*",
+        "probe.history.sample probe.history.binned probe.overview probe.config.expected "
+        "probe.report probe.report.* probe.drift probe.drift.*",
         broken_by=("probe.web.app", "from probe.history.writer import History"),
     ),
     Rule(

@@ -15,8 +15,9 @@ from probe.cli.state import open_history, state_dir_option
 from probe.cli.time_option import MOMENT
 from probe.cli.usage import UsageProblem
 from probe.config import DriftConfig
-from probe.drift import Monitor
+from probe.drift import Monitor, Verdict
 from probe.drift.threshold import Calibration, TooLittleError, calibrate
+from probe.history.drift_states import detector
 from probe.history.reader import HistoryReader
 from probe.report import drift_report
 from probe.report.drift_report import SeriesReport
@@ -66,6 +67,7 @@ def drift(
 ) -> None:
     """Compare the last runs of each target and scenario with its own past, and list the changes of the last 90 days.
 
+    Where the daemon has saved what it knows, that is used, else all runs of the history are gone through.
     Exit code 3 when something is slower than its baseline, else 0. docs/drift.md explains it.
     """
     if as_json and as_csv:
@@ -76,7 +78,8 @@ def drift(
         if calibrate:
             _calibrate(reader, series, budget, settings, as_json=as_json)
             return
-        reports = [_series_report(reader, each, since, settings) for each in series]
+        wanted = settings if config_path or settings != DriftConfig() else None
+        reports = [_series_report(reader, each, since, wanted) for each in series]
     _print(reports, as_json=as_json, as_csv=as_csv)
     if any(series_report.verdict.state == "slower" for series_report in reports):
         sys.exit(SLOWER)
@@ -99,19 +102,28 @@ def _wanted(
     return series
 
 
-def _series_report(reader: HistoryReader, series: tuple[str, str], since: int, settings: DriftConfig) -> SeriesReport:
-
-    points = list(reader.points(*series))
-    monitor = Monitor(settings.threshold, settings.least_change_percent / 100)
-    for each in points:
-        monitor.add(each)
-    verdict = monitor.verdict()
+def _series_report(
+    reader: HistoryReader, series: tuple[str, str], since: int, settings: DriftConfig | None
+) -> SeriesReport:
+    verdict = _verdict(reader, series, settings)
     return SeriesReport(
         *series,
         verdict,
-        [each for each in points if each.started >= since],
+        list(reader.points(*series, since)),
         [each for each in verdict.changes if each.since >= since],
     )
+
+
+def _verdict(reader: HistoryReader, series: tuple[str, str], settings: DriftConfig | None) -> Verdict:
+    """By these settings, None for those of the daemon; what the daemon knows, where it has saved that."""
+    known = detector(reader, *series)
+    wanted = settings or DriftConfig()
+    monitor = Monitor(wanted.threshold, wanted.least_change_percent / 100)
+    if known is not None and (settings is None or known.settings == monitor.settings):
+        return known.verdict()
+    for each in reader.points(*series):
+        monitor.add(each)
+    return monitor.verdict()
 
 
 def _print(reports: Sequence[SeriesReport], *, as_json: bool, as_csv: bool) -> None:

@@ -3,6 +3,7 @@
 import ipaddress
 import socket
 import sys
+import threading
 import time
 from importlib.util import find_spec
 from pathlib import Path
@@ -15,6 +16,7 @@ from probe.cli.output import say
 from probe.cli.state import default_state_dir
 from probe.cli.usage import UsageProblem
 from probe.config import Config
+from probe.config.expected import expected
 
 if TYPE_CHECKING:
     import ssl
@@ -133,6 +135,7 @@ def _settings(path: Path | None, state_dir: Path | None, *, texts: bool) -> "Set
         texts=texts,
         least_change=configured.drift.least_change_percent / 100,
         threshold=configured.drift.threshold,
+        next_runs=None if path is None else expected(configured),
     )
 
 
@@ -147,6 +150,7 @@ def _serve(
     from probe.web import server  # noqa: PLC0415 - only with the extra
     from probe.web.app import site  # noqa: PLC0415
     from probe.web.guard import LOOPBACK_NAMES  # noqa: PLC0415
+    from probe.web.kept import KEPT  # noqa: PLC0415
 
     context = _tls(*tls)
     hashed = None if password_file is None else _read_hash(password_file)
@@ -158,6 +162,7 @@ def _serve(
     access, key = _access(hashed, bound, is_secure=context is not None, texts=settings.texts)
     scheme = "http" if context is None else "https"
     say(f"{scheme}://{f'[{host}]' if ':' in host else host}:{bound}/{key}")
+    threading.Thread(target=KEPT.warm, args=(settings.state_dir,), name="warm", daemon=True).start()
     server.serve(site(settings, (*LOOPBACK_NAMES, host, *allowed_hosts), access), listener, context)
 
 

@@ -13,7 +13,6 @@ from probe.config import Config, OtlpConfig
 from probe.daemon import runbook, state_lock
 from probe.daemon.dispatch import Dispatch, OnError, Sink
 from probe.daemon.drift_sink import DriftSink
-from probe.daemon.drift_states import DriftStates
 from probe.daemon.front_page import front_page
 from probe.daemon.health import Health
 from probe.daemon.history_drift import WatchedHistory
@@ -25,6 +24,7 @@ from probe.daemon.plans import entries, state_dir
 from probe.daemon.rebuild import Rebuild
 from probe.daemon.state_lock import Held
 from probe.drift import Monitor
+from probe.history.drift_states import DriftStates
 from probe.history.file import OF_THE_DISK, HistoryError
 from probe.history.reader import reading
 from probe.history.writer import History, Pruned, Retention

@@ -14,9 +14,11 @@ from probe.drift.series import point
 from probe.drift.state import Kept, encode
 from probe.drift.wording import plain
 from probe.record import RunRecord
+from probe.timestamps import NS_PER_S
 
-# A detector is saved after so many runs: as many are looked at again, at most, after a crash.
+# A detector is saved after so many runs, or so long: as much is looked at again, at most, after a crash or by a reader.
 SAVED_EVERY = 240
+_SAVED_AFTER_NS = 3 * 3600 * NS_PER_S
 # Changes that are known by the run that they were found with, of each series.
 _MOST_FOUND = 200
 # While a series is rebuilt so many of its runs are known by their id, to report what is found with them.
@@ -50,6 +52,8 @@ class DriftSink:
         self._found: dict[tuple[str, str], dict[str, Change]] = {}
         # The last run that each detector has seen, and how many since it was saved.
         self._seen: dict[tuple[str, str], tuple[str, int]] = {}
+        # The start of the first run that was written since then.
+        self._unsaved_since: dict[tuple[str, str], int] = {}
         # The series that are being rebuilt, and the runs of each that have been kept meanwhile.
         self._rebuilding: dict[tuple[str, str], deque[str]] = {}
         # The verdict that was reported last of each series.
@@ -122,7 +126,8 @@ class DriftSink:
         self._report(target, scenario, run_id, found)
         if (ended := _ended(before, verdict)) is not None:
             self._log(target, scenario, run_id).info("drift is over", **plain(ended))
-        self._save_after(SAVED_EVERY, target, scenario)
+        if self._is_due(record):
+            self._save_now(target, scenario)
 
     def close(self, timeout_s: float) -> None:
         """Save what has seen a run since it was saved, as far as there is time for it.
@@ -136,20 +141,27 @@ class DriftSink:
         for each in series:
             if time.monotonic() < until:
                 try:
-                    self._save_after(1, *each)
+                    self._save_now(*each)
                 except OSError as error:
                     unsaved.append(error)
         if unsaved:
             raise OSError(f"the state of {len(unsaved)} of {len(series)} series is not saved: {unsaved[0]}")
 
-    def _save_after(self, runs: int, target: str, scenario: str) -> None:
-        """Save a detector that has seen so many runs since. Raises OSError; `close` tries again then."""
+    def _is_due(self, record: RunRecord) -> bool:
+        series = _series(record)
+        with self._lock:
+            since = record.started - self._unsaved_since.setdefault(series, record.started)
+            return self._seen.get(series, ("", 0))[1] >= SAVED_EVERY or since >= _SAVED_AFTER_NS
+
+    def _save_now(self, target: str, scenario: str) -> None:
+        """Save a detector that has seen a run since. Raises OSError; `close` tries again then."""
         series = target, scenario
         with self._lock:
             last_run, unsaved = self._seen.get(series, ("", 0))
-            if unsaved < runs or series in self._rebuilding:
+            if not unsaved or series in self._rebuilding:
                 return
             self._seen[series] = last_run, 0
+            self._unsaved_since.pop(series, None)
             data = encode(series, Kept(last_run, self._monitors[series], self._found.get(series, {})))
         try:
             self._save(target, scenario, data)

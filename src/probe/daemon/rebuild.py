@@ -11,10 +11,10 @@ from pathlib import Path
 
 from probe import garbage
 from probe.daemon.drift_sink import SAVED_EVERY, DriftSink
-from probe.daemon.drift_states import DriftStates
 from probe.daemon.history_drift import WatchedHistory
 from probe.drift import Monitor
 from probe.drift.state import Kept
+from probe.history.drift_states import DriftStates
 from probe.history.reader import HistoryReader, reading
 from probe.timestamps import NS_PER_DAY
 

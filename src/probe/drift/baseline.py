@@ -32,8 +32,6 @@ _LEAST_RUNS = 120
 MIDMEAN = 1.2
 # What is around an hour: half a day before it, and half a day after.
 _AROUND = 12
-# A rhythm that was seen on one day only may be none.
-_SEEN_ONCE = 1.0
 # How hours stray from the rhythm: fewer days show nothing, fewer than some show it poorly; what chance makes of it, in
 # variances of an hour; and by how much more the next days may stray than these.
 _FEW_DAYS = 2
@@ -108,8 +106,11 @@ class Baseline:
 
         What lasts for less than half a day is not in it, and a step stays a step.
         """
+        return self._levels([cell.raw for cell in self._cells])
+
+    def _levels(self, values: Sequence[float]) -> dict[int, float]:
         hours = [cell.hour for cell in self._cells]
-        flat = [cell.raw - self._usual(cell.hour) for cell in self._cells]
+        flat = [value - self._usual(hour) for value, hour in zip(values, hours, strict=True)]
         return {
             hour: median(flat[bisect_left(hours, hour - _AROUND) : bisect_right(hours, hour + _AROUND)])
             for hour in hours
@@ -177,10 +178,16 @@ class Baseline:
             del self._cells[0]
         # A day is whole when it ends, the first one whenever it began.
         if self._hour - self._cells[0].hour >= _DAY - 1 and (self.rhythm is None or is_last):
-            found = _rhythm(self._cells, self._hour, noise)
+            found = _rhythm(self._from_their_days(), self._hour, noise)
             if found is not None:
                 self.rhythm, self._unsure = found
         self._settle()
+
+    def _from_their_days(self) -> list[Cell]:
+        """How far each hour was from the level around it; on the first day, from the whole of it."""
+        values = [cell.value for cell in self._cells]
+        levels = self._levels(values) if self.rhythm else {}
+        return [cell._replace(value=cell.value - levels.get(cell.hour, 0.0)) for cell in self._cells]
 
     def _settle(self) -> None:
         cells = [cell for cell in self._cells if cell.hour >= self._since]
@@ -234,7 +241,8 @@ def _rhythm(cells: Sequence[Cell], last: int, noise: float) -> tuple[list[float]
     chance = MIDMEAN * noise * len(known) / sum(runs)
     trust = max(0.0, 1 - chance / variance) if variance else 0.0
     rhythm = [trust * (total / weight - centre) if weight else 0.0 for total, weight in zip(sums, runs, strict=True)]
-    once = _SEEN_ONCE * math.sqrt(variance * trust) if len(whole) == 1 else 0.0
+    # One that was seen on one day only may be none.
+    once = math.sqrt(variance * trust) if len(whole) == 1 else 0.0
     strays = _strays(whole, rhythm, chance * len(whole))
     return rhythm, [min(UNKNOWN_RHYTHM, math.hypot(math.sqrt(chance), once)) + stray for stray in strays]
 

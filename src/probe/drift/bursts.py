@@ -14,12 +14,6 @@ _USUAL_SHARE = 0.05
 _MORE_THAN_USUAL = 1.5
 _A_BURST = 10
 _KEPT = 2880
-# What came and went on two of the last days is no change the next time, nor is a little more, up to so many thresholds:
-# what is slow now and then, every day, must not silence what is slow now and then all day.
-_MARGIN = 1.3
-_DAYS = 8
-_MOST = 20.0
-_A_DAY_S = 86_400
 
 
 class Contention:
@@ -33,14 +27,11 @@ class Contention:
         self._row = 0
         self._sum = 0.0
         self._onset = 0
-        # The highest that the sum came, by day, and what it has to come to today.
-        self._peaks: dict[int, float] = {}
-        self._usual = 0.0
 
-    def counts_since(self, number: int, at: float, far: bool, patience: float) -> int:
+    def counts_since(self, number: int, far: bool, patience: float) -> int:
         """The number of the run since which all count, with this one: one later where it does not count yet.
 
-        `at` is seconds since the epoch, `patience` how many times as much evidence as at first it takes.
+        `patience` is how many times as much evidence as in the end it takes.
         """
         share = min(_SHARE_THEN / 2, max(_USUAL_SHARE, _MORE_THAN_USUAL * self._far / (len(self._past) + 1)))
         self._remember(far)
@@ -50,21 +41,13 @@ class Contention:
         if self._sum <= 0.0:
             self._sum, self._onset = 0.0, number + 1
         self.crowd = None
-        self._note_peak(int(at // _A_DAY_S))
-        if self._sum >= max(self._usual, patience * self._threshold + _A_BURST * gain):
+        if self._sum >= patience * self._threshold + _A_BURST * gain:
             self.crowd, self._sum = self._onset, 0.0
         if not far or self._row > IN_A_ROW:
             return number
         if self._row == IN_A_ROW:
             return number - IN_A_ROW + 1
         return number + 1
-
-    def _note_peak(self, day: int) -> None:
-        if day not in self._peaks:
-            self._peaks = {each: peak for each, peak in self._peaks.items() if each >= day - _DAYS}
-            second = sorted([0.0, 0.0, *self._peaks.values()])[-2]
-            self._usual = min(_MARGIN * second, _MOST * self._threshold)
-        self._peaks[day] = max(self._sum, self._peaks.get(day, 0.0))
 
     def _remember(self, far: bool) -> None:
         if len(self._past) == self._past.maxlen:

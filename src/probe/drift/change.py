@@ -106,6 +106,11 @@ class Verdict:
     grows: tuple[Grows, ...] = ()
 
 
+def of_stage(stage: str, moved: Sequence[Moved]) -> Moved:
+    """The one of this stage, which there must be."""
+    return next(each for each in moved if each.stage == stage)
+
+
 def leading(moved: Sequence[Moved], direction: Direction, alarmed: str) -> str:
     """The stage to name: of those that certainly moved that way, the one that moved most."""
     sign = 1 if direction == "slower" else -1

@@ -14,11 +14,14 @@ _LEFT = 0.5
 class Episode:
     """`before` is the level of each stage (a logarithm) before the change `first`."""
 
-    def __init__(self, first: Shift, before: Mapping[str, float], runs: int = 0) -> None:
+    def __init__(self, first: Shift, before: Mapping[str, float]) -> None:
         self.first = first
-        # How many it took to find it, and until when it is nothing new.
-        self.runs = runs
+        # Until when it is nothing new.
         self.usual_until = 0
+        # Whether nothing has moved since it was found.
+        self.is_one_move = True
+        # The farthest from there that each stage has come, known or not.
+        self.moves: dict[str, float] = {}
         self.before = dict(before)
         # The farthest from there that each stage is known to have come, either way, and when that was found.
         self._told: dict[str, list[float]] = {}
@@ -29,10 +32,11 @@ class Episode:
         """Those that are known to have moved."""
         return self._told.keys()
 
-    @property
-    def extents(self) -> Mapping[str, list[float]]:
-        """How far each of them has come, slower and faster."""
-        return self._told
+    def see(self, levels: Mapping[str, float]) -> Mapping[str, float]:
+        """What stages take now; returns how far that is from where they were."""
+        now = {stage: level - self.before.get(stage, level) for stage, level in levels.items()}
+        self.moves |= {stage: by for stage, by in now.items() if abs(by) > abs(self.moves.get(stage, 0.0))}
+        return now
 
     def tell(self, at: int, direction: Direction, levels: Mapping[str, float]) -> None:
         """These stages have moved to these levels, that way; found `at`."""

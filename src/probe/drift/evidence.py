@@ -4,36 +4,27 @@ Each sum starts again when it falls below zero (Page's CUSUM). For independent r
 learned from, one of them comes to h by chance once in e^h runs at most, whatever the density.
 """
 
-import math
-from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from probe.drift.baseline import HOUR, Baseline, midmean
-from probe.drift.noise import SHIFTS, Noise, Table, estimate
+from probe.drift.noise import SHIFTS, Noise, Restless, estimate
 from probe.drift.ring import Ring, Seen
 
 # Runs before anything can be said.
 ENOUGH = 60
-# What the noise is learned from; the first day as often as that, then once a day.
+# What the noise is learned from; the first day as often as that, then once a day, if one in so many runs is new.
 RING = 2880
 _LEARN_AT = (120, 240, 480, 960)
-# Evidence that came and went by itself on two of the last days is no alarm the next time, nor is a little more; what of
-# it was an alarm for nothing counts twice.
-_MARGIN = 1.2
-_FOR_NOTHING = 2.0
+_ONE_IN = 30
+# On the first day it takes twice the evidence, and no more than later after so many.
 _DAYS = 8
-_MOST = 20.0
-# An alarm whose change went within a day makes the next one need so much more; that fades, too, by the day.
-_MORE_EACH = 1.3
-_MOST_MORE = 6.0
-_LESS_PER_DAY = 0.98
 _A_DAY_S = 86_400
 # What may be contention is so much of the threshold at most, until it counts: ten such runs are no alarm.
 _MAY_BE = 0.045
 # When a new level is looked at again after a change, in runs since.
-_SETTLE_AT = (12, 20, 40, 80, 120)
-SETTLED = _SETTLE_AT[-1]
+SETTLE_AT = (12, 20, 40, 80, 120)
+SETTLED = SETTLE_AT[-1]
 # Until then it is not known well enough to distinguish such a shift from it: by table, in runs.
 _NEEDED = [SETTLED, SETTLED, 40, 40, 20, 20, 12, 12, 0, 0]
 _SUMS = 2 * len(SHIFTS)
@@ -61,17 +52,17 @@ class Evidence:
         self.baseline = Baseline()
         self.seen = Ring(RING)
         self.noise: Noise | None = None
+        self._restless = Restless()
         self.runs = 0
         self.since_change = 0
         self._threshold = threshold
         self._may_be = _MAY_BE * threshold
         self._sums = [0.0] * _SUMS
         self._onsets = [0] * _SUMS
-        self._limits = [threshold] * _SUMS
         self._changed: Changed | None = None
-        # How much more evidence it takes than at first, and what came and went by itself each day.
-        self._more = 1.0
-        self._peaks: deque[Sequence[float]] = deque(maxlen=_DAYS)
+        # Whole days that are known, and the runs of which it was learned last.
+        self._days = 0
+        self._learned = 0
 
     def add(self, number: int, at: float, value: float, counts: bool) -> None:
         """Take a run. `at` is seconds since the epoch, `value` the logarithm of what it took."""
@@ -83,16 +74,18 @@ class Evidence:
             return
         unknown = self.baseline.rhythm is None
         if self.baseline.add(at, value if counts else None, noise.sigma**2 * noise.nearby):
-            # With the noise that these runs were held against, and not with that which they are part of by now.
-            self._remember(at)
-            self._look_again() if unknown else self._learn()
+            self._days = min(_DAYS, self._days + 1)
+            if unknown:
+                self._look_again()
+            elif self.runs - self._learned >= len(self.seen) / _ONE_IN:
+                self._learn()
         residual = value - self.baseline.expected(at)
         self.seen.append(seen := Seen(number, at, value, residual, counts))
         if self.runs in _LEARN_AT:
             self._learn()
-        gains = self._gains(noise, seen)
+        gains = self._gains(noise, seen, self._restless.scale(value, noise.sigma, noise.step))
         self._weigh(number, gains if counts else [min(each, self._may_be) for each in gains])
-        if self._changed is not None and self.since_change in _SETTLE_AT:
+        if self._changed is not None and self.since_change in SETTLE_AT:
             self._settle(self._changed)
 
     def count(self, since: int) -> None:
@@ -107,18 +100,17 @@ class Evidence:
     def strongest(self) -> float:
         if self.noise is None or max(self._sums) < self._threshold:
             return 0.0
-        candidates = zip(self._sums, self._limits, _NEEDED, strict=True)
-        return max((each / limit for each, limit, runs in candidates if self.since_change >= runs), default=0.0)
+        known = (each for each, runs in zip(self._sums, _NEEDED, strict=True) if self.since_change >= runs)
+        return max(known, default=0.0) / (self._threshold * self.patience)
 
     @property
     def patience(self) -> float:
-        """How many times as much evidence as at first it takes by now."""
-        return max(self._limits) / self._threshold
+        """How many times as much evidence as in the end it takes by now: of few days little is known."""
+        return 2 - self._days / _DAYS
 
     def onset(self) -> int:
         """The number of the run since which the strongest evidence has been growing."""
-        shares = [each / limit for each, limit in zip(self._sums, self._limits, strict=True)]
-        return self._onsets[shares.index(max(shares))]
+        return self._onsets[self._sums.index(max(self._sums))]
 
     def since(self, number: int) -> list[Seen]:
         """The runs from that number on."""
@@ -133,8 +125,7 @@ class Evidence:
         """What is known is about something else now; only the rhythm of the day stays."""
         self.seen.clear()
         self.noise = self._changed = None
-        self.runs = self.since_change = 0
-        self._limits = [self._threshold] * _SUMS
+        self.runs = self.since_change = self._learned = 0
         self.baseline.forget_level()
 
     def clear(self) -> None:
@@ -145,7 +136,6 @@ class Evidence:
         """The level has changed by so much with the run of that number."""
         before, now = self._changed, self.seen[-1].at
         if before is not None and now - before.at < _A_DAY_S and by * before.by < 0:
-            self._be_patient()
             is_back = abs(self.baseline.level + by - before.level) < abs(before.by) / 4
             if is_back and self.since_change < before.held:
                 self._undo(before)
@@ -155,12 +145,6 @@ class Evidence:
         self.since_change = len(self.since(since))
         self.baseline.shift(by, self.since_change)
         self.clear()
-
-    def _be_patient(self) -> None:
-        """A change that goes by itself within a day was hardly one: the next takes more evidence."""
-        more = min(_MOST_MORE, self._more * _MORE_EACH) / self._more
-        self._more *= more
-        self._limits = [each * more for each in self._limits]
 
     def _undo(self, before: Changed) -> None:
         """It went as it came, so it was no change of the level."""
@@ -176,8 +160,6 @@ class Evidence:
     def _settle(self, changed: Changed) -> None:
         """More runs since the change say more precisely what the new level is."""
         more = midmean(each.residual for each in self.since(changed.since))
-        if abs(changed.by + more) < abs(changed.by) / 2:
-            self._be_patient()
         changed.by += more
         self._rebase(changed.since, -more)
         self.baseline.correct(more)
@@ -207,18 +189,17 @@ class Evidence:
         self._learn()
 
     def _learn(self) -> None:
-        self._more = max(1.0, self._more * _LESS_PER_DAY)
-        runs = self._apart(-math.inf, math.inf)
+        self._learned = self.runs
+        runs = self._apart()
         sure = [self._sure(at, by) for at, by in runs]
         self.noise = estimate([by for _, by in runs], sure, self.baseline.strays(), self._threshold)
-        self._limit(self._peaks or [self._peaks_of(runs)])
 
-    def _apart(self, since: float, until: float) -> list[tuple[float, float]]:
+    def _apart(self) -> list[tuple[float, float]]:
         """When runs were, and how far from the level around them: not from what was estimated as the level at the time.
 
         Else a level that wanders would be a row of changes, and scatter around each of them as little as if it did not.
         """
-        runs = [each for each in self.seen if each.counts and since < each.at <= until]
+        runs = [each for each in self.seen if each.counts]
         levels = {} if self.baseline.rhythm is None else self.baseline.around()
         if not levels:
             return [(each.at, each.residual) for each in runs]
@@ -226,38 +207,13 @@ class Evidence:
         usual = self.baseline.usual
         return [(each.at, each.value - usual(each.at) - levels.get(int(each.at // HOUR), last)) for each in runs]
 
-    def _remember(self, now: float) -> None:
-        """A day is over, and half a day before and after it is known."""
-        until = now - _A_DAY_S / 2
-        self._peaks.append(self._peaks_of(self._apart(until - _A_DAY_S, until)))
-        self._limit(self._peaks)
-
-    def _peaks_of(self, runs: Sequence[tuple[float, float]]) -> list[float]:
-        """The highest that each sum came, and then went back to nothing."""
-        noise = self.noise
-        if noise is None:
-            return [0.0] * _SUMS
-        cells = [noise.cell(self._sure(at, by)) for at, by in runs]
-        return [_peak(table, cells) for table in noise.tables]
-
-    def _limit(self, days: Sequence[Sequence[float]]) -> None:
-        """A sum that came so high on two of these days needs more than that now, up to a point."""
-        # Of few days little is known of what comes and goes.
-        few_days = 1 + 1 / (1 + len(self._peaks)) - 1 / (1 + _DAYS)
-        least, most = self._threshold * self._more * few_days, self._threshold * _MOST
-        seconds = [sorted(peaks)[-2:][0] for peaks in zip(*days, strict=True)]
-        self._limits = [max(least, min(most, self._beyond(each))) for each in seconds]
-
-    def _beyond(self, usual: float) -> float:
-        return _MARGIN * min(usual, self._threshold) + _FOR_NOTHING * max(0.0, usual - self._threshold)
-
     def _sure(self, at: float, residual: float) -> float:
         """What of it is no mistake of the baseline."""
         unsure = self.baseline.unsure(at)
         return residual - unsure if residual > unsure else residual + unsure if residual < -unsure else 0.0
 
-    def _gains(self, noise: Noise, seen: Seen) -> list[float]:
-        cell = noise.cell(self._sure(seen.at, seen.residual))
+    def _gains(self, noise: Noise, seen: Seen, scale: float = 1.0) -> list[float]:
+        cell = noise.cell(self._sure(seen.at, seen.residual) / scale)
         return [table[cell] for table in noise.tables]
 
     def _weigh(self, number: int, gains: Sequence[float]) -> None:
@@ -270,16 +226,3 @@ class Evidence:
                 if sums[index] == 0.0:
                     self._onsets[index] = number
                 sums[index] = now
-
-
-def _peak(table: Table, cells: Sequence[int]) -> float:
-    """The highest that a sum would have come in the past, and then have gone back to nothing."""
-    highest = now = top = 0.0
-    for gain in map(table.__getitem__, cells):
-        now += gain
-        if now <= 0.0:
-            highest = max(highest, top)
-            now = top = 0.0
-        elif now > top:
-            top = now
-    return highest

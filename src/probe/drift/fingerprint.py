@@ -55,3 +55,10 @@ def _fingerprint(record: RunRecord) -> str:
     if target["audible_dbfs"] == AUDIBLE_DBFS:
         del target["audible_dbfs"]
     return hashlib.sha256(json.dumps([target, scenario], sort_keys=True).encode()).hexdigest()[:8]
+
+
+def filled(known: Fingerprint | None, new: Fingerprint) -> Fingerprint:
+    """The new one, as far as it is known: a server that does not say what it is, is what it was."""
+    if known is None or new.llm:
+        return new
+    return Fingerprint(known.llm, new.tts, new.config)

@@ -1,30 +1,34 @@
-"""What comes and goes: a change as there has been one before is news only if it is larger, quicker, or lasts longer."""
+"""What comes and goes: a change as there has been one before is news only if it is larger, or lasts longer."""
 
 from collections import deque
 from collections.abc import Mapping
-from itertools import pairwise
 from typing import NamedTuple
 
-from probe.drift.change import DIRECTIONS, Direction
 from probe.timestamps import NS_PER_DAY, NS_PER_S
 
 # How far back this goes: what happens once a week has happened a few times then.
 _KEPT_NS = 30 * NS_PER_DAY
 _MOST = 64
-# As there has been one before: up to so many times as large, as quick, and as long.
-_AS_BEFORE = 2.0
-# One that took so many runs to show is a slow one, and two of them are of one kind; so are two at the same time of day.
+# As there has been one before: up to so many times as large, and as long.
+_AS_LARGE = 3.0
+_AS_LONG = 2.0
+# One that took so many runs to show is a slow one; two are at the same time of day within so long.
 _SLOW_RUNS = 60
 _SAME_TIME_NS = 2 * 3600 * NS_PER_S
+# So many of one stage are a habit.
+_OFTEN = 3
+# What is usual is so for two days at least.
+_LEAST_NS = 2 * NS_PER_DAY
+# Two changes are of a kind where each stage moved as far, in proportion, but for this share of it.
+_ALIKE = 0.5
 
 
 class Gone(NamedTuple):
-    """A change that has gone: how far each stage had come (slower, faster), and in how many runs it was found."""
+    """A change that has gone: how far each stage had come (a logarithm)."""
 
     since: int
     until: int
-    runs: int
-    extents: dict[str, list[float]]
+    moves: dict[str, float]
 
 
 class Habits:
@@ -33,42 +37,34 @@ class Habits:
     def __init__(self) -> None:
         self._gone: deque[Gone] = deque(maxlen=_MOST)
 
-    def add(self, since: int, until: int, runs: int, extents: Mapping[str, list[float]]) -> None:
+    def add(self, since: int, until: int, moves: Mapping[str, float]) -> None:
         """One has gone."""
-        self._gone.append(Gone(since, until, runs, dict(extents)))
+        self._gone.append(Gone(since, until, dict(moves)))
 
-    def usual_ns(self, since: int, runs: int, stage: str, direction: Direction, away: float) -> int:
+    def usual_ns(self, since: int, runs: int, moves: Mapping[str, float], unsure: Mapping[str, float]) -> int:
         """For how long such a change is nothing new; 0 where it is news at once.
 
-        It has been found after `runs`, and has brought a stage that far from where it was.
+        It has been found after `runs`, and has brought each stage that far from where it was, more or less.
         """
-        side = DIRECTIONS.index(direction)
-        alike = [
-            each
-            for each in self._gone
-            if since - each.until < _KEPT_NS
-            and away <= _AS_BEFORE * _extent(each, stage, side, runs)
-            and runs * _AS_BEFORE >= min(each.runs, _SLOW_RUNS)
-        ]
-        # What happened once may never happen again, and what happens at one time of day is not usual at another.
-        of_a_kind = any(_of_a_kind(each, since, runs) for each in alike)
-        if not of_a_kind and not any(not _same_time(one.since, other.since) for one, other in pairwise(alike)):
+        alike = [each for each in self._gone if since - each.until < _KEPT_NS and are_alike(each.moves, moves, unsure)]
+        # What one stage did once or twice may never happen again. What several do together is their machine's load.
+        together = sum(abs(by) > unsure[stage] for stage, by in moves.items()) > 1
+        enough = 1 if runs >= _SLOW_RUNS or together else _OFTEN
+        if len(alike) < enough and not any(_same_time(each.since, since) for each in alike):
             return 0
-        return max(_SAME_TIME_NS, round(_AS_BEFORE * max(each.until - each.since for each in alike)))
+        return max(_LEAST_NS, round(_AS_LONG * max(each.until - each.since for each in alike)))
 
 
-def _extent(gone: Gone, stage: str, side: int, runs: int) -> float:
-    """How far a stage had come that way; what comes and goes slowly wanders, this way and that."""
-    extents = gone.extents.get(stage, [0.0, 0.0])
-    return max(extents) if _are_slow(gone, runs) else extents[side]
-
-
-def _are_slow(gone: Gone, runs: int) -> bool:
-    return min(gone.runs, runs) >= _SLOW_RUNS
-
-
-def _of_a_kind(gone: Gone, since: int, runs: int) -> bool:
-    return _are_slow(gone, runs) or _same_time(gone.since, since)
+def are_alike(one: Mapping[str, float], other: Mapping[str, float], unsure: Mapping[str, float]) -> bool:
+    """Whether the other is as the one, up to a factor: of either sign, since what has come also goes."""
+    size = sum(by**2 for by in one.values())
+    if not size:
+        return False
+    factor = sum(one.get(stage, 0.0) * by for stage, by in other.items()) / size
+    as_one = {stage: factor * one.get(stage, 0.0) for stage in other}
+    return 0 < abs(factor) <= _AS_LARGE and all(
+        abs(by - as_one[stage]) <= max(unsure[stage], _ALIKE * abs(as_one[stage])) for stage, by in other.items()
+    )
 
 
 def _same_time(one: int, other: int) -> bool:

@@ -7,13 +7,25 @@ from dataclasses import replace
 
 from probe.drift.baseline import midmean
 from probe.drift.bursts import FAR_SIGMAS, LARGE, Contention
-from probe.drift.change import WHOLE, Change, Direction, Drift, Moved, ServingChange, Shift, Verdict, leading
+from probe.drift.change import (
+    WHOLE,
+    Change,
+    Direction,
+    Drift,
+    Moved,
+    ServingChange,
+    Shift,
+    Verdict,
+    leading,
+    of_stage,
+)  # fmt: skip
 from probe.drift.cold import Cold
 from probe.drift.episode import Episode, certain
-from probe.drift.evidence import RING, SETTLED, Evidence
-from probe.drift.fingerprint import Fingerprint
+from probe.drift.evidence import RING, SETTLE_AT, SETTLED, Evidence
+from probe.drift.fingerprint import Fingerprint, filled
 from probe.drift.habits import Habits
 from probe.drift.onset import first_different
+from probe.drift.present import CERTAIN, RECENT, compared
 from probe.drift.series import Point
 from probe.drift.texts import Texts
 from probe.measures import STAGES, TRUSTED
@@ -23,12 +35,6 @@ from probe.timestamps import epoch_seconds
 THRESHOLD = 11.0
 # A smaller change, as a share, is none.
 LEAST_CHANGE = 0.03
-# How many of the last runs are the present.
-_RECENT = 60
-# Standard errors: certainly moved, and moved enough to have its own new level.
-_CERTAIN = 3.0
-_NOTICEABLE = 1.0
-_BACK = 2.5
 # So many of the last changes are known.
 _MOST_CHANGES = 1000
 _NAMED_RUNS = 5
@@ -75,7 +81,7 @@ class Monitor:
     def verdict(self) -> Verdict:
         """How things stand after the last run."""
         whole = self._evidence[WHOLE]
-        now = tuple(self._compared()) if whole.noise else ()
+        now = tuple(compared(self._evidence, self._episode)) if whole.noise else ()
         drift = None
         if self._episode is not None and not self._episode.usual_until:
             drift = self._drift(self._episode.first, now)
@@ -91,9 +97,9 @@ class Monitor:
         )
 
     def _serve(self, point: Point) -> ServingChange | None:
-        old, new = self._serving, _filled(self._serving, point.serving)
+        old, new = self._serving, filled(self._serving, point.serving)
         self._serving = new
-        if old is None or _filled(new, old) == new:
+        if old is None or filled(new, old) == new:
             return None
         before = tuple(self._ids)[-_NAMED_RUNS:]
         self._begin_again()
@@ -120,7 +126,7 @@ class Monitor:
             # What was seen so far scattered with the texts: it is no baseline for what does not.
             self._begin_again()
         far, patience = self._is_far(at, logs[0]), self._evidence[WHOLE].patience
-        since = self._contention.counts_since(self._number, at, far, patience)
+        since = self._contention.counts_since(self._number, far, patience)
         for evidence, value in zip(self._evidence.values(), logs, strict=True):
             if value is not None:
                 evidence.add(self._number, at, value, since <= self._number)
@@ -146,13 +152,16 @@ class Monitor:
         else:
             return None
         moved = list(self._moved(since))
-        if abs(math.log(_of(stage, moved).ratio)) < self._least:
+        if abs(math.log(of_stage(stage, moved).ratio)) < self._least * self._evidence[stage].patience:
             # The level stays what it was: many such changes in a row are one that is large enough.
             for evidence in self._evidence.values():
                 evidence.clear()
             return None
         before = {each: evidence.baseline.level for each, evidence in self._evidence.items() if evidence.noise}
         shift = self._shift(stage, since, point, moved)
+        if self._episode is not None:
+            self._episode.is_one_move = False
+            self._episode.see({each: level for each, level in before.items() if each != WHOLE})
         self._change_levels(since)
         return shift if self._tell(shift, stage, before) else None
 
@@ -162,11 +171,11 @@ class Monitor:
             if evidence.noise and runs:
                 by = midmean(each.residual for each in runs)
                 after = math.exp(midmean(each.value for each in runs))
-                certain = abs(by) >= _CERTAIN * evidence.noise.error(len(runs))
+                certain = abs(by) >= CERTAIN * evidence.noise.error(len(runs))
                 yield Moved(stage, after / math.exp(by), after, certain)
 
     def _shift(self, alarmed: str, since: int, point: Point, moved: Sequence[Moved]) -> Shift:
-        direction: Direction = "slower" if _of(alarmed, moved).added_ms > 0 else "faster"
+        direction: Direction = "slower" if of_stage(alarmed, moved).added_ms > 0 else "faster"
         # Where the run of that number is, among the last.
         at = len(self._ids) - (self._number - since) - 1
         ids = list(self._ids)
@@ -176,7 +185,7 @@ class Monitor:
             direction=direction,
             stage=leading(moved, direction, alarmed),
             moved=tuple(moved),
-            confidence=self._confidence(alarmed, _of(alarmed, moved), len(ids) - at),
+            confidence=self._confidence(alarmed, of_stage(alarmed, moved), len(ids) - at),
             before=tuple(ids[max(0, at - _NAMED_RUNS) : at]),
             after=tuple(ids[at : at + _NAMED_RUNS]),
         )
@@ -192,7 +201,7 @@ class Monitor:
             if not evidence.noise or not runs:
                 continue
             by = midmean(each.residual for each in runs)
-            if abs(by) >= _NOTICEABLE * evidence.noise.error(len(runs)):
+            if abs(by) >= evidence.noise.error(len(runs)):
                 evidence.change(since, by)
             else:
                 evidence.clear()
@@ -200,25 +209,35 @@ class Monitor:
     def _tell(self, shift: Shift, stage: str, before: dict[str, float]) -> bool:
         """Whether a change is news: it is not where one that is known only goes again, all of it or a part."""
         episode, level = self._episode, self._evidence[stage].baseline.level
-        runs = self._evidence[stage].since_change
         if episode is None:
-            episode = self._episode = Episode(shift, before, runs)
+            episode = self._episode = Episode(shift, before)
         elif self._is_back(episode):
             self._went(shift.since)
             return False
-        elif not episode.is_new(stage, shift.direction, level, self._least):
+        elif not episode.is_new(stage, shift.direction, level, self._unsure(self._evidence[stage])):
             return False
         elif episode.turned(stage, shift.direction):
             self._went(shift.since)
-            episode = self._episode = Episode(shift, episode.before, runs)
+            episode = self._episode = Episode(shift, episode.before)
         elif not episode.usual_until:
             self._note(episode, stage, shift)
             return True
-        away = episode.away(stage, shift.direction, level)
-        usual = self._habits.usual_ns(shift.since, runs, stage, shift.direction, away)
+        usual = self._usual_ns(episode, shift.since, self._evidence[stage].since_change)
         episode.usual_until = usual and episode.first.since + usual
         self._note(episode, stage, shift)
         return not episode.usual_until
+
+    def _usual_ns(self, episode: Episode, since: int, runs: int) -> int:
+        """For how long the change, as it is by now, is nothing new."""
+        known = {stage: evidence for stage, evidence in self._evidence.items() if evidence.noise and stage != WHOLE}
+        moves = episode.see({stage: evidence.baseline.level for stage, evidence in known.items()})
+        unsure = {stage: self._unsure(evidence) for stage, evidence in known.items()}
+        return self._habits.usual_ns(since, runs, moves, unsure)
+
+    def _unsure(self, evidence: Evidence) -> float:
+        """What a stage must have moved by for it to be certain; what matters, at least."""
+        runs = max(1, min(SETTLED, evidence.since_change))
+        return max(self._least, CERTAIN * evidence.noise.error(runs) if evidence.noise else 0.0)
 
     def _note(self, episode: Episode, stage: str, shift: Shift) -> None:
         stages = {stage, *certain(shift.moved, shift.direction)}
@@ -226,7 +245,7 @@ class Monitor:
 
     def _is_back(self, episode: Episode) -> bool:
         levels = {
-            stage: (evidence.baseline.level, _BACK * evidence.noise.error(max(1, min(SETTLED, evidence.since_change))))
+            stage: (evidence.baseline.level, self._unsure(evidence))
             for stage, evidence in self._evidence.items()
             if evidence.noise
         }
@@ -244,52 +263,30 @@ class Monitor:
             self._episode = None
         elif self._evidence[WHOLE].since_change >= SETTLED and self._is_back(episode):
             self._went(point.started)
-        elif 0 < episode.usual_until < point.started:
+        elif episode.usual_until and self._is_news(episode, point.started):
             episode.usual_until = 0
             episode.first = replace(episode.first, found=point.started)
             return episode.first
         return None
 
+    def _is_news(self, episode: Episode, at: int) -> bool:
+        """Whether what seemed to be usual lasts longer than that, or is another thing, as more runs show."""
+        runs = self._evidence[WHOLE].since_change
+        if runs in SETTLE_AT and episode.is_one_move and not self._is_back(episode):
+            usual = self._usual_ns(episode, episode.first.since, runs)
+            episode.usual_until = usual and episode.first.since + usual
+        return episode.usual_until < at
+
     def _went(self, at: int) -> None:
         """The change that is known, and with it all that came after, is over."""
         episode = self._episode
         if episode is not None:
-            self._habits.add(episode.first.since, at, episode.runs, episode.extents)
+            self._habits.add(episode.first.since, at, episode.moves)
             self.changes = [replace(each, until=at) if each == episode.first else each for each in self.changes]
         self._episode = None
-
-    def _compared(self) -> Iterator[Moved]:
-        """What each stage takes now, and what it would take had nothing changed since the baseline.
-
-        Now is the level since the last change, as long as something has changed, else the last runs.
-        """
-        episode = self._episode
-        for stage, evidence in self._evidence.items():
-            if not evidence.noise:
-                continue
-            level, runs = evidence.baseline.level, min(_RECENT, max(1, evidence.since_change))
-            base = episode.before.get(stage, level) if episode else level
-            is_known = episode is not None and evidence.since_change >= SETTLED
-            away = 0.0 if is_known else midmean(each.residual for each in list(evidence.seen)[-runs:])
-            by = level - base + away
-            told = episode is not None and stage in episode.stages
-            is_certain = told or abs(by) >= _CERTAIN * evidence.noise.error(SETTLED if is_known else runs)
-            usual = evidence.baseline.expected(evidence.seen[-1].at) - level + base
-            yield Moved(stage, math.exp(usual), math.exp(usual + by), is_certain)
 
     def _drift(self, first: Shift, now: Sequence[Moved]) -> Drift:
         direction = first.direction
         stage = leading(now, direction, first.stage)
-        confidence = self._confidence(stage, _of(stage, now), min(_RECENT, self._evidence[stage].since_change or 1))
+        confidence = self._confidence(stage, of_stage(stage, now), min(RECENT, self._evidence[stage].since_change or 1))
         return Drift(first.since, first.found, direction, stage, max(confidence, first.confidence))
-
-
-def _of(stage: str, moved: Sequence[Moved]) -> Moved:
-    return next(each for each in moved if each.stage == stage)
-
-
-def _filled(known: Fingerprint | None, new: Fingerprint) -> Fingerprint:
-    """A server that does not say what it is, is what it was."""
-    if known is None or new.llm:
-        return new
-    return Fingerprint(known.llm, new.tts, new.config)

@@ -15,7 +15,7 @@ from probe.drift.dependence import dependence, spread
 
 # Shifts that are looked for, in robust standard deviations of the noise, and the fewest runs that may announce one. The
 # last stands for all that are larger.
-SHIFTS = {1.0: 8, 2.0: 7, 4.0: 5, 8.0: 4, 16.0: 4}
+SHIFTS = {1.0: 14, 2.0: 9, 4.0: 5, 8.0: 4, 16.0: 4}
 # Cells of the density, in standard deviations; what is farther out than the last is in it.
 _WIDTH = 0.25
 _LOW = -24.0
@@ -23,6 +23,11 @@ _BINS = 192
 # With this weight the density is that of a normal distribution with outliers, until runs have shown what it is.
 _PRIOR_RUNS = 100
 _KERNEL_WIDTH = 0.35
+# How much runs scatter just now shows in how far each is from the one before it: over so many runs, and it counts where
+# it is more than usual by so much.
+_LATELY = 15
+_MORE = 1.1
+_FARTHEST = 4.0
 # No noise is assumed to be lower than this share of the level: timers are coarse, and figures may come rounded.
 _LEAST_SIGMA = 0.01
 
@@ -34,13 +39,15 @@ class Noise:
     """The scatter of one stage.
 
     `sigma` is that of logarithms; `inflation` by how much the variance of a mean of an hour's runs is larger than if
-    they were independent, and `nearby` what of that neighbours make, whatever the level does; `tables` hold what a run
-    is evidence for, by `cell`: each shift, up and down.
+    they were independent, and `nearby` what of that neighbours make, whatever the level does; `step` how far a run is
+    from the one before it on average, in sigmas; `tables` hold what a run is evidence for, by `cell`: each shift, up
+    and down.
     """
 
     sigma: float
     inflation: float
     nearby: float
+    step: float
     tables: tuple[Table, ...]
 
     def cell(self, residual: float) -> int:
@@ -62,14 +69,41 @@ def estimate(residuals: Sequence[float], sure: Sequence[float], strays: Sequence
     found = dependence([each / sigma for each in residuals], sigma, strays)
     # A shift is held against what the level does in the time that it takes to show.
     inflation = {1.0: found.hours, 2.0: found.hour}
-    weighed = [each / sigma for each in sure]
+    restless = Restless()
+    steps = [restless.step(each, sigma) for each in residuals]
+    step = max(_WIDTH, math.fsum(steps) / len(steps)) if steps else 1.0
+    restless = Restless()
+    weighed = [by / sigma / restless.scale(each, sigma, step) for each, by in zip(residuals, sure, strict=True)]
     density = _density(weighed)
     tables = [
         _shifted(density, sign * shift, threshold / fewest, inflation.get(shift, found.few))
         for shift, fewest in SHIFTS.items()
         for sign in (1, -1)
     ]
-    return Noise(sigma, found.hour, found.nearby, tuple(tables))
+    return Noise(sigma, found.hour, found.nearby, step, tuple(tables))
+
+
+class Restless:
+    """By how much runs scatter more than usual just now. A level that changes is one step, and no more than that."""
+
+    def __init__(self) -> None:
+        self._last: float | None = None
+        self._lately = 0.0
+        self._known = False
+
+    def step(self, value: float, sigma: float) -> float:
+        """How far a run is from the one before it, within bounds."""
+        step = 0.0 if self._last is None else min(_FARTHEST, abs(value - self._last) / sigma)
+        self._last = value
+        return step
+
+    def scale(self, value: float, sigma: float, usual: float) -> float:
+        """With this run; `usual` is what steps are on average."""
+        step = self.step(value, sigma) / usual
+        if not self._known:
+            self._lately, self._known = 1.0, True
+        self._lately += (step - self._lately) / _LATELY
+        return max(1.0, self._lately / _MORE)
 
 
 def _centre(index: int) -> float:

@@ -23,20 +23,20 @@ from probe.drift.evidence import Changed, Evidence
 from probe.drift.fingerprint import Fingerprint
 from probe.drift.habits import Gone, Habits
 from probe.drift.monitor import Monitor
-from probe.drift.noise import Noise
+from probe.drift.noise import Noise, Restless
 from probe.drift.ring import Ring
 from probe.drift.series import Point
 from probe.drift.texts import Texts, TextsOfStage
 
 # To be raised whenever a detector of the version before would go on otherwise: a test compares what one is made of.
-VERSION = 1
+VERSION = 2
 # A state of a series is a tenth of this: what is larger is none of ours.
 MOST_BYTES = 20_000_000
 _KINDS = {
     each.__name__: each
     for each in (
         Baseline, Cell, Changed, Cold, Contention, Episode, Evidence, Fingerprint, Gone, Habits, Monitor, Moved,
-        Noise, Point, Ring, ServingChange, Shift, Texts, TextsOfStage,
+        Noise, Point, Restless, Ring, ServingChange, Shift, Texts, TextsOfStage,
     )
 }  # fmt: skip
 _DIGEST = hashlib.sha256
@@ -87,7 +87,7 @@ def shape() -> dict[str, list[str]]:
     shift = Shift(0, 0, "slower", WHOLE, (), 1.0, (), ())
     made = (
         monitor, evidence, evidence.baseline, evidence.seen, Episode(shift, {}),
-        Habits(), Texts(), TextsOfStage(), Cold(), monitor._contention,  # noqa: SLF001 - as above
+        Habits(), Restless(), Texts(), TextsOfStage(), Cold(), monitor._contention,  # noqa: SLF001 - as above
     )  # fmt: skip
     names = {name: sorted(_names(kind)) for name, kind in _KINDS.items()}
     return names | {type(each).__name__: sorted(vars(each)) for each in made}

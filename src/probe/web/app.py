@@ -44,7 +44,7 @@ def site(settings: Settings, hosts: Collection[str], access: Access) -> Site:
     files = [Route(each.path, _endpoint(partial(answers.file, each))) for each in FILES]
     pages = [Route(each.path, _endpoint(partial(answers.page, each))) for each in PAGES]
     app = Starlette(
-        routes=[*files, *pages, Route("/events", events.answer), Route("/static/{name}", static_file)],
+        routes=[*files, *pages, Route("/events", events.answer), Route("/static/{name:path}", static_file)],
         exception_handlers={HTTPStatus.NOT_FOUND: missing},
     )
     # Else an address with a slash too much is sent elsewhere.

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from probe.config.expected import NextRun
+
 
 @dataclass(frozen=True, slots=True)
 class Settings:
@@ -17,4 +19,6 @@ class Settings:
     texts: bool = True
     least_change: float = 0.03
     threshold: float = 11.0
+    # When the next run of a target and scenario is due, by a configuration.
+    next_runs: Mapping[tuple[str, str], NextRun] | None = None
     objectives_ms: Mapping[str, float] = field(default_factory=dict)

@@ -28,7 +28,8 @@ async def static_file(request: Request) -> Response:
 
 @cache
 def _files() -> dict[str, tuple[bytes, str, str]]:
-    bodies = {path.name: path.read_bytes() for path in FOLDER.iterdir() if path.suffix in _TYPES}
+    paths = (path for path in FOLDER.rglob("*") if path.suffix in _TYPES)
+    bodies = {path.relative_to(FOLDER).as_posix(): path.read_bytes() for path in paths}
     bodies[STYLE] = style().encode()
     return {
         name: (body, _TYPES[Path(name).suffix], f'"{hashlib.sha256(body).hexdigest()[:16]}"')

@@ -11,9 +11,13 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 from drifted import drift, fill
-from series import DAY, noisy, step
+from series import DAY, noisy, step, watched
 
 from probe.cli import main
+from probe.drift import Monitor
+from probe.drift.state import Kept, encode
+from probe.history.drift_states import DriftStates
+from probe.history.reader import reading
 
 AT = 3 * DAY + 30
 RUNS = AT + 150
@@ -126,3 +130,23 @@ def test_the_threshold_comes_from_the_configuration(drifted: Path, tmp_path: Pat
     config = tmp_path / "probe.toml"
     config.write_text("[drift]\nthreshold = 100\nleast_change_percent = 50")
     assert drift(drifted, "--config", str(config)).exit_code == 0
+
+
+def test_what_the_daemon_knows_is_shown_and_with_other_settings_what_they_find(tmp_path: Path) -> None:
+    points = [*noisy(120)]
+    fill(tmp_path, points)
+    with reading(tmp_path) as reader:
+        last = [*reader.points("spark", "joke")][-1]
+    monitor, _ = watched(noisy(70), Monitor(threshold=12.0))
+    DriftStates(tmp_path).save("spark", "joke", encode(("spark", "joke"), Kept(last.run_id, monitor, {})))
+    config = tmp_path / "probe.toml"
+
+    def runs_with(*arguments: str) -> int:
+        runs: int = json.loads(drift(tmp_path, "--json", *arguments).stdout)["series"][0]["runs"]
+        return runs
+
+    assert runs_with() == 69
+    config.write_text("[drift]\nthreshold = 12.0\n")
+    assert runs_with("--config", str(config)) == 69
+    config.write_text("[drift]\nthreshold = 13.0\n")
+    assert runs_with("--config", str(config)) == 119

@@ -8,7 +8,7 @@ import pytest
 from reported import LEARNT, SLOW, Reported, run, runs
 from runs import MS, START, failed, record
 
-from probe.daemon.drift_sink import SAVED_EVERY, DriftSink
+from probe.daemon.drift_sink import DriftSink
 from probe.daemon.history_drift import WatchedHistory
 from probe.drift import Monitor, Shift
 from probe.history.file import HistoryError
@@ -144,6 +144,19 @@ def test_the_counter_has_the_direction(reported: Reported) -> None:
     assert reported.samples()["state", ""] == -1
 
 
+def test_a_series_of_few_runs_is_saved_now_and_then_and_one_of_many_not_with_each() -> None:
+    saved: list[int] = []
+    often = Reported(lambda *_: saved.append(1))
+    for number in range(200):
+        often.take(run(number, 300))
+    # Three hours are 180 runs of a minute.
+    assert len(saved) == 1
+    rarely = Reported(lambda *_: saved.append(1))
+    for number in range(4):
+        rarely.take(run(number * 2000, 300))
+    assert len(saved) == 1 + 2
+
+
 def test_a_state_that_can_t_be_saved_keeps_no_other_from_being_saved() -> None:
     saved: list[str] = []
 
@@ -171,9 +184,10 @@ def test_what_could_not_be_saved_is_saved_at_the_end() -> None:
         saved.append(target)
 
     reported = Reported(save)
-    for number in range(SAVED_EVERY - 1):
+    # Three hours of runs of a minute.
+    for number in range(180):
         reported.take(run(number, 300))
     with pytest.raises(OSError, match="No space"):
-        reported.take(run(SAVED_EVERY, 300))
+        reported.take(run(180, 300))
     reported.sink.close(60)
     assert saved == ["local"]

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 from reported import LEARNT, SLOW, Reported, run, runs
 
-from probe.daemon.drift_states import FOLDER, DriftStates
 from probe.daemon.history_drift import WatchedHistory
 from probe.daemon.rebuild import Rebuild
 from probe.drift import Monitor
 from probe.drift.series import Point
+from probe.history.drift_states import FOLDER, DriftStates
 from probe.history.reader import PAGE, HistoryReader, reading
 from probe.history.writer import History
 from probe.record import RunRecord
@@ -187,7 +187,7 @@ def test_states_of_series_that_nobody_measures_any_more_go(
     states = DriftStates(tmp_path)
     states.forget_old()
     assert only_file(tmp_path)
-    monkeypatch.setattr("probe.daemon.drift_states._FORGOTTEN_AFTER_S", -1000)
+    monkeypatch.setattr("probe.history.drift_states._FORGOTTEN_AFTER_S", -1000)
     states.forget_old()
     assert list((tmp_path / FOLDER).iterdir()) == []
 

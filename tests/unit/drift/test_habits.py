@@ -1,56 +1,78 @@
 """What comes and goes is reported once or twice, and again where it is more than it was."""
 
+from collections.abc import Mapping
+
 import pytest
 
 from probe.drift.habits import Habits
 from probe.timestamps import NS_PER_DAY
 
 HOUR = NS_PER_DAY // 24
-# Of 9 %, found after ten runs, for six hours.
-LASTED = 6 * HOUR
+LASTED = 30 * HOUR
+# 9 % of one stage; all of them together.
+ALONE = {"llm_ttft": 0.0, "llm_decode": 0.004, "tts_ttfb": 0.09}
+TOGETHER = {"llm_ttft": 0.10, "llm_decode": 0.09, "tts_ttfb": 0.08}
+UNSURE = dict.fromkeys(ALONE, 0.03)
 
 
-def habits(*since: float) -> Habits:
-    """Such changes, at these times (days)."""
+def usual_h(
+    since: tuple[float, ...], at: float, before: Mapping[str, float], now: Mapping[str, float], runs: int = 10
+) -> float:
+    """For how many hours a change is usual, after such ones at these times (days), of thirty hours each."""
     known = Habits()
-    for day in since:
-        began = round(day * NS_PER_DAY)
-        known.add(began, began + LASTED, 10, {"tts_ttfb": [0.09, 0.0]})
-    return known
-
-
-def usual_h(known: Habits, at: float, *, away: float = 0.09, runs: int = 10, stage: str = "tts_ttfb") -> float:
-    return known.usual_ns(round(at * NS_PER_DAY), runs, stage, "slower", away) / HOUR
+    for began in (round(day * NS_PER_DAY) for day in since):
+        known.add(began, began + LASTED, before)
+    return known.usual_ns(round(at * NS_PER_DAY), runs, now, UNSURE) / HOUR
 
 
 @pytest.mark.parametrize(
     ("before", "at", "hours"),
     [
-        ((), 5.0, 0),
-        ((3.1,), 5.5, 0),
-        ((3.1, 4.3), 5.5, 12),
-        ((3.1,), 5.12, 12),
-        ((3.1,), 5.02, 12),
-        ((3.1, 4.3), 40.6, 0),
-        ((2.1, 3.1, 4.12), 5.6, 0),
+        ((), 9.5, 0),
+        ((3.1, 5.3), 9.5, 0),
+        ((3.1, 5.3, 7.2), 9.5, 60),
+        ((3.1,), 5.12, 60),
+        ((3.1,), 5.02, 60),
+        ((3.1, 5.3, 7.2), 40.6, 0),
     ],
-    ids=["none", "once", "twice", "at the same time", "around that time", "long ago", "at another time"],
+    ids=["none", "twice", "thrice", "at the same time", "around that time", "long ago"],
 )
-def test_what_happened_twice_or_at_the_same_time_is_usual(before: tuple[float, ...], at: float, hours: float) -> None:
-    assert usual_h(habits(*before), at) == hours
+def test_what_one_stage_did_thrice_or_at_the_same_time_is_usual(
+    before: tuple[float, ...], at: float, hours: float
+) -> None:
+    assert usual_h(before, at, ALONE, ALONE) == hours
 
 
-def test_what_is_larger_or_quicker_or_of_another_stage_is_news() -> None:
-    known = habits(3.1, 4.3)
-    assert usual_h(known, 5.5, away=0.2) == 0
-    assert usual_h(known, 5.5, runs=4) == 0
-    assert usual_h(known, 5.5, stage="llm_ttft") == 0
-    assert known.usual_ns(round(5.5 * NS_PER_DAY), 10, "tts_ttfb", "faster", 0.09) == 0
+def test_what_several_did_together_or_slowly_is_usual_after_one_time() -> None:
+    assert usual_h((3.1,), 5.5, TOGETHER, TOGETHER) == 60
+    assert usual_h((3.1,), 5.5, ALONE, ALONE, runs=60) == 60
 
 
-def test_one_that_took_long_to_show_is_of_a_kind_with_another_of_either_direction() -> None:
+def times(factor: float, moves: Mapping[str, float]) -> dict[str, float]:
+    return {stage: factor * by for stage, by in moves.items()}
+
+
+@pytest.mark.parametrize(("factor", "hours"), [(0.5, 60), (2.9, 60), (-1.0, 60), (3.1, 0), (-3.1, 0)])
+def test_what_is_larger_is_news_and_what_goes_the_other_way_is_not(factor: float, hours: float) -> None:
+    assert usual_h((3.1,), 5.5, TOGETHER, times(factor, TOGETHER)) == hours
+
+
+@pytest.mark.parametrize(
+    ("before", "now"),
+    [
+        (TOGETHER, ALONE | {"tts_ttfb": 0.25}),
+        (ALONE, {"llm_ttft": 0.0, "llm_decode": 0.2, "tts_ttfb": 0.0}),
+        (ALONE, ALONE | {"llm_ttft": 0.12}),
+        ({"tts_ttfb": 0.09}, {"llm_ttft": 0.0, "llm_decode": 0.2, "tts_ttfb": -0.02}),
+        (dict.fromkeys(ALONE, 0.0), ALONE),
+    ],
+    ids=["one of them", "another", "one more", "one that was unknown", "nothing"],
+)
+def test_what_is_of_other_stages_is_news(before: Mapping[str, float], now: Mapping[str, float]) -> None:
+    assert usual_h((3.1, 5.3, 7.2), 9.5, before, now) == 0
+
+
+def test_what_was_short_is_usual_for_two_days() -> None:
     known = Habits()
-    known.add(0, LASTED, 200, {"tts_ttfb": [0.05, 0.0]})
-    at = round(2.5 * NS_PER_DAY)
-    assert known.usual_ns(at, 100, "tts_ttfb", "faster", 0.04) == 2 * LASTED
-    assert known.usual_ns(at, 20, "tts_ttfb", "faster", 0.04) == 0
+    known.add(0, HOUR, TOGETHER)
+    assert known.usual_ns(2 * NS_PER_DAY, 10, TOGETHER, UNSURE) == 2 * NS_PER_DAY

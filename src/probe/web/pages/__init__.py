@@ -2,10 +2,10 @@
 
 from probe.web.page import File, Page
 from probe.web.pages.compare import COMPARE
-from probe.web.pages.drift import DRIFT
+from probe.web.pages.drift import DRIFT, DRIFT_FILES
 from probe.web.pages.now import NOW
 from probe.web.pages.run import RUN, RUN_FILES
 from probe.web.pages.runs import RUNS, RUNS_FILES
 
 PAGES: tuple[Page, ...] = (NOW, RUNS, RUN, DRIFT, COMPARE)
-FILES: tuple[File, ...] = (*RUNS_FILES, *RUN_FILES)
+FILES: tuple[File, ...] = (*RUNS_FILES, *RUN_FILES, *DRIFT_FILES)

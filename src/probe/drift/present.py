@@ -1,0 +1,30 @@
+"""How things stand: what each stage takes now, beside what it would take had nothing changed since the baseline."""
+
+import math
+from collections.abc import Iterator, Mapping
+
+from probe.drift.baseline import midmean
+from probe.drift.change import Moved
+from probe.drift.episode import Episode
+from probe.drift.evidence import SETTLED, Evidence
+
+# How many of the last runs are the present.
+RECENT = 60
+# So many standard errors are certain.
+CERTAIN = 3.0
+
+
+def compared(stages: Mapping[str, Evidence], episode: Episode | None) -> Iterator[Moved]:
+    """Each stage that is known. Now is the level since the last change while `episode` lasts, else the last runs."""
+    for stage, evidence in stages.items():
+        if not evidence.noise:
+            continue
+        level, runs = evidence.baseline.level, min(RECENT, max(1, evidence.since_change))
+        base = episode.before.get(stage, level) if episode else level
+        is_known = episode is not None and evidence.since_change >= SETTLED
+        away = 0.0 if is_known else midmean(each.residual for each in list(evidence.seen)[-runs:])
+        by = level - base + away
+        told = episode is not None and stage in episode.stages
+        is_certain = told or abs(by) >= CERTAIN * evidence.noise.error(SETTLED if is_known else runs)
+        usual = evidence.baseline.expected(evidence.seen[-1].at) - level + base
+        yield Moved(stage, math.exp(usual), math.exp(usual + by), is_certain)
