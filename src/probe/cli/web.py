@@ -134,7 +134,6 @@ def _settings(path: Path | None, state_dir: Path | None, *, texts: bool) -> "Set
         audio_dir=configured.daemon.audio_dir,
         texts=texts,
         least_change=configured.drift.least_change_percent / 100,
-        threshold=configured.drift.threshold,
         next_runs=None if path is None else expected(configured),
     )
 

@@ -1,7 +1,7 @@
 """What the pages are made from and who may look at them, as the command line decided it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from probe.config.expected import NextRun
@@ -18,7 +18,5 @@ class Settings:
     audio_dir: Path | None = None
     texts: bool = True
     least_change: float = 0.03
-    threshold: float = 11.0
     # When the next run of a target and scenario is due, by a configuration.
     next_runs: Mapping[tuple[str, str], NextRun] | None = None
-    objectives_ms: Mapping[str, float] = field(default_factory=dict)
