@@ -11,7 +11,7 @@ SECONDS ?= 60
 LONG_TESTS := $(wildcard tests/long/test_*.py)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-unit test-integration test-long servers fuzz lint types dashboards kubernetes man check-dashboards pictures lock lock-diff audit dist sbom clean
+.PHONY: help demo test test-unit test-integration test-long servers fuzz lint types dashboards kubernetes man check-dashboards pictures page-pictures lock lock-diff audit dist sbom clean
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z%-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' Makefile
@@ -130,6 +130,9 @@ demo-data-%: $(VENV)/.dev  ## Keep a Prometheus with made-up days, up to now and
 	@PYTHONPATH=grafana $(BIN)/python -m demo_data $* $(ARGS)
 
 # The project has no Grafana: RENDERER is whatever draws a dashboard on your machine, and ARGS=--help says how it is called.
+page-pictures: $(VENV)/.dev  ## Draw the pictures of the pages in docs/images again (needs Chromium)
+	@PYTHONPATH=tests/support $(BIN)/python tests/support/page_pictures.py
+
 pictures: $(VENV)/.dev  ## Draw the dashboards' pictures in docs/images again (RENDERER=COMMAND; ARGS=--help)
 	@PYTHONPATH=grafana $(BIN)/python -m pictures $(ARGS)
 
