@@ -11,7 +11,7 @@ SECONDS ?= 60
 LONG_TESTS := $(wildcard tests/long/test_*.py)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-unit test-integration test-long servers fuzz lint types dashboards man check-dashboards pictures page-pictures lock lock-diff audit clean
+.PHONY: help demo test test-unit test-integration test-long servers fuzz lint types dashboards kubernetes man check-dashboards pictures page-pictures lock lock-diff audit dist sbom clean
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z%-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' Makefile
@@ -115,6 +115,9 @@ dashboards: $(VENV)/.dev  ## Remake grafana/dashboards/*.json from grafana/board
 man: $(VENV)/.dev  ## Remake docs/man/probe.1 from the help of the commands
 	@$(BIN)/python -c 'from probe.cli.manual import page; print(page(), end="")' >docs/man/probe.1
 
+kubernetes: $(VENV)/.dev  ## Remake the PrometheusRules of deploy/kubernetes from deploy/prometheus
+	@$(BIN)/python deploy/kubernetes/rules.py
+
 check-dashboards: $(VENV)/.dev  ## Check them against Grafana's own types (needs Node.js and npm; not in CI)
 	@mkdir -p build/schema
 	@cp grafana/schema/package.json build/schema
@@ -138,10 +141,10 @@ bench-%: $(VENV)/.dev  ## Measure: bench-accuracy, or another of bench/*.py (ARG
 
 lock:  ## Remake requirements/*.txt from pyproject.toml (needs uv; UPGRADE=--upgrade moves the pins)
 	@command -v uv >/dev/null || { echo 'make lock needs uv: pip install uv' >&2; exit 1; }
-	$(LOCK) --extra reference --extra piper --extra web --extra gpu --extra dev requirements/demo.in -o requirements/dev.txt
-	$(LOCK) --extra reference --extra gpu requirements/demo.in -c requirements/dev.txt -o requirements/demo.txt
-	$(LOCK) --extra gpu -c requirements/dev.txt -o requirements/daemon.txt
-	$(LOCK) --extra gpu --extra web -c requirements/dev.txt -o requirements/web.txt
+	$(LOCK) --extra reference --extra piper --extra web --extra gpu --extra http --extra dev requirements/demo.in -o requirements/dev.txt
+	$(LOCK) --extra reference --extra gpu --extra http requirements/demo.in -c requirements/dev.txt -o requirements/demo.txt
+	$(LOCK) --extra gpu --extra http -c requirements/dev.txt -o requirements/daemon.txt
+	$(LOCK) --extra gpu --extra http --extra web -c requirements/dev.txt -o requirements/web.txt
 	echo setuptools | $(LOCK_ONLY) - -c requirements/dev.txt -o requirements/build.txt
 	$(LOCK) --extra fuzz -c requirements/dev.txt -o requirements/fuzz.txt
 	$(LOCK_ONLY) requirements/servers.in -o requirements/servers.txt
@@ -160,6 +163,12 @@ lock-diff:  ## What `make lock` would change, to be read before it does (UPGRADE
 
 audit: $(AUDIT)/.installed  ## Known vulnerabilities of what is locked (needs PyPI's or OSV's database: ARGS='-s osv'; not in CI)
 	@$(AUDIT)/bin/python requirements/audit.py $(AUDIT)/bin/pip-audit $(AUDITED) $(ARGS)
+
+dist: $(VENV)/.dev  ## A wheel and a source distribution of the last commit, in dist/
+	@$(BIN)/python requirements/dist.py dist
+
+sbom: $(VENV)/.dev  ## A CycloneDX bill of materials and a list of licences of what is locked for the daemon, in dist/
+	@$(BIN)/python requirements/sbom.py requirements/daemon.txt dist
 
 clean:  ## Remove the venv, caches and build output
 	rm -rf $(VENV) $(SERVERS) $(AUDIT) build dist demo-output .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -33,6 +33,9 @@ build_version() {
         die "the packages could not be installed (see above); nothing was changed"
     # Built from a copy: a build leaves files, and the checkout may be a user's.
     cp -rL "$SOURCE/pyproject.toml" "$SOURCE/README.md" "$SOURCE/LICENSE" "$SOURCE/src" "$work"
+    # Which commit this is, as `probe --version` reports it. root does not own the checkout.
+    git -c safe.directory='*' -C "$SOURCE" describe --always --dirty --exclude='*' --abbrev=12 >"$work/src/probe/commit.txt" 2>/dev/null ||
+        rm -f "$work/src/probe/commit.txt"
     # What the package holds besides, for `probe export`.
     mkdir "$work/deploy" "$work/docs" "$work/grafana"
     cp -r "$SOURCE/deploy/probe.example.toml" "$SOURCE/deploy/prometheus" "$work/deploy"

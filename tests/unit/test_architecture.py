@@ -149,7 +149,7 @@ RULES = [
     Rule(
         "one file for each reader of the record, and for what it writes to",
         of=f"{CLIENT} {without('probe.history.* probe.metrics.registry probe.metrics.exposition')} "
-        f"{without('probe.metrics.last_run probe.metrics.drift probe.metrics.daemon')} "
+        f"{without('probe.metrics.last_run probe.metrics.drift probe.metrics.daemon probe.metrics.one_run')} "
         f"{without('probe.daemon.log probe.tracing.collector probe.tracing.otlp*')}",
         never="sqlite3 prometheus_client* structlog* opentelemetry* grpc* google.protobuf*",
         broken_by=("probe.tracing.exporter", "import grpc"),

@@ -17,8 +17,9 @@ from probe.cli.exit_codes import EXIT_CODES
 from probe.cli.lookout import usual_ports
 from probe.cli.run import run
 from probe.config.target import ServerConfig, TargetConfig
-from probe.daemon.composition import pages
+from probe.daemon.composition import pages, slow_pages
 from probe.daemon.health import Health
+from probe.daemon.on_demand import OnDemand
 from probe.daemon.plans import FIXED_AT_START
 from probe.engine import cutter, llm_side, quotes, tts_side
 from probe.engine.cutter import sentence_end
@@ -40,6 +41,7 @@ ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "deploy" / "probe.example.toml"
 DAEMON = (ROOT / "docs" / "daemon.md").read_text("utf-8")
 RUN = (ROOT / "docs" / "run.md").read_text("utf-8")
+ON_DEMAND = OnDemand(lambda _: None, lambda *_: (b"", ""), lambda _: "")
 
 
 def test_the_example_configuration_is_the_default_one() -> None:
@@ -163,7 +165,7 @@ def test_the_table_of_what_ends_a_sentence_holds() -> None:
 
 
 def test_the_docs_list_every_page() -> None:
-    served = pages(Metrics("1", []), Health())
+    served = {*pages(Metrics("1", []), Health()), *slow_pages(ON_DEMAND)}
     assert set(re.findall(r"`(/\w*)`(?=[^|]* \| )", "".join(re.findall(r"^\| `/.*", DAEMON, re.MULTILINE)))) == set(
         served
     )

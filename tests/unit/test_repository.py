@@ -89,10 +89,10 @@ def test_a_larger_lock_holds_the_smaller_one_at_the_same_versions() -> None:
 @pytest.mark.parametrize(
     ("name", "extras"),
     [
-        ("daemon", ["gpu"]),
-        ("web", ["gpu", "web"]),
-        ("demo", ["reference"]),
-        ("dev", ["piper", "web", "gpu", "dev"]),
+        ("daemon", ["gpu", "http"]),
+        ("web", ["gpu", "http", "web"]),
+        ("demo", ["reference", "http"]),
+        ("dev", ["piper", "web", "gpu", "http", "dev"]),
         ("fuzz", ["fuzz"]),
     ],
 )

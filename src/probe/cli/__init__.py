@@ -76,12 +76,22 @@ class OneLineErrors(LazyGroup):
         sys.exit(0)
 
 
+def _version(context: click.Context, _option: click.Parameter, given: bool) -> None:
+    if given and not context.resilient_parsing:
+        from probe.release import described  # noqa: PLC0415 - nothing else needs it
+
+        say(f"probe, version {described()}")
+        context.exit()
+
+
 @click.group(
     cls=OneLineErrors,
     lazy=COMMANDS,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
-@click.version_option(package_name="voice-probe", prog_name="probe")
+@click.option(
+    "--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Show the version and exit."
+)
 def main() -> None:
     """How long does a person wait before a local voice agent speaks?
 

@@ -19,6 +19,7 @@ from probe.cli.survey import Found, survey
 from probe.cli.usage import UsageProblem
 from probe.config import Config, effective
 from probe.config.errors import dotted
+from probe.daemon.http_access import Access
 from probe.history.file import HistoryError
 from probe.history.reader import reading
 from probe.report.format import wrapped
@@ -47,6 +48,7 @@ def check_config(file: Path, *, with_servers: bool, show: bool, as_json: bool) -
     """
     try:
         settings = config.load(file)
+        Access(settings.http.web_config_file)
     except config.ConfigError as error:
         if not as_json:
             raise UsageProblem(str(error)) from error

@@ -38,7 +38,7 @@ def daemon(path: Path) -> None:
     supervisor = Supervisor(Notifier(os.environ.get("NOTIFY_SOCKET")), _watchdog_s())
     try:
         serve(path, settings, supervisor, coloured())
-    except TakenError as error:
+    except (TakenError, config.ConfigError) as error:
         raise UsageProblem(str(error)) from error
     except (StartError, HistoryError) as error:
         raise click.ClickException(str(error)) from error

@@ -42,9 +42,8 @@ class Config(Section, frozen=True, kw_only=True):
     scenarios: Annotated[dict[Name, ScenarioConfig], Meta(min_length=1)] = field(
         default_factory=lambda: {"default": ScenarioConfig()}
     )
-    schedules: Annotated[dict[Name, ScheduleConfig], Meta(min_length=1)] = field(
-        default_factory=lambda: {"default": ScheduleConfig()}
-    )
+    # None where all runs are asked for: `/probe`.
+    schedules: dict[Name, ScheduleConfig] = field(default_factory=lambda: {"default": ScheduleConfig()})
     daemon: DaemonConfig = DaemonConfig()
     http: HttpConfig = HttpConfig()
     otlp: OtlpConfig = OtlpConfig()

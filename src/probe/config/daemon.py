@@ -72,6 +72,12 @@ class HttpConfig(Section, frozen=True, kw_only=True):
 
     host: Annotated[Text, Meta(description="the address to listen on")] = "127.0.0.1"
     port: Annotated[int, Meta(ge=0, le=65535, description="0 takes any free one and logs which")] = 9850
+    web_config_file: Annotated[
+        Path | None, Meta(description="TLS and passwords, as Prometheus' web.config.file; without it, neither")
+    ] = None
+    allowed_hosts: Annotated[
+        list[Text], Meta(description="names of this machine at which a proxy on it may ask over loopback")
+    ] = field(default_factory=list)
 
 
 class OtlpConfig(Section, frozen=True, kw_only=True):

@@ -16,12 +16,15 @@ from probe.daemon.drift_sink import DriftSink
 from probe.daemon.front_page import front_page
 from probe.daemon.health import Health
 from probe.daemon.history_drift import WatchedHistory
-from probe.daemon.http_server import Answer, HttpServer, Page, plain
+from probe.daemon.http_access import Access
+from probe.daemon.http_server import Answer, HttpServer, Page, SlowPage, plain
 from probe.daemon.keeper import HISTORY
 from probe.daemon.log import Logger, make_logger
 from probe.daemon.log_queue import QueuedLines
+from probe.daemon.on_demand import OnDemand
 from probe.daemon.plans import entries, state_dir
 from probe.daemon.rebuild import Rebuild
+from probe.daemon.schedule import Entry
 from probe.daemon.state_lock import Held
 from probe.drift import Monitor
 from probe.history.drift_states import DriftStates
@@ -29,11 +32,13 @@ from probe.history.file import OF_THE_DISK, HistoryError
 from probe.history.reader import reading
 from probe.history.writer import History, Pruned, Retention
 from probe.metrics.observations import SERIES
+from probe.metrics.one_run import one_run
 from probe.metrics.registry import Metrics
 from probe.pace import KEPT
 from probe.protocols.registry import answering
 from probe.record import RunRecord, ServerIdentity
 from probe.report.audio_archive import AudioArchive
+from probe.report.debug_text import debug_text
 from probe.report.log_lines import RUN, LogSink
 from probe.report.run_line import run_line
 from probe.tracing import spans
@@ -65,6 +70,8 @@ class Parts:
     metrics: Metrics
     dispatch: Dispatch
     http: HttpServer
+    # The page of it waits until this is attached.
+    on_demand: OnDemand
     # To be started when the first runs are on their way.
     rebuild: Rebuild
     # What each target's servers said of themselves last, as far as the history knows.
@@ -85,8 +92,8 @@ def build(config: Config, coloured: bool | None = None) -> Parts:
     """Take the state directory and the port, open the history, start the sinks.
 
     `coloured`: whether a log for a person has colours; None where it has them on a terminal. Raises StartError,
-    TakenError and HistoryError. A disk or a history that is in trouble is none of them: what can be measured is, and
-    what can't be kept is counted.
+    ConfigError (of the file of the HTTP port), TakenError and HistoryError. A disk or a history that is in trouble is
+    none of them: what can be measured is, and what can't be kept is counted.
     """
     for framing in FRAMINGS:
         # Imported during one target's run, it would hold up another's.
@@ -107,7 +114,8 @@ def build(config: Config, coloured: bool | None = None) -> Parts:
         metrics.daemon.count_sink_error(sink)
 
     held = _hold(config, on_error)
-    http = _listen(config, metrics, health, log)
+    on_demand = OnDemand(partial(_expect, metrics), one_run, debug_text)
+    http = _listen(config, pages(metrics, health), slow_pages(on_demand), log)
     counting = spans.count if config.otlp.url else _no_spans
     # Those of an earlier configuration, whose collector nobody wants any more, are no loss.
     on_dropped = metrics.daemon.count_dropped_spans if config.otlp.url else _no_spans
@@ -157,17 +165,20 @@ def build(config: Config, coloured: bool | None = None) -> Parts:
     expect(metrics, config)
     served = _restored(history, metrics, config, on_error) if history.is_open else {}
     past = partial(_past, state_dir(config))
-    return Parts(log, lines, held, health, metrics, dispatch, http, rebuild, served, past)
+    return Parts(log, lines, held, health, metrics, dispatch, http, on_demand, rebuild, served, past)
 
 
 def expect(metrics: Metrics, config: Config) -> None:
     """Create every series of a configuration that was accepted."""
     metrics.daemon.set_config_loaded(time.time())
     for entry in entries(config):
-        pair = entry.target.name, entry.scenario.name
-        metrics.expect([pair], SERIES[answering(entry.target)], [*entry.target.servers])
-        target = entry.target
-        metrics.daemon.set_objective(target.name, target.objective_ms / 1000, target.objective_measure)
+        _expect(metrics, entry)
+
+
+def _expect(metrics: Metrics, entry: Entry) -> None:
+    target = entry.target
+    metrics.expect([(target.name, entry.scenario.name)], SERIES[answering(target)], [*target.servers])
+    metrics.daemon.set_objective(target.name, target.objective_ms / 1000, target.objective_measure)
 
 
 def _hold(config: Config, on_error: OnError) -> Held | None:
@@ -232,10 +243,19 @@ def _archive(folder: Path, keep: int) -> AudioArchive:
         raise StartError(f"daemon.audio_dir: {folder} can't be written: {error.strerror}") from error
 
 
-def _listen(config: Config, metrics: Metrics, health: Health, log: Logger) -> HttpServer:
+def _listen(config: Config, served: dict[str, Page], slow: dict[str, SlowPage], log: Logger) -> HttpServer:
     host, port = config.http.host, config.http.port
+    access = Access(config.http.web_config_file)
     try:
-        return HttpServer(host, port, pages(metrics, health), lambda why: log.warning("http server", problem=why))
+        return HttpServer(
+            host,
+            port,
+            served,
+            lambda why: log.warning("http server", problem=why),
+            slow_pages=slow,
+            access=access,
+            allowed_hosts=config.http.allowed_hosts,
+        )
     except OSError as error:
         raise StartError(
             f"http.host {host!r}, http.port {port}: {error.strerror}; is another daemon running? Choose another port."
@@ -255,3 +275,8 @@ def pages(metrics: Metrics, health: Health) -> dict[str, Page]:
         return plain(HTTPStatus.OK, "ready") if health.ready else plain(HTTPStatus.SERVICE_UNAVAILABLE, "no run yet")
 
     return {"/": front_page, "/metrics": scrape, "/healthz": healthz, "/readyz": readyz, **runbook.pages()}
+
+
+def slow_pages(on_demand: OnDemand) -> dict[str, SlowPage]:
+    """The pages that have to be waited for."""
+    return {"/probe": on_demand.page}

@@ -75,4 +75,4 @@ def _longest_s(runs: Runs) -> float:
     config = runs.config
     limits = [target.limits for target in config.targets.values()]
     longest = max(each.run_s + each.release_s for each in limits)
-    return (longest + config.courtesy.max_wait_s) * len(config.schedules) + GRACE_S
+    return (longest + config.courtesy.max_wait_s) * (len(config.schedules) or 1) + GRACE_S

@@ -15,6 +15,8 @@ FIXED_AT_START = (
     "daemon.audio_runs",
     "http.host",
     "http.port",
+    "http.web_config_file",
+    "http.allowed_hosts",
     "otlp",
     "log",
     "history",

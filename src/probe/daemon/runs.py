@@ -7,8 +7,10 @@ from dataclasses import replace
 from datetime import datetime
 from functools import partial
 
+from msgspec import structs
+
 from probe.config import Config
-from probe.daemon.attempt import attempt, broken, skipped
+from probe.daemon.attempt import Attempt, attempt, broken, skipped
 from probe.daemon.dispatch import Dispatch
 from probe.daemon.health import Health
 from probe.daemon.keeper import without_audio
@@ -63,20 +65,34 @@ class Runs:
         self._silent: dict[str, bool] = {}
 
     async def due(self, entry: Entry, at: float) -> None:
-        if self._stop.is_set():
+        if (done := await self._attempted(entry, self.config)) is None:
             return
+        self._metrics.daemon.set_schedule_delay(entry.target.name, entry.scenario.name, max(0.0, done.began - at))
+        await self._hand_on(await self._compared(done.record))
+
+    async def asked_for(self, entry: Entry, patience_s: float, found: Callable[[RunRecord], None]) -> None:
+        """Do a run that nobody scheduled; it waits for users for `patience_s` at most.
+
+        `found` is called with its record before the sinks get it, unless the daemon stops.
+        """
+        if (done := await self._attempted(entry, _hurried(self.config, patience_s))) is not None:
+            record = await self._compared(done.record)
+            found(record)
+            await self._hand_on(record)
+
+    async def _attempted(self, entry: Entry, config: Config) -> Attempt | None:
+        if self._stop.is_set():
+            return None
         try:
-            done = await attempt(entry, self.config, self._stop)
+            done = await attempt(entry, config, self._stop)
         except Exception as error:  # noqa: BLE001 - no mistake of ours may end an attempt without a record
             self._log.exception("an attempt failed because of a bug in the probe", target=entry.target.name)
             done = broken(entry, error)
-        if done is None:
-            return
-        self.lags.append(done.lag_s)
-        if done.unknown_users is not None:
-            self._note_users(entry.target.name, unknown=done.unknown_users)
-        self._metrics.daemon.set_schedule_delay(entry.target.name, entry.scenario.name, max(0.0, done.began - at))
-        await self._hand_on(await self._compared(done.record))
+        if done is not None:
+            self.lags.append(done.lag_s)
+            if done.unknown_users is not None:
+                self._note_users(entry.target.name, unknown=done.unknown_users)
+        return done
 
     async def skipped(self, entry: Entry, at: float) -> None:
         del at
@@ -152,3 +168,9 @@ def _described(record: RunRecord) -> str:
     ttfb = summarise(record).response_ttfb_ms
     audio = "" if ttfb is None else f", first byte after {ttfb:.0f} ms"
     return f"last run {outcome(record)} at {ended:%H:%M:%S} UTC ({plan.target.name}/{plan.scenario.name}{audio})"
+
+
+def _hurried(config: Config, patience_s: float) -> Config:
+    """The configuration for a run that waits for users no longer than this."""
+    most = max(0.0, min(config.courtesy.max_wait_s, patience_s))
+    return structs.replace(config, courtesy=structs.replace(config.courtesy, max_wait_s=most))

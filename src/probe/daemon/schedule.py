@@ -6,7 +6,7 @@ import math
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import count
@@ -146,6 +146,16 @@ class Schedule:
             await asyncio.wait(left, timeout=CANCEL_TIMEOUT_S)
         self._scheduler.shutdown(wait=False)
 
+    async def between(self, entry: Entry, run: Callable[[], Awaitable[None]]) -> None:
+        """Do a run that is not scheduled, when no other is in progress that it would overlap.
+
+        May be cancelled while it waits for that.
+        """
+        async with self._turn(entry):
+            if (task := asyncio.current_task()) is not None:
+                self._track(task)
+            await run()
+
     def next_due(self) -> datetime | None:
         """When the next run is due."""
         return min((planned.job.next_run_time for planned in self._planned.values()), default=None)
@@ -222,8 +232,12 @@ class Schedule:
             task.result()
 
     async def _in_turn(self, entry: Entry, due: datetime) -> None:
-        async with self._locks[entry.target.name if self._parallel else ""]:
+        async with self._turn(entry):
             await self._listener.due(entry, due.timestamp())
+
+    def _turn(self, entry: Entry) -> asyncio.Lock:
+        """What a run holds while it is in progress."""
+        return self._locks[entry.target.name if self._parallel else ""]
 
     def _track(self, task: "asyncio.Task[Any]") -> None:
         self._going[task] = self._elapsed()

@@ -75,6 +75,7 @@ class _Daemon:
         on_signals(self._end, self._reload)
         config = self._runs.config
         self._schedule.start(entries(config), parallel=config.daemon.parallel_targets)
+        self._parts.on_demand.attach(self._runs, self._schedule)
         beating = asyncio.ensure_future(
             heartbeat(
                 self._schedule, self._runs, self._parts.health, self._parts.metrics, self._notifier, self._watchdog_s

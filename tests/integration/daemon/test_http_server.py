@@ -1,5 +1,6 @@
 """The daemon's HTTP server against clients that are slow, many, or talk nonsense."""
 
+import asyncio
 import errno
 import socket
 import time
@@ -8,12 +9,13 @@ from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 from http import HTTPStatus
 from pathlib import Path
+from typing import Any
 
 import pytest
-from service import PATIENCE_S, page
+from service import PATIENCE_S, eventually, page
 
-from probe.daemon import http_server
-from probe.daemon.http_server import HttpServer, plain
+from probe.daemon import http_crowd, http_server, http_talk, http_unread
+from probe.daemon.http_server import MAX_CONNECTIONS, HttpServer, Request, plain
 
 
 def broken(_accept: str) -> http_server.Answer:
@@ -34,7 +36,7 @@ def server() -> Iterator[HttpServer]:
 
 @pytest.fixture
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(http_server, "DEADLINE_S", 1.0)
+    monkeypatch.setattr(http_talk, "DEADLINE_S", 1.0)
 
 
 def descriptors() -> int:
@@ -49,6 +51,19 @@ def talk(port: int, request: bytes, host: str = "127.0.0.1") -> bytes:
         while part := connection.recv(65536):
             answer += part
         return answer
+
+
+async def asked(port: int, request: bytes) -> bytes:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(request)
+    answer = await reader.read()
+    writer.close()
+    return answer
+
+
+async def asked_at_once(port: int, times: int, request: bytes) -> list[bytes]:
+    async with asyncio.timeout(PATIENCE_S):
+        return await asyncio.gather(*(asked(port, request) for _ in range(times)))
 
 
 def test_a_page_knows_what_is_accepted(server: HttpServer) -> None:
@@ -81,15 +96,68 @@ def test_a_client_that_says_nothing_is_left(server: HttpServer) -> None:
         assert talk(server.port, b"GET /echo") == b""
 
 
-@pytest.mark.usefixtures("_impatient")
-def test_idle_clients_do_not_keep_others_out_for_long(server: HttpServer) -> None:
+def test_a_crowd_of_idle_clients_keeps_nobody_out(server: HttpServer) -> None:
     with ExitStack() as crowd:
+        for _ in range(2 * http_server.MAX_CONNECTIONS):
+            crowd.enter_context(socket.create_connection(("127.0.0.1", server.port), timeout=PATIENCE_S))
+        assert [page(server.port, "/echo")[0] for _ in range(5)] == [200] * 5
+
+
+def test_who_has_to_go_is_told_so(server: HttpServer) -> None:
+    with ExitStack() as crowd:
+        slow = crowd.enter_context(socket.create_connection(("127.0.0.1", server.port), timeout=PATIENCE_S))
+        slow.sendall(b"GET /echo HTTP/1.1\r\n")
         for _ in range(http_server.MAX_CONNECTIONS):
             crowd.enter_context(socket.create_connection(("127.0.0.1", server.port), timeout=PATIENCE_S))
-        deadline = time.monotonic() + PATIENCE_S
-        while page(server.port, "/echo")[0] != 200:
-            assert time.monotonic() < deadline, "the crowd is still there"
-            time.sleep(0.1)
+        assert b" 503 " in slow.recv(65536)
+
+
+def test_a_crowd_that_does_not_read_keeps_nobody_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http_crowd, "STALLED_S", 0.1)
+    large = http_server.Answer(HTTPStatus.OK, b"x" * 8_000_000)
+    http = HttpServer("127.0.0.1", 0, {"/large": lambda _: large, "/echo": lambda _: plain(HTTPStatus.OK, "there")})
+    http.start()
+    with ExitStack() as crowd:
+        for _ in range(http_server.MAX_CONNECTIONS):
+            client = crowd.enter_context(socket.create_connection(("127.0.0.1", http.port), timeout=PATIENCE_S))
+            client.sendall(b"GET /large HTTP/1.1\r\n\r\n")
+        assert [page(http.port, "/echo")[0] for _ in range(3)] == [200] * 3
+    http.close()
+
+
+def test_many_at_once_are_all_answered(server: HttpServer) -> None:
+    """With what they send still on its way, or more of it than was asked for.
+
+    On a busy machine some take too long to send it, while others wait: then with a 503.
+    """
+    answers = asyncio.run(asked_at_once(server.port, 300, b"GET /echo HTTP/1.1\r\n\r\nand more"))
+    assert {b"200"} <= {each.split(b" ")[1] for each in answers} <= {b"200", b"503"}
+
+
+def test_who_is_refused_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where every place is taken by somebody whose page is being made."""
+    monkeypatch.setattr(http_server, "ROOM_S", 0.0)
+    enough = asyncio.Event()
+
+    async def slow(_request: Request) -> http_server.Answer:
+        await enough.wait()
+        return plain(HTTPStatus.OK, "at last")
+
+    http = HttpServer("127.0.0.1", 0, {}, slow_pages={"/slow": slow})
+    http.start()
+
+    async def crowd() -> tuple[list[bytes], list[bytes]]:
+        held = [asyncio.ensure_future(asked(http.port, b"GET /slow HTTP/1.1\r\n\r\n")) for _ in range(MAX_CONNECTIONS)]
+        await eventually(lambda: sum(visit.phase == "page" for visit in [*http._visits]) == MAX_CONNECTIONS)
+        refused = await asked_at_once(http.port, 200, b"GET /slow HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        http._loop.call_soon_threadsafe(enough.set)
+        return [await each for each in held], refused
+
+    held, refused = asyncio.run(crowd())
+    http.close()
+    assert {each.split(b" ")[1] for each in held} == {b"200"}
+    assert {each.split(b" ")[1] for each in refused} == {b"503"}
+    assert all(each.endswith(b"too many connections\n") for each in refused)
 
 
 def test_a_flood_of_idle_clients_takes_no_more_descriptors_than_it_may(server: HttpServer) -> None:
@@ -108,8 +176,12 @@ def test_a_flood_of_idle_clients_takes_no_more_descriptors_than_it_may(server: H
 
 
 def test_clients_that_read_nothing_cost_no_more_than_a_few_pages(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(http_server, "MAX_UNREAD_BYTES", 2**25 + 2**12)
-    monkeypatch.setattr(http_server, "SENDING_S", PATIENCE_S)
+    monkeypatch.setattr(http_unread, "MAX_UNREAD_BYTES", 2**25 + 2**12)
+    monkeypatch.setattr(http_talk, "SENDING_S", PATIENCE_S)
+    monkeypatch.setattr(http_talk, "DEADLINE_S", PATIENCE_S)
+    # None of them has to go for another.
+    monkeypatch.setattr(http_crowd, "STALLED_S", PATIENCE_S)
+    monkeypatch.setattr(http_crowd, "SLOW_S", PATIENCE_S)
     made: list[str] = []
 
     def large(accept: str) -> http_server.Answer:
@@ -130,8 +202,25 @@ def test_clients_that_read_nothing_cost_no_more_than_a_few_pages(monkeypatch: py
     http.close()
 
 
+def test_who_does_not_read_gives_way_to_who_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two large pages that nobody reads are all that may wait; a third client gets one nevertheless."""
+    monkeypatch.setattr(http_unread, "MAX_UNREAD_BYTES", 2**24)
+    monkeypatch.setattr(http_crowd, "STALLED_S", 0.1)
+    http = HttpServer("127.0.0.1", 0, {"/large": lambda _: http_server.Answer(HTTPStatus.OK, bytes(2**23))})
+    http.start()
+    with ExitStack() as stack:
+        for _ in range(2):
+            client = stack.enter_context(socket.create_connection(("127.0.0.1", http.port), timeout=PATIENCE_S))
+            client.sendall(b"GET /large HTTP/1.1\r\n\r\n")
+            assert client.recv(12) == b"HTTP/1.1 200"
+        deadline = time.monotonic() + PATIENCE_S
+        while len(talk(http.port, b"GET /large HTTP/1.1\r\n\r\n")) < 2**23:
+            assert time.monotonic() < deadline, "no page for who reads"
+    http.close()
+
+
 def test_a_page_that_takes_long_to_make_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(http_server, "DEADLINE_S", 0.2)
+    monkeypatch.setattr(http_talk, "DEADLINE_S", 0.2)
 
     def slow(_accept: str) -> http_server.Answer:
         until = time.monotonic() + 0.3
@@ -172,10 +261,60 @@ def test_a_port_that_is_taken_is_reported_at_once(server: HttpServer) -> None:
         HttpServer("127.0.0.1", server.port, {})
 
 
-def test_it_listens_where_it_is_configured() -> None:
-    http = HttpServer("::1", 0, {})
+@pytest.mark.parametrize(
+    ("host", "reached"),
+    [
+        ("::1", ["::1"]),
+        ("127.0.0.1", ["127.0.0.1"]),
+        ("localhost", ["127.0.0.1", "::1"]),
+        ("::", ["127.0.0.1", "::1"]),
+        ("0.0.0.0", ["127.0.0.1"]),
+    ],
+)
+def test_it_listens_where_it_is_configured(host: str, reached: list[str]) -> None:
+    http = HttpServer(host, 0, {})
     http.start()
-    assert b" 404 " in talk(http.port, b"GET / HTTP/1.1\r\n\r\n", "::1")
+    for each in ("127.0.0.1", "::1"):
+        if each in reached:
+            assert b" 404 " in talk(http.port, b"GET / HTTP/1.1\r\n\r\n", each)
+        else:
+            with pytest.raises(ConnectionRefusedError):
+                talk(http.port, b"", each)
+    http.close()
+
+
+@pytest.mark.parametrize("host", ["localhost", "::"])
+def test_a_family_that_the_machine_lacks_is_left_out(monkeypatch: pytest.MonkeyPatch, host: str) -> None:
+    truly = socket.create_server
+
+    def create(address: tuple[str, int], **more: Any) -> socket.socket:
+        if more["family"] == socket.AF_INET6:
+            raise OSError(errno.EADDRNOTAVAIL, "Cannot assign requested address")
+        return truly(address, **more)
+
+    monkeypatch.setattr(socket, "create_server", create)
+    http = HttpServer(host, 0, {})
+    http.start()
+    assert b" 404 " in talk(http.port, b"GET / HTTP/1.1\r\n\r\n")
+    http.close()
+    with pytest.raises(OSError, match="Cannot assign"):
+        HttpServer("::1", 0, {})
+
+
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        ("localhost:9850", b"200"), ("127.0.0.1", b"200"), ("[::1]:9850", b"200"), ("a.localhost", b"200"),
+        ("probe.example.org", b"200"), (socket.gethostname(), b"200"),
+        ("evil.example.com", b"421"), ("evil.example.com:9850", b"421"), ("localhost.example.com", b"421"),
+        ("", b"421"),
+    ],
+)  # fmt: skip
+def test_over_loopback_only_names_of_this_machine_are_answered(host: str, status: bytes) -> None:
+    pages = {"/": lambda _: plain(HTTPStatus.OK, "here")}
+    http = HttpServer("127.0.0.1", 0, pages, allowed_hosts=["probe.example.org"])
+    http.start()
+    assert talk(http.port, f"GET / HTTP/1.1\r\nHost: {host}\r\n\r\n".encode()).split(b" ")[1] == status
     http.close()
 
 

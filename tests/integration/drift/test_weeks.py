@@ -51,14 +51,12 @@ def day_of(found: Change) -> int:
     return int((found.since / 1e9 - START_S) // 86_400)
 
 
-def test_what_happens_every_night_is_usual_in_the_end() -> None:
+def test_what_happens_every_night_is_reported_in_the_first() -> None:
     def job(minute: int) -> list[float]:
         return [1.4 if 3.0 <= minute / 60 % 24 < 3.7 else 1.0] * 3
 
     _, found = watched(noisy(12 * 1440, factors=job, every_s=60))
-    nights = [day_of(each) for each in found]
-    assert min(nights) <= 1
-    assert max(nights) < 8
+    assert [day_of(each) for each in found] == [0]
 
 
 def test_weekends_are_usual_in_the_end() -> None:

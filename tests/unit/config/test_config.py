@@ -85,6 +85,11 @@ def test_a_file_says_what_differs(path: Path) -> None:
     assert (scenario.first_pause, scenario.next_pause) == (Pause(), Pause(max_tokens=20))
 
 
+def test_a_daemon_may_have_no_schedule_of_its_own(path: Path) -> None:
+    path.write_text("[schedules]")
+    assert config.load(path).schedules == {}
+
+
 @pytest.mark.parametrize(
     ("toml", "expected"),
     [

@@ -184,7 +184,6 @@ def test_what_could_not_be_saved_is_saved_at_the_end() -> None:
         saved.append(target)
 
     reported = Reported(save)
-    # Three hours of runs of a minute.
     for number in range(180):
         reported.take(run(number, 300))
     with pytest.raises(OSError, match="No space"):

@@ -2,10 +2,13 @@
 
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import yaml
+
+from probe import config
+from probe.record import Outcome
 
 DEPLOY = Path(__file__).parents[3] / "deploy"
 SERVICES: dict[str, Any] = yaml.safe_load((DEPLOY / "compose.yaml").read_text("utf-8"))["services"]
@@ -15,6 +18,7 @@ LISTENS = {
     "prometheus": "--web.listen-address=127.0.0.1:9090",
     "alertmanager": "--web.listen-address=127.0.0.1:9093",
     "grafana": "127.0.0.1",
+    "probe": "127.0.0.1",
 }
 
 
@@ -29,14 +33,16 @@ def mounts() -> list[str]:
 
 @pytest.mark.parametrize("name", SERVICES)
 def test_every_image_has_one_version(name: str) -> None:
-    assert PINNED.fullmatch(SERVICES[name]["image"])
+    service = SERVICES[name]
+    # The probe's own is built from this checkout, and has no other version.
+    assert PINNED.fullmatch(service["image"]) or (name == "probe" and service["build"]["context"] == "..")
 
 
 @pytest.mark.parametrize("name", SERVICES)
 def test_nobody_listens_beyond_loopback(name: str) -> None:
     service = SERVICES[name]
     if service.get("network_mode") == "host":
-        assert LISTENS[name] in [*service.get("command", []), service.get("environment", {}).get("GF_SERVER_HTTP_ADDR")]
+        assert LISTENS[name] in [*service.get("command", []), *service.get("environment", {}).values()]
         assert "ports" not in service
     else:
         assert service["ports"]
@@ -50,6 +56,37 @@ def test_everyone_is_bounded_and_comes_back(name: str) -> None:
     assert service["mem_limit"]
     assert service["cap_drop"] == ["ALL"]
     assert "healthcheck" in service or name == "collector"
+
+
+def test_the_probe_is_started_only_where_it_is_asked_for_and_is_read_only() -> None:
+    assert [name for name, service in SERVICES.items() if "profiles" in service] == ["probe"]
+    probe = SERVICES["probe"]
+    assert probe["profiles"] == ["probe"] and probe["read_only"]
+    assert (DEPLOY / ".." / probe["build"]["dockerfile"]).is_file()
+    assert config.load(DEPLOY / "probe" / "probe.toml").otlp.url == "http://127.0.0.1:4318"
+
+
+CONTAINERFILE = (DEPLOY / "Containerfile").read_text("utf-8")
+
+
+def test_the_image_is_made_of_what_is_locked_and_runs_as_nobody() -> None:
+    assert re.findall(r"^FROM (\S+)", CONTAINERFILE, re.MULTILINE) == ["${BASE}", "${BASE}"]
+    assert "--require-hashes --no-deps" in CONTAINERFILE
+    assert re.findall(r"^USER (\d+):(\d+)$", CONTAINERFILE, re.MULTILINE) == [("65532", "65532")]
+
+
+def test_what_the_image_is_made_of_is_not_ignored() -> None:
+    ignored = (DEPLOY.parent / ".containerignore").read_text("utf-8").splitlines()
+    assert ignored == (DEPLOY.parent / ".dockerignore").read_text("utf-8").splitlines()
+    kept = [line[1:] for line in ignored if line.startswith("!")]
+    for each in kept:
+        assert (DEPLOY.parent / each).exists()
+    copied = re.findall(r"^COPY (?!--from)(.+) \S+$", CONTAINERFILE, re.MULTILINE)
+    sources = [source for line in copied for source in line.split() if source != "."]
+    assert [source for source in sources if not any(source.startswith(each) for each in kept)] == []
+    # The pages that are installed are links to documents.
+    links = [path.resolve() for path in (DEPLOY.parent / "src").rglob("*") if path.is_symlink()]
+    assert {str(each.relative_to(DEPLOY.parent.resolve())) for each in links} <= {*kept}
 
 
 def test_the_password_is_the_operators() -> None:
@@ -90,6 +127,17 @@ def test_spans_go_from_the_probe_to_tempo_and_nowhere_else() -> None:
     host, _, port = collector["exporters"]["otlp_grpc"]["endpoint"].partition(":")
     assert host in SERVICES
     assert tempo["distributor"]["receivers"]["otlp"]["protocols"]["grpc"]["endpoint"].endswith(f":{port}")
+
+
+def test_the_collector_of_a_fleet_keeps_what_was_not_good() -> None:
+    collector = read("fleet/otelcol.yaml")
+    (pipeline,) = collector["service"]["pipelines"].values()
+    parts = [part for kind in pipeline.values() for part in kind]
+    assert set(parts) == {*collector["receivers"], *collector["processors"], *collector["exporters"]}
+    policies = collector["processors"]["tail_sampling"]["policies"]
+    kept = next(each["string_attribute"] for each in policies if each["type"] == "string_attribute")
+    assert kept["key"] in (DEPLOY / "../docs/telemetry.md").read_text("utf-8")
+    assert set(kept["values"]) == set(get_args(Outcome)) - {"ok", "skipped"}
 
 
 def test_grafana_finds_dashboards_and_servers_where_they_are() -> None:

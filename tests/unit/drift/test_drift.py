@@ -144,6 +144,20 @@ def test_an_incident_of_hours_is_reported_and_blinds_nobody_afterwards() -> None
     assert number(second.found) - at < 16
 
 
+def test_what_all_stages_do_and_undo_is_reported_once_and_a_step_of_one_of_them_is_found_all_the_same() -> None:
+    spells, at = (3 * DAY + 50, 5 * DAY + 130, 6 * DAY + 10), 6 * DAY + 200
+
+    def factors(each: int) -> tuple[float, ...]:
+        busy = 1.15 if any(spell <= each < spell + 36 for spell in spells) else 1.0
+        return (busy, busy, busy * (1.3 if each >= at else 1.0))
+
+    _, found = watched(noisy(at + 60, factors=factors))
+    first, second = (each for each in found if isinstance(each, Shift))
+    assert abs(number(first.since) - spells[0]) <= 2
+    assert (abs(number(second.since) - at) <= 2, second.stage) == (True, "tts_ttfb")
+    assert number(second.found) - at < 12
+
+
 def test_what_has_gone_within_a_day_is_one_change_that_has_ended() -> None:
     at = TWO_DAYS + 30
     monitor, found = watched(noisy(at + 150, factors=step(at, 1.3, until=at + 60)))

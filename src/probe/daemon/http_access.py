@@ -1,0 +1,117 @@
+"""Who may ask at the HTTP port, and over what: read from its file again when that, or a certificate, changes."""
+
+import ssl
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from probe.config.errors import ConfigError, Problem
+from probe.config.web_file import WebFile, load, refused
+from probe.daemon.basic_auth import BasicAuth
+from probe.daemon.http_message import Answer, Request
+from probe.daemon.http_tls import UnusableError, context, is_allowed
+
+# How often to look whether a file has changed, at most; it is looked at when somebody connects.
+LOOK_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """The file as it was read; the state of it, and of each file that it names."""
+
+    file: WebFile
+    tls: ssl.SSLContext | None
+    state: object
+
+
+class Access:
+    """TLS, passwords and headers of a port; without a file, none. Used in the server's thread."""
+
+    def __init__(self, path: Path | None = None, now: Callable[[], float] = time.monotonic) -> None:
+        """Read the file. Raises ConfigError."""
+        self._path = path
+        self._now = now
+        self._read = _Read(WebFile(), None, None) if path is None else _read(path)
+        self._looked = now()
+        self._refused: object = None
+        self._auth = BasicAuth()
+
+    def renewed(self, complain: Callable[[str], None]) -> None:
+        """Read the files again if they have changed. Those that are wrong change nothing, which is said once."""
+        if self._path is None or self._now() - self._looked < LOOK_S:
+            return
+        self._looked = self._now()
+        state = _state(self._path, self._read.file)
+        if state in (self._read.state, self._refused):
+            return
+        try:
+            read = _read(self._path)
+        except ConfigError as error:
+            self._refused = state
+            complain(f"the old settings stay in effect: {error}")
+            return
+        if read.file.basic_auth_users != self._read.file.basic_auth_users:
+            self._auth.forget()
+        self._read, self._refused = read, None
+
+    @property
+    def tls(self) -> ssl.SSLContext | None:
+        """With what to encrypt; None for a port in plain text."""
+        return self._read.tls
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """Headers of every answer."""
+        return self._read.file.http_server_config.headers
+
+    def knows(self, certificate: dict[str, Any] | None) -> bool:
+        """Whether a client may come in with this certificate, which TLS has verified."""
+        tls = self._read.file.tls_server_config
+        return tls is None or is_allowed(certificate, tls.client_allowed_sans)
+
+    async def refusal(self, request: Request) -> Answer | None:
+        """None where the request's user and password are right, or none are needed; else its answer."""
+        return await self._auth.refusal(self._read.file.basic_auth_users, request.fields.get("authorization"))
+
+
+def _read(path: Path) -> _Read:
+    # Before it is read: what changes meanwhile is seen the next time.
+    before = _stat(path)
+    file = load(path)
+    state = (before, *_stats(path, file))
+    _check_packages(path, file)
+    try:
+        tls = context(file.tls_server_config, path.parent) if file.tls_server_config else None
+    except UnusableError as error:
+        raise refused(path, [error.problem]) from error
+    return _Read(file, tls, state)
+
+
+def _check_packages(path: Path, file: WebFile) -> None:
+    if not file.basic_auth_users:
+        return
+    try:
+        import bcrypt  # noqa: F401, PLC0415 - who has no users needs none of it
+    except ImportError as error:
+        why = "needs the package bcrypt: pip install 'voice-probe[http]'"
+        raise refused(path, [Problem(("basic_auth_users",), why)]) from error
+
+
+def _state(path: Path, file: WebFile) -> object:
+    return (_stat(path), *_stats(path, file))
+
+
+def _stats(path: Path, file: WebFile) -> tuple[object, ...]:
+    named = file.tls_server_config.files if file.tls_server_config else {}
+    return tuple(_stat(path.parent / name) for name in named.values())
+
+
+def _stat(path: Path) -> object:
+    """What changes where a file is written or replaced, also where a link to it is."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size, found.st_ino

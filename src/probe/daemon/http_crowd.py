@@ -1,0 +1,67 @@
+"""Who is connected to the HTTP port, and who has to go where others wait: a crowd of slow clients keeps nobody out."""
+
+import asyncio
+import math
+from collections import Counter
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Literal
+
+# A request comes with its connection, or a round trip later: who has sent none for so long may have to go.
+GRACE_S = 0.25
+# Who has not read on for so long may have to go, too; and who reads on slowly, after a longer time.
+STALLED_S = 1.0
+SLOW_S = 5.0
+
+# What a client is waited for: to send its request, for its page to be made, to read it, or to hang up.
+Phase = Literal["head", "page", "body", "done"]
+
+
+@dataclass(eq=False, slots=True)
+class Visit:
+    """One connection: from where, what it is waited for, and since when (of the loop's clock).
+
+    `since` is when it last went on, `entered` when its phase began. `dismissed`: it has to go, because others wait.
+    """
+
+    address: str
+    since: float
+    phase: Phase = "head"
+    task: asyncio.Task[None] | None = None
+    dismissed: bool = False
+    entered: float = 0.0
+
+    def enters(self, phase: Phase, now: float) -> None:
+        self.phase, self.since, self.entered = phase, now, now
+
+    def goes_on(self, now: float) -> None:
+        self.since = now
+
+    def dismiss(self) -> None:
+        self.dismissed = True
+        if self.task is not None:
+            self.task.cancel()
+
+    def spare_at(self) -> float | None:
+        """When this one may be asked to go; None where it may not."""
+        match self.phase:
+            case "head":
+                return self.since + GRACE_S
+            case "page":
+                return None
+            case "body":
+                return min(self.since + STALLED_S, self.entered + SLOW_S)
+            case "done":
+                return self.since
+
+
+def first_to_go(visits: Collection[Visit], now: float) -> Visit | None:
+    """Whose place to give away: of the address with the most connections, the one that has waited for longest."""
+    of = Counter(each.address for each in visits)
+    spare = [each for each in visits if (at := each.spare_at()) is not None and at <= now]
+    return max(spare, key=lambda each: (each.phase == "done", of[each.address], now - each.since), default=None)
+
+
+def next_spare_s(visits: Collection[Visit], now: float) -> float:
+    """In how many seconds a place may be given away; infinite where that can't be said."""
+    return min((max(0.0, at - now) for each in visits if (at := each.spare_at()) is not None), default=math.inf)
