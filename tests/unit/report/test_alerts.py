@@ -142,7 +142,7 @@ SAME: dict[str, Sequence[str]] = {
 # What no column of the history holds, or only a running daemon knows.
 NOT_FROM_THE_HISTORY = {
     "VoiceDrift", "VoicePlayoutGaps", "VoiceProbeAbsent", "VoiceProbeRestarting", "VoiceProbeRunsMissed",
-    "VoiceProbeSinkErrors", "VoiceProbeSpansDropped", "VoiceProbeConfigRefused",
+    "VoiceProbeSinkErrors", "VoiceProbeSpansDropped", "VoiceProbeConfigRefused", "VoiceMachineThrottled",
 }  # fmt: skip
 
 
