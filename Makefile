@@ -142,7 +142,7 @@ bench-%: $(VENV)/.dev  ## Measure: bench-accuracy, or another of bench/*.py (ARG
 lock:  ## Remake requirements/*.txt from pyproject.toml (needs uv; UPGRADE=--upgrade moves the pins)
 	@command -v uv >/dev/null || { echo 'make lock needs uv: pip install uv' >&2; exit 1; }
 	$(LOCK) --extra reference --extra piper --extra web --extra gpu --extra http --extra dev requirements/demo.in -o requirements/dev.txt
-	$(LOCK) --extra reference --extra gpu --extra http requirements/demo.in -c requirements/dev.txt -o requirements/demo.txt
+	$(LOCK) --extra reference --extra gpu --extra http --extra web requirements/demo.in -c requirements/dev.txt -o requirements/demo.txt
 	$(LOCK) --extra gpu --extra http -c requirements/dev.txt -o requirements/daemon.txt
 	$(LOCK) --extra gpu --extra http --extra web -c requirements/dev.txt -o requirements/web.txt
 	echo setuptools | $(LOCK_ONLY) - -c requirements/dev.txt -o requirements/build.txt
