@@ -11,7 +11,7 @@ SECONDS ?= 60
 LONG_TESTS := $(wildcard tests/long/test_*.py)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-unit test-integration test-long servers fuzz lint types dashboards kubernetes man check-dashboards pictures lock lock-diff audit dist sbom clean
+.PHONY: help demo test test-unit test-integration test-long servers fuzz lint types dashboards kubernetes man check-dashboards pictures page-pictures lock lock-diff audit dist sbom clean
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z%-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' Makefile
@@ -130,6 +130,9 @@ demo-data-%: $(VENV)/.dev  ## Keep a Prometheus with made-up days, up to now and
 	@PYTHONPATH=grafana $(BIN)/python -m demo_data $* $(ARGS)
 
 # The project has no Grafana: RENDERER is whatever draws a dashboard on your machine, and ARGS=--help says how it is called.
+page-pictures: $(VENV)/.dev  ## Draw the pictures of the pages in docs/images again (needs Chromium)
+	@PYTHONPATH=tests/support $(BIN)/python tests/support/page_pictures.py
+
 pictures: $(VENV)/.dev  ## Draw the dashboards' pictures in docs/images again (RENDERER=COMMAND; ARGS=--help)
 	@PYTHONPATH=grafana $(BIN)/python -m pictures $(ARGS)
 
@@ -139,7 +142,7 @@ bench-%: $(VENV)/.dev  ## Measure: bench-accuracy, or another of bench/*.py (ARG
 lock:  ## Remake requirements/*.txt from pyproject.toml (needs uv; UPGRADE=--upgrade moves the pins)
 	@command -v uv >/dev/null || { echo 'make lock needs uv: pip install uv' >&2; exit 1; }
 	$(LOCK) --extra reference --extra piper --extra web --extra gpu --extra http --extra dev requirements/demo.in -o requirements/dev.txt
-	$(LOCK) --extra reference --extra gpu --extra http requirements/demo.in -c requirements/dev.txt -o requirements/demo.txt
+	$(LOCK) --extra reference --extra gpu --extra http --extra web requirements/demo.in -c requirements/dev.txt -o requirements/demo.txt
 	$(LOCK) --extra gpu --extra http -c requirements/dev.txt -o requirements/daemon.txt
 	$(LOCK) --extra gpu --extra http --extra web -c requirements/dev.txt -o requirements/web.txt
 	echo setuptools | $(LOCK_ONLY) - -c requirements/dev.txt -o requirements/build.txt

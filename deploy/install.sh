@@ -26,6 +26,8 @@ action=install
 dry_run=
 purge=
 no_start=
+web=
+web_is_new=
 python=
 work=
 unfinished=
@@ -37,10 +39,12 @@ source "$SOURCE/deploy/installer/checks.sh"
 source "$SOURCE/deploy/installer/version.sh"
 # shellcheck source=SCRIPTDIR/installer/service.sh
 source "$SOURCE/deploy/installer/service.sh"
+# shellcheck source=SCRIPTDIR/installer/web.sh
+source "$SOURCE/deploy/installer/web.sh"
 
 usage() {
     cat <<HELP
-Usage: sudo deploy/install.sh [--dry-run] [--python PATH] [--no-start]
+Usage: sudo deploy/install.sh [--dry-run] [--python PATH] [--no-start] [--with-web | --without-web]
        sudo deploy/install.sh --uninstall [--purge] [--dry-run]
 
 Installs voice-probe as a systemd service from this checkout, or upgrades it. Safe to run again: what is already as it
@@ -49,6 +53,8 @@ should be stays untouched.
   --dry-run      say what would be done, and why it can't be, if so; change nothing (needs no root)
   --python PATH  the Python (3.11 or newer, with venv) to run on; by default /usr/bin/python3
   --no-start     install, and leave starting to you
+  --with-web     with the pages over the recorded runs, as a service of their own; an upgrade keeps them
+  --without-web  remove these pages again
   --uninstall    stop and remove the service; configuration and history stay
   --purge        with --uninstall: remove them, too
   --help         this text
@@ -59,10 +65,12 @@ What goes where:
   $CONFIG_DIR/credentials   secrets, a file each, such as OTLP__HEADERS__AUTHORIZATION
   $STATE    the history, readable for root only: sudo probe history
   $UNIT_FILE
+  $WEB_UNIT_FILE   with --with-web
   $COMMAND      the command
 
 The packages come from the registry that pip is set up for, and must match the hashes in requirements/. Without a network:
   pip download --require-hashes -r requirements/daemon.txt -r requirements/build.txt -d wheels      elsewhere
+    (web.txt in place of daemon.txt for --with-web)
   sudo PIP_NO_INDEX=1 PIP_FIND_LINKS=\$PWD/wheels deploy/install.sh                                   here
 HELP
 }
@@ -130,6 +138,7 @@ voice-probe $(project_version) is running. What to look at next:
   settings  $CONFIG, then: sudo systemctl reload voice-probe
   dashboards and alerts: deploy/README.md
 TEXT
+    if wants_web; then say "  pages     http://127.0.0.1:9851/           (docs/web.md: a password, other machines)"; fi
 }
 
 install_service() {
@@ -157,7 +166,7 @@ switch_to() {
     owns_command || say "$COMMAND is another program and stays; use $CURRENT/bin/probe"
     if ! is_in_place "$version"; then
         act "make $version the one that runs, as $UNIT" put_in_place "$version"
-    elif is_active && runs_as "$version"; then
+    elif is_active && runs_as "$version" && web_runs "$version"; then
         say "it runs: nothing to do"
         return
     fi
@@ -181,7 +190,7 @@ uninstall_service() {
     act "remove $PREFIX" rm -rf "$PREFIX"
     if [[ $purge ]]; then
         act "remove the configuration, the credentials and the history" \
-            rm -rf "$CONFIG_DIR" "$STATE" "/var/lib/private/${STATE##*/}" "$UNIT_FILE.d"
+            rm -rf "$CONFIG_DIR" "$STATE" "/var/lib/private/${STATE##*/}" "$UNIT_FILE.d" "$WEB_UNIT_FILE.d"
     else
         say "kept: $CONFIG_DIR and $STATE (--uninstall --purge removes them)"
     fi
@@ -191,6 +200,8 @@ while (($#)); do
     case $1 in
         --dry-run) dry_run=yes ;;
         --no-start) no_start=yes ;;
+        --with-web) web=yes ;;
+        --without-web) web=no ;;
         --python) python=${2:?--python needs a PATH} && shift ;;
         --uninstall) action=uninstall ;;
         --purge) purge=yes ;;

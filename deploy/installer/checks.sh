@@ -36,7 +36,7 @@ check_root() {
 
 check_checkout() {
     local file
-    for file in pyproject.toml src/probe requirements/daemon.txt requirements/build.txt deploy/systemd/$UNIT \
+    for file in pyproject.toml src/probe "$(requirements)" requirements/build.txt deploy/systemd/$UNIT deploy/systemd/$WEB_UNIT \
         deploy/prometheus grafana/dashboards; do
         [[ -e $SOURCE/$file ]] || say "$SOURCE/$file is missing: run it from a whole checkout"
     done

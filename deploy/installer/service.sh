@@ -27,6 +27,7 @@ is_in_place() {
     [[ $(running_version) == "$1" ]] || return 1
     cmp -s "$files/$UNIT" "$UNIT_FILE" || return 1
     if wants_backoff; then cmp -s "$files/backoff.conf" "$DROP_IN" || return 1; fi
+    web_is_in_place "$1"
 }
 
 # place MODE FROM TO: in one step, so that a file that is there is whole whenever we are killed.
@@ -41,6 +42,7 @@ put_in_place() {
     place 0644 "$files/$UNIT" "$UNIT_FILE"
     if wants_backoff; then place 0644 "$files/backoff.conf" "$DROP_IN"; fi
     if owns_command; then place 0755 "$files/probe" "$COMMAND"; fi
+    put_web_in_place "$1"
     ln -sfn "versions/$1" "$CURRENT.new"
     mv -T "$CURRENT.new" "$CURRENT"
     systemctl daemon-reload
@@ -60,6 +62,7 @@ start_or_roll_back() {
     local version=$1 previous=$2
     systemctl --quiet enable "$UNIT"
     if ! start_service; then roll_back "${previous#"$version"}"; fi
+    start_web "$version"
     remove_other_versions "$version" "$previous"
 }
 
@@ -72,6 +75,7 @@ roll_back() {
     fi
     put_in_place "$1"
     start_service || die "neither the new version nor the old one starts; the new one's log is above"
+    start_web "$1"
     die "the new version did not start (its log is above); $1 runs again"
 }
 
@@ -86,6 +90,7 @@ remove_other_versions() {
 }
 
 remove_service() {
+    remove_web
     systemctl --quiet disable --now "$UNIT" 2>/dev/null || true
     if [[ -e $COMMAND ]] && owns_command; then rm -f "$COMMAND"; fi
     rm -f "$UNIT_FILE" "$DROP_IN" "$UNIT_FILE.new" "$DROP_IN.new" "$COMMAND.new"

@@ -5,17 +5,18 @@ project_version() { sed -n 's/^version = "\(.*\)"/\1/p' "$SOURCE/pyproject.toml"
 
 # Named after what is in it: the same checkout on the same Python is the same version.
 version_name() {
-    local hash
+    local hash suffix=
+    if wants_web; then suffix=-web; fi
     hash=$(
         cd "$SOURCE"
         {
             "$python" -I -c 'import sys; print(sys.version, sys.base_prefix)'
-            find pyproject.toml requirements/daemon.txt requirements/build.txt src deploy/systemd deploy/probe.example.toml \
+            find pyproject.toml "$(requirements)" requirements/build.txt src deploy/systemd deploy/probe.example.toml \
                 deploy/prometheus grafana/dashboards \
                 -type f ! -path '*/__pycache__/*' ! -path '*.egg-info/*' -print0 | LC_ALL=C sort -z | xargs -0 sha256sum
         } | sha256sum
     )
-    say "$(project_version)-${hash:0:10}"
+    say "$(project_version)-${hash:0:10}$suffix"
 }
 
 build_version() {
@@ -28,7 +29,7 @@ build_version() {
     mkdir -p "$PREFIX/versions"
     "$python" -I -m venv "$target"
     "${pip[@]}" install --require-hashes --no-deps --only-binary :all: \
-        -r "$SOURCE/requirements/daemon.txt" -r "$SOURCE/requirements/build.txt" ||
+        -r "$SOURCE/$(requirements)" -r "$SOURCE/requirements/build.txt" ||
         die "the packages could not be installed (see above); nothing was changed"
     # Built from a copy: a build leaves files, and the checkout may be a user's.
     cp -rL "$SOURCE/pyproject.toml" "$SOURCE/README.md" "$SOURCE/LICENSE" "$SOURCE/src" "$work"

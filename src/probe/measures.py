@@ -251,6 +251,11 @@ def summarise(record: RunRecord) -> Summary:
     )
 
 
+def longest_silence_ms(summary: Summary) -> float:
+    """The longest time for which a listener heard nothing once the speech had begun: between chunks, or inside them."""
+    return max(summary.playout_gap_longest_ms or 0.0, summary.underrun_total_ms)
+
+
 def _turn_time_ms(turn: Turn, ended: int) -> float:
     return (elapsed_ms(turn.chunks[0].inference_start, turn.done or ended) or 0.0) if turn.chunks else 0.0
 

@@ -35,6 +35,18 @@ def unpacked(folder: Path, *packages: str) -> Path:
     return folder
 
 
+def needed(package: str) -> list[str]:
+    """The package and all that it needs and this machine lacks. Skips if that is not known."""
+    if not shutil.which("apt-get"):
+        pytest.skip(f"no apt-get to fetch {package} with")
+    command = ("apt-get", "--simulate", "--no-install-recommends", "install", package)
+    try:
+        found = subprocess.run(command, check=True, capture_output=True, timeout=_FETCH_S, text=True).stdout
+    except subprocess.SubprocessError as error:
+        pytest.skip(f"Debian's package {package} is not available: {error}")
+    return [line.split()[1] for line in found.splitlines() if line.startswith("Inst ")]
+
+
 def _unpack(package: str, folder: Path) -> None:
     """The package's own file comes into the folder last, and says that everything is there."""
     with TemporaryDirectory(dir=folder) as fetched:

@@ -55,12 +55,12 @@ class Installed:
         self.systemctl("restart")
 
 
-def install(machine: Machine, servers: Servers) -> Installed:
+def install(machine: Machine, servers: Servers, *options: str) -> Installed:
     """Install onto a machine whose configuration is there already."""
     machine.sh("mkdir -p /etc/probe /etc/systemd/system/voice-probe.service.d")
     machine.path(CONFIG).write_text(configuration(servers))
     machine.path("/etc/systemd/system/voice-probe.service.d/shorter.conf").write_text(_SHORTER)
-    return Installed(machine, servers, machine.run(INSTALL, seconds=INSTALL_S))
+    return Installed(machine, servers, machine.run(INSTALL, *options, seconds=INSTALL_S))
 
 
 def configuration(servers: Servers, otlp: str = 'protocol = "none"') -> str:

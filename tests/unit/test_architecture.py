@@ -34,8 +34,8 @@ INTERFACE = " ".join(
 )
 FRAMES = "probe.transport.framing.base"
 VALUES = (
-    f"{PURE} probe.blame probe.delays probe.measures probe.outside probe.playing probe.whole_wait "
-    "probe.audio probe.clock probe.urls"
+    f"{PURE} probe.recent probe.blame probe.delays probe.measures probe.outside probe.playing "
+    "probe.whole_wait probe.audio probe.clock probe.urls"
 )
 
 
@@ -196,8 +196,8 @@ RULES = [
         "the history keeps records, the points of their series and their detectors; it knows no reader",
         of="probe.history probe.history.*",
         never="probe.*",
-        but=f"{PURE} probe.history.* probe.drift probe.drift.series probe.drift.fingerprint probe.drift.state "
-        "probe.drift.circumstances",
+        but=f"{PURE} probe.recent probe.measures probe.history.* probe.drift probe.drift.series "
+        "probe.drift.fingerprint probe.drift.state probe.drift.circumstances",
         broken_by=("probe.history.writer", "from probe.tracing import spans"),
     ),
     Rule(
@@ -212,6 +212,21 @@ RULES = [
         of="probe.report probe.report.*",
         never="probe.history* probe.metrics* probe.tracing* probe.transport*",
         broken_by=("probe.report.runs", "from probe.history.reader import reading"),
+    ),
+    Rule(
+        "the pages read the history, and share nothing with what measures or with the other sinks",
+        of="probe.web probe.web.*",
+        never="probe.*",
+        but=f"{VALUES} probe.web probe.web.* probe.history.file probe.history.reader probe.history.listing "
+        "probe.history.sample probe.history.binned probe.overview probe.config.expected "
+        "probe.report probe.report.* probe.drift probe.drift.*",
+        broken_by=("probe.web.app", "from probe.history.writer import History"),
+    ),
+    Rule(
+        "only the command line starts the pages",
+        of=f"{CLIENT} !probe.web !probe.web.* !probe.cli.web",
+        never="probe.web probe.web.* starlette* uvicorn*",
+        broken_by=("probe.daemon.http_server", "from probe.web.app import application"),
     ),
     Rule(
         "one room makes pages of templates",

@@ -91,7 +91,7 @@ def test_a_larger_lock_holds_the_smaller_one_at_the_same_versions() -> None:
     [
         ("daemon", ["gpu", "http"]),
         ("web", ["gpu", "http", "web"]),
-        ("demo", ["reference", "http"]),
+        ("demo", ["reference", "http", "web"]),
         ("dev", ["piper", "web", "gpu", "http", "dev"]),
         ("fuzz", ["fuzz"]),
     ],

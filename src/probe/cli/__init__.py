@@ -18,10 +18,12 @@ COMMANDS = {
     "calibrate": ("probe.cli.calibrate:calibrate", "The error bars of this machine, in half a minute."),
     "check-config": ("probe.cli.check_config:check_config", "Report every error in a configuration."),
     "history": ("probe.cli.history:history", "List the runs that the daemon has recorded."),
+    "top": ("probe.cli.top:top", "How things stand now, live."),
     "show": ("probe.cli.show:show", "Report a recorded run again."),
     "report": ("probe.cli.report:report", "A run, or the last days, as one HTML file."),
     "compare": ("probe.cli.compare:compare", "Is B slower than A? Two targets, runs or periods."),
     "drift": ("probe.cli.drift:drift", "Has it become slower, which stage, and since when?"),
+    "web": ("probe.cli.web:web", "Pages over the recorded runs, for a browser."),
     "backfill": ("probe.cli.backfill:backfill", "Recorded runs as OpenMetrics, for promtool's block builder."),
     "export": (
         "probe.cli.export:export",

@@ -155,6 +155,7 @@ def _look_around(records: Sequence[RunRecord], port: int, output: Path) -> None:
     say(f"Metrics:  {address} while it runs (--keep), as it was just now in {output}/metrics.txt")
     say(f"History:  {probe()} history --state-dir {output}/state")
     say(f"One run:  {probe()} show {records[-1].plan.run_id} --state-dir {output}/state")
+    say(f"Pages:    {probe()} web --config {output}/probe.toml")
     say("Traces:   none sent here; set [otlp] to your collector and look for the trace ids above")
     say(f"Logs:     {output}/daemon.log, and those of the servers beside it")
     say("Again, against your own servers:")

@@ -13,6 +13,7 @@ from probe.config import Config, OtlpConfig
 from probe.daemon import runbook, state_lock
 from probe.daemon.dispatch import Dispatch, OnError, Sink
 from probe.daemon.drift_sink import DriftSink
+from probe.daemon.front_page import front_page
 from probe.daemon.health import Health
 from probe.daemon.history_drift import WatchedHistory
 from probe.daemon.http_access import Access
@@ -281,7 +282,7 @@ def pages(metrics: Metrics, health: Health) -> dict[str, Page]:
     def readyz(_accept: str) -> Answer:
         return plain(HTTPStatus.OK, "ready") if health.ready else plain(HTTPStatus.SERVICE_UNAVAILABLE, "no run yet")
 
-    return {"/metrics": scrape, "/healthz": healthz, "/readyz": readyz, **runbook.pages()}
+    return {"/": front_page, "/metrics": scrape, "/healthz": healthz, "/readyz": readyz, **runbook.pages()}
 
 
 def slow_pages(on_demand: OnDemand) -> dict[str, SlowPage]:

@@ -47,6 +47,13 @@ class DriftStates:
             raise StateError("too large")
         return decode(data, (target, scenario))
 
+    def saved_at(self, target: str, scenario: str) -> int | None:
+        """When the state of a series was saved (nanoseconds since the epoch); None where none was, or nobody knows."""
+        try:
+            return self._path(target, scenario).stat().st_mtime_ns
+        except OSError:
+            return None
+
     def forget_old(self) -> None:
         """Remove what has not been saved for long. A file that can't be removed stays."""
         with suppress(OSError):
@@ -68,16 +75,29 @@ def detector(reader: HistoryReader, target: str, scenario: str) -> Monitor | Non
     the history doesn't have the run any more that it ends with: then only the whole past says how things stand. Raises
     HistoryError.
     """
+    found = saved(reader, target, scenario)
+    if found is None:
+        return None
+    monitor, seq = found
+    catch_up(reader, target, scenario, monitor, seq)
+    return monitor
+
+
+def saved(reader: HistoryReader, target: str, scenario: str) -> tuple[Monitor, int] | None:
+    """The detector as it was saved, and the number of the last run that it has seen. As of `detector`."""
     try:
-        saved = DriftStates(reader.path.parent).load(target, scenario)
+        kept = DriftStates(reader.path.parent).load(target, scenario)
     except (StateError, OSError):
         return None
-    seq = None if saved is None else reader.number_of(target, scenario, saved.last_run)
-    if saved is None or seq is None:
-        return None
+    seq = None if kept is None else reader.number_of(target, scenario, kept.last_run)
+    return None if kept is None or seq is None else (kept.monitor, seq)
+
+
+def catch_up(reader: HistoryReader, target: str, scenario: str, monitor: Monitor, seq: int) -> int:
+    """Have a detector see the runs after this number; returns that of the last one. Raises HistoryError."""
     while rows := reader.page(target, scenario, 0, seq):
         for _, point in rows:
             if point is not None:
-                saved.monitor.add(point)
+                monitor.add(point)
         seq = rows[-1][0]
-    return saved.monitor
+    return seq

@@ -16,7 +16,8 @@ from dataclasses import astuple
 from pathlib import Path
 
 from probe.drift.fingerprint import Fingerprint
-from probe.record import RunRecord
+from probe.record import Failure, RunRecord
+from probe.typed_json import typed
 
 FILE_NAME = "history.sqlite3"
 VERSION = 4
@@ -145,6 +146,15 @@ def decode(blob: bytes, run_id: str) -> RunRecord:
     try:
         return RunRecord.from_json(zlib.decompress(blob).decode("utf-8", _LONE_SURROGATES))
     except Exception as error:  # whatever a damaged disk holds, it concerns this run only
+        raise UnreadableRunError(f"run {run_id} can't be read: {type(error).__name__}: {error}") from error
+
+
+def decode_failure(blob: bytes, run_id: str) -> Failure | None:
+    """Why a run failed, in a tenth of the time that the whole record takes. Raises UnreadableRunError."""
+    try:
+        found = json.loads(zlib.decompress(blob))["failure"]
+        return None if found is None else typed(Failure, found)
+    except Exception as error:  # as above
         raise UnreadableRunError(f"run {run_id} can't be read: {type(error).__name__}: {error}") from error
 
 

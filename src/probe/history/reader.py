@@ -10,7 +10,7 @@ from urllib.parse import quote
 from probe.drift.circumstances import Circumstances
 from probe.drift.fingerprint import Fingerprint
 from probe.drift.series import Point, point
-from probe.history import salvage, surroundings
+from probe.history import names, salvage, surroundings
 from probe.history.file import (
     BUSY_TIMEOUT_S,
     FILE_NAME,
@@ -104,11 +104,7 @@ class HistoryReader:
     def series(self) -> list[tuple[str, str]]:
         """Every target and scenario that has runs."""
         with explained(self.path):
-            return self._or_salvaged(self._series, lambda: salvage.series(self._db))
-
-    def _series(self) -> list[tuple[str, str]]:
-        found = self._db.execute("SELECT DISTINCT target, scenario FROM runs ORDER BY target, scenario").fetchall()
-        return [(target, scenario) for target, scenario in found]
+            return self._or_salvaged(lambda: names.series(self._db, self._version), lambda: salvage.series(self._db))
 
     def _or_salvaged(self, read: Callable[[], T], salvaged: Callable[[], T]) -> T:
         """What the quick way finds, or, where that meets a damaged page, the slow one."""
@@ -229,12 +225,17 @@ class HistoryReader:
         return decode(rows[0][1], rows[0][0])
 
     def _named(self, run_id: str) -> list[tuple[str, bytes]]:
-        return self._db.execute(
-            "SELECT run_id, record FROM runs"
-            " WHERE ?1 IN (substr(run_id, 1, length(?1)), substr(run_id, -length(?1)))"
-            " ORDER BY run_id = ?1 DESC, seq LIMIT 3",
-            (run_id,),
-        ).fetchall()
+        whole = self._db.execute("SELECT run_id, record FROM runs WHERE run_id = ?", (run_id,)).fetchall()
+        return (
+            whole
+            or self._db.execute(
+                # The ids alone are looked through: in the table they lie between the records.
+                "SELECT run_id, record FROM runs WHERE seq IN (SELECT seq FROM runs"
+                " WHERE ?1 IN (substr(run_id, 1, length(?1)), substr(run_id, -length(?1))))"
+                " ORDER BY run_id = ?1 DESC, seq LIMIT 3",
+                (run_id,),
+            ).fetchall()
+        )
 
     def _named_salvaged(self, run_id: str) -> list[tuple[str, bytes]]:
         found = []
@@ -251,6 +252,14 @@ class HistoryReader:
             return []
         with explained(self.path):
             return self._or_salvaged(lambda: [*surroundings.of_runs(self._db, run_ids)], list)
+
+    def ask(self, read: Callable[[sqlite3.Connection, int], T], salvaged: Callable[[sqlite3.Connection, int], T]) -> T:
+        """What a query of this room finds, given the connection and the schema's version.
+
+        `salvaged` is called in its place where that meets a damaged page.
+        """
+        with explained(self.path):
+            return self._or_salvaged(lambda: read(self._db, self._version), lambda: salvaged(self._db, self._version))
 
     def close(self) -> None:
         self._db.close()

@@ -50,7 +50,7 @@ class Source(Generic[T]):
         return began is not None and time.monotonic() - began > PATIENCE_S
 
     def ask(self, kind: Callable[[], T]) -> Future[T | None]:
-        """A reading that begins after this call; runs that ask at once share it. None where none can be had."""
+        """A reading that begins after this call; runs that ask at once share it. None where nothing can read."""
         with self._lock:
             answer = None if self.hangs else self._asked.get(kind)
             if answer is None:

@@ -22,6 +22,14 @@ def number(value: float | None, digits: int = 0) -> str:
     return MISSING if value is None else f"{round(value, digits) + 0.0:.{digits}f}"
 
 
+def lasting(seconds: float) -> str:
+    """How long something lasts, in its largest whole unit: `45 s`, `12 min`, `3 h`, `2 d`."""
+    for unit, length, until in (("s", 1, 100), ("min", 60, 100), ("h", 3600, 48)):
+        if round(seconds / length) < until:
+            return f"{seconds / length:.0f} {unit}"
+    return f"{seconds / 86_400:.0f} d"
+
+
 def counted(count: int, what: str) -> str:
     """Return `1 token`, `2 tokens`."""
     return f"{count} {what}{'' if count == 1 else 's'}"

@@ -75,6 +75,14 @@ def test_a_dry_run_tells_all_that_would_be_done(install: Install) -> None:
     assert all(line.startswith("would ") for line in said.out.splitlines())
 
 
+def test_a_version_with_the_pages_has_its_own_name(install: Install) -> None:
+    assert "-web in /opt/voice-probe/versions" in install("--dry-run", "--with-web").out
+
+
+def test_without_a_word_there_are_no_pages(install: Install) -> None:
+    assert "-web" not in install("--dry-run").out
+
+
 def test_a_dry_run_needs_no_root(install: Install) -> None:
     assert install("--dry-run", id="echo 1000").code == 0
 
