@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fault_matrix import of_agent, of_nim_realtime, of_ollama, of_riva, of_vllm_speech, of_wyoming, over_http
+from fault_matrix import of_agent, of_nim_realtime, of_ollama, of_riva, of_stt, of_vllm_speech, of_wyoming, over_http
 from fault_matrix.row import ONE_CHUNK, Row, Where, llm_says, tts_says
 from fault_matrix.stage import play
 from taint import PART, everything_but_the_history
@@ -15,6 +15,7 @@ from probe.reference.faults import (
     CHAT,
     SPEECH,
     Chunk,
+    LastChunk,
     Reply,
     Text,
     chat,
@@ -31,6 +32,7 @@ from probe.reference.faults import vllm_speech as vllm
 from probe.reference.faults.nim_realtime import NimRealtimeScript
 from probe.reference.faults.realtime import RealtimeScript
 from probe.reference.faults.vllm_speech import VllmSpeechScript
+from probe.reference.faults.wyoming_hearing import transcript
 
 # No other word of ours, of a protocol or of a library has eight characters of it.
 CANARY = "Xq7 Kwisatz-Oriole 9V zibbleford"
@@ -85,18 +87,35 @@ OF_AGENT: Mapping[str, Mapping[str, Any]] = {
         "agent_url": of_agent.serving(RealtimeScript(answers=((realtime.error(CANARY, CANARY),),)))
     },
 }
-CASES = {**OF_LLM, **OF_TTS, **OF_AGENT}
+OF_STT: Mapping[str, Mapping[str, Any]] = {
+    "wyoming, an STT server": {"stt_url": of_stt.serving((wyoming.error(CANARY, CANARY),))},
+    "wyoming, another language": {"stt_url": of_stt.serving((transcript(CANARY),))},
+    "openai_transcriptions": {"stt_url": of_stt.uploading(Reply(500, {"error": {"message": CANARY}}, TYPED))},
+    "openai_transcriptions, streamed": {
+        "stt_url": of_stt.uploading(
+            of_stt.EVENTS,
+            *(of_stt.event("transcript.text.delta", delta=piece) for piece in PIECES),
+            of_stt.event("error", error=CANARY),
+            LastChunk(),
+        ),
+        "target": of_stt.STREAMS,
+    },
+}
+CASES = {**OF_LLM, **OF_TTS, **OF_AGENT, **OF_STT}
 
 
 @pytest.mark.parametrize("name", CASES)
 async def test_it_is_in_the_history_alone(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    parts = {"llm": ONE_CHUNK, **CASES[name]} if name in OF_TTS else CASES[name]
+    of_its_role = {"llm": ONE_CHUNK} if name in OF_TTS else {"recording": of_stt.SPEECH} if name in OF_STT else {}
+    parts = {**of_its_role, **CASES[name]}
     # Of the limits, one is Magpie's alone.
     where: Where = "LLM" if name in OF_LLM or name.startswith("magpie") else "TTS over HTTP"
+    where = "STT, Wyoming" if name in OF_STT else where
     row = Row(name=name, injected="", where=where, stage="tts", reached="text", **parts)
     played = await play(row, tmp_path)
     assert played.faulty is not None and played.faulty.failure is not None
-    kept = f"{played.faulty.said} {[chunk.text for turn in played.faulty.turns for chunk in turn.chunks]}"
+    turns = [(turn.heard, [chunk.text for chunk in turn.chunks]) for turn in played.faulty.turns]
+    kept = f"{played.faulty.said} {turns}"
     assert PIECES[1] in kept or name == AS_AUDIO
     public = everything_but_the_history(played.faulty, (capsys.readouterr().out, *played.pages))
     assert [part for part in ALL if part in public] == []

@@ -98,7 +98,8 @@ def _uploaded(name: str, injected: str, *steps: Any, **parts: Any) -> Row:
     return _upload(name, injected, "", *steps, **(good | parts))
 
 
-def _event(kind: str, **fields: str) -> Chunk:
+def event(kind: str, **fields: str) -> Chunk:
+    """One of a streamed transcript."""
     return Chunk(b"data: " + json.dumps({"type": kind, **fields}).encode() + b"\n\n")
 
 
@@ -162,18 +163,18 @@ ROWS = (
             say="without a text"),
     _upload("empty", "an empty transcript", "no_transcript", Reply(200, {"text": ""})),
     _upload("flood", "a transcript without an end", "flood", EVENTS,
-            Repeat((_event("transcript.text.delta", delta="x" * 2000),)), target=STREAMS),
+            Repeat((event("transcript.text.delta", delta="x" * 2000),)), target=STREAMS),
     _upload("cut-stream", "closed in the middle of a streamed transcript", "closed", EVENTS,
-            _event("transcript.text.delta", delta="Where"), Drop(), target=STREAMS),
+            event("transcript.text.delta", delta="Where"), Drop(), target=STREAMS),
     _upload("error-in-stream", "an error in the middle of a streamed transcript", "server_error", EVENTS,
-            _event("transcript.text.delta", delta="Where"), _event("error", error="the decoder died"), LastChunk(),
+            event("transcript.text.delta", delta="Where"), event("error", error="the decoder died"), LastChunk(),
             target=STREAMS, said="the decoder died"),
     _uploaded("transcribed", "nothing: the transcript after 100 ms", Wait(0.1), Reply(200, {"text": TEXT})),
     _uploaded("plain", "plain text instead of JSON", Reply(200, TEXT.encode())),
-    _uploaded("streamed", "a streamed transcript", EVENTS, _event("transcript.text.delta", delta="Where does "),
-              _event("transcript.text.done", text=TEXT), Chunk(b"data: [DONE]\n\n"), LastChunk(), target=STREAMS),
+    _uploaded("streamed", "a streamed transcript", EVENTS, event("transcript.text.delta", delta="Where does "),
+              event("transcript.text.done", text=TEXT), Chunk(b"data: [DONE]\n\n"), LastChunk(), target=STREAMS),
     _uploaded("no-done", "a streamed transcript that ends without a word", EVENTS,
-              _event("transcript.text.delta", delta=TEXT), LastChunk(), target=STREAMS),
+              event("transcript.text.delta", delta=TEXT), LastChunk(), target=STREAMS),
     _harmless("transcribed", "nothing: the transcript after 100 ms", (Wait(0.1), SAID)),
     _harmless("found-end", "nothing: it finds the end itself, and says so", stt_url=serving((SAID,), silence_ms=200.0),
               target=FINDS_END),

@@ -208,5 +208,6 @@ def _open() -> list[str]:
             continue
         if target.startswith("socket:") or "/state/" in target:
             found.append(target)
-    threads = [each.name for each in threading.enumerate() if not each.name.startswith(("asyncio_", "lookup-"))]
+    kept = ("asyncio_", "lookup-", "machine-")
+    threads = [each.name for each in threading.enumerate() if not each.name.startswith(kept)]
     return [*found, *threads]
