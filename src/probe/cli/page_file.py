@@ -3,7 +3,6 @@
 import errno
 import os
 import stat
-import sys
 import tempfile
 from contextlib import suppress
 from pathlib import Path
@@ -43,9 +42,6 @@ def write(path: Path, page: str, mode: int) -> None:
     """Write it, in place of what was there, with the permissions `mode` as the umask leaves them. Raises OSError."""
     data = page.encode()
     if path == STDOUT:
-        if sys.stdout is None:
-            # Closed by whoever started this: `click.echo` would write nothing, and say nothing.
-            raise OSError(errno.EBADF, os.strerror(errno.EBADF))
         click.echo(data, nl=False)
     elif path.exists() and not (stat.S_ISREG(path.stat().st_mode) and os.access(path.resolve().parent, os.W_OK)):
         # Such as a pipe, which nobody can replace, or a file of a folder in which we may make none.

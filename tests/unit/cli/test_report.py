@@ -4,7 +4,6 @@ import io
 import os
 import re
 import stat
-import sys
 import threading
 from collections.abc import Iterator
 from contextlib import closing
@@ -137,12 +136,6 @@ def test_a_name_may_be_as_long_as_names_can_be(tmp_path: Path) -> None:
     path = tmp_path / f"{'n' * 250}.html"
     page_file.write(path, "a page", page_file.PRIVATE)
     assert [path] == [*tmp_path.iterdir()] and path.read_text("utf-8") == "a page"
-
-
-def test_a_page_for_an_output_that_is_closed_is_not_lost_silently(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "stdout", None)
-    with pytest.raises(OSError, match="Bad file descriptor"):
-        page_file.write(page_file.STDOUT, "a page", page_file.PRIVATE)
 
 
 def test_a_pipe_is_written_into(tmp_path: Path) -> None:
