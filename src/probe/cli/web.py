@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from probe import config
+from probe import config, extras
 from probe.cli.output import say
 from probe.cli.state import default_state_dir
 from probe.cli.usage import UsageProblem
@@ -70,7 +70,7 @@ def web(
     hash_password: bool,
 ) -> None:
     if missing := [each for each in _NEEDED if find_spec(each) is None]:
-        raise UsageProblem(f"the extra `web` is not installed ({', '.join(missing)}): pip install 'voice-probe[web]'")
+        raise UsageProblem(f"the extra `web` is not installed ({', '.join(missing)}): {extras.install('web')}")
     if hash_password:
         say(_hash())
         return

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from probe import extras
 from probe.config.errors import ConfigError, Problem
 from probe.config.web_file import WebFile, load, refused
 from probe.daemon.basic_auth import BasicAuth
@@ -95,7 +96,7 @@ def _check_packages(path: Path, file: WebFile) -> None:
     try:
         import bcrypt  # noqa: F401, PLC0415 - who has no users needs none of it
     except ImportError as error:
-        why = "needs the package bcrypt: pip install 'voice-probe[http]'"
+        why = f"needs the package bcrypt: {extras.install('http')}"
         raise refused(path, [Problem(("basic_auth_users",), why)]) from error
 
 
