@@ -1,4 +1,4 @@
-"""Pages written to a file: whole or not at all, and for nobody else to read where somebody's words are in them."""
+"""Pages written to a file: whole or not at all, and readable by their owner only if they have texts."""
 
 import os
 import stat
