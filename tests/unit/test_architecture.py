@@ -257,7 +257,7 @@ RULES = [
         "the reference servers share no code with the client, so that no mistake is made on both sides",
         of="probe.reference probe.reference.*",
         never="probe.*",
-        but="probe.reference probe.reference.*",
+        but="probe.reference probe.reference.* probe.extras",
         broken_by=("probe.reference.faults.tts", "from probe.audio import duration_ms"),
     ),
     Rule(

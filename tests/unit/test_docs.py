@@ -58,7 +58,20 @@ def test_the_example_configuration_shows_every_setting() -> None:
 
 
 def test_the_readme_is_short() -> None:
-    assert len((ROOT / "README.md").read_text("utf-8").splitlines()) < 150
+    assert len((ROOT / "README.md").read_text("utf-8").splitlines()) < 130
+
+
+@pytest.mark.parametrize("folder", ["src/probe/", "src/probe/engine/"])
+def test_the_architecture_lists_every_module_and_folder_and_no_other(folder: str) -> None:
+    """The rows of a table are the files and folders of the folder that its head names."""
+    text = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
+    head = f"| in `{folder.removeprefix('src/probe/') or folder}` | what |"
+    rows = text.partition(f"{head}\n")[2].partition("\n\n")[0]
+    cells = "".join(row.split("|")[1] for row in rows.splitlines())
+    # A room's own rooms may have a row, too: they are there.
+    named = {each for each in re.findall(r"`([^`]+)`", cells) if (ROOT / folder / each).parent == ROOT / folder}
+    found = [each for each in (ROOT / folder).iterdir() if not each.name.startswith("__") and each.name != "py.typed"]
+    assert {f"{each.name}/" if each.is_dir() else each.name for each in found} == named
 
 
 def test_every_link_between_pages_leads_somewhere() -> None:

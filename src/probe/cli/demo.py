@@ -156,6 +156,7 @@ def _look_around(records: Sequence[RunRecord], port: int, output: Path) -> None:
     say(f"History:  {probe()} history --state-dir {output}/state")
     say(f"One run:  {probe()} show {records[-1].plan.run_id} --state-dir {output}/state")
     say(f"Pages:    {probe()} web --config {output}/probe.toml")
+    say(f"Report:   {probe()} report last --state-dir {output}/state -o run.html")
     say("Traces:   none sent here; set [otlp] to your collector and look for the trace ids above")
     say(f"Logs:     {output}/daemon.log, and those of the servers beside it")
     say("Again, against your own servers:")

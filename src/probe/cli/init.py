@@ -44,10 +44,9 @@ _NOTHING = 1
 def init(*, hosts: tuple[str, ...], output: Path, yes: bool, no_run: bool, as_json: bool) -> None:
     """Find the servers that run on this machine, and write a configuration for those that you choose.
 
-    The usual ports of LLM, TTS and speech-to-speech servers are looked at, and whoever is there is asked what it is.
-    Servers are asked for their models, voices and version: nothing makes one work or load a model. Only the test run
-    does, and it is asked for first. Ends like `probe run` (0 ok, 1 failed, 3 slow, …); with 1 where no servers were
-    found.
+    It looks at the usual ports of LLM, STT, TTS and speech-to-speech servers, and asks each server for its models,
+    voices and version. None of these questions makes a server work or load a model. Only the test run does, and you are
+    asked first. The exit code is that of `probe run` (0 ok, 1 failed, 3 slow, …), or 1 if no servers were found.
     """
     places = [Place(HERE), *(_place(host) for host in hosts)]
     if (yes or not as_json) and output.exists():

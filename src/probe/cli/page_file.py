@@ -1,9 +1,10 @@
-"""Pages written to a file: whole or not at all, and for nobody else to read where somebody's words are in them."""
+"""Pages written to a file: whole or not at all, and readable by their owner only if they have texts."""
 
 import errno
 import os
 import stat
 import tempfile
+from collections.abc import Collection
 from contextlib import suppress
 from pathlib import Path
 
@@ -14,21 +15,25 @@ from probe.cli.usage import UsageProblem
 # What `-` stands for, as in other programs.
 STDOUT = Path("-")
 PRIVATE, PUBLIC = 0o600, 0o666
+# How the name of a page may end, and that of a picture. A file without an ending is a page, such as a pipe.
+PAGE, PICTURE = ("", ".html", ".htm"), (".svg",)
 
 
-def check(path: Path) -> None:
+def check(path: Path, endings: Collection[str] = PAGE) -> None:
     """Find out whether a page can be written there. Raises UsageProblem."""
-    if (wrong := problem(path)) is not None:
+    if (wrong := problem(path, endings)) is not None:
         raise UsageProblem(wrong)
 
 
-def problem(path: Path) -> str | None:
+def problem(path: Path, endings: Collection[str] = PAGE) -> str | None:
     """Why no page can be written there; None where nothing is known that speaks against it."""
     folder = path.parent
     if path == STDOUT:
         return None
     if _leads_in_a_circle(path):
         return f"{path} can't be written: a link that leads to itself"
+    if path.suffix.lower() not in endings and not path.is_dir():
+        return f"{path}: a page is written as HTML; its name ends in .html"
     if path.is_dir():
         return f"{path} can't be written: it is a folder"
     if not folder.is_dir():

@@ -56,7 +56,7 @@ def report(
     drawn = output.suffix == ".svg"
     if drawn and (audio or since is not None):
         raise click.UsageError("an SVG file is the picture of a run, without its audio")
-    page_file.check(output)
+    page_file.check(output, page_file.PICTURE if drawn else page_file.PAGE)
     if since is not None:
         page = _page_since(since, target, config_path, state_dir)
     else:

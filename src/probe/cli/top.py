@@ -42,8 +42,8 @@ _BAD, _SLOW, _UNKNOWN = 1, 3, 4
 def top(*, once: bool, as_json: bool, target: str | None, config_path: Path | None, state_dir: Path) -> None:
     """Show each target, worst first, and what an alert would say. A finished run shows within a second; q ends it.
 
-    A bar is 15 minutes or more: its full height is the objective, or the longest wait. ✗ is a failed run, a blank no
-    run. Without --config, a run is overdue when the usual time between runs is over.
+    A bar is 15 minutes or more: its full height is the objective, or the longest wait. ✗ stands for failed runs, a
+    blank for no run. Without --config, a run is overdue when the usual time between runs is over.
 
     With --once and --json the exit code is 1 if a target fails or is not measured any more, 3 if one is slow or
     drifting, 4 if nothing could be measured, else 0.

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from probe import config
+from probe import config, extras
 from probe.cli.output import say
 from probe.cli.state import default_state_dir
 from probe.cli.usage import UsageProblem
@@ -70,7 +70,7 @@ def web(
     hash_password: bool,
 ) -> None:
     if missing := [each for each in _NEEDED if find_spec(each) is None]:
-        raise UsageProblem(f"the extra `web` is not installed ({', '.join(missing)}): pip install 'voice-probe[web]'")
+        raise UsageProblem(f"the extra `web` is not installed ({', '.join(missing)}): {extras.install('web')}")
     if hash_password:
         say(_hash())
         return
@@ -81,8 +81,8 @@ def web(
 
 web.help = """Serve pages over the recorded runs: what is going on now, each run, drift, comparisons.
 
-A process of its own that only reads the history. The address that it prints has a key, since other users of this
-machine can connect, too. Beyond this machine it serves with TLS and a password only. docs/web.md has more.
+A separate process that only reads the history. The address that it prints has a key, since other users of this machine
+can connect, too. Other machines are served with TLS and a password only. docs/web.md has more.
 
 \b
 Examples:
@@ -98,8 +98,8 @@ Examples:
 def _check_reach(host: str, *, is_encrypted: bool, is_asked: bool) -> None:
     if not _is_loopback(host) and not (is_encrypted and is_asked):
         raise UsageProblem(
-            f"--host {host}: beyond this machine only with --tls-cert, --tls-key and --password-file, since the pages"
-            " show what was said"
+            f"--host {host}: other machines are served only with --tls-cert, --tls-key and --password-file, since the"
+            " pages show what was said"
         )
 
 

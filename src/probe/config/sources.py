@@ -66,6 +66,9 @@ def _file(path: Path) -> tuple[Document, str]:
         # Some editors begin a file with a byte order mark.
         text = read_small(path).decode("utf-8-sig").replace("\r\n", "\n")
         return tomllib.loads(text), text
+    except FileNotFoundError as error:
+        why = "there is no such file; `probe init` writes one for the servers that it finds"
+        raise ConfigError([(str(path), Problem((), why))]) from error
     except OSError as error:
         raise ConfigError([(str(path), Problem((), f"can't be read: {error.strerror}"))]) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:

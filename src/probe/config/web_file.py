@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 from msgspec import field, structs
 
+from probe import extras
 from probe.config.base import Text
 from probe.config.errors import ConfigError, Problem, dotted
 from probe.config.leaf import Secret
@@ -146,7 +147,7 @@ def _document(path: Path) -> Any:
     try:
         import yaml  # noqa: PLC0415 - who has no such file needs no YAML
     except ImportError as error:
-        why = "needs the package pyyaml: pip install 'voice-probe[http]'"
+        why = f"needs the package pyyaml: {extras.install('http')}"
         raise refused(path, [Problem((), why)]) from error
     try:
         with path.open("rb") as file:

@@ -13,15 +13,15 @@ from http import HTTPStatus
 from probe.config.leaf import Secret
 from probe.daemon.http_message import Answer, plain
 
-# Guesses take a core from what is measured: one at a time, no more than this wait, and after a wrong one a pause.
+# Checks take CPU time from measurements: one at a time, at most so many waiting, and a pause after a wrong one.
 MAX_WAITING = 16
 PAUSE_S = 0.5
-# Wrong passwords that are known to be; the right ones are as many as there are users.
+# Wrong passwords that are remembered; of the right ones there are as many as users.
 MAX_WRONG = 100
 # bcrypt reads so many bytes of a password, and the package raises for more.
 _BCRYPT_BYTES = 72
-# Takes as long as a check of a user who exists, and nobody knows what it is the hash of.
-_NOBODY = b"$2b$10$N9qo8uLOickgx2ZMRZoMyeIjZAgcfl7p92ldGxad68LJZdL17lhWy"
+# The hash that is checked for an unknown user, so that the check takes as long; its password is not known.
+_UNKNOWN_USER = b"$2b$10$N9qo8uLOickgx2ZMRZoMyeIjZAgcfl7p92ldGxad68LJZdL17lhWy"
 DENIED = Answer(
     HTTPStatus.UNAUTHORIZED,
     b"Unauthorized\n",
@@ -31,10 +31,10 @@ BUSY = plain(HTTPStatus.SERVICE_UNAVAILABLE, "too many passwords are being check
 
 
 class BasicAuth:
-    """Says who may come in. What was checked once is known, as long as the hash stays."""
+    """Checks passwords. A result is remembered as long as the hash stays the same."""
 
     def __init__(self) -> None:
-        # Not the passwords themselves are kept.
+        # Keyed hashes are kept, not the passwords.
         self._salt = secrets.token_bytes(32)
         self._right: set[bytes] = set()
         self._wrong: dict[bytes, None] = {}
@@ -48,7 +48,7 @@ class BasicAuth:
         if (given := _given(authorization)) is None:
             return DENIED
         user, password = given
-        hashed = users[user].reveal().encode() if user in users else _NOBODY
+        hashed = users[user].reveal().encode() if user in users else _UNKNOWN_USER
         key = self._key(user, hashed, password)
         if key in self._right:
             return None
@@ -86,7 +86,7 @@ class BasicAuth:
 
 
 def _matches(hashed: bytes, password: bytes) -> bool:
-    import bcrypt  # noqa: PLC0415 - who has no users needs none of it
+    import bcrypt  # noqa: PLC0415 - without users it is not needed
 
     # It raises for a password that has a zero byte.
     with suppress(ValueError):

@@ -6,7 +6,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 from probe.daemon.http_server import Answer
 
-# Of `probe web`, a process of its own, which is reached from its own machine alone unless somebody set up more.
+# The usual address of `probe web`, a separate process, which by default answers on its own machine only.
 _PAGES = "http://localhost:9851/"
 _LINKS = (
     ("/metrics", "what Prometheus reads"),
@@ -18,7 +18,7 @@ _STYLE = "body{max-width:44em;margin:2em auto;padding:0 1em;font:16px/1.5 sans-s
 
 
 def front_page(_accept: str) -> Answer:
-    """A few links. It says nothing of what was measured: whoever may read that reads it elsewhere."""
+    """A few links, and nothing that was measured."""
     links = "".join(f'<li><a href="{path}">{path}</a>: {text}' for path, text in _LINKS)
     page = (
         "<!doctype html><html lang=en><meta charset=utf-8><title>voice-probe</title>"

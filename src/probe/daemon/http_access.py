@@ -1,4 +1,4 @@
-"""Who may ask at the HTTP port, and over what: read from its file again when that, or a certificate, changes."""
+"""TLS, passwords and headers of the HTTP port: read again when their file, or a certificate, has changed."""
 
 import ssl
 import time
@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from probe import extras
 from probe.config.errors import ConfigError, Problem
 from probe.config.web_file import WebFile, load, refused
 from probe.daemon.basic_auth import BasicAuth
 from probe.daemon.http_message import Answer, Request
 from probe.daemon.http_tls import UnusableError, context, is_allowed
 
-# How often to look whether a file has changed, at most; it is looked at when somebody connects.
+# How often to look whether a file has changed, at most; it is checked when a client connects.
 LOOK_S = 1.0
 
 
@@ -58,7 +59,7 @@ class Access:
 
     @property
     def tls(self) -> ssl.SSLContext | None:
-        """With what to encrypt; None for a port in plain text."""
+        """The TLS context; None for plain HTTP."""
         return self._read.tls
 
     @property
@@ -93,9 +94,9 @@ def _check_packages(path: Path, file: WebFile) -> None:
     if not file.basic_auth_users:
         return
     try:
-        import bcrypt  # noqa: F401, PLC0415 - who has no users needs none of it
+        import bcrypt  # noqa: F401, PLC0415 - without users it is not needed
     except ImportError as error:
-        why = "needs the package bcrypt: pip install 'voice-probe[http]'"
+        why = f"needs the package bcrypt: {extras.install('http')}"
         raise refused(path, [Problem(("basic_auth_users",), why)]) from error
 
 

@@ -1,4 +1,4 @@
-"""Who is connected to the HTTP port, and who has to go where others wait: a crowd of slow clients keeps nobody out."""
+"""Which connections to the HTTP port are closed if too many are open, so that slow clients don't block others."""
 
 import asyncio
 import math
@@ -7,9 +7,9 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Literal
 
-# A request comes with its connection, or a round trip later: who has sent none for so long may have to go.
+# A request comes with its connection, or a round trip later: a client without one may be closed after this time.
 GRACE_S = 0.25
-# Who has not read on for so long may have to go, too; and who reads on slowly, after a longer time.
+# One that has stopped reading may be closed after this time, and one that reads slowly after a longer time.
 STALLED_S = 1.0
 SLOW_S = 5.0
 
@@ -43,7 +43,7 @@ class Visit:
             self.task.cancel()
 
     def spare_at(self) -> float | None:
-        """When this one may be asked to go; None where it may not."""
+        """When this connection may be closed; None if it may not."""
         match self.phase:
             case "head":
                 return self.since + GRACE_S
@@ -56,12 +56,12 @@ class Visit:
 
 
 def first_to_go(visits: Collection[Visit], now: float) -> Visit | None:
-    """Whose place to give away: of the address with the most connections, the one that has waited for longest."""
+    """The connection to close: of the address with the most connections, the one that has waited longest."""
     of = Counter(each.address for each in visits)
     spare = [each for each in visits if (at := each.spare_at()) is not None and at <= now]
     return max(spare, key=lambda each: (each.phase == "done", of[each.address], now - each.since), default=None)
 
 
 def next_spare_s(visits: Collection[Visit], now: float) -> float:
-    """In how many seconds a place may be given away; infinite where that can't be said."""
+    """In how many seconds a connection may be closed; infinite if that is not known."""
     return min((max(0.0, at - now) for each in visits if (at := each.spare_at()) is not None), default=math.inf)

@@ -19,7 +19,7 @@ def is_meant(host: str | None, local: str, allowed: Collection[str]) -> bool:
     name = _without_port(host).rstrip(".").lower()
     if name in {"localhost", socket.gethostname().lower(), *(each.lower() for each in allowed)}:
         return True
-    # Nobody's name server decides where these lead.
+    # These are not resolved by DNS.
     return name.endswith(".localhost") or _address(name) is not None
 
 

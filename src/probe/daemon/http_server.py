@@ -17,10 +17,9 @@ from probe.daemon.http_unread import Unread
 __all__ = ["Answer", "HttpServer", "Page", "Request", "SlowPage", "plain"]
 
 MAX_CONNECTIONS = 32
-# So many are taken at all, with those that have to go and those that are refused. Descriptors are needed for
-# measuring.
+# Open connections, including those that are being closed or refused. Measuring needs descriptors too.
 MAX_TAKEN = 3 * MAX_CONNECTIONS
-# How long a connection waits for another to go before it is refused.
+# How long a connection waits for another one to close before it is refused.
 ROOM_S = 1.0
 # Where no connection can be taken, as without descriptors.
 RETRY_S = 0.5
@@ -77,7 +76,7 @@ class HttpServer:
     async def _serve(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._stop = asyncio.Event()
-        # Set where somebody went, or came further.
+        # Set when a connection closes or makes progress.
         self._moved = asyncio.Event()
         self._taken = asyncio.Semaphore(MAX_TAKEN)
         taking = [asyncio.ensure_future(self._take_all(each)) for each in self._sockets]
@@ -124,10 +123,10 @@ class HttpServer:
         self._moved.set()
 
     async def _make_room(self) -> bool:
-        """Whether one more can be served: at once, or where somebody goes within `ROOM_S`."""
+        """Whether one more can be served: at once, or after another one has closed within `ROOM_S`."""
         until = self._loop.time() + ROOM_S
         while len(self._visits) >= MAX_CONNECTIONS:
-            # What has come of those who would have to go is read first.
+            # First read what has arrived from the connections that would be closed.
             await _some_turns()
             now = self._loop.time()
             if (visit := http_crowd.first_to_go(self._visits, now)) is not None:
@@ -146,7 +145,7 @@ class HttpServer:
                 await self._moved.wait()
 
     async def _free(self) -> None:
-        """Have those go that take too long to read their page."""
+        """Close connections that take too long to read their page."""
         while (visit := http_crowd.first_to_go(self._reading(), self._loop.time())) is not None:
             self._visits.discard(visit)
             visit.dismiss()

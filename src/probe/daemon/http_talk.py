@@ -1,4 +1,4 @@
-"""One connection to the HTTP port: its request is read, answered, and the answer given time to arrive."""
+"""One connection to the HTTP port: reads the request, answers it, and gives the answer time to arrive."""
 
 import asyncio
 import socket
@@ -21,7 +21,7 @@ SENDING_S = 10.0
 # What was answered has so long to hang up. Closed before that, the connection would be reset where something is unread,
 # and the answer lost with it.
 FAREWELL_S = 1.0
-# The same for one who had to go because others wait.
+# The same for a connection that is closed because others wait.
 HURRIED_S = 0.25
 MAX_HEAD_BYTES = 16_384
 _PIECE_BYTES = 65_536
@@ -43,7 +43,7 @@ class Site:
     access: Access
     allowed_hosts: Collection[str]
     unread: Unread
-    # Has a client that does not read a page go, so that another may.
+    # Closes a connection that does not read its page, in favour of another one.
     free: Callable[[], Awaitable[None]]
 
 
@@ -79,7 +79,7 @@ async def talk(connection: socket.socket, visit: Visit, moved: Callable[[], None
 
 
 async def _dismiss(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, site: Site) -> None:
-    """Say why to one who had to go: the request may be on its way."""
+    """Answer a connection that is closed in favour of others: its request may be on its way."""
     with suppress(TimeoutError, OSError):
         async with asyncio.timeout(HURRIED_S):
             await _send(writer, _LATE, site, with_body=True, went_on=lambda: None)
@@ -87,7 +87,7 @@ async def _dismiss(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, s
 
 
 async def refuse(connection: socket.socket, site: Site) -> None:
-    """Say that there is no room, to a client that may take a moment to hear it."""
+    """Answer that there are too many connections, and give the client a moment to read it."""
     opening = _Opening(connection, site.access.tls)
     try:
         async with asyncio.timeout(2 * FAREWELL_S):
@@ -171,7 +171,7 @@ async def _answer(request: Request, writer: asyncio.StreamWriter, site: Site) ->
 async def _send(
     writer: asyncio.StreamWriter, answer: Answer, site: Site, *, with_body: bool, went_on: Callable[[], None]
 ) -> None:
-    """Piece by piece: who does not read costs no memory. Raises TimeoutError where nothing is read for long."""
+    """In pieces: a client that does not read costs no memory. Raises TimeoutError if nothing is read for long."""
     body = answer.body if with_body else b""
     pieces = (body[start : start + _PIECE_BYTES] for start in range(0, len(body), _PIECE_BYTES))
     for piece in (head_of(answer, site.access.headers), *pieces):

@@ -1,4 +1,4 @@
-"""How much clients have asked for and not read yet: with 200 targets a page has 11 MB, and each of them holds one."""
+"""How many bytes of pages are being sent: with 200 targets a page has 11 MB, and each slow client holds one."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,7 +17,7 @@ class Unread:
         self._sizes: dict[str, int] = {}
 
     def has_room(self, path: str) -> bool:
-        """Whether there is room for one more page that nobody reads, as far as its size is known."""
+        """Whether one more page that is not read has room, as far as its size is known."""
         size = self._sizes.get(path, 0)
         return size < SMALL_BYTES or not self._bytes or self._bytes + size <= MAX_UNREAD_BYTES
 

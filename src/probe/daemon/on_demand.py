@@ -22,11 +22,11 @@ from probe.record import RunRecord
 
 # More scrapes than this don't wait: they take place one after another, and would all be late.
 MAX_WAITING = 8
-# Of the scraper's patience this remains for the answer to arrive.
+# This much of the scrape's timeout is left for the answer to arrive.
 MARGIN_S = 0.5
 LONGEST_S = 3600.0
 _TIMEOUT = "x-prometheus-scrape-timeout-seconds"
-# As a browser says where a request comes from.
+# Values of Sec-Fetch-Site, by which a browser reports that another site's page makes the request.
 _ELSEWHERE = ("cross-site", "same-site")
 _KNOWN = ("target", "scenario", "debug")
 # Not repeated, so it has no times.
@@ -59,7 +59,7 @@ class Asked:
 
 
 class RefusedError(Exception):
-    """No run, and why, for whoever asked."""
+    """No run takes place; `answer` has the reason."""
 
     def __init__(self, status: HTTPStatus, why: str) -> None:
         super().__init__(why)
@@ -151,11 +151,11 @@ class OnDemand:
 def wanted(request: Request) -> Asked:
     """What a request asks for. Raises RefusedError."""
     if request.fields.get("sec-fetch-site") in _ELSEWHERE:
-        # Any page that is open on this machine could otherwise make the servers work.
+        # Otherwise any page that is open in a browser on this machine could start runs.
         raise RefusedError(HTTPStatus.FORBIDDEN, "a page of another site asks for this")
     given = parse_qs(request.query, keep_blank_values=True)
-    if strange := [name for name in given if name not in _KNOWN]:
-        why = f"unknown parameter {strange[0]!r}; there is: {', '.join(_KNOWN)}"
+    if unknown := [name for name in given if name not in _KNOWN]:
+        why = f"unknown parameter {unknown[0]!r}; there is: {', '.join(_KNOWN)}"
         raise RefusedError(HTTPStatus.BAD_REQUEST, why)
     if any(len(values) > 1 for values in given.values()):
         raise RefusedError(HTTPStatus.BAD_REQUEST, "a parameter is given twice")

@@ -1,4 +1,4 @@
-"""What else changed when a latency did: figures of the machine that went along, and changes in those runs."""
+"""What else changed at the same time as a latency: figures of the machine, and other changes in those runs."""
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
@@ -19,7 +19,7 @@ BEFORE, AFTER = 1000, 200
 _MISDATED, _WINDOW, _LEAST_SIDE = 40, 80, 3
 # A change fell into the same runs if it is so many runs at most from where the latency's is dated.
 _NEAR = 5
-# In how many of the runs before it there may have been others of its kind: what happens all the time is no news.
+# A change is named if none of its kind was in so many runs before: frequent ones are left out.
 _QUIET = 100
 _EXPECTED = {name: Expected(each.least, each.slows) for name, each in COVARIATES.items()}
 _MOST_NAMED = 3
@@ -52,7 +52,7 @@ def associated(
     shift: Shift, points: Sequence[Point], figures: Mapping[str, Mapping[str, float]],
     expected: Mapping[str, Expected] = _EXPECTED,
 ) -> list[Cause]:  # fmt: skip
-    """The figures (by run id, then by name) that go with a change of its stage."""
+    """The figures (by run id, then by name) that changed with the shift's stage."""
     stage = STAGES.index(shift.stage)
     before, after = around(shift, points)
     names = dict.fromkeys(name for each in (*before, *after) for name in figures.get(each.run_id, {}))
@@ -71,7 +71,7 @@ def associated(
 def around(shift: Shift, points: Sequence[Point]) -> tuple[list[Point], list[Point]]:
     """The runs before and after a change whose latency is known, in their order.
 
-    They are parted where the two sides differ most: a few slow runs shortly before a change may date it too early.
+    They are divided where the two sides differ most: a few slow runs shortly before a change may date it too early.
     """
     stage = STAGES.index(shift.stage)
     usable = [

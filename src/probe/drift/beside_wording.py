@@ -9,7 +9,7 @@ from probe.drift.circumstances import COVARIATES
 from probe.drift.events import Event
 from probe.drift.wording import iso
 
-# What the clocks of a GPU are lowered by is said with its clock, or by itself.
+# What lowers a GPU's clocks is named together with its clock if that is named, else alone.
 _CLOCK = "gpu_sm_ghz"
 _MOST_NAMED = 3
 

@@ -1,4 +1,6 @@
-"""What changed at the same time as a latency, and how surely: never why. Pure functions of two stretches of runs.
+"""Which figures changed at the same time as a latency, and how certain that is; not why. Pure functions.
+
+The input is two stretches of runs, one before and one after the change.
 
 A figure is named in one of two cases.
 
@@ -19,7 +21,7 @@ from statistics import median
 # Runs on either side of a place that are compared. Their medians are not moved by a few outliers.
 _SIDE = 20
 _FEWEST = 5
-# Runs before a change that its largest difference elsewhere is taken from; fewer say too little of what is usual.
+# So many runs before a change are needed: with fewer the usual movement is not known.
 _ELSEWHERE = 60
 # By how much more it must have moved than ever before; and so many times the root mean square of how it moves at other
 # places, more where these are few.
@@ -31,7 +33,7 @@ _CERTAIN, _SEEN = 4.0, 5.0
 _LEAST_DOSE, _LEAST_EXPLAINED = 0.25, 0.33
 # A figure that varies by less than this share of its movement may vary because it is read at other moments.
 _VARIES = 0.5
-# A cause that is named stands before others by this much at most: a figure that never moved has no usual movement.
+# The highest score: a figure that never moved before has no usual movement to compare with.
 _MOST = 100.0
 _MOST_NAMED = 3
 # How far apart runs are that still depend on each other, in square roots of their number.
@@ -110,7 +112,7 @@ def _known(xs: Values, ys: Sequence[float]) -> list[tuple[float, float]]:
 
 
 def _score(xs: Sequence[float], moved: float, side: int) -> float:
-    """How far it moved, by what it would have to: more than at any place before."""
+    """How far it moved, relative to the movement that is required: more than at any place before."""
     places = range(side, len(xs) - side + 1)
     differences = [abs(median(xs[at : at + side]) - median(xs[at - side : at])) for at in places]
     apart = 1 + len(places) / side
@@ -144,7 +146,7 @@ class _Dose:
 
 
 def _dose(left: Sequence[tuple[float, float]], right: Sequence[tuple[float, float]]) -> _Dose | None:
-    """None where one of both hardly varies."""
+    """None if one of the two does not vary."""
     pairs = [pair for stretch in (left, right) for pair in _residuals(stretch)]
     xs, ys = _clipped([x for x, _ in pairs]), _clipped([y for _, y in pairs])
     spread_x, spread_y = _spread(xs), _spread(ys)

@@ -28,11 +28,11 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class _Fact:
-    """What is compared, None where it is not known; and what is said of a change, None where it is none to speak of."""
+    """The value that is compared, None if unknown; and the text of a change, None if it is not reported."""
 
     of: Callable[[Circumstances], Any]
     text: Callable[[Any, Any], str | None]
-    # For so many runs in a row it must have held.
+    # So many runs in a row must have the new value.
     settled: int = 1
 
 
@@ -41,7 +41,7 @@ class Follower:
 
     def __init__(self) -> None:
         self._known: dict[Kind, Any] = {}
-        # What is about to become known: its value, the run that it began with, and in how many it was seen.
+        # New values that are not settled yet: the value, its first run, and in how many runs it was seen.
         self._coming: dict[Kind, tuple[Any, Circumstances, int]] = {}
 
     def add(self, run: Circumstances) -> Iterator[Event]:

@@ -1,4 +1,4 @@
-"""How things stand: what each stage takes now, beside what it would take had nothing changed since the baseline."""
+"""The present level of each stage, with the level that would be expected without a change since the baseline."""
 
 import math
 from collections.abc import Iterator, Mapping
@@ -24,7 +24,7 @@ def compared(stages: Mapping[str, Evidence], episode: Episode | None) -> Iterato
         is_known = episode is not None and evidence.since_change >= SETTLED
         away = 0.0 if is_known else midmean(each.residual for each in list(evidence.seen)[-runs:])
         by = level - base + away
-        told = episode is not None and stage in episode.stages
-        is_certain = told or abs(by) >= CERTAIN * evidence.noise.error(SETTLED if is_known else runs)
+        is_reported = episode is not None and stage in episode.stages
+        is_certain = is_reported or abs(by) >= CERTAIN * evidence.noise.error(SETTLED if is_known else runs)
         usual = evidence.baseline.expected(evidence.seen[-1].at) - level + base
         yield Moved(stage, math.exp(usual), math.exp(usual + by), is_certain)

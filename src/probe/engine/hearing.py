@@ -1,4 +1,4 @@
-"""The speech of a person in a turn: played to a server at the pace of life, until that has understood it."""
+"""The user's speech in a turn: played to an STT server in real time, until it returns a transcript."""
 
 from collections.abc import Iterator
 
@@ -17,7 +17,7 @@ from probe.timestamps import NEVER, NS_PER_MS, NS_PER_S
 # As microphones and WebRTC deliver it.
 FRAME_MS = 20
 _FRAME_NS = FRAME_MS * NS_PER_MS
-# What a server needs to hear of silence before somebody speaks; more of a recording's own is left out.
+# Silence before the speech: at least what a server needs, and at most this much of the recording's own.
 _LEAST_LEAD_MS, _MOST_LEAD_MS = 100, 300
 _BYTES = 2
 # Of a transcript so many characters are kept.
@@ -51,13 +51,13 @@ class Playback:
             at += size
 
     def _silent(self, at: int, size: int) -> bytes:
-        """So many bytes of what is there when nobody speaks, which repeats."""
+        """So many bytes of the background (silence or noise), which repeats."""
         begin = at % len(self._silence)
         return (self._silence * (1 + (begin + size) // len(self._silence)))[begin : begin + size]
 
 
 class Hearing:
-    """One utterance, and what the server makes of it."""
+    """One utterance, and the server's transcript of it."""
 
     stage: Stage = "stt"
 
@@ -81,7 +81,7 @@ class Hearing:
         return self._began and self._understood is None
 
     def heard(self) -> Heard:
-        """What is known of it by now."""
+        """The result until now."""
         return Heard(
             self._start, self._end, self._stopped, self._understood, self._transcript, self._utterance.text,
             self._late, self._latest,
@@ -141,13 +141,13 @@ class Hearing:
 
     @property
     def _is_over(self) -> bool:
-        """Whether the server waits for no more sound."""
+        """Whether the server needs no more audio."""
         return self._stopped is not None or self._understood is not None
 
     async def _write(self, frame: bytes, due: int, *, last: bool) -> None:
         written = await self._session.perform(self._line, self._conversation.hear(frame, due))
         if written is None:
-            # Where all is uploaded at the end, a frame has been said once it is collected.
+            # If all of it is uploaded at the end, a frame counts as written when it is collected.
             written = self._session.clock.now()
         late = max(0, written - due)
         self._latest = max(self._latest or 0, late)
@@ -167,7 +167,7 @@ class Hearing:
             raise self._fault("ended_early", what)
 
     def _require_understood(self) -> None:
-        """That it was all, and something of it: an answer to anything else is none to what was said."""
+        """Require a transcript of the whole speech, with some of its words: any other has no meaningful answer."""
         said = self._utterance.text
         if not words.words(self._transcript):
             raise self._fault("no_transcript", "understood nothing")

@@ -67,8 +67,8 @@ def _failed(fault: Fault, session: Session, plan: Plan) -> Recital:
 
 
 def _unseen(_event: Event) -> None:
-    """Nobody watches."""
+    """Progress is not shown."""
 
 
 def _unreported(_kind: EventKind, _at: int, _segment: Segment) -> None:
-    """Nor is it reported."""
+    """Events of the speech are not reported."""

@@ -18,7 +18,7 @@ LIBRARY = "libnvidia-ml.so.1"
 _MOST_GPUS = 8
 _MOST_PROCESSES = 32
 _NAME_LENGTH = 256
-# The bits of NVML's clock event reasons; an idle GPU's (0x1) is none that anybody waits for.
+# The bits of NVML's clock event reasons; that of an idle GPU (0x1) is left out.
 _REASONS: dict[ClockReason, int] = {
     "application_clocks": 0x2,
     "power_cap": 0x4,
@@ -51,7 +51,7 @@ class GpuLevels:
 
 @dataclass(frozen=True, slots=True)
 class GpuHolders:
-    """Who holds a GPU, and its memory."""
+    """A GPU's memory, and the processes that use it."""
 
     memory_used_bytes: int | None = None
     memory_total_bytes: int | None = None
@@ -155,9 +155,9 @@ class Gpus:
         memory = None if used in (None, _NO_MEMORY) else int(used)
         name, started = process(self._proc, found.pid)
         if name is None:
-            # The driver's own word is a path, and may have arguments behind it.
-            told = self._words(self._nvml.nvmlSystemGetProcessName, found.pid) or ""
-            name = told.partition(" ")[0].rpartition("/")[2]
+            # The driver has the path, perhaps with arguments.
+            command = self._words(self._nvml.nvmlSystemGetProcessName, found.pid) or ""
+            name = command.partition(" ")[0].rpartition("/")[2]
         return GpuProcess(name or "unknown", memory, started)
 
     def _asked(self, function: Callable[..., Any], *given: Any) -> Any:

@@ -30,7 +30,7 @@ WORDS: Mapping[ClockReason, str] = {
     "power_brake": "power brake",
     "display_clocks": "display clocks",
 }
-# Those that take away what a server would have had. The others were chosen by somebody.
+# Reasons that slow a server unexpectedly. The others are settings.
 THROTTLED: tuple[ClockReason, ...] = ("power_cap", "hw_slowdown", "sw_thermal", "hw_thermal", "power_brake")
 
 
@@ -70,7 +70,7 @@ class GpuState:
 
     @property
     def throttled(self) -> tuple[ClockReason, ...]:
-        """The reasons that take speed away, in the order of THROTTLED."""
+        """The reasons that lower the clocks unexpectedly, in the order of THROTTLED."""
         return tuple(each for each in THROTTLED if each in (self.reasons or ()))
 
 
@@ -115,7 +115,7 @@ class MachineState:
 
     @property
     def throttled(self) -> tuple[ClockReason, ...]:
-        """What takes speed away from any GPU."""
+        """The same of all GPUs."""
         return tuple(each for each in THROTTLED if any(each in gpu.throttled for gpu in self.gpus))
 
     @property

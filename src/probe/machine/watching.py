@@ -1,4 +1,4 @@
-"""The machine is read in threads of its own, before, during and after a run, and no run waits for one that hangs."""
+"""Reads the machine before, during and after a run, in threads of its own; no run waits for a reading that hangs."""
 
 import asyncio
 import threading
@@ -45,7 +45,7 @@ class Source(Generic[T]):
 
     @property
     def hangs(self) -> bool:
-        """Whether a reading takes longer than anybody waits for it."""
+        """Whether a reading has exceeded its deadline."""
         began = self._began
         return began is not None and time.monotonic() - began > PATIENCE_S
 
@@ -55,7 +55,7 @@ class Source(Generic[T]):
             answer = None if self.hangs else self._asked.get(kind)
             if answer is None:
                 answer = Future()
-                # Who has left must not take it away from others that wait.
+                # One run that no longer waits must not cancel it for the others.
                 answer.set_running_or_notify_cancel()
                 if self.hangs or not self._can_read():
                     answer.set_result(None)
@@ -118,7 +118,7 @@ class _Sampling(Generic[T]):
         self._readings.append(self._source.ask(self._source.last))
 
     def found(self) -> list[T]:
-        """What has been read until now; what comes later is nobody's."""
+        """The readings until now; later ones are dropped."""
         answers = [each.result() for each in self._readings if each.done()]
         return [each for each in answers if each is not None]
 

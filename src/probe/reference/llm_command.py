@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 import click
 
-from probe.reference import extras
+from probe import extras
 from probe.reference.llm_model import ModelError, check_model, default_model
 
 

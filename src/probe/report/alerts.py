@@ -95,7 +95,7 @@ def of_series(observed: Observed) -> list[Alert]:
 
 
 def absent(observed: Sequence[Observed]) -> Alert | None:
-    """All of them are overdue: nobody measures any more."""
+    """All targets are overdue: none is measured any more."""
     known = [each for each in observed if each.due.at is not None]
     if not known or any(each.due.late_s is None for each in known):
         return None

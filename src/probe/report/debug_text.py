@@ -1,4 +1,4 @@
-"""One run as plain text for whoever asks why it was as it was: its outcome and its timeline, without what was said."""
+"""One run as plain text, for debugging: its outcome and its timeline, without texts."""
 
 from collections.abc import Iterator
 from dataclasses import replace

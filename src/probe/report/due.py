@@ -10,13 +10,13 @@ from probe.timestamps import NS_PER_S
 
 # As VoiceProbeStale: so much later than due, which is more than a run waits for users, it does not come any more.
 STALE_S = 120
-# With fewer runs nobody knows what is usual.
+# With fewer runs the usual interval is not known.
 _FEWEST = 3
 
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """`at` is when the next run should start, None where nobody knows; `every_s` the usual distance between starts.
+    """`at` is when the next run should start, None if unknown; `every_s` the usual distance between starts.
 
     `late_s` is how long it has been overdue, None where it is not.
     """

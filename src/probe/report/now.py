@@ -1,4 +1,4 @@
-"""How things stand now: a card for each target and scenario, worst first, and what an alert would say.
+"""The present state: a card for each target and scenario, worst first, and what an alert would say.
 
 Pure: values of the history and a time go in. What `probe top` shows, and the page *Now*.
 """
@@ -87,18 +87,18 @@ def now(
     `silences` are the longest ones inside the speech of the last runs, as far as they are known.
     """
     seen = [_observed(each, verdicts, at, next_runs) for each in series]
-    nobody = alerts.absent(seen)
-    gone = [each for each in seen if nobody is None and _is_gone(each, next_runs)]
+    absent = alerts.absent(seen)
+    gone = [each for each in seen if absent is None and _is_gone(each, next_runs)]
     cards = [_card(each, (silences or {}).get(_series(each)), is_gone=each in gone) for each in seen]
     ordered = sorted(cards, key=_worst_first)
-    return Now(at, tuple(ordered), tuple(_urgent_first(ordered, nobody)))
+    return Now(at, tuple(ordered), tuple(_urgent_first(ordered, absent)))
 
 
-def _urgent_first(cards: Sequence[Card], nobody: Alert | None) -> list[Alert]:
-    """Where nobody measures any more, one alert says so for all."""
-    found = [each for card in cards for each in card.alerts if nobody is None or each.name != "VoiceProbeStale"]
+def _urgent_first(cards: Sequence[Card], absent: Alert | None) -> list[Alert]:
+    """If no target is measured any more, one alert stands for all."""
+    found = [each for card in cards for each in card.alerts if absent is None or each.name != "VoiceProbeStale"]
     found.sort(key=lambda each: each.severity != "critical")
-    return found if nobody is None else [nobody, *found]
+    return found if absent is None else [absent, *found]
 
 
 def _observed(

@@ -1,4 +1,4 @@
-"""What an outcome is about: whoever says that a run was ok says of what."""
+"""What an outcome refers to: the measure that the objective judges, in words."""
 
 from collections.abc import Callable, Mapping
 

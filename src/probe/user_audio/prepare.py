@@ -1,4 +1,4 @@
-"""Gets what a person says in a run ready before it: recordings are read, texts are spoken once by the target's TTS."""
+"""Prepares the user's speech before a run: reads recordings, or has the target's TTS speak the texts once."""
 
 import asyncio
 import functools
@@ -18,7 +18,7 @@ from probe.user_audio.utterance import utterance, with_noise
 
 # For reading a file, and for computing with what is in it.
 PATIENCE_S = 30.0
-# Of utterances so many stay in memory: those of all scenarios that anybody has.
+# Utterances that stay in memory: enough for all scenarios of a usual configuration.
 _MOST_KEPT = 64
 
 

@@ -17,7 +17,7 @@ NOISE_S = 3
 
 
 class NothingSaidError(ValueError):
-    """There is nothing to be heard in it."""
+    """No audible sample."""
 
 
 def utterance(samples: "array[int]", rate: int, wanted: int, audible_dbfs: float, text: str | None) -> Utterance:

@@ -1,4 +1,4 @@
-"""Reads WAV files as a person has them: any rate, width and number of channels. Standard library only."""
+"""Reads WAV files of any rate, sample width and number of channels. Standard library only."""
 
 import struct
 import sys

@@ -1,4 +1,4 @@
-"""Who may look: whoever has the address that was printed at the start, whoever knows a password, or everybody."""
+"""Access control: by the key in the printed address, by a password, or none for pages without texts."""
 
 import hmac
 import secrets
@@ -16,7 +16,7 @@ from probe.web.passwords import Attempts, Checker, Verdict
 # A page of one sentence.
 Message = Callable[[HTTPStatus, str], Response]
 TOKEN = "token"  # noqa: S105 - the parameter's name
-# The stylesheet of a page that refuses, and nothing that was measured.
+# Static files need no access: the page of a refusal uses the stylesheet.
 _OPEN = "/static/"
 _REFUSED = "Open the address that `probe web` printed when it started: it holds a key that this one lacks."
 _ASKED = {"WWW-Authenticate": 'Basic realm="voice-probe", charset="UTF-8"'}
@@ -34,18 +34,18 @@ class Access(Protocol):
 
 
 class Everybody:
-    """For figures without words, on this machine alone: they are no more than what /metrics shows to anybody here."""
+    """No check: for pages without texts, over loopback. /metrics shows as much to every user of this machine."""
 
     async def refusal(self, request: Request, message: Message) -> Response | None: ...
 
 
 class Token:
-    """A key in the address that becomes a cookie: other users of this machine can connect, but don't have it."""
+    """A key in the address that becomes a cookie. Other users of this machine can connect, but don't have the key."""
 
     def __init__(self, port: int, *, is_secure: bool) -> None:
         self.value = secrets.token_urlsafe(24)
         self._is_secure = is_secure
-        # Cookies know no ports: two of these servers must not overwrite each other's.
+        # Cookies are not separated by port: two of these servers must not overwrite each other's.
         self._cookie = f"voice_probe_{port}"
 
     async def refusal(self, request: Request, message: Message) -> Response | None:
@@ -59,9 +59,9 @@ class Token:
         return given is not None and hmac.compare_digest(given.encode(), self.value.encode())
 
     def _remembered(self, request: Request) -> Response:
-        """To the same place without the key, which would stay in the browser's history."""
+        """Redirect to the same address without the key, which would stay in the browser's history."""
         others = [(name, value) for name, value in request.query_params.multi_items() if name != TOKEN]
-        # With one slash: two would be another server.
+        # With one slash: two would name another server.
         path = "/" + quote(request.scope["path"].lstrip("/"))
         response = RedirectResponse(f"{path}?{urlencode(others)}" if others else path, HTTPStatus.SEE_OTHER)
         response.set_cookie(

@@ -32,7 +32,7 @@ def templates() -> Environment:
 
 
 class Answers:
-    """Makes pages and files. `now` returns nanoseconds since the epoch."""
+    """Renders pages and files. `now` returns nanoseconds since the epoch."""
 
     def __init__(self, settings: Settings, pages: Sequence[Page], threads: Threads, now: Callable[[], int]) -> None:
         self._settings = settings

@@ -27,7 +27,7 @@ _Answer = Callable[[Request], Awaitable[Response]]
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """An ASGI application, and what ends the answers of it that would go on for ever."""
+    """An ASGI application, and the function that ends its open event streams."""
 
     app: ASGIApp
     stop: Callable[[], None]
@@ -47,7 +47,7 @@ def site(settings: Settings, hosts: Collection[str], access: Access) -> Site:
         routes=[*files, *pages, Route("/events", events.answer), Route("/static/{name:path}", static_file)],
         exception_handlers={HTTPStatus.NOT_FOUND: missing},
     )
-    # Else an address with a slash too much is sent elsewhere.
+    # Otherwise an address with an extra slash is redirected.
     app.router.redirect_slashes = False
     return Site(Guard(Admission(app, access, answers.message), hosts), events.stop)
 

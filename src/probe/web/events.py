@@ -1,6 +1,6 @@
 """Server-sent events: an open page learns of a finished run within a second, by its number.
 
-One task looks for all who listen, and only while somebody does. What has changed each page then asks for itself.
+One task polls for all open pages, and only while there are some. Each page then loads what has changed.
 """
 
 import asyncio
@@ -16,9 +16,9 @@ from probe.web.threads import Busy, Threads
 
 MOST_LISTENERS = 64
 POLL_S = 0.4
-# So often something is sent, that a connection which is gone is noticed.
+# Interval of comments on an idle stream, by which a closed connection is noticed.
 HEARTBEAT_S = 15.0
-# After which the browser asks again.
+# A stream ends after this time, and the browser opens another.
 LONGEST_S = 3600.0
 _READ_DEADLINE_S = 5.0
 _RETRY_MS = 2000
@@ -26,7 +26,7 @@ _TYPE = "text/event-stream"
 
 
 class _Stream(StreamingResponse):
-    """Ends its generator however it ends itself, and then calls `over`, once it has been called."""
+    """Closes its generator in every case, then calls `over`."""
 
     def __init__(self, events: AsyncGenerator[str, None], over: Callable[[], None]) -> None:
         super().__init__(events, media_type=_TYPE)
@@ -48,7 +48,7 @@ class Events:
         self._newest = newest
         self._poll_s = poll_s
         self._threads = Threads(1)
-        # None until it has been looked for.
+        # None before the first poll.
         self._known: int | None = None
         # Streams that were promised: of many who ask at once, none has begun to listen when the next one is answered.
         self._promised = 0
@@ -66,7 +66,7 @@ class Events:
         return _Stream(self._events(), self._gone)
 
     def stop(self) -> None:
-        """End all streams: they would go on for ever."""
+        """End all streams, which have no end of their own."""
         self._is_over = True
         self._wake()
 
@@ -95,7 +95,7 @@ class Events:
                 self._watching = self._known = None
 
     async def _change(self) -> bool:
-        """Wait for a change; whether one came before it is time for a sign of life."""
+        """Wait for a change, at most until the next heartbeat; whether there was one."""
         if self._changed is None:
             self._changed = asyncio.get_running_loop().create_future()
         done, _ = await asyncio.wait({self._changed}, timeout=HEARTBEAT_S)

@@ -1,4 +1,4 @@
-"""What is true of every answer: who may have sent the request, which headers it has, how long it may take."""
+"""Rules for every request and answer: allowed hosts and origins, security headers, deadlines for sending."""
 
 import asyncio
 import ipaddress
@@ -29,11 +29,11 @@ _READING = ("GET", "HEAD")
 
 
 class SlowClientError(Exception):
-    """A client does not accept what it asked for."""
+    """A client does not read its answer."""
 
 
 class Guard:
-    """Passes on what may be answered, and adds the headers that protect whoever reads the answer."""
+    """Passes on requests that may be answered, and adds security headers to the answers."""
 
     def __init__(self, app: ASGIApp, hosts: Collection[str]) -> None:
         """`hosts` are the names in a Host header that are ours, as somebody types them: with a port, too."""
@@ -65,7 +65,7 @@ class Guard:
         return None
 
     def _is_ours(self, named: list[str], scope: Scope) -> bool:
-        """A page of another site may have its name resolved to this machine, but it can't make the name ours."""
+        """Against DNS rebinding: another site's name may resolve to this machine, but is none of our names."""
         if len(named) != 1:
             return False
         name = _name(named[0])
@@ -93,7 +93,7 @@ def _is_address(text: str) -> bool:
 
 
 def _is_same_address(name: str, server: str) -> bool:
-    """Whether the name is the very address that the connection was made to: nobody can redirect that."""
+    """Whether the name is the address that the connection was made to: DNS can't redirect that."""
     try:
         return ipaddress.ip_address(name) == ipaddress.ip_address(server)
     except ValueError:

@@ -1,4 +1,4 @@
-"""What was read of the history last, for all requests of this process: it is read again where a run has finished."""
+"""A cache of what the pages show, for all requests of this process: read again when a run has finished."""
 
 import threading
 import time
@@ -36,7 +36,7 @@ class Kept:
                 time.sleep(_REST_S)
 
     def now(self, asked: Asked) -> Now:
-        """How things stand with every target."""
+        """The present state of every target."""
         with self._lock:
             self._look(asked)
             self._overview.judge(asked.reader, _JUDGING_S)

@@ -1,4 +1,4 @@
-"""How far the history has come, as cheaply as it can be asked twice a second."""
+"""The number of the newest run, read so cheaply that it can be polled twice per second."""
 
 from pathlib import Path
 

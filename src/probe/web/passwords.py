@@ -1,4 +1,4 @@
-"""A password: its hash in a file, and checking what is typed without holding up the loop or being guessed."""
+"""A password: its hash in a file, and checks of it in a thread, limited in number against guessing."""
 
 import asyncio
 import base64
@@ -15,10 +15,10 @@ from typing import Literal
 import bcrypt
 
 Verdict = Literal["right", "wrong", "too many", "busy"]
-# bcrypt looks at no more.
+# bcrypt ignores further bytes.
 MOST_BYTES = 72
 LEAST_CHARACTERS = 8
-# 2^12 rounds: a quarter of a second for a guess, here as for whoever has the file.
+# 2^12 rounds: a quarter of a second for each guess, here and for anyone who has the file.
 _COST = 12
 _HASH = re.compile(rb"\$2[aby]\$(1[0-5])\$[./A-Za-z0-9]{53}")
 _LARGEST_FILE = 1000
@@ -94,7 +94,7 @@ class Checker:
         self._waiting = 0
 
     async def check(self, header: str, client: str) -> Verdict:
-        # Not the password, in a memory that might be written out: what only this process can compare.
+        # A keyed hash in place of the password: memory may be swapped out, and only this process has the key.
         mark = hashlib.blake2b(header.encode(), key=self._secret, digest_size=32).digest()
         if mark in self._known:
             return "right"
@@ -114,12 +114,12 @@ class Checker:
             self._waiting -= 1
 
     async def _compared(self, password: bytes, mark: bytes, client: str) -> Verdict:
-        # What waited for its turn may be one too many by now, or one more request of a page that was just let in.
+        # While this waited, the limit may have been reached, or the same password may have been found right.
         if mark in self._known:
             return "right"
         if self._attempts.is_over(client):
             return "too many"
-        # In C, without Python's lock: the loop goes on meanwhile.
+        # bcrypt releases the interpreter's lock: the loop continues meanwhile.
         if not await asyncio.to_thread(bcrypt.checkpw, password, self._hashed):
             self._attempts.add(client)
             return "wrong"

@@ -1,4 +1,4 @@
-"""A part of a file, as a player asks for it when somebody clicks into the middle (RFC 9110, section 14)."""
+"""HTTP range requests, as an audio player sends them to seek (RFC 9110, section 14)."""
 
 from collections.abc import AsyncIterator
 from http import HTTPStatus

@@ -15,33 +15,33 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from probe.web.app import Site
 
-# Open connections, and requests that are being answered.
+# Connections that are served; and that are open at all.
 MAX_CONNECTIONS = 128
 MAX_TAKEN = 2 * MAX_CONNECTIONS
 MAX_HEAD_BYTES = 16_384
 KEEP_ALIVE_S = 5
 # How long a client may take to send a request once it has connected.
 REQUEST_DEADLINE_S = 5.0
-# What is still being answered then is broken off.
+# Answers that are not complete by then are aborted.
 GRACE_S = 1
 _BACKLOG = 64
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
 
 
-class Unhurried(H11Protocol):
-    """As uvicorn's, but a connection on which no whole request comes in time is closed: it would take a place."""
+class RequestDeadline(H11Protocol):
+    """uvicorn's protocol with a deadline: a connection without a complete request is closed, since it takes a place."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # uvicorn's own signature
         super().connection_made(transport)
         if len(self.server_state.connections) > MAX_TAKEN:
-            # Those beyond MAX_CONNECTIONS are answered, with a refusal; these would take the descriptors of the pages.
+            # Connections beyond MAX_CONNECTIONS get a 503; even more would use up the file descriptors.
             transport.abort()
         self._closing = self.loop.call_later(REQUEST_DEADLINE_S, self._give_up)
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
         if self._is_waiting():
-            # Not put off by each byte that comes: from the end of the last answer, or from the first byte of the next.
+            # From the end of the last answer, or the first byte of the next request; later bytes extend nothing.
             if self._closing.cancelled() or self._closing.when() < self.loop.time():
                 self._closing = self.loop.call_later(REQUEST_DEADLINE_S, self._give_up)
         else:
@@ -62,7 +62,7 @@ class Unhurried(H11Protocol):
 class _Server(uvicorn.Server):
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Leave the signals alone: uvicorn would raise them once more at the end, and the process die of it."""
+        """Install no handlers: uvicorn would raise the signal again at the end, and the process would die of it."""
         yield
 
 
@@ -96,7 +96,7 @@ async def _serve(site: Site, listener: socket.socket, tls: ssl.SSLContext | None
 
 def _config(app: ASGIApp, tls: ssl.SSLContext | None) -> uvicorn.Config:
     settings: dict[str, Any] = {
-        "loop": "asyncio", "http": Unhurried, "ws": "none", "lifespan": "off", "interface": "asgi3",
+        "loop": "asyncio", "http": RequestDeadline, "ws": "none", "lifespan": "off", "interface": "asgi3",
         "log_config": None, "log_level": "critical", "access_log": False, "proxy_headers": False,
         "server_header": False, "date_header": True, "backlog": _BACKLOG,
         "limit_concurrency": MAX_CONNECTIONS, "h11_max_incomplete_event_size": MAX_HEAD_BYTES,

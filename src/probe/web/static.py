@@ -1,4 +1,4 @@
-"""Files that never change while the process runs: held in memory, named by what is in them."""
+"""Static files: held in memory, with a hash of the content as their ETag."""
 
 import hashlib
 from functools import cache

@@ -1,4 +1,4 @@
-"""Blocking work beside the loop, in threads that never hold up the end of the process."""
+"""Blocking work in daemon threads, which don't delay the end of the process."""
 
 import asyncio
 import threading
@@ -52,7 +52,7 @@ class Threads:
             try:
                 loop.call_soon_threadsafe(end, value, error)
             except RuntimeError:
-                # The loop has ended meanwhile, and with it whoever waited.
+                # The loop has ended meanwhile, and nothing waits for the result.
                 return
 
         threading.Thread(target=thread, name="page", daemon=True).start()

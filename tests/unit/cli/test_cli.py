@@ -28,6 +28,7 @@ from probe.tolerance import Tolerance
 HEAVY = ("msgspec", "asyncio", "websockets", "opentelemetry", "prometheus_client", "numpy")
 URL = "expected ws://HOST:PORT/PATH or wss://HOST/PATH"
 # Either kind of server may speak either.
+NO_FILE = "there is no such file; `probe init` writes one for the servers that it finds"
 EITHER = f"is not a WebSocket or an HTTP URL; {URL} or http://HOST:PORT or https://HOST:PORT"
 OTHERS = "".join(f" or {scheme}://HOST:PORT" for scheme in ("tcp", "grpc", "grpcs"))
 ANY = EITHER.replace("an HTTP URL", "an HTTP or a TCP or a gRPC URL") + OTHERS
@@ -134,7 +135,7 @@ def test_bad_usage_is_one_line_that_says_where_help_is(arguments: list[str], lin
         (["--prompt", "\udcff"], r"--prompt: should be Unicode text (got '\udcff')"),
         (["--voice", ""], "--voice: should not be empty (got '')"),
         (["--language", ""], "--language: should not be empty (got '')"),
-        (["--config", "/nowhere/probe.toml"], "/nowhere/probe.toml: can't be read: No such file or directory"),
+        (["--config", "/nowhere/probe.toml"], f"/nowhere/probe.toml: {NO_FILE}"),
         (["--config", "/"], "/: can't be read: Is a directory"),
     ],
 )

@@ -111,7 +111,7 @@ def test_an_improvement_is_no_failure(tmp_path: Path) -> None:
         (["--target", "nobody"], "no such run"),
         (["--json", "--csv"], "exclude each other"),
         (["--since", "soon"], "neither an age"),
-        (["--config", "nowhere.toml"], "can't be read"),
+        (["--config", "nowhere.toml"], "there is no such file; `probe init` writes one"),
         (["--calibrate", "--target", "local"], "days are needed"),
     ],
 )

@@ -95,6 +95,7 @@ def test_a_picture_is_the_waterfall_alone(state_dir: Path, tmp_path: Path) -> No
         (["last", "--audio", "-o", "x.html"], "no audio is kept: daemon.audio_dir is not set"),
         (["last", "-o", "no/such/x.html"], "no/such/x.html can't be written: there is no folder no/such"),
         (["last", "-o", "."], ". can't be written: it is a folder"),
+        (["last", "-o", "x.pdf"], "x.pdf: a page is written as HTML; its name ends in .html"),
         (["last", "-o", "x.svg"], "nothing of this run has a time"),
         (["--since", "7d", "-o", "x.svg"], "an SVG file is the picture of a run"),
         (["--since", "1h", "--target", "nobody", "-o", "x.html"], "no run of target 'nobody' in this time"),

@@ -7,6 +7,7 @@ import bcrypt
 import pytest
 from click.testing import CliRunner, Result
 
+from probe import extras
 from probe.cli import main
 
 # The command, whose name its module has, too.
@@ -26,7 +27,7 @@ def refused(result: Result) -> str:
 
 def test_without_the_extra_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(web, "find_spec", lambda name: None if name == "starlette" else name)
-    assert "extra `web` is not installed (starlette): pip install 'voice-probe[web]'" in refused(probe_web())
+    assert f"extra `web` is not installed (starlette): {extras.install('web')}" in refused(probe_web())
 
 
 def test_its_help_needs_no_extra(monkeypatch: pytest.MonkeyPatch) -> None:

