@@ -1,5 +1,6 @@
 """Pages written to a file: whole or not at all, and for nobody else to read where somebody's words are in them."""
 
+import errno
 import os
 import stat
 import tempfile
@@ -26,6 +27,8 @@ def problem(path: Path) -> str | None:
     folder = path.parent
     if path == STDOUT:
         return None
+    if _leads_in_a_circle(path):
+        return f"{path} can't be written: a link that leads to itself"
     if path.is_dir():
         return f"{path} can't be written: it is a folder"
     if not folder.is_dir():
@@ -47,8 +50,17 @@ def write(path: Path, page: str, mode: int) -> None:
         _replace(path.resolve(), data, mode)
 
 
+def _leads_in_a_circle(path: Path) -> bool:
+    try:
+        path.stat()
+    except OSError as error:
+        return error.errno == errno.ELOOP
+    return False
+
+
 def _replace(path: Path, data: bytes, mode: int) -> None:
-    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    # Not named after the page: that may be as long as a name can be.
+    descriptor, name = tempfile.mkstemp(prefix=".probe-", dir=path.parent)
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(data)

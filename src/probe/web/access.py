@@ -62,7 +62,7 @@ class Token:
         """To the same place without the key, which would stay in the browser's history."""
         others = [(name, value) for name, value in request.query_params.multi_items() if name != TOKEN]
         # With one slash: two would be another server.
-        path = "/" + quote(request.url.path.lstrip("/"))
+        path = "/" + quote(request.scope["path"].lstrip("/"))
         response = RedirectResponse(f"{path}?{urlencode(others)}" if others else path, HTTPStatus.SEE_OTHER)
         response.set_cookie(
             self._cookie, self.value, path="/", secure=self._is_secure, httponly=True, samesite="strict"

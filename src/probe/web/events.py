@@ -26,15 +26,19 @@ _TYPE = "text/event-stream"
 
 
 class _Stream(StreamingResponse):
-    """Ends its generator however it ends itself: that counts who listens."""
+    """Ends its generator however it ends itself, and then calls `over`, once it has been called."""
 
-    def __init__(self, events: AsyncGenerator[str, None]) -> None:
+    def __init__(self, events: AsyncGenerator[str, None], over: Callable[[], None]) -> None:
         super().__init__(events, media_type=_TYPE)
         self._events = events
+        self._over = over
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async with aclosing(self._events):
-            await super().__call__(scope, receive, send)
+        try:
+            async with aclosing(self._events):
+                await super().__call__(scope, receive, send)
+        finally:
+            self._over()
 
 
 class Events:
@@ -46,22 +50,28 @@ class Events:
         self._threads = Threads(1)
         # None until it has been looked for.
         self._known: int | None = None
+        # Streams that were promised: of many who ask at once, none has begun to listen when the next one is answered.
+        self._promised = 0
         self._listeners = 0
         self._watching: asyncio.Task[None] | None = None
         self._changed: asyncio.Future[None] | None = None
         self._is_over = False
 
     async def answer(self, request: Request) -> Response:
-        if self._listeners >= MOST_LISTENERS:
+        if self._promised >= MOST_LISTENERS:
             return Response("too many pages are open\n", HTTPStatus.SERVICE_UNAVAILABLE, {"Retry-After": "30"})
         if request.method == "HEAD":
             return Response(media_type=_TYPE)
-        return _Stream(self._events())
+        self._promised += 1
+        return _Stream(self._events(), self._gone)
 
     def stop(self) -> None:
         """End all streams: they would go on for ever."""
         self._is_over = True
         self._wake()
+
+    def _gone(self) -> None:
+        self._promised -= 1
 
     async def _events(self) -> AsyncGenerator[str, None]:
         loop = asyncio.get_running_loop()

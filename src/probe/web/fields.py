@@ -12,8 +12,13 @@ _LAST_SECOND = 2**33
 
 
 def text(query: Mapping[str, str], name: str) -> str | None:
-    """The value; None where it is missing or empty, as an unused field of a form is."""
-    return query.get(name, "").strip() or None
+    """The value as it is, for a name may begin with a space; None where it is missing or empty."""
+    return query.get(name) or None
+
+
+def typed(query: Mapping[str, str], name: str) -> str | None:
+    """The same of what a person types or pastes, without the spaces around it."""
+    return (text(query, name) or "").strip() or None
 
 
 def chosen(query: Mapping[str, str], name: str, known: Collection[str]) -> str | None:
@@ -26,7 +31,7 @@ def chosen(query: Mapping[str, str], name: str, known: Collection[str]) -> str |
 
 def number(query: Mapping[str, str], name: str) -> float | None:
     """A number, not negative. Raises BadQueryError."""
-    value = text(query, name)
+    value = typed(query, name)
     if value is None:
         return None
     try:
@@ -40,7 +45,7 @@ def number(query: Mapping[str, str], name: str) -> float | None:
 
 def moment(query: Mapping[str, str], name: str, now: int) -> int | None:
     """`24h`, `7d`, or a date or time as ISO 8601, UTC unless it has a zone; nanoseconds. Raises BadQueryError."""
-    value = text(query, name)
+    value = typed(query, name)
     if value is None:
         return None
     try:

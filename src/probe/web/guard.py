@@ -36,9 +36,9 @@ class Guard:
     """Passes on what may be answered, and adds the headers that protect whoever reads the answer."""
 
     def __init__(self, app: ASGIApp, hosts: Collection[str]) -> None:
-        """`hosts` are the names in a Host header that are ours, without a port."""
+        """`hosts` are the names in a Host header that are ours, as somebody types them: with a port, too."""
         self._app = app
-        self._hosts = frozenset(each.lower() for each in hosts)
+        self._hosts = frozenset(map(_name, hosts)) - {""}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -68,8 +68,13 @@ class Guard:
         """A page of another site may have its name resolved to this machine, but it can't make the name ours."""
         if len(named) != 1:
             return False
-        name = without_port(named[0]).lower()
+        name = _name(named[0])
         return name in self._hosts or _is_same_address(name, (scope.get("server") or ("",))[0])
+
+
+def _name(host: str) -> str:
+    """As it is compared: without the dot at its end, which a browser sends where somebody has typed it."""
+    return (host if _is_address(host) else without_port(host)).rstrip(".").lower()
 
 
 def without_port(host: str) -> str:
@@ -77,6 +82,14 @@ def without_port(host: str) -> str:
     if host.startswith("["):
         return host[1:].partition("]")[0]
     return host.partition(":")[0]
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _is_same_address(name: str, server: str) -> bool:

@@ -126,6 +126,18 @@ def test_a_page_that_could_not_be_written_is_a_failure(
     assert (result.exit_code, "could not be written: No space left on device" in result.stderr) == (1, True)
 
 
+def test_a_link_that_leads_to_itself_is_said_before_anything_is_made(state_dir: Path, tmp_path: Path) -> None:
+    (tmp_path / "run.html").symlink_to("run.html")
+    result = probe(state_dir, "last", "-o", tmp_path / "run.html")
+    assert (result.exit_code, "a link that leads to itself" in result.stderr) == (2, True)
+
+
+def test_a_name_may_be_as_long_as_names_can_be(tmp_path: Path) -> None:
+    path = tmp_path / f"{'n' * 250}.html"
+    page_file.write(path, "a page", page_file.PRIVATE)
+    assert [path] == [*tmp_path.iterdir()] and path.read_text("utf-8") == "a page"
+
+
 def test_a_pipe_is_written_into(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     read: list[str] = []

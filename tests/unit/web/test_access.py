@@ -50,6 +50,11 @@ class TestToken:
         assert "httponly" in cookie and "samesite=strict" in cookie and "secure" not in cookie
         assert admitting(token)("/", cookie=answer.headers["set-cookie"].partition(";")[0]).text == "words"
 
+    def test_it_leads_to_the_same_place(self) -> None:
+        token = Token(9851, is_secure=False)
+        location = admitting(token)(f"/runs/a%20b%3Fc?token={token.value}").headers["location"]
+        assert location == "/runs/a%20b%3Fc"
+
     def test_over_https_the_cookie_goes_nowhere_else(self) -> None:
         token = Token(9851, is_secure=True)
         assert "secure" in admitting(token)(f"/?token={token.value}").headers["set-cookie"].lower()

@@ -8,6 +8,7 @@ import pytest
 from asgi import ask
 from starlette.requests import Request
 from starlette.routing import Route, Router
+from starlette.types import Message
 
 from probe.web import events
 from probe.web.events import Events
@@ -114,15 +115,20 @@ def test_a_history_that_can_not_be_read_is_looked_at_again() -> None:
 
 
 def test_one_listener_too_many_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(events, "MOST_LISTENERS", 1)
+    """Also where all ask at once, before the first of them has been sent anything; and whoever goes makes room."""
+    monkeypatch.setattr(events, "MOST_LISTENERS", 2)
+
+    async def receive() -> Message:
+        return {"type": "http.disconnect"}
+
+    async def send(_message: Message) -> None: ...
 
     async def listening() -> None:
         found = Events(lambda: 7, poll_s=0.01)
-        stream = found._events()
-        await until(stream, "data: 7\n")
-        assert (await found.answer(asked())).status_code == 503
-        await stream.aclose()
-        assert (await found.answer(asked())).status_code == 200
+        answers = [await found.answer(asked()) for _ in range(3)]
+        assert [each.status_code for each in answers] == [200, 200, 503]
+        await answers[0](asked().scope, receive, send)
+        assert [(await found.answer(asked())).status_code for _ in range(2)] == [200, 503]
 
     in_time(listening())
 

@@ -10,7 +10,7 @@ from starlette.responses import PlainTextResponse
 from probe.web import guard
 from probe.web.guard import LOOPBACK_NAMES, Guard, without_port
 
-APP = Guard(PlainTextResponse("words"), (*LOOPBACK_NAMES, "probe.lan"))
+APP = Guard(PlainTextResponse("words"), (*LOOPBACK_NAMES, "probe.lan", "Front.lan:443", "whole.lan.", "2001:db8::7"))
 
 
 def test_every_answer_protects_whoever_reads_it() -> None:
@@ -36,7 +36,20 @@ def test_nothing_but_reading_is_possible(method: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "host", ["127.0.0.1", "127.0.0.1:9851", "localhost:9851", "LOCALHOST", "[::1]:9851", "probe.lan"]
+    "host",
+    [
+        "127.0.0.1",
+        "127.0.0.1:9851",
+        "localhost:9851",
+        "LOCALHOST",
+        "[::1]:9851",
+        "probe.lan",
+        "localhost.:9851",
+        "front.lan",
+        "front.lan:8443",
+        "whole.lan",
+        "[2001:db8::7]:9851",
+    ],
 )
 def test_its_own_names_are_answered(host: str) -> None:
     assert ask(APP, "/", host=host).text == "words"

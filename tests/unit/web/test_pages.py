@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from asgi import Answered, ask
@@ -370,3 +371,19 @@ def test_names_and_paths_are_unique() -> None:
     assert len(paths) == len(set(paths))
     names = [each.name for each in PAGES if each.in_navigation]
     assert names == ["Now", "Runs", "Drift", "Compare"]
+
+
+@pytest.mark.parametrize("name", [" spark ", " "])
+def test_a_name_with_spaces_around_it_is_found(name: str, tmp_path: Path) -> None:
+    """A configuration allows it; taken away, its links would lead to nothing, or to the runs of all."""
+    keep(tmp_path, record(1, target=name), record(2, target="spark"))
+    get = of(tmp_path)
+    for page in ("/runs", "/drift"):
+        answer = get(f"{page}?{urlencode({'target': name, 'scenario': 'default'})}")
+        assert answer.status == 200
+    assert re.findall(r"/runs/([\w-]+)", get(f"/runs?{urlencode({'target': name})}").text) == [
+        "20231114T221320Z-000001"
+    ]
+    assert get(f"/compare?{urlencode({'a': name, 'b': 'spark'})}").status == 200
+    # A browser takes away the spaces around an option's text, not those of its value.
+    assert f'<option value="{name}"' in get("/runs").text and f'<option value="{name}"' in get("/compare").text

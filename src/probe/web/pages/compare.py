@@ -92,7 +92,7 @@ def _chosen(asked: Asked, letter: str, targets: Sequence[str]) -> Chosen:
     return Chosen(
         letter.upper(),
         fields.chosen(query, letter, targets),
-        fields.text(query, f"{letter}_run"),
+        fields.typed(query, f"{letter}_run"),
         fields.moment(query, f"{letter}_since", asked.now),
         fields.moment(query, f"{letter}_until", asked.now),
     )
