@@ -82,7 +82,8 @@ def hearing(number: int = 1, **heard: Any) -> RunRecord:
         "transcript_done": START - 100 * MS, "transcript": "Tell me a choke", "said": "Tell me a joke.",
         "end_late_ns": 0, "longest_late_ns": MS,
     }  # fmt: skip
-    servers = {**whole.plan.target.servers, "stt": ServerPlan("wyoming", "tcp://localhost:10300", {"model": "small"})}
+    options = {"model": "small", "endpointing": "server"}
+    servers = {**whole.plan.target.servers, "stt": ServerPlan("wyoming", "tcp://localhost:10300", options)}
     plan = replace(whole.plan, target=replace(whole.plan.target, servers=servers))
     turn = replace(whole.turns[0], heard=Heard(**(values | heard)))
     return replace(whole, plan=plan, started=START - 2010 * MS, turns=(turn,))

@@ -24,6 +24,7 @@ from probe.history.file import HistoryError
 from probe.history.reader import reading
 from probe.report.format import wrapped
 from probe.timestamps import NS_PER_S
+from probe.user_audio.prepare import unusable
 
 # How many of a schedule's runs say how long they take.
 _LAST_RUNS = 20
@@ -57,7 +58,7 @@ def check_config(file: Path, *, with_servers: bool, show: bool, as_json: bool) -
         raise SystemExit(UsageProblem.exit_code) from error
     servers = asyncio.run(survey(settings)) if with_servers else None
     shown = effective.document(settings) if show else None
-    doubtful = [*effective.warnings(settings), *_too_often(settings)]
+    doubtful = [*effective.warnings(settings), *_too_often(settings), *_unplayable(settings)]
     if as_json:
         document = _document(file, settings, servers) | {"warnings": doubtful}
         click.echo(json.dumps(document | ({"settings": shown} if show else {}), indent=2))
@@ -79,6 +80,14 @@ def check_config(file: Path, *, with_servers: bool, show: bool, as_json: bool) -
 def _warn(file: Path, doubtful: Iterable[str]) -> None:
     for each in doubtful:
         say(f"{file}: warning: {each}", err=True)
+
+
+def _unplayable(settings: Config) -> Iterator[str]:
+    """Recordings that no run could play."""
+    for name, scenario in settings.scenarios.items():
+        for number, path in enumerate(scenario.user_audio):
+            if (why := unusable(Path(path))) is not None:
+                yield f"{dotted(('scenarios', name))}.user_audio[{number}] ({path}): {why}"
 
 
 def _too_often(settings: Config) -> Iterator[str]:

@@ -5,7 +5,7 @@ from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
-from msgspec import Meta, field
+from msgspec import Meta, field, structs
 
 from probe.config.base import Name
 from probe.config.daemon import (
@@ -64,7 +64,10 @@ def load(path: Path | None) -> Config:
     found += ((written.where(each.key), each) for each in problems)
     if found:
         raise ConfigError(found)
-    return config
+    if path is None:
+        return config
+    scenarios = {name: each.with_audio_from(path.parent) for name, each in config.scenarios.items()}
+    return structs.replace(config, scenarios=scenarios)
 
 
 def default_state_dir() -> Path:

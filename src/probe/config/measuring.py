@@ -1,9 +1,10 @@
 """Scenarios: prompts, and how answers are cut."""
 
 from collections.abc import Collection
-from typing import Annotated, Literal
+from pathlib import Path
+from typing import Annotated, Literal, Self
 
-from msgspec import Meta, field
+from msgspec import Meta, field, structs
 
 from probe.config.base import Text
 from probe.config.section import Section
@@ -85,6 +86,10 @@ class ScenarioConfig(Section, frozen=True, kw_only=True):
         if self.user_audio and "user_turns" not in given:
             return "user_audio needs user_turns, what is said in each of the recordings"
         return None
+
+    def with_audio_from(self, folder: Path) -> Self:
+        """The same; recordings whose paths are relative lie in this folder."""
+        return structs.replace(self, user_audio=[str(folder / each) for each in self.user_audio])
 
     def record(self, name: str) -> Scenario:
         texts, recorded = self.user_turns, self.user_audio

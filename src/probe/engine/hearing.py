@@ -19,6 +19,8 @@ FRAME_MS = 20
 _FRAME_NS = FRAME_MS * NS_PER_MS
 # Silence before the speech: at least what a server needs, and at most this much of the recording's own.
 _LEAST_LEAD_MS, _MOST_LEAD_MS = 100, 300
+# Who cuts people off loses so many words at least: a single one at the end may as well have been missed.
+_CUT_WORDS = 2
 _BYTES = 2
 # Of a transcript so many characters are kept.
 MAX_TRANSCRIPT = 2**13
@@ -105,12 +107,12 @@ class Hearing:
             case SpeechStopped() if self._stopped is None:
                 self._stopped = at
                 self._session.report("speech_stopped", at)
-                self._require_whole("found the end of the speech before it")
+                self._require_whole(at, "found the end of the speech before it")
             case Transcript(text):
                 self._understood = at
                 self._transcript = cut(text.strip(), MAX_TRANSCRIPT)
                 self._session.report("transcript", at, text=self._transcript)
-                self._require_whole("had understood all before the end of the speech")
+                self._require_whole(at, "had understood all before the end of the speech")
             case Refused(fatal=True):
                 raise self._refusal(event)
             case Malformed(detail):
@@ -162,8 +164,9 @@ class Hearing:
         if self._understood is None:
             await self._session.perform(self._line, self._conversation.end(self._session.clock.now()))
 
-    def _require_whole(self, what: str) -> None:
-        if self._end is None:
+    def _require_whole(self, at: int, what: str) -> None:
+        # What came while the last frame was written is read after it.
+        if self._end is None or at < self._end:
             raise self._fault("ended_early", what)
 
     def _require_understood(self) -> None:
@@ -174,7 +177,7 @@ class Hearing:
         if said is None:
             return
         missing = len(words.words(said)) - len(words.words(self._transcript))
-        if self._stopped is not None and words.is_beginning(said, self._transcript):
+        if self._stopped is not None and missing >= _CUT_WORDS and words.is_beginning(said, self._transcript):
             raise self._fault("ended_early", f"understood the first words alone: the last {missing} are missing")
         if words.has_nothing_of(said, self._transcript):
             raise self._fault("not_understood", f"understood none of the {len(words.words(said))} words")

@@ -12,6 +12,8 @@ from probe.report.objective import WHAT
 # A silence in the speech that a listener notices: that of the alert on playout gaps.
 SILENCE_MS = 200
 _NAMES = {
+    "endpointing": "STT to the end of the speech",
+    "transcription": "STT to its transcript",
     "llm_ttft": "LLM to its first token",
     "llm_decode": "LLM to the first chunk's end",
     "tts_ttfb": "TTS to its first byte",
@@ -79,13 +81,17 @@ def _why(record: RunRecord) -> Iterator[str]:
 
 
 def _stage(record: RunRecord) -> str | None:
-    """Which stage made up most of the wait for the first byte."""
+    """Which stage made up most of the wait for the first byte, or of the whole wait where the objective judges that."""
     turns = measure_run(record)
     late = next((turn for turn in turns if is_slow(turn, record.plan.target)), None)
     if not turns or (record.failure is not None and late is None):
         return None
-    stages = stages_ms(late or turns[0])
+    turn = late or turns[0]
+    stages = stages_ms(turn)
     whole = stages.pop("combined_ttfb")
+    if record.plan.target.objective_measure == "voice_to_voice":
+        whole = turn.voice_to_voice_ms
+        stages |= {"endpointing": turn.endpointing_ms, "transcription": turn.transcription_ms}
     known = {name: each for name, each in stages.items() if each is not None}
     if not whole or not known:
         return None

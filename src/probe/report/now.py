@@ -16,6 +16,7 @@ from probe.report.day import Day, day
 from probe.report.due import Due, due
 from probe.report.format import lasting
 from probe.report.last_run import SILENCE_MS, LastRun, last_run
+from probe.report.objective import WHAT
 from probe.text import one_line
 from probe.timestamps import NS_PER_S, epoch_seconds
 
@@ -59,6 +60,16 @@ class Card:
     def state_tone(self) -> Tone:
         """That of the state alone: a good target may still have something to look at."""
         return _TONES[self.state]
+
+    @property
+    def waits_objective_ms(self) -> float | None:
+        """The objective of the day's waits, which are to the first byte; None where it judges another one."""
+        return self.last.objective_ms if self.last is not None and not self.is_judged_elsewhere else None
+
+    @property
+    def is_judged_elsewhere(self) -> bool:
+        """Whether the objective judges another wait than those of the day."""
+        return self.last is not None and self.last.objective_of != WHAT["response_ttfb"]
 
     @property
     def drift(self) -> str | None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal
 
-from probe import delays
+from probe import delays, whole_wait
 from probe.audio import playout
 from probe.measures import ChunkMeasures, TurnMeasures
 from probe.playing import audible_ns
@@ -13,11 +13,15 @@ from probe.record import Chunk, Connect, RunRecord, Turn
 from probe.timestamps import NS_PER_MS, milliseconds
 
 Kind = Literal[
-    "connect", "llm_first", "reasoning", "llm_rest", "queue", "tts_first", "audio", "own",
+    "speaking", "endpointing", "transcribing", "connect", "llm_first", "reasoning", "llm_rest", "queue", "tts_first",
+    "audio", "own",
     "waiting", "silence", "heard", "gap", "underrun",
 ]  # fmt: skip
 # In words, as a legend has them.
 MEANING: Mapping[Kind, str] = {
+    "speaking": "the person speaks",
+    "endpointing": "STT: until it finds the end of the speech",
+    "transcribing": "STT: waiting for the transcript",
     "connect": "connecting",
     "llm_first": "LLM: waiting for the first token",
     "reasoning": "LLM: reasoning before the answer",
@@ -58,7 +62,11 @@ class Stage:
 
 @dataclass(frozen=True, slots=True)
 class TurnStages:
-    """A turn's stages: connections, those of each chunk, and what a listener hears. `zero` is the turn's request."""
+    """A turn's stages: connections, those of each chunk, and what a listener hears.
+
+    `zero` is when the wait begins: the turn's request, or the end of the speech that comes before it. `hearing` are
+    the stages of that speech, none where the target does not hear.
+    """
 
     turn: Turn
     measured: TurnMeasures
@@ -66,8 +74,10 @@ class TurnStages:
     connects: Sequence[Stage]
     chunks: Sequence[Sequence[Stage]]
     heard: Sequence[Stage]
+    hearing: Sequence[Stage] = ()
 
     def every(self) -> Iterator[Stage]:
+        yield from self.hearing
         yield from self.connects
         for each in self.chunks:
             yield from each
@@ -110,8 +120,31 @@ def _connects(record: RunRecord, number: int) -> list[Stage]:
 def _of_turn(record: RunRecord, turn: Turn, measured: TurnMeasures, connects: Sequence[Stage]) -> TurnStages:
     given_up = _given_up(record, turn)
     chunks = [[*_of_chunk(turn.chunks[:n], chunk, given_up)] for n, chunk in enumerate(turn.chunks)]
-    zero = turn.chunks[0].began if turn.chunks else record.started
-    return TurnStages(turn, measured, zero, connects, chunks, [*_heard(turn, measured, given_up)])
+    zero = whole_wait.began(turn) or (turn.chunks[0].began if turn.chunks else record.started)
+    hearing = [*_hearing(turn, given_up, finds_end=record.plan.target.option("stt", "endpointing") == "server")]
+    return TurnStages(turn, measured, zero, connects, chunks, [*_heard(turn, measured, zero, given_up)], hearing)
+
+
+def _hearing(turn: Turn, given_up: int, *, finds_end: bool) -> Iterator[Stage]:
+    """The speech as it is played, and what its server does until the question is asked."""
+    heard = turn.heard
+    if heard is None or heard.speech_start is None:
+        return
+    end, stopped, understood = heard.speech_end, heard.speech_stopped, heard.transcript_done
+    # Cut short where the server was done with it before it was over.
+    yield Stage("speaking", heard.speech_start, max(heard.speech_start, given_up if end is None else end))
+    if end is None:
+        return
+    if stopped is None and understood is None:
+        yield Stage("endpointing" if finds_end else "transcribing", end, max(end, given_up), over=False)
+        return
+    if stopped is not None:
+        yield Stage("endpointing", end, max(end, stopped))
+    since = end if stopped is None else max(end, stopped)
+    until = given_up if understood is None else understood
+    yield Stage("transcribing", since, max(since, until), over=understood is not None)
+    if understood is not None and (own := whole_wait.question_delay(turn)) >= _LEAST_OWN_NS:
+        yield Stage("own", understood, understood + own)
 
 
 def _given_up(record: RunRecord, turn: Turn) -> int:
@@ -170,11 +203,11 @@ def _handed_over(before: Sequence[Chunk], chunk: Chunk, sent: int) -> Iterator[S
         yield Stage("own", sent - own, sent, chunk.chunk_num)
 
 
-def _heard(turn: Turn, measured: TurnMeasures, given_up: int) -> Iterator[Stage]:
+def _heard(turn: Turn, measured: TurnMeasures, zero: int, given_up: int) -> Iterator[Stage]:
     """What a listener hears: the wait for it, speech, and the silences, frame after frame as they are played."""
-    if not turn.chunks:
+    if not turn.chunks and (turn.heard is None or turn.heard.speech_end is None):
         return
-    asked, until = turn.chunks[0].began, None
+    asked, until = turn.chunks[0].began if turn.chunks else zero, None
     for chunk, each in zip(turn.chunks, measured.chunks, strict=True):
         if not chunk.frames or not chunk.sample_rate:
             continue
@@ -182,7 +215,9 @@ def _heard(turn: Turn, measured: TurnMeasures, given_up: int) -> Iterator[Stage]
         played = [*playout(frames, chunk.sample_rate, until)]
         start = played[0][0]
         if until is None:
-            yield from _waited(asked, asked + max(0, round(start)), measured.response_ttfb_ms, chunk.chunk_num)
+            at = asked + max(0, round(start))
+            own = _own_ns(at - asked, measured.response_ttfb_ms) + whole_wait.question_delay(turn)
+            yield from _waited(zero, at, own, chunk.chunk_num)
         elif start > until:
             yield from _gap(asked, until, start, chunk, each)
         # Where nobody listened (the run ended before), it is taken to be speech.
@@ -190,20 +225,24 @@ def _heard(turn: Turn, measured: TurnMeasures, given_up: int) -> Iterator[Stage]
         yield from _segment(asked, played, audible, chunk.chunk_num)
         until = played[-1][1]
     if until is None:
-        yield Stage("waiting", asked, max(asked, given_up), over=False)
+        yield Stage("waiting", zero, max(zero, given_up), over=False)
     elif turn.done is None and given_up - asked > until:
         # The answer was not over: somebody still listened.
         missing = next((each.chunk_num for each, _ in turn.spoken() if not each.frames), None)
         yield Stage("gap", asked + round(until), given_up, missing, over=False)
 
 
-def _waited(asked: int, heard_at: int, theirs: float | None, chunk_num: int) -> Iterator[Stage]:
-    """The wait for the first byte; what the probe itself took of it comes last. `theirs` is the measure, in ms."""
-    own = 0 if theirs is None else heard_at - asked - round(theirs * NS_PER_MS)
+def _own_ns(took: int, theirs: float | None) -> int:
+    """Of the wait for the first byte, what the probe itself took. `theirs` is the measure, in ms."""
+    return 0 if theirs is None else took - round(theirs * NS_PER_MS)
+
+
+def _waited(since: int, heard_at: int, own: int, chunk_num: int) -> Iterator[Stage]:
+    """The wait for the first byte; what the probe itself took of it comes last."""
     if own < _LEAST_OWN_NS:
-        yield Stage("waiting", asked, heard_at, chunk_num)
+        yield Stage("waiting", since, heard_at, chunk_num)
         return
-    yield Stage("waiting", asked, heard_at - own, chunk_num)
+    yield Stage("waiting", since, heard_at - own, chunk_num)
     yield Stage("own", heard_at - own, heard_at, chunk_num)
 
 

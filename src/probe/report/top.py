@@ -75,15 +75,16 @@ def _block(card: Card, now: int, width: int) -> list[str]:
     lines = [_fitted(first, width, fg=_COLOURS[card.tone])]
     figures = ", ".join(_figures(card, now))
     chart_width = max(8, min(_WIDEST_CHART, width - len(figures) - 6))
-    objective = card.last.objective_ms if card.last is not None else None
-    lines.append(_fitted(f"  {chart(card.day.slots, chart_width, objective)}  {figures}", width))
+    lines.append(_fitted(f"  {chart(card.day.slots, chart_width, card.waits_objective_ms)}  {figures}", width))
     return lines + [_fitted(f"  {each}", width) for each in remarks(card)]
 
 
 def _figures(card: Card, now: int) -> Iterator[str]:
     """The shortest and most wanted first: what does not fit is cut off."""
     day = card.day
-    yield f"24 h: median {ms(day.median_ms)}, p95 {ms(day.p95_ms)}"
+    # What the history has of each run; the headline is of what the objective judges.
+    of = "first byte, " if card.is_judged_elsewhere else ""
+    yield f"24 h: {of}median {ms(day.median_ms)}, p95 {ms(day.p95_ms)}"
     if day.within is not None:
         yield f"{day.within:.1%} ok"
     if card.last is not None:

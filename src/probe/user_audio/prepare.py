@@ -20,6 +20,19 @@ from probe.user_audio.utterance import utterance, with_noise
 PATIENCE_S = 30.0
 # Utterances that stay in memory: enough for all scenarios of a usual configuration.
 _MOST_KEPT = 64
+_ALLOWED = "a WAV file with speech in it, of at most 2 minutes"
+
+
+def unusable(path: Path) -> str | None:
+    """What is wrong with a recording, and what is allowed; None where it can be read."""
+    try:
+        state = path.stat()
+        if not stat.S_ISREG(state.st_mode) or state.st_size > wav.MAX_BYTES:
+            return f"not a file, or a larger one than {wav.MAX_BYTES // 2**20} MiB; allowed is {_ALLOWED}"
+        samples, _ = wav.read(path.read_bytes())
+    except (OSError, ValueError) as error:
+        return f"{_why(error)}; allowed is {_ALLOWED}"
+    return None if any(samples) else f"nothing in it can be heard; allowed is {_ALLOWED}"
 
 
 class Unprepared(Struct, frozen=True):

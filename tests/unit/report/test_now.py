@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
-from runs import START, chunk, failed, record, refused, skipped, suspect
+from runs import START, chunk, failed, hearing, record, refused, skipped, suspect
 
 from probe.recent import Recent
 from probe.record import Outcome, RunRecord
@@ -13,6 +13,7 @@ from probe.report.due import due
 from probe.report.format import lasting
 from probe.report.last_run import last_run
 from probe.report.now import Card, document, now
+from probe.report.top import screen
 
 S = 10**9
 MINUTE = 60 * S
@@ -167,3 +168,19 @@ def test_when_the_next_run_is_due(starts: list[int], text: str) -> None:
 )
 def test_how_long_in_words(seconds: float, text: str) -> None:
     assert lasting(seconds) == text
+
+
+def test_an_objective_for_the_whole_wait_is_none_for_the_waits_of_the_day() -> None:
+    heard = hearing()
+    target = replace(heard.plan.target, objective_measure="voice_to_voice", objective_ms=1000.0)
+    found = card(series("spark", last=replace(heard, plan=replace(heard.plan, target=target))))
+    assert found.headline == "first sound after the speech 1200 ms, not within 1000 ms"
+    assert found.waits_objective_ms is None and found.is_judged_elsewhere
+    assert found.last is not None
+    assert found.last.stage == "STT to the end of the speech takes 42% of it: 500 ms"
+    lines = "\n".join(
+        screen(now([series("spark", last=replace(heard, plan=replace(heard.plan, target=target)))], {}, NOW), 120)
+    )
+    assert "24 h: first byte, median 300ms" in lines
+    plain = card(series("spark"))
+    assert plain.waits_objective_ms == 1000 and not plain.is_judged_elsewhere

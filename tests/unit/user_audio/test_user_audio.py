@@ -9,10 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from probe.audio import write_wav
+from probe.config import load
 from probe.engine.hearing import Playback
 from probe.heard import Utterance
 from probe.record import ServerPlan
 from probe.user_audio.kept import keep, path_of
+from probe.user_audio.prepare import unusable
 from probe.user_audio.resample import resampled
 from probe.user_audio.utterance import NothingSaidError, utterance, with_noise
 from probe.user_audio.wav import WavError, read
@@ -150,3 +153,16 @@ def test_speech_that_was_made_is_its_owners_alone(tmp_path: Path) -> None:
     )
     assert path not in others
     assert "joke" not in path.name
+
+
+def test_a_recording_lies_beside_its_configuration_and_what_is_wrong_with_it_is_said(tmp_path: Path) -> None:
+    file = tmp_path / "probe.toml"
+    file.write_text('[scenarios.default]\nuser_turns = ["a", "b"]\nuser_audio = ["a.wav", "/b.wav"]\n')
+    assert load(file).scenarios["default"].user_audio == [str(tmp_path / "a.wav"), "/b.wav"]
+    assert (unusable(tmp_path / "a.wav") or "").startswith("No such file or directory; allowed is a WAV file")
+    (tmp_path / "a.wav").write_bytes(b"no sound")
+    assert (unusable(tmp_path / "a.wav") or "").startswith("not a WAV file")
+    write_wav(tmp_path / "a.wav", bytes(3200), 16_000)
+    assert (unusable(tmp_path / "a.wav") or "").startswith("nothing in it can be heard")
+    write_wav(tmp_path / "a.wav", b"\0\x40" * 1600, 16_000)
+    assert unusable(tmp_path / "a.wav") is None

@@ -13,6 +13,8 @@ _MOST_SILENCES = 3
 # So long a pause between two tokens is none of a model's pace.
 _STALL_MS = 300
 _WAITS: Mapping[Kind, str] = {
+    "endpointing": "for the {stt} to find the end of the speech",
+    "transcribing": "for the {stt}'s transcript",
     "connect": "for the connection to the {server} server",
     "llm_first": "for the {llm}'s first token",
     "reasoning": "while the model reasoned before it answered",
@@ -22,6 +24,8 @@ _WAITS: Mapping[Kind, str] = {
     "audio": "for the end of the {tts}'s audio",
     "own": "for the probe itself, which is in no measure",
 }
+# Before the question.
+_OF_SPEECH: tuple[Kind, ...] = ("endpointing", "transcribing")
 # Of these something had come, only not their end.
 _ENDLESS: tuple[Kind, ...] = ("llm_rest", "audio")
 
@@ -50,24 +54,36 @@ def _longest(record: RunRecord, turns: Sequence[TurnStages]) -> Iterator[str]:
 
 def _to_first_byte(record: RunRecord, stages: TurnStages, turns: Sequence[TurnStages]) -> Iterator[str]:
     """What took most of the first response, where something else took longer later on."""
-    response, its = stages.measured.response_ttfb_ms, [*_first_chunks(stages)]
-    if response and its:
+    wait, its = _wait(stages), [*_first_chunks(stages)]
+    if wait and its:
         longest = max(its, key=lambda each: each.ms)
         of = "the first response" if len(turns) > 1 else "the response"
+        what = "byte" if stages.turn.heard is None else "sound"
+        since = "To" if stages.turn.heard is None else "From the end of the speech to"
         yield (
-            f"To the first byte of {of} it took {milliseconds(response)}, of that {milliseconds(longest.ms)}"
+            f"{since} the first {what} of {of} it took {milliseconds(wait)}, of that {milliseconds(longest.ms)}"
             f" {_what(longest, record)}."
         )
 
 
+def _wait(stages: TurnStages) -> float | None:
+    """Until a listener heard something, in ms: since the end of the speech where there was one, else the first byte."""
+    return stages.measured.response_ttfb_ms if stages.turn.heard is None else stages.measured.voice_to_voice_ms
+
+
 def _first_chunks(stages: TurnStages) -> Iterator[Stage]:
-    """What the first byte was waited for; the probe's own delay is not in its measure."""
-    yield from (each for each in _waits(stages) if each.chunk_num == 1 and each.kind != "own")
+    """What the first byte was waited for."""
+    yield from (each for each in _waits(stages) if _counts(each))
+
+
+def _counts(stage: Stage) -> bool:
+    """Whether it is a part of the first wait; the probe's own delay is in no measure."""
+    return stage.kind in _OF_SPEECH or (stage.chunk_num == 1 and stage.kind != "own")
 
 
 def _waits(stages: TurnStages) -> Iterator[Stage]:
     """What something was waited for. Text that is written while it is spoken already holds nothing up."""
-    for of_chunk in (stages.connects, *stages.chunks):
+    for of_chunk in (stages.hearing, stages.connects, *stages.chunks):
         spoken = min((each.start for each in of_chunk if each.kind == "tts_first"), default=None)
         for each in of_chunk:
             beside = each.kind == "llm_rest" and each.over and spoken is not None and each.end > spoken
@@ -77,10 +93,11 @@ def _waits(stages: TurnStages) -> Iterator[Stage]:
 
 
 def _share_of_first_byte(stage: Stage, stages: TurnStages) -> str:
-    response = stages.measured.response_ttfb_ms
-    if not response or stage.chunk_num != 1 or stage.ms >= response or stage.kind == "own":
+    wait = _wait(stages)
+    if not wait or not _counts(stage) or stage.ms >= wait:
         return ""
-    return f": {percent(stage.ms / response)} of the {milliseconds(response)} to the first byte"
+    to = "to the first byte" if stages.turn.heard is None else "from the end of the speech to the first sound"
+    return f": {percent(stage.ms / wait)} of the {milliseconds(wait)} {to}"
 
 
 def _was_unheard(stage: Stage, stages: TurnStages) -> bool:
@@ -101,11 +118,13 @@ def _what(stage: Stage, record: RunRecord) -> str:
     return _WAITS[stage.kind].format(server=of, **names)
 
 
-_ROLES: tuple[Role, ...] = ("llm", "tts")
+_ROLES: tuple[Role, ...] = ("stt", "llm", "tts")
 
 
 def _where(stage: Stage, stages: TurnStages, turns: Sequence[TurnStages]) -> str:
     of_turn = f" of turn {stages.turn.turn_num}" if len(turns) > 1 else ""
+    if stage.kind in _OF_SPEECH:
+        return f"in turn {stages.turn.turn_num}, " if of_turn else ""
     if stage.chunk_num is None:
         return f"before turn {stages.turn.turn_num}, " if of_turn else ""
     return f"in chunk {stage.chunk_num}{of_turn}, " if of_turn or len(stages.turn.chunks) > 1 else ""

@@ -11,14 +11,14 @@ from markupsafe import Markup, escape
 
 from probe.blame import NAMES
 from probe.measures import ChunkMeasures, measure_run, outcome, reasoned, summarise
-from probe.record import Outcome, RunRecord
+from probe.record import Outcome, RunRecord, Turn
 from probe.report import document, stages
 from probe.report.advice import advice
 from probe.report.audio_peaks import Sound
 from probe.report.format import counted
 from probe.report.html.callouts import sentences
 from probe.report.html.environment import rendered
-from probe.report.html.figures import MISSING, ago, bare, milliseconds, moment
+from probe.report.html.figures import MISSING, ago, bare, milliseconds, moment, percent
 from probe.report.html.waterfall_svg import AXIS, ROW, SILENCES, Picture, picture
 from probe.report.stages import MEANING
 from probe.report.terminal import verdict
@@ -34,6 +34,8 @@ _MOST_TEXT, _MOST_SHORT, _MOST_ANSWERS, _MOST_JSON = 2000, 300, 8_000, 80_000
 _MOST_DRAWN, _MOST_LISTED, _MOST_TURNS = 80, 60, 10
 _MOST_TEXTS, _MOST_VERDICT = 16, 500
 _WAITS = (("response_ttfb_ms", "First byte"), ("response_ttfa_ms", "First sound"))
+# Of a target that hears, before the others.
+_WHOLE_WAIT = (("voice_to_voice_ms", "Whole wait"),)
 _LEFT_OUT = "may be wrong by more than the published error, and is left out"
 # Of each chunk: a heading, and what stands under it.
 _FIGURES: Mapping[str, str] = {
@@ -63,10 +65,15 @@ class ChunkView:
 
 @dataclass(frozen=True, slots=True)
 class TurnView:
-    """`name` is empty where the run has only this turn."""
+    """`name` is empty where the run has only this turn.
+
+    `understood` is the transcript of what the user said, None without one, and `errors` what is wrong in it.
+    """
 
     name: str
     user: str
+    understood: str | None
+    errors: str
     picture: Picture | None
     headings: Sequence[str]
     chunks: Sequence[ChunkView]
@@ -161,7 +168,7 @@ def _few(texts: Sequence[str]) -> list[str]:
 def _figures(record: RunRecord, of_turns: Sequence[stages.TurnStages]) -> Iterator[tuple[str, str, str]]:
     """The few that a person waited for: a name, a figure, and what to compare it with."""
     summary, target = summarise(record), record.plan.target
-    for measure, name in _WAITS:
+    for measure, name in (*(_WHOLE_WAIT if "stt" in target.servers else ()), *_WAITS):
         values = [getattr(each.measured, measure) for each in of_turns]
         notes = [f"objective {milliseconds(target.objective_ms)}"] if measure[:-3] == target.objective_measure else []
         known = [value for value in values if value is not None]
@@ -226,6 +233,8 @@ def _turn(of_turn: stages.TurnStages, record: RunRecord, sounds: Sounds) -> Turn
     return TurnView(
         name=f"Turn {turn.turn_num}" if len(record.turns) > 1 else "",
         user=cut(turn.user, _MOST_SHORT),
+        understood=_understood(turn),
+        errors=_errors(of_turn),
         picture=picture(of_turn, record.plan.target, _MOST_DRAWN // turns),
         headings=["Tokens", *(_FIGURES[name] for name in shown)],
         chunks=[
@@ -239,6 +248,16 @@ def _turn(of_turn: stages.TurnStages, record: RunRecord, sounds: Sounds) -> Turn
         ],
         left_out=len(turn.chunks) - len(pairs),
     )
+
+
+def _understood(turn: Turn) -> str | None:
+    heard = turn.heard
+    return None if heard is None or heard.transcript_done is None else cut(heard.transcript, _MOST_SHORT)
+
+
+def _errors(of_turn: stages.TurnStages) -> str:
+    rate = of_turn.measured.word_error_rate
+    return "" if rate is None else f"word error rate {percent(rate)}"
 
 
 def _with_one_legend(turns: Sequence[TurnView]) -> list[TurnView]:

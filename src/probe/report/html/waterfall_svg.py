@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from probe.blame import NAMES
-from probe.record import Target
+from probe.record import Target, Turn
 from probe.report.html.figures import bare, milliseconds
 from probe.report.objective import WHAT
 from probe.report.stages import MEANING, Kind, Stage, TurnStages
@@ -17,6 +17,7 @@ WIDTHS: Mapping[str, int] = {"narrow": 220, "mid": 430, "wide": 760}
 _LETTER, _PADDING = 6.4, 8
 # What stands before the figure in a bar that is long enough.
 _SHORT: Mapping[Kind, str] = {
+    "speaking": "speaks", "endpointing": "end of speech", "transcribing": "transcript",
     "connect": "connect", "llm_first": "LLM first token", "reasoning": "reasoning", "llm_rest": "LLM rest",
     "queue": "waits for TTS", "tts_first": "TTS first audio", "audio": "audio arrives", "own": "probe",
     "waiting": "waits", "silence": "silence", "heard": "speech", "gap": "silence", "underrun": "silence",
@@ -25,6 +26,8 @@ _NEVER: Mapping[Kind, str] = {"llm_rest": "no end", "audio": "no end"}
 _NOTHING = "nothing came"
 # Silences that a listener notices.
 SILENCES: tuple[Kind, ...] = ("gap", "underrun")
+# Of the axis, what comes before the end of the speech has so much at most: the wait begins there.
+_SPEECH = 0.25
 # The axis is so much longer than the last stage.
 _ROOM = 0.03
 _MOST_MARKS = 7
@@ -82,7 +85,7 @@ class Picture:
 
 @dataclass(frozen=True, slots=True)
 class _Axis:
-    """From `start`, for `length` nanoseconds; 0 is the turn's request, at `zero`."""
+    """From `start`, for `length` nanoseconds; 0 is the turn's request or the end of the speech, at `zero`."""
 
     start: int
     zero: int
@@ -94,12 +97,13 @@ class _Axis:
 
 def picture(stages: TurnStages, target: Target, most_chunks: int) -> Picture | None:
     """The turn's, with so many chunks at most; None where it has nothing to draw."""
-    drawn = [*stages.connects, *(each for chunk in stages.chunks for each in chunk)]
+    drawn = [*stages.hearing, *stages.connects, *(each for chunk in stages.chunks for each in chunk)]
     ends = [each.end for each in drawn] + [each.end for each in stages.heard if each.kind not in {"heard", "silence"}]
     starts = [stages.zero, *(each.start for each in (*drawn, *stages.heard))]
     if not ends or max(ends) <= min(starts):
         return None
-    axis = _Axis(min(starts), stages.zero, round((max(ends) - min(starts)) * (1 + _ROOM)))
+    start, end = _start(stages, min(starts), max(ends)), max(ends)
+    axis = _Axis(start, stages.zero, round((end - start) * (1 + _ROOM)))
     chosen = _chosen(stages, most_chunks)
     rows = [*_rows(stages, chosen, axis)]
     kinds = dict.fromkeys(each.kind for each in stages.every())
@@ -107,12 +111,19 @@ def picture(stages: TurnStages, target: Target, most_chunks: int) -> Picture | N
         rows,
         [*_marks(axis)],
         [_bar(each, axis) for each in stages.heard if each.kind in SILENCES],
-        _objective(axis, target),
+        _objective(axis, stages.turn, target),
         [(kind, text) for kind, text in MEANING.items() if kind in kinds and kind != "underrun"],
         [f"{row.name}: {row.summary}" for row in rows if row.summary][:_MOST_DESCRIBED],
         len(stages.chunks) - len(chosen),
         AXIS + ROW * len(rows),
     )
+
+
+def _start(stages: TurnStages, first: int, last: int) -> int:
+    """Where the axis begins: of a long speech only its end is drawn."""
+    if not stages.hearing or last <= stages.zero:
+        return first
+    return max(first, stages.zero - round((last - stages.zero) * _SPEECH / (1 - _SPEECH)))
 
 
 def _chosen(stages: TurnStages, most: int) -> list[int]:
@@ -127,8 +138,11 @@ def _chosen(stages: TurnStages, most: int) -> list[int]:
 
 def _rows(stages: TurnStages, chosen: Iterable[int], axis: _Axis) -> Iterator[Row]:
     yield Row("Listener", "heard", [_bar(each, axis) for each in stages.heard], _heard(stages))
+    if stages.hearing:
+        yield Row("Speech", "STT", [_bar(each, axis) for each in stages.hearing], _hearing(stages.hearing))
     for connects in _lanes(stages.connects):
-        yield Row("Connect", "conn.", [_bar(each, axis) for each in connects], _longest(connects))
+        shown = [_bar(each, axis) for each in connects if each.end > axis.start]
+        yield Row("Connect", "conn.", shown, _longest(connects))
     for place in chosen:
         number, of_chunk = stages.turn.chunks[place].chunk_num, stages.chunks[place]
         for lane, its in enumerate(_lanes(of_chunk)):
@@ -204,6 +218,13 @@ def _summary(stages: Sequence[Stage]) -> str:
     return f"{' + '.join(parts)} ms{end}" if parts else ""
 
 
+def _hearing(stages: Sequence[Stage]) -> str:
+    """What the STT server took, part by part."""
+    known = [each for each in stages if each.kind in {"endpointing", "transcribing"}]
+    parts = " + ".join(bare(each.ms) for each in known)
+    return f"STT {parts} ms{'' if all(each.over for each in known) else f', {_NOTHING}'}" if parts else ""
+
+
 def _sum(stages: Sequence[Stage]) -> str:
     return bare(sum(each.ms for each in stages))
 
@@ -211,14 +232,20 @@ def _sum(stages: Sequence[Stage]) -> str:
 def _heard(stages: TurnStages) -> str:
     silences = [each for each in stages.heard if each.kind in SILENCES]
     first = stages.measured.response_ttfb_ms
+    if stages.turn.heard is not None:
+        # Since the speech ended, and until there is something to hear.
+        first = stages.measured.voice_to_voice_ms
     text = "hears nothing" if first is None else f"waits {bare(first)}"
     if silences:
         text += f" + silence {bare(sum(each.ms for each in silences))}"
     return text if first is None and not silences else f"{text} ms"
 
 
-def _objective(axis: _Axis, target: Target) -> Mark | None:
-    at = axis.zero + round(target.objective_ms * 1e6)
+def _objective(axis: _Axis, turn: Turn, target: Target) -> Mark | None:
+    """Where the wait that it judges is over; one for the whole wait is judged since the end of the speech."""
+    asked = turn.chunks[0].began if turn.chunks else axis.zero
+    since = axis.zero if target.objective_measure == "voice_to_voice" else asked
+    at = since + round(target.objective_ms * 1e6)
     if at > axis.start + axis.length:
         return None
     what = WHAT[target.objective_measure]

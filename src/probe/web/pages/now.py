@@ -57,7 +57,7 @@ def _view(card: Card, now: int) -> CardView:
     return CardView(
         card,
         f"card-{hashlib.sha256(repr(series).encode('utf-8', 'surrogatepass')).hexdigest()[:10]}",
-        sparkline(card.day.slots, None if last is None else last.objective_ms),
+        sparkline(card.day.slots, card.waits_objective_ms),
         [*remarks(card)],
         None if last is None else lasting(max(0.0, (now - last.ended) / NS_PER_S)),
         card.due.text(now),
