@@ -70,6 +70,7 @@ def test_the_unit_has_no_mistake_and_little_exposure(service: Installed) -> None
 
 def test_it_reads_the_history_and_can_do_nothing_else(service: Installed) -> None:
     folder = f"/etc/systemd/system/{WEB}.d"
+    until(service.runs)
     daemon = service.shows("MainPID")
     service.machine.sh(f"mkdir -p {folder}")
     service.machine.path(f"{folder}/reach.py").write_text(REACH)
@@ -99,3 +100,5 @@ def test_an_upgrade_keeps_the_pages_and_an_option_removes_them(service: Installe
     service.machine.run(INSTALL, "--uninstall", seconds=INSTALL_S)
     for unit in (WEB, UNIT):
         assert not service.machine.path(f"/etc/systemd/system/{unit}").exists()
+    # As the other tests expect it, in whatever order they run.
+    service.machine.run(INSTALL, "--with-web", seconds=INSTALL_S)

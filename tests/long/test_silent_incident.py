@@ -13,8 +13,11 @@ from probe.reference.faults import ScriptedLlm, ScriptedTts, TtsScript, TtsTurn,
 
 SILENT = TtsScript(turns=(TtsTurn(segments=(tts.pcm(b"\0" * 20_000),)),))
 FAILING = "VoiceTargetFailing"
-# They need days of data, or a target that was removed; promtool's tests have that.
-EMPTY = re.compile(r"voice_probe:(stage_seconds:baseline|stage_drift:ratio|unscheduled)")
+# They need days of data, a target that was removed, or one that hears; promtool's tests have that.
+EMPTY = re.compile(
+    r"voice_probe:(stage_seconds:baseline|stage_drift:ratio|unscheduled|hearing|voice_to_voice)"
+    r"|voice_probe_(endpointing|transcription|voice_to_voice)_seconds_(sum|count)"
+)
 SELECTOR = re.compile(r"\b(?:voice_probe[\w:]+|up\b)(?:{[^}]*})?")
 
 
