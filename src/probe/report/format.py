@@ -8,6 +8,7 @@ from probe.text import one_line
 MISSING = "-"
 TEXT = "Text"
 _MIN_TEXT = 8
+_STEPS = (1, 2, 5)
 _GAP = 2
 # Before what is said of a row on lines of its own.
 _BELOW = "    "
@@ -109,6 +110,16 @@ def _fitting(columns: Sequence[str], rows: Sequence[Sequence[str]], width: int, 
             break
         places = [n for n in places if columns[n] != name]
     return places
+
+
+def round_step(least: float) -> int:
+    """The first of 1, 2, 5, 10, 20, 50, ... that is not less: the distance of the marks on an axis."""
+    power = 1
+    while True:
+        for step in _STEPS:
+            if step * power >= least:
+                return step * power
+        power *= 10
 
 
 def _taken(columns: Sequence[str], rows: Sequence[Sequence[str]], places: Sequence[int]) -> int:

@@ -9,7 +9,7 @@ from probe.audio import playout
 from probe.measures import elapsed_ms
 from probe.record import Chunk, RunRecord, Turn
 from probe.report.chunk_tables import at_once
-from probe.report.format import counted, number, wrapped
+from probe.report.format import counted, number, round_step, wrapped
 from probe.timestamps import milliseconds
 
 _WAITING, _QUEUED, _COMING, _HEARD = "░", "·", "█", "━"
@@ -26,8 +26,7 @@ _OPEN_END = 0.1
 _COLOURS: Mapping[str, str] = {"STT": "blue", "LLM": "cyan", "TTS": "magenta", "heard": "green"}
 _LABEL = 9
 _MOST_CHUNKS = 12
-# Nice numbers for the axis, and how far apart its marks are at least, in columns.
-_STEPS = (1, 2, 5)
+# How far apart the marks of the axis are at least, in columns.
 _APART = 12
 _LEAST_COLUMNS = 20
 _MS_PER_S = 1000
@@ -166,7 +165,7 @@ def _bar(parts: Iterable[tuple[float, float, str]], scale: float, columns: int) 
 
 def _axis(span_ms: float, columns: int) -> str:
     """Marks at round numbers, each where its text begins."""
-    step = _step(span_ms * _APART / columns)
+    step = round_step(span_ms * _APART / columns)
     line = ""
     for mark in range(0, int(span_ms) + 1, step):
         text = "|0" if mark == 0 else f"|{mark}ms" if step < _MS_PER_S else f"|{mark // _MS_PER_S}s"
@@ -174,13 +173,3 @@ def _axis(span_ms: float, columns: int) -> str:
         if place + len(text) <= columns:
             line = f"{line:{place}}{text}"
     return line
-
-
-def _step(least_ms: float) -> int:
-    """The next round number of milliseconds."""
-    power = 1
-    while True:
-        for step in _STEPS:
-            if step * power >= least_ms:
-                return step * power
-        power *= 10

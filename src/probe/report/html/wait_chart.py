@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from probe.report.format import round_step
 from probe.report.html.figures import milliseconds
 from probe.report.html.waterfall_svg import Mark
 from probe.report.period import Period, Slot
@@ -10,7 +11,6 @@ from probe.timestamps import NS_PER_DAY, NS_PER_S, utc
 
 # Of the picture, in its own units: the height of the plot.
 HEIGHT = 160
-_STEPS = (1, 2, 5)
 _LINES = 4
 _MOST_MARKS = 8
 # Above the highest that is drawn.
@@ -100,13 +100,7 @@ def _height(value: float, top: float) -> float:
 
 
 def _levels(top: float) -> Iterator[float]:
-    power = 1
-    while True:
-        for step in _STEPS:
-            if step * power * _LINES >= top:
-                yield from range(0, int(top) + 1, step * power)
-                return
-        power *= 10
+    yield from range(0, int(top) + 1, round_step(top / _LINES))
 
 
 def _marks(period: Period) -> Iterator[Mark]:

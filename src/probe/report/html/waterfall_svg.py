@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from probe.blame import NAMES
 from probe.record import Target, Turn
+from probe.report.format import round_step
 from probe.report.html.figures import bare, milliseconds
 from probe.report.objective import WHAT
 from probe.report.stages import MEANING, Kind, Stage, TurnStages
@@ -31,7 +32,6 @@ _SPEECH = 0.25
 # The axis is so much longer than the last stage.
 _ROOM = 0.03
 _MOST_MARKS = 7
-_STEPS = (1, 2, 5)
 _MS_PER_S = 1000
 # Stages may touch in a row, and arrive so much out of order.
 _TOUCH_NS = 1000
@@ -254,17 +254,8 @@ def _objective(axis: _Axis, turn: Turn, target: Target) -> Mark | None:
 
 def _marks(axis: _Axis) -> Iterator[Mark]:
     """Round numbers of milliseconds since the request."""
-    step = _step(in_ms(axis.length) / _MOST_MARKS)
+    step = round_step(in_ms(axis.length) / _MOST_MARKS)
     first = -int(in_ms(axis.zero - axis.start) // step) * step
     for mark in range(first, int(in_ms(axis.start + axis.length - axis.zero)) + 1, step):
         text = f"{mark} ms" if step < _MS_PER_S else f"{mark // _MS_PER_S} s"
         yield Mark(round(axis.place(axis.zero + mark * 1_000_000), 3), "0" if mark == 0 else text)
-
-
-def _step(least_ms: float) -> int:
-    power = 1
-    while True:
-        for step in _STEPS:
-            if step * power >= least_ms:
-                return step * power
-        power *= 10
