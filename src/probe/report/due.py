@@ -42,15 +42,16 @@ def due(starts: Sequence[int], now: int, duration_ns: int = 0, next_run: Callabl
 
     `next_run` is what a configuration says. Without one, the usual distance between the last runs counts, and it is
     overdue after the longest one but one: a schedule that rests at night does so more than once. A clock that was set
-    shows as a distance of less than nothing, which is left out.
+    shows as a distance of less than nothing, which is left out. A run of the future is none that came last.
     """
     distances = sorted(later - earlier for later, earlier in pairwise(starts) if later > earlier)
     every = median(distances) if len(distances) >= _FEWEST - 1 else None
-    if next_run is not None and starts:
-        at = latest = next_run(starts[0])
-    elif every is not None:
-        at, latest = starts[0] + round(every), starts[0] + distances[-2]
+    last = next((each for each in starts if each <= now), None)
+    if next_run is not None and last is not None:
+        at = latest = next_run(last)
+    elif every is not None and last is not None:
+        at, latest = last + round(every), last + distances[-2]
     else:
-        return Due(last=starts[0] if starts else None)
+        return Due(last=last)
     late_s = (now - latest - duration_ns) / NS_PER_S
-    return Due(at, every and every / NS_PER_S, late_s if late_s > STALE_S else None, starts[0])
+    return Due(at, every and every / NS_PER_S, late_s if late_s > STALE_S else None, last)

@@ -148,6 +148,11 @@ def test_slots_of_a_day() -> None:
         ([NOW - 10 * 3600 * S - h * 3600 * S for h in (0, 1, 2, 16, 17, 18, 32, 33)], "next run is due"),
         # The clock was set back by an hour.
         ([NOW - 30 * S, NOW + 3600 * S, NOW + 3540 * S, NOW + 3480 * S], "next run in 30 s"),
+        # It was set back, and no run came since: those of the future don't say that the next one has time.
+        (
+            [NOW + 3600 * S, NOW + 3540 * S, *(NOW - 600 * S - n * MINUTE for n in range(5))],
+            "no run for 10 min; one is usual every 60 s",
+        ),
     ],
 )
 def test_when_the_next_run_is_due(starts: list[int], text: str) -> None:
