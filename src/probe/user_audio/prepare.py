@@ -2,13 +2,17 @@
 
 import asyncio
 import functools
+import io
 import stat
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
+from probe.audio import write_wav_into
 from probe.engine.recite import Recital
 from probe.heard import Utterance
 from probe.record import Failure, Plan
@@ -16,10 +20,15 @@ from probe.transport.threads import in_a_thread
 from probe.user_audio import kept, wav
 from probe.user_audio.utterance import utterance, with_noise
 
+if TYPE_CHECKING:
+    from array import array
+
 # For reading a file, and for computing with what is in it.
 PATIENCE_S = 30.0
 # Utterances that stay in memory: enough for all scenarios of a usual configuration.
 _MOST_KEPT = 64
+# Samples of made speech, and their rate, that could not be written: a full disk is no reason to measure nothing.
+_UNWRITTEN: dict[Path, tuple["array[int]", int]] = {}
 _ALLOWED = "a WAV file with speech in it, of at most 2 minutes"
 
 
@@ -68,6 +77,8 @@ async def with_speech(
                 work = functools.partial(_read, path, wanted, plan.target.audible_dbfs, text, plan.scenario.snr_db)
                 speech.append(await in_a_thread((path, wanted, plan.scenario.snr_db), work))
         except (OSError, ValueError) as error:
+            if not recorded:
+                await _forget(path)
             what = "user_audio" if recorded else "the speech that the TTS server made"
             detail = f"turn {number + 1}: {what} can't be used: {_why(error)}"
             return Unprepared(Failure("internal", "user_audio", detail, now()))
@@ -83,17 +94,37 @@ def _why(error: OSError | ValueError) -> str:
 
 async def _made(path: Path, text: str, recite: Recite) -> Unprepared | None:
     """Have a text spoken, where that was not done before; why it can't be."""
-    if await in_a_thread((path, "there"), path.exists):
+    if path in _UNWRITTEN or await in_a_thread((path, "there"), path.exists):
         return None
     recital = await recite(text)
     if recital.failure is not None or recital.skipped is not None:
         return Unprepared(recital.failure, recital.skipped, recital.said)
-    await in_a_thread(path, functools.partial(kept.keep, path, recital.pcm, recital.sample_rate))
+    await in_a_thread(path, functools.partial(_keep, path, recital))
     return None
+
+
+def _keep(path: Path, made: Recital) -> None:
+    try:
+        kept.keep(path, made.pcm, made.sample_rate)
+    except OSError:
+        if len(_UNWRITTEN) >= _MOST_KEPT:
+            _UNWRITTEN.clear()
+        file = io.BytesIO()
+        write_wav_into(file, made.pcm, made.sample_rate)
+        _UNWRITTEN[path] = wav.read(file.getvalue())
+
+
+async def _forget(path: Path) -> None:
+    """Made speech that can't be used is made again for the next run: kept, it would fail all that follow."""
+    _UNWRITTEN.pop(path, None)
+    with suppress(OSError):
+        await in_a_thread((path, "unusable"), functools.partial(path.unlink, missing_ok=True))
 
 
 def _read(path: Path, wanted: int, audible_dbfs: float, text: str, snr_db: float | None) -> Utterance:
     """Raises OSError and ValueError."""
+    if path in _UNWRITTEN:
+        return _utterance(path, 0, wanted, audible_dbfs, text, snr_db)
     state = path.stat()
     if not stat.S_ISREG(state.st_mode):
         raise OSError(None, "not a file")
@@ -107,6 +138,6 @@ def _utterance(
     path: Path, _written: int, wanted: int, audible_dbfs: float, text: str, snr_db: float | None
 ) -> Utterance:
     """Once for each file as it is: resampling takes longer than reading."""
-    samples, rate = wav.read(path.read_bytes())
+    samples, rate = _UNWRITTEN.get(path) or wav.read(path.read_bytes())
     clean = utterance(samples, rate, wanted, audible_dbfs, text or None)
     return clean if snr_db is None else with_noise(clean, snr_db)

@@ -8,14 +8,17 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from runs import record
 
 from probe.audio import write_wav
 from probe.config import load
 from probe.engine.hearing import Playback
+from probe.engine.recite import Recital
 from probe.heard import Utterance
-from probe.record import ServerPlan
+from probe.record import Plan, ServerPlan
+from probe.user_audio import kept, prepare
 from probe.user_audio.kept import keep, path_of
-from probe.user_audio.prepare import unusable
+from probe.user_audio.prepare import Unprepared, unusable, with_speech
 from probe.user_audio.resample import resampled
 from probe.user_audio.utterance import NothingSaidError, utterance, with_noise
 from probe.user_audio.wav import WavError, read
@@ -166,3 +169,40 @@ def test_a_recording_lies_beside_its_configuration_and_what_is_wrong_with_it_is_
     assert (unusable(tmp_path / "a.wav") or "").startswith("nothing in it can be heard")
     write_wav(tmp_path / "a.wav", b"\0\x40" * 1600, 16_000)
     assert unusable(tmp_path / "a.wav") is None
+
+
+async def prepared(folder: Path, *recitals: Recital) -> list[Plan | Unprepared]:
+    """What comes of a run for each of these recitals, and of one that has none and needs none."""
+    plan, made = record(1).plan, iter(recitals)
+
+    async def recite(_text: str) -> Recital:
+        return next(made)
+
+    return [await with_speech(plan, 16_000, folder, recite, lambda: 0) for _ in recitals]
+
+
+SPOKEN = Recital(sine(440, 16_000, 0.2).tobytes(), 16_000)
+
+
+async def test_a_full_disk_holds_up_no_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It failed every run of the target, after its TTS server had spoken once more for each."""
+
+    def full(_path: Path, _pcm: bytes, _rate: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(kept, "keep", full)
+    monkeypatch.setattr(prepare, "_UNWRITTEN", {})
+    plan, again = await prepared(tmp_path, SPOKEN, Recital())
+    assert isinstance(plan, Plan)
+    assert isinstance(again, Plan)
+    assert plan.speech == again.speech, "it is spoken once"
+    assert plan.speech[0].last_voiced > 0
+
+
+async def test_speech_that_can_not_be_used_is_made_again(tmp_path: Path) -> None:
+    """Kept, it failed every later run until somebody removed the file."""
+    silent, good = await prepared(tmp_path, Recital(bytes(8000), 16_000), SPOKEN)
+    assert isinstance(silent, Unprepared)
+    assert silent.failure is not None
+    assert silent.failure.reason == "user_audio"
+    assert isinstance(good, Plan)
