@@ -29,7 +29,7 @@ _NO_DATA = "No data: do boxes write here, and does vmalert run?"
 
 
 def build() -> dashboard.Dashboard:
-    """The dashboard for whoever has many boxes."""
+    """The dashboard for people with many boxes."""
     built = (
         dashboard.Dashboard("Fleet")
         .uid("voice-fleet")

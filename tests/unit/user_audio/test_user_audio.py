@@ -172,7 +172,7 @@ def test_a_recording_lies_beside_its_configuration_and_what_is_wrong_with_it_is_
 
 
 async def prepared(folder: Path, *recitals: Recital) -> list[Plan | Unprepared]:
-    """What comes of a run for each of these recitals, and of one that has none and needs none."""
+    """The result of preparing a run for each of these recitals, one after another."""
     plan, made = record(1).plan, iter(recitals)
 
     async def recite(_text: str) -> Recital:
