@@ -87,6 +87,16 @@ def _hostile(folder: Path) -> None:
     keep(folder, replace(made, turns=(said,), doubts=(HOSTILE,)))
 
 
+# How many points of the chart have the colour of its line: the axes and their texts are lighter.
+DRAWN = """(() => {
+    const canvas = document.querySelector("#chart canvas");
+    const points = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
+    let found = 0;
+    for (let at = 0; at < points.length; at += 4) {
+        if (points[at] < 60 && points[at + 1] < 60 && points[at + 2] < 60 && points[at + 3] > 200) found += 1;
+    }
+    return found;
+})()"""
 _MADE: dict[str, Callable[[Path], None]] = {
     "none": keep,
     "one": _one,
@@ -209,10 +219,18 @@ def test_the_chart_of_a_series_that_has_become_slower(browser: Browser, site: Si
         expect(page.locator("#chart canvas")).to_be_visible()
         expect(page.locator("table.changes tbody tr")).to_have_count(1)
         expect(page.locator("#chart-note")).to_contain_text("Lines are medians")
-        ink = "document.querySelector('#chart canvas').getContext('2d').getImageData(0,0,2000,400).data.some(v => v)"
-        assert page.evaluate(ink)
+        assert page.evaluate(DRAWN) > 500
         page.locator("#chart .u-over").hover()
         expect(page.locator("#chart-note")).to_contain_text(re.compile(r"\d runs, \d+ failed. combined TTFB \d+ ms"))
+
+
+def test_the_chart_shows_a_run_that_stands_alone(browser: Browser, site: Site) -> None:
+    """As do all those of a day with a run every ten minutes: between empty columns there is no line."""
+    site.show("one")
+    with opened(browser, site) as window:
+        page = window.open("/drift")
+        expect(page.locator("#chart-note")).to_contain_text("Lines are medians")
+        assert 10 < page.evaluate(DRAWN) < 500
 
 
 @pytest.mark.parametrize(("theme", "rules"), [("light", None), ("dark", ["color-contrast"])])

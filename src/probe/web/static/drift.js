@@ -18,7 +18,15 @@
 
   // In UTC and in no country's own order: 23 Nov, and 14:30 within a day.
   const date = (seconds) => new Date(seconds * 1000).toUTCString().slice(5, 11).replace(/^0/, "");
-  const tick = (seconds) => (seconds % DAY_S ? moment(seconds).slice(11) : date(seconds));
+  const time = (seconds) => new Date(seconds * 1000).toISOString().slice(11, seconds % 60 ? 19 : 16);
+  const tick = (seconds) => (seconds % DAY_S ? time(seconds) : date(seconds));
+
+  // A line has two ends: a value between two empty columns would not be seen.
+  function alone(u, at, show) {
+    if (show) return null;
+    const values = u.data[at];
+    return values.flatMap((value, n) => ((value ?? null) !== null && (values[n - 1] ?? null) === null && (values[n + 1] ?? null) === null ? [n] : []));
+  }
 
   function series() {
     const found = [{}];
@@ -28,7 +36,7 @@
       found.push(
         { label: `${stage} highest`, stroke: "transparent", width: 0, show, points: { show: false } },
         { label: `${stage} lowest`, stroke: "transparent", width: 0, show, points: { show: false } },
-        { label: stage, stroke: line, width: 2, show, spanGaps: false, points: { size: 4, fill: line } },
+        { label: stage, stroke: line, width: 2, show, spanGaps: false, points: { size: 6, fill: line, filter: alone } },
       );
     }
     return found;
