@@ -6,18 +6,25 @@ QUIET_PIP := -m pip -qq --disable-pip-version-check
 # Its progress is shown: a first installation takes a while.
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 SERVERS := .venv-servers
+PIPECAT := .venv-pipecat
 AUDIT := .venv-audit
 SECONDS ?= 60
 LONG_TESTS := $(wildcard tests/long/test_*.py)
+# They take as long as all others, and none of them is disturbed by another process.
+FLOODS := tests/long/test_floods.py
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-unit test-integration test-long servers fuzz lint types dashboards kubernetes man check-dashboards pictures page-pictures lock lock-diff audit dist sbom clean
+.PHONY: help demo test test-unit test-integration test-long servers pipecat fuzz lint types dashboards kubernetes man check-dashboards pictures page-pictures lock lock-diff audit dist sbom clean
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z%-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' Makefile
 
-demo: $(VENV)/.demo  ## Real LLM and TTS servers on this machine, measured a few times (ARGS=--keep stays up)
+# Speech recognition is installed for those alone who ask for it: it is compiled where it has no wheel.
+demo: $(VENV)/.$(if $(findstring --voice,$(ARGS)),voice,demo)  ## Real LLM and TTS servers here, measured a few times (ARGS=--voice: asked by voice)
 	$(BIN)/probe demo $(ARGS)
+
+# Each worker and each program that a test starts would compile all of the project again.
+test-unit test-integration test-long: export PYTHONDONTWRITEBYTECODE :=
 
 test: test-unit test-integration  ## Unit tests, then integration tests
 
@@ -27,21 +34,27 @@ test-unit: $(VENV)/.dev  ## Tests without a network, in seconds
 
 test-integration: $(VENV)/.dev  ## Tests against loopback servers and real engines
 	@echo '== integration tests'
-	@$(BIN)/pytest --numprocesses 2 --dist loadfile -m 'not servers' tests/integration
+	@$(BIN)/pytest --numprocesses 2 --dist loadfile -m 'not servers and not long' tests/integration
 
 test-long: $(VENV)/.dev $(SERVERS)/.installed  ## Soak and fault tests that take minutes, and those against servers of others
 	@echo '== servers of others'
 	@$(BIN)/pytest -m servers tests/integration
+	@echo '== integration tests that take long'
+	@$(BIN)/pytest --numprocesses 2 --dist loadfile --timeout 600 -m 'long and not servers' tests/integration
 	@echo '== unit tests of properties, with more examples'
 	@$(BIN)/pytest --numprocesses auto --maxprocesses 4 --timeout 600 -m hypothesis --hypothesis-profile thorough tests/unit
-	@echo '== long tests'
+	@echo '== long tests, and beside them the floods, whose output comes last'
 ifeq ($(LONG_TESTS),)
 	@echo 'tests/long holds none'
 else
-	@$(BIN)/pytest --timeout 900 $(LONG_TESTS)
+	@mkdir -p build; $(BIN)/pytest --timeout 900 $(FLOODS) > build/floods.txt 2>&1 & floods=$$!; \
+	  $(BIN)/pytest --timeout 900 $(filter-out $(FLOODS),$(LONG_TESTS)); others=$$?; \
+	  wait $$floods; code=$$?; cat build/floods.txt; test $$others -eq 0 && test $$code -eq 0
 endif
 
 servers: $(SERVERS)/.installed  ## Servers of others that tests measure, in .venv-servers
+
+pipecat: $(PIPECAT)/.installed  ## pipecat, for the bench of its measurement beside ours, in .venv-pipecat
 
 fuzz: $(VENV)/.dev $(VENV)/.fuzz  ## Frames, answers, conversations and configurations, mutated (SECONDS=60 for each corpus)
 	@echo '== hypothesis'
@@ -66,9 +79,9 @@ types: $(VENV)/.dev  ## Static types, strict
 	$(BIN)/mypy $(wildcard src tests bench grafana)
 	$(BIN)/mypy --platform darwin --cache-dir .mypy_cache/darwin src
 
-# The stamps remember what was installed, so that a second call does nothing. dev.txt holds all of demo.txt at the same
-# versions (`make lock` sees to that): one venv serves both, and the demo downloads no test tools.
-$(VENV)/.demo $(VENV)/.dev $(VENV)/.fuzz: $(VENV)/.%: requirements/%.txt pyproject.toml $(VENV)/.created
+# The stamps remember what was installed, so that a second call does nothing. dev.txt holds all of demo.txt and voice.txt at the
+# same versions (`make lock` sees to that): one venv serves both, and the demo downloads no test tools.
+$(VENV)/.demo $(VENV)/.voice $(VENV)/.dev $(VENV)/.fuzz: $(VENV)/.%: requirements/%.txt pyproject.toml $(VENV)/.created
 	@echo 'Installing requirements/$*.txt into $(VENV)'
 	@$(PIP) install --require-hashes --no-deps -r requirements/$*.txt
 	@$(PIP) install --no-deps --no-build-isolation -e .
@@ -93,7 +106,13 @@ $(SERVERS)/.installed: requirements/servers.txt
 	@$(SERVERS)/bin/python $(QUIET_PIP) install --require-hashes --no-deps -r requirements/servers.txt
 	@touch $@
 
-# What is installed anywhere; the servers of others are only measured.
+$(PIPECAT)/.installed: requirements/pipecat.txt
+	@echo 'Installing requirements/pipecat.txt into $(PIPECAT)'
+	@$(PYTHON) -m venv --clear $(PIPECAT)
+	@$(PIPECAT)/bin/python $(QUIET_PIP) install --require-hashes --no-deps -r requirements/pipecat.txt
+	@touch $@
+
+# What is installed anywhere; the servers of others and pipecat are only measured.
 AUDITED := $(wildcard requirements/daemon.txt requirements/web.txt requirements/build.txt requirements/dev.txt requirements/fuzz.txt)
 
 $(AUDIT)/.installed: requirements/audit.txt
@@ -141,15 +160,17 @@ bench-%: $(VENV)/.dev  ## Measure: bench-accuracy, or another of bench/*.py (ARG
 
 lock:  ## Remake requirements/*.txt from pyproject.toml (needs uv; UPGRADE=--upgrade moves the pins)
 	@command -v uv >/dev/null || { echo 'make lock needs uv: pip install uv' >&2; exit 1; }
-	$(LOCK) --extra reference --extra piper --extra web --extra gpu --extra http --extra dev requirements/demo.in -o requirements/dev.txt
+	$(LOCK) --extra reference --extra stt --extra piper --extra web --extra gpu --extra http --extra dev requirements/demo.in -o requirements/dev.txt
 	$(LOCK) --extra reference --extra gpu --extra http --extra web requirements/demo.in -c requirements/dev.txt -o requirements/demo.txt
+	$(LOCK) --extra reference --extra stt --extra gpu --extra http --extra web requirements/demo.in -c requirements/dev.txt -o requirements/voice.txt
 	$(LOCK) --extra gpu --extra http -c requirements/dev.txt -o requirements/daemon.txt
 	$(LOCK) --extra gpu --extra http --extra web -c requirements/dev.txt -o requirements/web.txt
 	echo setuptools | $(LOCK_ONLY) - -c requirements/dev.txt -o requirements/build.txt
 	$(LOCK) --extra fuzz -c requirements/dev.txt -o requirements/fuzz.txt
 	$(LOCK_ONLY) requirements/servers.in -o requirements/servers.txt
+	$(LOCK_ONLY) requirements/pipecat.in -o requirements/pipecat.txt
 	$(LOCK_ONLY) requirements/audit.in -o requirements/audit.txt
-	@for file in requirements/dev.txt requirements/demo.txt requirements/daemon.txt requirements/web.txt requirements/fuzz.txt; do \
+	@for file in requirements/dev.txt requirements/demo.txt requirements/voice.txt requirements/daemon.txt requirements/web.txt requirements/fuzz.txt; do \
 	  awk '/^[^ #]/ {never = /sys_platform == .never. \\$$/} !never' $$file >$$file.new && mv $$file.new $$file; \
 	done
 
@@ -171,5 +192,5 @@ sbom: $(VENV)/.dev  ## A CycloneDX bill of materials and a list of licences of w
 	@$(BIN)/python requirements/sbom.py requirements/daemon.txt dist
 
 clean:  ## Remove the venv, caches and build output
-	rm -rf $(VENV) $(SERVERS) $(AUDIT) build dist demo-output .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(SERVERS) $(PIPECAT) $(AUDIT) build dist demo-output .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -prune -exec rm -rf {} +

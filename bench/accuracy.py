@@ -33,9 +33,9 @@ from probe import garbage
 from probe.accuracy import Calibration, Truth, spread
 from probe.cli.calibrate import truth_servers
 from probe.clock import AnchoredClock
-from probe.config import Config
+from probe.config import Config, state_dir
 from probe.daemon.composition import build
-from probe.daemon.plans import entries, state_dir
+from probe.daemon.plans import entries
 from probe.daemon.runs import Runs
 from probe.daemon.schedule import Entry
 from probe.daemon.service import SWITCH_INTERVAL_S
@@ -85,7 +85,9 @@ def _spin() -> None:
 
 @contextlib.contextmanager
 def scraped(port: int) -> Iterator[None]:
-    process = multiprocessing.get_context("spawn").Process(target=scrape, args=(port, 1.0), daemon=True)
+    process = multiprocessing.get_context("spawn").Process(
+        target=scrape, args=(port, 1.0), kwargs={"tls": False}, daemon=True
+    )
     process.start()
     yield
     process.terminate()

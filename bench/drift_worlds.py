@@ -1,7 +1,10 @@
 """Worlds that the detector was not tuned on: 31 days at one run per minute, with steps on four of the days.
 
     python bench/drift_worlds.py                     all worlds: a table, and how many meet the goals
-    python bench/drift_worlds.py --fast              every fourth run of a minute, a third of the steps
+    python bench/drift_worlds.py --every 600         one run in ten minutes
+    python bench/drift_worlds.py --every 86400 --days 365
+    python bench/drift_worlds.py --alert             how often the rule VoiceDriftFound fires, for one step of 5 %
+    python bench/drift_worlds.py --steps 1           a third of the steps, which is faster
     python bench/drift_worlds.py --world weekends --seed 7
 
 Each world is fed once, as the daemon feeds its detector. On four of the days a copy of the detector is fed with slower
@@ -35,6 +38,8 @@ DATED_WITHIN = 10
 # A step that is not found within half a day is not found.
 LONGEST_RUNS = 720
 PARTS = STAGES[1:]
+# Of the rule VoiceDriftFound.
+FIRES_ABOVE, FIRES_AFTER_S, FIRES_ON_S = 0.03, 300, 900
 
 
 @dataclass
@@ -47,6 +52,10 @@ class World:
 
 def _noise(when: When, rng: Rng, scatter: float = 0.04, correlation: float = 0.3) -> Floats:
     return np.exp(autoregressive(when.runs, scatter, correlation, rng))
+
+
+def _days(when: When) -> int:
+    return int(when.day[-1] - when.day[0]) + 1
 
 
 def _of_days(when: When, values: Floats) -> Floats:
@@ -67,7 +76,7 @@ def _wander(when: When, rng: Rng, size: float, hours: float) -> Floats:
 
 def _spells(when: When, rng: Rng, a_day: float, hours: tuple[float, float], slower: tuple[float, float]) -> Floats:
     factor = np.ones(when.runs)
-    for _ in range(rng.poisson(a_day * DAYS)):
+    for _ in range(rng.poisson(a_day * _days(when))):
         at, length = int(rng.integers(0, when.runs)), max(1, round(when.runs_in(rng.uniform(*hours))))
         factor[at : at + length] *= rng.uniform(*slower)
     return factor
@@ -128,7 +137,7 @@ def cloud_requests(when: When, rng: Rng) -> World:
         for level in (45, 130, 160)
     ]
     unrest = np.ones(when.runs)
-    for _ in range(rng.poisson(0.25 * DAYS)):
+    for _ in range(rng.poisson(0.25 * _days(when))):
         at, length = int(rng.integers(0, when.runs)), round(when.runs_in(rng.uniform(0.5, 3)))
         part = unrest[at : at + length]
         part *= np.exp(np.abs(0.25 * rng.standard_normal(len(part))))
@@ -137,7 +146,7 @@ def cloud_requests(when: When, rng: Rng) -> World:
 
 def thermal(when: When, rng: Rng) -> World:
     """A small computer without a fan: warm afternoons, hotter on some days, and throttling in steps when it is."""
-    hot = _of_days(when, np.clip(rng.normal(0.35, 0.35, DAYS + 1), 0, 1))
+    hot = _of_days(when, np.clip(rng.normal(0.35, 0.35, _days(when) + 1), 0, 1))
     heat = hot * np.exp(-((when.hour - 15) ** 2) / 10) + 0.02 * autoregressive(when.runs, 1, 0.97, rng)
     throttled = np.where(heat > 0.55, 1.08, 1.0) * (1 + 0.05 * np.clip(heat, 0, 1))
     return World(_times(_three(when, rng, (210, 320, 380)), throttled))
@@ -146,7 +155,7 @@ def thermal(when: When, rng: Rng) -> World:
 def weekends(when: When, rng: Rng) -> World:
     """Busy from nine to six, Monday to Friday."""
     ramp = np.clip(np.minimum(when.hour - 8.5, 18 - when.hour), 0, 1)
-    busy = np.where(when.day % 7 < 5, ramp, 0.0) * _of_days(when, rng.normal(1, 0.15, DAYS + 1))
+    busy = np.where(when.day % 7 < 5, ramp, 0.0) * _of_days(when, rng.normal(1, 0.15, _days(when) + 1))
     return World(_times(_three(when, rng, (150, 120, 200)), 1 + 0.12 * busy))
 
 
@@ -158,8 +167,8 @@ def quiet_sundays(when: When, rng: Rng) -> World:
 
 def backups(when: When, rng: Rng) -> World:
     """Every night at two for half an hour, for three hours on Sundays."""
-    start = _of_days(when, 2 + rng.uniform(0, 0.1, DAYS + 1))
-    long = np.where(when.day % 7 == 6, 3.0, _of_days(when, rng.uniform(0.45, 0.7, DAYS + 1)))
+    start = _of_days(when, 2 + rng.uniform(0, 0.1, _days(when) + 1))
+    long = np.where(when.day % 7 == 6, 3.0, _of_days(when, rng.uniform(0.45, 0.7, _days(when) + 1)))
     return World(
         _times(_three(when, rng, (90, 160, 250)), np.where((when.hour >= start) & (when.hour < start + long), 1.35, 1))
     )
@@ -207,7 +216,7 @@ def two_replicas(when: When, rng: Rng) -> World:
 
 def shared_link(when: When, rng: Rng) -> World:
     """Evening traffic on a line that others use: more some days, wandering within the hour, lost packets."""
-    evening = np.exp(-((when.hour - 20.5) ** 2) / 6) * _of_days(when, rng.gamma(3, 0.03, DAYS + 1))
+    evening = np.exp(-((when.hour - 20.5) ** 2) / 6) * _of_days(when, rng.gamma(3, 0.03, _days(when) + 1))
     lost = np.where(rng.random(when.runs) < 0.02, 200.0, 0.0)
     stages = _times(_three(when, rng, (160, 110, 190)), (1 + evening) * _wander(when, rng, 0.012, 0.7))
     stages[0] = stages[0] + lost
@@ -267,6 +276,8 @@ class Result:
     alarms: Sequence[float]
     steps: Sequence[Step]
     cpu_ms: float
+    # Of the slowest run.
+    slowest_ms: float
 
     def delay(self, size: float) -> float:
         return median(each.delay for each in self.steps if each.size == size)
@@ -292,41 +303,69 @@ def points_of(world: World, when: When, step: tuple[int, float, int] | None = No
     return make
 
 
-def moments(every_s: int) -> When:
-    started = times(round(DAYS * DAY_S / every_s), every_s)
+def moments(every_s: int, days: int = DAYS) -> When:
+    started = times(round(days * DAY_S / every_s), every_s)
     return When(every_s, started, np.asarray(started % DAY_S / 3600), np.asarray((started - START_S) // DAY_S))
 
 
-def measure(name: str, seed: int, every_s: int, steps_each: int) -> Result:
-    """Feed one world. `steps_each` is how many of the stages take each step."""
-    when = moments(every_s)
-    world = WORLDS[name](when, np.random.default_rng([seed, *name.encode()]))
+def made(name: str, seed: int, when: When) -> World:
+    return WORLDS[name](when, np.random.default_rng([seed, *name.encode()]))
+
+
+def measure(name: str, seed: int, when: When, steps_each: int, until: float) -> Result:
+    """Feed one world until a day. `steps_each` is how many of the stages take each step."""
+    runs = min(when.runs, round(when.runs_in(24 * until)))
+    world = made(name, seed, when)
     monitor, make = Monitor(), points_of(world, when)
-    starts = {round(when.runs_in(24 * day)): index for index, day in enumerate(STEP_DAYS)}
-    alarms, steps, cpu = [], [], 0.0
-    for number in range(when.runs):
+    starts = {round(when.runs * day / DAYS): index for index, day in enumerate(STEP_DAYS)}
+    alarms, steps, cpu = [], [], []
+    for number in range(runs):
         if number in starts:
             for each, size in enumerate(SIZES):
                 for stage in range(steps_each):
                     step = (number, size, (starts[number] + each + stage) % len(PARTS))
-                    steps.append(_find(copy.deepcopy(monitor), points_of(world, when, step), step))
+                    steps.append(_find(copy.deepcopy(monitor), points_of(world, when, step), step, runs))
         point = make(number)
         began = time.process_time()
         found = monitor.add(point)
-        cpu += time.process_time() - began
+        cpu.append(1000 * (time.process_time() - began))
         if isinstance(found, Shift) and when.started[number] >= START_S + DAY_S:
             alarms.append((when.started[number] - START_S) / DAY_S)
-    return Result(alarms, steps, 1000 * cpu / when.runs)
+    return Result(alarms, steps, math.fsum(cpu) / runs, max(cpu))
 
 
-def _find(monitor: Monitor, make: Callable[[int], Point], step: tuple[int, float, int]) -> Step:
+def _find(monitor: Monitor, make: Callable[[int], Point], step: tuple[int, float, int], runs: int) -> Step:
     at, size, stage = step
-    for number in range(at, at + LONGEST_RUNS):
+    for number in range(at, min(runs, at + LONGEST_RUNS)):
         found = monitor.add(make(number))
         if isinstance(found, Shift) and found.direction == "slower":
-            since = next(each for each in range(at - LONGEST_RUNS, number + 1) if make(each).started == found.since)
+            since = next(
+                each for each in range(max(0, at - LONGEST_RUNS), number + 1) if make(each).started == found.since
+            )
             return Step(size, number - at + 1, found.stage == PARTS[stage], abs(since - at) <= DATED_WITHIN)
     return Step(size, math.inf)
+
+
+def firings(name: str, seed: int, when: When) -> tuple[int, int]:
+    """How often the rule VoiceDriftFound fires before a step of 5 % at half of the time, and after it.
+
+    As of a Prometheus that asks after each run: a condition that has held for five minutes, and once it fires it
+    fires until the state is over, and for a quarter of an hour.
+    """
+    at = when.runs // 2
+    monitor, make = Monitor(), points_of(made(name, seed, when), when, (at, SIZES[0], len(PARTS) - 1))
+    fired, held, firing, last = [0, 0], 0.0, False, -math.inf
+    for number in range(when.runs):
+        monitor.add(make(number))
+        verdict = monitor.verdict()
+        slower = verdict.state == "slower" and (firing or verdict.now[0].ratio > 1 + FIRES_ABOVE)
+        held = held + when.every_s if slower else 0.0
+        last = when.started[number] if slower else last
+        if not firing and held > FIRES_AFTER_S:
+            fired[number >= at] += 1
+            firing = True
+        firing = firing and when.started[number] - last < FIRES_ON_S
+    return fired[0], fired[1]
 
 
 def line(name: str, result: Result) -> str:
@@ -335,19 +374,31 @@ def line(name: str, result: Result) -> str:
     stage = sum(each.stage_right for each in found) / max(1, len(found))
     dated = sum(each.dated_right for each in found) / max(1, len(found))
     days = " ".join(f"{day:.0f}" for day in result.alarms[:14])
-    return f"{name:18}{len(result.alarms):7}{delays}{stage:7.0%}{dated:7.0%}{result.cpu_ms:8.3f}  {days}"
+    cpu = f"{result.cpu_ms:8.3f}{result.slowest_ms:9.0f}"
+    return f"{name:18}{len(result.alarms):7}{delays}{stage:7.0%}{dated:7.0%}{cpu}  {days}"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--world", choices=WORLDS, action="append", help="default: all")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--fast", action="store_true", help="one run in four minutes, a third of the steps")
+    parser.add_argument("--every", type=int, default=60, metavar="SECONDS")
+    parser.add_argument("--days", type=int, default=DAYS)
+    parser.add_argument("--until", type=float, default=math.inf, metavar="DAY", help="stop then")
+    parser.add_argument("--steps", type=int, default=len(PARTS), help="in how many of the stages there is each step")
+    parser.add_argument("--alert", action="store_true", help="the rule VoiceDriftFound instead")
     options = parser.parse_args()
+    when = moments(options.every, options.days)
+    if options.alert:
+        for name in options.world or WORLDS:
+            before, after = firings(name, options.seed, when)
+            print(f"{name:18} fired {before} times before a step of 5 %, {after} times after it", flush=True)
+        return
     results = {}
-    print(f"{'':18}{'alarms':>7}" + "".join(f"{size:+7.0%}" for size in SIZES) + "  stage  dated  ms/run  on the days")
+    sizes = "".join(f"{size:+7.0%}" for size in SIZES)
+    print(f"{'':18}{'alarms':>7}{sizes}  stage  dated  ms/run  slowest  on the days")
     for name in options.world or WORLDS:
-        results[name] = measure(name, options.seed, 240 if options.fast else 60, 1 if options.fast else 3)
+        results[name] = measure(name, options.seed, when, options.steps, min(options.until, options.days))
         print(line(name, results[name]), flush=True)
     met = [
         f"{size:+.0%} {sum(r.delay(size) <= goal for r in results.values())}"

@@ -26,6 +26,8 @@ from probe.engine import runner
 from probe.engine.self_check import Watch
 from probe.history.writer import History
 from probe.metrics.registry import Metrics
+from probe.otlp.collector import Endpoint
+from probe.otlp.deliver import collector
 from probe.plan import new_plan
 from probe.protocols.registry import chosen
 from probe.record import RunRecord
@@ -33,9 +35,8 @@ from probe.report.audio_archive import AudioArchive
 from probe.report.log_lines import LogSink
 from probe.tolerance import Tolerance
 from probe.tracing import spans
-from probe.tracing.collector import Endpoint
 from probe.tracing.exporter import SpanSink
-from probe.tracing.otlp import collector
+from probe.tracing.otlp import TRACES
 from probe.transport.connector import SocketConnector
 
 
@@ -106,7 +107,7 @@ def _dispatch(what: str, config: Config, metrics: Metrics, folder: Path) -> Disp
     if "log" in wanted:
         sinks.append(LogSink(make_logger(io.StringIO())))
     if "spans" in wanted:
-        there = collector(Endpoint(config.otlp.url or "http://localhost:4318"))
+        there = collector(Endpoint(config.otlp.url or "http://localhost:4318"), TRACES)
         sinks.append(
             SpanSink(history, there, "bench", on_error=on_error, on_repeat=on_error, on_dropped=lambda _spans: None)
         )

@@ -36,22 +36,27 @@ from probe.plan import new_plan
 from probe.record import RunRecord
 
 TICK_S = 0.002
+# The certificate is one of this bench.
+UNVERIFIED = ssl._create_unverified_context()  # noqa: S323, SLF001
 
 
 def scrape(port: int, every_s: float, *, tls: bool) -> None:
     """Ask for ever."""
-    unverified = ssl._create_unverified_context()  # noqa: S323, SLF001 - a certificate of this bench
     while True:
         began = time.monotonic()
-        connection = (
-            HTTPSConnection("127.0.0.1", port, timeout=30, context=unverified)
-            if tls
-            else HTTPConnection("127.0.0.1", port, timeout=30)
-        )
-        connection.request("GET", "/metrics", headers={"Accept": "application/openmetrics-text"})
-        connection.getresponse().read()
-        connection.close()
+        scrape_once(port, tls=tls)
         time.sleep(max(0.0, every_s - (time.monotonic() - began)))
+
+
+def scrape_once(port: int, *, tls: bool) -> None:
+    connection = (
+        HTTPSConnection("127.0.0.1", port, timeout=30, context=UNVERIFIED)
+        if tls
+        else HTTPConnection("127.0.0.1", port, timeout=30)
+    )
+    connection.request("GET", "/metrics", headers={"Accept": "application/openmetrics-text"})
+    connection.getresponse().read()
+    connection.close()
 
 
 def count_runs(metrics: Metrics, every_s: float) -> None:

@@ -32,10 +32,10 @@ from faulty_servers import FaultyServers, Left, faulty_servers
 
 from probe import config as configuration
 from probe import garbage
-from probe.config import Config
+from probe.config import Config, state_dir
 from probe.daemon.attempt import skipped
 from probe.daemon.composition import Parts, build
-from probe.daemon.plans import entries, state_dir
+from probe.daemon.plans import entries
 from probe.daemon.runs import Runs
 from probe.daemon.schedule import Entry
 from probe.drift.fingerprint import fingerprint

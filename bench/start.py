@@ -46,7 +46,7 @@ SCRAPE_S = 1.0
 OPENMETRICS = "application/openmetrics-text"
 INSERT = (
     "INSERT INTO runs (run_id, started, target, scenario, outcome, unsent_spans, record, serving, response_ttfb_ms,"
-    " llm_ttft_ms, llm_decode_ms, tts_ttfb_ms, cold) VALUES (?, ?, ?, ?, 'ok', 0, ?, ?, ?, ?, ?, ?, 0)"
+    " llm_ttft_ms, llm_decode_ms, tts_ttfb_ms, cold, asked) VALUES (?, ?, ?, ?, 'ok', 0, ?, ?, ?, ?, ?, ?, 0, 'text')"
 )
 
 

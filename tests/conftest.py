@@ -1,6 +1,8 @@
 """Programs that are no Python packages, for the tests that want the real thing."""
 
+import gc
 import subprocess
+from collections.abc import Generator
 from pathlib import Path
 
 import pytest
@@ -20,10 +22,21 @@ def prometheus_binaries(pytestconfig: pytest.Config) -> Path:
 def alertmanager_binaries(pytestconfig: pytest.Config) -> Path:
     """The folder with `prometheus-alertmanager` and `amtool`."""
     folder = binaries(pytestconfig, "prometheus-alertmanager", "prometheus-alertmanager", "amtool")
-    tried = subprocess.run([*own_share(folder), "true"], capture_output=True, timeout=10, check=False)
+    tried = subprocess.run([*own_share(folder), "true"], capture_output=True, timeout=60, check=False)
     if tried.returncode:
         pytest.skip(f"Debian's Alertmanager wants a mount namespace: {tried.stderr.decode().strip()}")
     return folder
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """What is collected is kept until the end: the garbage collector would look through it again and again."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.enable()
+        gc.freeze()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -5,8 +5,8 @@ from grafana_foundation_sdk.builders.dashboard import Dashboard, DashboardLink
 from grafana_foundation_sdk.models.common import BigValueColorMode
 from grafana_foundation_sdk.models.dashboard import DashboardLinkType, DynamicConfigValue
 
-from boards.frame import board, changes, found, row
-from boards.palette import BAD, DRIFT, QUIET, STAGES
+from boards.frame import board, changes, found, happened, row
+from boards.palette import BAD, DRIFT, QUIET, WAITS
 from boards.panels import (
     NAMED,
     SMALL_NAMES,
@@ -42,9 +42,8 @@ from boards.queries import (
 from boards.tables import empty, listing, worded
 
 RATIO = recorded("stage_drift:ratio")
-TOGETHER = 'stage="combined_ttfb"'
-WAIT = recorded("stage_seconds:p50_30m", TOGETHER)
-USUAL = recorded("stage_seconds:baseline", TOGETHER)
+# Of what drift is about, the whole: a target has one of the two.
+WHOLE = "combined_ttfb|voice_to_voice"
 FOUND = metric("drift_state")
 MS_PER_WEEK = 1000 * 7 * 86400
 # Longer than any step of a query, shorter than what a baseline needs.
@@ -60,7 +59,7 @@ def build() -> Dashboard:
         "Drift", "voice-drift", "Whether the voice agent becomes slower, and which stage does.", "now-3d", "5m"
     )
     built = built.link(_span("Two weeks", "now-14d")).link(_span("A day", "now-24h"))
-    built = built.annotation(changes()).annotation(found())
+    built = built.annotation(changes()).annotation(happened()).annotation(found())
     built = row(built, "", _state(), _growth(), _stage(), _since(), _earlier(), _found())
     built = row(built, "Which stage, and when", _moved(), _wait())
     built = row(built, "As the alert VoiceDrift judges", _medians())
@@ -71,6 +70,21 @@ def _span(title: str, since: str) -> DashboardLink:
     """This dashboard over another time: what creeps needs weeks, and what broke an hour ago is two pixels of them."""
     link = DashboardLink(title).type(DashboardLinkType.LINK).icon("dashboard")
     return link.url(f"/d/voice-drift?from={since}&to=now").include_vars(True)
+
+
+def _waited(form: str = "{}") -> str:
+    """What a person waits for, with each selector in this form: of a target that hears, since the end of the speech."""
+    return _of_whole_wait_or_first_byte("voice_to_voice:mean_1h", "stage_seconds:p50_30m", form)
+
+
+def _usual() -> str:
+    return _of_whole_wait_or_first_byte("voice_to_voice:mean_1w", "stage_seconds:baseline", "{}")
+
+
+def _of_whole_wait_or_first_byte(whole: str, first_byte: str, form: str) -> str:
+    """Never the one and then the other: a target that hears has none while it has too few runs for a mean."""
+    text, hears = recorded(first_byte, 'stage="combined_ttfb"'), metric("voice_to_voice_seconds_count")
+    return by_pair(f"{form.format(recorded(whole))} or {form.format(text)} unless on (target, scenario) {hears}")
 
 
 def _verdict() -> str:
@@ -87,7 +101,7 @@ def _verdict() -> str:
 
 def _slope_query() -> str:
     """In ms per week, from the last seven days; nothing before there are two of them: hours extrapolate to anything."""
-    return f"{MS_PER_WEEK} * deriv({WAIT}[7d]) and {WAIT} offset 2d"
+    return f"{MS_PER_WEEK} * {_waited('deriv({}[7d])')} and on (target, scenario) {_waited('{} offset 2d')}"
 
 
 def _state() -> stat.Panel:
@@ -97,7 +111,7 @@ def _state() -> stat.Panel:
 
 def _growth() -> stat.Panel:
     """Of what the verdict is about."""
-    growth = metric("drift_ratio", TOGETHER)
+    growth = metric("drift_ratio", f'stage=~"{WHOLE}"')
     panel = tiles("By how much?", now(each_pair(f"({while_answered(growth)}) - 1"), PAIR), unit="percentunit")
     panel = panel.decimals(0).mappings(nothing("unknown")).color_mode(BigValueColorMode.NONE)
     return sized(panel.no_value("unknown"), 5, 6)
@@ -105,7 +119,7 @@ def _growth() -> stat.Panel:
 
 def _stage() -> stat.Panel:
     """The one that moved most in the direction that was found, as in the alert VoiceDriftFound."""
-    added = f'max by (target, scenario, stage) (voice_probe_drift_added_seconds{{{PAIRS},stage!="combined_ttfb"}})'
+    added = f'max by (target, scenario, stage) (voice_probe_drift_added_seconds{{{PAIRS},stage!~"{WHOLE}"}})'
     way = f"on (target, scenario) group_left () (abs({FOUND}) > 0)"
     worst = f"topk by (target, scenario) (1, {while_answered(added)} * {way}) * {way}"
     panel = tiles("Which stage has moved most?", now(worst, "{{stage}} {{target}} · {{scenario}}"), unit="s")
@@ -129,12 +143,12 @@ def _earlier() -> table.Panel:
         "Value #D": "Slope of 7 days",
     }
     asked = (
-        each_pair(while_answered(WAIT)),
-        *(while_answered(by_pair(f"{WAIT} / ({before}) - 1")) for before in (f"{WAIT} offset 1d", f"{WAIT} offset 1w")),
-        by_pair(_slope_query()),
+        each_pair(while_answered(_waited())),
+        *(while_answered(f"{_waited()} / {_waited(before)} - 1") for before in ("{} offset 1d", "{} offset 1w")),
+        _slope_query(),
     )
     queries = [rows(expr, ref) for expr, ref in zip(asked, "ABCD", strict=True)]
-    panel = listing("The median wait, and earlier ones", *queries, columns=columns).no_value("no run yet")
+    panel = listing("The wait, and earlier ones", *queries, columns=columns).no_value("no run yet")
     early = worded(nothing("too early"))
     for column in ("Against yesterday", "Against last week"):
         panel = panel.override_by_name(
@@ -154,7 +168,7 @@ def _found() -> timeseries.Panel:
         over_time(in_words(expr, "stage", "direction"), "{{words}}", "A", "1h"),
         unit="short",
     )
-    for stage, color in STAGES.values():
+    for stage, color in WAITS.values():
         panel = panel.override_by_regexp(f"/^{stage}:/", [shades(color)])
     panel = panel.override_by_regexp("/^no change/", [shades(QUIET)])
     for renamed in renamed_stages():
@@ -166,16 +180,16 @@ def _moved() -> timeseries.Panel:
     """What the daemon's verdict is made of."""
     ratio = f"max by (target, scenario, stage) (voice_probe_drift_ratio{{{PAIRS}}})"
     query = over_time(f"max by (stage) ({while_answered(ratio)}) - 1", "{{stage}}")
-    panel = with_stages(added_shares("Change by stage: $target", query)).no_value("needs 60 runs")
+    panel = with_stages(added_shares("Change by stage: $target", query), WAITS).no_value("needs 60 runs")
     return sized(by_target(limit(panel, (None, "transparent"), (0.03, BAD))), 24, 10)
 
 
 def _wait() -> timeseries.Panel:
     series = (
-        ("now", while_answered(WAIT), [style("lineWidth", 3)]),
-        ("a day earlier", f"{WAIT} offset 1d", [style("lineWidth", 1)]),
-        ("a week earlier", f"{WAIT} offset 1w", [style("lineStyle", {"fill": "dash", "dash": [2, 4]})]),
-        ("baseline", USUAL, [style("lineStyle", {"fill": "dash", "dash": [8, 6]})]),
+        ("now", while_answered(_waited()), [style("lineWidth", 3)]),
+        ("a day earlier", _waited("{} offset 1d"), [style("lineWidth", 1)]),
+        ("a week earlier", _waited("{} offset 1w"), [style("lineStyle", {"fill": "dash", "dash": [2, 4]})]),
+        ("baseline", _usual(), [style("lineStyle", {"fill": "dash", "dash": [8, 6]})]),
     )
     queries = [
         over_time(expr, f"{name} · {{{{scenario}}}}", ref) for (name, expr, _), ref in zip(series, "ABCD", strict=True)
@@ -194,7 +208,7 @@ def _medians() -> timeseries.Panel:
 
 
 def _slope() -> timeseries.Panel:
-    panel = lines("Slope of the median wait", over_time(_slope_query(), PAIR), unit="suffix:ms/week")
+    panel = lines("Slope of the wait", over_time(_slope_query(), PAIR), unit="suffix:ms/week")
     limited = limit(panel, (None, "transparent"), (50, BAD)).axis_soft_min(-60).axis_soft_max(60)
     return sized(limited.no_value("needs two days"), 10, 8)
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from grafana_foundation_sdk.builders.dashboard import Dashboard
 
-from boards import drift, latency, machine, probe_itself
+from boards import drift, fleet, latency, machine, probe_itself
 
 FOLDER = Path(__file__).parents[1] / "dashboards"
 DASHBOARDS: dict[str, Callable[[], Dashboard]] = {
@@ -14,3 +14,8 @@ DASHBOARDS: dict[str, Callable[[], Dashboard]] = {
     "machine": machine.build,
     "probe": probe_itself.build,
 }
+
+
+def path_of(name: str) -> Path:
+    """The file of a dashboard, that of many boxes included."""
+    return (FOLDER if name in DASHBOARDS else fleet.FOLDER) / f"{name}.json"

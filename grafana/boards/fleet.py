@@ -19,7 +19,7 @@ from boards.frame import ALL, FIRST, TAG, row
 from boards.palette import BAD, GOOD, QUIET, STATES, WARN
 from boards.panels import lines, shown_in, sized, steps, style, tiles, timeline
 from boards.queries import DATASOURCE, now, over_time, rows
-from boards.tables import coloured, filled, listing
+from boards.tables import coloured, empty, filled, listing
 
 FOLDER = Path(__file__).parents[2] / "deploy" / "fleet"
 _BOXES = 'site=~"$site"'
@@ -109,11 +109,21 @@ def _worst() -> table.Panel:
     worst_first = {"fields": {}, "sort": [{"field": "Within the objective", "desc": False}]}
     panel = panel.with_transformation(DataTransformerConfig(id_val="sortBy", options=worst_first))
     limits = coloured((None, BAD), (0.5, WARN), (0.95, GOOD))
-    panel = panel.override_by_name("Within the objective", [shown_in("percentunit"), filled(), limits])
-    panel = panel.override_by_name("First audio, p95", [shown_in("s")])
-    ratio = [shown_in("suffix: times"), DynamicConfigValue("decimals", 2), style("width", 130)]
-    panel = panel.override_by_name("Against before", ratio)
-    return sized(panel.override_by_name("Attempts per hour", [DynamicConfigValue("decimals", 0)]), 12, 14)
+    shown = {
+        "Site": [style("width", 110)],
+        "Box": [style("width", 110)],
+        "Within the objective": [shown_in("percentunit"), filled(), limits, style("width", 160)],
+        "First audio, p95": [shown_in("s"), empty("none"), style("width", 125)],
+        "Against before": [shown_in("suffix: times"), _decimals(2), empty("unknown"), style("width", 125)],
+        "Attempts per hour": [shown_in("none"), _decimals(0), style("width", 140)],
+    }
+    for column, properties in shown.items():
+        panel = panel.override_by_name(column, properties)
+    return sized(panel, 12, 14)
+
+
+def _decimals(digits: int) -> DynamicConfigValue:
+    return DynamicConfigValue("decimals", digits)
 
 
 def _over_time() -> statetimeline.Panel:

@@ -18,6 +18,7 @@ from grafana_foundation_sdk.models.dashboard import (
 from boards.palette import CHANGE_FOUND, OTHER_CHANGE, SERVING_CHANGED
 from boards.queries import DATASOURCE, PAIRS
 from boards.texts import descriptions, heading
+from probe.drift.events import OF_SERVING
 
 TAG = "voice-probe"
 ALL = VariableOption(text="All", value="$__all")
@@ -80,18 +81,18 @@ def found() -> dashboard.AnnotationQuery:
 
 
 def happened() -> dashboard.AnnotationQuery:
-    """A line at each moment at which something changed, of the machine or of what is measured."""
-    # Of two scrapes at least, also where the probe is read every five minutes.
-    counted = f"increase(voice_probe_changes_total{{{PAIRS}}}[15m])"
+    """A line at the first run after a change of the machine or its servers; those of `changes` are not in it."""
+    since = f'voice_probe_last_change_timestamp_seconds{{{PAIRS},kind!~"{"|".join(OF_SERVING)}"}}'
     return (
         dashboard.AnnotationQuery()
         .name("What else changed")
         .datasource(DATASOURCE)
         .enable(True)
         .icon_color(OTHER_CHANGE)
-        .expr(f"sum by (target, scenario, kind) ({counted}) > 0.5")
+        .expr(f"1000 * max by (target, scenario, kind) ({since})")
         .title_format("Something has changed: {{kind}}")
         .text_format("{{target}} · {{scenario}}: `probe drift` names it")
+        .use_value_for_time(True)
     )
 
 

@@ -7,7 +7,7 @@ from grafana_foundation_sdk.models.common import StackingMode, VisibilityMode
 from grafana_foundation_sdk.models.dashboard import VariableOption
 
 from boards import whole_wait
-from boards.frame import board, changes, row
+from boards.frame import board, changes, happened, row
 from boards.latency_glance import glance
 from boards.palette import BAD, FAILURES, QUIET, STATES
 from boards.panels import (
@@ -51,7 +51,7 @@ def build() -> Dashboard:
     built = board(
         "Voice latency", "voice-latency", "How long a person waits before the voice agent speaks.", "now-6h", "30s"
     ).with_variable(_window())
-    built = built.annotation(changes())
+    built = built.annotation(changes()).annotation(happened())
     built = row(built, "", *glance(), _timeline())
     built = row(built, "How long people wait", _quantiles(), _turns())
     built = row(built, "Where the time goes", _stages(), _first_sound(), _late_chunks(), _silence())

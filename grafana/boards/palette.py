@@ -48,7 +48,9 @@ STAGES = {
     "combined_ttfb": ("all together", QUIET),
 }
 # Of the whole wait, what comes before the answer.
-HEARING = {"endpointing": "#7744bb", "transcription": "#cc79a7"}
+HEARING = {"endpointing": ("endpointing", "#7744bb"), "transcription": ("transcription", "#cc79a7")}
+# Of every target, whether it hears or not.
+WAITS = STAGES | HEARING | {"voice_to_voice": ("voice to voice", QUIET)}
 # Failures, by the stage that failed: never in a colour of what is well.
 FAILURES = {
     "connect": "#cc3311", "stt": "#7744bb", "llm": "#56b4e9", "tts": "#e6a000", "audio": "#882255",

@@ -37,7 +37,7 @@ from grafana_foundation_sdk.models.dashboard import (
 )
 from grafana_foundation_sdk.models.heatmap import HeatmapColorMode, HeatmapColorScale
 
-from boards.palette import BAD, QUIET, STAGES, TURNS, Words
+from boards.palette import BAD, QUIET, STAGES, TURNS, WAITS, Words
 from boards.queries import DATASOURCE
 
 Mappings = list[ValueMap | RangeMap | RegexMap | SpecialValueMap]
@@ -193,16 +193,16 @@ def renamed_stages() -> list[DataTransformerConfig]:
     """Series whose name begins with a stage get its words, where no override can: before a target's name."""
     return [
         DataTransformerConfig(
-            id_val="renameByRegex", options={"regex": f"^{stage} (.*)", "renamePattern": f"{told}: $1"}
+            id_val="renameByRegex", options={"regex": f"^{stage} (.*)", "renamePattern": f"{name}: $1"}
         )
-        for stage, (told, _) in STAGES.items()
+        for stage, (name, _) in WAITS.items()
     ]
 
 
-def with_stages(panel: timeseries.Panel) -> timeseries.Panel:
+def with_stages(panel: timeseries.Panel, stages: Mapping[str, tuple[str, str]] = STAGES) -> timeseries.Panel:
     """Series that are named as a stage get its words and its colour."""
-    for stage, (told, color) in STAGES.items():
-        panel = panel.override_by_name(stage, [named(told), fixed(color)])
+    for stage, (name, color) in stages.items():
+        panel = panel.override_by_name(stage, [named(name), fixed(color)])
     return panel
 
 

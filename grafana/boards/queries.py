@@ -103,6 +103,22 @@ def mean(histogram: str, position: str) -> str:
     return f"{total} / (sum by (target, scenario) (increase(voice_probe_{histogram}_seconds_count{observed})) > 0)"
 
 
+def mean_of_answers() -> str:
+    """The word error rate of the answers that were transcribed within `$window`."""
+    observed = f"{{{PAIRS}}}[$window]"
+    total = f"sum by (target, scenario) (increase(voice_probe_answer_word_error_ratio_sum{observed}))"
+    number = f"sum by (target, scenario) (increase(voice_probe_answer_word_error_ratio_count{observed}))"
+    return f"{total} / ({number} > 0)"
+
+
+def not_transcribed() -> str:
+    """How many answers were not transcribed, by target, stage and reason; where all were, a zero that says so."""
+    missed = f"increase(voice_probe_answers_not_transcribed_total{{{PAIRS}}}[$__interval])"
+    transcribed = f"0 * count(voice_probe_answer_word_error_ratio_count{{{PAIRS}}})"
+    none = f'label_replace({transcribed}, "reason", "none missed", "", "")'
+    return f"sum by (target, stage, reason) ({missed}) > 0.5\nor on ()\n{none}"
+
+
 def in_words(expr: str, *labels: str) -> str:
     """With a label `words`, of those labels that a series has: a legend would miss the others."""
     told = ", ".join(f'"{label}"' for label in labels)

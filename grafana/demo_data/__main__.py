@@ -15,10 +15,13 @@ from urllib.request import urlopen
 from demo_data.cases import CASES, MINUTE
 from demo_data.tsdb import living_prometheus
 
-RULES = Path(__file__).parents[2] / "deploy" / "prometheus"
+DEPLOY = Path(__file__).parents[2] / "deploy"
 # Where Grafana's data source in grafana/provisioning looks.
 USUAL_PORT = 9090
-SHOWN = "voice_probe:stage_seconds:p50_30m"
+SHOWN = {
+    "prometheus": "voice_probe:stage_seconds:p50_30m",
+    "fleet": "voice_probe_fleet:box_first_audio_seconds:p50_30m",
+}
 
 
 def main() -> None:
@@ -33,9 +36,9 @@ def main() -> None:
     case = replace(CASES[arguments.case], end_s=time.time() // MINUTE * MINUTE)
     with (
         tempfile.TemporaryDirectory() as folder,
-        living_prometheus(case, arguments.binaries.resolve(), Path(folder), RULES, port) as url,
+        living_prometheus(case, arguments.binaries.resolve(), Path(folder), DEPLOY / case.rules, port) as url,
     ):
-        _say(f"Prometheus, until Ctrl-C: {url}\nLook at it: {_to_look_at(url)}")
+        _say(f"Prometheus, until Ctrl-C: {url}\nLook at it: {_to_look_at(url, SHOWN[case.rules])}")
         signal.pause()
 
 
@@ -49,14 +52,14 @@ def _usual_port() -> int:
     return USUAL_PORT
 
 
-def _to_look_at(url: str) -> str:
+def _to_look_at(url: str, shown: str) -> str:
     """A graph, where this Prometheus has the pages for it: Debian's, unpacked without being installed, has not."""
-    graph = f"{url}/graph?g0.expr={SHOWN}&g0.tab=0&g0.range_input=6h"
+    graph = f"{url}/graph?g0.expr={shown}&g0.tab=0&g0.range_input=6h"
     try:
         with urlopen(graph, timeout=10):
             return graph
     except URLError:
-        return f"{url}/api/v1/query?query={SHOWN}"
+        return f"{url}/api/v1/query?query={shown}"
 
 
 def _say(text: str) -> None:

@@ -9,6 +9,7 @@ from random import Random
 
 from demo_data.machines import capped as capped_machine
 from demo_data.machines import free as free_machine
+from demo_data.machines import served_by
 from demo_data.runs import Pair, Recorder, Stages
 from probe.record import RunRecord, ServerIdentity
 
@@ -24,6 +25,16 @@ SPARK = Pair("spark", "joke", Stages(0.18, 0.17, 0.24, 0.06), speech=(0.52, 0.16
 SPARK_STORY = Pair("spark", "long story", Stages(0.38, 0.27, 0.24, 0.06))
 SPARK_B = Pair("spark-b", "joke", Stages(0.26, 0.21, 0.30, 0.31))
 SPARK_B_STORY = Pair("spark-b", "long story", Stages(0.36, 0.24, 0.30, 0.31))
+# The agent of every box of a fleet. What is compared with the hours before needs more than the last day.
+KIOSK = Pair("agent", "joke", Stages(0.18, 0.17, 0.24, 0.06))
+FLEET_DAYS = 31 / 24
+# What the rules over many boxes and their dashboard ask for: everything else would be half a gigabyte of text.
+KEPT_OF_FLEET = (
+    "voice_probe_build_info",
+    "voice_probe_runs_total",
+    "voice_probe_combined_ttfb_seconds_bucket",
+    "voice_probe_serving_since_timestamp_seconds",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +59,16 @@ Fault = Callable[[Due, Random, Recorder, Stages], RunRecord | None]
 
 
 @dataclass(frozen=True, slots=True)
+class Box:
+    """One of a fleet: where it is, and what happens there. Nothing has come from it for `silent_for_s`."""
+
+    site: str
+    name: str
+    case: "Case"
+    silent_for_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class Case:
     """`pairs` are measured for `days` up to `end_s`, and `fault` decides what a run becomes.
 
@@ -63,6 +84,16 @@ class Case:
     end_s: float = END
     # For how long something has lowered the GPU's clocks; None: nothing does.
     capped_for_s: float | None = None
+    # Of the LLM server, before and since `MODEL_FOR_S`; and of the probe.
+    models: tuple[str, str] = ("Qwen3-8B-Q4_K_M.gguf", "Qwen3-8B-Q5_K_M.gguf")
+    version: str = "0.1.0"
+    seed: int = 0
+    # Of a fleet, which measures no pairs of its own.
+    boxes: tuple[Box, ...] = ()
+    # The metrics that are there: all, unless some are named.
+    kept: tuple[str, ...] = ()
+    # The folder in deploy/ whose rules are evaluated over it.
+    rules: str = "prometheus"
 
     @property
     def start_s(self) -> float:
@@ -71,7 +102,7 @@ class Case:
 
 def moments(case: Case) -> Iterator[list[Moment]]:
     """Every moment at which runs are due, oldest first, without an end."""
-    sources = [_of_pair(case, pair, seed) for seed, pair in enumerate(case.pairs)]
+    sources = [_of_pair(case, pair, seed) for seed, pair in enumerate(case.pairs, case.seed)]
     for together in zip(*sources, strict=True):
         yield list(together)
 
@@ -85,10 +116,12 @@ def _of_pair(case: Case, pair: Pair, seed: int) -> Iterator[Moment]:
         # The new model reads the prompt a little slower.
         stages = replace(stages, llm_ttft=stages.llm_ttft * (1.06 if changed else 1.0))
         record = case.fault(Due(due, case.end_s - due), random, recorder, stages)
-        served = ServerIdentity("Qwen3-8B-Q5_K_M.gguf" if changed else "Qwen3-8B-Q4_K_M.gguf", "b6920")
+        served = ServerIdentity(case.models[changed], "b6920")
         capped = case.capped_for_s is not None and due >= case.end_s - case.capped_for_s
         state = (capped_machine if capped else free_machine)(Random(round(due)))
-        yield Moment(pair, due, following, record and replace(record, served=served, machine=state))
+        if record is not None:
+            record = served_by(replace(record, served=served, machine=state), Random(round(due) + seed))
+        yield Moment(pair, due, following, record)
 
 
 def _schedule(case: Case) -> Iterator[float]:
@@ -164,6 +197,51 @@ def busy(due: Due, random: Random, recorder: Recorder, stages: Stages) -> RunRec
     return recorder.skipped(due.at_s) if due.ago_s <= 3 * HOUR else healthy(due, random, recorder, stages)
 
 
+def hot(due: Due, random: Random, recorder: Recorder, stages: Stages) -> RunRecord | None:
+    """For three hours all has taken 1.4 times as long: slower than before, and still in time."""
+    return healthy(due, random, recorder, _slower(stages, 1.4 if due.ago_s < 3 * HOUR else 1.0))
+
+
+def weak(due: Due, random: Random, recorder: Recorder, stages: Stages) -> RunRecord | None:
+    """All takes 1.65 times as long as elsewhere, and always has: some of it too long."""
+    return healthy(due, random, recorder, _slower(stages, 1.65))
+
+
+def _slower(stages: Stages, times: float) -> Stages:
+    return replace(
+        stages,
+        llm_ttft=times * stages.llm_ttft,
+        llm_decode=times * stages.llm_decode,
+        tts_ttfb=times * stages.tts_ttfb,
+    )
+
+
+def _fleet(name: str) -> Case:
+    """Twelve boxes: two fail, one became slower, one is weak and has a small model, and an old one stopped."""
+    boxes = (
+        Box("berlin", "kiosk-1", _box(1)),
+        Box("berlin", "kiosk-2", _box(2)),
+        Box("berlin", "kiosk-3", _box(3, hot)),
+        Box("lyon", "desk", _box(4, weak, "Qwen3-4B-Q4_K_M.gguf")),
+        Box("lyon", "kiosk-1", _box(5)),
+        Box("lyon", "kiosk-2", _box(6)),
+        Box("porto", "desk", _box(7, version="0.0.9")),
+        Box("porto", "kiosk-1", _box(8, version="0.0.9"), silent_for_s=2 * HOUR + 10 * MINUTE),
+        Box("porto", "kiosk-2", _box(9, dead_llm)),
+        Box("turin", "desk", _box(10)),
+        Box("turin", "kiosk-1", _box(11)),
+        Box("turin", "kiosk-2", _box(12, slow_speech)),
+    )
+    return Case(name, (), FLEET_DAYS, healthy, boxes=boxes, rules="fleet")
+
+
+def _box(seed: int, fault: Fault = healthy, model: str = "Qwen3-8B-Q4_K_M.gguf", version: str = "0.1.0") -> Case:
+    return Case(
+        "", (KIOSK,), FLEET_DAYS, fault, fine_for_s=0, models=(model, model), version=version, seed=seed,
+        kept=KEPT_OF_FLEET,
+    )  # fmt: skip
+
+
 CASES = {
     case.name: case
     for case in (
@@ -176,5 +254,6 @@ CASES = {
         Case("drift", (SPARK,), 9, drifting, capped_for_s=30 * HOUR),
         Case("first-day", (SPARK,), 25 / 1440, healthy),
         Case("just-started", (SPARK,), 0, healthy),
+        _fleet("fleet"),
     )
 }

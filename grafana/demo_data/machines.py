@@ -1,9 +1,11 @@
-"""A machine on which nothing is wrong, and one whose GPU may not draw the power that it wants."""
+"""A machine on which nothing is wrong, and one whose GPU may not draw the power that it wants; and its LLM server."""
 
 from dataclasses import replace
 from random import Random
 
 from probe.machine.state import GpuProcess, GpuState, HostState, MachineState
+from probe.record import Chunk, RunRecord
+from probe.server_state import ServerFigures
 
 _GIB = 2**30
 _SERVERS = (GpuProcess("llama-server", None, 120.0), GpuProcess("python3", None, 140.0))
@@ -29,3 +31,23 @@ def capped(random: Random) -> MachineState:
     state = free(random)
     gpu = replace(state.gpus[0], sm_mhz=1510 - random.randrange(4) * 15, reasons=("power_cap",))
     return replace(state, gpus=(replace(gpu, power_w=random.gauss(30, 1), temperature_c=random.gauss(55, 1)),))
+
+
+def served_by(record: RunRecord, random: Random) -> RunRecord:
+    """The run with what its LLM server reported: it has a user now and then, and knows nothing of the network."""
+    users = 0 if record.skipped is None and random.random() < 0.97 else random.randrange(1, 4)
+    reported = ServerFigures(running=min(users, 2), waiting=max(0, users - 2), cache_used=random.uniform(0.1, 0.3))
+    turns = tuple(
+        replace(
+            turn,
+            prompt_tokens=140,
+            cached_tokens=random.randrange(96, 112, 8),
+            server_ttft_ms=_ttft_ms(turn.chunks[0]) - random.uniform(3, 6) if turn.chunks else None,
+        )
+        for turn in record.turns
+    )
+    return replace(record, reported={"llm": reported}, turns=turns)
+
+
+def _ttft_ms(chunk: Chunk) -> float:
+    return ((chunk.llm_first_token or 0) - (chunk.inference_start or 0)) / 1e6

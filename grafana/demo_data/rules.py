@@ -11,7 +11,7 @@ from urllib.request import urlopen
 
 # Of every four minutes: Prometheus takes a series for gone after five.
 STEP_S = 240
-_RECORDED = re.compile(r"voice_probe:[\w:]+")
+_RECORDED = re.compile(r"voice_probe(?:_fleet)?:[\w:]+")
 
 
 @dataclass(frozen=True, slots=True)

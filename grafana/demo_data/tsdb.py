@@ -12,8 +12,9 @@ from pathlib import Path
 from urllib.request import urlopen
 
 from demo_data.cases import DAY, HOUR, Case
+from demo_data.fleet import pages
 from demo_data.rules import STEP_S, fired, levels, recorded, rules
-from demo_data.scrapes import OPENMETRICS, Sample, scrapes
+from demo_data.scrapes import OPENMETRICS, Sample
 
 PATIENCE_S, START_S = 300, 60
 EXEMPLARS_FOR_S = 6 * HOUR
@@ -39,7 +40,7 @@ def prometheus(case: Case, binaries: Path, folder: Path, rule_files: Path) -> It
 
     `rule_files` is the folder of the files whose rules are filled in. `folder` must be empty.
     """
-    with _filled(case, scrapes(case), binaries, folder, rule_files) as page:
+    with _filled(case, pages(case), binaries, folder, rule_files) as page:
         config = NO_RULES + SCRAPED.format(job="exemplars", every="2s", port=page.port)
         with _running(binaries, folder, config) as url:
             _wait_until_scraped(url)
@@ -49,12 +50,12 @@ def prometheus(case: Case, binaries: Path, folder: Path, rule_files: Path) -> It
 @contextmanager
 def living_prometheus(case: Case, binaries: Path, folder: Path, rule_files: Path, port: int) -> Iterator[str]:
     """As `prometheus`, at `port` (0: any). The case goes on: it is scraped, and the rules are evaluated."""
-    pages = scrapes(case)
-    with _filled(case, pages, binaries, folder, rule_files) as page:
+    going_on = pages(case)
+    with _filled(case, going_on, binaries, folder, rule_files) as page:
         config = RULES.format(rules=rule_files, every="15s") + SCRAPED.format(job="demo", every="15s", port=page.port)
         with _running(binaries, folder, config, port=port) as url:
             _wait_until_scraped(url)
-            page.text = _going_on(pages)
+            page.text = _going_on(going_on)
             yield url
 
 
@@ -67,9 +68,9 @@ class _Page:
 
 
 @contextmanager
-def _filled(case: Case, pages: Pages, binaries: Path, folder: Path, rule_files: Path) -> Iterator[_Page]:
-    """Blocks of the case, of what the rules make of it, and a page that has its exemplars; `pages` goes on after it."""
-    page = _Page(_blocks(case, pages, binaries, folder))
+def _filled(case: Case, sent: Pages, binaries: Path, folder: Path, rule_files: Path) -> Iterator[_Page]:
+    """Blocks of the case, of what the rules make of it, and a page that has its exemplars; `sent` goes on after it."""
+    page = _Page(_blocks(case, sent, binaries, folder))
     with _running(binaries, folder, RULES.format(rules=rule_files, every="1h"), "no-data") as url:
         recording, alerts = rules(url, "recording"), rules(url, "alerting")
     start_s = _whole_steps(case, 9 * DAY)
@@ -96,13 +97,13 @@ def _add(binaries: Path, folder: Path, lines: Iterable[str]) -> None:
         _promtool(binaries, folder, "rules.om")
 
 
-def _blocks(case: Case, pages: Pages, binaries: Path, folder: Path) -> str:
+def _blocks(case: Case, sent: Pages, binaries: Path, folder: Path) -> str:
     """Make the blocks of the case; return the page that has its exemplars."""
     recent: list[Sample] = []
     seen: dict[str, str] = {}
     last: dict[str, str] = {}
     with (folder / "case.om").open("w") as file:
-        for samples in pages:
+        for samples in sent:
             if samples[0].at_s > case.end_s:
                 break
             file.writelines(f"{each.series} {each.value} {each.at_s:.3f}\n" for each in samples)
@@ -120,16 +121,16 @@ def _blocks(case: Case, pages: Pages, binaries: Path, folder: Path) -> str:
     return "\n".join([*lines, "# EOF\n"])
 
 
-def _going_on(pages: Pages) -> Callable[[], str]:
+def _going_on(sent: Pages) -> Callable[[], str]:
     """Each time it is called: what a daemon has answered since, with the time of each answer."""
-    ahead = next(pages)
+    ahead = next(sent)
 
     def text() -> str:
         nonlocal ahead
         lines: list[str] = []
         while ahead[0].at_s <= time.time():
             lines += map(_line, ahead)
-            ahead = next(pages)
+            ahead = next(sent)
         return "\n".join([*lines, "# EOF\n"])
 
     return text
@@ -204,7 +205,7 @@ def _served(page: _Page) -> Iterator[None]:
 def _wait_until_scraped(url: str) -> None:
     deadline = time.monotonic() + START_S
     while True:
-        with urlopen(f"{url}/api/v1/query?query=up", timeout=10) as answer:
+        with urlopen(f"{url}/api/v1/query?query=up", timeout=60) as answer:
             if json.load(answer)["data"]["result"]:
                 return
         assert time.monotonic() < deadline, "Prometheus did not scrape the exemplars"

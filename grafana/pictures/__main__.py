@@ -21,12 +21,12 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from boards.files import FOLDER as BOARDS
+from boards.files import path_of
 from demo_data.cases import CASES, HOUR, MINUTE
 from demo_data.tsdb import prometheus
 from pictures.album import ALBUM, FOLDER, PICTURES, Picture, digest_of_board, digest_of_file
 
-RULES = Path(__file__).parents[2] / "deploy" / "prometheus"
+DEPLOY = Path(__file__).parents[2] / "deploy"
 WIDTH, PATIENCE_S = 1600, 300
 
 
@@ -59,10 +59,10 @@ def _drawn(
     end_s = time.time() // MINUTE * MINUTE
     with (
         tempfile.TemporaryDirectory() as folder,
-        prometheus(replace(CASES[case], end_s=end_s), binaries, Path(folder), RULES) as url,
+        prometheus(replace(CASES[case], end_s=end_s), binaries, Path(folder), DEPLOY / CASES[case].rules) as url,
     ):
         for name, picture in wanted.items():
-            board, out = BOARDS / f"{picture.board}.json", FOLDER / f"{name}.png"
+            board, out = path_of(picture.board), FOLDER / f"{name}.png"
             since, until = (_iso(at_s) for at_s in (end_s - picture.hours * HOUR, end_s))
             times = ["--from", since, "--to", until, "--theme", picture.theme, "--width", str(WIDTH)]
             subprocess.run([*renderer, board, url, out, *times], check=True, timeout=PATIENCE_S)  # noqa: S603 - a command of one's own

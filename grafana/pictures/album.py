@@ -28,6 +28,7 @@ PICTURES = {
     "drift-small": Picture("drift", "drift", 9 * 24),
     "machine-drift": Picture("machine", "drift", 3 * 24),
     "probe-good": Picture("probe", "good", 24),
+    "fleet": Picture("fleet", "fleet", 24),
 }
 
 

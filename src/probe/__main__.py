@@ -22,7 +22,7 @@ def main() -> None:
 
 
 def open_standard_streams() -> None:
-    """Where one was closed by whoever started us, nothing else may get its number: it would get what is said, too."""
+    """Where the parent process closed one, nothing else may get its number: it would get what is said, too."""
     for number in range(3):
         try:
             os.fstat(number)

@@ -19,12 +19,15 @@ def server_of(stage: Stage, servers: Collection[Role]) -> Role | None:
     return next((each for each in (role, "agent") if role and each in servers), None)
 
 
-def may_fail(servers: Collection[Role]) -> Iterator[tuple[Role | None, Stage, str]]:
-    """Every failure that a target with these servers can have: who, at which stage, and why."""
+def may_fail(servers: Collection[Role], *, hears: bool = False) -> Iterator[tuple[Role | None, Stage, str]]:
+    """Every failure that a target with these servers can have: who, at which stage, and why.
+
+    `hears`: it is asked with speech, though none of its servers does nothing else.
+    """
+    hears |= "stt" in servers
     for stage, reasons in REASONS.items():
-        if stage == "stt" and "stt" not in servers:
-            # It is asked in text, an agent too.
+        if stage == "stt" and not hears:
             continue
         to_blame = servers if stage == "connect" else (server_of(stage, servers),)
-        known = [reason for reason in reasons if "stt" in servers or reason not in _OF_SPEECH]
+        known = [reason for reason in reasons if hears or reason not in _OF_SPEECH]
         yield from ((server, stage, reason) for server in to_blame for reason in known)

@@ -5,6 +5,7 @@ what it chose: to wait for more audio until a gap shows that a segment is over, 
 Nanoseconds; never negative.
 """
 
+from bisect import bisect_right, insort
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import accumulate, pairwise
 from operator import add
@@ -27,8 +28,18 @@ def spoken_at(chunk: Chunk) -> int | None:
     return chunk.tts_text_sent
 
 
-def of_text(before: Sequence[Chunk], chunk: Chunk) -> int:
-    """How long a chunk's text waited for the probe alone: it was complete, and the TTS server free."""
+def of_texts(chunks: Sequence[Chunk]) -> list[int]:
+    """How long the text of each chunk waited for the probe alone: it was complete, and the TTS server free."""
+    waited, spoken = [], list[int]()
+    for chunk in chunks:
+        waited.append(_of_text(spoken, chunk))
+        if (at := spoken_at(chunk)) is not None:
+            insort(spoken, at)
+    return waited
+
+
+def _of_text(spoken: Sequence[int], chunk: Chunk) -> int:
+    """Of one, with when the TTS server was done with each text before it, in the order of time."""
     if chunk.tts_text_sent is None:
         return 0
     if chunk.text_streamed:
@@ -36,7 +47,9 @@ def of_text(before: Sequence[Chunk], chunk: Chunk) -> int:
         return max(0, chunk.tts_text_sent - (chunk.llm_first_answer_token or chunk.tts_text_sent))
     if chunk.llm_done is None:
         return 0
-    return _since(chunk.llm_done, map(spoken_at, before), chunk.tts_text_sent)
+    # The last audio that had come by then: a model may make hundreds of chunks, so each is not compared with all.
+    come = bisect_right(spoken, chunk.tts_text_sent)
+    return _since(chunk.llm_done, spoken[come - 1 : come], chunk.tts_text_sent)
 
 
 def of_request(before: Chunk, chunk: Chunk) -> int:
@@ -48,7 +61,7 @@ def of_request(before: Chunk, chunk: Chunk) -> int:
 
 def before_each_audio(chunks: Sequence[Chunk]) -> list[int]:
     """All that the probe took between the request for the first chunk and the first audio of each."""
-    texts = (of_text(chunks[:n], chunk) for n, chunk in enumerate(chunks))
+    texts = of_texts(chunks)
     requests = (0, *(of_request(before, chunk) for before, chunk in pairwise(chunks)))
     # One sum for all: a model may make hundreds of chunks, one for each line of a list.
     return list(accumulate(map(add, texts, requests)))
@@ -65,8 +78,8 @@ def slowness(chunks: Sequence[Chunk]) -> Iterator[int]:
     It should have been nothing.
     """
     waited = 0
-    for n, chunk in enumerate(chunks):
-        waited += of_text(chunks[:n], chunk)
+    for n, (chunk, of_text) in enumerate(zip(chunks, of_texts(chunks), strict=True)):
+        waited += of_text
         if n and chunks[n - 1].segment_end in _SHOWN:
             waited += of_request(chunks[n - 1], chunk)
         if chunk.tts_first_audio is not None:

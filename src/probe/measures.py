@@ -1,6 +1,6 @@
 """Every latency, defined once: pure functions of the record. Milliseconds; None where a measure does not exist."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, fields, replace
 from math import fsum
 from typing import Any
@@ -51,6 +51,7 @@ class TurnMeasures:
     transcription_ms: float | None = None
     voice_to_voice_ms: float | None = None
     word_error_rate: float | None = None
+    interrupted_ms: float | None = None
 
 
 # What a person waits for at the start of a turn, and the three stages that it is made of, in their order.
@@ -86,6 +87,7 @@ class Summary:
     transcription_ms: float | None = None
     voice_to_voice_ms: float | None = None
     word_error_rate: float | None = None
+    interrupted_ms: float | None = None
 
 
 def elapsed_ms(start: int | None, end: int | None) -> float | None:
@@ -101,18 +103,17 @@ def measure_turn(turn: Turn) -> TurnMeasures:
     # Floats hold few nanoseconds of a time since the epoch.
     base = whole_wait.began(turn) if asked is None else asked
     first_sound: float | None = None
-    held_up = delays.before_each_audio(turn.chunks)
+    held_up, of_texts = delays.before_each_audio(turn.chunks), delays.of_texts(turn.chunks)
     for n, chunk in enumerate(turn.chunks):
         # As it would have been had the probe held up nothing.
         zero = base + held_up[n]
-        frames = [(arrival - zero, size) for arrival, size in chunk.frames]
-        gap = None if not frames or played_until is None else max(0.0, milliseconds(frames[0][0] - played_until))
-        heard = list(audio.playout(frames, chunk.sample_rate, played_until)) if chunk.sample_rate else []
-        every = measure_chunk(chunk, turn.chunks[:n], gap, playing.underrun_ms(heard))
+        frames = chunk.frames
+        gap = None if not frames or played_until is None else max(0.0, milliseconds(frames[0][0] - zero - played_until))
+        if first_sound is None:
+            first_sound = playing.audible_ns(chunk, zero, played_until)
+        dry, played_until = playing.played(chunk, zero, played_until)
+        every = measure_chunk(chunk, of_texts[n], gap, None if dry is None else milliseconds(dry))
         measured.append(replace(every, **dict.fromkeys(chunk.unknown)))
-        audible = playing.audible_ns(chunk, heard)
-        first_sound = audible if first_sound is None else first_sound
-        played_until = heard[-1][1] if heard else played_until
     rate, stall = (_tokens_per_second(turn), _longest_stall_ms(turn)) if shows_its_pace(turn) else (None, None)
     ttfa = None if first_sound is None or asked is None else milliseconds(first_sound)
     whole = TurnMeasures(_response_ttfb_ms(turn), ttfa, tuple(measured), rate, stall)
@@ -158,23 +159,25 @@ def _longest_stall_ms(turn: Turn) -> float | None:
 
 def measure_chunk(
     chunk: Chunk,
-    before: Sequence[Chunk] = (),
+    text_delay: int | None = None,
     playout_gap_ms: float | None = None,
     underrun_ms: float | None = None,
 ) -> ChunkMeasures:
-    """Measure one chunk. Silences as a listener hears them depend on the chunks `before` it, so they are passed in."""
+    """Measure one chunk.
+
+    Silences as a listener hears them depend on the chunks before it, so they are passed in, as is how long its text
+    waited for the probe (in ns, see `delays.of_texts`): without that, as if it were the only one.
+    """
     silence = duration = stream_time = gen_time = None
     if chunk.frames and chunk.sample_rate:
         duration = milliseconds(audio.duration_ns(chunk.audio_bytes, chunk.sample_rate))
         stream_time = elapsed_ms(chunk.tts_text_sent, chunk.tts_last_audio)
         gen_time = None if chunk.tts_segment_done is None else elapsed_ms(chunk.tts_text_sent, delays.spoken_at(chunk))
-        first = chunk.frames[0][0]
-        # No further than to what can be heard.
-        heard = audio.playout(((at - first, size) for at, size in chunk.frames), chunk.sample_rate)
-        audible = playing.audible_ns(chunk, heard)
+        audible = playing.audible_ns(chunk, chunk.frames[0][0], None)
         silence = None if audible is None else milliseconds(audible)
     handed_on = chunk.llm_done is not None and chunk.tts_text_sent is not None and chunk.segment_end != "merged"
-    delay = milliseconds(delays.of_text(before, chunk)) if handed_on else None
+    own = delays.of_texts([chunk])[0] if text_delay is None else text_delay
+    delay = milliseconds(own) if handed_on else None
     merged_or_streamed = chunk.segment_end == "merged" or chunk.text_streamed
     ttfb = elapsed_ms(chunk.inference_start, chunk.tts_first_audio)
     if ttfb is not None:
@@ -221,6 +224,7 @@ def summarise(record: RunRecord) -> Summary:
     """Fold a run into a few figures.
 
     Wall time is that of the turns, each from its first inference start to its end: pauses between turns are left out.
+    A turn that needed no request begins with the end of the speech that it answers.
     """
     turns = measure_run(record)
     measured = [chunk for turn in turns for chunk in turn.chunks]
@@ -257,7 +261,9 @@ def longest_silence_ms(summary: Summary) -> float:
 
 
 def _turn_time_ms(turn: Turn, ended: int) -> float:
-    return (elapsed_ms(turn.chunks[0].inference_start, turn.done or ended) or 0.0) if turn.chunks else 0.0
+    if not turn.chunks:
+        return 0.0
+    return elapsed_ms(turn.chunks[0].inference_start or whole_wait.began(turn) or None, turn.done or ended) or 0.0
 
 
 def reasoned(measured: ChunkMeasures) -> bool:
@@ -277,13 +283,19 @@ def average(measured: Iterable[ChunkMeasures]) -> ChunkMeasures:
 
 def outcome(record: RunRecord) -> Outcome:
     """How the run ended. A failure outweighs a doubt, a doubt outweighs a number."""
+    return outcome_and_turns(record)[0]
+
+
+def outcome_and_turns(record: RunRecord) -> tuple[Outcome, tuple[TurnMeasures, ...]]:
+    """How the run ended, and its turns as measured for that; none where its figures are no latencies."""
     if record.skipped is not None:
-        return "skipped"
+        return "skipped", ()
     if record.failure is not None:
-        return "failed"
+        return "failed", ()
     if record.doubts:
-        return "suspect"
-    return "slow" if any(is_slow(turn, record.plan.target) for turn in measure_run(record)) else "ok"
+        return "suspect", ()
+    turns = measure_run(record)
+    return "slow" if any(is_slow(turn, record.plan.target) for turn in turns) else "ok", turns
 
 
 def judged_ms(turn: TurnMeasures, target: Target) -> float | None:

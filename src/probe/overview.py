@@ -11,6 +11,7 @@ from probe.history.reader import HistoryReader
 from probe.history.recent import recent
 from probe.history.silences import Silences
 from probe.history.verdicts import Verdicts
+from probe.history.whole_waits import WholeWaits
 from probe.recent import Recent
 from probe.report.now import Now, Series, now
 
@@ -30,6 +31,9 @@ class Overview:
     _of: tuple[Path, int] | None = None
     _verdicts: Verdicts = field(default_factory=Verdicts)
     _silences: Silences = field(default_factory=Silences)
+    _whole_waits: WholeWaits = field(default_factory=WholeWaits)
+    # When the last look was.
+    _at: int = 0
 
     def look(self, reader: HistoryReader, at: int) -> bool:
         """Read what is new; False where nothing is. Raises HistoryError."""
@@ -37,9 +41,9 @@ class Overview:
         if (newest, of) == (self._newest, self._of):
             return False
         if of != self._of:
-            self._verdicts, self._silences = Verdicts(), Silences()
+            self._verdicts, self._silences, self._whole_waits = Verdicts(), Silences(), WholeWaits()
         self._series = [each for each in recent(reader, at) if self.target in (None, each.target)]
-        self._newest, self._of = newest, of
+        self._newest, self._of, self._at = newest, of, at
         return True
 
     def judge(self, reader: HistoryReader, at_most_s: float = inf, first: Series | None = None) -> bool:
@@ -49,7 +53,8 @@ class Overview:
         Returns whether all is done. Raises HistoryError.
         """
         judged = self._verdicts.refresh(reader, at_most_s, first)
-        return self._silences.refresh(reader, at_most_s) and judged
+        silent = self._silences.refresh(reader, at_most_s)
+        return self._whole_waits.refresh(reader, self._series, self._at, at_most_s) and silent and judged
 
     @property
     def verdicts(self) -> Mapping[Series, Verdict]:
@@ -61,7 +66,7 @@ class Overview:
         silences = {
             series: self._silences.worst(series) for series in ((each.target, each.scenario) for each in self._series)
         }
-        return now(self._series, self._verdicts.known, at, self.next_runs, silences)
+        return now(self._series, self._verdicts.known, at, self.next_runs, silences, self._whole_waits.known)
 
 
 def _name(recent: Recent) -> Series:

@@ -3,6 +3,7 @@
 import secrets
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TypeVar
 
 from probe.record import Plan, Scenario, Target
@@ -10,7 +11,9 @@ from probe.record import Plan, Scenario, Target
 T = TypeVar("T")
 
 
-def new_plan(target: Target, scenario: Scenario, started: datetime | None = None) -> Plan:
+def new_plan(
+    target: Target, scenario: Scenario, started: datetime | None = None, *, speech_dir: Path | None = None
+) -> Plan:
     """Plan one run. Run ids sort by time; trace and span ids are random, as W3C traces want them.
 
     A run id has 48 random bits for what begins within one second; those of earlier versions have 24.
@@ -22,6 +25,7 @@ def new_plan(target: Target, scenario: Scenario, started: datetime | None = None
         span_id=secrets.token_hex(8),
         target=target,
         scenario=scenario,
+        speech_dir=speech_dir,
     )
 
 

@@ -1,30 +1,47 @@
-"""What a listener hears of a segment, by the playout of its frames. Pure; its times are in nanoseconds."""
+"""What a listener hears of a segment, by the playout of its frames. Pure; its times are in nanoseconds.
 
-from collections.abc import Iterable, Sequence
-from itertools import pairwise
+A server may send tens of thousands of frames: each is a step of a loop, and no call.
+"""
 
-from probe import audio
+from probe.audio import BYTES_PER_SAMPLE
 from probe.record import Chunk
-from probe.timestamps import milliseconds
+from probe.timestamps import NS_PER_S
 
 
-def underrun_ms(heard: Sequence[tuple[float, float]]) -> float | None:
-    """How long a listener heard nothing within a segment, from each frame's start and end of playout."""
-    if not heard:
-        return None
-    return milliseconds(sum(max(0.0, start - end) for (_, end), (start, _) in pairwise(heard)))
+def played(chunk: Chunk, zero: int, since: float | None) -> tuple[float | None, float | None]:
+    """How long a listener hears nothing within the segment, and when it has been played out; None without audio.
+
+    `since` is the end of what is played before it, None where that is nothing. It and the result count from `zero`, a
+    recent moment, for floats hold few nanoseconds of a time since the epoch.
+    """
+    if not chunk.frames or not chunk.sample_rate:
+        return None, since
+    bytes_per_s = BYTES_PER_SAMPLE * chunk.sample_rate
+    dry, first = 0.0, chunk.frames[0][0] - zero
+    end: float = first if since is None or since < first else since
+    for arrival, size in chunk.frames:
+        start = arrival - zero
+        if start > end:
+            dry += start - end
+            end = start
+        end += size * NS_PER_S / bytes_per_s
+    return dry, end
 
 
-def audible_ns(chunk: Chunk, heard: Iterable[tuple[float, float]]) -> float | None:
-    """When the first audible sample is played, by the playout of its segment's frames; None where there is none.
+def audible_ns(chunk: Chunk, zero: int, since: float | None) -> float | None:
+    """When its first audible sample is played, None where there is none; as `played` has it.
 
     What is silent before a stall is heard at once, and the sound behind it as late as it came.
     """
     if chunk.sound is None or chunk.sound.first_audible is None or not chunk.sample_rate:
         return None
-    before = chunk.sound.first_audible * audio.BYTES_PER_SAMPLE
-    for (_, size), (start, _) in zip(chunk.frames, heard, strict=True):
+    before, bytes_per_s = chunk.sound.first_audible * BYTES_PER_SAMPLE, BYTES_PER_SAMPLE * chunk.sample_rate
+    end = since
+    for arrival, size in chunk.frames:
+        start = arrival - zero
+        end = start if end is None or start > end else end
         if before < size:
-            return start + audio.duration_ns(before, chunk.sample_rate)
+            return end + before * NS_PER_S / bytes_per_s
         before -= size
+        end += size * NS_PER_S / bytes_per_s
     return None

@@ -25,6 +25,19 @@ class Silence:
 
 
 @dataclass(frozen=True, slots=True)
+class WholeWait:
+    """Means of the turns of a target that hears, in milliseconds; None with too few of them.
+
+    Of the whole wait in the last hour and in the week that ended a day ago; of its parts in that hour.
+    """
+
+    hour_ms: float | None
+    week_ms: float | None
+    endpointing_ms: float | None = None
+    transcription_ms: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Recent:
     """One series. `runs` are those that started at `since` or later, in the order in which they ended.
 

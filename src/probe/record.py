@@ -7,11 +7,14 @@ exact, and a step of the wall clock during a run moves none of them. What did no
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal, Self
 
-from probe.heard import Heard, Utterance
+from probe.heard import Heard, Interruption, Utterance
 from probe.legacy import record_as_today
-from probe.machine.state import MachineState, Source
+from probe.machine.state import Exporter, MachineState, Source
+from probe.server_state import ServerFigures
+from probe.transcription import Transcription
 from probe.typed_json import plain, typed
 from probe.urls import without_secrets
 
@@ -42,7 +45,8 @@ REASONS: dict[Stage, tuple[str, ...]] = {
     ),
     "stt": (
         "timeout", "closed", "malformed", "server_error", "never_ended", "ended_early", "no_transcript",
-        "not_understood", "flood", "run_deadline", "unauthorized", "not_found", "loading", "unavailable",
+        "not_understood", "false_trigger", "audio_refused", "not_interrupted", "flood", "run_deadline", "unauthorized",
+        "not_found", "loading", "unavailable",
     ),
     "llm": (
         "timeout", "closed", "malformed", "server_error", "connection_error", "empty_response", "no_progress", "flood",
@@ -104,8 +108,20 @@ class Target:
     objective_measure: ObjectiveMeasure = "response_ttfb"
     # From which level on sound is heard, in dB of full scale.
     audible_dbfs: float = AUDIBLE_DBFS
-    # Which machine's figures are kept with its runs.
+    # Whether this machine's figures are kept with its runs; and whose exporters are asked for another's, by their URLs.
     machine: Source = "none"
+    exporters: Mapping[Exporter, str] = field(
+        default_factory=dict,
+        repr=False,
+        metadata={"json": lambda found: {each: without_secrets(url) for each, url in found.items()}},
+    )
+    # The TTS server that makes the speech of a person; None: the target's own.
+    user_speech: ServerPlan | None = None
+
+    @property
+    def user_voice(self) -> ServerPlan | None:
+        """Who makes the speech of a person where there are no recordings; None where nobody can."""
+        return self.user_speech or self.servers.get("tts")
 
     def doing(self, role: Role) -> ServerPlan | None:
         """The server that does this work: its own, or the agent, which does that of all; None where nobody does."""
@@ -122,7 +138,10 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """What is said: a system prompt, one user text a turn, and how the response is cut into chunks."""
+    """What is said: a system prompt, one user text a turn, and how the response is cut into chunks.
+
+    A text may have pauses in it, as `spoken` reads them.
+    """
 
     name: str
     system_prompt: str
@@ -141,13 +160,16 @@ class Scenario:
     user_audio: tuple[str, ...] = ()
     # How far the noise that is mixed into them is below the speech, in decibels; None: nothing is.
     snr_db: float | None = None
+    # After how much of an answer that is heard a person speaks into it; None: nobody does.
+    interrupt_after_ms: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
     """Everything a run needs to know, settled before it starts. Ids are lower-case hexadecimal, as W3C traces want.
 
-    `speech` has what is played to a target that hears, one for each user turn; it is not part of the record.
+    `speech` has what is played to a target that hears, one for each user turn, and `speech_dir` is where what a TTS
+    server made of it is kept: without it, in the usual state directory. Neither is part of the record.
     """
 
     run_id: str
@@ -156,6 +178,7 @@ class Plan:
     target: Target
     scenario: Scenario
     speech: tuple[Utterance, ...] = field(default=(), repr=False, compare=False, metadata={"json": False})
+    speech_dir: Path | None = field(default=None, repr=False, compare=False, metadata={"json": False})
 
 
 @dataclass(frozen=True, slots=True)
@@ -300,6 +323,13 @@ class Turn:
     # From the start of its work to its first token, as the LLM server measured it.
     server_ttft_ms: float | None = None
     heard: Heard | None = None
+    # Where a person spoke into the answer.
+    interruption: Interruption | None = None
+
+    @property
+    def answered(self) -> bool:
+        """Whether anything of an answer came."""
+        return any(chunk.frames or chunk.llm_first_token is not None for chunk in self.chunks)
 
     def spoken(self) -> Iterator[tuple[Chunk, str]]:
         """The chunks that should have been heard, each with its text and the one before it that was kept for it.
@@ -351,6 +381,10 @@ class RunRecord:
     unstamped: int = 0
     # What the machine was like meanwhile; None where it was not read.
     machine: MachineState | None = None
+    # What each server reported of itself; those that report nothing are left out.
+    reported: Mapping[Role, ServerFigures] = field(default_factory=dict)
+    # What a recogniser understood of its answer, afterwards; None where none was asked, or has not answered yet.
+    transcription: Transcription | None = None
 
     def to_json(self) -> str:
         """Return the record as one JSON document that `from_json` reads back, equal except for the PCM."""

@@ -27,7 +27,7 @@ CLIPPED = 0.05
 # Quiet sound cut one byte too late is the sound itself, 48 dB louder, except for what its low bytes hold: signs. In
 # sound that was not cut 1 sample in 256 has such a low byte.
 TORN = 0.1
-# The level of speech moves by 3.5 dB and more within half a second, whoever speaks; of hiss and hum by 2 at most.
+# The level of speech moves by 3.5 dB and more within half a second, for any speaker; of hiss and hum by 2 at most.
 STEADY_DB = 2.75
 STEADY_MS = 500.0
 # What sounds like one "sh" moves as much in half of that.

@@ -4,7 +4,8 @@ from datetime import UTC, datetime
 
 NS_PER_MS = 1_000_000
 NS_PER_S = 1_000_000_000
-NS_PER_DAY = 86_400 * NS_PER_S
+NS_PER_HOUR = 3600 * NS_PER_S
+NS_PER_DAY = 24 * NS_PER_HOUR
 # A time that never comes. Times stay integers: as floats, nanoseconds since the epoch are 256 apart.
 NEVER = 2**63
 

@@ -3,9 +3,11 @@
 import collections.abc
 import dataclasses
 import functools
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+
+_Reader = Callable[[Any], Any]
 
 
 def plain(value: Any) -> Any:
@@ -31,29 +33,71 @@ def typed(kind: Any, value: Any) -> Any:
 
     Raises ValueError, TypeError or KeyError where it is not one.
     """
+    return _reader(kind)(value)
+
+
+@functools.cache
+def _reader(kind: Any) -> _Reader:
+    """What builds it. A history is read record by record, so what a type consists of is found out once."""
     if dataclasses.is_dataclass(kind) and isinstance(kind, type):
-        hints = _hints(kind)
-        return kind(**{name: typed(hints[name], item) for name, item in _checked(dict, value).items()})
+        return functools.partial(_object, kind)
     if kind is Any:
-        return value
-    if get_origin(kind) is collections.abc.Mapping:
-        keys, values = get_args(kind)
-        return {typed(keys, key): typed(values, item) for key, item in _checked(dict, value).items()}
-    if get_origin(kind) is tuple:
-        kinds, items = get_args(kind), _checked(list, value)
-        each = [kinds[0]] * len(items) if kinds[-1] is Ellipsis else kinds
-        return tuple(typed(one, item) for one, item in zip(each, items, strict=True))
-    if get_origin(kind) in (Union, UnionType):  # typing's own where a Literal is in it
-        inner = [each for each in get_args(kind) if each is not NoneType]
-        return None if value is None else typed(inner[0], value)
-    if get_origin(kind) is Literal:
-        if value not in get_args(kind):
-            raise ValueError(f"none of {', '.join(get_args(kind))}")
-        return value
-    return float(_checked((int, float), value)) if kind is float else _checked(kind, value)
+        return _anything
+    origin, kinds = get_origin(kind), get_args(kind)
+    if origin is collections.abc.Mapping:
+        return functools.partial(_mapping, *map(_reader, kinds))
+    if origin is tuple and kinds[-1] is Ellipsis:
+        return functools.partial(_many, _reader(kinds[0]))
+    if origin is tuple:
+        return functools.partial(_few, kinds)
+    if origin in (Union, UnionType):  # typing's own where a Literal is in it
+        return functools.partial(_optional, _reader(next(each for each in kinds if each is not NoneType)))
+    if origin is Literal:
+        return functools.partial(_one_of, kinds)
+    return _number if kind is float else functools.partial(_checked, kind)
 
 
-_hints = functools.cache(get_type_hints)
+@functools.cache
+def _fields(kind: type) -> Mapping[str, _Reader]:
+    return {name: _reader(each) for name, each in get_type_hints(kind).items()}
+
+
+def _object(kind: type, value: Any) -> Any:
+    readers = _fields(kind)
+    return kind(**{name: readers[name](item) for name, item in _checked(dict, value).items()})
+
+
+def _mapping(key: _Reader, item: _Reader, value: Any) -> Mapping[Any, Any]:
+    return {key(each): item(one) for each, one in _checked(dict, value).items()}
+
+
+def _many(item: _Reader, value: Any) -> tuple[Any, ...]:
+    return tuple(map(item, _checked(list, value)))
+
+
+def _few(kinds: tuple[Any, ...], value: Any) -> tuple[Any, ...]:
+    # As a frame of audio has its time and its size: of these there are thousands.
+    if type(value) is list and (*map(type, value),) == kinds:
+        return tuple(value)
+    return tuple(_reader(one)(item) for one, item in zip(kinds, _checked(list, value), strict=True))
+
+
+def _optional(inner: _Reader, value: Any) -> Any:
+    return None if value is None else inner(value)
+
+
+def _one_of(known: tuple[Any, ...], value: Any) -> Any:
+    if value not in known:
+        raise ValueError(f"none of {', '.join(known)}")
+    return value
+
+
+def _number(value: Any) -> float:
+    return float(_checked((int, float), value))
+
+
+def _anything(value: Any) -> Any:
+    return value
 
 
 def _stored(field: "dataclasses.Field[Any]", value: Any) -> Any:
@@ -62,6 +106,8 @@ def _stored(field: "dataclasses.Field[Any]", value: Any) -> Any:
 
 
 def _checked(kind: Any, value: Any) -> Any:
+    if type(value) is kind:
+        return value
     if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
         raise ValueError(f"{type(value).__name__} where {kind} belongs")
     return value

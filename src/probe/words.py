@@ -23,21 +23,20 @@ def error_rate(said: str, understood: str) -> float | None:
     0 for the same words; above 1 where many were added. None where no word was said.
     """
     reference, found = words(said), words(understood)
-    return _distance(reference, found) / len(reference) if reference else None
+    return distance(reference, found) / len(reference) if reference else None
 
 
-def is_beginning(said: str, understood: str) -> bool:
-    """Whether the second text is the first one, cut off: its first words, and not all of them."""
-    reference, found = words(said), words(understood)
-    return 0 < len(found) < len(reference) and reference[: len(found)] == found
+def is_beginning(said: list[str], understood: list[str]) -> bool:
+    """Whether the second words are the first of the first, and not all of them: what was said was cut off."""
+    return 0 < len(understood) < len(said) and said[: len(understood)] == understood
 
 
-def has_nothing_of(said: str, understood: str) -> bool:
-    """Whether no word of the first text is in the second."""
-    return bool(words(said)) and set(words(said)).isdisjoint(words(understood))
+def has_nothing_of(said: list[str], understood: list[str]) -> bool:
+    """Whether none of the first words is among the second."""
+    return bool(said) and set(said).isdisjoint(understood)
 
 
-def _distance(reference: list[str], found: list[str]) -> int:
+def distance(reference: list[str], found: list[str]) -> int:
     """Levenshtein's, over words."""
     row = list(range(len(found) + 1))
     for number, word in enumerate(reference, 1):

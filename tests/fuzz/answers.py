@@ -15,6 +15,7 @@ with atheris.instrument_imports(include=["probe", "h11", "h2"]):
     from probe.protocols.openai_chat.conversation import ChatConversation
     from probe.protocols.openai_speech.conversation import SpeechConversation
     from probe.protocols.riva.conversation import RivaConversation
+    from probe.protocols.riva.hearing import RivaHearing
     from probe.protocols.wyoming.conversation import WyomingConversation
     from probe.record import REASONS, Pause, ServerPlan
     from probe.transport.framing.base import Body, BodyEnd, Ended, FramingError, Incoming, Raw, Request, Response
@@ -23,12 +24,13 @@ with atheris.instrument_imports(include=["probe", "h11", "h2"]):
 
 URL = "http://h/v1"
 QUESTION = Question(1, ({"role": "user", "content": "Hi."},), Pause(10), 0.7)
-NEWER, GRPC = 16, 32
+NEWER, GRPC, HEARS = 16, 32, 64
 # Below this there are no bytes of a server.
 SHORTEST = 3
 TYPES = ("text/event-stream", "application/json", "audio/pcm", "audio/wav", "", "text/html", "audio/mpeg", "audio/L16")
 OLLAMA_TYPES = ("application/x-ndjson", *TYPES[1:])
 STATUSES = (200, 206, 307, 401, 404, 422, 429, 503)
+_REASONS = frozenset((*REASONS["stt"], *REASONS["llm"], *REASONS["tts"]))
 GONE = Ended("closed", "in the middle of its response")
 
 
@@ -36,7 +38,7 @@ def one_answer(data: bytes) -> None:
     """The first byte says whose answer it is and what comes below it, the second how the bytes are cut.
 
     With bit 4 of the second it is Ollama's instead of a chat server's, and Wyoming's instead of a speech server's; with
-    bit 5 it is Riva's.
+    bit 5 it is Riva's, with bit 6 of one that hears.
     """
     if len(data) < SHORTEST:
         return
@@ -59,7 +61,8 @@ def one_whole_answer(data: bytes) -> list[Step]:
 def _heard(data: bytes, pieces: Sequence[bytes]) -> list[Step]:
     choice, size = data[:2]
     if choice & 2 and size & GRPC:
-        return said(speaking(), framed_for_grpc(pieces) if choice & 1 else below_grpc(choice, pieces))
+        talk = listening(choice) if size & HEARS else speaking()
+        return said(talk, framed_for_grpc(pieces) if choice & 1 else below_grpc(choice, pieces))
     if choice & 2 and size & NEWER:
         return said(over_tcp(streamed=bool(choice & 4)), [*map(Raw, pieces), GONE])
     frames = framed(pieces) if choice & 1 else below(choice, size, pieces)
@@ -135,6 +138,14 @@ def speaking() -> RivaConversation:
     return talk
 
 
+def listening(choice: int) -> RivaHearing:
+    options = {"language": "en-US", "sample_rate": 16000, "interim_results": True, "punctuation": True}
+    options |= {"endpointing": "server" if choice & 64 else "probe"}
+    talk = RivaHearing(Terms(ServerPlan("riva", "grpc://h:1", options), "run", 10.0))
+    list(talk.begin(0))
+    return talk
+
+
 def written(kind: type[ChatConversation | OllamaConversation]) -> ChatConversation | OllamaConversation:
     talk = kind(Terms(ServerPlan("any", URL, {}), "run", 10.0))
     list(talk.ask(QUESTION, 1))
@@ -183,7 +194,7 @@ def check(steps: Iterable[Step], size: int) -> None:
             case Audio(pcm):
                 heard += len(pcm)
             case Refused(message, said, reason=reason):
-                good = f"{message}{said}".isprintable() and reason in {*REASONS["llm"], *REASONS["tts"]}
+                good = f"{message}{said}".isprintable() and reason in _REASONS
                 if not good:
                     raise AssertionError(f"not for a record: {step!r}")
             case Malformed(detail, said) if not f"{detail}{said}".isprintable():

@@ -10,7 +10,7 @@ import atheris
 from prepared import again
 
 with atheris.instrument_imports(include=["probe"]):
-    from probe.protocols.base import Audio, Conversation, Malformed, Question, Refused, Terms, Token
+    from probe.protocols.base import Audio, Conversation, Malformed, Question, Refused, Terms, Token, Transcript
     from probe.protocols.nim_realtime import NimRealtime
     from probe.protocols.openai_realtime.conversation import RealtimeConversation
     from probe.protocols.vllm_speech import VllmSpeech
@@ -22,6 +22,7 @@ OPTIONS = {"sample_rate": 24_000}
 READY = b'{"type": "session.updated", "session": {}}'
 CREATED = b'{"type": "session.created", "session": {}}'
 SECOND = 10**9
+_REASONS = (*REASONS["tts"], *REASONS["stt"])
 
 
 def agent(*, ready: bool) -> RealtimeConversation:
@@ -32,6 +33,19 @@ def agent(*, ready: bool) -> RealtimeConversation:
         for data in (CREATED, READY):
             list(talk.received(Text(data), 1))
         list(talk.ask(QUESTION, 2))
+    return talk
+
+
+def hearing() -> RealtimeConversation:
+    options = {**OPTIONS, "input_rate": 24_000, "endpointing": "server", "transcription_model": "w"}
+    talk = RealtimeConversation(Terms(ServerPlan("openai_realtime", "ws://h", options), "run", 10.0))
+    talk.prepare(QUESTION)
+    list(talk.open(0))
+    for data in (CREATED, READY):
+        list(talk.received(Text(data), 1))
+    list(talk.begin(2))
+    list(talk.hear(b"\x01\x02", 2))
+    talk.interrupt()
     return talk
 
 
@@ -56,6 +70,7 @@ STARTS: Sequence[Callable[[], Conversation]] = (
     again(lambda: agent(ready=True)),
     again(speaking),
     again(committed),
+    again(hearing),
 )
 
 
@@ -64,7 +79,7 @@ def one_talk(data: bytes) -> None:
     if not data:
         return
     choice, *frames = data[0], *data[1:].split(b"\n")
-    talk = STARTS[choice & 3]()
+    talk = STARTS[choice % len(STARTS)]()
     for at, frame in enumerate(frames, 1):
         for step in talk.received(Binary(frame) if frame.startswith(b"\0") else Text(frame), at * SECOND):
             check(step)
@@ -77,12 +92,12 @@ def one_talk(data: bytes) -> None:
 def check(step: object) -> None:
     match step:
         case Refused(message, said, reason=reason):
-            if not message.isprintable() or not said.isprintable() or reason not in REASONS["tts"]:
+            if not message.isprintable() or not said.isprintable() or reason not in _REASONS:
                 raise AssertionError(step)
         case Malformed(detail, said):
             if not detail.isprintable() or not said.isprintable():
                 raise AssertionError(step)
-        case Token(text):
+        case Token(text) | Transcript(text):
             text.encode()
         case Audio(pcm):
             if not pcm:

@@ -7,12 +7,13 @@ import signal
 import subprocess
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import images
+import patience
 import pytest
-from images import Image
-from released import ROOT
+from images import Builder, Image
 from service import PATIENCE_S, eventually, page
 
 from probe.history.reader import reading
@@ -20,39 +21,43 @@ from probe.reference.faults import ScriptedLlm, ScriptedTts
 
 UID = 54_321
 MOST_MB = 150
+MOST_MB_OF_DEMO = 600
 COMMIT = "0123456789ab"
 
 
 @pytest.fixture(scope="module")
-def base_and_image(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[tuple[Path, Image]]:
+def builder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Builder]:
     folder = tmp_path_factory.mktemp("images")
-    builder = images.builder(request.config, folder)
-    base = images.base(request.config, builder)
-    locks = (ROOT / "requirements" / name for name in ("daemon.txt", "build.txt"))
-    wheels = images.wheels(folder / "wheels", *locks)
-    pip = folder / "pip.conf"
-    pip.write_text("[global]\nno-index = true\nfind-links = /wheels\n")
-    builder.run(
-        "bud", "--isolation", "chroot", "--pull-never", "--format", "docker", f"--secret=id=pip,src={pip}",
-        f"--volume={wheels}:/wheels:ro", f"--build-arg=BASE={images.BASE}", f"--build-arg=COMMIT={COMMIT}",
-        "-f", ROOT / "deploy" / "Containerfile", "-t", "localhost/voice-probe", ROOT,
-    )  # fmt: skip
-    container = builder.run("from", "--pull-never", "localhost/voice-probe")
-    about = json.loads(builder.run("inspect", "--type", "image", "localhost/voice-probe"))["Docker"]["config"]
-    assert about["User"] == "65532:65532"
-    assert about["Entrypoint"] == ["probe"] and about["Cmd"] == ["daemon"]
-    assert about["Healthcheck"]["Test"] == ["CMD", "python", "-I", "/opt/voice-probe/health.py"]
-    environment = dict(each.split("=", 1) for each in about["Env"])
-    yield base, Image(Path(builder.run("mount", container)), environment)
-    # Some copies of the base.
+    yield images.builder(request.config, folder)
+    # Many copies of the base.
     shutil.rmtree(folder / "store")
 
 
-@pytest.fixture
-def image(base_and_image: tuple[Path, Image]) -> Image:
-    return base_and_image[1]
+@pytest.fixture(scope="module")
+def base(request: pytest.FixtureRequest, builder: Builder) -> Path:
+    return images.base(request.config, builder)
+
+
+@pytest.fixture(scope="module")
+def image(builder: Builder, base: Path) -> Image:
+    del base
+    name = images.built(builder, "daemon", COMMIT, "daemon.txt", "build.txt")
+    about = images.configuration(builder, name)
+    assert about["User"] == "65532:65532"
+    assert about["Entrypoint"] == ["probe"] and about["Cmd"] == ["daemon"]
+    assert about["Healthcheck"]["Test"] == ["CMD", "python", "-I", "/opt/voice-probe/health.py"]
+    return images.image(builder, name)
+
+
+@pytest.fixture(scope="module")
+def demo_image(builder: Builder, base: Path) -> Image:
+    del base
+    name = images.built(builder, "demo", COMMIT, "daemon.txt", "build.txt", "voice.txt")
+    about = images.configuration(builder, name)
+    assert about["User"] == "65532:65532"
+    assert about["Entrypoint"] == ["probe"] and about["Cmd"] == ["demo"]
+    assert about["Healthcheck"]["Test"] == ["NONE"]
+    return images.image(builder, name)
 
 
 @pytest.fixture
@@ -71,21 +76,20 @@ def work(tmp_path: Path) -> Path:
     return made
 
 
-def megabytes(folder: Path) -> float:
-    # Entries of /proc and /dev are none of the image's.
-    return sum(each.lstat().st_size for each in folder.rglob("*") if each.is_file() or each.is_symlink()) / 1e6
-
-
-def test_it_adds_little_to_its_base(base_and_image: tuple[Path, Image]) -> None:
-    base, image = base_and_image
-    added = megabytes(image.root) - megabytes(base)
+def test_it_adds_little_to_its_base(base: Path, image: Image) -> None:
+    added = images.megabytes(image.root) - images.megabytes(base)
     assert 10 < added < MOST_MB
 
 
 def test_it_knows_its_commit_and_has_nothing_to_install_with(image: Image, work: Path, volume: Path) -> None:
+    nothing_to_install_with(image, work, volume)
+
+
+def nothing_to_install_with(image: Image, work: Path, volume: Path) -> None:
     said = images.run(*image.command(work, volume, UID, ["probe", "--version"]))
     assert said.endswith(f"(commit {COMMIT})\n")
-    assert not [*(image.root / "opt" / "voice-probe" / "bin").glob("pip*")]
+    environment = image.root / "opt" / "voice-probe"
+    assert not [*environment.glob("bin/pip*"), *environment.glob("lib/*/site-packages/setuptools*")]
     with pytest.raises(subprocess.CalledProcessError, match="exit status 1"):
         images.run(*image.command(work, volume, UID, ["python", "-c", "open('/opt/voice-probe/x', 'w')"]))
 
@@ -132,3 +136,25 @@ async def _measured(process: asyncio.subprocess.Process, image: Image, work: Pat
         process.send_signal(signal.SIGTERM)
         await process.stdout.read()
         assert await process.wait() == 0
+
+
+# The image is built again, and then a daemon measures twice.
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("options", [(), ("--voice",)])
+def test_the_demo_in_its_image(
+    base: Path, demo_image: Image, work: Path, volume: Path, options: tuple[str, ...]
+) -> None:
+    added = images.megabytes(demo_image.root) - images.megabytes(base)
+    assert added < MOST_MB_OF_DEMO
+    nothing_to_install_with(demo_image, work, volume)
+    patient = replace(demo_image, environment={**demo_image.environment, **patience.PATIENT_ENVIRONMENT})
+    demo = patient.command(work, volume, UID, ["probe", "demo", "--runs", "1", *options])
+    said = images.run(*images.without_network(demo))
+    assert "TIMELINE" in said and "ALL RUNS:" in said
+    assert ("THE WHOLE WAIT" in said) == ("--voice" in options)
+    assert owner_and_mode(volume / "demo-output" / "state") == (UID, 0o700)
+    with reading(volume / "demo-output" / "state") as history:
+        measured = [record for record in history.runs() if record.skipped is None]
+    # How long it took is the machine's affair.
+    assert measured and all(record.failure is None for record in measured)
+    assert [*(volume / "demo-output" / "audio").glob("*.wav")]

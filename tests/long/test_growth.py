@@ -16,12 +16,12 @@ import pytest
 from probe.audio import speakable
 from probe.engine.cutter import cut, sentence_end, undecided
 from probe.engine.redaction import secrets_of, without
-from probe.protocols import fields, http_answers
+from probe.otlp.collector import Endpoint
+from probe.protocols import fields, http_answers, server_page
 from probe.protocols.llama_chunked.codec import LlamaChunked
 from probe.protocols.magpie.codec import MagpieTts
 from probe.protocols.ollama.answer import Lines
 from probe.protocols.openai_chat.answer import Streamed, Whole
-from probe.protocols.openai_chat.questions import requests_at_work
 from probe.protocols.openai_speech import request
 from probe.protocols.riva import wire
 from probe.protocols.riva.call import refusal
@@ -32,7 +32,6 @@ from probe.record import Pause, ServerPlan
 from probe.report.format import shortened, table, wrapped
 from probe.text import cut as cut_text
 from probe.text import one_line, storable
-from probe.tracing.collector import Endpoint
 from probe.transport.framing.base import Refusal, Response
 from probe.urls import shown, without_secrets
 
@@ -163,7 +162,7 @@ READERS: dict[str, Callable[[str], Any]] = {
     "openai_chat.thinking": think,
     "openai_chat.Streamed": stream,
     "openai_chat.Whole": whole,
-    "openai_chat.requests_at_work": lambda text: requests_at_work(as_bytes(text)),
+    "server_page.state": lambda text: server_page.state(as_bytes(text)),
     "openai_speech.voices": lambda text: request.voices(as_bytes(text)),
     "llama_chunked.decode": lambda text: LlamaChunked().decode(as_bytes(text), binary=False, stream_id="s"),
     "llama_chunked.decode error": lambda text: LlamaChunked().decode(

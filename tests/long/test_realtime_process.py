@@ -7,13 +7,13 @@ import sys
 from pathlib import Path
 
 import aiohttp
+import patience
 
 from probe import config
 from probe.daemon.plans import entries
 from probe.measurement import measure
 from probe.measures import outcome
 from probe.plan import new_plan
-from probe.tolerance import Tolerance
 
 PATIENCE_S = 120
 COMMAND = [sys.executable, "-m", "probe", "serve", "realtime", "--port", "0"]
@@ -31,7 +31,7 @@ async def test_it_answers_and_a_signal_ends_it_in_the_middle_of_another_answer(t
             "[targets.t.limits]\nllm_s = 60\ntts_s = 60\n"
         )
         (entry,) = entries(config.load(path))
-        done = await measure(new_plan(entry.target, entry.scenario), tolerance=Tolerance(60_000, 60_000, 60_000))
+        done = await measure(new_plan(entry.target, entry.scenario), tolerance=patience.PATIENT)
         assert outcome(done.record) != "failed", done.record.failure
         (turn,) = done.record.turns
         (chunk,) = turn.chunks

@@ -13,10 +13,12 @@ from probe.reference.faults import ScriptedLlm, ScriptedTts, TtsScript, TtsTurn,
 
 SILENT = TtsScript(turns=(TtsTurn(segments=(tts.pcm(b"\0" * 20_000),)),))
 FAILING = "VoiceTargetFailing"
-# They need days of data, a target that was removed, or one that hears; promtool's tests have that.
+# They need days of data, a change, or a target that was removed, that hears, that is run on demand, or whose answers
+# are transcribed; promtool's tests have that.
 EMPTY = re.compile(
     r"voice_probe:(stage_seconds:baseline|stage_drift:ratio|unscheduled|hearing|voice_to_voice)"
     r"|voice_probe_(endpointing|transcription|voice_to_voice)_seconds_(sum|count)"
+    r"|voice_probe_(drift_beside|(last_)?answer_word_error_ratio|last_on_demand_timestamp_seconds)"
 )
 SELECTOR = re.compile(r"\b(?:voice_probe[\w:]+|up\b)(?:{[^}]*})?")
 

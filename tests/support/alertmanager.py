@@ -44,7 +44,7 @@ class Alertmanager(Listener):
         """Send it alerts, as Prometheus does."""
         body = json.dumps([{"labels": each} for each in labels]).encode()
         url = f"http://{self.address}/api/v2/alerts"
-        urlopen(Request(url, body, {"Content-Type": "application/json"}), timeout=10).close()
+        urlopen(Request(url, body, {"Content-Type": "application/json"}), timeout=60).close()
 
 
 @dataclass

@@ -24,13 +24,13 @@ class Client:
         self.clock = AnchoredClock.anchored_now()
         self.inbox = Inbox(self.clock)
 
-    async def open(self, url: str, timeout_s: float = 2.0, framing: str = "websocket") -> Link:
+    async def open(self, url: str, timeout_s: float = 60.0, framing: str = "websocket") -> Link:
         return await SocketConnector(self.clock).open(Endpoint(url, framing, HEADERS), self.deliver, timeout_s)
 
     def deliver(self, at_ns: int, frame: Incoming) -> None:
         self.inbox.put(Arrival(at_ns, "tts", 1, frame))
 
-    async def next(self, seconds: float = 5.0) -> Arrival:
+    async def next(self, seconds: float = 60.0) -> Arrival:
         arrival = await self.inbox.get(self.clock.now() + round(seconds * NS_PER_S))
         assert arrival is not None, "nothing arrived"
         return arrival

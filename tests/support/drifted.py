@@ -34,13 +34,14 @@ def fill(
     rows = [
         (f"{target}-{each.run_id}", each.started + later, target, "joke", each.outcome, 0,
          _blob(machine(place)),
-         encode_serving(each.serving), *each.stages_ms)
+         encode_serving(each.serving), *each.stages_ms, each.asked, *each.hearing_ms)
         for place, each in enumerate(points)
     ]  # fmt: skip
     history._db.execute("BEGIN")
     history._db.executemany(
         "INSERT INTO runs (run_id, started, target, scenario, outcome, unsent_spans, record, serving,"
-        " response_ttfb_ms, llm_ttft_ms, llm_decode_ms, tts_ttfb_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        " response_ttfb_ms, llm_ttft_ms, llm_decode_ms, tts_ttfb_ms, asked, voice_to_voice_ms, endpointing_ms,"
+        " transcription_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         rows,
     )
     history._db.execute("COMMIT")

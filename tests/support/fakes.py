@@ -9,6 +9,7 @@ import json
 from array import array
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, Literal
 
 from probe.clock import Clock
@@ -152,6 +153,7 @@ def llm(*chunks: list[Step]) -> Callable[[], Peer]:
     return lambda: peer
 
 
+@cache
 def tone(ms: float, rate: int = 22000, level: int = 6000) -> bytes:
     """A square wave of about 220 Hz in syllables of a quarter of a second: audible at once, and no noise."""
     # Odd, so that it does not step at even samples alone, as two channels would.

@@ -4,6 +4,7 @@ import base64
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
 from probe.reference.faults import Chunk, Head, Raw, Repeat, Stall, audio, speech, wire
 from probe.reference.faults.connection import Steps
@@ -25,6 +26,10 @@ class Flood:
     steps: Steps
     # What it answers to questions, by path: the probe is to ask them.
     pages: Mapping[str, Steps] = field(default_factory=dict)
+    # What it is sent, if that is speech of a person, or of the answers of others.
+    hears: Literal["", "speech", "answers"] = ""
+    # Of a server that is spoken to: which part of its script this is.
+    where: str = "answers"
 
 
 def endless(data: bytes) -> Steps:

@@ -27,6 +27,7 @@ from flood_parts import (
     wav,
 )
 from floods_beneath import BENEATH
+from floods_of_hearing import OF_HEARING, hearing
 from floods_of_others import OF_OTHERS, Made, by_chance_of_others
 
 from probe.reference.faults import (
@@ -113,6 +114,7 @@ FLOODS: Mapping[str, Flood] = {
     "a line of Wyoming without an end": Flood("wyoming", endless(b"x" * SMALL)),
     **OF_OTHERS,
     **BENEATH,
+    **OF_HEARING,
 }
 LLMS = ("chunked", "openai_chat", "ollama")
 
@@ -171,6 +173,9 @@ def by_chance(chance: random.Random) -> Flood:
 async def flooding(flood: Flood) -> AsyncIterator[str]:
     """A target's servers: the lines of its table that say where they are."""
     async with AsyncExitStack() as stack:
+        if flood.hears == "speech" and flood.protocol == "openai_realtime":
+            yield _lines(await stack.enter_async_context(hearing(flood)))
+            return
         if flood.protocol == "openai_realtime":
             agent = await stack.enter_async_context(ScriptedRealtime(RealtimeScript(answers=(flood.steps,))))
             yield f'agent.protocol = "openai_realtime"\nagent.url = "{agent.url}"\n'
@@ -180,8 +185,15 @@ async def flooding(flood: Flood) -> AsyncIterator[str]:
         )
         healthy_tts = await stack.enter_async_context(ScriptedTts())
         servers = {"llm_url": healthy_llm.url, "tts_url": healthy_tts.url}
-        servers |= await _flooding(stack, flood)
-        yield "".join(f'{name} = "{value}"\n' for name, value in servers.items())
+        if flood.hears == "speech":
+            servers |= await stack.enter_async_context(hearing(flood))
+        elif not flood.hears:
+            servers |= await _flooding(stack, flood)
+        yield _lines(servers)
+
+
+def _lines(servers: Mapping[str, str]) -> str:
+    return "".join(f'{name} = "{value}"\n' for name, value in servers.items())
 
 
 async def _flooding(stack: AsyncExitStack, flood: Flood) -> dict[str, str]:

@@ -3,6 +3,7 @@
 An image runs in a chroot, with a user, an environment and a volume of its own, and a root that is read-only.
 """
 
+import json
 import os
 import shutil
 import subprocess
@@ -10,16 +11,18 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 from debian import unpacked
+from released import ROOT
 
 _TOOLS = (
     "buildah", "libgpgme11", "libassuan0", "golang-github-containers-common", "golang-github-containers-image",
     "debootstrap",
 )  # fmt: skip
 # On a busy machine with a slow mirror.
-_BUILD_S = 1200
+_BUILD_S = 1500
 BASE = "localhost/base"
 # Its python3 is the base's own.
 _INCLUDED = "python3,python3-venv,ca-certificates"
@@ -116,12 +119,28 @@ def wheels(folder: Path, *locks: Path) -> Path:
     return folder
 
 
+def built(made: Builder, target: str, commit: str, *locks: str) -> str:
+    """Build a stage of our Containerfile on `BASE`, with the packages of these locks; return the name of its image."""
+    found = wheels(made.folder / "wheels", *(ROOT / "requirements" / name for name in locks))
+    pip = made.folder / "pip.conf"
+    pip.write_text("[global]\nno-index = true\nfind-links = /wheels\n")
+    name = f"localhost/voice-probe:{target}"
+    made.run(
+        "bud", "--isolation", "chroot", "--pull-never", "--format", "docker", f"--secret=id=pip,src={pip}",
+        f"--volume={found}:/wheels:ro", f"--build-arg=BASE={BASE}", f"--build-arg=COMMIT={commit}",
+        "-f", ROOT / "deploy" / "Containerfile", "--target", target, "-t", name, ROOT,
+    )  # fmt: skip
+    return name
+
+
 @dataclass(frozen=True)
 class Image:
     """The files of an image, and what it says of itself."""
 
     root: Path
     environment: Mapping[str, str]
+    # Where its commands start.
+    folder: str = "/"
 
     def command(self, work: Path, volume: Path, uid: int, command: Sequence[str]) -> list[str]:
         """A command line that runs it as a user with a volume at the state directory, and all else read-only.
@@ -135,7 +154,41 @@ class Image:
             f'exec chroot --userspec={uid}:{uid} {work} "$@"'
         )
         environment = [f"{name}={value}" for name, value in self.environment.items()]
-        return ["unshare", "--mount", "sh", "-c", mounts, "sh", "env", "-i", *environment, *command]
+        inside = ["env", "-i", f"--chdir={self.folder}", *environment, *command]
+        return ["unshare", "--mount", "sh", "-c", mounts, "sh", *inside]
+
+
+def image(made: Builder, name: str) -> Image:
+    """The files of a built image, and its configuration."""
+    about = configuration(made, name)
+    environment = dict(each.split("=", 1) for each in about["Env"])
+    container = made.run("from", "--pull-never", name)
+    return Image(Path(made.run("mount", container)), environment, about["WorkingDir"] or "/")
+
+
+def configuration(made: Builder, name: str) -> Any:
+    """The settings with which a container of this image is started by default."""
+    return json.loads(made.run("inspect", "--type", "image", name))["Docker"]["config"]
+
+
+def megabytes(folder: Path) -> float:
+    """The size of the files of an image or a base."""
+    # Entries of /proc and /dev are none of the image's.
+    return sum(each.lstat().st_size for each in folder.rglob("*") if each.is_file() or each.is_symlink()) / 1e6
+
+
+# SIOCSIFFLAGS: the loopback interface up and running, before the command.
+_LOOPBACK = """
+import fcntl, os, socket, struct, sys
+with socket.socket() as any_socket:
+    fcntl.ioctl(any_socket, 0x8914, struct.pack("16sH22x", b"lo", 0x41))
+os.execvp(sys.argv[1], sys.argv[1:])
+"""
+
+
+def without_network(command: Sequence[str]) -> list[str]:
+    """A command line that runs a command with a loopback interface of its own, and no other."""
+    return ["unshare", "--net", sys.executable, "-c", _LOOPBACK, *command]
 
 
 def run(*command: str | Path, **environment: str) -> str:

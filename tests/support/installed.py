@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import patience
 from nspawn import CHECKOUT, Machine
 from scripted import Servers
 
@@ -75,11 +76,7 @@ every_s = 1
 port = 0
 [otlp]
 {otlp}
-[self_check]
-max_lag_ms = 10_000
-max_delay_ms = 10_000
-max_error_ms = 10_000
-"""
+{patience.PATIENT_TOML}"""
 
 
 def until(check: Callable[[], Any], *, seconds: float = 120) -> Any:

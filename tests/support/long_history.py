@@ -27,8 +27,8 @@ def fill(state_dir: Path, runs: int, like: RunRecord, blob: bytes | None = None,
     db.execute("BEGIN")
     db.executemany(
         "INSERT INTO runs (run_id, started, target, scenario, outcome, unsent_spans, record, serving,"
-        " response_ttfb_ms, llm_ttft_ms, llm_decode_ms, tts_ttfb_ms, cold, chars, tokens)"
-        " VALUES (?, ?, ?, ?, ?, 0, ?, ?, ?, ?, ?, ?, 0, 40, 10)",
+        " response_ttfb_ms, llm_ttft_ms, llm_decode_ms, tts_ttfb_ms, cold, chars, tokens, asked)"
+        " VALUES (?, ?, ?, ?, ?, 0, ?, ?, ?, ?, ?, ?, 0, 40, 10, 'text')",
         _rows(runs, like, encode(like) if blob is None else blob, every_s),
     )
     db.execute("COMMIT")

@@ -16,8 +16,8 @@ from probe.record import RunRecord
 NS_PER_S = 1_000_000_000
 _INSERT = (
     "INSERT INTO runs (run_id, started, target, scenario, outcome, unsent_spans, record, serving,"
-    " response_ttfb_ms, llm_ttft_ms, llm_decode_ms, tts_ttfb_ms, cold, chars, tokens)"
-    " VALUES (?, ?, ?, ?, ?, 0, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    " response_ttfb_ms, llm_ttft_ms, llm_decode_ms, tts_ttfb_ms, cold, chars, tokens, asked, voice_to_voice_ms,"
+    " endpointing_ms, transcription_ms) VALUES (?, ?, ?, ?, ?, 0, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
 # Shares of the runs: up to the one fails, up to the other is skipped or suspect.
 _FAILED, _NO_ATTEMPT = 0.02, 0.03
@@ -66,6 +66,7 @@ def _row(made: RunRecord) -> tuple[object, ...]:
     return (
         each.run_id, each.started, made.plan.target.name, made.plan.scenario.name, each.outcome, encode(made),
         encode_serving(each.serving), *each.stages_ms, each.cold, each.chars, each.tokens,
+        each.asked, *each.hearing_ms,
     )  # fmt: skip
 
 
@@ -88,5 +89,5 @@ class _Kind:
         stages = [None if ms is None else ms * factor for ms in made.stages_ms]
         return (
             f"{number:016x}", started, target, "default", made.outcome, blob, self._serving, *stages, made.cold,
-            made.chars, made.tokens,
+            made.chars, made.tokens, made.asked, *made.hearing_ms,
         )  # fmt: skip

@@ -1,7 +1,8 @@
 /* Stands in for libnvidia-ml.so.1: answers the calls that the probe makes with the values of the file NVML_STANDIN.
  *
  * A line of it is NAME VALUE. What is not in it is NOT_SUPPORTED, as on a driver that does not have the figure. `gpus` is how
- * many there are, `process` (several) is PID BYTES NAME, and `hang_ms` is how long each call takes. */
+ * many there are, `process` (several) is PID BYTES NAME, and `hang_ms` is how long each call takes. With `hangs` a call
+ * returns when the file has no such line any more, and `error` is what each figure's call returns instead of it. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,6 +33,8 @@ static int line_of(const char *name, int number, char *found) {
 static int whole(const char *name, unsigned long long *value) {
     char text[LINE];
     if (line_of("hang_ms", 0, text)) usleep(1000 * atoi(text));
+    while (line_of("hangs", 0, text)) usleep(5000);
+    if (strcmp(name, "gpus") && line_of("error", 0, text)) return atoi(text);
     if (!line_of(name, 0, text)) return NOT_SUPPORTED;
     *value = strtoull(text, NULL, 0);
     return SUCCESS;

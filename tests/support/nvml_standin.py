@@ -3,12 +3,14 @@
 The values are those that the machines' owners and NVIDIA's documents publish for them; nothing was read from one by us.
 """
 
+import atexit
 import ctypes
 import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pynvml
 import pytest
@@ -45,6 +47,9 @@ DESKTOP = {
     "memory_used": "21474836480",
     "process": "77 21100000000 /opt/llama/llama-server",
 }
+# Added to one of these: a call that does not return until the file is written again, and NVML_ERROR_GPU_IS_LOST.
+HANGS = {"hangs": "1"}
+LOST = {"error": "15"}
 # The library is there, and the driver is not.
 NONE: dict[str, str] = {}
 
@@ -57,6 +62,13 @@ def built(folder: Path) -> Path:
     target = folder / NAME
     subprocess.run([compiler, "-O0", "-shared", "-fPIC", "-Wall", "-Werror", "-o", target, SOURCE], check=True)
     return target
+
+
+def built_once() -> Path:
+    """The library, for as long as this process lives."""
+    folder = TemporaryDirectory()
+    atexit.register(folder.cleanup)
+    return built(Path(folder.name))
 
 
 def written(path: Path, values: dict[str, str]) -> None:

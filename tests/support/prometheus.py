@@ -33,13 +33,13 @@ class Listener:
         return lines[0].rpartition("address=")[2].strip()
 
     def get(self, path: str, **parameters: Any) -> Any:
-        with urlopen(f"http://{self.address}{path}?{urlencode(parameters)}", timeout=10) as answer:
+        with urlopen(f"http://{self.address}{path}?{urlencode(parameters)}", timeout=60) as answer:
             return json.load(answer)
 
     def end(self) -> None:
         self._process.terminate()
         try:
-            self._process.wait(20)
+            self._process.wait(60)
         finally:
             self._process.kill()
 

@@ -6,9 +6,10 @@ from typing import Any
 from targets import with_server
 
 from probe.config import ScenarioConfig, TargetConfig
-from probe.heard import Heard
+from probe.heard import Heard, PlayedPause
 from probe.machine.state import GpuProcess, GpuState, HostState, MachineState
 from probe.record import AudioAnalysis, Chunk, Connect, Failure, Plan, RunRecord, ServerPlan, Turn
+from probe.transcription import AnswerTranscript, Mishap, Transcription
 
 START = 1_700_000_000_000_000_000
 MS = 1_000_000
@@ -89,12 +90,45 @@ def hearing(number: int = 1, **heard: Any) -> RunRecord:
     return replace(whole, plan=plan, started=START - 2010 * MS, turns=(turn,))
 
 
+TRANSCRIPT = "why did the popcorn cross the road"
+UNDERSTOOD = Transcription(
+    START + 2000 * MS,
+    START + 3500 * MS,
+    "wyoming",
+    "tcp://localhost:10300",
+    (AnswerTranscript(1, TRANSCRIPT, words=7, errors=1),),
+)
+NOT_UNDERSTOOD = replace(
+    UNDERSTOOD,
+    turns=(),
+    mishap=Mishap("stt", "server_error", "STT server: it reports an error"),
+    said=("STT server: the popcorn is too loud",),
+)
+
+
 def misheard(number: int = 1) -> RunRecord:
     """The STT server did not find the end of the speech: nothing was asked."""
     whole = hearing(number, speech_stopped=None, transcript_done=None, transcript="")
     turn = replace(whole.turns[0], chunks=(), done=None)
     detail = "the STT server did not find the end of the speech within 10 s of silence"
     failure = Failure("stt", "never_ended", detail, START + 9100 * MS, 1, None, "stt")
+    return replace(whole, turns=(turn,), failure=failure, ended=failure.at)
+
+
+def cut_off(number: int = 1) -> RunRecord:
+    """The STT server took a pause of 800 ms for the end of the speech, 1240 ms after the voice began."""
+    voice, stopped = START - 1900 * MS, START - 660 * MS
+    pause = PlayedPause(stopped - 510 * MS, stopped + 290 * MS, 2)
+    whole = hearing(
+        number, speech_end=None, speech_stopped=stopped, transcript_done=None, transcript="", voice_start=voice,
+        pauses=(pause,),
+    )  # fmt: skip
+    turn = replace(whole.turns[0], chunks=(), done=None)
+    detail = (
+        "the STT server took the speech for finished before it was over, 1240 ms after it began, 510 ms into a pause"
+        " of 800 ms"
+    )
+    failure = Failure("stt", "ended_early", detail, stopped + MS, 1, None, "stt")
     return replace(whole, turns=(turn,), failure=failure, ended=failure.at)
 
 

@@ -9,6 +9,7 @@ from probe.drift import Change, Monitor
 from probe.drift.fingerprint import Fingerprint
 from probe.drift.series import Point
 from probe.record import Outcome
+from probe.waits import Asked
 
 START_S = 1_700_438_400
 SERVED = Fingerprint("model b1", "aria en 22000 Hz", "00000000")
@@ -32,6 +33,34 @@ def point(
     whole = sum(known) + HANDOVER_MS if len(known) == len(parts) else None
     started = round((START_S + number * every_s) * 1e9)
     return Point(f"r{number:06}", started, outcome, serving, (whole, *parts))
+
+
+# Of a target that hears: endpointing and transcription, and what the first sound comes after the first byte.
+HEARING_MS = (500.0, 250.0)
+SILENCE_MS = 40.0
+
+
+def spoken(
+    runs: int,
+    seed: int = 1,
+    *,
+    factors: Callable[[int], Sequence[float]] = lambda _number: (1.0, 1.0),
+    asked: Asked = "speech",
+    of_answer: Callable[[int], Sequence[float]] = lambda _number: (1.0, 1.0, 1.0),
+) -> Iterator[Point]:
+    """Runs of a target that hears, whose stages scatter independently; endpointing and transcription have a factor.
+
+    An agent that is spoken to answers without a request, and transcribes beside its answer.
+    """
+    rng = random.Random(seed)
+    for number, each in enumerate(noisy(runs, seed + 1000, factors=of_answer)):
+        heard = [
+            ms * factor * math.exp(rng.gauss(0, 0.05)) for ms, factor in zip(HEARING_MS, factors(number), strict=True)
+        ]
+        by_agent = asked == "agent_speech"
+        whole = heard[0] + (0.0 if by_agent else heard[1]) + (each.stages_ms[0] or 0.0) + SILENCE_MS
+        stages = (None, None, None, each.stages_ms[3]) if by_agent else each.stages_ms
+        yield replace(each, asked=asked, stages_ms=stages, hearing_ms=(whole, *heard))
 
 
 def noisy(

@@ -14,6 +14,8 @@ from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 
+import patience
+
 from probe.history.reader import reading
 from probe.record import RunRecord
 
@@ -94,11 +96,7 @@ port = 0
 protocol = "none"
 [log]
 format = "json"
-[self_check]
-max_lag_ms = 60_000
-max_delay_ms = 60_000
-max_error_ms = 60_000
-{more}
+{patience.PATIENT_TOML}{more}
 """)
     return path
 

@@ -5,6 +5,7 @@ import math
 import random
 import sys
 from collections.abc import Callable, Iterable
+from functools import cache
 
 RATE = 22_000
 
@@ -38,12 +39,14 @@ def voice(level: float) -> Signal:
     return signal
 
 
+@cache
 def noise(level: float, length: float = 1.0, seed: int = 1) -> bytes:
     """Uniform white noise of this peak: 4.8 dB below it."""
     source = random.Random(seed)
     return pcm(source.uniform(-level, level) for _ in range(round(length * RATE)))
 
 
+@cache
 def hiss(dbfs: float, length: float = 1.0, width: int = 1) -> bytes:
     """Gaussian noise of this level; the mean of `width` neighbours, as a filter would leave it."""
     source = random.Random(3)

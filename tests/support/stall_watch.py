@@ -78,13 +78,21 @@ def watch(report: str) -> None:
         run_callback(handle)
         ms = 1000 * (time.thread_time() - began)
         if ms > 1 and ms > longest_of_turn[1]:
-            longest_of_turn = f"{ms:.1f} ms: {handle!r}", ms
+            longest_of_turn = f"{ms:.1f} ms: {_name(handle)}", ms
         if ms > most["callback"]:
-            note("callback", ms, repr(handle))
+            note("callback", ms, _name(handle))
 
     BaseEventLoop._run_once = turn  # type: ignore[attr-defined]
     asyncio.Handle._run = callback  # type: ignore[method-assign,assignment]
     _watch_collections(note)
+
+
+def _name(handle: asyncio.Handle) -> str:
+    """What it calls. Not its repr, which is that of a result of 1 MiB too and would take longer than the callback."""
+    callback: Any = handle._callback  # type: ignore[attr-defined]
+    task = getattr(callback, "__self__", None)
+    of = task.get_coro() if isinstance(task, asyncio.Task) else callback
+    return getattr(of, "__qualname__", type(of).__name__)
 
 
 def _watch_collections(note: Callable[[str, float, str], None]) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 from itertools import chain
 
 from probe.record import RunRecord
+from probe.tracing.later import later_spans
 from probe.tracing.spans import spans
 
 # So many characters of what was asked or answered, in whatever case, are a leak.
@@ -37,11 +38,14 @@ def _talk(record: RunRecord) -> Iterator[str]:
         if turn.heard is not None:
             yield turn.heard.transcript
         yield from (chunk.text for chunk in turn.chunks)
+    if record.transcription is not None:
+        yield from (each.transcript for each in record.transcription.turns)
 
 
 def _complaints(record: RunRecord) -> Iterator[str]:
     """Without the name of the server before each, which is ours."""
-    return (words.partition(": ")[2] for words in record.said)
+    later = () if record.transcription is None else record.transcription.said
+    return (words.partition(": ")[2] for words in (*record.said, *later))
 
 
 def _parts(texts: Iterable[str], size: int) -> Iterator[str]:
@@ -50,6 +54,6 @@ def _parts(texts: Iterable[str], size: int) -> Iterator[str]:
 
 
 def _in_spans(record: RunRecord) -> Iterator[str]:
-    for span in spans(record):
+    for span in (*spans(record), *later_spans(record)):
         yield from (span.name, "" if span.error is None else f"{span.error}")
         yield from map(str, chain(span.attributes.keys(), span.attributes.values()))

@@ -39,7 +39,7 @@ def running(program: Path, log: Path, *arguments: str) -> Iterator[subprocess.Po
     finally:
         process.terminate()
         try:
-            process.wait(20)
+            process.wait(60)
         finally:
             process.kill()
             process.wait()
@@ -55,7 +55,7 @@ def value(port: int, query: str) -> float | None:
 
 
 def get(port: int, path: str, **parameters: str) -> Any:
-    with urlopen(f"http://127.0.0.1:{port}{path}?{urlencode(parameters)}", timeout=10) as answer:
+    with urlopen(f"http://127.0.0.1:{port}{path}?{urlencode(parameters)}", timeout=60) as answer:
         return json.load(answer)
 
 

@@ -21,12 +21,24 @@ CLIENT = "probe probe.* !probe.reference !probe.reference.*"
 COMPOSING = "probe.__main__ probe.measurement " + " ".join(
     f"probe.{room} probe.{room}.*" for room in ("cli", "config", "daemon")
 )
-SINKS = " ".join(f"probe.{room} probe.{room}.*" for room in ("history", "metrics", "tracing", "report"))
+SINKS = " ".join(f"probe.{room} probe.{room}.*" for room in ("history", "metrics", "otlp", "tracing", "report"))
 READING = f"{SINKS} probe.drift probe.drift.*"
 # They neither wait nor look at a clock.
 PURE = " ".join(
     f"probe.{name}"
-    for name in ("record", "heard", "typed_json", "legacy", "progress", "timestamps", "text", "machine.state")
+    for name in (
+        "record",
+        "heard",
+        "typed_json",
+        "legacy",
+        "progress",
+        "timestamps",
+        "text",
+        "machine.state",
+        "prometheus_text",
+        "server_state",
+        "transcription",
+    )
 )
 # What a protocol and the engine, and what a connection and a protocol, say to each other.
 INTERFACE = " ".join(
@@ -35,7 +47,7 @@ INTERFACE = " ".join(
 FRAMES = "probe.transport.framing.base"
 VALUES = (
     f"{PURE} probe.recent probe.blame probe.delays probe.measures probe.outside probe.playing "
-    "probe.whole_wait probe.audio probe.clock probe.urls"
+    "probe.whole_wait probe.waits probe.audio probe.clock probe.urls"
 )
 
 
@@ -64,7 +76,7 @@ RULES = [
         of=f"{PURE} probe.clock",
         never="*",
         but="stdlib probe.record probe.heard probe.timestamps probe.legacy probe.typed_json probe.urls "
-        "probe.machine.state",
+        "probe.machine.state probe.server_state probe.transcription",
         broken_by=("probe.record", "import pydantic"),
     ),
     Rule(
@@ -83,7 +95,8 @@ RULES = [
     ),
     Rule(
         "measures are functions of the record",
-        of="probe.measures probe.delays probe.blame probe.outside probe.playing probe.whole_wait probe.words",
+        of="probe.measures probe.delays probe.blame probe.outside probe.playing probe.whole_wait probe.waits "
+        "probe.words",
         never="*",
         but=f"stdlib {PURE} probe.audio probe.delays probe.measures probe.playing probe.whole_wait probe.words",
         broken_by=("probe.measures", "from probe.clock import Clock"),
@@ -92,14 +105,14 @@ RULES = [
         "the machine is read without knowing of what is measured on it",
         of="probe.machine probe.machine.*",
         never="probe.*",
-        but="probe.machine.*",
+        but="probe.machine.* probe.prometheus_text probe.urls",
         broken_by=("probe.machine.host", "from probe.record import RunRecord"),
     ),
     Rule(
         "drift is a function of a series",
         of="probe.drift probe.drift.*",
         never="*",
-        but=f"stdlib {PURE} probe.measures probe.drift probe.drift.*",
+        but=f"stdlib {PURE} probe.measures probe.waits probe.drift probe.drift.*",
         broken_by=("probe.drift", "from probe import config"),
     ),
     Rule(
@@ -143,8 +156,8 @@ RULES = [
         broken_by=("probe.protocols.base", "def f():\n    import asyncio"),
     ),
     Rule(
-        "one room talks to the network",
-        of=f"{CLIENT} !probe.transport !probe.transport.*",
+        "one room talks to the network, and one file reads what exporters answer to a thread",
+        of=f"{CLIENT} !probe.transport !probe.transport.* !probe.machine.answer",
         never="websockets* h11* h2*",
         broken_by=("probe.engine.runner", "from websockets.asyncio.client import connect"),
     ),
@@ -166,8 +179,10 @@ RULES = [
         "one file for each reader of the record, and for what it writes to",
         of=f"{CLIENT} {without('probe.history.* probe.metrics.registry probe.metrics.exposition')} "
         f"{without('probe.metrics.last_run probe.metrics.drift probe.metrics.daemon probe.metrics.one_run')} "
-        f"{without('probe.metrics.machine probe.metrics.changes')} "
-        f"{without('probe.daemon.log probe.tracing.collector probe.tracing.otlp*')}",
+        f"{without('probe.metrics.machine probe.metrics.changes probe.metrics.servers')} "
+        f"{without('probe.metrics.intelligibility')} "
+        f"{without('probe.metrics.otlp probe.metrics.points probe.otlp.http probe.otlp.grpc')} "
+        f"{without('probe.daemon.log probe.tracing.otlp')}",
         never="sqlite3 prometheus_client* structlog* opentelemetry* grpc* google.protobuf*",
         broken_by=("probe.tracing.exporter", "import grpc"),
     ),
@@ -176,8 +191,8 @@ RULES = [
         of="probe.tracing.span* probe.tracing.attributes probe.tracing.genai probe.metrics.observations "
         "probe.report.replay",
         never="*",
-        but=f"stdlib {PURE} probe.measures probe.whole_wait probe.blame probe.drift probe.drift.* probe.urls "
-        "probe.tracing.span probe.tracing.attributes probe.tracing.genai",
+        but=f"stdlib {PURE} probe.measures probe.outside probe.whole_wait probe.waits probe.blame probe.drift "
+        "probe.drift.* probe.urls probe.tracing.span probe.tracing.attributes probe.tracing.genai",
         broken_by=("probe.tracing.spans", "from probe.history.writer import History"),
     ),
     Rule(
@@ -196,9 +211,16 @@ RULES = [
         "the history keeps records, the points of their series and their detectors; it knows no reader",
         of="probe.history probe.history.*",
         never="probe.*",
-        but=f"{PURE} probe.recent probe.measures probe.history.* probe.drift probe.drift.series "
+        but=f"{PURE} probe.recent probe.measures probe.waits probe.history.* probe.drift probe.drift.series "
         "probe.drift.fingerprint probe.drift.state probe.drift.circumstances",
         broken_by=("probe.history.writer", "from probe.tracing import spans"),
+    ),
+    Rule(
+        "a collector is a collector, whatever is delivered to it",
+        of="probe.otlp probe.otlp.*",
+        never=f"{READING}",
+        but="probe.otlp.*",
+        broken_by=("probe.otlp.http", "from probe.tracing.otlp import TRACES"),
     ),
     Rule(
         "spans are sent from the history, and from no other sink",
@@ -217,8 +239,8 @@ RULES = [
         "the pages read the history, and share nothing with what measures or with the other sinks",
         of="probe.web probe.web.*",
         never="probe.*",
-        but=f"{VALUES} probe.web probe.web.* probe.history.file probe.history.reader probe.history.listing "
-        "probe.history.sample probe.history.binned probe.overview probe.config.expected "
+        but=f"{VALUES} probe.http_crowd probe.web probe.web.* probe.history.file probe.history.reader "
+        "probe.history.listing probe.history.sample probe.history.binned probe.overview probe.config.expected "
         "probe.report probe.report.* probe.drift probe.drift.*",
         broken_by=("probe.web.app", "from probe.history.writer import History"),
     ),
@@ -236,7 +258,8 @@ RULES = [
     ),
     Rule(
         "only what composes the daemon knows all of its parts",
-        of="probe.daemon probe.daemon.* !probe.daemon.composition !probe.daemon.history_drift !probe.daemon.rebuild",
+        of=f"probe.daemon probe.daemon.* {without('probe.daemon.composition probe.daemon.collectors')} "
+        f"{without('probe.daemon.history_drift probe.daemon.rebuild probe.daemon.beside_history')}",
         never=SINKS,
         but="probe.metrics.registry probe.history.file",
         broken_by=("probe.daemon.dispatch", "from probe.history.writer import Pruned"),

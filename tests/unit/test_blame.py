@@ -42,3 +42,8 @@ def test_only_what_a_server_can_do_wrong_may_fail_there(
     if "stt" not in servers:
         of_work.remove((None, "internal", "user_audio"))
     assert set(failures) == of_connecting | of_work
+
+
+def test_an_agent_that_is_asked_with_speech_may_fail_to_hear_it() -> None:
+    more = {*may_fail(["agent"], hears=True)} - {*may_fail(["agent"])}
+    assert more == {*(("agent", "stt", reason) for reason in REASONS["stt"]), (None, "internal", "user_audio")}

@@ -3,6 +3,8 @@
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from records import chunk, heard, turn
 
 from probe import delays
@@ -37,8 +39,8 @@ def test_text_waits_for_the_probe_from_the_later_of_its_end_and_the_server_being
     before = chunk(1, **SPOKEN, tts_segment_done=400, segment_end="marker")
     written_while_it_spoke = chunk(2, None, llm_done=200, tts_text_sent=404)
     written_afterwards = chunk(2, None, llm_done=600, tts_text_sent=602)
-    assert ms(delays.of_text([before], written_while_it_spoke)) == pytest.approx(4)
-    assert ms(delays.of_text([before], written_afterwards)) == pytest.approx(2)
+    assert ms(delays.of_texts([before, written_while_it_spoke])[1]) == pytest.approx(4)
+    assert ms(delays.of_texts([before, written_afterwards])[1]) == pytest.approx(2)
 
 
 def test_a_request_that_did_not_wait_for_the_audio_waited_for_the_text_alone() -> None:
@@ -52,7 +54,7 @@ def test_a_chunk_without_a_request_of_its_own_waited_with_none() -> None:
 
 @pytest.mark.parametrize("lost", ["llm_done", "tts_text_sent"])
 def test_of_what_is_not_known_nothing_is_taken_off(lost: str) -> None:
-    assert delays.of_text([], chunk(1, **{**SPOKEN, lost: None})) == 0
+    assert delays.of_texts([chunk(1, **{**SPOKEN, lost: None})]) == [0]
 
 
 def test_slowness_is_what_nobody_chose() -> None:
@@ -102,3 +104,15 @@ def test_a_turn_of_many_chunks_is_measured_in_one_go(monkeypatch: pytest.MonkeyP
     sent = [chunk(n, n * 100, llm_done=n * 100 + 50, tts_text_sent=n * 100 + 53) for n in range(1, 101)]
     measure_turn(turn(*sent))
     assert looked_at < 3 * 100**2
+
+
+@given(st.lists(st.tuples(*[st.integers(1, 40)] * 3), max_size=12))
+def test_a_text_waits_for_the_last_audio_that_had_come_when_it_was_written(times: list[tuple[int, int, int]]) -> None:
+    """Whatever the order in which chunks were written, spoken and done."""
+    chunks = [
+        chunk(n, llm_done=done, tts_text_sent=sent, frames=[(end, 10)], tts_segment_done=end, segment_end="marker")
+        for n, (done, sent, end) in enumerate(times, start=1)
+    ]
+    for n, waited in enumerate(delays.of_texts(chunks)):
+        done, sent, _ = times[n]
+        assert ms(waited) == max(0, sent - max([done, *(end for _, _, end in times[:n] if end <= sent)]))

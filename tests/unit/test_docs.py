@@ -25,12 +25,13 @@ from probe.engine import cutter, llm_side, quotes, tts_side
 from probe.engine.cutter import sentence_end
 from probe.measures import ChunkMeasures, TurnMeasures
 from probe.metrics.registry import Metrics
-from probe.protocols import answer_text, base64_audio, fields, http_answers, sse
+from probe.protocols import answer_text, base64_audio, fields, hearing, http_answers, sse
 from probe.protocols.ollama.answer import MAX_LINE_BYTES
 from probe.protocols.openai_speech import event_stream
 from probe.protocols.registry import PROTOCOLS
-from probe.protocols.riva import wire
+from probe.protocols.riva import recognition, wire
 from probe.protocols.wyoming import events
+from probe.protocols.wyoming import hearing as wyoming_hearing
 from probe.record import REASONS, Failure
 from probe.report.advice import advice
 from probe.transport import connection, share
@@ -252,6 +253,7 @@ def test_what_is_played_elsewhere_is_there() -> None:
 def test_the_bounds_in_the_page_on_security_are_those_of_the_code() -> None:
     page = " ".join((ROOT / "docs" / "security.md").read_text().split())
     mib, kib = 2**20, 2**10
+    of_result = recognition.MAX_MESSAGE_BYTES // kib
     beside = f"{base64_audio.MAX_PARSED_BYTES // kib} KiB"
     frames, whole = f"{connection.MAX_CONNECTION_FRAMES:,} frames", f"{answer_text.MAX_TEXT:,} characters"
     for said in (
@@ -261,6 +263,11 @@ def test_the_bounds_in_the_page_on_security_are_those_of_the_code() -> None:
         f"its audio | {events.MAX_LINE_BYTES // kib} KiB, {events.MAX_DATA_BYTES // mib} MiB, ",
         f" MiB, {events.MAX_PAYLOAD_BYTES // mib} MiB |",
         f"| the Wyoming events of a connection | {events.MAX_EVENTS:,} |",
+        f"| what a Wyoming server sends about one transcript | {wyoming_hearing.MAX_BYTES // mib} MiB |",
+        f"or about what an agent hears in one turn | {hearing.MAX_EVENTS:,} |",
+        f"| a message of Riva about a transcript; its fields | {of_result} KiB; {recognition.MAX_FIELDS:,} |",
+        f"| all of them in a turn | {recognition.MAX_BYTES // mib} MiB, {hearing.MAX_EVENTS:,} messages |",
+        f"| what is kept of a transcript | {hearing.MAX_TRANSCRIPT:,} characters |",
         f"fields of a message | {wire.MAX_MESSAGE_BYTES // mib} MiB; {wire.MAX_MESSAGES:,}, {wire.MAX_FIELDS:,} |",
         f"| an HTTP/2 frame | {http2_frames.MAX_FRAME_BYTES // kib} KiB |",
         f"| a binary message | {websocket.MAX_MESSAGE_BYTES // mib} MiB |",
@@ -286,4 +293,4 @@ def test_what_can_be_measured_lists_every_protocol_and_where_it_is_looked_for(na
     assert f"[`{name}`]" in measured
     (row,) = [line for line in found.splitlines() if line.startswith(f"| `{name}` |")]
     ports = [port for known in PROTOCOLS.values() if name in known for port in usual_ports(known[name])]
-    assert row.split("|")[2].strip() == ", ".join(map(str, ports))
+    assert row.split("|")[2].strip() == ", ".join(map(str, dict.fromkeys(ports)))

@@ -81,7 +81,7 @@ def found(text: str) -> Iterator[str]:
 
 def files() -> Iterator[Path]:
     for path in sorted({each for pattern in WHERE for each in ROOT.glob(pattern)}):
-        if path.is_file() and not str(path.relative_to(ROOT)).startswith(ELSEWHERE):
+        if path.is_file() and path.suffix != ".pyc" and not str(path.relative_to(ROOT)).startswith(ELSEWHERE):
             yield path
 
 

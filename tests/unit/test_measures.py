@@ -47,7 +47,7 @@ def gaps(*chunks: Chunk) -> list[float | None]:
 
 
 def test_the_measures_of_a_chunk() -> None:
-    assert measure_chunk(WHOLE, (), 12.5, 3.5) == ChunkMeasures(
+    assert measure_chunk(WHOLE, None, 12.5, 3.5) == ChunkMeasures(
         llm_ttft_ms=250,
         llm_ttfat_ms=300,
         llm_gen_time_ms=380,
@@ -95,7 +95,7 @@ def test_the_classic_duration_is_bytes_over_two_times_22000() -> None:
 )
 def test_what_is_missing_is_none_and_only_that(missing: str, gone: set[str]) -> None:
     lost: Any = {missing: None}
-    measured = measure_chunk(replace(WHOLE, **lost), (), 0.0, 0.0)
+    measured = measure_chunk(replace(WHOLE, **lost), None, 0.0, 0.0)
     assert {f.name for f in fields(measured) if getattr(measured, f.name) is None} == gone
 
 
@@ -159,7 +159,7 @@ def test_one_moment_has_no_rate(chunks: tuple[Chunk, ...]) -> None:
 def test_a_chunk_without_a_request_has_no_latency_from_one() -> None:
     later = replace(WHOLE, inference_start=None)
     gone = {"llm_ttft_ms", "llm_ttfat_ms", "llm_gen_time_ms", "combined_ttfb_ms", "combined_ttfa_ms"}
-    measured = measure_chunk(later, (), 0.0, 0.0)
+    measured = measure_chunk(later, None, 0.0, 0.0)
     assert {f.name for f in fields(measured) if getattr(measured, f.name) is None} == gone
     assert (measured.tts_wait_ms, measured.tts_ttfb_ms) == (5, 515)
 
@@ -298,7 +298,7 @@ def test_the_summary_of_a_run() -> None:
     # Frames at 1000 and 1150 of 300 and 100 ms play until 1400; the next comes at 2000, and 150 ms of that were our
     # wait.
     assert (summary.playout_gaps, summary.playout_gap_total_ms, summary.playout_gap_longest_ms) == (1, 450, 450)
-    assert summary.first == measure_chunk(WHOLE, (), None, 0.0)
+    assert summary.first == measure_chunk(WHOLE, None, None, 0.0)
     assert summary.average.llm_ttft_ms == (250 + 50) / 2, "the third chunk has none and is left out"
     assert summary.average.combined_ttfb_ms == (895 + 700 + 700) / 3
     assert summary.average.audio_duration_ms == (400 + 600 + 250) / 3

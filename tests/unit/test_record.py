@@ -34,7 +34,7 @@ def arbitrary(kind: Any) -> st.SearchStrategy[Any]:
             **{
                 field.name: arbitrary(hints[field.name])
                 for field in fields(kind)
-                if field.name not in ("headers", "speech")
+                if field.name not in ("headers", "speech", "speech_dir")
             },
         )
     if get_origin(kind) is Mapping:

@@ -12,7 +12,7 @@ from packaging.requirements import Requirement
 ROOT = Path(__file__).parents[2]
 LOCKS = {
     name: ROOT / "requirements" / f"{name}.txt"
-    for name in ("audit", "build", "daemon", "demo", "dev", "fuzz", "servers", "web")
+    for name in ("audit", "build", "daemon", "demo", "dev", "fuzz", "pipecat", "servers", "voice", "web")
 }
 INSTALLS = re.compile(r"requirements.*|Makefile|\.ci/.*")
 ADDRESS = re.compile(r"https?://|index-url")
@@ -83,6 +83,7 @@ def test_every_requirement_is_pinned_with_hashes(name: str) -> None:
 
 def test_a_larger_lock_holds_the_smaller_one_at_the_same_versions() -> None:
     assert pins(LOCKS["build"]) | pins(LOCKS["daemon"]) < pins(LOCKS["demo"]) < pins(LOCKS["dev"])
+    assert pins(LOCKS["demo"]) < pins(LOCKS["voice"]) < pins(LOCKS["dev"])
     assert pins(LOCKS["daemon"]) < pins(LOCKS["web"]) < pins(LOCKS["dev"])
 
 
@@ -92,7 +93,8 @@ def test_a_larger_lock_holds_the_smaller_one_at_the_same_versions() -> None:
         ("daemon", ["gpu", "http"]),
         ("web", ["gpu", "http", "web"]),
         ("demo", ["reference", "http", "web"]),
-        ("dev", ["piper", "web", "gpu", "http", "dev"]),
+        ("voice", ["reference", "stt", "http", "web"]),
+        ("dev", ["stt", "piper", "web", "gpu", "http", "dev"]),
         ("fuzz", ["fuzz"]),
     ],
 )
@@ -105,3 +107,17 @@ def test_the_lock_is_as_the_project_declares(name: str, extras: list[str]) -> No
     locked = dict(pins(LOCKS[name]))
     wanted = [Requirement(line) for line in declared]
     assert [str(one) for one in wanted if locked.get(one.name, "0") not in one.specifier] == []
+
+
+@pytest.mark.parametrize(
+    "path",
+    [each for kind in ("integration", "long") for each in sorted((ROOT / "tests" / kind).rglob("test_*.py"))],
+    ids=lambda path: path.stem,
+)
+def test_what_measures_over_sockets_allows_a_busy_machine(path: Path) -> None:
+    """A doubt that the machine earned would fail the test, and with it whatever change it is to judge."""
+    text = path.read_text()
+    measures = re.search(
+        r"^from probe\.(?:engine import runner|measurement import measure|daemon\.attempt)", text, re.MULTILINE
+    )
+    assert measures is None or "patience." in text

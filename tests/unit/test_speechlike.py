@@ -3,6 +3,7 @@
 import array
 import math
 import random
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
@@ -36,36 +37,36 @@ def clicks(every_ms: float, level: int = 20_000, length: float = 1.0) -> bytes:
 @pytest.mark.parametrize(
     ("samples", "reason"),
     [
-        pytest.param(hiss(-14), "noise", id="white noise at -14"),
-        pytest.param(hiss(-20), "noise", id="white noise at -20"),
-        pytest.param(hiss(-20, 0.3), "noise", id="a third of a second of it"),
-        pytest.param(noise(6000), "noise", id="uniform noise at -20"),
-        pytest.param(hiss(-40), "noise", id="hiss at -40"),
-        pytest.param(hiss(-58), "noise", id="hiss below what is audible"),
-        pytest.param(hiss(-20, width=4), "noise", id="hiss through a filter"),
-        pytest.param(hiss(-20, width=20), "noise", id="the noise of a fan"),
-        pytest.param(bytes(20_000) + hiss(-20) + bytes(20_000), "noise", id="noise between silences"),
-        pytest.param(seconds(sine(6000, 50)), "hum", id="hum at 50 Hz"),
-        pytest.param(seconds(sine(6000, 60)), "hum", id="hum at 60 Hz"),
-        pytest.param(harmonics(4000, 3000, 2000), "hum", id="hum with harmonics"),
-        pytest.param(harmonics(4000, 0, 2000, hertz=60), "hum", id="hum of a transformer"),
-        pytest.param(seconds(lambda t: 8000 + sine(3000, 50)(t)), "hum", id="hum on an offset"),
-        pytest.param(seconds(sine(6000, 4000)), "noise", id="a beep"),
-        pytest.param(clicks(50), "clicks", id="a click every 50 ms"),
-        pytest.param(clicks(5), "clicks", id="a click every 5 ms"),
-        pytest.param(clicks(1), "noise", id="a click every millisecond"),
-        pytest.param(pcm([3000]), "too_short", id="one sample"),
-        pytest.param(seconds(sine(6000), 0.02), "too_short", id="20 ms"),
-        pytest.param(seconds(voice(6000), 0.02), "too_short", id="20 ms of a voice"),
-        pytest.param(b'{"error": "CUDA out of memory"}', "text", id="an error"),
-        pytest.param(b"<html><body>502 Bad Gateway</body></html>\n" * 40, "text", id="a page"),
-        pytest.param("エラー: 合成に失敗しました。".encode() * 40, "text", id="an error in Japanese"),
-        pytest.param(b"\xef\xbb\xbfno such voice", "text", id="an error with a byte order mark"),
+        pytest.param(lambda: hiss(-14), "noise", id="white noise at -14"),
+        pytest.param(lambda: hiss(-20), "noise", id="white noise at -20"),
+        pytest.param(lambda: hiss(-20, 0.3), "noise", id="a third of a second of it"),
+        pytest.param(lambda: noise(6000), "noise", id="uniform noise at -20"),
+        pytest.param(lambda: hiss(-40), "noise", id="hiss at -40"),
+        pytest.param(lambda: hiss(-58), "noise", id="hiss below what is audible"),
+        pytest.param(lambda: hiss(-20, width=4), "noise", id="hiss through a filter"),
+        pytest.param(lambda: hiss(-20, width=20), "noise", id="the noise of a fan"),
+        pytest.param(lambda: bytes(20_000) + hiss(-20) + bytes(20_000), "noise", id="noise between silences"),
+        pytest.param(lambda: seconds(sine(6000, 50)), "hum", id="hum at 50 Hz"),
+        pytest.param(lambda: seconds(sine(6000, 60)), "hum", id="hum at 60 Hz"),
+        pytest.param(lambda: harmonics(4000, 3000, 2000), "hum", id="hum with harmonics"),
+        pytest.param(lambda: harmonics(4000, 0, 2000, hertz=60), "hum", id="hum of a transformer"),
+        pytest.param(lambda: seconds(lambda t: 8000 + sine(3000, 50)(t)), "hum", id="hum on an offset"),
+        pytest.param(lambda: seconds(sine(6000, 4000)), "noise", id="a beep"),
+        pytest.param(lambda: clicks(50), "clicks", id="a click every 50 ms"),
+        pytest.param(lambda: clicks(5), "clicks", id="a click every 5 ms"),
+        pytest.param(lambda: clicks(1), "noise", id="a click every millisecond"),
+        pytest.param(lambda: pcm([3000]), "too_short", id="one sample"),
+        pytest.param(lambda: seconds(sine(6000), 0.02), "too_short", id="20 ms"),
+        pytest.param(lambda: seconds(voice(6000), 0.02), "too_short", id="20 ms of a voice"),
+        pytest.param(lambda: b'{"error": "CUDA out of memory"}', "text", id="an error"),
+        pytest.param(lambda: b"<html><body>502 Bad Gateway</body></html>\n" * 40, "text", id="a page"),
+        pytest.param(lambda: "エラー: 合成に失敗しました。".encode() * 40, "text", id="an error in Japanese"),
+        pytest.param(lambda: b"\xef\xbb\xbfno such voice", "text", id="an error with a byte order mark"),
     ],
 )
-def test_what_is_no_speech(samples: bytes, reason: str, text: str) -> None:
+def test_what_is_no_speech(samples: Callable[[], bytes], reason: str, text: str) -> None:
     assert reason in REASONS["audio"]
-    assert judged(samples, text) == reason
+    assert judged(samples(), text) == reason
 
 
 def test_so_long_is_no_answer_to_eight_words() -> None:
@@ -138,43 +139,44 @@ def test_any_bytes_can_be_judged(samples: bytes, text: str) -> None:
         assert doubt.isprintable()
 
 
-sign = random.Random(2)
-RAILS = pcm(sign.choice([-32768, 32767]) for _ in range(RATE))
-CUT_LATE = seconds(voice(12000))[1:] + b"\0"
+def rails() -> bytes:
+    sign = random.Random(2)
+    return pcm(sign.choice([-32768, 32767]) for _ in range(RATE))
 
 
 @pytest.mark.parametrize(
     "samples",
     [
-        pytest.param(noise(32767), id="uniform at full scale"),
-        pytest.param(noise(32767, 0.05), id="50 ms of it"),
-        pytest.param(bytes(RATE) + noise(32767), id="after half a second of silence"),
-        pytest.param(noise(16384), id="at half of full scale"),
-        pytest.param(RAILS, id="random rails"),
-        pytest.param(CUT_LATE, id="cut one byte late"),
-        pytest.param(seconds(lambda t: 1e6 * sine(1)(t)), id="a tone clipped to a square"),
-        pytest.param(pcm([32767] * RATE), id="stuck at the rail"),
-        pytest.param(pcm([32767, -32768] * RATE), id="the highest pitch there is"),
-        pytest.param(array.array("d", [math.nan] * 5000).tobytes(), id="NaN as doubles"),
+        pytest.param(lambda: noise(32767), id="uniform at full scale"),
+        pytest.param(lambda: noise(32767, 0.05), id="50 ms of it"),
+        pytest.param(lambda: bytes(RATE) + noise(32767), id="after half a second of silence"),
+        pytest.param(lambda: noise(16384), id="at half of full scale"),
+        pytest.param(rails, id="random rails"),
+        pytest.param(lambda: seconds(voice(12000))[1:] + b"\0", id="cut one byte late"),
+        pytest.param(lambda: seconds(lambda t: 1e6 * sine(1)(t)), id="a tone clipped to a square"),
+        pytest.param(lambda: pcm([32767] * RATE), id="stuck at the rail"),
+        pytest.param(lambda: pcm([32767, -32768] * RATE), id="the highest pitch there is"),
+        pytest.param(lambda: array.array("d", [math.nan] * 5000).tobytes(), id="NaN as doubles"),
     ],
 )
-def test_noise_is_a_fault_whatever_the_text(samples: bytes) -> None:
-    assert judged(samples) == "noise"
-    assert judged(samples, "...") == "noise"
+def test_noise_is_a_fault_whatever_the_text(samples: Callable[[], bytes]) -> None:
+    made = samples()
+    assert judged(made) == "noise"
+    assert judged(made, "...") == "noise"
 
 
 @pytest.mark.parametrize(
     "samples",
     [
-        pytest.param(seconds(voice(3000)), id="speech"),
-        pytest.param(seconds(voice(32767)), id="loud speech"),
-        pytest.param(seconds(voice(60000)), id="overdriven speech"),
-        pytest.param(seconds(sine(32767)), id="a full-scale tone"),
-        pytest.param(noise(8000, 0.2), id="a fricative alone, loud"),
+        pytest.param(lambda: seconds(voice(3000)), id="speech"),
+        pytest.param(lambda: seconds(voice(32767)), id="loud speech"),
+        pytest.param(lambda: seconds(voice(60000)), id="overdriven speech"),
+        pytest.param(lambda: seconds(sine(32767)), id="a full-scale tone"),
+        pytest.param(lambda: noise(8000, 0.2), id="a fricative alone, loud"),
     ],
 )
-def test_what_may_be_speech_is_no_fault(samples: bytes) -> None:
-    assert judged(samples) is None
+def test_what_may_be_speech_is_no_fault(samples: Callable[[], bytes]) -> None:
+    assert judged(samples()) is None
 
 
 @pytest.mark.parametrize("text", ["Hello.", "7", "é", "好", "<b>Yes</b>", "a < b"])

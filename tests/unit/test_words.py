@@ -33,16 +33,16 @@ def test_other_scripts_have_words_too() -> None:
 
 
 def test_a_beginning_is_not_all() -> None:
-    assert words.is_beginning(SAID, "I'd like a")
-    assert not words.is_beginning(SAID, SAID)
-    assert not words.is_beginning(SAID, "like a")
-    assert not words.is_beginning(SAID, "")
+    assert words.is_beginning(words.words(SAID), words.words("I'd like a"))
+    assert not words.is_beginning(words.words(SAID), words.words(SAID))
+    assert not words.is_beginning(words.words(SAID), words.words("like a"))
+    assert not words.is_beginning(words.words(SAID), words.words(""))
 
 
 def test_nothing_in_common() -> None:
-    assert words.has_nothing_of(SAID, "Ich hätte gern einen Tisch")
-    assert not words.has_nothing_of(SAID, "two")
-    assert not words.has_nothing_of("", "two")
+    assert words.has_nothing_of(words.words(SAID), words.words("Ich hätte gern einen Tisch"))
+    assert not words.has_nothing_of(words.words(SAID), words.words("two"))
+    assert not words.has_nothing_of(words.words(""), words.words("two"))
 
 
 def test_the_work_is_bounded() -> None:

@@ -33,7 +33,7 @@ COMMANDS = {
     "demo": ("probe.cli.demo:demo", "Start the reference servers and let the daemon measure each pair three times."),
     "serve": (
         "probe.cli.serve:serve",
-        "Run a reference server: an LLM, a TTS server or an agent, in one protocol.",
+        "Run a reference server (LLM, TTS, STT or agent), in one protocol.",
     ),
 }
 

@@ -10,11 +10,14 @@ from probe.cli.time_option import MOMENT
 from probe.cli.usage import UsageProblem
 from probe.metrics import backfill as openmetrics
 from probe.metrics.observations import fillable
-from probe.protocols.registry import answering, hearing
+from probe.protocols.registry import answering, answers_by_itself, hearing
 
 _LABEL = re.compile(r"(?P<name>[a-zA-Z_]\w*)=(?P<value>.*)", re.ASCII | re.DOTALL)
 # Labels that the series have already.
-_TAKEN = ("target", "scenario", "position", "outcome", "server", "stage", "reason", "le")
+_TAKEN = (
+    "target", "scenario", "position", "outcome", "server", "stage", "reason", "le",
+    "kind", "gpu", "resource", "kernel", "driver", "governor", "machine", "exporter",
+)  # fmt: skip
 
 
 @click.command(short_help="Recorded runs as OpenMetrics, for promtool's block builder.")
@@ -45,7 +48,11 @@ def backfill(
     extra = dict(map(_label, labels))
     with open_history(state_dir) as reader:
         records = (record for record in reader.runs(since, target, scenario) if record.ended <= until)
-        for line in openmetrics.lines(records, extra, lambda target: fillable(answering(target), hearing(target))):
+        for line in openmetrics.lines(
+            records,
+            extra,
+            lambda target: fillable(answering(target), hearing(target), interrupted=answers_by_itself(target)),
+        ):
             click.echo(line)
 
 

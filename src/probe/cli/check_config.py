@@ -13,18 +13,20 @@ import click
 from msgspec import structs
 
 from probe import config
+from probe.cli import exporters
 from probe.cli.exit_codes import EXIT_CODES
+from probe.cli.exporters import Asked
 from probe.cli.output import report_width, say
 from probe.cli.survey import Found, survey
 from probe.cli.usage import UsageProblem
 from probe.config import Config, effective
 from probe.config.errors import dotted
 from probe.daemon.http_access import Access
+from probe.daemon.recordings import require_playable
 from probe.history.file import HistoryError
 from probe.history.reader import reading
 from probe.report.format import wrapped
 from probe.timestamps import NS_PER_S
-from probe.user_audio.prepare import unusable
 
 # How many of a schedule's runs say how long they take.
 _LAST_RUNS = 20
@@ -36,7 +38,7 @@ _LAST_RUNS = 20
     "--probe",
     "with_servers",
     is_flag=True,
-    help="Connect to every server too, and report what is right, wrong and unknown.",
+    help="Connect to every server and exporter too, and report what is right, wrong and unknown.",
 )
 @click.option("--show", is_flag=True, help="Print every setting that is in effect, defaults included, secrets hidden.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")
@@ -44,11 +46,11 @@ def check_config(file: Path, *, with_servers: bool, show: bool, as_json: bool) -
     """Check FILE, and what the environment adds to it: each error with its line, its key and what is allowed.
 
     What is allowed but can hardly be meant is a warning. Exit code 0 where it is good, 2 where it is not; with
-    --probe, 1 where something is wrong with a server: it can't be reached, speaks another protocol, or lacks the model
-    or the voice.
+    --probe, 1 where something is wrong with a server or an exporter: it can't be reached, speaks another protocol, or
+    lacks the model, the voice, or every figure.
     """
     try:
-        settings = config.load(file)
+        settings = require_playable(file)
         Access(settings.http.web_config_file)
     except config.ConfigError as error:
         if not as_json:
@@ -57,37 +59,31 @@ def check_config(file: Path, *, with_servers: bool, show: bool, as_json: bool) -
         click.echo(json.dumps({"file": str(file), "valid": False, "errors": problems}, indent=2, default=str))
         raise SystemExit(UsageProblem.exit_code) from error
     servers = asyncio.run(survey(settings)) if with_servers else None
+    asked = asyncio.run(exporters.ask(settings)) if with_servers else None
+    found: Sequence[Found | Asked] = (*(servers or ()), *(asked or ()))
     shown = effective.document(settings) if show else None
-    doubtful = [*effective.warnings(settings), *_too_often(settings), *_unplayable(settings)]
+    doubtful = [*effective.warnings(settings), *_too_often(settings)]
     if as_json:
-        document = _document(file, settings, servers) | {"warnings": doubtful}
+        document = _document(file, settings, servers, asked) | {"warnings": doubtful}
         click.echo(json.dumps(document | ({"settings": shown} if show else {}), indent=2))
     elif shown is not None:
         for line in effective.toml_lines(shown):
             say(line)
         _warn(file, doubtful)
     else:
-        found = "; ".join(f"{kind}: {', '.join(names)}" for kind, names in _summary(settings).items())
-        for line in wrapped(f"{file}: good ({found})", report_width()):
+        known = "; ".join(f"{kind}: {', '.join(names)}" for kind, names in _summary(settings).items())
+        for line in wrapped(f"{file}: good ({known})", report_width()):
             say(line)
         _warn(file, doubtful)
-        for line in chain.from_iterable(each.lines(report_width()) for each in servers or ()):
+        for line in chain.from_iterable(each.lines(report_width()) for each in found):
             say(line)
-    if any(each.wrong for each in servers or ()):
+    if any(each.wrong for each in found):
         raise SystemExit(EXIT_CODES["failed"])
 
 
 def _warn(file: Path, doubtful: Iterable[str]) -> None:
     for each in doubtful:
         say(f"{file}: warning: {each}", err=True)
-
-
-def _unplayable(settings: Config) -> Iterator[str]:
-    """Recordings that no run could play."""
-    for name, scenario in settings.scenarios.items():
-        for number, path in enumerate(scenario.user_audio):
-            if (why := unusable(Path(path))) is not None:
-                yield f"{dotted(('scenarios', name))}.user_audio[{number}] ({path}): {why}"
 
 
 def _too_often(settings: Config) -> Iterator[str]:
@@ -106,12 +102,15 @@ def _too_often(settings: Config) -> Iterator[str]:
         return
 
 
-def _document(file: Path, settings: Config, servers: Sequence[Found] | None) -> dict[str, Any]:
-    found = {} if servers is None else {"servers": [_plain(each) for each in servers]}
+def _document(
+    file: Path, settings: Config, servers: Sequence[Found] | None, asked: Sequence[Asked] | None
+) -> dict[str, Any]:
+    both = {"servers": servers, "exporters": asked}
+    found = {key: [_plain(each) for each in known] for key, known in both.items() if known is not None}
     return {"file": str(file), "valid": True, "errors": [], **_summary(settings), **found}
 
 
-def _plain(found: Found) -> dict[str, Any]:
+def _plain(found: Found | Asked) -> dict[str, Any]:
     return asdict(found) | {"findings": [structs.asdict(each) for each in found.findings]}
 
 

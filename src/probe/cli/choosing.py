@@ -14,6 +14,8 @@ from probe.report.format import MISSING, TEXT, shortened, table, wrapped
 
 # What makes a target: either an LLM and a TTS server, or one that is both.
 _KINDS: tuple[tuple[Role, ...], ...] = (("llm", "tts"), ("agent",))
+# In front of the first kind: such a target is asked by voice.
+_HEARS: Role = "stt"
 _NAMES: Mapping[Role, str] = {"llm": "LLM", "tts": "TTS", "agent": "speech-to-speech", "stt": "STT"}
 _STATES = {True: "cold", False: "warm", None: "?"}
 _COLUMNS = ("#", "Role", "Server", "At", "State", "Protocol", TEXT)
@@ -71,12 +73,16 @@ def missing(seen: Sequence[Seen]) -> str:
 
 
 def first(seen: Sequence[Seen]) -> Choice | None:
-    """The first of each kind, one whose model is loaded before others; None where no target can be made of them."""
+    """The first of each kind, one whose model is loaded before others; None where no target can be made of them.
+
+    A server that hears comes in front of an LLM and a TTS server.
+    """
     ready = sorted(seen, key=lambda each: each.cold is True)
+    found = {each.role: each for each in reversed(ready)}
     for roles in _KINDS:
-        found = {role: each for each in reversed(ready) for role in roles if each.role == role}
-        if len(found) == len(roles):
-            return _choice({role: found[role] for role in roles})
+        if all(role in found for role in roles):
+            hearing = (_HEARS,) if roles == _KINDS[0] and _HEARS in found else ()
+            return _choice({role: found[role] for role in (*hearing, *roles)})
     return None
 
 
@@ -88,6 +94,8 @@ def asked(seen: Sequence[Seen]) -> Choice:
     agents = [each for each in seen if each.role == "agent"]
     if agents and "agent" not in roles and click.confirm("Measure the speech-to-speech server", default=False):
         roles = ("agent",)
+    elif _HEARS in roles and not click.confirm("Ask by voice: the STT server in front of the LLM server", default=True):
+        roles = tuple(role for role in roles if role != _HEARS)
     servers = {role: _server(seen, role, usual) for role in roles}
     return _choice(servers, {role: _options(role, each) for role, each in servers.items()})
 

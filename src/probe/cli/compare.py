@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from probe.cli.exit_codes import EXIT_CODES
+from probe.cli.exit_codes import EXIT_CODES, INTERRUPTED_CODE
 from probe.cli.output import report_width, say
 from probe.cli.state import open_history, state_dir_option
 from probe.cli.time_option import MOMENTS, Moments
@@ -15,19 +15,20 @@ from probe.config import DriftConfig
 from probe.drift.comparison import State
 from probe.drift.series import Point, point
 from probe.history.reader import HistoryReader
-from probe.report import comparison_report
+from probe.report import comparison_report, flow_report
 from probe.report.comparison_report import Side, comparison_of
 from probe.timestamps import local
 
-# Whoever asks a machine wants to know that nothing is known, as of a measurement that can't be trusted.
+# A script has to be able to see that nothing is known, as with a measurement that can't be trusted.
 CODES: dict[State, int] = {
     "faster": EXIT_CODES["ok"], "same": EXIT_CODES["ok"], "slower": EXIT_CODES["slow"],
     "unknown": EXIT_CODES["suspect"],
 }  # fmt: skip
 _ANYTIME: Moments = (None, None)
+_LEAST_CHANGE = DriftConfig().least_change_percent / 100
 
 
-@click.command(short_help="Is B slower than A? Two targets, runs or periods.")
+@click.command(short_help="Is B slower than A? Two targets, runs, periods or flows.")
 @click.argument("a", required=False)
 @click.argument("b", required=False)
 @click.option(
@@ -39,6 +40,14 @@ _ANYTIME: Moments = (None, None)
     help="Runs before that.  [default: A ends where B begins, B now]",
 )  # fmt: skip
 @click.option("--scenario", help="Only this scenario's runs.  [default: the one that there is]")
+@click.option("--flows", is_flag=True, help="Compare one target's flows: sequential (A) and overlapped (B).")
+@click.option(
+    "--runs", type=click.IntRange(1, 1000), metavar="N",
+    help="With --flows: measure N runs in each flow now, in turn, instead of reading the history.",
+)  # fmt: skip
+@click.option(
+    "--config", "config_path", type=click.Path(path_type=Path), help="With --runs: configuration file (TOML)."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document on stdout and nothing else.")
 @state_dir_option
 def compare(
@@ -47,13 +56,21 @@ def compare(
     since: Moments,
     until: Moments,
     scenario: str | None,
+    runs: int | None,
+    config_path: Path | None,
     state_dir: Path,
     *,
+    flows: bool,
     as_json: bool,
 ) -> None:
+    if not flows and (runs is not None or config_path is not None):
+        raise UsageProblem("--runs and --config go with --flows: without it, recorded runs are compared")
+    if flows:
+        period = since, until
+        raise SystemExit(_flows(a, b, scenario, period, runs, config_path, state_dir, as_json=as_json))
     with open_history(state_dir) as reader:
         sides = _sides(reader, a, b, scenario, since, until)
-    comparison = comparison_of(*sides, DriftConfig().least_change_percent / 100)
+    comparison = comparison_of(*sides, _LEAST_CHANGE)
     if as_json:
         click.echo(json.dumps(comparison_report.document(comparison), indent=2))
     else:
@@ -66,6 +83,8 @@ compare.help = """Compare recorded runs: medians, the difference of each stage w
 
 A and B are two targets, or the ids of two runs (their beginning or end is enough). With one target, or none
 where there is only one, --since and --until name two spans of time.
+--flows compares a target with itself: the LLM continues while TTS speaks
+(overlapped), or waits for its audio (sequential).
 
 \b
 Exit codes:
@@ -81,7 +100,47 @@ Examples:
   probe compare --since 2026-11-01..2026-11-08 \\
                 --until 2026-11-02..2026-11-09
   probe compare 0a1b2c 3d4e5f
+  probe compare --flows spark --since 7d
+  probe compare --flows spark --runs 20 \\
+                --config probe.toml
 """
+
+
+def _flows(
+    target: str | None,
+    other: str | None,
+    scenario: str | None,
+    period: tuple[Moments, Moments],
+    runs: int | None,
+    config_path: Path | None,
+    state_dir: Path,
+    *,
+    as_json: bool,
+) -> int:
+    """Measure or read, report, and return the exit code."""
+    from probe.cli import flows  # noqa: PLC0415 - what measures, which no other comparison needs
+
+    (since, later), (until, latest) = period
+    if other is not None or since != later or until != latest:
+        raise UsageProblem("--flows compares one target with itself: name one target, and one span of time")
+    if runs is None:
+        if config_path is not None:
+            raise UsageProblem("--config goes with --runs: without it, recorded runs are compared")
+        with open_history(state_dir) as reader:
+            targets = {target for target, _ in reader.series()}
+            chosen = _only(targets) if target is None else target
+            _check_known([chosen], targets)
+            records = (each for each in reader.runs(since, chosen, scenario) if until is None or each.started < until)
+            found, stopped = flows.recorded(chosen, records, _LEAST_CHANGE), False
+    else:
+        if (since, until) != (None, None):
+            raise UsageProblem("--since and --until are for recorded runs, --runs measures now: leave one out")
+        found, stopped = flows.measured(config_path, target, scenario, runs, _LEAST_CHANGE)
+    flows.show(found, as_json=as_json)
+    if stopped:
+        say("probe compare: interrupted", err=True)
+        return INTERRUPTED_CODE
+    return CODES[flow_report.state(found)]
 
 
 def _sides(

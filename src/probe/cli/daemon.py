@@ -9,6 +9,7 @@ from probe import config
 from probe.cli.output import coloured
 from probe.cli.usage import UsageProblem
 from probe.daemon.composition import StartError
+from probe.daemon.recordings import require_playable
 from probe.daemon.service import Supervisor, serve
 from probe.daemon.state_lock import TakenError
 from probe.daemon.systemd import Notifier
@@ -32,7 +33,7 @@ def daemon(path: Path) -> None:
         hint = "`probe export example .` writes one to start from, and --config says where yours is"
         raise UsageProblem(f"{path}: there is no such file; {hint}")
     try:
-        settings = config.load(path)
+        settings = require_playable(path)
     except config.ConfigError as error:
         raise UsageProblem(str(error)) from error
     supervisor = Supervisor(Notifier(os.environ.get("NOTIFY_SOCKET")), _watchdog_s())

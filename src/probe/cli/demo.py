@@ -9,9 +9,10 @@ from urllib.request import urlopen
 
 import click
 
+from probe.cli import demo_voice
 from probe.cli.output import say, terminal_width
 from probe.cli.processes import INTERRUPTS, background, free_port, tail
-from probe.cli.reference_servers import PAIRS, SHOWN_BY, ReferencePair, reference_servers
+from probe.cli.reference_servers import PAIRS, SHOWN_BY, VOICE, ReferencePair, reference_servers
 from probe.cli.show import report_again
 from probe.cli.typed import probe
 from probe.cli.usage import UsageProblem
@@ -25,7 +26,7 @@ from probe.report.format import ms, table
 USUAL = ("chunked", "openai")
 INTERVAL_S = 10
 # A run, with the daemon's start or the interval before it.
-RUN_TIMEOUT_S = 60.0
+RUN_TIMEOUT_S = 150.0
 STOP_TIMEOUT_S = 10.0
 _POLL_S = 0.1
 _COLUMNS = (
@@ -60,6 +61,7 @@ _SCHEDULE = """[schedules.{name}]
 target = "{name}"
 every_s = {interval}
 """
+_SHOWN = sorted({*PAIRS, *SHOWN_BY} - {VOICE})
 
 
 @click.command(short_help="Start the reference servers and let the daemon measure each pair three times.")
@@ -69,18 +71,24 @@ every_s = {interval}
     help="Where history, audio and logs go.",
 )  # fmt: skip
 @click.option(
-    "--protocol", "protocols", multiple=True, metavar="NAME", type=click.Choice(sorted((*PAIRS, *SHOWN_BY))),
+    "--protocol", "protocols", multiple=True, metavar="NAME", type=click.Choice(_SHOWN),
     help="Show the servers of this protocol; again for another.  [default: chunked and openai]",
 )  # fmt: skip
+@click.option("--voice", is_flag=True, help="Ask by voice: speech in, speech out. Needs the extra `stt`.")
 @click.option("--keep", is_flag=True, help="Leave everything running until Ctrl-C.")
-def demo(runs: int, output: Path, protocols: tuple[str, ...], *, keep: bool) -> None:
+def demo(runs: int, output: Path, protocols: tuple[str, ...], *, voice: bool, keep: bool) -> None:
     """Start the reference servers (real llama.cpp, real speech) and the daemon, watch it measure, end them all.
 
     There is a target for each pair of servers. `chunked` speaks the WebSocket protocols of `probe serve llm` and `probe
     serve tts`, `openai` the HTTP API of OpenAI (`probe serve openai`). `wyoming` and `riva` have the LLM server of that
     one, and speech from `probe serve wyoming` or `probe serve riva`. `realtime` is one agent, `probe serve realtime`.
+
+    With --voice, a spoken question is played to `probe serve wyoming`, which understands it (pocketsphinx) and speaks
+    the LLM's answer. The whole wait is measured, from the end of the question to the first sound, and explained.
     """
-    names = tuple(dict.fromkeys(SHOWN_BY.get(name, name) for name in protocols)) or USUAL
+    if voice:
+        demo_voice.require()
+    names = tuple(dict.fromkeys([*(SHOWN_BY.get(name, name) for name in protocols), *[VOICE][: int(voice)]])) or USUAL
     try:
         output.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -97,7 +105,7 @@ def demo(runs: int, output: Path, protocols: tuple[str, ...], *, keep: bool) -> 
             records = _watch(daemon, log, output, runs * len(pairs), since)
             _look_around(records, port, output)
             if keep:
-                _stay_up(pairs, port)
+                _stay_up(pairs, port, config)
     raise SystemExit(1 if any(record.failure is not None for record in records) else 0)
 
 
@@ -110,11 +118,12 @@ def _write_config(pairs: Mapping[str, ReferencePair], port: int, output: Path) -
 
 def _target(name: str, pair: ReferencePair) -> str:
     servers = "".join(_SERVER.format(name=name, role=role, url=url) for role, url in pair.urls.items())
-    return servers + _SCHEDULE.format(name=name, interval=INTERVAL_S)
+    asked = demo_voice.settings(name, servers) if name == VOICE else servers
+    return asked + _SCHEDULE.format(name=name, interval=INTERVAL_S)
 
 
 def _watch(daemon: Popen[bytes], log: Path, output: Path, runs: int, since: int) -> list[RunRecord]:
-    """Report each run as soon as the daemon has put it into its history."""
+    """Report each run that took place as soon as the daemon has put it into its history."""
     say("")
     say(f"The daemon measures each pair every {INTERVAL_S} s; its configuration is {output}/probe.toml, its log {log}")
     records: list[RunRecord] = []
@@ -133,10 +142,10 @@ def _watch(daemon: Popen[bytes], log: Path, output: Path, runs: int, since: int)
 
 
 def _runs(state_dir: Path, since: int) -> list[RunRecord]:
-
     try:
         with reading(state_dir) as history:
-            return list(history.runs(since=since))
+            # One that did not take place, as the one before it took longer on a busy machine, shows nothing.
+            return [record for record in history.runs(since=since) if record.skipped is None]
     except NoHistoryError:
         return []
 
@@ -150,6 +159,8 @@ def _look_around(records: Sequence[RunRecord], port: int, output: Path) -> None:
     say("ALL RUNS:")
     for line in table(_COLUMNS, list(_rows(records)), terminal_width(), _SPARE):
         say(line)
+    for line in demo_voice.explained(records, terminal_width()):
+        say(line)
     say("")
     say(f"Listen:   {output}/audio/{records[0].plan.run_id}.wav and the other runs beside it")
     say(f"Metrics:  {address} while it runs (--keep), as it was just now in {output}/metrics.txt")
@@ -162,6 +173,8 @@ def _look_around(records: Sequence[RunRecord], port: int, output: Path) -> None:
     say("Again, against your own servers:")
     say(f"  {probe()} run --llm-url ws://HOST:8002/ws --tts-url ws://HOST:8001/ws/tts/stream")
     say(f"  {probe()} run --llm-url http://HOST:8080/v1 --tts-url http://HOST:8880/v1")
+    if any(map(demo_voice.is_asked_by_voice, records)):
+        say(f"  {probe()} run --config {output}/probe.toml --target {VOICE}, with your addresses in it")
 
 
 def _rows(records: Sequence[RunRecord]) -> Iterator[list[str]]:
@@ -182,12 +195,13 @@ def _row(number: int, record: RunRecord) -> list[str]:
     ]  # fmt: skip
 
 
-def _stay_up(pairs: Mapping[str, ReferencePair], port: int) -> None:
+def _stay_up(pairs: Mapping[str, ReferencePair], port: int, config: Path) -> None:
     say("")
     say("Everything stays up; Ctrl-C ends it. Meanwhile, from another terminal:")
     say(f"  curl http://127.0.0.1:{port}/metrics")
-    for pair in pairs.values():
-        say(f"  {probe()} run {' '.join(f'--{role}-url {url}' for role, url in pair.urls.items())}")
+    for name, pair in pairs.items():
+        options = [f"--{role}-url {url}" for role, url in pair.urls.items()]
+        say(f"  {probe()} run {f'--config {config} --target {name}' if name == VOICE else ' '.join(options)}")
     try:
         signal.pause()
     except KeyboardInterrupt:

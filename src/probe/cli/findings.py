@@ -14,7 +14,11 @@ _MOST_NAMES = 12
 
 
 class Finding(Struct, frozen=True):
-    """One thing that was looked at. `about` is reachable, protocol, advice, model, voice, users or sample_rate."""
+    """One thing that was looked at.
+
+    `about` is reachable, protocol, advice, model, voice, users or sample_rate; of an exporter reachable, figures or
+    missing.
+    """
 
     about: str
     state: State

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Any, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
@@ -21,6 +21,7 @@ from probe.cli.options import plan_from_options
 from probe.cli.output import report_width, say, terminal_width
 from probe.cli.status_line import status_line
 from probe.daemon import questions
+from probe.daemon.reports import Reports
 from probe.engine.runner import ignore
 from probe.measurement import measure, prepare
 from probe.measures import TRUSTED, outcome
@@ -30,6 +31,10 @@ from probe.report import audio_file, document, terminal, timeline
 from probe.report.timeline_printer import Live
 from probe.text import escaped
 from probe.tolerance import Tolerance
+from probe.urls import without_secrets
+
+if TYPE_CHECKING:
+    from probe.intelligibility import Recogniser
 
 # What `-` stands for, as in other programs.
 STDOUT = Path("-")
@@ -50,11 +55,13 @@ def planned(
     return prepare(plan), tolerance
 
 
-def printing_json(plan: Plan, tolerance: Tolerance, *, verbose: bool) -> RunRecord:
+def printing_json(
+    plan: Plan, tolerance: Tolerance, *, verbose: bool, recogniser: "Recogniser | None" = None
+) -> RunRecord:
     render = functools.partial(timeline.lines, plan=plan, width=report_width())
     unseen: frozenset[EventKind] = frozenset() if verbose else frozenset(get_args(EventKind))
     live = Live(render, functools.partial(say, err=True), unseen, status_line(plan))
-    record = _execute(plan, tolerance, live)
+    record = _transcribed(_execute(plan, tolerance, live), recogniser)
     # As bytes: JSON is UTF-8, whatever the terminal is. What does not show as itself is a JSON escape.
     text = escaped(json.dumps(document.document(record), ensure_ascii=False, indent=2))
     click.echo(text.encode("utf-8"))
@@ -62,28 +69,37 @@ def printing_json(plan: Plan, tolerance: Tolerance, *, verbose: bool) -> RunReco
     return record
 
 
-def reported_on_stderr(plan: Plan, tolerance: Tolerance, *, verbose: bool) -> RunRecord:
+def reported_on_stderr(
+    plan: Plan, tolerance: Tolerance, *, verbose: bool, recogniser: "Recogniser | None" = None
+) -> RunRecord:
     """As `reported`, with stdout left to the audio."""
     width = min(report_width(), terminal_width(sys.__stderr__))
-    return _reported(plan, tolerance, functools.partial(say, err=True), width, verbose=verbose)
+    return _reported(plan, tolerance, functools.partial(say, err=True), width, recogniser, verbose=verbose)
 
 
-def reported(plan: Plan, tolerance: Tolerance, *, verbose: bool) -> RunRecord:
+def reported(plan: Plan, tolerance: Tolerance, *, verbose: bool, recogniser: "Recogniser | None" = None) -> RunRecord:
     """Run a plan with the live timeline, then print the report."""
-    record = _reported(plan, tolerance, say, report_width(), verbose=verbose)
+    record = _reported(plan, tolerance, say, report_width(), recogniser, verbose=verbose)
     if not _same_place():
         _complain(record)
     return record
 
 
 def _reported(
-    plan: Plan, tolerance: Tolerance, write: Callable[[str], None], width: int, *, verbose: bool
+    plan: Plan,
+    tolerance: Tolerance,
+    write: Callable[[str], None],
+    width: int,
+    recogniser: "Recogniser | None",
+    *,
+    verbose: bool,
 ) -> RunRecord:
     for line in terminal.header(plan, width):
         write(line)
     unseen = frozenset() if verbose else timeline.FRAMES
     render = functools.partial(timeline.lines, plan=plan, width=width)
     record = _execute(plan, tolerance, Live(render, write, unseen, status_line(plan)))
+    record = _transcribed(record, recogniser)
     for line in terminal.report(record, width, _hint(record)):
         write(line)
     if verbose:
@@ -114,12 +130,33 @@ def _execute(plan: Plan, tolerance: Tolerance, live: Live | None) -> RunRecord:
             # Not the loop's own handlers: these stay when it has ended, so that the report is printed to its end.
             signal.signal(number, interrupt)
         observe = ignore if live is None else live.observe
-        served, cold = await asyncio.gather(questions.identity_of(plan.target), questions.cold(plan.target))
+        reports = Reports(plan.target)
+        served, cold, *_ = await asyncio.gather(
+            questions.identity_of(plan.target), questions.cold(plan.target), reports.ask_all(), reports.ask_others()
+        )
         done = await measure(plan, tolerance, observe, stop)
-        return questions.answered(done.record, served, cold)
+        return questions.answered(done.record, served, cold, await reports.after())
 
     with live or nullcontext():
         return asyncio.run(go())
+
+
+def _transcribed(record: RunRecord, recogniser: "Recogniser | None") -> RunRecord:
+    """The run with what a recogniser understands of its answer, if one is configured. Ctrl-C leaves it out."""
+    if recogniser is None:
+        return record
+    from probe import intelligibility  # noqa: PLC0415 - what few runs want
+
+    async def go() -> RunRecord:
+        stop = asyncio.Event()
+        interrupt = Interrupt(stop, asyncio.get_running_loop())
+        for number in INTERRUPTS:
+            signal.signal(number, interrupt)
+        return await intelligibility.at_once(record, recogniser, stop)
+
+    if intelligibility.answers(record):
+        say(f"Having the answer transcribed by {without_secrets(recogniser.server.url)}", err=True)
+    return asyncio.run(go())
 
 
 def _unwritable(wav: Path) -> tuple[str, ...]:

@@ -57,7 +57,7 @@ def _commands(parent: click.Context) -> Iterator[str]:
 
 def _options(ctx: click.Context) -> Iterator[str]:
     records = [parameter.get_help_record(ctx) for parameter in ctx.command.params]
-    # Click remembers this one with the names that whoever asked first had for it.
+    # Click remembers this one with the names of its first caller.
     records.append((", ".join(ctx.help_option_names), "Show this message and exit."))
     for names, text in (record for record in records if record is not None):
         yield ".TP"

@@ -2,16 +2,22 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from probe import config
 from probe.cli.usage import UsageProblem
-from probe.config import Config, ConfigError, TargetConfig
+from probe.config import Config, ConfigError, TargetConfig, state_dir
 from probe.config.errors import Key, Problem, dotted
+from probe.config.pairs import misfit
+from probe.daemon import recordings
+from probe.measurement import SPEECH
 from probe.plan import choose, new_plan
-from probe.protocols.registry import PROTOCOLS
+from probe.protocols.registry import PROTOCOLS, hearing
 from probe.record import Plan
 from probe.tolerance import Tolerance
+
+if TYPE_CHECKING:
+    from probe.intelligibility import Recogniser
 
 # Options that are keys of a target, and of one of its servers.
 _OF_TARGET = ("llm_url", "llm_protocol", "tts_url", "tts_protocol", "voice", "language")
@@ -50,10 +56,26 @@ def plan_from_options(
     scenario_name, scenario_config = _chosen("scenario", settings.scenarios, scenario, found)
     said = {"user_turns": list(options.get("prompts", ())) or None, "turns": options.get("turns")}
     scenario_config = _overridden(f"scenarios.{dotted((scenario_name,))}", scenario_config, said, found)
+    if not found and hearing(target_config.record(target_name)) is not None:
+        unplayable = [*recordings.problems(scenario_name, scenario_config, target_config.audible_dbfs)]
+        found += [str(config.refused(config_path, unplayable))] if unplayable else []
     if found:
         raise UsageProblem("\n".join(found))
-    plan = new_plan(target_config.record(target_name), scenario_config.record(scenario_name))
+    target_record, scenario_record = target_config.record(target_name), scenario_config.record(scenario_name)
+    if (wrong := misfit(target_record, scenario_record)) is not None:
+        raise UsageProblem(f"scenario {scenario_name!r} can't be run: {wrong}")
+    plan = new_plan(target_record, scenario_record, speech_dir=state_dir(settings) / SPEECH)
     return plan, settings.self_check.tolerance()
+
+
+def recogniser_from(config_path: Path | None, plan: Plan) -> "Recogniser | None":
+    """What is to transcribe the answers of a plan's runs; None where nothing is. Raises ConfigError."""
+    chosen = config.load(config_path).intelligibility
+    if not chosen.wants(plan.target.name):
+        return None
+    from probe.intelligibility import recogniser_of  # noqa: PLC0415 - what few runs want
+
+    return recogniser_of(chosen, plan.target.name)
 
 
 def _chosen(kind: str, known: Mapping[str, Any], name: str | None, found: list[str]) -> tuple[str, Any]:
@@ -124,7 +146,7 @@ def _described(place: str, wrong: Problem, values: Mapping[str, Any]) -> str:
     """Name the option that is wrong, else the setting that does not go with the options."""
     option = _option(wrong.key, values)
     if option is None:
-        return f"{place}.{dotted(wrong.key)}, with these options: {wrong}"
+        return f"{'.'.join(filter(None, (place, dotted(wrong.key))))}, with these options: {wrong}"
     text = str(wrong)
     if text.startswith(_UNKNOWN):
         text = f"nothing that this server takes; {text.removeprefix(_UNKNOWN)}"
@@ -132,7 +154,9 @@ def _described(place: str, wrong: Problem, values: Mapping[str, Any]) -> str:
 
 
 def _option(key: Key, values: Mapping[str, Any]) -> str | None:
-    """The option that said this; None where none did."""
+    """The option that said this; None where none did, or where it is about all of the section."""
+    if not key:
+        return None
     first, second = str(key[0]), str(key[1]) if len(key) > 1 else ""
     of_server = _OF_SERVERS.get((first, second))
     if of_server is not None:

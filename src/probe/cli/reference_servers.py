@@ -56,13 +56,16 @@ _SERVERS = {
     "realtime": _Server(8004, "ws://127.0.0.1:{}/v1/realtime", listens),
 }
 
-# What `probe demo --protocol` shows: a name -> what each server of the voice agent does, and which one it is.
+# The one that is asked by voice.
+VOICE = "voice"
+# What `probe demo` shows: a name -> what each server of the voice agent does, and which one it is.
 PAIRS: Mapping[str, Mapping[Role, str]] = {
     "chunked": {"llm": "llm", "tts": "tts"},
     "openai": {"llm": "openai", "tts": "openai"},
     "wyoming": {"llm": "openai", "tts": "wyoming"},
     "riva": {"llm": "openai", "tts": "riva"},
     "realtime": {"agent": "realtime"},
+    VOICE: {"llm": "openai", "tts": "wyoming", "stt": "wyoming"},
 }
 # Names of protocols that are shown with others.
 SHOWN_BY = {

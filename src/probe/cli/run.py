@@ -77,15 +77,17 @@ def run(
         _several(config_path, runs, duration_s, options, as_json=as_json)
     with without_collections():
         from probe.cli import live_run  # noqa: PLC0415 - 80 ms that `probe run --help` does not have to spend
+        from probe.cli.options import recogniser_from  # noqa: PLC0415 - as above
 
         # This imports, too; what little garbage it leaves, a process that ends with its run does not have to look for.
         plan, tolerance = live_run.planned(config_path, wav, page, **options)
+        recogniser = recogniser_from(config_path, plan)
     audio_on_stdout = wav == live_run.STDOUT
     if audio_on_stdout and as_json:
         raise click.UsageError("--save-audio - and --json exclude each other: standard output is one document")
     reported = live_run.reported_on_stderr if audio_on_stdout else live_run.reported
     measure = live_run.printing_json if as_json else reported
-    record = measure(plan, tolerance, verbose=verbose)
+    record = measure(plan, tolerance, verbose=verbose, recogniser=recogniser)
     if wav is not None:
         live_run.save_audio(record, wav)
     if page is not None:
@@ -98,10 +100,12 @@ def _several(
 ) -> NoReturn:
     with without_collections():
         from probe.cli import live_run, several  # noqa: PLC0415 - as above
+        from probe.cli.options import recogniser_from  # noqa: PLC0415 - as above
 
         plan, tolerance = live_run.planned(config_path, None, **options)
+        recogniser = recogniser_from(config_path, plan)
     amount = several.Amount(runs, duration_s)
-    raise SystemExit(several.measured(plan, tolerance, amount, as_json=as_json))
+    raise SystemExit(several.measured(plan, tolerance, amount, recogniser, as_json=as_json))
 
 
 run.help = """Measure one run: ask the LLM server, have the TTS server speak, report every stage.

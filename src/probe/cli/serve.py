@@ -9,8 +9,8 @@ SERVERS = {
     "tts": ("probe.reference.tts_command:tts", "The TTS server, in its newer or older version."),
     "realtime": ("probe.reference.realtime.command:realtime", "An agent behind OpenAI Realtime, asked in text."),
     "openai": ("probe.reference.openai.command:openai", "Chat and speech as OpenAI's API has them, on one port."),
-    "riva": ("probe.reference.riva.command:riva", "Speech as NVIDIA's Riva and its NIM have it, over gRPC and HTTP."),
-    "wyoming": ("probe.reference.wyoming.command:wyoming", "A TTS server of Home Assistant's protocol."),
+    "riva": ("probe.reference.riva.command:riva", "Speech both ways as NVIDIA's Riva has it, over gRPC; and HTTP."),
+    "wyoming": ("probe.reference.wyoming.command:wyoming", "Speech both ways, in Home Assistant's protocol."),
 }
 
 

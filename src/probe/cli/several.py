@@ -7,7 +7,7 @@ import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import get_args
+from typing import TYPE_CHECKING, get_args
 
 import click
 
@@ -25,6 +25,12 @@ from probe.record import Plan, RunRecord
 from probe.report import sample
 from probe.report.timeline_printer import Live
 from probe.tolerance import Tolerance
+
+# Makes one run of a plan, with a label for the status line.
+Once = Callable[[Plan, str], Awaitable[RunRecord]]
+Work = Callable[[Once, asyncio.Event, bool | None], Awaitable[list[RunRecord]]]
+if TYPE_CHECKING:
+    from probe.intelligibility import Recogniser
 
 # Every run has a line of its own when it is over; until then only what it waits for is of interest.
 _ALL: frozenset[EventKind] = frozenset(get_args(EventKind))
@@ -51,10 +57,12 @@ class Amount:
         return "" if self.runs is None else f" of {self.runs}"
 
 
-def measured(plan: Plan, tolerance: Tolerance, amount: Amount, *, as_json: bool) -> int:
+def measured(
+    plan: Plan, tolerance: Tolerance, amount: Amount, recogniser: "Recogniser | None" = None, *, as_json: bool
+) -> int:
     """Measure, report, and return the exit code: that of the worst outcome."""
     say(f"Measuring {plan.target.name}, {plan.scenario.name}; Ctrl-C ends it early.", err=True)
-    records, stopped = _records(plan, tolerance, amount)
+    records, stopped = _records(plan, tolerance, amount, recogniser)
     if as_json:
         click.echo(json.dumps(sample.document(records) | {"interrupted": stopped}, indent=2))
     elif records:
@@ -66,8 +74,22 @@ def measured(plan: Plan, tolerance: Tolerance, amount: Amount, *, as_json: bool)
     return EXIT_CODES[sample.worst(records)]
 
 
-def _records(plan: Plan, tolerance: Tolerance, amount: Amount) -> tuple[list[RunRecord], bool]:
-    """The runs that came to their end, and whether somebody ended it early."""
+def _records(
+    plan: Plan, tolerance: Tolerance, amount: Amount, recogniser: "Recogniser | None"
+) -> tuple[list[RunRecord], bool]:
+    async def all_alike(once: Once, stop: asyncio.Event, cold: bool | None) -> list[RunRecord]:
+        return await repeat(plan, amount, once, stop, cold=cold)
+
+    return carried_out(plan, tolerance, all_alike, recogniser)
+
+
+def carried_out(
+    plan: Plan, tolerance: Tolerance, work: Work, recogniser: "Recogniser | None" = None
+) -> tuple[list[RunRecord], bool]:
+    """The runs of `work` on the plan's target that came to their end, and whether somebody ended it early.
+
+    `work` is given what makes one run, the event that ends all, and whether the first run finds a cold server.
+    """
 
     async def go() -> tuple[list[RunRecord], bool]:
         stop = asyncio.Event()
@@ -78,19 +100,29 @@ def _records(plan: Plan, tolerance: Tolerance, amount: Amount) -> tuple[list[Run
         async def once(planned: Plan, label: str) -> RunRecord:
             with Live(lambda _event: (), say, _ALL, status_line(planned, f"{label}: ")) as live:
                 interrupt.before = live.end_status
-                return replace((await measure(planned, tolerance, live.observe, stop)).record, served=served)
+                done = await measure(planned, tolerance, live.observe, stop)
+            return await _transcribed(replace(done.record, served=served), recogniser, stop)
 
         served, cold = await asyncio.gather(questions.identity_of(plan.target), questions.cold(plan.target))
-        return await repeat(plan, amount, once, stop, cold=cold), stop.is_set()
+        return await work(once, stop, cold), stop.is_set()
 
     freeze()
     return asyncio.run(go())
 
 
+async def _transcribed(record: RunRecord, recogniser: "Recogniser | None", stop: asyncio.Event) -> RunRecord:
+    """With what a recogniser understands of the answer, before the next run begins."""
+    if recogniser is None:
+        return record
+    from probe import intelligibility  # noqa: PLC0415 - what few runs want
+
+    return await intelligibility.at_once(record, recogniser, stop)
+
+
 async def repeat(
     plan: Plan,
     amount: Amount,
-    once: Callable[[Plan, str], Awaitable[RunRecord]],
+    once: Once,
     stop: asyncio.Event,
     *,
     cold: bool | None = None,
@@ -99,11 +131,12 @@ async def repeat(
     records: list[RunRecord] = []
     began = time.monotonic()
     while not amount.over(len(records), time.monotonic() - began):
-        record = await once(new_plan(plan.target, plan.scenario), f"run {len(records) + 1}{amount.text()}")
+        label = f"run {len(records) + 1}{amount.text()}"
+        record = await once(new_plan(plan.target, plan.scenario, speech_dir=plan.speech_dir), label)
         if stop.is_set():
             break
         # Only the first one may find a server that has to load its model.
-        records.append(record if records else replace(record, cold=cold))
+        records.append(record if records else replace(record, cold=record.cold or cold))
         say(sample.progress(f"{len(records)}{amount.text()}", records[-1]), err=True)
         if hopeless(records):
             say(f"{HOPELESS} failures in a row: no more runs.", err=True)

@@ -15,6 +15,7 @@ from probe.protocols.declaration import ServerProtocol
 from probe.protocols.http_answers import refused_handshake
 from probe.protocols.inquiries import Inquiries
 from probe.record import Role, ServerPlan, Target
+from probe.server_state import ServerState
 from probe.timestamps import milliseconds
 from probe.transport.connection import ConnectError, Endpoint
 from probe.transport.connector import SocketConnector
@@ -72,8 +73,20 @@ def _yes_or_no(answer: bool | str) -> str:
 
 async def survey(settings: Config) -> Sequence[Found]:
     """Connect to each server of each target, and ask it everything that its protocol can ask."""
-    targets = [target.record(name) for name, target in settings.targets.items()]
+    targets = [*(target.record(name) for name, target in settings.targets.items()), *_beside(settings)]
     return [await _found(target, *server) for target in targets for server in questions.servers(target)]
+
+
+def _beside(settings: Config) -> Iterator[Target]:
+    """The servers that make the speech of a person, and the one that transcribes answers: no target's own."""
+    limits = next(iter(settings.targets.values())).record("").limits
+    speaking = {f"{name} user_speech": each.user_speech for name, each in settings.targets.items()}
+    own = {name: each for name, each in speaking.items() if each != settings.user_speech}
+    for name, speech in {"user_speech": settings.user_speech, **own}.items():
+        if speech is not None:
+            yield Target(name, {"tts": speech.server.record()}, 0.0, limits)
+    if settings.intelligibility.stt is not None:
+        yield Target("intelligibility", {"stt": settings.intelligibility.stt.record()}, 0.0, limits)
 
 
 async def _found(target: Target, role: Role, server: ServerPlan, protocol: ServerProtocol[Any]) -> Found:
@@ -127,8 +140,9 @@ def _named(seen: Sequence[Seen]) -> Sequence[str]:
     return [f"{each.protocol.name} ({each.url})" for each in seen]
 
 
-async def _users(services: Sequence[Inquiries[int | None]]) -> int | str:
-    answers = [await _answer(inquiries) for inquiries in services]
+async def _users(services: Sequence[Inquiries[ServerState | None]]) -> int | str:
+    states = [await questions.first(inquiries) for inquiries in services]
+    answers = [UNKNOWN if state is None or state.users is None else state.users for state in states]
     known = [answer for answer in answers if isinstance(answer, int)]
     # One that does not say may have users; one that has them settles it.
     return UNKNOWN if UNKNOWN in answers and not any(known) else max(known, default=NOT_ASKED)

@@ -17,7 +17,7 @@ def probe() -> str:
 
 def _called(program: str, original: Sequence[str]) -> str:
     """The same of `sys.argv[0]` and `sys.orig_argv`. The name alone where that starts us, or nobody typed anything."""
-    if Path(program).name == "__main__.py" and "-m" in original:
+    if Path(program).parts[-2:] == (NAME, "__main__.py") and "-m" in original:
         return shlex.join([_short(original[0]), *original[1 : original.index("-m")], "-m", NAME])
     return shlex.quote(_short(program)) if Path(program).name == NAME else NAME
 

@@ -1,6 +1,7 @@
 """Configuration: the only reader of the configuration file and the environment, and the home of every default."""
 
 import os
+from collections.abc import Iterable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
@@ -20,16 +21,18 @@ from probe.config.daemon import (
     SelfCheckConfig,
 )
 from probe.config.errors import ConfigError, Problem
+from probe.config.intelligibility import IntelligibilityConfig
 from probe.config.measuring import PauseConfig, ScenarioConfig
+from probe.config.pairs import misfits
 from probe.config.references import broken_references
 from probe.config.section import Section, override, read
 from probe.config.sources import ENV_PREFIX, Found, read_all
-from probe.config.target import LimitsConfig, TargetConfig
+from probe.config.target import LimitsConfig, SpeechConfig, TargetConfig
 from probe.config.written import table
 
 __all__ = [
     "ENV_PREFIX", "Config", "ConfigError", "DriftConfig", "LimitsConfig", "OtlpConfig", "PauseConfig", "ScenarioConfig",
-    "ScheduleConfig", "TargetConfig", "default_state_dir", "load", "override",
+    "ScheduleConfig", "TargetConfig", "default_state_dir", "load", "override", "refused",
 ]  # fmt: skip
 
 
@@ -44,6 +47,10 @@ class Config(Section, frozen=True, kw_only=True):
     )
     # None where all runs are asked for: `/probe`.
     schedules: dict[Name, ScheduleConfig] = field(default_factory=lambda: {"default": ScheduleConfig()})
+    user_speech: Annotated[
+        SpeechConfig | None,
+        Meta(description="the same for every target that hears and has none of its own: then all hear the same voice"),
+    ] = None
     daemon: DaemonConfig = DaemonConfig()
     http: HttpConfig = HttpConfig()
     otlp: OtlpConfig = OtlpConfig()
@@ -52,6 +59,7 @@ class Config(Section, frozen=True, kw_only=True):
     courtesy: CourtesyConfig = CourtesyConfig()
     self_check: SelfCheckConfig = SelfCheckConfig()
     drift: DriftConfig = DriftConfig()
+    intelligibility: IntelligibilityConfig = IntelligibilityConfig()
 
 
 def load(path: Path | None) -> Config:
@@ -61,13 +69,36 @@ def load(path: Path | None) -> Config:
     written = read_all(path, Config.__struct_fields__, partial(_as_today, problems), found)
     config: Config = read(Config, written.document, (), problems)
     problems += broken_references({"targets": {"local": {}}, "scenarios": {"default": {}}, **written.document})
+    if not problems:
+        problems += _misfits(config)
     found += ((written.where(each.key), each) for each in problems)
     if found:
         raise ConfigError(found)
+    config = structs.replace(config, targets=_with_user_speech(config))
     if path is None:
         return config
-    scenarios = {name: each.with_audio_from(path.parent) for name, each in config.scenarios.items()}
-    return structs.replace(config, scenarios=scenarios)
+    located = {name: each.with_audio_from(path.parent) for name, each in config.scenarios.items()}
+    return structs.replace(config, scenarios=located)
+
+
+def refused(path: Path | None, problems: Iterable[Problem]) -> ConfigError:
+    """The error for what is wrong with a configuration that `load` takes, with the place of each key."""
+    written = read_all(path, Config.__struct_fields__, partial(_as_today, []), [])
+    return ConfigError((written.where(each.key), each) for each in problems)
+
+
+def _with_user_speech(config: Config) -> dict[str, TargetConfig]:
+    return {name: each.with_user_speech(config.user_speech) for name, each in config.targets.items()}
+
+
+def _misfits(config: Config) -> Iterator[Problem]:
+    targets = {name: each.record(name) for name, each in _with_user_speech(config).items()}
+    return misfits(config.schedules, targets, {name: each.record(name) for name, each in config.scenarios.items()})
+
+
+def state_dir(config: Config) -> Path:
+    """Where this configuration keeps its history."""
+    return config.daemon.state_dir or default_state_dir()
 
 
 def default_state_dir() -> Path:

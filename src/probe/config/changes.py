@@ -8,7 +8,7 @@ from msgspec.structs import asdict
 
 from probe.config import Config
 from probe.config.errors import Key, dotted
-from probe.config.target import ServerConfig, TargetConfig
+from probe.config.target import ServerConfig, SpeechConfig, TargetConfig
 
 
 def changes(old: Config, new: Config) -> list[str]:
@@ -47,6 +47,8 @@ def _plain(value: Any) -> Any:
     if isinstance(value, ServerConfig):
         common = {"protocol": value.protocol.name, "url": value.url, "headers": value.headers}
         return _plain(common | asdict(value.options))
+    if isinstance(value, SpeechConfig):
+        return _plain(value.server)
     if isinstance(value, Struct):
         return _plain(asdict(value))
     return {name: _plain(each) for name, each in value.items()} if isinstance(value, Mapping) else value

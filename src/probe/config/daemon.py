@@ -14,6 +14,8 @@ from probe.tolerance import PUBLISHED_MS, Tolerance
 from probe.urls import HttpUrl
 
 CRON_EXPECTED = "expected MINUTE HOUR DAY MONTH WEEKDAY, with weekdays as sun to sat or 0 (Sunday) to 7 (Sunday again)"
+# What the resource has anyway.
+_OWN_ATTRIBUTES = ("service.name", "service.version")
 
 
 def _cron(text: str) -> str:
@@ -26,6 +28,12 @@ def _cron(text: str) -> str:
     except StopIteration as error:
         raise ValueError(f"{text!r} never comes; {CRON_EXPECTED}") from error
     return text
+
+
+def _attribute(name: str) -> str:
+    if name in _OWN_ATTRIBUTES:
+        raise ValueError("is set by the probe itself")
+    return name
 
 
 Cron = Annotated[str, _cron]
@@ -81,9 +89,9 @@ class HttpConfig(Section, frozen=True, kw_only=True):
 
 
 class OtlpConfig(Section, frozen=True, kw_only=True):
-    """Where the spans go."""
+    """Where the spans go, and the metrics if they should be sent, too."""
 
-    protocol: Annotated[Literal["http", "grpc", "none"], Meta(description="of the collector; none sends no spans")] = (
+    protocol: Annotated[Literal["http", "grpc", "none"], Meta(description="of the collector; none sends nothing")] = (
         "http"
     )
     endpoint: Annotated[
@@ -92,12 +100,37 @@ class OtlpConfig(Section, frozen=True, kw_only=True):
     headers: Annotated[Headers, Meta(description="sent with each export, such as a token")] = field(
         default_factory=dict
     )
+    resource: Annotated[
+        dict[Annotated[Text, _attribute], Text],
+        Meta(description='attributes of all that is sent, such as { box = "7" }'),
+    ] = field(default_factory=dict)
     timeout_s: Annotated[float, Meta(gt=0, le=60, description="how long one export may take")] = 3.0
+    metrics: Annotated[bool, Meta(description="whether what /metrics shows is sent, too")] = False
+    metrics_endpoint: Annotated[
+        HttpUrl | None, Meta(description="where metrics go, if not to endpoint; spans never go there")
+    ] = None
+    metrics_every_s: Annotated[float, Meta(ge=1, le=3600, description="from one export of metrics to the next")] = 60.0
+    temporality: Annotated[
+        Literal["cumulative", "delta"],
+        Meta(description="of metrics: each export has all since the start, or what was added since the last one"),
+    ] = "cumulative"
 
     @property
     def url(self) -> str | None:
         """Where to send spans to; None where none are sent."""
         return None if self.protocol == "none" else self.endpoint
+
+    @property
+    def metrics_url(self) -> str | None:
+        """Where to send metrics to; None where none are sent."""
+        return (self.metrics_endpoint or self.endpoint) if self.metrics and self.protocol != "none" else None
+
+    def contradiction(self, given: Collection[str]) -> str | None:  # noqa: ARG002 - the base class's argument
+        if self.metrics and not (self.metrics_endpoint or self.endpoint):
+            return "metrics = true needs an endpoint or a metrics_endpoint"
+        if self.metrics_endpoint and not self.metrics:
+            return "metrics_endpoint needs metrics = true"
+        return None
 
     def plain_headers(self) -> dict[str, str]:
         """The headers with their secrets, for the exporter alone."""

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from msgspec import Struct, structs
 
@@ -11,7 +12,7 @@ from probe import urls
 from probe.config import Config, OtlpConfig, PauseConfig, ScheduleConfig
 from probe.config.errors import dotted
 from probe.config.leaf import Secret
-from probe.config.target import LimitsConfig, ServerConfig, TargetConfig
+from probe.config.target import LimitsConfig, ServerConfig, SpeechConfig, TargetConfig
 
 _HIDDEN = "…"
 
@@ -45,6 +46,21 @@ def warnings(settings: Config) -> Iterator[str]:
     for name, target in settings.targets.items():
         for wait in ("connect_s", "llm_s", "tts_s"):
             yield from _over_the_run(f"{dotted(('targets', name))}.limits", wait, target.limits)
+        for exporter, url in target.exporters.record().items():
+            if urlsplit(url).path in ("", "/"):
+                key = dotted(("targets", name, "exporters", exporter))
+                yield f"{key} ({urls.shown(url)}) has no path: the page of an exporter is usually /metrics"
+    yield from _without_room(settings)
+
+
+def _without_room(settings: Config) -> Iterator[str]:
+    """A transcription begins only where it can end before the next run is due."""
+    chosen = settings.intelligibility
+    for name, schedule in settings.schedules.items():
+        if chosen.stt is not None and schedule.cron is None and schedule.every_s <= chosen.timeout_s:
+            key = f"{dotted(('schedules', name))}.every_s"
+            why = f"leaves no room between runs: {key} is {schedule.every_s:g}"
+            yield f"intelligibility.timeout_s ({chosen.timeout_s:g}) {why}"
 
 
 def _over_the_run(place: str, wait: str, limits: LimitsConfig) -> Iterator[str]:
@@ -76,6 +92,8 @@ def _plain_section(section: Struct) -> dict[str, Any]:
         case ServerConfig():
             own = structs.asdict(section.options)
             return _values({"protocol": section.protocol.name, "url": section.url, "headers": section.headers} | own)
+        case SpeechConfig():
+            return _plain_section(section.server)
         case TargetConfig():
             table = {**table.pop("servers"), **table}
         case ScheduleConfig() if section.cron is not None:

@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 MAX_BYTES = 2**20
-# For whoever writes into a pipe, such as a shell's `<(...)`.
+# For another program that writes into a pipe, such as a shell's `<(...)`.
 PATIENCE_S = 5.0
 
 

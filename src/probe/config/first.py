@@ -8,9 +8,11 @@ from msgspec import Struct
 
 from probe.config.errors import dotted
 from probe.record import Role
+from probe.spoken import PAUSE
 from probe.text import cut, one_line
 
 _WIDTH = 100
+_HEARS: Role = "stt"
 
 
 class FirstServer(Struct, frozen=True):
@@ -25,7 +27,8 @@ class FirstServer(Struct, frozen=True):
 
 def first_configuration(target: str, servers: Mapping[Role, FirstServer]) -> str:
     """The file's text. What servers said is in it as comments of one line, and as quoted values."""
-    return "\n".join([*_HEAD, *_target(target, servers), *_TAIL]) + "\n"
+    scenario = _SPOKEN if _HEARS in servers else _WRITTEN
+    return "\n".join([*_HEAD, *_target(target, servers), *scenario, *_TAIL]) + "\n"
 
 
 _HEAD = (
@@ -36,10 +39,22 @@ _HEAD = (
     "# Every setting, with its default: probe check-config --show FILE",
     "",
 )
-_TAIL = (
+_WRITTEN = (
     "[scenarios.default]",
     "# What is said, one text for each turn; and where a free-running answer is cut.",
     '# user_turns = ["What is the weather like on Mars?"]',
+)
+# Of a target that hears.
+_SPOKEN = (
+    "[scenarios.default]",
+    "# What is said, one text for each turn. The target's own TTS server speaks it, once; recordings are WAV files.",
+    'user_turns = ["What is the weather like on Mars?"]',
+    '# user_audio = ["mars.wav"]',
+    "# People stop to think, and some servers cut them off there:",
+    f'# user_turns = ["What is the weather {PAUSE} like on Mars?"]',
+    "# Where a free-running answer is cut:",
+)
+_TAIL = (
     "# first_pause = { sentence_boundary = true }",
     "",
     "[schedules.default]",
@@ -52,7 +67,11 @@ _TAIL = (
 
 def _target(name: str, servers: Mapping[Role, FirstServer]) -> Iterator[str]:
     yield f"[{dotted(('targets', name))}]"
-    yield "objective_ms = 1000   # a response that takes longer to start is slow"
+    if _HEARS in servers:
+        yield "objective_ms = 1500   # slow is what takes longer from the end of the speech to the first sound"
+        yield 'objective_measure = "voice_to_voice"'
+    else:
+        yield "objective_ms = 1000   # a response that takes longer to start is slow"
     yield ""
     for role, server in servers.items():
         yield from _server(name, role, server)

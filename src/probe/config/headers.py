@@ -12,7 +12,7 @@ def _header_name(text: str) -> str:
 
 
 def _header_value(secret: Secret) -> Secret:
-    """Such as a file with a token, and a line too many. Whoever sends it would quote it in its complaint."""
+    """Such as a file with a token, and a line too many. The library that sends it would quote it in its error."""
     if not (secret.reveal().isascii() and secret.reveal().isprintable()):
         raise ValueError("should be printable ASCII, on one line")
     return secret

@@ -2,13 +2,14 @@
 
 from collections.abc import Collection
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from msgspec import Meta, field, structs
 
 from probe.config.base import Text
 from probe.config.section import Section
 from probe.record import Pause, PromptCache, Scenario
+from probe.spoken import PAUSE, checked, has_pauses
 
 
 class PauseConfig(Section, frozen=True, kw_only=True):
@@ -31,19 +32,30 @@ class ScenarioConfig(Section, frozen=True, kw_only=True):
     system_prompt: Annotated[str, Meta(description="the conversation's first message")] = (
         "You are a helpful voice assistant. What you say is spoken aloud, so answer in one or two short sentences."
     )
-    user_turns: Annotated[list[Text], Meta(min_length=1, description="one text per turn")] = field(
-        default_factory=lambda: ["Tell me a joke about a unicorn."]
-    )
+    user_turns: Annotated[
+        list[Annotated[Text, checked]],
+        Meta(
+            min_length=1,
+            description=f"one text per turn; {PAUSE} between two words is a pause in the speech made of it",
+        ),
+    ] = field(default_factory=lambda: ["Tell me a joke about a unicorn."])
     user_audio: Annotated[
         list[Text],
         Meta(
             description="recordings of the user turns (WAV files), one per text of user_turns, for targets that hear; "
-            "without them the target's own TTS makes them once"
+            "without them TTS makes them once"
         ),
     ] = field(default_factory=list)
     snr_db: Annotated[
         Annotated[float, Meta(ge=-10, le=60)] | None,
         Meta(description="white noise is mixed into what is said, so many decibels below it; without it, none is"),
+    ] = None
+    interrupt_after_ms: Annotated[
+        Annotated[float, Meta(ge=0, le=60_000)] | None,
+        Meta(
+            description="a person speaks into each answer, the turn's words again, once so much of it was heard; for "
+            "agents that find the end of the speech themselves. Without it, nobody does"
+        ),
     ] = None
     turns: Annotated[
         Annotated[int, Meta(ge=1, le=100)] | None,
@@ -82,10 +94,18 @@ class ScenarioConfig(Section, frozen=True, kw_only=True):
     def contradiction(self, given: Collection[str]) -> str | None:
         if self.user_audio and "user_turns" in given and len(self.user_audio) != len(self.user_turns):
             recorded, texts = len(self.user_audio), len(self.user_turns)
-            return f"user_audio has {recorded} recordings and user_turns {texts} texts: one for each other"
+            return f"user_audio needs one recording for each text of user_turns: it has {recorded}, not {texts}"
         if self.user_audio and "user_turns" not in given:
             return "user_audio needs user_turns, what is said in each of the recordings"
+        if self.user_audio and any(map(has_pauses, self.user_turns)):
+            return (
+                f"a recording has its own pauses: leave {PAUSE} and others out of user_turns, or leave out user_audio"
+            )
         return None
+
+    def differences(self) -> dict[str, Any]:
+        """The texts of recordings are always written beside them."""
+        return super().differences() | ({"user_turns": self.user_turns} if self.user_audio else {})
 
     def with_audio_from(self, folder: Path) -> Self:
         """The same; recordings whose paths are relative lie in this folder."""
@@ -107,5 +127,6 @@ class ScenarioConfig(Section, frozen=True, kw_only=True):
             max_answer_tokens=self.max_answer_tokens,
             max_chunks=self.max_chunks,
             snr_db=self.snr_db,
+            interrupt_after_ms=self.interrupt_after_ms,
             user_audio=tuple(recorded[i % len(recorded)] for i in range(count)) if recorded else (),
         )

@@ -1,9 +1,9 @@
 """A target: its servers, each with its protocol and the options of that protocol."""
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
-from msgspec import Meta, Struct, field
+from msgspec import Meta, Struct, field, structs
 from msgspec.structs import asdict, fields
 
 from probe import legacy
@@ -14,11 +14,11 @@ from probe.config.leaf import Secret
 from probe.config.section import WRONG, Section, as_table, differences, read, read_struct
 from probe.config.written import Moved, table
 from probe.machine.here import source_of
-from probe.machine.state import Source
+from probe.machine.state import Exporter, Source
 from probe.protocols.declaration import ServerProtocol
-from probe.protocols.registry import PROTOCOLS
+from probe.protocols.registry import PROTOCOLS, answers_by_itself, hearing
 from probe.record import AUDIBLE_DBFS, Limits, ObjectiveMeasure, Role, ServerPlan, Target
-from probe.urls import url_of
+from probe.urls import HttpUrl, url_of
 
 # What every server has, whatever it speaks.
 _COMMON = ("protocol", "url", "headers")
@@ -62,6 +62,39 @@ class ServerConfig(Struct, frozen=True, kw_only=True):
         return found if _speaking(role, self.url) is self.protocol else found | {"protocol": self.protocol.name}
 
 
+class SpeechConfig(Section, frozen=True, kw_only=True):
+    """The TTS server that makes the speech of a person: the keys of a target's `tts`, and its URL has to be there."""
+
+    server: ServerConfig
+
+    @classmethod
+    def read(cls, value: Any, key: Key, found: list[Problem]) -> Any:
+        given = as_table(value)
+        if "url" not in given:
+            found.append(problem((*key, "url"), "is missing", None))
+            return WRONG
+        server = read_server("tts", given, key, found)
+        return WRONG if server is WRONG else cls(server=server)
+
+    def differences(self) -> dict[str, Any]:
+        return self.server.differences("tts")
+
+
+class ExportersConfig(Section, frozen=True, kw_only=True):
+    """Where the machine of a target's servers is shown, if it is another one."""
+
+    node: Annotated[
+        HttpUrl | None, Meta(description="the page of node_exporter: its CPU, memory and pressure, with each run")
+    ] = None
+    dcgm: Annotated[
+        HttpUrl | None, Meta(description="the page of dcgm-exporter: its GPUs' clocks, power and heat, with each run")
+    ] = None
+
+    def record(self) -> Mapping[Exporter, str]:
+        pages: dict[Exporter, str | None] = {"node": self.node, "dcgm": self.dcgm}
+        return {each: url for each, url in pages.items() if url is not None}
+
+
 class _OfEveryTarget(Section, frozen=True, kw_only=True):
     objective_ms: Annotated[
         float, Meta(gt=0, le=3_600_000, description="a response that takes longer to start is slow")
@@ -78,9 +111,17 @@ class _OfEveryTarget(Section, frozen=True, kw_only=True):
     ] = AUDIBLE_DBFS
     machine: Annotated[
         Source | None,
-        Meta(description="local: this machine's state is kept with each run; without it, where a server is on it"),
+        Meta(
+            description="local: this machine's state is kept with each run; without it, where a server is on it and "
+            "there are no exporters"
+        ),
     ] = None
+    exporters: ExportersConfig = ExportersConfig()
     limits: LimitsConfig = LimitsConfig()
+    user_speech: Annotated[
+        SpeechConfig | None,
+        Meta(description="a TTS server (`url`, `protocol`, …) that makes the speech of a person, instead of its own"),
+    ] = None
 
 
 class TargetConfig(_OfEveryTarget, frozen=True, kw_only=True):
@@ -99,11 +140,15 @@ class TargetConfig(_OfEveryTarget, frozen=True, kw_only=True):
         if beside := [role for role in roles if _AGENT in roles and role != _AGENT]:
             doubled = f"an agent does all of the work: leave out either it or {' and '.join(beside)}"
             found.append(Problem((*key, _AGENT), doubled))
-        servers = {role: _read_server(role, given.pop(role, {}), (*key, role), found) for role in roles}
+        servers = {role: read_server(role, given.pop(role, {}), (*key, role), found) for role in roles}
         rest = read_struct(_OfEveryTarget, given, key, found, beside=(*PROTOCOLS, *legacy.KEYS))
         if beside or rest is WRONG or any(server is WRONG for server in servers.values()):
             return WRONG
-        return cls(servers=servers, **{each.name: getattr(rest, each.name) for each in fields(_OfEveryTarget)})
+        target = cls(servers=servers, **{each.name: getattr(rest, each.name) for each in fields(_OfEveryTarget)})
+        if (wrong := _never_judged(target)) is not None:
+            found.append(Problem((*key, "objective_measure"), wrong, target.objective_measure))
+            return WRONG
+        return target
 
     @classmethod
     def as_today(cls, values: dict[str, Any], key: Key, found: list[Problem]) -> dict[str, Any]:
@@ -141,8 +186,30 @@ class TargetConfig(_OfEveryTarget, frozen=True, kw_only=True):
             Limits(**asdict(self.limits)),
             self.objective_measure,
             self.audible_dbfs,
-            self.machine or source_of(server.url for server in self.servers.values()),
+            self.machine or self._source(),
+            self.exporters.record(),
+            None if self.user_speech is None else self.user_speech.server.record(),
         )
+
+    def with_user_speech(self, speech: SpeechConfig | None) -> Self:
+        """The same; a target that may hear, and has no server for this, has this one."""
+        wanted = self.user_speech is None and not {_HEARS, _AGENT}.isdisjoint(self.servers)
+        return structs.replace(self, user_speech=speech) if wanted else self
+
+    def _source(self) -> Source:
+        """A target that names another machine does not mean this one."""
+        read_elsewhere = bool(self.exporters.record())
+        return "none" if read_elsewhere else source_of(server.url for server in self.servers.values())
+
+
+def _never_judged(target: TargetConfig) -> str | None:
+    """Why no run of this target has the measure that its objective is about; None where it has."""
+    record = target.record("")
+    if target.objective_measure != "voice_to_voice" and answers_by_itself(record):
+        return "must be voice_to_voice: an agent that finds the end of the speech itself answers without a request"
+    if target.objective_measure == "voice_to_voice" and hearing(record) is None:
+        return "voice_to_voice is for targets that hear: add an stt server, or endpointing to the agent"
+    return None
 
 
 def _hearing(given: Mapping[str, Any]) -> tuple[Role, ...]:
@@ -164,7 +231,7 @@ def _speaking(role: Role, url: Any) -> ServerProtocol[Any] | None:
     return next((each for each in PROTOCOLS[role].values() if scheme in each.schemes), None)
 
 
-def _read_server(role: Role, value: Any, key: Key, found: list[Problem]) -> Any:
+def read_server(role: Role, value: Any, key: Key, found: list[Problem]) -> Any:
     """The server, or WRONG with the problems added to `found`."""
     given = table(value)
     if given is None:

@@ -4,13 +4,13 @@ import asyncio
 from dataclasses import dataclass, replace
 
 from probe.clock import AnchoredClock
-from probe.config import Config
+from probe.config import Config, state_dir
 from probe.daemon import courtesy, questions
-from probe.daemon.plans import state_dir
+from probe.daemon.reports import Reports
 from probe.daemon.schedule import Entry
 from probe.measurement import SPEECH, measure, prepare
 from probe.plan import new_plan
-from probe.record import Failure, Plan, RunRecord, Target
+from probe.record import Failure, Plan, RunRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,25 +47,28 @@ def _plan(entry: Entry) -> Plan:
 
 async def attempt(entry: Entry, config: Config, stop: asyncio.Event) -> Attempt | None:
     """Measure, or leave the server to its users; None where `stop` is set before there was anything to measure."""
-    served, found = await asyncio.gather(questions.identity_of(entry.target), _users(entry.target, config, stop))
+    reports = Reports(entry.target)
+    served, found, _ = await asyncio.gather(
+        questions.identity_of(entry.target), _users(reports, config, stop), reports.ask_others()
+    )
     cold = None if stop.is_set() or (found and found.reason) else await questions.cold(entry.target)
     if stop.is_set():
         return None
     unknown = None if found is None else found.unknown
     clock = AnchoredClock.anchored_now()
     if found is not None and found.reason is not None:
-        record = replace(skipped(entry, found.reason), served=served)
+        record = replace(skipped(entry, found.reason), served=served, reported=reports.before())
         return Attempt(record, clock.now() / 1e9, unknown_users=unknown)
-    kept = state_dir(config) / SPEECH
-    done = await measure(_plan(entry), config.self_check.tolerance(), stop=stop, clock=clock, kept=kept)
-    record = questions.answered(done.record, served, cold)
+    plan = replace(_plan(entry), speech_dir=state_dir(config) / SPEECH)
+    done = await measure(plan, config.self_check.tolerance(), stop=stop, clock=clock)
+    record = questions.answered(done.record, served, cold, await reports.after())
     return Attempt(record, record.started / 1e9, done.lag_s, unknown)
 
 
-async def _users(target: Target, config: Config, stop: asyncio.Event) -> courtesy.Finding | None:
+async def _users(reports: Reports, config: Config, stop: asyncio.Event) -> courtesy.Finding | None:
     """Why to leave the servers to their users, if they hold them for longer than we wait; None where none is asked."""
-    asked = questions.users_of(target)
+    asked = reports.about_users()
     if not config.courtesy.enabled or not asked:
         return None
     wait = courtesy.wait_for_certainty if config.courtesy.unknown == "wait" else courtesy.wait_for_users
-    return await wait(asked, questions.first, config.courtesy.max_wait_s, stop)
+    return await wait(asked, reports.users, config.courtesy.max_wait_s, stop)

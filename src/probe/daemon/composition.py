@@ -1,6 +1,7 @@
 """All parts of a daemon except its schedule, created from the configuration."""
 
 import sys
+import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -9,8 +10,12 @@ from http import HTTPStatus
 from importlib.metadata import version
 from pathlib import Path
 
-from probe.config import Config, OtlpConfig
+from probe.config import Config, state_dir
 from probe.daemon import runbook, state_lock
+from probe.daemon.answer_sinks import AnswerSinks, Taker
+from probe.daemon.beside_drift import BesideDrift
+from probe.daemon.beside_history import names_beside
+from probe.daemon.collectors import exported, span_sinks
 from probe.daemon.dispatch import Dispatch, OnError, Sink
 from probe.daemon.drift_sink import DriftSink
 from probe.daemon.front_page import front_page
@@ -22,16 +27,18 @@ from probe.daemon.keeper import HISTORY
 from probe.daemon.log import Logger, make_logger
 from probe.daemon.log_queue import QueuedLines
 from probe.daemon.on_demand import OnDemand
-from probe.daemon.plans import entries, state_dir
+from probe.daemon.plans import entries
 from probe.daemon.rebuild import Rebuild
 from probe.daemon.schedule import Entry
 from probe.daemon.state_lock import Held
+from probe.daemon.transcriber import Transcriber
 from probe.drift import Monitor
 from probe.history.drift_states import DriftStates
 from probe.history.file import OF_THE_DISK, HistoryError
 from probe.history.reader import reading
 from probe.history.writer import History, Pruned, Retention
-from probe.measurement import this_machine
+from probe.measurement import machine_of
+from probe.metrics.daemon import OTLP_METRICS
 from probe.metrics.observations import fillable
 from probe.metrics.one_run import one_run
 from probe.metrics.registry import Metrics
@@ -43,10 +50,9 @@ from probe.report.debug_text import debug_text
 from probe.report.log_lines import RUN, LogSink
 from probe.report.run_line import run_line
 from probe.tracing import spans
-from probe.tracing.collector import Endpoint
 from probe.tracing.exporter import SpanSink
-from probe.tracing.otlp import collector
 from probe.transport.framing.table import FRAMINGS, framing_named
+from probe.waits import asked
 
 VERSION = version("voice-probe")
 # How far back to look for the last good run of a target, and how long a row of attempts is known after a restart.
@@ -79,6 +85,10 @@ class Parts:
     served: dict[str, ServerIdentity]
     # The last runs of a series that the history has, the oldest first. Raises HistoryError.
     past: Callable[[str, str], Sequence[RunRecord]]
+    # To be set to work when the first runs are on their way.
+    transcriber: Transcriber
+    # To be set when the daemon ends: sinks have a second then, and to find what changed beside a drift takes longer.
+    ending: threading.Event
 
     def close(self, lines_s: float) -> None:
         """Release what is not the dispatch's, once that has drained; the log has `lines_s` to be written."""
@@ -98,9 +108,8 @@ def build(config: Config, coloured: bool | None = None) -> Parts:
     """
     _import(config)
     health = Health()
-    metrics = Metrics(
-        VERSION, [HISTORY, *(sink.name for sink in (Metrics, DriftSink, SpanSink, LogSink, AudioArchive))]
-    )
+    names = [HISTORY, *(sink.name for sink in (Metrics, DriftSink, SpanSink, LogSink, AudioArchive))]
+    metrics = Metrics(VERSION, [*names, OTLP_METRICS] if config.otlp.metrics_url else names)
     lines = QueuedLines(sys.stdout, lambda: metrics.daemon.count_sink_error(LogSink.name))
     log = make_logger(lines, config.log.format, {RUN: run_line}, coloured)
 
@@ -127,7 +136,11 @@ def build(config: Config, coloured: bool | None = None) -> Parts:
     history = History(state_dir(config), retention, counting, partial(on_error, HISTORY), on_unreadable)
     new_monitor = partial(Monitor, config.drift.threshold, config.drift.least_change_percent / 100)
     save = DriftStates(state_dir(config)).save
-    drift = DriftSink(new_monitor, metrics.update_drift, metrics.count_drift, log, save)
+    ending = threading.Event()
+    beside = BesideDrift(
+        partial(names_beside, state_dir(config), ending), metrics.show_beside, partial(on_error, DriftSink.name)
+    )
+    drift = DriftSink(new_monitor, metrics.update_drift, metrics.count_drift, log, save, beside)
 
     def on_pruned(pruned: Pruned) -> None:
         metrics.daemon.set_history(pruned.runs, pruned.bytes)
@@ -136,27 +149,18 @@ def build(config: Config, coloured: bool | None = None) -> Parts:
     watched = WatchedHistory(history, drift, on_error=on_error, on_pruned=on_pruned)
     # One that could not be opened is begun, or goes on, when the disk lets it: without its past.
     series = _pairs(config) if history.is_open else []
-    to_wake: list[SpanSink] = []
+    sending = span_sinks(watched, metrics, config.otlp, VERSION, on_error=on_error, on_repeat=on_repeat)
 
     def on_rebuilt() -> None:
-        for sink in to_wake:
+        for sink in sending:
             sink.wake()
 
     rebuild = Rebuild(state_dir(config), drift, watched, new_monitor, series, on_error=on_error, on_rebuilt=on_rebuilt)
-    sinks: list[Sink] = [metrics, drift, LogSink(log, log_texts=config.log.texts)]
-    if endpoint := _endpoint(config.otlp):
-        to_wake.append(
-            SpanSink(
-                watched,
-                collector(endpoint),
-                VERSION,
-                on_error=on_error,
-                on_repeat=on_repeat,
-                on_dropped=metrics.daemon.count_dropped_spans,
-                found_with=watched.found_with,
-            )
-        )
-        sinks += to_wake
+    counting_sink = exported(metrics, config.otlp, VERSION, on_error=on_error, on_repeat=on_repeat)
+    logs = LogSink(log, log_texts=config.log.texts)
+    sinks: list[Sink] = [counting_sink, drift, logs, *sending]
+    takers: list[Taker] = [(metrics.name, metrics.intelligibility.count), (logs.name, logs.write_later)]
+    takers += ((each.name, each.write_later) for each in sending)
     if folder := config.daemon.audio_dir:
         sinks.append(_archive(folder, config.daemon.audio_runs))
 
@@ -164,20 +168,29 @@ def build(config: Config, coloured: bool | None = None) -> Parts:
     expect(metrics, config)
     served = _restored(history, metrics, config, on_error) if history.is_open else {}
     past = partial(_past, state_dir(config))
-    return Parts(log, lines, held, health, metrics, dispatch, http, on_demand, rebuild, served, past)
+    transcriber = Transcriber(config, AnswerSinks(history.add_transcription, takers, on_error).take)
+    return Parts(
+        log, lines, held, health, metrics, dispatch, http, on_demand, rebuild, served, past, transcriber, ending
+    )
 
 
 def expect(metrics: Metrics, config: Config) -> None:
-    """Create every series of a configuration that was accepted."""
+    """Create every series of a configuration that was accepted, and show no others."""
     metrics.daemon.set_config_loaded(time.time())
+    targets = [target.record(name) for name, target in config.targets.items()]
+    machines = [machine for each in targets if (machine := machine_of(each)) is not None]
+    metrics.keep([*config.targets], [*config.scenarios], {each.name for each in machines})
     for entry in entries(config):
         _expect(metrics, entry)
+    metrics.intelligibility.expect(pair for pair in _pairs(config) if config.intelligibility.wants(pair[0]))
 
 
 def _expect(metrics: Metrics, entry: Entry) -> None:
     target = entry.target
-    histograms = fillable(answering(target), hearing(target))
-    metrics.expect([(target.name, entry.scenario.name)], histograms, [*target.servers])
+    spoken_into = entry.scenario.interrupt_after_ms is not None
+    histograms = fillable(answering(target), hearing(target), interrupted=spoken_into)
+    metrics.expect([(target.name, entry.scenario.name)], histograms, [*target.servers], asked(target))
+    metrics.expect_exporters(target)
     metrics.daemon.set_objective(target.name, target.objective_ms / 1000, target.objective_measure)
 
 
@@ -185,8 +198,8 @@ def _import(config: Config) -> None:
     """What runs need: imported during one target's run, it would hold up another's."""
     for framing in FRAMINGS:
         framing_named(framing)
-    if any(entry.target.machine == "local" for entry in entries(config)):
-        this_machine()
+    for entry in entries(config):
+        machine_of(entry.target)
 
 
 def _hold(config: Config, on_error: OnError) -> Held | None:
@@ -236,12 +249,6 @@ def _pairs(config: Config) -> list[tuple[str, str]]:
 
 def _no_spans(_record: object) -> int:
     return 0
-
-
-def _endpoint(otlp: OtlpConfig) -> Endpoint | None:
-    if otlp.url is None or otlp.protocol == "none":
-        return None
-    return Endpoint(otlp.url, otlp.protocol, otlp.plain_headers(), otlp.timeout_s)
 
 
 def _archive(folder: Path, keep: int) -> AudioArchive:

@@ -4,14 +4,15 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-
-from probe.protocols.inquiries import Inquiries
+from typing import TypeVar
 
 FIRST_POLL_S = 1.0
 LONGEST_POLL_S = 5.0
 
+# What is asked of one server, whatever that is.
+T = TypeVar("T")
 # Asks one server how many users it has; None where it does not say.
-Ask = Callable[[Inquiries[int | None]], Awaitable[int | None]]
+Ask = Callable[[T], Awaitable[int | None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +27,8 @@ class Finding:
 
 
 async def wait_for_users(
-    servers: Sequence[Inquiries[int | None]],
-    ask: Ask,
+    servers: Sequence[T],
+    ask: Ask[T],
     max_wait_s: float,
     stop: asyncio.Event,
     now: Callable[[], float] = time.monotonic,
@@ -37,8 +38,8 @@ async def wait_for_users(
 
 
 async def wait_for_certainty(
-    servers: Sequence[Inquiries[int | None]],
-    ask: Ask,
+    servers: Sequence[T],
+    ask: Ask[T],
     max_wait_s: float,
     stop: asyncio.Event,
     now: Callable[[], float] = time.monotonic,
@@ -47,9 +48,15 @@ async def wait_for_certainty(
     return await _wait(servers, ask, max_wait_s, stop, now, _in_use_or_unknown)
 
 
+async def at_this_moment(servers: Sequence[T], ask: Ask[T]) -> Finding:
+    """What speaks against work that can wait for long: users, or a server that does not say whether it has any."""
+    answers = [await ask(each) for each in servers]
+    return Finding(_in_use_or_unknown(answers), None in answers and not _most(answers))
+
+
 async def _wait(
-    servers: Sequence[Inquiries[int | None]],
-    ask: Ask,
+    servers: Sequence[T],
+    ask: Ask[T],
     max_wait_s: float,
     stop: asyncio.Event,
     now: Callable[[], float],

@@ -152,6 +152,7 @@ class _Worker(Generic[T]):
         # Bounded by `offer` and not by itself, so that the end mark always fits.
         self._queue: SimpleQueue[T | None] = SimpleQueue()
         self._until = 0.0
+        self._taking = self._closing = False
         self._thread = threading.Thread(target=self._work, name=f"sink-{name}", daemon=True)
         self._thread.start()
 
@@ -171,12 +172,20 @@ class _Worker(Generic[T]):
     def join(self, until: float) -> None:
         self._thread.join(max(0.0, until - time.monotonic()))
         if self._thread.is_alive():
-            self._on_error(self._name, f"still busy at shutdown, {self._queue.qsize()} runs left behind")
+            self._on_error(self._name, f"it did not end in time: {self._left()}")
+
+    def _left(self) -> str:
+        """What is lost with the thread. The end mark in its queue is no run, the one that it has taken is."""
+        left = 0 if self._closing else self._queue.qsize() - 1 + self._taking
+        return f"{left} {'run' if left == 1 else 'runs'} not processed" if left else "all runs are processed"
 
     def _work(self) -> None:
         while (item := self._queue.get()) is not None:
+            self._taking = True
             with one_at_a_time():
                 self._guarded(self._take, item)
+            self._taking = False
+        self._closing = True
         self._guarded(self._close, max(0.0, self._until - time.monotonic()))
 
     def _guarded(self, work: Callable[[T], None] | Callable[[float], None], argument: T | float) -> None:

@@ -6,8 +6,9 @@ Each run is looked at once, in the order in which the history keeps them: the st
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
+from probe.daemon.beside_drift import BesideDrift
 from probe.daemon.log import Logger
 from probe.drift import Change, Monitor, Shift, Verdict
 from probe.drift.series import point
@@ -29,7 +30,8 @@ class DriftSink:
     """Every method may be called from any thread.
 
     `new_monitor` makes the detector of a series, `update` is given each verdict by target and scenario, `count` each
-    change that is new, `save` now and then the bytes of a series' detector (`drift.state`).
+    change that is new, `save` now and then the bytes of a series' detector (`drift.state`). `beside` knows what else
+    changed.
     """
 
     name = "drift"
@@ -41,12 +43,14 @@ class DriftSink:
         count: Callable[[str, str, Shift], None],
         logger: Logger,
         save: Callable[[str, str, bytes], None] = lambda *_: None,
+        beside: BesideDrift | None = None,
     ) -> None:
         self._new_monitor = new_monitor
         self._update = update
         self._count = count
         self._logger = logger
         self._save = save
+        self._beside = beside or BesideDrift(lambda *_: (), lambda *_: None, lambda _: None)
         self._lock = threading.Lock()
         self._monitors: dict[tuple[str, str], Monitor] = {}
         self._found: dict[tuple[str, str], dict[str, Change]] = {}
@@ -111,6 +115,10 @@ class DriftSink:
         with self._lock:
             return next((found[run_id] for found in self._found.values() if run_id in found), None)
 
+    def beside(self, record: RunRecord, found: Change | None) -> Sequence[str]:
+        """What changed at the same time as what was found with a run."""
+        return self._beside.names(*_series(record), found)
+
     def write(self, record: RunRecord) -> None:
         """Report the verdict with this run, and the change that was found with it."""
         (target, scenario), run_id = _series(record), record.plan.run_id
@@ -124,6 +132,7 @@ class DriftSink:
             self._reported[target, scenario] = verdict
         self._update(target, scenario, verdict)
         self._report(target, scenario, run_id, found)
+        self._beside.follow(target, scenario, verdict)
         if (ended := _ended(before, verdict)) is not None:
             self._log(target, scenario, run_id).info("drift is over", **plain(ended))
         if self._is_due(record):
@@ -175,7 +184,7 @@ class DriftSink:
         log = self._log(target, scenario, run_id)
         if isinstance(found, Shift):
             self._count(target, scenario, found)
-            log.warning("drift", **plain(found))
+            log.warning("drift", **plain(found, self._beside.names(target, scenario, found)))
         elif found is not None:
             log.warning("model, voice or settings have changed", **plain(found))
 

@@ -46,10 +46,12 @@ class WatchedHistory:
         with self._keeping:
             yield
 
-    def found_with(self, run_id: str) -> Change | None:
-        """The change that was found with this run; None if there was none."""
+    def found_with(self, record: RunRecord) -> tuple[Change | None, Sequence[str]]:
+        """The change that was found with this run, None if there was none, and what changed at the same time."""
         with self._keeping:
-            return self._drift.found_with(run_id)
+            found = self._drift.found_with(record.plan.run_id)
+        # It may read the history for a second or two, while runs are kept.
+        return found, self._drift.beside(record, found)
 
     def unsent(self, limit: int) -> list[RunRecord]:
         """The oldest runs whose spans can be sent: not before it is known whether a change was found with them."""

@@ -6,21 +6,19 @@ import threading
 from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 
-from probe.daemon import http_crowd
+from probe import http_crowd
 from probe.daemon.http_access import Access
-from probe.daemon.http_crowd import Visit
 from probe.daemon.http_listen import listening
 from probe.daemon.http_message import Answer, Page, Request, SlowPage, plain
 from probe.daemon.http_talk import Site, refuse, talk
 from probe.daemon.http_unread import Unread
+from probe.http_crowd import Visit
 
 __all__ = ["Answer", "HttpServer", "Page", "Request", "SlowPage", "plain"]
 
 MAX_CONNECTIONS = 32
 # Open connections, including those that are being closed or refused. Measuring needs descriptors too.
 MAX_TAKEN = 3 * MAX_CONNECTIONS
-# How long a connection waits for another one to close before it is refused.
-ROOM_S = 1.0
 # Where no connection can be taken, as without descriptors.
 RETRY_S = 0.5
 # From bytes that came to a request that was read.
@@ -123,8 +121,8 @@ class HttpServer:
         self._moved.set()
 
     async def _make_room(self) -> bool:
-        """Whether one more can be served: at once, or after another one has closed within `ROOM_S`."""
-        until = self._loop.time() + ROOM_S
+        """Whether one more can be served: at once, or after another one has closed within a second."""
+        until = self._loop.time() + http_crowd.ROOM_S
         while len(self._visits) >= MAX_CONNECTIONS:
             # First read what has arrived from the connections that would be closed.
             await _some_turns()

@@ -7,22 +7,18 @@ from collections.abc import Awaitable, Callable, Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from http import HTTPStatus
+from itertools import chain
 
 from probe.daemon.http_access import Access
-from probe.daemon.http_crowd import Visit
 from probe.daemon.http_hosts import is_meant
 from probe.daemon.http_message import Answer, Page, Request, SlowPage, head_of, parsed, plain
 from probe.daemon.http_unread import Unread
+from probe.http_crowd import FAREWELL_S, HURRIED_S, Visit
 
 # A client that takes longer for its request, or to read on, is stuck or malicious.
 DEADLINE_S = 5.0
 # To read all of a page, however steadily: as long as Prometheus waits by default.
 SENDING_S = 10.0
-# What was answered has so long to hang up. Closed before that, the connection would be reset where something is unread,
-# and the answer lost with it.
-FAREWELL_S = 1.0
-# The same for a connection that is closed because others wait.
-HURRIED_S = 0.25
 MAX_HEAD_BYTES = 16_384
 _PIECE_BYTES = 65_536
 _FULL = plain(HTTPStatus.SERVICE_UNAVAILABLE, "too many connections")
@@ -173,8 +169,10 @@ async def _send(
 ) -> None:
     """In pieces: a client that does not read costs no memory. Raises TimeoutError if nothing is read for long."""
     body = answer.body if with_body else b""
-    pieces = (body[start : start + _PIECE_BYTES] for start in range(0, len(body), _PIECE_BYTES))
-    for piece in (head_of(answer, site.access.headers), *pieces):
+    # The client is woken once for the head and what it is of.
+    first = head_of(answer, site.access.headers) + body[:_PIECE_BYTES]
+    others = (body[start : start + _PIECE_BYTES] for start in range(_PIECE_BYTES, len(body), _PIECE_BYTES))
+    for piece in chain((first,), others):
         async with asyncio.timeout(DEADLINE_S):
             writer.write(piece)
             await writer.drain()

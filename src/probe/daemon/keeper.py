@@ -1,6 +1,6 @@
 """Writes each run to the history, in order, in a thread of its own; runs that the history refuses wait in memory.
 
-While the history works nothing is ever dropped: whoever hands a run over waits until it is on disk. While it does not
+While the history works nothing is ever dropped: the caller waits until its run is on disk. While it does not
 (a disk that is full or hangs, a lock, a damaged file) nobody waits, and the runs do, up to a bound.
 """
 

@@ -7,7 +7,8 @@ users; it goes to the history and every sink like them.
 import asyncio
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, Protocol
@@ -29,9 +30,13 @@ _TIMEOUT = "x-prometheus-scrape-timeout-seconds"
 # Values of Sec-Fetch-Site, by which a browser reports that another site's page makes the request.
 _ELSEWHERE = ("cross-site", "same-site")
 _KNOWN = ("target", "scenario", "debug")
+# Of the daemon's loop, from an answer that is made to the thread of the HTTP server.
+_TURNS = 4
 # Not repeated, so it has no times.
 _ONCE = Timing(math.inf)
 
+# Is called with the record of a run, and returns when its answer is made.
+Found = Callable[[RunRecord], Awaitable[None]]
 # The page of one run, given how long the scrape took, in seconds, and its `Accept` header: a body and its type.
 Render = Callable[[RunRecord, float, str], tuple[bytes, str]]
 
@@ -41,8 +46,8 @@ class Measuring(Protocol):
 
     config: Config
 
-    async def asked_for(self, entry: Entry, patience_s: float, found: Callable[[RunRecord], None]) -> None:
-        """Do a run, call `found`, and pass the record to the sinks; `found` is not called where the daemon stops.
+    async def asked_for(self, entry: Entry, patience_s: float, found: Found) -> None:
+        """Do a run, await `found`, and pass the record to the sinks; `found` is not called where the daemon stops.
 
         It waits for users for `patience_s` at most.
         """
@@ -56,6 +61,7 @@ class Asked:
     scenario: str | None
     debug: bool
     patience_s: float | None
+    accept: str = ""
 
 
 class RefusedError(Exception):
@@ -85,17 +91,11 @@ class OnDemand:
     async def page(self, request: Request) -> Answer:
         began = time.monotonic()
         try:
-            asked = wanted(request)
-            record = await self._measured(asked)
+            return await self._answered(wanted(request), began)
         except RefusedError as error:
             return error.answer
-        accept = "" if asked.debug else request.fields.get("accept", "")
-        body, content_type = self._render(record, time.monotonic() - began, accept)
-        if asked.debug:
-            return Answer(HTTPStatus.OK, f"{self._explain(record)}\n".encode() + body)
-        return Answer(HTTPStatus.OK, body, content_type)
 
-    async def _measured(self, asked: Asked) -> RunRecord:
+    async def _answered(self, asked: Asked, began: float) -> Answer:
         if self._at is None:
             raise RefusedError(HTTPStatus.SERVICE_UNAVAILABLE, "the daemon is starting")
         if self._waiting >= MAX_WAITING:
@@ -104,12 +104,12 @@ class OnDemand:
         loop, runs, schedule = self._at
         self._waiting += 1
         try:
-            taking = asyncio.run_coroutine_threadsafe(self._take(asked, runs, schedule), loop)
+            taking = asyncio.run_coroutine_threadsafe(self._take(asked, began, runs, schedule), loop)
             return await asyncio.wrap_future(taking)
         finally:
             self._waiting -= 1
 
-    async def _take(self, asked: Asked, runs: Measuring, schedule: Schedule) -> RunRecord:
+    async def _take(self, asked: Asked, asked_at: float, runs: Measuring, schedule: Schedule) -> Answer:
         """On the daemon's loop: do the run when it has its turn, and wait for it no longer than the scrape does."""
         began = time.monotonic()
         entry = chosen(asked, runs.config)
@@ -117,18 +117,29 @@ class OnDemand:
         patience_s = longest_s(entry, runs.config) if asked.patience_s is None else asked.patience_s
         turn = asyncio.Event()
         # The scrape does not wait for the history's disk, the next run does.
-        found: asyncio.Future[RunRecord] = asyncio.get_running_loop().create_future()
+        answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+
+        async def found(record: RunRecord) -> None:
+            # Before the sinks get it: beside their threads, the page takes several times as long.
+            if not answer.cancelled():
+                made = await self._made(record, asked, asked_at)
+                with suppress(asyncio.InvalidStateError):
+                    answer.set_result(made)
+                # Beside the sinks' threads, each turn of the loop waits for the interpreter.
+                for _ in range(_TURNS):
+                    await asyncio.sleep(0)
 
         async def run() -> None:
             turn.set()
-            await runs.asked_for(entry, patience_s - (time.monotonic() - began), found.set_result)
+            await runs.asked_for(entry, patience_s - (time.monotonic() - began), found)
 
         task = asyncio.ensure_future(schedule.between(entry, run))
         left_s = patience_s - (time.monotonic() - began)
-        ends: tuple[asyncio.Future[Any], ...] = (task, found)
+        ends: tuple[asyncio.Future[Any], ...] = (task, answer)
         await asyncio.wait(ends, timeout=left_s, return_when=asyncio.FIRST_COMPLETED)
-        if found.done():
-            return found.result()
+        if answer.done():
+            return answer.result()
+        answer.cancel()
         if task.done():
             # Where it raised, this does.
             task.result()
@@ -139,6 +150,14 @@ class OnDemand:
             task.cancel()
             why = f"other runs took all of the {patience_s:g} s"
         raise RefusedError(HTTPStatus.SERVICE_UNAVAILABLE, why)
+
+    async def _made(self, record: RunRecord, asked: Asked, asked_at: float) -> Answer:
+        """The figures are a tenth of a millisecond's work: with a thread for them, the scrape waits for longer."""
+        body, content_type = self._render(record, time.monotonic() - asked_at, "" if asked.debug else asked.accept)
+        if not asked.debug:
+            return Answer(HTTPStatus.OK, body, content_type)
+        timeline = await asyncio.to_thread(self._explain, record)
+        return Answer(HTTPStatus.OK, f"{timeline}\n".encode() + body)
 
     async def _expected(self, entry: Entry) -> None:
         """Have the series of a target and scenario: once, as that takes a while."""
@@ -161,7 +180,8 @@ def wanted(request: Request) -> Asked:
         raise RefusedError(HTTPStatus.BAD_REQUEST, "a parameter is given twice")
     target = given.get("target", [""])[0]
     scenario = given.get("scenario", [None])[0]
-    return Asked(target, scenario, given.get("debug") == ["true"], _patience_s(request.fields.get(_TIMEOUT)))
+    patience_s = _patience_s(request.fields.get(_TIMEOUT))
+    return Asked(target, scenario, given.get("debug") == ["true"], patience_s, request.fields.get("accept", ""))
 
 
 def _patience_s(written: str | None) -> float | None:

@@ -1,9 +1,8 @@
 """From the configuration to the entries of the schedule."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
-from probe.config import Config, default_state_dir
+from probe.config import Config
 from probe.daemon.schedule import Entry
 from probe.daemon.timing import Timing
 from probe.plan import choose
@@ -38,11 +37,6 @@ def entries(config: Config) -> Iterator[Entry]:
             scenario.record(scenario_name),
             Timing(schedule.every_s, phase, schedule.cron),
         )
-
-
-def state_dir(config: Config) -> Path:
-    """Where this configuration keeps its history."""
-    return config.daemon.state_dir or default_state_dir()
 
 
 def settled_at_start(old: Config, new: Config) -> list[str]:

@@ -1,7 +1,7 @@
 """Questions to a target's servers, outside of every measure: their users, their model, is it loaded?"""
 
 import time
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -11,6 +11,7 @@ from probe.protocols.declaration import ServerProtocol
 from probe.protocols.inquiries import Inquiries
 from probe.protocols.registry import PROTOCOLS
 from probe.record import Role, RunRecord, ServerIdentity, ServerPlan, Target
+from probe.server_state import ServerFigures
 from probe.transport.connector import SocketConnector
 
 T = TypeVar("T")
@@ -22,11 +23,6 @@ def servers(target: Target) -> Iterator[tuple[Role, ServerPlan, ServerProtocol[A
     """Each server of a target, with its protocol."""
     for role, server in target.servers.items():
         yield role, server, PROTOCOLS[role][server.protocol]
-
-
-def users_of(target: Target) -> Sequence[Inquiries[int | None]]:
-    """What to ask about users: one entry per server that can be asked, none for the others."""
-    return [inquiries for _, server, protocol in servers(target) for inquiries in protocol.users(server)]
 
 
 async def first(inquiries: Inquiries[T]) -> T | None:
@@ -63,9 +59,11 @@ async def cold(target: Target) -> bool | None:
     return None if None in answers or not answers else False
 
 
-def answered(record: RunRecord, served: ServerIdentity, cold: bool | None) -> RunRecord:
-    """The record with what was said before the run; that it was cold, an answer of the run itself may say, too."""
-    return replace(record, served=served, cold=record.cold or cold)
+def answered(
+    record: RunRecord, served: ServerIdentity, cold: bool | None, reported: Mapping[Role, ServerFigures]
+) -> RunRecord:
+    """The record with what was said beside the run; that it was cold, an answer of the run itself may say, too."""
+    return replace(record, served=served, cold=record.cold or cold, reported=reported)
 
 
 async def _answers(inquiries: Inquiries[T]) -> AsyncIterator[T]:

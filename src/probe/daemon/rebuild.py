@@ -14,7 +14,7 @@ from probe.daemon.drift_sink import SAVED_EVERY, DriftSink
 from probe.daemon.history_drift import WatchedHistory
 from probe.drift import Monitor
 from probe.drift.state import Kept
-from probe.history.drift_states import DriftStates
+from probe.history.drift_states import DriftStates, goes_on_after
 from probe.history.reader import HistoryReader, reading
 from probe.timestamps import NS_PER_DAY
 
@@ -90,7 +90,7 @@ class Rebuild:
         try:
             saved = self._states.load(target, scenario)
             if saved is not None and saved.monitor.settings == self._new_monitor().settings:
-                after = reader.number_of(target, scenario, saved.last_run)
+                after = goes_on_after(reader, target, scenario, saved)
                 if after is not None:
                     self._drift.show(target, scenario, saved.monitor.verdict())
                     self._take(_Past(reader, target, scenario, 0, saved, after), 0)

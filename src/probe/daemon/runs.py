@@ -1,8 +1,10 @@
 """Executes the runs of the schedule, and passes their records to the dispatch."""
 
 import asyncio
+import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
@@ -17,10 +19,12 @@ from probe.daemon.keeper import without_audio
 from probe.daemon.log import Logger
 from probe.daemon.schedule import Entry
 from probe.history.file import HistoryError
+from probe.machine.state import Exporter
+from probe.measurement import this_machine
 from probe.measures import outcome, summarise
 from probe.metrics.registry import Metrics
 from probe.pace import Pace
-from probe.record import RunRecord, ServerIdentity
+from probe.record import RunRecord, ServerIdentity, Target
 from probe.timestamps import utc
 from probe.transport.threads import in_a_thread
 
@@ -32,6 +36,10 @@ OVERLAP = "the previous run is still going"
 def nothing(_target: str, _scenario: str) -> Sequence[RunRecord]:
     """No past."""
     return ()
+
+
+def forget(_record: RunRecord) -> None:
+    """Its audio is of no use."""
 
 
 class Runs:
@@ -47,7 +55,10 @@ class Runs:
         stop: asyncio.Event,
         served: Mapping[str, ServerIdentity] | None = None,
         past: Callable[[str, str], Sequence[RunRecord]] = nothing,
+        alone: Callable[[], AbstractAsyncContextManager[None]] = nullcontext,
+        with_audio: Callable[[RunRecord], None] = forget,
     ) -> None:
+        """An attempt takes place within `alone`. `with_audio` is called with each record, once it is kept."""
         self.config = config
         self.last: RunRecord | None = None
         # The last delays of the event loop, in seconds: the longest of each run, and the heartbeat's between runs.
@@ -60,9 +71,15 @@ class Runs:
         self._served = dict(served or {})
         self._pace = Pace()
         self._past = past
+        self._alone = alone
+        self._with_audio = with_audio
         self._reading = asyncio.Lock()
         # Whether a target's servers keep who uses them to themselves, as of the last time they were asked.
         self._silent: dict[str, bool] = {}
+        # Which exporters of a target's machine did not answer during its last run.
+        self._silent_exporters: dict[str, tuple[Exporter, ...]] = {}
+        # What of the machine did not answer, as of the last run.
+        self._unanswered: tuple[str, ...] = ()
 
     async def due(self, entry: Entry, at: float) -> None:
         if (done := await self._attempted(entry, self.config)) is None:
@@ -70,21 +87,25 @@ class Runs:
         self._metrics.daemon.set_schedule_delay(entry.target.name, entry.scenario.name, max(0.0, done.began - at))
         await self._hand_on(await self._compared(done.record))
 
-    async def asked_for(self, entry: Entry, patience_s: float, found: Callable[[RunRecord], None]) -> None:
+    async def asked_for(self, entry: Entry, patience_s: float, found: Callable[[RunRecord], Awaitable[None]]) -> None:
         """Do a run that nobody scheduled; it waits for users for `patience_s` at most.
 
-        `found` is called with its record before the sinks get it, unless the daemon stops.
+        `found` is awaited with its record before the sinks get it, unless the daemon stops.
         """
+        self._metrics.daemon.set_asked(entry.target.name, entry.scenario.name, time.time())
         if (done := await self._attempted(entry, _hurried(self.config, patience_s))) is not None:
             record = await self._compared(done.record)
-            found(record)
-            await self._hand_on(record)
+            try:
+                await found(record)
+            finally:
+                await self._hand_on(record)
 
     async def _attempted(self, entry: Entry, config: Config) -> Attempt | None:
         if self._stop.is_set():
             return None
         try:
-            done = await attempt(entry, config, self._stop)
+            async with self._alone():
+                done = await attempt(entry, config, self._stop)
         except Exception as error:  # noqa: BLE001 - no mistake of ours may end an attempt without a record
             self._log.exception("an attempt failed because of a bug in the probe", target=entry.target.name)
             done = broken(entry, error)
@@ -92,6 +113,10 @@ class Runs:
             self.lags.append(done.lag_s)
             if done.unknown_users is not None:
                 self._note_users(entry.target.name, unknown=done.unknown_users)
+            if done.record.machine is not None:
+                self._note_exporters(entry.target, done.record.machine.silent)
+        if entry.target.machine == "local":
+            self._note_machine(this_machine().silent)
         return done
 
     async def skipped(self, entry: Entry, at: float) -> None:
@@ -122,6 +147,25 @@ class Runs:
         elif self._silent.get(target) and not unknown:
             self._log.info("every server reports its users again", target=target)
         self._silent[target] = unknown
+
+    def _note_exporters(self, target: Target, silent: tuple[Exporter, ...]) -> None:
+        """Log once that an exporter does not answer, and that it does again: one that is asked no more does neither."""
+        before = self._silent_exporters.get(target.name, ())
+        if lost := [each for each in silent if each not in before]:
+            self._log.warning("an exporter does not answer", target=target.name, exporters=lost)
+        if found := [each for each in before if each not in silent and each in target.exporters]:
+            self._log.info("an exporter answers again", target=target.name, exporters=found)
+        self._silent_exporters[target.name] = silent
+
+    def _note_machine(self, silent: tuple[str, ...]) -> None:
+        """Log what of the machine can't be read, where that changes."""
+        if silent == self._unanswered:
+            return
+        self._unanswered = silent
+        if silent:
+            self._log.warning("the machine can't be read: a reading hangs, and its figures are missing", of=silent)
+        else:
+            self._log.info("the machine can be read again")
 
     async def _compared(self, record: RunRecord) -> RunRecord:
         """The record, with a doubt where what was heard is far from what this target's runs were so far."""
@@ -155,11 +199,10 @@ class Runs:
     async def _hand_on(self, record: RunRecord) -> None:
         self._remember(record)
         record = replace(record, served=self._served.get(record.plan.target.name, ServerIdentity()))
-        if self.config.daemon.audio_dir is None:
-            record = without_audio(record)
-        await self._dispatch.submit(record)
+        await self._dispatch.submit(without_audio(record) if self.config.daemon.audio_dir is None else record)
         self.last = without_audio(record)
         self._health.ready = True
+        self._with_audio(record)
 
 
 def _described(record: RunRecord) -> str:

@@ -168,6 +168,13 @@ class Schedule:
             dues[pair] = min(dues.get(pair, math.inf), planned.job.next_run_time.timestamp())
         return dues
 
+    def free_s(self) -> float:
+        """For how long no run is due, in seconds; 0 while one takes place, or waits for another."""
+        due = self.next_due()
+        if self._going:
+            return 0.0
+        return math.inf if due is None else max(0.0, (due - self._now()).total_seconds())
+
     def overdue_s(self) -> float:
         """For how long a run has been due that was neither started nor skipped, in seconds."""
         due = self.next_due()

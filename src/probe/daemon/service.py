@@ -8,7 +8,6 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from probe import config as configuration
 from probe import garbage
 from probe.config import Config, ConfigError
 from probe.config.changes import changes
@@ -16,6 +15,7 @@ from probe.daemon import capacity
 from probe.daemon.composition import Parts, build, expect
 from probe.daemon.lifecycle import heartbeat, on_signals
 from probe.daemon.plans import entries, settled_at_start
+from probe.daemon.recordings import require_playable
 from probe.daemon.runs import Runs
 from probe.daemon.schedule import Schedule
 from probe.daemon.systemd import Notifier
@@ -67,7 +67,16 @@ class _Daemon:
         self._log = parts.log
         self._stop = asyncio.Event()
         self._runs = Runs(
-            config, parts.dispatch, parts.metrics, parts.health, parts.log, self._stop, parts.served, parts.past
+            config,
+            parts.dispatch,
+            parts.metrics,
+            parts.health,
+            parts.log,
+            self._stop,
+            parts.served,
+            parts.past,
+            parts.transcriber.aside,
+            parts.transcriber.offer,
         )
         self._schedule = Schedule(self._runs)
 
@@ -90,14 +99,23 @@ class _Daemon:
             spans_to=config.otlp.url or "none",
         )
         self._parts.rebuild.start()
+        transcribing = asyncio.ensure_future(self._transcribe())
         self._say_what_does_not_fit(config)
         await self._stop.wait()
         stopped = time.monotonic()
+        transcribing.cancel()
+        self._parts.ending.set()
         self._parts.rebuild.stop()
         await self._schedule.stop(RUN_ENDS_S)
         await self._parts.dispatch.drain(DRAIN_S, history_s=stopped + HISTORY_ENDS_S - time.monotonic())
         beating.cancel()
         self._log.info("ended")
+
+    async def _transcribe(self) -> None:
+        try:
+            await self._parts.transcriber.work(self._schedule.free_s)
+        except Exception:  # noqa: BLE001 - no mistake of ours there may end the measuring
+            self._log.exception("no more answers are transcribed because of a bug in the probe")
 
     def _say_what_does_not_fit(self, config: Config) -> None:
         series = len({(entry.target.name, entry.scenario.name) for entry in entries(config)})
@@ -116,7 +134,7 @@ class _Daemon:
         """Apply a valid file between two runs; an invalid one changes nothing."""
         self._notifier.reloading()
         try:
-            new = await asyncio.to_thread(configuration.load, self._path)
+            new = await asyncio.to_thread(require_playable, self._path)
         except ConfigError as error:
             self._parts.metrics.daemon.set_config_refused()
             self._log.warning("configuration refused; the old one stays in effect", errors=str(error).splitlines())
@@ -127,7 +145,7 @@ class _Daemon:
     async def _take_over(self, new: Config) -> None:
         await asyncio.to_thread(expect, self._parts.metrics, new)
         kept, changed = settled_at_start(self._runs.config, new), changes(self._runs.config, new)
-        self._runs.config = new
+        self._runs.config = self._parts.transcriber.config = new
         if not self._stop.is_set():
             self._schedule.replace(entries(new), parallel=new.daemon.parallel_targets)
         self._log.info("configuration reloaded", changed=changed, schedules=[*new.schedules])

@@ -4,7 +4,7 @@
 """
 
 from probe.drift.change import DIRECTIONS, Change, Drift, Grows, Moved, ServingChange, Shift, Verdict
-from probe.drift.evidence import ENOUGH
+from probe.drift.figures import ENOUGH
 from probe.drift.monitor import LEAST_CHANGE, THRESHOLD, Monitor
 
 __all__ = [

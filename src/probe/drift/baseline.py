@@ -7,39 +7,30 @@ differs from its day, shrunk by as much as chance alone would have made of it.
 
 import math
 from bisect import bisect_left, bisect_right, insort
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from operator import attrgetter
 from statistics import median
 from typing import NamedTuple
 
-HOUR = 3600
-_DAY = 24
-_WEEK = 7 * _DAY
-_KEPT = 8 * _DAY
+from probe.drift.figures import ENOUGH, SETTLED, SPARSE
+from probe.timestamps import NS_PER_DAY, NS_PER_HOUR, NS_PER_S
+
+HOUR = NS_PER_HOUR // NS_PER_S
+DAY = NS_PER_DAY // NS_PER_HOUR
+# So many days are known: a week, and the one that is too young.
+DAYS = 8
+_KEPT = DAYS * DAY
 # The youngest third of what there is, at most a day of it, is no baseline.
-_LONGEST_LAG = _DAY
-# A day with a smaller share of the hours that the fullest one has says nothing about the rhythm.
-_WHOLE_DAY = 2 / 3
-# While the rhythm is unknown only the last hours are a fair comparison: as few as hold so many runs, and more than two,
-# so that one of them may be off.
-_RECENT_RUNS = 24
-_RECENT_HOURS = range(3, 7)
+_LONGEST_LAG = DAY
+# While the rhythm is unknown only the last hours are a fair comparison: so many, so that one of them may be off.
+_RECENT_HOURS = 3
 # As long as the rhythm of the day is unknown, changes below this share are attributed to it.
 UNKNOWN_RHYTHM = 0.075
-# A level from fewer runs would be worse than the one that was found when the level last changed.
-_LEAST_RUNS = 120
 # The mean of the middle half scatters more than a mean, as a variance.
 MIDMEAN = 1.2
-# What is around an hour: half a day before it, and half a day after.
-_AROUND = 12
-# How hours stray from the rhythm: fewer days show nothing, fewer than some show it poorly; what chance makes of it, in
-# variances of an hour; and by how much more the next days may stray than these.
-_FEW_DAYS = 2
+# How hours stray from the rhythm: fewer days show it poorly; and by how much more the next days may stray than these.
 _SOME_DAYS = 5
-_CHANCE_STRAYS = 2.0
 _AS_MUCH_AGAIN = 1.5
-# Hours with fewer runs than this part of the best are no equals.
-_SPARSE = 4
 
 
 class Cell(NamedTuple):
@@ -51,6 +42,9 @@ class Cell(NamedTuple):
     runs: int
 
 
+_HOUR_OF_CELL = attrgetter("hour")
+
+
 class Stray(NamedTuple):
     """How far an hour was from the level around it."""
 
@@ -59,14 +53,19 @@ class Stray(NamedTuple):
     runs: int
 
 
+def hour_of(at: float) -> int:
+    """The hour of a moment in seconds since the epoch, counted from there."""
+    return int(at // HOUR)
+
+
 class Baseline:
-    """Fed with each run; `expected` is what the next one should take."""
+    """Fed with each run; `expected` is what one should take in an hour."""
 
     def __init__(self) -> None:
         self.level = 0.0
         self.rhythm: list[float] | None = None
         # What each hour's share of the rhythm is unsure by; until it is known, all of what it may be.
-        self._unsure: Sequence[float] = [UNKNOWN_RHYTHM] * _DAY
+        self._unsure: Sequence[float] = [UNKNOWN_RHYTHM] * DAY
         self._cells: list[Cell] = []
         self._hour = 0
         self._values: list[float] = []
@@ -75,55 +74,48 @@ class Baseline:
         # The hour in which the level began, and how many of its runs were before.
         self._began = (0, 0)
 
-    def expected(self, at: float) -> float:
-        return self.level if self.rhythm is None else self.level + self.rhythm[int(at // HOUR) % _DAY]
+    def expected(self, hour: int) -> float:
+        return self.level if self.rhythm is None else self.level + self.rhythm[hour % DAY]
 
-    def unsure(self, at: float) -> float:
+    def unsure(self, hour: int) -> float:
         """How far a run may be from what is expected, for all that is known of that hour of the day."""
-        return self._unsure[int(at // HOUR) % _DAY]
+        return self._unsure[hour % DAY]
 
-    def add(self, at: float, value: float | None, noise: float) -> bool:
+    def add(self, hour: int, value: float | None, noise: float) -> bool:
         """Take a run, None for one that doesn't count; True where the rhythm has been estimated again.
 
         `noise` is the variance that a mean has for each run.
         """
-        hour = int(at // HOUR)
         before = self.rhythm
         if hour != self._hour and self._values:
-            self._close(noise, is_last=hour // _DAY > self._hour // _DAY)
+            self._close(noise, is_last=hour // DAY > self._hour // DAY)
         self._hour = hour
         if value is not None:
             self._values.append(value)
             self._raw.append(value)
         return self.rhythm is not before
 
-    def usual(self, at: float) -> float:
+    def usual(self, hour: int) -> float:
         """What of it is the rhythm."""
-        return self._usual(int(at // HOUR))
+        return 0.0 if self.rhythm is None else self.rhythm[hour % DAY]
 
     def around(self) -> dict[int, float]:
         """The level around each hour, by hour: the median of a day, which knows no more of changes than was seen.
 
-        What lasts for less than half a day is not in it, and a step stays a step.
+        What lasts for less than half a day is not in it, and a step stays a step. Nothing while the rhythm is unknown.
         """
-        return self._levels([cell.raw for cell in self._cells])
-
-    def _levels(self, values: Sequence[float]) -> dict[int, float]:
-        hours = [cell.hour for cell in self._cells]
-        flat = [value - self._usual(hour) for value, hour in zip(values, hours, strict=True)]
-        return {
-            hour: median(flat[bisect_left(hours, hour - _AROUND) : bisect_right(hours, hour + _AROUND)])
-            for hour in hours
-        }
-
-    def strays(self) -> list[Stray]:
-        """How far each hour was from the level around it; nothing while the rhythm is unknown."""
         if self.rhythm is None:
+            return {}
+        hours = [cell.hour for cell in self._cells]
+        flat = [cell.raw - self.usual(cell.hour) for cell in self._cells]
+        return {hour: _median_around(hour, hours, flat) for hour in hours}
+
+    def strays(self, around: Mapping[int, float]) -> list[Stray]:
+        """How far each hour was from the level around it; nothing while that is unknown."""
+        if not around:
             return []
-        levels = self.around()
-        return [
-            Stray(each.hour, each.raw - self._usual(each.hour) - levels[each.hour], each.runs) for each in self._cells
-        ]
+        found = ((each, each.raw - self.usual(each.hour) - around[each.hour]) for each in self._cells)
+        return [Stray(each.hour, by, each.runs) for each, by in found]
 
     def begin(self, level: float) -> None:
         """A new level, from now on."""
@@ -170,48 +162,50 @@ class Baseline:
         """The hour is over; `is_last`: and its day with it."""
         closed = Cell(self._hour, midmean(self._values), midmean(self._raw), len(self._values))
         # In the order of time, also where a clock was wrong for a while: hours are searched for, and forgotten, by it.
-        insort(self._cells, closed, key=attrgetter("hour"))
+        insort(self._cells, closed, key=_HOUR_OF_CELL)
         self._values.clear()
         self._raw.clear()
         del self._cells[:-_KEPT]
         while self._cells[0].hour < self._hour - _KEPT:
             del self._cells[0]
         # A day is whole when it ends, the first one whenever it began.
-        if self._hour - self._cells[0].hour >= _DAY - 1 and (self.rhythm is None or is_last):
+        if self._hour - self._cells[0].hour >= DAY - 1 and (self.rhythm is None or is_last):
             found = _rhythm(self._from_their_days(), self._hour, noise)
             if found is not None:
                 self.rhythm, self._unsure = found
         self._settle()
 
     def _from_their_days(self) -> list[Cell]:
-        """How far each hour was from the level around it; on the first day, from the whole of it."""
-        values = [cell.value for cell in self._cells]
-        levels = self._levels(values) if self.rhythm else {}
-        return [cell._replace(value=cell.value - levels.get(cell.hour, 0.0)) for cell in self._cells]
+        """How far each hour was from the whole day around it, from the first or last day at the ends.
+
+        A whole day has all of the rhythm, known or not: what is left is no level that rises, and no rhythm that was
+        mistaken for one before.
+        """
+        hours, values = [cell.hour for cell in self._cells], [cell.value for cell in self._cells]
+        earliest, latest = hours[0] + DAY // 2, hours[-1] - DAY // 2
+        around = [max(earliest, min(latest, hour)) for hour in hours]
+        return [
+            cell._replace(value=cell.value - _median_around(middle, hours, values))
+            for cell, middle in zip(self._cells, around, strict=True)
+        ]
 
     def _settle(self) -> None:
-        cells = [cell for cell in self._cells if cell.hour >= self._since]
+        cells = self._cells[bisect_left(self._cells, self._since, key=_HOUR_OF_CELL) :]
         if not cells:
             return
         if self.rhythm is None:
-            old_enough = _last(cells, _RECENT_RUNS) if len(cells) >= _RECENT_HOURS.start else []
+            old_enough = cells[-_RECENT_HOURS:] if len(cells) >= _RECENT_HOURS else []
         else:
             lag = max(1, min(_LONGEST_LAG, (self._hour - cells[0].hour) // 3))
-            old_enough = [cell for cell in cells if self._hour - lag - _WEEK <= cell.hour <= self._hour - lag]
+            old_enough = cells[: bisect_right(cells, self._hour - lag, key=_HOUR_OF_CELL)]
         most = max((cell.runs for cell in old_enough), default=0)
-        old_enough = [cell for cell in old_enough if cell.runs * _SPARSE >= most]
-        if sum(cell.runs for cell in old_enough) >= (_RECENT_RUNS if self.rhythm is None else _LEAST_RUNS):
-            self.level = median(cell.value - self._usual(cell.hour) for cell in old_enough)
-
-    def _usual(self, hour: int) -> float:
-        return 0.0 if self.rhythm is None else self.rhythm[hour % _DAY]
+        old_enough = [cell for cell in old_enough if cell.runs >= SPARSE * most]
+        if sum(cell.runs for cell in old_enough) >= (ENOUGH if self.rhythm is None else SETTLED):
+            self.level = median(cell.value - self.usual(cell.hour) for cell in old_enough)
 
 
-def _last(cells: Sequence[Cell], runs: int) -> Sequence[Cell]:
-    for hours in _RECENT_HOURS:
-        if sum(cell.runs for cell in cells[-hours:]) >= runs:
-            return cells[-hours:]
-    return cells
+def _median_around(hour: int, hours: Sequence[int], values: Sequence[float]) -> float:
+    return median(values[bisect_left(hours, hour - DAY // 2) : bisect_right(hours, hour + DAY // 2)])
 
 
 def midmean(values: Iterable[float]) -> float:
@@ -226,25 +220,36 @@ def _rhythm(cells: Sequence[Cell], last: int, noise: float) -> tuple[list[float]
     """How each hour of the day differs from its day, and what that is unsure by."""
     days: dict[int, list[Cell]] = {}
     for cell in cells:
-        days.setdefault((last - cell.hour) // _DAY, []).append(cell)
+        days.setdefault((last - cell.hour) // DAY, []).append(cell)
     fullest = max(len(day) for day in days.values())
-    whole = [_from_its_day(day) for day in days.values() if len(day) >= _WHOLE_DAY * fullest]
-    sums, runs = [0.0] * _DAY, [0] * _DAY
+    whole = [_from_its_day(day) for day in days.values() if len(day) >= SPARSE * fullest]
+    sums, runs = [0.0] * DAY, [0] * DAY
     for cell in (cell for day in whole for cell in day):
-        sums[cell.hour % _DAY] += cell.value * cell.runs
-        runs[cell.hour % _DAY] += cell.runs
+        sums[cell.hour % DAY] += cell.value * cell.runs
+        runs[cell.hour % DAY] += cell.runs
     known = [total / weight for total, weight in zip(sums, runs, strict=True) if weight]
     if not known:
         return None
-    centre = math.fsum(known) / len(known)
+    # As a day's own: were they of another kind, all hours would stray by the difference.
+    centre = median(known)
     variance = math.fsum((each - centre) ** 2 for each in known) / len(known)
     chance = MIDMEAN * noise * len(known) / sum(runs)
     trust = max(0.0, 1 - chance / variance) if variance else 0.0
     rhythm = [trust * (total / weight - centre) if weight else 0.0 for total, weight in zip(sums, runs, strict=True)]
     # One that was seen on one day only may be none.
-    once = math.sqrt(variance * trust) if len(whole) == 1 else 0.0
+    once = max(map(abs, rhythm)) if len(whole) == 1 else 0.0
     strays = _strays(whole, rhythm, chance * len(whole))
-    return rhythm, [min(UNKNOWN_RHYTHM, math.hypot(math.sqrt(chance), once)) + stray for stray in strays]
+    unsure = min(UNKNOWN_RHYTHM, math.hypot(math.sqrt(chance), once))
+    return rhythm, [unsure + stray + alone for stray, alone in zip(strays, _alone(rhythm, chance), strict=True)]
+
+
+def _alone(rhythm: Sequence[float], chance: float) -> list[float]:
+    """By how much each hour stands out from both its neighbours, more than chance would make it.
+
+    What makes it so lasts for a part of the hour, and runs are either with it or without it.
+    """
+    middles = [median((rhythm[hour - 1], rhythm[hour], rhythm[(hour + 1) % DAY])) for hour in range(DAY)]
+    return [math.sqrt(max(0.0, (own - usual) ** 2 - chance)) for own, usual in zip(rhythm, middles, strict=True)]
 
 
 def _from_its_day(day: Sequence[Cell]) -> list[Cell]:
@@ -258,17 +263,16 @@ def _strays(days: Sequence[Sequence[Cell]], rhythm: Sequence[float], chance: flo
     The middle of three hours counts: what is shorter is a matter of runs and not of the level. Of the first days it is
     the one that strays most, later the one but most: what happened once is no habit.
     """
-    if len(days) < _FEW_DAYS:
-        return [0.0] * _DAY
-    distances: list[list[float]] = [[] for _ in range(_DAY)]
+    if len(days) == 1:
+        return [0.0] * DAY
+    distances: list[list[float]] = [[] for _ in range(DAY)]
     for day in days:
-        by_hour = {cell.hour % _DAY: cell.value - rhythm[cell.hour % _DAY] for cell in day}
-        for hour in range(_DAY):
-            around = [by_hour[each % _DAY] for each in range(hour - 1, hour + 2) if each % _DAY in by_hour]
+        by_hour = {cell.hour % DAY: cell.value - rhythm[cell.hour % DAY] for cell in day}
+        for hour in range(DAY):
+            around = [by_hour[each % DAY] for each in range(hour - 1, hour + 2) if each % DAY in by_hour]
             if around:
                 distances[hour].append(abs(median(around)))
-    usual = _CHANCE_STRAYS * chance
     others = len(days) / (len(days) - 1)
     rank = -1 if len(days) < _SOME_DAYS else -2
     seconds = [others * sorted(each)[rank] if len(each) > 1 else 0.0 for each in distances]
-    return [_AS_MUCH_AGAIN * math.sqrt(max(0.0, each**2 - usual)) for each in seconds]
+    return [_AS_MUCH_AGAIN * math.sqrt(max(0.0, each**2 - chance)) for each in seconds]

@@ -3,18 +3,17 @@
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from statistics import median
 
-from probe.drift.causes import Cause, Expected, causes
+from probe.drift.causes import Cause, Expected, causes, parted
 from probe.drift.change import Shift
 from probe.drift.circumstances import COVARIATES, Circumstances, covariates
 from probe.drift.events import OF_SERVING, Event, events
 from probe.drift.series import Point
 from probe.machine.state import THROTTLED, WORDS, MachineState
-from probe.measures import STAGES, TRUSTED
+from probe.measures import TRUSTED
 
-# So many runs on either side of a change are looked at.
-BEFORE, AFTER = 1000, 200
+# So many runs on either side of a change are looked at: what happens every day is seen at one run per minute.
+BEFORE, AFTER = 3000, 200
 # By how many runs a change may be dated wrong, and how many on either side of its date are looked at to correct that.
 _MISDATED, _WINDOW, _LEAST_SIDE = 40, 80, 3
 # A change fell into the same runs if it is so many runs at most from where the latency's is dated.
@@ -35,6 +34,11 @@ class Beside:
     caps: tuple[str, ...] = ()
 
 
+def names(found: Beside) -> tuple[str, ...]:
+    """What it names, the surest first, by the names of COVARIATES and the kinds of events: a closed list."""
+    return tuple(dict.fromkeys([*(each.name for each in found.causes), *(each.kind for each in found.events)]))
+
+
 def beside(shift: Shift, points: Sequence[Point], known: Mapping[str, Circumstances]) -> Beside:
     """What is known of the runs around a change; `known` is by run id, and may lack any of them."""
     before, after = around(shift, points)
@@ -53,7 +57,7 @@ def associated(
     expected: Mapping[str, Expected] = _EXPECTED,
 ) -> list[Cause]:  # fmt: skip
     """The figures (by run id, then by name) that changed with the shift's stage."""
-    stage = STAGES.index(shift.stage)
+    stage = shift.stage
     before, after = around(shift, points)
     names = dict.fromkeys(name for each in (*before, *after) for name in figures.get(each.run_id, {}))
     both = {
@@ -73,34 +77,26 @@ def around(shift: Shift, points: Sequence[Point]) -> tuple[list[Point], list[Poi
 
     They are divided where the two sides differ most: a few slow runs shortly before a change may date it too early.
     """
-    stage = STAGES.index(shift.stage)
+    stage = shift.stage
     usable = [
         each
         for each in points
         if each.outcome in TRUSTED
         and not each.cold
-        and (each.stages_ms[stage] or 0.0) > 0
+        and (each.ms(stage) or 0.0) > 0
         and (shift.until is None or each.started < shift.until)
     ]
     dated = sum(each.started < shift.since for each in usable)
     first = max(0, dated - _WINDOW)
-    place = first + _parted(_logarithms(usable[first : dated + _WINDOW], stage), dated - first)
+    near, middle = _logarithms(usable[first : dated + _WINDOW], stage), dated - first
+    earliest, latest = max(_LEAST_SIDE, middle - _MISDATED), min(len(near) - _LEAST_SIDE, middle + _MISDATED)
+    place = parted(near, earliest, latest)
+    place = dated if place is None else first + place
     return usable[max(0, place - BEFORE) : place], usable[place : place + AFTER]
 
 
-def _parted(values: Sequence[float], dated: int) -> int:
-    """The place near `dated` where two levels explain these values best: with the least sum of distances from them."""
-
-    def unexplained(place: int) -> float:
-        sides = (values[:place], values[place:])
-        return sum(abs(value - middle) for side in sides for middle in (median(side),) for value in side)
-
-    places = range(max(_LEAST_SIDE, dated - _MISDATED), min(len(values) - _LEAST_SIDE, dated + _MISDATED) + 1)
-    return min(places, key=unexplained, default=dated)
-
-
-def _logarithms(runs: Iterable[Point], stage: int) -> list[float]:
-    return [math.log(each.stages_ms[stage] or 1.0) for each in runs]
+def _logarithms(runs: Iterable[Point], stage: str) -> list[float]:
+    return [math.log(each.ms(stage) or 1.0) for each in runs]
 
 
 def _events_near(place: int, starts: Sequence[int], found: Sequence[Event]) -> Iterable[Event]:

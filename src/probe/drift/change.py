@@ -5,10 +5,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from probe.drift.fingerprint import Fingerprint
-from probe.measures import STAGES
+from probe.waits import WHOLES
 
-WHOLE = STAGES[0]
-PARTS = STAGES[1:]
 Direction = Literal["slower", "faster"]
 DIRECTIONS: tuple[Direction, ...] = ("slower", "faster")
 State = Literal["learning", "stable", "slower", "faster"]
@@ -106,6 +104,11 @@ class Verdict:
     grows: tuple[Grows, ...] = ()
 
 
+def whole_of(moved: Sequence[Moved]) -> Moved | None:
+    """The whole wait among its stages; None where it is not known."""
+    return next((each for each in moved if each.stage in WHOLES), None)
+
+
 def of_stage(stage: str, moved: Sequence[Moved]) -> Moved:
     """The one of this stage, which there must be."""
     return next(each for each in moved if each.stage == stage)
@@ -114,8 +117,8 @@ def of_stage(stage: str, moved: Sequence[Moved]) -> Moved:
 def leading(moved: Sequence[Moved], direction: Direction, alarmed: str) -> str:
     """The stage to name: of those that certainly moved that way, the one that moved most."""
     sign = 1 if direction == "slower" else -1
-    same_way = [each for each in moved if each.stage != WHOLE and sign * each.added_ms > 0]
+    same_way = [each for each in moved if each.stage not in WHOLES and sign * each.added_ms > 0]
     certain = [each for each in same_way if each.certain]
-    if alarmed != WHOLE and not certain:
+    if alarmed not in WHOLES and not certain:
         return alarmed
     return max(certain or same_way, key=lambda each: abs(each.added_ms)).stage if same_way else alarmed

@@ -8,14 +8,15 @@ from dataclasses import dataclass, field
 
 from probe.drift.fingerprint import Fingerprint, fingerprint
 from probe.machine.state import GpuState, MachineState
-from probe.record import RunRecord
+from probe.record import Role, RunRecord
+from probe.server_state import ServerFigures
 
 _GIB = 2**30
 
 
 @dataclass(frozen=True, slots=True)
 class Circumstances:
-    """`started` is nanoseconds since the epoch; `server` the LLM server's own figures, by its names."""
+    """`started` is nanoseconds since the epoch; `server` the LLM server's own figures, by the names of COVARIATES."""
 
     run_id: str
     started: int
@@ -26,8 +27,30 @@ class Circumstances:
 
 def circumstances(record: RunRecord) -> Circumstances:
     """Those of a run."""
-    server = record.turns[0].server_times if record.turns else {}
+    first = record.turns[0] if record.turns else None
+    prompt, cached = (None, None) if first is None else (first.prompt_tokens, first.cached_tokens)
+    server = of_server(record.reported, prompt, cached)
     return Circumstances(record.plan.run_id, record.started, fingerprint(record), record.machine, server)
+
+
+def of_server(
+    reported: Mapping[Role, ServerFigures], prompt_tokens: int | None, cached_tokens: int | None
+) -> dict[str, float]:
+    """What is known of the server that writes, by the names of COVARIATES and in their units.
+
+    The tokens are those of the first turn's prompt; the server's own share of them counts where it gives none.
+    """
+    found = reported.get("llm") or reported.get("agent") or ServerFigures()
+    hit = cached_tokens / prompt_tokens if prompt_tokens and cached_tokens is not None else found.cache_hit
+    known = {
+        "server_running": found.running,
+        "server_waiting": found.waiting,
+        "server_queue_ms": found.queue_ms,
+        "server_cache_used": _by(100, found.cache_used),
+        "prompt_tokens": prompt_tokens,
+        "prompt_cached": _by(100, hit),
+    }
+    return {name: float(value) for name, value in known.items() if value is not None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,14 +85,21 @@ COVARIATES: Mapping[str, Covariate] = {
     "memory_gib": Covariate("available memory", "GiB", 1, 0.5, -1),
     "swap_gib": Covariate("swap in use", "GiB", 1, 0.1, 1),
     "temperature_c": Covariate("the machine's temperature", "°C", 0, 3.0, 1),
+    "server_running": Covariate("the number of requests that the LLM server answered before", "", 0, 0.5, 1),
+    "server_waiting": Covariate("the number of requests that waited at the LLM server before", "", 0, 0.5, 1),
+    "server_queue_ms": Covariate("the time that requests waited at the LLM server", "ms", 0, 5.0, 1),
+    "server_cache_used": Covariate("the LLM server's use of its memory for prompts", "%", 0, 5.0, 1),
+    "prompt_tokens": Covariate("the length of the prompt", "tokens", 0, 5.0, 1),
+    "prompt_cached": Covariate("the share of the prompt that the LLM server had in memory", "%", 0, 5.0, -1),
 }
 
 
 def covariates(found: Circumstances) -> dict[str, float]:
     """Every figure that is known, by the names of COVARIATES and in their units."""
-    machine = found.machine
-    if machine is None:
-        return {}
+    return {**_of_machine(found.machine or MachineState()), **found.server}
+
+
+def _of_machine(machine: MachineState) -> dict[str, float]:
     host, gpu = machine.host, machine.gpu or GpuState()
     known = {
         "gpu_sm_ghz": _by(1e-3, gpu.sm_mhz),

@@ -7,8 +7,7 @@ from probe.drift.series import Point
 
 # A run is cold when the one before it is longer ago than so many times the usual.
 _PAUSE = 5.0
-_GAPS = 25
-_KEPT = 200
+_KEPT = 25
 
 
 class Cold:
@@ -17,7 +16,7 @@ class Cold:
     def __init__(self) -> None:
         self.runs = 0
         self._last: tuple[int, bool] | None = None
-        self._gaps: deque[int] = deque(maxlen=_GAPS)
+        self._gaps: deque[int] = deque(maxlen=_KEPT)
         self._ms: deque[float] = deque(maxlen=_KEPT)
 
     def is_cold(self, point: Point) -> bool:
@@ -33,7 +32,13 @@ class Cold:
     def take(self, point: Point) -> None:
         """One that is cold, and has figures."""
         self.runs += 1
-        self._ms.extend(ms for ms in point.stages_ms[:1] if ms is not None)
+        whole, *_ = point.wait_ms().values()
+        if whole is not None:
+            self._ms.append(whole)
+
+    def forget_latencies(self) -> None:
+        """Another wait is asked about now."""
+        self._ms.clear()
 
     def usual_ms(self) -> float | None:
         """The median of the last of them, None where there was none."""

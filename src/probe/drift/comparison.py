@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from probe.drift.change import PARTS, WHOLE
 from probe.drift.series import Point
 from probe.measures import STAGES, TRUSTED
+from probe.waits import WAITS, WHOLES
 
 # `unknown`: the interval holds both a change that matters and none.
 State = Literal["slower", "faster", "same", "unknown"]
@@ -70,14 +70,27 @@ class Difference:
 
 
 def compared(a: Sequence[Point], b: Sequence[Point]) -> tuple[Difference, ...]:
-    """Each of STAGES that both sides have, the whole first; none where one side has no figure of a warm server."""
+    """Each stage that both sides have, the whole first; none where one side has no figure of a warm server."""
     found = []
-    for number, stage in enumerate(STAGES):
-        sides = [[each.stages_ms[number] for each in usable(side)] for side in (a, b)]
+    for stage in _stages(a, b):
+        sides = [[each.ms(stage) for each in usable(side)] for side in (a, b)]
         known = [[value for value in side if value is not None] for side in sides]
         if all(known):
-            found.append(_difference(stage, *(interval(side) for side in known)))
+            found.append(difference(stage, *(interval(side) for side in known)))
     return tuple(found)
+
+
+def _stages(a: Sequence[Point], b: Sequence[Point]) -> tuple[str, ...]:
+    """What is compared, the whole first: from the end of the speech if all runs have one, else from the question."""
+    asked = {each.asked for side in (a, b) for each in usable(side)}
+    if not asked or "text" in asked:
+        return STAGES
+    return tuple(stage for stage in WAITS["speech"] if all(stage in WAITS[each] for each in asked))
+
+
+def whole_of(differences: Sequence[Difference]) -> Difference | None:
+    """The whole wait among its stages; None where it is not known."""
+    return next((each for each in differences if each.stage in WHOLES), None)
 
 
 def usable(points: Sequence[Point]) -> list[Point]:
@@ -87,12 +100,12 @@ def usable(points: Sequence[Point]) -> list[Point]:
 
 def blamed(differences: Sequence[Difference]) -> Difference | None:
     """The stage that makes up most of what the whole changed by, where there is one that certainly changed."""
-    whole = next((each for each in differences if each.stage == WHOLE), None)
+    whole = whole_of(differences)
     if whole is None:
         return None
     same_way = [
         each for each in differences
-        if each.stage in PARTS and each.certain and each.added_ms * whole.added_ms > 0
+        if each is not whole and each.certain and each.added_ms * whole.added_ms > 0
     ]  # fmt: skip
     most = max(same_way, key=lambda each: abs(each.added_ms), default=None)
     return most if most is not None and abs(most.added_ms) >= _SHARE * abs(whole.added_ms) else None
@@ -104,16 +117,17 @@ def moved(differences: Sequence[Difference], least_change: float) -> list[Differ
     That is this share of A's whole. The whole itself may be as before (another stage went the other way), or scatter
     too much for anything to be said of it.
     """
-    whole = next((each for each in differences if each.stage == WHOLE), None)
+    whole = whole_of(differences)
     least = 0.0 if whole is None else least_change * whole.a.median
     found = [
         each for each in differences
-        if each.stage in PARTS and each.certain and abs(each.added_ms) >= max(least, least_change * each.a.median)
+        if each is not whole and each.certain and abs(each.added_ms) >= max(least, least_change * each.a.median)
     ]  # fmt: skip
     return sorted(found, key=lambda each: -abs(each.added_ms))
 
 
-def _difference(stage: str, a: Interval, b: Interval) -> Difference:
+def difference(stage: str, a: Interval, b: Interval) -> Difference:
+    """That of two medians of one stage."""
     if a.low is None or a.high is None or b.low is None or b.high is None:
         return Difference(stage, a, b, None, None)
     middle = b.median - a.median

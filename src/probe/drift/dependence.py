@@ -6,27 +6,19 @@ for those of four hours. A large shift shows in a few runs and is held against t
 
 import math
 from collections.abc import Sequence
-from itertools import pairwise
+from operator import mul
 from statistics import median
 from typing import NamedTuple
 
-from probe.drift.baseline import MIDMEAN, Stray
+from probe.drift.baseline import DAY, MIDMEAN, Stray
+from probe.drift.figures import CERTAIN, SETTLED, SPARSE
 
 _QUARTILES = 1.349
-_CLIP = 3.0
 # Before there are runs enough to show it.
 _UNKNOWN = 1.5
-_FEWEST_RUNS = 256
-_MOST = 40.0
-_FEWEST_BLOCKS = 4
 # Trust in what blocks of so many runs show: there are few of them.
 _BLOCKS = {16: 0.8, 64: 0.6}
-# Hours that show how the level wanders, and the runs that an hour must have to differ from a few.
-_FEWEST_HOURS = 24
-_FEWEST_IN_AN_HOUR = 8
 _HOURS = 4
-# Hours with fewer runs than this share of the usual are no equals.
-_SPARSE = 0.5
 
 
 class Dependence(NamedTuple):
@@ -40,20 +32,20 @@ class Dependence(NamedTuple):
 
 def dependence(units: Sequence[float], sigma: float, strays: Sequence[Stray]) -> Dependence:
     """From runs in order, in standard deviations, and from how far hours strayed; a burst now and then is nothing."""
-    if len(units) < _FEWEST_RUNS:
+    if len(units) < SETTLED:
         return Dependence(_UNKNOWN, _UNKNOWN, _UNKNOWN, _UNKNOWN)
-    clipped = [max(-_CLIP, min(_CLIP, unit)) for unit in units]
+    clipped = [unit if -CERTAIN < unit < CERTAIN else math.copysign(CERTAIN, unit) for unit in units]
+    scatter = spread(clipped)
     # Where runs scatter less than we take them to, it is by our measure.
-    nearby = max(1.0, min(1.0, spread(clipped)) ** 2 * _from_neighbours(units))
-    few, hour = (max(nearby, trust * _from_blocks(clipped, size)) for size, trust in _BLOCKS.items())
+    nearby = max(1.0, min(1.0, scatter) ** 2 * _from_neighbours(units))
+    few, hour = (max(nearby, trust * _from_blocks(clipped, size, scatter)) for size, trust in _BLOCKS.items())
     hours = hour = max(few, hour)
-    if len(strays) >= _FEWEST_HOURS:
+    if len(strays) >= DAY:
         in_an_hour = median(each.runs for each in strays)
-        full = {each.hour: each.by / sigma for each in strays if each.runs >= _SPARSE * in_an_hour}
-        if in_an_hour >= _FEWEST_IN_AN_HOUR:
-            hour = max(few, _from_means(list(full.values()), in_an_hour))
+        full = {each.hour: each.by / sigma for each in strays if each.runs >= SPARSE * in_an_hour}
+        hour = max(few, _from_means(list(full.values()), in_an_hour))
         hours = max(hour, _from_means(_rows(full), _HOURS * in_an_hour))
-    return Dependence(nearby, *(min(_MOST, each) for each in (few, hour, hours)))
+    return Dependence(nearby, few, hour, hours)
 
 
 def spread(values: Sequence[float]) -> float:
@@ -66,19 +58,19 @@ def _from_neighbours(units: Sequence[float]) -> float:
     """What a first-order dependence would make of it, from how often neighbours lie on the same side of the median."""
     middle = sorted(units)[len(units) // 2]
     sides = [(unit > middle) - (unit < middle) for unit in units]
-    agreement = sum(one * other for one, other in pairwise(sides)) / max(1, sum(map(abs, sides)))
+    agreement = sum(map(mul, sides, sides[1:])) / max(1, sum(map(abs, sides)))
     correlation = math.sin(math.pi / 2 * min(0.98, agreement))
     return (1 + correlation) / (1 - correlation)
 
 
-def _from_blocks(values: Sequence[float], size: int) -> float:
+def _from_blocks(values: Sequence[float], size: int, scatter: float) -> float:
     means = [math.fsum(values[at : at + size]) / size for at in range(0, len(values) - size + 1, size)]
-    return size * (spread(means) / max(1.0, spread(values))) ** 2 if len(means) >= _FEWEST_BLOCKS else 1.0
+    return size * (spread(means) / max(1.0, scatter)) ** 2
 
 
 def _from_means(means: Sequence[float], runs: float) -> float:
     """From middle means of so many runs each."""
-    return runs * spread(means) ** 2 / MIDMEAN if len(means) >= _FEWEST_HOURS else 1.0
+    return runs * spread(means) ** 2 / MIDMEAN if len(means) >= DAY else 1.0
 
 
 def _rows(hours: dict[int, float]) -> list[float]:

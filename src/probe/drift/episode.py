@@ -3,12 +3,11 @@
 from collections.abc import Iterable, Mapping
 
 from probe.drift.change import DIRECTIONS, Direction, Moved, Shift
+from probe.drift.figures import ALIKE, ENOUGH
 from probe.timestamps import NS_PER_DAY
 
 # A level that has held for so long is the new normal.
 _ADOPTED_AFTER_NS = 7 * NS_PER_DAY
-# Of a change that is over no more than this share is left: one of 4 % that wanders by 1 % stays one change.
-_LEFT = 0.5
 
 
 class Episode:
@@ -56,9 +55,14 @@ class Episode:
         for stage, (level, unsure) in levels.items():
             known = max(self._told.get(stage, [0.0, 0.0]))
             least_left = max(least, unsure)
-            if abs(level - self.before.get(stage, level)) > (min(_LEFT * known, least_left) if known else least_left):
+            if abs(level - self.before.get(stage, level)) > (min(ALIKE * known, least_left) if known else least_left):
                 return False
         return True
+
+    def is_of_it(self, shift: Shift, starts: Iterable[int]) -> bool:
+        """Whether a shift goes the same way as the change, and began with it: within what may be enough to see it."""
+        between = sum(self.first.since <= each < shift.since for each in starts)
+        return shift.direction == self.first.direction and between < ENOUGH
 
     def turned(self, stage: str, direction: Direction) -> bool:
         """Whether a stage that moves that way now had moved the other way."""

@@ -9,9 +9,12 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from probe.drift.circumstances import Circumstances
-from probe.machine.state import WORDS, ClockReason
+from probe.machine.state import SAME_START_S, THROTTLED, WORDS, ClockReason
 
-Kind = Literal["model", "voice", "settings", "driver", "kernel", "reboot", "clock_cap", "gpu_process", "server_restart"]
+Kind = Literal[
+    "model", "voice", "settings", "driver", "kernel", "reboot", "clock_cap", "clock_setting", "cpu_setting",
+    "gpu_process", "server_restart",
+]  # fmt: skip
 # After these the detector itself begins another baseline.
 OF_SERVING: tuple[Kind, ...] = ("model", "voice", "settings")
 
@@ -79,10 +82,48 @@ def _went(name: str) -> Callable[[str, str], str]:
     return lambda before, after: f"{name} {before} → {after}"
 
 
+def _boot(run: Circumstances) -> str | float | None:
+    """Which start of the machine: its id, or when it was."""
+    return None if run.machine is None else run.machine.host.boot_id or run.machine.host.started
+
+
+def _boot_text(before: str | float, after: str | float) -> str | None:
+    """A machine that has no id of its start computes the time from its clocks, which move that by some seconds."""
+    if isinstance(before, str) or isinstance(after, str):
+        return "reboot" if isinstance(before, str) and isinstance(after, str) else None
+    return "reboot" if abs(after - before) > SAME_START_S else None
+
+
+def _reasons(run: Circumstances) -> tuple[ClockReason, ...] | None:
+    """All that lowered a clock of some GPU."""
+    known = [gpu.reasons for gpu in run.machine.gpus if gpu.reasons is not None] if run.machine else []
+    return tuple(each for each in WORDS if any(each in reasons for reasons in known)) if known else None
+
+
 def _caps(run: Circumstances) -> tuple[ClockReason, ...] | None:
-    if run.machine is None or all(gpu.reasons is None for gpu in run.machine.gpus):
+    found = _reasons(run)
+    return None if found is None else tuple(each for each in found if each in THROTTLED)
+
+
+def _settings(run: Circumstances) -> tuple[ClockReason, ...] | None:
+    found = _reasons(run)
+    return None if found is None else tuple(each for each in found if each not in THROTTLED)
+
+
+def _setting_text(before: tuple[ClockReason, ...], after: tuple[ClockReason, ...]) -> str:
+    return f"what limits the GPU's clocks by a setting: {_named(before)} → {_named(after)}"
+
+
+def _named(reasons: tuple[ClockReason, ...]) -> str:
+    return ", ".join(WORDS[each] for each in reasons) or "nothing"
+
+
+def _cpu(run: Circumstances) -> str | None:
+    """The governor, and what it allows, to a tenth of a gigahertz."""
+    host = run.machine.host if run.machine else None
+    if host is None or host.governor is None:
         return None
-    return run.machine.throttled
+    return host.governor if host.cpu_limit_mhz is None else f"{host.governor} up to {host.cpu_limit_mhz / 1000:.1f} GHz"
 
 
 def _cap_text(before: tuple[ClockReason, ...], after: tuple[ClockReason, ...]) -> str:
@@ -130,8 +171,10 @@ FACTS: Mapping[Kind, _Fact] = {
     "settings": _Fact(lambda run: run.serving.config or None, _went("configuration")),
     "driver": _Fact(lambda run: run.machine and run.machine.driver, _went("GPU driver")),
     "kernel": _Fact(lambda run: run.machine and run.machine.host.kernel, _went("kernel")),
-    "reboot": _Fact(lambda run: run.machine and run.machine.host.boot_id, lambda _before, _after: "reboot"),
+    "reboot": _Fact(_boot, _boot_text),
     "clock_cap": _Fact(_caps, _cap_text, settled=3),
+    "clock_setting": _Fact(_settings, _setting_text, settled=3),
+    "cpu_setting": _Fact(_cpu, _went("CPU"), settled=3),
     "gpu_process": _Fact(_processes, _process_text, settled=3),
     "server_restart": _Fact(_starts, _restart_text, settled=2),
 }

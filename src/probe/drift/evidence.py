@@ -4,30 +4,22 @@ Each sum starts again when it falls below zero (Page's CUSUM). For independent r
 learned from, one of them comes to h by chance once in e^h runs at most, whatever the density.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import compress
 
-from probe.drift.baseline import HOUR, Baseline, midmean
+from probe.drift.baseline import DAY, DAYS, HOUR, Baseline, hour_of, midmean
+from probe.drift.change import DIRECTIONS
+from probe.drift.figures import ENOUGH, SETTLED, is_doubled
 from probe.drift.noise import SHIFTS, Noise, Restless, estimate
-from probe.drift.ring import Ring, Seen
+from probe.drift.ring import Ring
 
-# Runs before anything can be said.
-ENOUGH = 60
-# What the noise is learned from; the first day as often as that, then once a day, if one in so many runs is new.
+# What the noise is learned from; the first day each time that they have doubled, then once a day at most.
 RING = 2880
-_LEARN_AT = (120, 240, 480, 960)
-_ONE_IN = 30
-# On the first day it takes twice the evidence, and no more than later after so many.
-_DAYS = 8
-_A_DAY_S = 86_400
-# What may be contention is so much of the threshold at most, until it counts: ten such runs are no alarm.
-_MAY_BE = 0.045
 # When a new level is looked at again after a change, in runs since.
-SETTLE_AT = (12, 20, 40, 80, 120)
-SETTLED = SETTLE_AT[-1]
+SETTLE_AT = (SETTLED // 8, SETTLED // 4, SETTLED // 2, SETTLED)
 # Until then it is not known well enough to distinguish such a shift from it: by table, in runs.
-_NEEDED = [SETTLED, SETTLED, 40, 40, 20, 20, 12, 12, 0, 0]
-_SUMS = 2 * len(SHIFTS)
+_NEEDED = [SETTLED // shift**2 for shift in SHIFTS for _ in DIRECTIONS]
 
 
 @dataclass(slots=True)
@@ -56,9 +48,8 @@ class Evidence:
         self.runs = 0
         self.since_change = 0
         self._threshold = threshold
-        self._may_be = _MAY_BE * threshold
-        self._sums = [0.0] * _SUMS
-        self._onsets = [0] * _SUMS
+        self._sums = [0.0] * len(_NEEDED)
+        self._onsets = [0] * len(_NEEDED)
         self._changed: Changed | None = None
         # Whole days that are known, and the runs of which it was learned last.
         self._days = 0
@@ -72,30 +63,27 @@ class Evidence:
         if noise is None:
             self._collect(number, at, value)
             return
+        hour = hour_of(at)
         unknown = self.baseline.rhythm is None
-        if self.baseline.add(at, value if counts else None, noise.sigma**2 * noise.nearby):
-            self._days = min(_DAYS, self._days + 1)
+        if self.baseline.add(hour, value if counts else None, noise.sigma**2 * noise.nearby):
+            self._days = min(DAYS, self._days + 1)
             if unknown:
                 self._look_again()
-            elif self.runs - self._learned >= len(self.seen) / _ONE_IN:
+            elif self.runs - self._learned >= ENOUGH:
                 self._learn()
-        residual = value - self.baseline.expected(at)
-        self.seen.append(seen := Seen(number, at, value, residual, counts))
-        if self.runs in _LEARN_AT:
+        residual = value - self.baseline.expected(hour)
+        self.seen.append(number, at, value, residual, counts)
+        if is_doubled(self.runs):
             self._learn()
-        gains = self._gains(noise, seen, self._restless.scale(value, noise.sigma, noise.step))
-        self._weigh(number, gains if counts else [min(each, self._may_be) for each in gains])
+        scale = self._restless.scale(self._restless.step(value, noise.sigma), noise.step)
+        if counts:
+            self._weigh(number, noise, noise.cell(_sure(residual, self.baseline.unsure(hour)) / scale))
         if self._changed is not None and self.since_change in SETTLE_AT:
             self._settle(self._changed)
 
     def count(self, since: int) -> None:
-        """The runs from that number on count after all."""
-        for index in range(len(self.seen) - len(self.since(since)), len(self.seen)):
-            each = self.seen[index]
-            if self.noise and not each.counts:
-                self.seen[index] = each._replace(counts=True)
-                gains = self._gains(self.noise, each)
-                self._weigh(each.number, [max(0.0, gain - self._may_be) for gain in gains])
+        """The runs from that number on count after all: from now on they are known, and no evidence."""
+        self.seen.count(self.seen.first(since))
 
     def strongest(self) -> float:
         if self.noise is None or max(self._sums) < self._threshold:
@@ -105,21 +93,25 @@ class Evidence:
 
     @property
     def patience(self) -> float:
-        """How many times as much evidence as in the end it takes by now: of few days little is known."""
-        return 2 - self._days / _DAYS
+        """How many times as much evidence as in the end it takes by now: twice on the first day."""
+        return 2 - self._days / DAYS
 
     def onset(self) -> int:
         """The number of the run since which the strongest evidence has been growing."""
         return self._onsets[self._sums.index(max(self._sums))]
 
-    def since(self, number: int) -> list[Seen]:
-        """The runs from that number on."""
-        found = []
-        for each in reversed(self.seen):
-            if each.number < number:
-                break
-            found.append(each)
-        return found[::-1]
+    def lately(self, runs: int) -> float:
+        """The level that the last runs had, without the rhythm of the day."""
+        return self.baseline.level + midmean(self.last_residuals(max(1, runs)))
+
+    def last_residuals(self, runs: int) -> Sequence[float]:
+        """How far the last so many runs were from the baseline."""
+        return self.seen.residuals(max(0, len(self.seen) - runs))
+
+    def since(self, number: int) -> tuple[Sequence[float], Sequence[float]]:
+        """The runs from that number on: how far they were from the baseline, and what they took."""
+        first = self.seen.first(number)
+        return self.seen.residuals(first), self.seen.values(first)
 
     def forget(self) -> None:
         """What is known is about something else now; only the rhythm of the day stays."""
@@ -130,19 +122,20 @@ class Evidence:
 
     def clear(self) -> None:
         """Set all sums to zero."""
-        self._sums = [0.0] * _SUMS
+        self._sums = [0.0] * len(_NEEDED)
 
     def change(self, since: int, by: float) -> None:
         """The level has changed by so much with the run of that number."""
-        before, now = self._changed, self.seen[-1].at
-        if before is not None and now - before.at < _A_DAY_S and by * before.by < 0:
+        before, now = self._changed, self.seen.last_at
+        if before is not None and now - before.at < DAY * HOUR and by * before.by < 0:
             is_back = abs(self.baseline.level + by - before.level) < abs(before.by) / 4
             if is_back and self.since_change < before.held:
                 self._undo(before)
                 return
         self._changed = Changed(since, by, now, self.baseline.level, self.baseline.since, self.since_change)
-        self._rebase(since, -by)
-        self.since_change = len(self.since(since))
+        first = self.seen.first(since)
+        self._rebase(first, -by)
+        self.since_change = len(self.seen) - first
         self.baseline.shift(by, self.since_change)
         self.clear()
 
@@ -151,78 +144,81 @@ class Evidence:
         self._changed = None
         self.since_change += before.held
         self.baseline.undo(-before.by, before.level, before.level_since)
-        for index in range(len(self.seen) - len(self.since(before.since)), len(self.seen)):
-            each = self.seen[index]
-            self.seen[index] = each._replace(residual=each.value - self.baseline.expected(each.at))
+        self._compare_again(self.seen.first(before.since))
         self.clear()
         self._learn()
 
     def _settle(self, changed: Changed) -> None:
         """More runs since the change say more precisely what the new level is."""
-        more = midmean(each.residual for each in self.since(changed.since))
+        first = self.seen.first(changed.since)
+        more = midmean(self.seen.residuals(first))
         changed.by += more
-        self._rebase(changed.since, -more)
+        self._rebase(first, -more)
         self.baseline.correct(more)
         self.clear()
 
     def _rebase(self, first: int, by: float) -> None:
-        for index in range(len(self.seen) - 1, -1, -1):
-            each = self.seen[index]
-            if each.number < first:
-                break
-            self.seen[index] = each._replace(residual=each.residual + by)
+        self.seen.put_residuals([each + by for each in self.seen.residuals(first)], first)
+
+    def _compare_again(self, first: int = 0) -> None:
+        """The baseline of these runs is another than it was when they came."""
+        self.seen.put_residuals(self._from_baseline(first), first)
+
+    def _from_baseline(self, first: int = 0) -> list[float]:
+        expected = self.baseline.expected
+        runs = zip(self.seen.values(first), self.seen.ats(first), strict=True)
+        return [value - expected(hour_of(at)) for value, at in runs]
 
     def _collect(self, number: int, at: float, value: float) -> None:
         """The first runs make the level."""
-        self.baseline.add(at, value, 0.0)
-        self.seen.append(Seen(number, at, value, 0.0, counts=True))
+        self.baseline.add(hour_of(at), value, 0.0)
+        self.seen.append(number, at, value, 0.0, counts=True)
         if len(self.seen) >= ENOUGH:
-            usual = (each.value - self.baseline.expected(each.at) for each in self.seen)
-            self.baseline.begin(self.baseline.level + midmean(usual))
+            self.baseline.begin(self.baseline.level + midmean(self._from_baseline()))
             self.since_change = SETTLED
             self._look_again()
             self.clear()
 
     def _look_again(self) -> None:
-        for index, each in enumerate(self.seen):
-            self.seen[index] = each._replace(residual=each.value - self.baseline.expected(each.at))
+        self._compare_again()
         self._learn()
 
     def _learn(self) -> None:
         self._learned = self.runs
-        runs = self._apart()
-        sure = [self._sure(at, by) for at, by in runs]
-        self.noise = estimate([by for _, by in runs], sure, self.baseline.strays(), self._threshold)
+        counts = self.seen.counts()
+        hours = [int(at // HOUR) for at in compress(self.seen.ats(), counts)]
+        around = self.baseline.around()
+        if around:
+            apart = self._apart(hours, compress(self.seen.values(), counts), around)
+        else:
+            apart = [*compress(self.seen.residuals(), counts)]
+        unsure = {hour: self.baseline.unsure(hour) for hour in {*hours}}
+        sure = [_sure(by, unsure[hour]) for hour, by in zip(hours, apart, strict=True)]
+        self.noise = estimate(apart, sure, self.baseline.strays(around), self._threshold)
 
-    def _apart(self) -> list[tuple[float, float]]:
-        """When runs were, and how far from the level around them: not from what was estimated as the level at the time.
+    def _apart(self, hours: Sequence[int], values: Iterable[float], around: Mapping[int, float]) -> list[float]:
+        """How far runs were from the level around them: not from what was estimated as the level at the time.
 
         Else a level that wanders would be a row of changes, and scatter around each of them as little as if it did not.
         """
-        runs = [each for each in self.seen if each.counts]
-        levels = {} if self.baseline.rhythm is None else self.baseline.around()
-        if not levels:
-            return [(each.at, each.residual) for each in runs]
-        last = levels[max(levels)]
-        usual = self.baseline.usual
-        return [(each.at, each.value - usual(each.at) - levels.get(int(each.at // HOUR), last)) for each in runs]
+        last = around[max(around)]
+        usual = {hour: (self.baseline.usual(hour), around.get(hour, last)) for hour in {*hours}}
+        of_runs = zip(values, map(usual.__getitem__, hours), strict=True)
+        return [value - rhythm - level for value, (rhythm, level) in of_runs]
 
-    def _sure(self, at: float, residual: float) -> float:
-        """What of it is no mistake of the baseline."""
-        unsure = self.baseline.unsure(at)
-        return residual - unsure if residual > unsure else residual + unsure if residual < -unsure else 0.0
-
-    def _gains(self, noise: Noise, seen: Seen, scale: float = 1.0) -> list[float]:
-        cell = noise.cell(self._sure(seen.at, seen.residual) / scale)
-        return [table[cell] for table in noise.tables]
-
-    def _weigh(self, number: int, gains: Sequence[float]) -> None:
+    def _weigh(self, number: int, noise: Noise, cell: int) -> None:
+        """What a run in that cell says for each shift."""
         sums = self._sums
-        for index, gain in enumerate(gains):
-            now = sums[index] + gain
+        for index, table in enumerate(noise.tables):
+            now = sums[index] + table[cell]
             if now <= 0.0:
                 sums[index] = 0.0
             else:
                 if sums[index] == 0.0:
                     self._onsets[index] = number
                 sums[index] = now
+
+
+def _sure(residual: float, unsure: float) -> float:
+    """What of it is no mistake of the baseline."""
+    return residual - unsure if residual > unsure else residual + unsure if residual < -unsure else 0.0

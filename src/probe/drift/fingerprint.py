@@ -10,7 +10,7 @@ from probe.typed_json import plain
 
 # What a thing is called, where courtesy looks, and how patient we are: none of it moves a latency.
 _OF_NO_EFFECT = {
-    "target": ("name", "objective_ms", "objective_measure", "machine", *legacy.ASKED_BESIDE),
+    "target": ("name", "objective_ms", "objective_measure", "machine", "exporters", *legacy.ASKED_BESIDE),
     "limits": ("connect_s", "llm_s", "tts_s", "run_s", "release_s", "stt_s"),
     # Where an answer ends moves no latency before it.
     "scenario": ("name", "max_answer_tokens", "max_chunks"),
@@ -52,11 +52,13 @@ def _fingerprint(record: RunRecord) -> str:
     # Settings that version 0.1 had not.
     if scenario["flow"] is None:
         del scenario["flow"]
-    for key in ("user_audio", "snr_db"):
+    for key in ("user_audio", "snr_db", "interrupt_after_ms"):
         if scenario[key] in ([], None):
             del scenario[key]
     if target["audible_dbfs"] == AUDIBLE_DBFS:
         del target["audible_dbfs"]
+    if target["user_speech"] is None:
+        del target["user_speech"]
     return hashlib.sha256(json.dumps([target, scenario], sort_keys=True).encode()).hexdigest()[:8]
 
 

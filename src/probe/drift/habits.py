@@ -1,26 +1,21 @@
 """What comes and goes: a change as there has been one before is news only if it is larger, or lasts longer."""
 
+import math
 from collections import deque
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from probe.timestamps import NS_PER_DAY, NS_PER_S
+from probe.drift.figures import ALIKE, ENOUGH
+from probe.timestamps import NS_PER_DAY, NS_PER_HOUR
 
 # How far back this goes: what happens once a week has happened a few times then.
 _KEPT_NS = 30 * NS_PER_DAY
 _MOST = 64
-# As there has been one before: up to so many times as large, and as long.
+# As there has been one before: up to so many times as large, and as long, or as a day is.
 _AS_LARGE = 3.0
 _AS_LONG = 2.0
-# One that took so many runs to show is a slow one; two are at the same time of day within so long.
-_SLOW_RUNS = 60
-_SAME_TIME_NS = 2 * 3600 * NS_PER_S
-# So many of one stage are a habit.
-_OFTEN = 3
-# What is usual is so for two days at least.
-_LEAST_NS = 2 * NS_PER_DAY
-# Two changes are of a kind where each stage moved as far, in proportion, but for this share of it.
-_ALIKE = 0.5
+# Two are at the same time of day within so long.
+_SAME_TIME_NS = 2 * NS_PER_HOUR
 
 
 class Gone(NamedTuple):
@@ -47,12 +42,16 @@ class Habits:
         It has been found after `runs`, and has brought each stage that far from where it was, more or less.
         """
         alike = [each for each in self._gone if since - each.until < _KEPT_NS and are_alike(each.moves, moves, unsure)]
-        # What one stage did once or twice may never happen again. What several do together is their machine's load.
-        together = sum(abs(by) > unsure[stage] for stage, by in moves.items()) > 1
-        enough = 1 if runs >= _SLOW_RUNS or together else _OFTEN
-        if len(alike) < enough and not any(_same_time(each.since, since) for each in alike):
+        # What several do together is their machine's load. One that is suddenly slower has its own reason each time,
+        # but where a clock makes it: once at the same time of day may be chance.
+        enough, slower = 1, sum(moves.values()) > 0
+        if runs < ENOUGH and sum(abs(by) > unsure[stage] for stage, by in moves.items()) <= 1:
+            alike = [each for each in alike if (sum(each.moves.values()) > 0) == slower]
+            if slower:
+                enough, alike = 2, [each for each in alike if _same_time(each.since, since)]
+        if len(alike) < enough:
             return 0
-        return max(_LEAST_NS, round(_AS_LONG * max(each.until - each.since for each in alike)))
+        return round(_AS_LONG * max(NS_PER_DAY, *(each.until - each.since for each in alike)))
 
 
 def are_alike(one: Mapping[str, float], other: Mapping[str, float], unsure: Mapping[str, float]) -> bool:
@@ -63,7 +62,9 @@ def are_alike(one: Mapping[str, float], other: Mapping[str, float], unsure: Mapp
     factor = sum(one.get(stage, 0.0) * by for stage, by in other.items()) / size
     as_one = {stage: factor * one.get(stage, 0.0) for stage in other}
     return 0 < abs(factor) <= _AS_LARGE and all(
-        abs(by - as_one[stage]) <= max(unsure[stage], _ALIKE * abs(as_one[stage])) for stage, by in other.items()
+        # Either of the two is unsure.
+        abs(by - as_one[stage]) <= max(math.hypot(unsure[stage], unsure[stage]), ALIKE * abs(as_one[stage]))
+        for stage, by in other.items()
     )
 
 

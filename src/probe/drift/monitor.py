@@ -2,13 +2,12 @@
 
 import math
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
-from probe.drift.baseline import midmean
-from probe.drift.bursts import FAR_SIGMAS, LARGE, Contention
+from probe.drift.baseline import hour_of
+from probe.drift.bursts import Contention, far_off
 from probe.drift.change import (
-    WHOLE,
     Change,
     Direction,
     Drift,
@@ -21,15 +20,18 @@ from probe.drift.change import (
 )  # fmt: skip
 from probe.drift.cold import Cold
 from probe.drift.episode import Episode, certain
-from probe.drift.evidence import RING, SETTLE_AT, SETTLED, Evidence
+from probe.drift.evidence import RING, SETTLE_AT, Evidence
+from probe.drift.figures import CERTAIN, ENOUGH, SETTLED
 from probe.drift.fingerprint import Fingerprint, filled
 from probe.drift.habits import Habits
+from probe.drift.levels import change_levels, moved_since
 from probe.drift.onset import first_different
-from probe.drift.present import CERTAIN, RECENT, compared
+from probe.drift.present import compared
 from probe.drift.series import Point
 from probe.drift.texts import Texts
-from probe.measures import STAGES, TRUSTED
+from probe.measures import TRUSTED
 from probe.timestamps import epoch_seconds
+from probe.waits import WAITS, WHOLES
 
 # Evidence that announces a change; the logarithm of how unlikely it is by chance. `bench/drift.py` sets it.
 THRESHOLD = 11.0
@@ -47,13 +49,14 @@ class Monitor:
         self.changes: list[Change] = []
         self._threshold = threshold
         self._least = math.log1p(least_change)
-        self._evidence = {stage: Evidence(threshold) for stage in STAGES}
+        # Of the whole wait first, and of the stages that it consists of.
+        self._evidence = {stage: Evidence(threshold) for stage in WAITS["text"]}
         # The last runs' ids and starts, the last of them `_number`'s. As objects they would take twice as much.
         self._ids: deque[str] = deque(maxlen=RING)
         self._starts: deque[int] = deque(maxlen=RING)
         self._number = 0
         self._serving: Fingerprint | None = None
-        self._contention = Contention(threshold)
+        self._contention = Contention()
         self._texts = Texts()
         self._cold = Cold()
         # What is not over, and what has come and gone.
@@ -65,8 +68,18 @@ class Monitor:
         """The threshold, and the least change as a logarithm."""
         return self._threshold, self._least
 
+    @property
+    def stages(self) -> tuple[str, ...]:
+        """Those that are watched, the whole wait first: as of the last run."""
+        return tuple(self._evidence)
+
+    @property
+    def _whole(self) -> Evidence:
+        return self._evidence[self.stages[0]]
+
     def add(self, point: Point) -> Change | None:
         """Take a run; returns the change found with it. The figures of failed, skipped and suspect runs are ignored."""
+        self._watch(WAITS[point.asked])
         found: Change | None = self._serve(point)
         cold = self._cold.is_cold(point) or found is not None
         if point.outcome in TRUSTED and cold:
@@ -80,7 +93,7 @@ class Monitor:
 
     def verdict(self) -> Verdict:
         """How things stand after the last run."""
-        whole = self._evidence[WHOLE]
+        whole = self._whole
         now = tuple(compared(self._evidence, self._episode)) if whole.noise else ()
         drift = None
         if self._episode is not None and not self._episode.usual_until:
@@ -96,10 +109,18 @@ class Monitor:
             grows=self._texts.lines(),
         )
 
+    def _watch(self, stages: Sequence[str]) -> None:
+        """Begin again where the target is asked in another way than before: its wait consists of other stages."""
+        if self.stages != stages:
+            known = self._evidence
+            self._evidence = {each: known[each] if each in known else Evidence(self._threshold) for each in stages}
+            self._cold.forget_latencies()
+            self._begin_again()
+
     def _serve(self, point: Point) -> ServingChange | None:
         old, new = self._serving, filled(self._serving, point.serving)
         self._serving = new
-        if old is None or filled(new, old) == new:
+        if old in (None, new) or filled(new, old) == new:
             return None
         before = tuple(self._ids)[-_NAMED_RUNS:]
         self._begin_again()
@@ -113,45 +134,45 @@ class Monitor:
         for evidence in self._evidence.values():
             evidence.forget()
         self._episode = None
-        self._contention = Contention(self._threshold)
+        self._contention = Contention()
 
     def _take(self, point: Point) -> None:
         self._number += 1
         self._ids.append(point.run_id)
         self._starts.append(point.started)
         at = epoch_seconds(point.started)
-        known = self._texts.known
-        logs = [math.log(ms) if ms else None for ms in self._texts.usual(point)]
-        if self._texts.known > known:
+        stages, is_first_line = self._texts.usual(point)
+        logs = [math.log(ms) if ms is not None and ms > 0 else None for ms in stages.values()]
+        if is_first_line:
             # What was seen so far scattered with the texts: it is no baseline for what does not.
             self._begin_again()
-        far, patience = self._is_far(at, logs[0]), self._evidence[WHOLE].patience
-        since = self._contention.counts_since(self._number, far, patience)
+        since = self._contention.counts_since(self._number, self._is_far(hour_of(at), logs))
         for evidence, value in zip(self._evidence.values(), logs, strict=True):
             if value is not None:
                 evidence.add(self._number, at, value, since <= self._number)
             if since < self._number:
                 evidence.count(since)
 
-    def _is_far(self, at: float, whole: float | None) -> bool:
-        """Whether a run is as contention makes them."""
-        evidence = self._evidence[WHOLE]
-        if not evidence.noise or whole is None:
-            return False
-        return abs(whole - evidence.baseline.expected(at)) > max(LARGE, FAR_SIGMAS * evidence.noise.sigma)
+    def _is_far(self, hour: int, logs: Sequence[float | None]) -> bool:
+        """Whether a run is as contention makes them.
+
+        Where the target hears, the wait is more than what the servers of the answer take: there it is, too, if several
+        stages are far off together.
+        """
+        away = (far_off(each, hour, value) for each, value in zip(self._evidence.values(), logs, strict=True))
+        return next(away) != 0 or (self.stages != WAITS["text"] and abs(sum(away)) > 1)
 
     def _look(self, point: Point) -> Shift | None:
         """What the evidence, with this run, is strong enough for."""
-        stage, strength = max(
-            ((stage, evidence.strongest()) for stage, evidence in self._evidence.items()), key=lambda each: each[1]
-        )
-        if strength >= 1:
+        strengths = {stage: evidence.strongest() for stage, evidence in self._evidence.items()}
+        stage = max(strengths, key=strengths.__getitem__)
+        if self._contention.crowd is not None:
+            stage, since = self.stages[0], self._contention.crowd
+        elif strengths[stage] >= 1:
             since = first_different(self._evidence[stage])
-        elif self._contention.crowd is not None:
-            stage, since = WHOLE, self._contention.crowd
         else:
             return None
-        moved = list(self._moved(since))
+        moved = list(moved_since(self._evidence, since))
         if abs(math.log(of_stage(stage, moved).ratio)) < self._least * self._evidence[stage].patience:
             # The level stays what it was: many such changes in a row are one that is large enough.
             for evidence in self._evidence.values():
@@ -161,18 +182,9 @@ class Monitor:
         shift = self._shift(stage, since, point, moved)
         if self._episode is not None:
             self._episode.is_one_move = False
-            self._episode.see({each: level for each, level in before.items() if each != WHOLE})
-        self._change_levels(since)
+            self._episode.see({each: level for each, level in before.items() if each not in WHOLES})
+        change_levels(self._evidence, since)
         return shift if self._tell(shift, stage, before) else None
-
-    def _moved(self, since: int) -> Iterator[Moved]:
-        for stage, evidence in self._evidence.items():
-            runs = evidence.since(since)
-            if evidence.noise and runs:
-                by = midmean(each.residual for each in runs)
-                after = math.exp(midmean(each.value for each in runs))
-                certain = abs(by) >= CERTAIN * evidence.noise.error(len(runs))
-                yield Moved(stage, after / math.exp(by), after, certain)
 
     def _shift(self, alarmed: str, since: int, point: Point, moved: Sequence[Moved]) -> Shift:
         direction: Direction = "slower" if of_stage(alarmed, moved).added_ms > 0 else "faster"
@@ -195,17 +207,6 @@ class Monitor:
         noise = self._evidence[stage].noise
         return math.erf(abs(math.log(moved.ratio)) / noise.error(runs) / math.sqrt(2)) if noise and runs else 0.0
 
-    def _change_levels(self, since: int) -> None:
-        for evidence in self._evidence.values():
-            runs = evidence.since(since)
-            if not evidence.noise or not runs:
-                continue
-            by = midmean(each.residual for each in runs)
-            if abs(by) >= evidence.noise.error(len(runs)):
-                evidence.change(since, by)
-            else:
-                evidence.clear()
-
     def _tell(self, shift: Shift, stage: str, before: dict[str, float]) -> bool:
         """Whether a change is news: it is not where one that is known only goes again, all of it or a part."""
         episode, level = self._episode, self._evidence[stage].baseline.level
@@ -214,7 +215,14 @@ class Monitor:
         elif self._is_back(episode):
             self._went(shift.since)
             return False
-        elif not episode.is_new(stage, shift.direction, level, self._unsure(self._evidence[stage])):
+        elif not episode.is_new(
+            stage, shift.direction, level, self._unsure(self._evidence[stage], self._evidence[stage].since_change)
+        ):
+            return False
+        elif episode.is_of_it(shift, self._starts):
+            # It is the same change, of which more is seen now.
+            episode.is_one_move = True
+            self._note(episode, stage, shift)
             return False
         elif episode.turned(stage, shift.direction):
             self._went(shift.since)
@@ -229,14 +237,14 @@ class Monitor:
 
     def _usual_ns(self, episode: Episode, since: int, runs: int) -> int:
         """For how long the change, as it is by now, is nothing new."""
-        known = {stage: evidence for stage, evidence in self._evidence.items() if evidence.noise and stage != WHOLE}
-        moves = episode.see({stage: evidence.baseline.level for stage, evidence in known.items()})
-        unsure = {stage: self._unsure(evidence) for stage, evidence in known.items()}
+        known = {stage: each for stage, each in self._evidence.items() if each.noise and stage not in WHOLES}
+        moves = episode.see({stage: evidence.lately(runs) for stage, evidence in known.items()})
+        unsure = {stage: self._unsure(evidence, runs) for stage, evidence in known.items()}
         return self._habits.usual_ns(since, runs, moves, unsure)
 
-    def _unsure(self, evidence: Evidence) -> float:
-        """What a stage must have moved by for it to be certain; what matters, at least."""
-        runs = max(1, min(SETTLED, evidence.since_change))
+    def _unsure(self, evidence: Evidence, runs: int) -> float:
+        """What a stage must have moved by for it to be certain after so many runs; what matters, at least."""
+        runs = max(1, min(SETTLED, runs))
         return max(self._least, CERTAIN * evidence.noise.error(runs) if evidence.noise else 0.0)
 
     def _note(self, episode: Episode, stage: str, shift: Shift) -> None:
@@ -245,7 +253,7 @@ class Monitor:
 
     def _is_back(self, episode: Episode) -> bool:
         levels = {
-            stage: (evidence.baseline.level, self._unsure(evidence))
+            stage: (evidence.baseline.level, self._unsure(evidence, evidence.since_change))
             for stage, evidence in self._evidence.items()
             if evidence.noise
         }
@@ -261,7 +269,7 @@ class Monitor:
             return None
         if episode.is_adopted(point.started):
             self._episode = None
-        elif self._evidence[WHOLE].since_change >= SETTLED and self._is_back(episode):
+        elif self._whole.since_change >= SETTLED and self._is_back(episode):
             self._went(point.started)
         elif episode.usual_until and self._is_news(episode, point.started):
             episode.usual_until = 0
@@ -271,7 +279,7 @@ class Monitor:
 
     def _is_news(self, episode: Episode, at: int) -> bool:
         """Whether what seemed to be usual lasts longer than that, or is another thing, as more runs show."""
-        runs = self._evidence[WHOLE].since_change
+        runs = self._whole.since_change
         if runs in SETTLE_AT and episode.is_one_move and not self._is_back(episode):
             usual = self._usual_ns(episode, episode.first.since, runs)
             episode.usual_until = usual and episode.first.since + usual
@@ -288,5 +296,5 @@ class Monitor:
     def _drift(self, first: Shift, now: Sequence[Moved]) -> Drift:
         direction = first.direction
         stage = leading(now, direction, first.stage)
-        confidence = self._confidence(stage, of_stage(stage, now), min(RECENT, self._evidence[stage].since_change or 1))
+        confidence = self._confidence(stage, of_stage(stage, now), min(ENOUGH, self._evidence[stage].since_change or 1))
         return Drift(first.since, first.found, direction, stage, max(confidence, first.confidence))

@@ -12,17 +12,17 @@ from dataclasses import dataclass
 
 from probe.drift.baseline import Stray
 from probe.drift.dependence import dependence, spread
+from probe.drift.figures import ENOUGH
 
 # Shifts that are looked for, in robust standard deviations of the noise, and the fewest runs that may announce one. The
 # last stands for all that are larger.
 SHIFTS = {1.0: 14, 2.0: 9, 4.0: 5, 8.0: 4, 16.0: 4}
 # Cells of the density, in standard deviations; what is farther out than the last is in it.
 _WIDTH = 0.25
-_LOW = -24.0
 _BINS = 192
-# With this weight the density is that of a normal distribution with outliers, until runs have shown what it is.
-_PRIOR_RUNS = 100
-_KERNEL_WIDTH = 0.35
+_LOW = -_WIDTH * _BINS / 2
+# As much as so many runs, the density is that of a normal distribution with outliers: until runs show what it is.
+_PRIOR_RUNS = ENOUGH
 # How much runs scatter just now shows in how far each is from the one before it: over so many runs, and it counts where
 # it is more than usual by so much.
 _LATELY = 15
@@ -72,11 +72,10 @@ def estimate(residuals: Sequence[float], sure: Sequence[float], strays: Sequence
     restless = Restless()
     steps = [restless.step(each, sigma) for each in residuals]
     step = max(_WIDTH, math.fsum(steps) / len(steps)) if steps else 1.0
-    restless = Restless()
-    weighed = [by / sigma / restless.scale(each, sigma, step) for each, by in zip(residuals, sure, strict=True)]
-    density = _density(weighed)
+    weighed = [by / sigma / restless.scale(each, step) for each, by in zip(steps, sure, strict=True)]
+    logs = [math.log(each) for each in _density(weighed)]
     tables = [
-        _shifted(density, sign * shift, threshold / fewest, inflation.get(shift, found.few))
+        _shifted(logs, sign * shift, threshold / fewest, inflation.get(shift, found.few))
         for shift, fewest in SHIFTS.items()
         for sign in (1, -1)
     ]
@@ -93,34 +92,32 @@ class Restless:
 
     def step(self, value: float, sigma: float) -> float:
         """How far a run is from the one before it, within bounds."""
-        step = 0.0 if self._last is None else min(_FARTHEST, abs(value - self._last) / sigma)
-        self._last = value
-        return step
+        last, self._last = self._last, value
+        return 0.0 if last is None else min(_FARTHEST, abs(value - last) / sigma)
 
-    def scale(self, value: float, sigma: float, usual: float) -> float:
-        """With this run; `usual` is what steps are on average."""
-        step = self.step(value, sigma) / usual
+    def scale(self, step: float, usual: float) -> float:
+        """With a run that is so far from the one before it; `usual` is what steps are on average."""
         if not self._known:
             self._lately, self._known = 1.0, True
-        self._lately += (step - self._lately) / _LATELY
+        self._lately += (step / usual - self._lately) / _LATELY
         return max(1.0, self._lately / _MORE)
 
 
-def _centre(index: int) -> float:
-    return _LOW + (index + 0.5) * _WIDTH
+def _centres() -> list[float]:
+    return [_LOW + (index + 0.5) * _WIDTH for index in range(_BINS)]
 
 
 def _kernel() -> list[float]:
-    weights = [math.exp(-((k * _WIDTH / _KERNEL_WIDTH) ** 2) / 2) for k in range(-4, 5)]
+    weights = [math.exp(-k * k / 2) for k in range(-4, 5)]
     return [each / sum(weights) for each in weights]
 
 
 def _prior() -> list[float]:
-    centres = [_centre(index) for index in range(_BINS)]
-    normal = [math.exp(-u * u / 2) / math.sqrt(2 * math.pi) for u in centres]
-    return [0.92 * n + 0.05 * math.exp(-abs(u) / 3) / 6 + 0.03 / 24 for n, u in zip(normal, centres, strict=True)]
+    normal = [math.exp(-u * u / 2) / math.sqrt(2 * math.pi) for u in _CENTRES]
+    return [0.92 * n + 0.05 * math.exp(-abs(u) / 3) / 6 + 0.03 / 24 for n, u in zip(normal, _CENTRES, strict=True)]
 
 
+_CENTRES = _centres()
 _KERNEL = _kernel()
 _PRIOR = _prior()
 
@@ -133,25 +130,27 @@ def _density(units: Sequence[float]) -> list[float]:
             counts[index] += 1
     smooth = [0.0] * _BINS
     for index, count in enumerate(counts):
-        for neighbour, weight in enumerate(_KERNEL, index - len(_KERNEL) // 2):
-            if count and 0 <= neighbour < _BINS:
-                smooth[neighbour] += count * weight
+        if count:
+            for neighbour, weight in enumerate(_KERNEL, index - len(_KERNEL) // 2):
+                if 0 <= neighbour < _BINS:
+                    smooth[neighbour] += count * weight
     whole = len(units) + _PRIOR_RUNS
     return [(each / _WIDTH + _PRIOR_RUNS * prior) / whole for each, prior in zip(smooth, _PRIOR, strict=True)]
 
 
-def _shifted(density: Sequence[float], shift: float, most: float, inflation: float) -> Table:
-    """Evidence for a shift by so many sigmas, `most` at most; runs that depend on each other give less each."""
+def _shifted(logs: Sequence[float], shift: float, most: float, inflation: float) -> Table:
+    """Evidence for a shift by so many sigmas, `most` at most; runs that depend on each other give less each.
+
+    `logs` are the logarithms of the density.
+    """
     offset = round(shift / _WIDTH)
-    logs = [math.log(each) for each in density]
-    edge = min(logs[0], logs[-1])
+    outside = [min(logs[0], logs[-1])] * abs(offset)
+    there = [*outside, *logs[:-offset]] if offset > 0 else [*logs[-offset:], *outside]
     largest = abs(shift) == max(SHIFTS)
-    table = []
-    for index, here in enumerate(logs):
-        there = logs[index - offset] if 0 <= index - offset < _BINS else edge
-        if largest and _centre(index) / shift > 1:
-            there = logs[_BINS // 2]
-        table.append(min(most, max(-3 * most, (there - here) / inflation)))
+    if largest:
+        # As likely as the level itself: it stands for all that are larger.
+        there = [logs[_BINS // 2] if centre / shift > 1 else each for centre, each in zip(_CENTRES, there, strict=True)]
+    table = [min(most, max(-3 * most, (new - old) / inflation)) for new, old in zip(there, logs, strict=True)]
     if not largest:
         # Beyond the ends all runs share one cell, and say nothing.
         table[0] = table[-1] = 0.0

@@ -16,7 +16,7 @@ from typing import Any
 
 from probe.drift.baseline import Baseline, Cell
 from probe.drift.bursts import Contention
-from probe.drift.change import WHOLE, Change, Moved, ServingChange, Shift
+from probe.drift.change import Change, Moved, ServingChange, Shift
 from probe.drift.cold import Cold
 from probe.drift.episode import Episode
 from probe.drift.evidence import Changed, Evidence
@@ -25,18 +25,17 @@ from probe.drift.habits import Gone, Habits
 from probe.drift.monitor import Monitor
 from probe.drift.noise import Noise, Restless
 from probe.drift.ring import Ring
-from probe.drift.series import Point
 from probe.drift.texts import Texts, TextsOfStage
 
 # To be raised whenever a detector of the version before would go on otherwise: a test compares what one is made of.
-VERSION = 2
+VERSION = 3
 # A state of a series is a tenth of this: what is larger is none of ours.
 MOST_BYTES = 20_000_000
 _KINDS = {
     each.__name__: each
     for each in (
         Baseline, Cell, Changed, Cold, Contention, Episode, Evidence, Fingerprint, Gone, Habits, Monitor, Moved,
-        Noise, Point, Restless, Ring, ServingChange, Shift, Texts, TextsOfStage,
+        Noise, Restless, Ring, ServingChange, Shift, Texts, TextsOfStage,
     )
 }  # fmt: skip
 _DIGEST = hashlib.sha256
@@ -83,8 +82,8 @@ def decode(data: bytes, series: Sequence[str]) -> Kept:
 def shape() -> dict[str, list[str]]:
     """The names of what each kind of object holds."""
     monitor = Monitor()
-    evidence = monitor._evidence[WHOLE]  # noqa: SLF001 - what is written of it
-    shift = Shift(0, 0, "slower", WHOLE, (), 1.0, (), ())
+    evidence = monitor._whole  # noqa: SLF001 - what is written of it
+    shift = Shift(0, 0, "slower", monitor.stages[0], (), 1.0, (), ())
     made = (
         monitor, evidence, evidence.baseline, evidence.seen, Episode(shift, {}),
         Habits(), Restless(), Texts(), TextsOfStage(), Cold(), monitor._contention,  # noqa: SLF001 - as above

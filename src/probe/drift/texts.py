@@ -5,26 +5,23 @@ with a usual text.
 """
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import combinations, pairwise
 from math import log
 from statistics import median
 
-from probe.drift.change import WHOLE, Grows
+from probe.drift.change import Grows
 from probe.drift.dependence import spread
+from probe.drift.figures import is_doubled
 from probe.drift.series import Point
-from probe.measures import STAGES
 
 # What of the first chunk each stage grows with.
 _OF = {"llm_decode": "tokens", "tts_ttfb": "characters"}
 # Fitted to so many runs, in groups of equal size by their texts' length: a group's median is moved by no outlier.
 _KEPT = 512
 _GROUPS = 8
-_FEWEST = 64
-# Where lengths differ by less than this share of the usual one, nothing can be said.
-_VARIES = 0.1
-# A line is used where it leaves no more than this part of the scatter.
-_LEFT = 0.9
+# A line is used where lengths differ by more than this share of the usual one, and it explains as much of the scatter.
+_LEAST = 0.1
 
 
 class Texts:
@@ -33,23 +30,25 @@ class Texts:
     def __init__(self) -> None:
         self._stages = {stage: TextsOfStage() for stage in _OF}
 
-    def usual(self, point: Point) -> tuple[float | None, ...]:
-        """What the run's stages would have taken with a usual text, as far as that is known."""
-        stages = dict(zip(STAGES, point.stages_ms, strict=True))
+    def usual(self, point: Point) -> tuple[Mapping[str, float | None], bool]:
+        """What the run's stages would have taken with a usual text, as far as that is known; the whole first.
+
+        And whether a stage has a line for the first time with this run.
+        """
+        stages, is_first = point.wait_ms(), False
+        all_of_it = next(iter(stages))
         lengths = {"llm_decode": point.tokens, "tts_ttfb": point.chars}
         for stage, length in lengths.items():
-            ms, whole = stages[stage], stages[WHOLE]
+            ms, whole = stages.get(stage), stages[all_of_it]
             if ms is None or ms <= 0 or not length:
                 continue
-            stages[stage] = usual = self._stages[stage].usual(ms, length)
+            fitted_to = self._stages[stage]
+            had_none = not fitted_to.usual_length
+            stages[stage] = usual = fitted_to.usual(ms, length)
+            is_first |= had_none and fitted_to.usual_length > 0
             if whole is not None and whole > ms:
-                stages[WHOLE] = whole - ms + usual
-        return tuple(stages.values())
-
-    @property
-    def known(self) -> int:
-        """Of how many stages there has been a line."""
-        return sum(each.usual_length > 0 for each in self._stages.values())
+                stages[all_of_it] = whole - ms + usual
+        return stages, is_first
 
     def lines(self) -> tuple[Grows, ...]:
         """Those that are known."""
@@ -78,9 +77,7 @@ class TextsOfStage:
         taken = ms if line is None else ms * (line[0] + line[1] * self.usual_length) / (line[0] + line[1] * length)
         self._past.append((length, ms))
         self._runs += 1
-        # While there are few, each time that they have doubled.
-        is_doubled = self._runs >= _FEWEST and self._runs & (self._runs - 1) == 0
-        if is_doubled or self._runs % _KEPT == 0:
+        if is_doubled(self._runs) or self._runs % _KEPT == 0:
             self.line = fitted(self._past)
             if self.line is not None and not self.usual_length:
                 # It stays what it is, so that the level does.
@@ -95,7 +92,7 @@ def fitted(past: Sequence[tuple[float, float]]) -> tuple[float, float] | None:
     groups = [ordered[low:high] for low, high in pairwise(cuts)]
     lengths = [median(each for each, _ in group) for group in groups]
     taken = [median(each for _, each in group) for group in groups]
-    if lengths[-1] - lengths[0] < _VARIES * median(lengths):
+    if lengths[-1] - lengths[0] < _LEAST * median(lengths):
         return None
     pairs = [*zip(lengths, taken, strict=True)]
     slope = median((y - v) / (x - u) for (u, v), (x, y) in combinations(pairs, 2) if x > u)
@@ -106,4 +103,4 @@ def fitted(past: Sequence[tuple[float, float]]) -> tuple[float, float] | None:
         return None
     without = spread([log(y) for _, y in ordered])
     left = spread([log(y / (base + slope * x)) for x, y in ordered])
-    return (base, slope) if left <= _LEFT * without else None
+    return (base, slope) if left <= (1 - _LEAST) * without else None

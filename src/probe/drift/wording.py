@@ -2,13 +2,17 @@
 
 from collections.abc import Mapping, Sequence
 
-from probe.drift.change import WHOLE, Change, Direction, Grows, Moved, ServingChange, Shift, Verdict
-from probe.drift.evidence import ENOUGH
+from probe.drift.change import Change, Direction, Grows, Moved, ServingChange, Shift, Verdict, whole_of
+from probe.drift.figures import ENOUGH
 from probe.drift.fingerprint import Fingerprint
 from probe.timestamps import utc
+from probe.waits import WHOLES
 
 NAMES = {
-    WHOLE: "combined TTFB",
+    "combined_ttfb": "combined TTFB",
+    "voice_to_voice": "voice to voice",
+    "endpointing": "endpointing",
+    "transcription": "transcription",
     "llm_ttft": "LLM TTFT",
     "llm_decode": "LLM decoding",
     "tts_ttfb": "TTS TTFB",
@@ -46,11 +50,11 @@ def grows(found: Grows) -> str:
 
 def sentence(verdict: Verdict) -> str:
     """How things stand, in one sentence."""
-    if not verdict.now:
+    whole = whole_of(verdict.now)
+    if whole is None:
         return f"not enough yet: {verdict.runs} of {ENOUGH} runs"
-    whole = next(each for each in verdict.now if each.stage == WHOLE)
     if verdict.drift is None:
-        return f"no drift: {NAMES[WHOLE]} {whole.after_ms:.0f} ms, baseline {whole.before_ms:.0f} ms"
+        return f"no drift: {NAMES[whole.stage]} {whole.after_ms:.0f} ms, baseline {whole.before_ms:.0f} ms"
     since = f" since {moment(verdict.drift.since)}"
     return _what(verdict.now, verdict.drift.direction, verdict.drift.stage, since)
 
@@ -58,14 +62,14 @@ def sentence(verdict: Verdict) -> str:
 def _what(moved: Sequence[Moved], direction: Direction, stage: str, since: str = "") -> str:
     """What moved, and which stages made it."""
     by_stage = {each.stage: each for each in moved}
-    whole = by_stage.get(WHOLE)
+    whole = whole_of(moved)
     if whole is None:
         return f"{NAMES[stage]} {percent(by_stage[stage].ratio)}{since}"
-    whole_moved = f"{NAMES[WHOLE]} {percent(whole.ratio)}{since}"
+    whole_moved = f"{NAMES[whole.stage]} {percent(whole.ratio)}{since}"
     same_way = (whole.added_ms > 0) == (direction == "slower")
     if not whole.certain or not same_way:
         named = by_stage.get(stage, whole)
-        return f"{NAMES[stage]} {percent(named.ratio)}{since}; {NAMES[WHOLE]} {moved_by(whole)}"
+        return f"{NAMES[stage]} {percent(named.ratio)}{since}; {NAMES[whole.stage]} {moved_by(whole)}"
     parts = _parts(moved, whole)
     if not parts:
         return whole_moved
@@ -80,7 +84,7 @@ def _parts(moved: Sequence[Moved], whole: Moved) -> list[Moved]:
     parts = [
         each
         for each in moved
-        if each.stage != WHOLE and each.certain and each.added_ms / whole.added_ms >= _WORTH_PER_WORD
+        if each.stage not in WHOLES and each.certain and each.added_ms / whole.added_ms >= _WORTH_PER_WORD
     ]
     return sorted(parts, key=lambda each: -abs(each.added_ms))
 
@@ -106,12 +110,14 @@ def _difference(old: Fingerprint, new: Fingerprint) -> str:
     return ", ".join(changed) or f"configuration {old.config} → {new.config}"
 
 
-def plain(found: Change) -> Mapping[str, Value]:
-    """A change as values for a log line, or attributes of a span's event."""
+def plain(found: Change, beside: Sequence[str] = ()) -> Mapping[str, Value]:
+    """A change as values for a log line, or attributes of a span's event, with the names of what else changed."""
     values: dict[str, Value] = {"what": text(found), "since": iso(found.since)}
     if isinstance(found, Shift):
         values |= {"direction": found.direction, "stage": found.stage, "confidence": round(found.confidence, 4)}
         if found.until is not None:
             values["until"] = iso(found.until)
         values |= {f"{each.stage}_ratio": round(each.ratio, 4) for each in found.moved}
+    if beside:
+        values["beside"] = tuple(beside)
     return values | {"runs_before": found.before, "runs_after": found.after}

@@ -12,6 +12,7 @@ from probe.protocols.base import Question
 from probe.protocols.choice import Protocols
 from probe.record import Failure, Plan
 from probe.text import cut
+from probe.transport.deadline import within
 
 # Of a list of voices so many characters are kept; a server may have thousands.
 MAX_VOICES_TEXT = 1000
@@ -42,7 +43,7 @@ class Dialogue:
             if turn.turn_num > 1:
                 await self.session.rest(scenario.turn_pause_s)
                 await self.session.connect(self._lines[0])
-            messages.append({"role": "user", "content": await turn.hear()})
+            messages.append({"role": "user", "content": await turn.hear(tuple(messages))})
             await turn.take(Question(turn.turn_num, tuple(messages), scenario.first_pause, scenario.temperature))
             messages.append({"role": "assistant", "content": turn.answer()})
 
@@ -95,7 +96,7 @@ class Dialogue:
         """Release everything on the servers. Never raises except for cancellation."""
         limit = self.session.plan.target.limits.release_s
         try:
-            async with asyncio.timeout(limit):
+            async with within(limit):
                 if self.turns:
                     await quietly(self.turns[-1].tts.cancel())
                     await quietly(self.turns[-1].llm.release(limit))

@@ -7,7 +7,7 @@ from probe.audio import duration_ns, same_duration
 from probe.engine import speech
 from probe.heard import Heard
 from probe.protocols.segments import Segment
-from probe.record import Turn
+from probe.record import Chunk, Turn
 from probe.timestamps import milliseconds
 from probe.transport.share import Slices
 
@@ -42,7 +42,7 @@ def of_audio(heard: speech.Heard) -> Slices[list[str]]:
 
 def of_order(turn: Turn) -> Iterator[str]:
     """An effect comes after its cause. If the timestamps contradict that, one of them is wrong."""
-    if turn.heard is not None and _contradict(turn.heard, turn.chunks[0].inference_start if turn.chunks else None):
+    if turn.heard is not None and _contradict(turn.heard, turn.chunks[0] if turn.chunks else None):
         yield "the timestamps of its speech are out of order"
     for chunk in turn.chunks:
         asked, sent = chunk.inference_start, chunk.tts_text_sent
@@ -57,11 +57,15 @@ def of_order(turn: Turn) -> Iterator[str]:
             yield f"chunk {chunk.chunk_num}: its timestamps are out of order"
 
 
-def _contradict(heard: Heard, asked: int | None) -> bool:
-    order = (heard.speech_start, heard.speech_end, heard.speech_stopped, heard.transcript_done, asked)
-    known = [at for at in order if at is not None]
+def _contradict(heard: Heard, chunk: Chunk | None) -> bool:
+    asked = None if chunk is None else chunk.inference_start
+    spoken, understood = (heard.speech_start, heard.speech_end, heard.speech_stopped), heard.transcript_done
+    # An agent answers what it heard, and may say only later what that was.
+    by_agent = chunk is not None and chunk.tts_text_sent is None and bool(chunk.frames)
+    orders = ((*spoken, asked), (*spoken, understood)) if by_agent else ((*spoken, understood, asked),)
+    known = [[at for at in order if at is not None] for order in orders]
     # Speech that was found to end before it does is a failure of its own.
-    return heard.speech_end is not None and any(before > after for before, after in pairwise(known))
+    return heard.speech_end is not None and any(before > after for order in known for before, after in pairwise(order))
 
 
 def _of_durations(segments: Sequence[Segment]) -> Iterator[str]:

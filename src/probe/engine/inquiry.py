@@ -1,6 +1,7 @@
 """Questions to a server outside of every measure."""
 
 import asyncio
+from collections.abc import Callable
 from typing import TypeVar
 from urllib.parse import urlsplit
 
@@ -8,9 +9,12 @@ from probe.protocols.inquiries import Exchange, Inquiry
 from probe.transport import share
 from probe.transport.connection import ConnectError, Endpoint, SendError
 from probe.transport.connector import Connector
+from probe.transport.deadline import within
 from probe.transport.framing.base import BodyEnd, Ended, Incoming, Request
 
 T = TypeVar("T")
+# With so many frames that wait to be read, the connection is asked to rest.
+_MOST_UNREAD = 16
 
 
 async def inquire(connector: Connector, inquiry: Inquiry[T] | Exchange[T], timeout_s: float) -> T | None:
@@ -30,20 +34,28 @@ async def inquire(connector: Connector, inquiry: Inquiry[T] | Exchange[T], timeo
 
 async def _exchanged(connector: Connector, exchange: Exchange[T], timeout_s: float) -> T | None:
     """Ask in the server's own protocol, on a connection of its own."""
-    answer: asyncio.Future[T | None] = asyncio.get_running_loop().create_future()
-    hear = exchange.listen()
+    came = asyncio.Queue[Incoming]()
 
-    def deliver(_at: int, frame: Incoming) -> None:
-        if not answer.done() and ((said := hear(frame)) is not None or isinstance(frame, BodyEnd | Ended)):
-            answer.set_result(said)
+    def deliver(_at: int, frame: Incoming) -> bool:
+        came.put_nowait(frame)
+        return came.qsize() < _MOST_UNREAD
 
     try:
-        async with asyncio.timeout(timeout_s):
+        async with within(timeout_s):
             link = await connector.open(Endpoint(exchange.url, exchange.framing), deliver, timeout_s)
             try:
                 await link.send(exchange.frame, timeout_s)
-                return await answer
+                return await _answer(came, exchange.listen())
             finally:
                 link.abort()
     except (TimeoutError, ConnectError, SendError):
         return None
+
+
+async def _answer(came: asyncio.Queue[Incoming], hear: Callable[[Incoming], T | None]) -> T | None:
+    while True:
+        frame = await came.get()
+        # One may list thousands of models, and those of all servers may come at once.
+        await share.my_turn()
+        if (said := hear(frame)) is not None or isinstance(frame, BodyEnd | Ended):
+            return said

@@ -47,6 +47,7 @@ async def finished(turn: TurnInProgress, audible_dbfs: float) -> Turn:
         server_times=turn.llm.server_times.values,
         server_ttft_ms=turn.llm.server_times.first_token_ms,
         heard=None if turn.hearing is None else turn.hearing.heard(),
+        interruption=turn.interruption,
     )
 
 

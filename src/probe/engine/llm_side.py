@@ -93,6 +93,18 @@ class LlmSide:
         chunk = self._begin()
         await self._request(chunk, self._conversation.ask(question, chunk.inference_start or 0))
 
+    def expect(self) -> None:
+        """Begin an answer that needs no request: the server gives it by itself, once it has heard a question."""
+        self._started = True
+        self._reading = LlmChunk(1, None)
+        self.chunks.append(self._reading)
+
+    def forget(self) -> None:
+        """An answer that was expected has not begun."""
+        if [(each.inference_start, each.first_token) for each in self.chunks] == [(None, None)]:
+            self.chunks.clear()
+            self._reading = None
+
     async def resume(self, pause: Pause) -> None:
         """Let a paused server continue. Its next chunk begins."""
         chunk = self._begin()
@@ -206,7 +218,7 @@ class LlmSide:
         """Further facts about the answer that the server reports."""
         match event:
             case Answering(model):
-                self.model = model
+                self.model = model or self.model
             case Usage():
                 self.usage = event
             case ServerTimes():
@@ -227,7 +239,7 @@ class LlmSide:
 
     def _last_token_of(self, chunk: LlmChunk) -> int | None:
         """The token before this one, of the same request: a chunk that needed none goes on where the last was cut."""
-        if chunk.last_token is not None or chunk.inference_start is not None:
+        if chunk.last_token is not None or chunk.inference_start is not None or chunk is self.chunks[0]:
             return chunk.last_token
         return self.chunks[-2].last_token
 

@@ -1,6 +1,6 @@
-"""Has a target's own TTS server speak what a person says, outside of every measure."""
+"""Has a TTS server speak what a person says, outside of every measure: the target's own, or one for this alone."""
 
-import asyncio
+from dataclasses import replace
 
 from msgspec import Struct
 
@@ -10,12 +10,14 @@ from probe.engine.faults import Busy, Fault
 from probe.engine.lines import TTS
 from probe.engine.session import Session
 from probe.engine.speech import Speech
-from probe.progress import Event, EventKind
+from probe.engine.tts_side import unreported
+from probe.progress import Event
 from probe.protocols.base import Terms
 from probe.protocols.choice import Protocols
 from probe.protocols.segments import Segment
 from probe.record import Failure, Plan
 from probe.transport.connector import Connector
+from probe.transport.deadline import within
 
 
 class Recital(Struct, frozen=True):
@@ -28,15 +30,24 @@ class Recital(Struct, frozen=True):
     said: tuple[str, ...] = ()
 
 
+def of_speaker(plan: Plan) -> Plan:
+    """The plan with the server that makes the speech of a person as the target's only one, if that is not its own."""
+    server = plan.target.user_speech
+    return plan if server is None else replace(plan, target=replace(plan.target, servers={"tts": server}))
+
+
 async def recited(text: str, plan: Plan, protocols: Protocols, connector: Connector, clock: Clock) -> Recital:
-    """Have a text spoken, within the limits of a run. Raises nothing but CancelledError."""
+    """Have a text spoken by the TTS server of `of_speaker(plan)`, within the limits of a run.
+
+    Raises nothing but CancelledError.
+    """
     server, limits = plan.target.servers["tts"], plan.target.limits
     conversation = protocols.of["tts"].converse(Terms(server, plan.run_id, limits.tts_s))
     session = Session(plan, protocols, {TTS: conversation}, connector, clock, _unseen)
-    speech = Speech(session, {TTS: conversation}, _unreported)
+    speech = Speech(session, {TTS: conversation}, unreported)
     session.sides = speech.sides
     try:
-        async with asyncio.timeout(limits.run_s):
+        async with within(limits.run_s):
             segment = await _spoken(text, session, speech, pieces=protocols.of["tts"].takes_pieces(server))
         return Recital(bytes(segment.pcm), segment.sample_rate)
     except Busy as busy:
@@ -60,6 +71,11 @@ async def _spoken(text: str, session: Session, speech: Speech, *, pieces: bool) 
 
 
 def _failed(fault: Fault, session: Session, plan: Plan) -> Recital:
+    if plan.target.user_speech is not None:
+        # No server of the target has failed.
+        detail = f"what the user says could not be made by the server of user_speech ({fault.reason}): {fault}"
+        failure = Failure("internal", "user_audio", detail, session.clock.now())
+        return Recital(failure=failure, said=tuple(session.quotes.all))
     server = fault.line.role if fault.line is not None else server_of(fault.stage, plan.target.servers)
     detail = f"what the user says could not be made: {fault}"
     failure = Failure(fault.stage, fault.reason, detail, session.clock.now(), server=server)
@@ -68,7 +84,3 @@ def _failed(fault: Fault, session: Session, plan: Plan) -> Recital:
 
 def _unseen(_event: Event) -> None:
     """Progress is not shown."""
-
-
-def _unreported(_kind: EventKind, _at: int, _segment: Segment) -> None:
-    """Events of the speech are not reported."""

@@ -24,6 +24,7 @@ from probe.record import INTERRUPTED, Plan, RunRecord, Turn
 from probe.tolerance import PUBLISHED_MS
 from probe.transport import share
 from probe.transport.connector import Connector
+from probe.transport.deadline import within
 from probe.transport.share import Slices
 
 
@@ -59,7 +60,8 @@ async def run(
     except Stopped:
         skipped = INTERRUPTED
     except Fault as error:
-        fault = error
+        # Its traceback has this frame, and with it all audio, until the garbage collector finds both.
+        fault = error.with_traceback(None)
     except TimeoutError:
         fault = _overdue(dialogue.session, plan.target.limits.run_s)
     except Exception as error:  # noqa: BLE001 - a mistake of ours is a failure of the run, not the end of the probe
@@ -88,6 +90,8 @@ async def run(
     unstamped = dialogue.session.stamps.unstamped()
     # What was asked before the run may say more of it; the answers themselves only say that a model had to be loaded.
     cold = True if any(turn.llm.loaded for turn in dialogue.turns) else None
+    for progress in dialogue.turns:
+        progress.tts.let_go()
     return RunRecord(
         plan, started, ended, connects, turns, failure, skipped, tuple(found), said, cold=cold, unstamped=unstamped
     )
@@ -137,7 +141,7 @@ async def _until_stopped(work: Coroutine[Any, Any, None], limit_s: float, stop: 
     working = asyncio.ensure_future(work)
     stopping = asyncio.ensure_future((stop or asyncio.Event()).wait())
     try:
-        async with asyncio.timeout(limit_s):
+        async with within(limit_s):
             await asyncio.wait([working, stopping], return_when=asyncio.FIRST_COMPLETED)
         if not working.done():
             raise Stopped

@@ -189,8 +189,16 @@ class Session:
         return await inquire(self._connector, inquiry, INQUIRY_TIMEOUT_S)
 
     async def drop_all(self) -> None:
-        """Close every connection."""
-        await asyncio.gather(*(self.drop(line) for line in [*self._links]))
+        """Close every connection, and let go of who listened and of what nobody has read.
+
+        They know one another: together they would wait for the garbage collector, which stops the event loop to free
+        what many runs were flooded with.
+        """
+        try:
+            await asyncio.gather(*(self.drop(line) for line in [*self._links]))
+        finally:
+            self.sides = {}
+            self._inbox.clear()
 
     async def drop(self, line: Line) -> None:
         """Close a connection where there is one."""
@@ -215,8 +223,10 @@ class Session:
         number = self._opened_so_far
         self._read[number] = line
 
+        inbox = self._inbox
+
         def deliver(at: int, frame: Incoming) -> bool:
-            return self._inbox.put(Arrival(at, line.role, number, frame))
+            return inbox.put(Arrival(at, line.role, number, frame))
 
         protocol = self._protocols[line.role]
         server = protocol.dialled(self.plan.target.servers[line.role])

@@ -6,7 +6,7 @@ from itertools import chain
 from probe.engine.faults import Fault
 from probe.engine.lines import Line
 from probe.engine.session import Session
-from probe.engine.tts_side import Report, TtsSide
+from probe.engine.tts_side import Report, TtsSide, unreported
 from probe.protocols.base import TtsConversation
 from probe.protocols.segments import Attribution, Segment
 from probe.timestamps import NEVER
@@ -53,6 +53,15 @@ class Speech:
     def speaking(self) -> tuple[Line, ...]:
         """Where a text has not been spoken yet, and is not held back by the server until more text comes."""
         return tuple(line for line, side in self.sides.items() if not side.settled)
+
+    def let_go(self) -> None:
+        """Report nothing any more, when the turn has its record.
+
+        A turn and its sides know one another, so that all of it would wait for the garbage collector, which then frees
+        that of many runs at once and lets nothing else go on meanwhile.
+        """
+        for side in self.sides.values():
+            side.report = unreported
 
     async def open(self) -> None:
         """Have the server ready for the turn's texts."""

@@ -31,6 +31,10 @@ Report = Callable[[EventKind, int, Segment], None]
 MAX_AUDIO_BYTES, MAX_PIECES = 12 * 2**20, 5000
 
 
+def unreported(_kind: EventKind, _at: int, _segment: Segment) -> None:
+    """For who wants no events."""
+
+
 class TtsSide:
     """The part of a turn's speech that is requested on this connection."""
 
@@ -44,7 +48,7 @@ class TtsSide:
         self._line = line
         self._name = NAMES[line.role]
         self._conversation = conversation
-        self._report = report
+        self.report = report
         self._opened = False
         self._ready = False
         self._closing = False
@@ -196,9 +200,9 @@ class TtsSide:
             return
         self._session.report("tts_audio", at, text=f"audio {len(pcm)} bytes")
         if len(segment.frames) == 1:
-            self._report("tts_first_audio", at, segment)
+            self.report("tts_first_audio", at, segment)
         elif segment.late_bytes == len(pcm):
-            self._report("tts_late_audio", at, segment)
+            self.report("tts_late_audio", at, segment)
 
     def _refused(self, refusal: Refused, at: int) -> None:
         # Where we ask for several texts at once, it may be our own requests that it is busy with.
@@ -242,6 +246,6 @@ class TtsSide:
         if segment is None:
             return
         if segment.held and segment.end is None:
-            self._report("tts_held", at, segment)
+            self.report("tts_held", at, segment)
         elif segment.done == at:
-            self._report("tts_segment_end", at, segment)
+            self.report("tts_segment_end", at, segment)

@@ -3,7 +3,7 @@
 from collections.abc import Coroutine, Mapping
 from contextlib import suppress
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from probe.audio import speakable
 from probe.engine.faults import Fault
@@ -15,9 +15,13 @@ from probe.engine.session import Session
 from probe.engine.side import Side
 from probe.engine.speech import Speech
 from probe.progress import EventKind
-from probe.protocols.base import LlmConversation, Question, TtsConversation
+from probe.protocols.base import LlmConversation, Messages, Question, TtsConversation
 from probe.protocols.segments import Segment
 from probe.record import Chunk, Flow
+from probe.spoken import without_pauses
+
+if TYPE_CHECKING:
+    from probe.heard import Interruption
 
 # A slot is normally released in milliseconds; one that isn't must not hold up the next turn for long.
 END_PATIENCE_S = 1.0
@@ -38,11 +42,13 @@ class TurnInProgress:
         hearing: Hearing | None = None,
     ) -> None:
         self.turn_num = turn_num
-        self.user = session.plan.scenario.user_turns[turn_num - 1]
+        self.user = without_pauses(session.plan.scenario.user_turns[turn_num - 1])
         self.llm = LlmSide(session, llm, asked_on)
         self.tts = Speech(session, tts, self.report_segment)
         # The speech that it answers, where the target hears.
         self.hearing = hearing
+        # How it was spoken into.
+        self.interruption: Interruption | None = None
         self._session = session
         # Text that goes with the next chunk's: nobody hears it by itself, but it may part two words, or shape the next.
         self._unsent = ""
@@ -56,11 +62,13 @@ class TurnInProgress:
     def answer(self) -> str:
         return "".join(chunk.text for chunk in self.llm.chunks)
 
-    async def hear(self) -> str:
+    async def hear(self, before: Messages) -> str:
         """What the LLM is asked: the text, or what the STT server understood of it. Raises Fault and Busy.
 
+        `before` is what was said in the turns before.
         The TTS server is ready before anybody speaks, as that of a real agent is.
         """
+        del before
         await self.tts.open()
         return self.user if self.hearing is None else await self.hearing.take()
 

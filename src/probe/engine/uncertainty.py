@@ -3,11 +3,12 @@
 A figure is as uncertain as it moves when what is uncertain is put to its earliest: every arrival by itself, and all.
 """
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import fields, replace
 from typing import Any
 
-from probe.heard import Heard
+from probe.heard import Heard, Interruption
 from probe.measures import ChunkMeasures, TurnMeasures, measure_turn, shows_its_pace
 from probe.record import Chunk, Role, Turn
 from probe.timestamps import milliseconds
@@ -15,6 +16,8 @@ from probe.transport.share import Slices
 
 # So many reads are examined, the most uncertain ones first; each costs as much as measuring the turn.
 _MOST_READS = 16
+# So many frames are looked at without letting others have their turn.
+_AT_ONCE = 4096
 # Of a server's frames, by their moments: the earliest that each may have come in.
 Earliest = Mapping[Role, Mapping[int, int]]
 _OF_LLM = ("llm_first_token", "llm_first_answer_token", "llm_last_token", "llm_done")
@@ -29,24 +32,28 @@ _MADE_OF = {"tts_stream_time_ms": ("realtime_factor",)}
 
 # A turn and its chunks by their numbers, 0 for the turn itself; and a measure's name.
 Figure = tuple[int, str]
+# A server, and the earliest that what it sent may have come in.
+_Read = tuple[Role, int]
 
 
 def errors_ms(turn: Turn, earliest: Earliest, limit_ms: float) -> Slices[dict[Figure, float]]:
     """The figures that may be wrong by more than the limit, and by how much."""
     used = _used(turn)
+    yield
     wide = {role: {at: since for at, since in each.items() if at in used} for role, each in earliest.items()}
     found: dict[Figure, float] = {}
     if any(wide.values()):
         yield
         measured = measure_turn(turn)
         yield
-        for shifted in _variants(turn, wide):
+        reads = _reads(wide)
+        yield
+        for variant in _variants(wide, reads):
+            shifted = yield from _shifted(turn, variant)
             yield
             for figure, error in _differences(measured, measure_turn(shifted)):
                 if error > max(limit_ms, found.get(figure, 0.0)):
                     found[figure] = error
-            # To make the next one of a turn with thousands of pieces takes as long as to measure it.
-            yield
     return found
 
 
@@ -83,24 +90,33 @@ def _used(turn: Turn) -> set[int]:
     return named | {at for chunk in turn.chunks for at, _ in chunk.frames}
 
 
-def _variants(turn: Turn, wide: Earliest) -> Iterator[Turn]:
-    reads: dict[tuple[Role, int], dict[int, int]] = {}
+def _reads(wide: Earliest) -> dict[_Read, dict[int, int]]:
+    """What came together, by the earliest that it may have come in."""
+    reads = defaultdict[_Read, dict[int, int]](dict)
     for role, each in wide.items():
         for at, since in each.items():
-            reads.setdefault((role, since), {})[at] = since
+            reads[role, since][at] = since
+    return reads
+
+
+def _variants(wide: Earliest, reads: Mapping[_Read, dict[int, int]]) -> Iterator[Earliest]:
     widest = sorted(reads.items(), key=lambda item: max(item[1]) - item[0][1], reverse=True)
     for (role, _), frames in widest[:_MOST_READS]:
-        yield _shifted(turn, {role: frames})
+        yield {role: frames}
     if len(reads) > 1:
-        yield _shifted(turn, wide)
+        yield wide
 
 
-def _shifted(turn: Turn, earliest: Earliest) -> Turn:
+def _shifted(turn: Turn, earliest: Earliest) -> Slices[Turn]:
     """The turn as it would have been had these frames come in at their earliest: not before what they answer."""
     agent = earliest.get("agent", {})
     llm, tts = earliest.get("llm", agent), earliest.get("tts", agent)
     heard = turn.heard and _shifted_heard(turn.heard, earliest.get("stt", agent))
-    return replace(turn, heard=heard, chunks=tuple(_shifted_chunk(chunk, llm, tts) for chunk in turn.chunks))
+    spoken = turn.interruption and _shifted_interruption(turn.interruption, tts)
+    chunks = []
+    for chunk in turn.chunks:
+        chunks.append((yield from _shifted_chunk(chunk, llm, tts)))  # noqa: PERF401 - a comprehension can not yield
+    return replace(turn, heard=heard, interruption=spoken, chunks=tuple(chunks))
 
 
 def _shifted_heard(heard: Heard, earliest: Mapping[int, int]) -> Heard:
@@ -109,15 +125,31 @@ def _shifted_heard(heard: Heard, earliest: Mapping[int, int]) -> Heard:
     return replace(heard, **moved)
 
 
-def _shifted_chunk(chunk: Chunk, llm: Mapping[int, int], tts: Mapping[int, int]) -> Chunk:
+def _shifted_interruption(spoken: Interruption, earliest: Mapping[int, int]) -> Interruption:
+    last = spoken.last_audio
+    return spoken if last is None else replace(spoken, last_audio=max(earliest.get(last, last), spoken.start))
+
+
+def _shifted_chunk(chunk: Chunk, llm: Mapping[int, int], tts: Mapping[int, int]) -> Slices[Chunk]:
     def moved(at: int | None, asked: int | None, earliest: Mapping[int, int]) -> int | None:
         return at if at is None or at not in earliest else max(earliest[at], asked or 0)
 
     sent = chunk.inference_start if chunk.tts_text_sent is None else chunk.tts_text_sent
     times: dict[str, Any] = {name: moved(getattr(chunk, name), chunk.inference_start, llm) for name in _OF_LLM}
     times |= {name: moved(getattr(chunk, name), sent, tts) for name in _OF_TTS}
-    frames = tuple((moved(at, sent, tts) or at, size) for at, size in chunk.frames)
+    frames = yield from _shifted_frames(chunk.frames, tts, sent or 0)
     return replace(chunk, **times, frames=frames)
+
+
+def _shifted_frames(
+    frames: tuple[tuple[int, int], ...], earliest: Mapping[int, int], asked: int
+) -> Slices[tuple[tuple[int, int], ...]]:
+    shifted = []
+    for n in range(0, len(frames), _AT_ONCE):
+        part = frames[n : n + _AT_ONCE]
+        shifted += [each if each[0] not in earliest else (max(earliest[each[0]], asked), each[1]) for each in part]
+        yield
+    return tuple(shifted)
 
 
 def _differences(measured: TurnMeasures, shifted: TurnMeasures) -> Iterator[tuple[Figure, float]]:

@@ -12,6 +12,7 @@ from pathlib import Path
 from probe.drift import Monitor
 from probe.drift.state import MOST_BYTES, Kept, StateError, decode
 from probe.history.reader import HistoryReader
+from probe.waits import WAITS
 
 FOLDER = "drift"
 _SUFFIX = ".state"
@@ -89,8 +90,21 @@ def saved(reader: HistoryReader, target: str, scenario: str) -> tuple[Monitor, i
         kept = DriftStates(reader.path.parent).load(target, scenario)
     except (StateError, OSError):
         return None
-    seq = None if kept is None else reader.number_of(target, scenario, kept.last_run)
+    seq = None if kept is None else goes_on_after(reader, target, scenario, kept)
     return None if kept is None or seq is None else (kept.monitor, seq)
+
+
+def goes_on_after(reader: HistoryReader, target: str, scenario: str, kept: Kept) -> int | None:
+    """The number of the last run that a saved detector has seen. Raises HistoryError.
+
+    None where the history doesn't have that run any more, and where the detector watches other stages than those that
+    it consists of: before it knew of targets that hear, it watched what comes after the question.
+    """
+    found = reader.place_of(target, scenario, kept.last_run)
+    if found is None:
+        return None
+    seq, last = found
+    return seq if last is None or WAITS[last.asked] == kept.monitor.stages else None
 
 
 def catch_up(reader: HistoryReader, target: str, scenario: str, monitor: Monitor, seq: int) -> int:

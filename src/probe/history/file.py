@@ -2,7 +2,8 @@
 
 A run is one row: its record as compressed JSON (without the PCM), beside it the few columns that readers search by and
 compute with. Version 1 had no `serving` and no stages: its rows have NULL there, and readers look into the record.
-Version 2 did not know of cold runs, nor version 3 how long the first chunk's text was.
+Version 2 did not know of cold runs, version 3 how long the first chunk's text was, nor version 4 how a target was
+asked: a row with NULL there is of one of these, and its record says how, and what the whole wait was.
 """
 
 import errno
@@ -20,7 +21,7 @@ from probe.record import Failure, RunRecord
 from probe.typed_json import typed
 
 FILE_NAME = "history.sqlite3"
-VERSION = 4
+VERSION = 5
 # How long another process that holds a lock may delay us.
 BUSY_TIMEOUT_S = 5.0
 # A server's JSON may hold half a character (\ud83d), and what it said is kept as it is.
@@ -85,6 +86,20 @@ CREATE INDEX runs_series ON runs (
 PRAGMA user_version = 4;
 COMMIT;
 """
+_VERSION_5 = """
+BEGIN;
+ALTER TABLE runs ADD COLUMN asked TEXT;
+ALTER TABLE runs ADD COLUMN voice_to_voice_ms REAL;
+ALTER TABLE runs ADD COLUMN endpointing_ms REAL;
+ALTER TABLE runs ADD COLUMN transcription_ms REAL;
+DROP INDEX runs_series;
+CREATE INDEX runs_series ON runs (
+    target, scenario, seq, started, outcome, run_id, serving, response_ttfb_ms, llm_ttft_ms, llm_decode_ms, tts_ttfb_ms,
+    cold, chars, tokens, asked, voice_to_voice_ms, endpointing_ms, transcription_ms
+);
+PRAGMA user_version = 5;
+COMMIT;
+"""
 
 
 class HistoryError(Exception):
@@ -109,19 +124,22 @@ class UnknownRunError(HistoryError):
 
 def migrate(db: sqlite3.Connection, path: Path) -> None:
     """Make a new file, or one of an earlier version, one of this version. Raises HistoryError for what isn't ours."""
-    for version, script in enumerate((_VERSION_1, _VERSION_2, _VERSION_3, _VERSION_4)):
+    for version, script in enumerate((_VERSION_1, _VERSION_2, _VERSION_3, _VERSION_4, _VERSION_5)):
         if found_version(db, path) == version:
             db.executescript(script)
 
 
 def found_version(db: sqlite3.Connection, path: Path) -> int:
     """The schema's version, 0 for a new file. Raises HistoryError for a file that isn't ours, or not yet."""
-    version = int(db.execute("PRAGMA user_version").fetchone()[0])
+    # Both at one moment: a daemon may be making the file just now.
+    version, has_tables = db.execute(
+        "SELECT user_version, EXISTS (SELECT 1 FROM sqlite_schema) FROM pragma_user_version"
+    ).fetchone()
     if version > VERSION:
         raise HistoryError(f"{path} was written by a newer voice-probe (version {version}); this one reads {VERSION}")
-    if version == 0 and db.execute("SELECT 1 FROM sqlite_schema").fetchone():
+    if version == 0 and has_tables:
         raise HistoryError(f"{path} is a database, but no history of voice-probe; move it away")
-    return version
+    return int(version)
 
 
 def encode(record: RunRecord) -> bytes:
@@ -150,7 +168,7 @@ def decode(blob: bytes, run_id: str) -> RunRecord:
 
 
 def decode_failure(blob: bytes, run_id: str) -> Failure | None:
-    """Why a run failed, in a tenth of the time that the whole record takes. Raises UnreadableRunError."""
+    """Why a run failed, in a third of the time that the whole record takes. Raises UnreadableRunError."""
     try:
         found = json.loads(zlib.decompress(blob))["failure"]
         return None if found is None else typed(Failure, found)

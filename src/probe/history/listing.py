@@ -120,7 +120,8 @@ def count_newer(reader: HistoryReader, wanted: Wanted, after: int) -> int:
 
 def neighbours(reader: HistoryReader, target: str, scenario: str, run_id: str) -> tuple[str | None, str | None]:
     """The ids of the runs of a series before and behind one of them. Raises HistoryError."""
-    seq = reader.number_of(target, scenario, run_id)
+    found = reader.place_of(target, scenario, run_id)
+    seq = None if found is None else found[0]
 
     def read(db: sqlite3.Connection, _: int) -> tuple[str | None, str | None]:
         of = "SELECT run_id FROM runs WHERE target = ? AND scenario = ? AND"

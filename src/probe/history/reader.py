@@ -4,7 +4,7 @@ import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 from urllib.parse import quote
 
 from probe.drift.circumstances import Circumstances
@@ -22,6 +22,7 @@ from probe.history.file import (
     explained,
     found_version,
 )
+from probe.history.points import Points, columns
 from probe.record import Outcome, RunRecord
 
 # Runs of a series that are read at once.
@@ -47,6 +48,7 @@ class HistoryReader:
                 )
             self._db = _open_to_read(self.path)
             self._version = found_version(self._db, self.path)
+        self._columns, self._points = columns(self._version), Points(self._record)
 
     def runs(
         self, since: int | None = None, target: str | None = None, scenario: str | None = None,
@@ -143,28 +145,23 @@ class HistoryReader:
                 lambda: int(self._db.execute(query, (target, scenario, limit)).fetchone()[0]), salvaged
             )
 
-    def number_of(self, target: str, scenario: str, run_id: str) -> int | None:
-        """The number of a run of a series, None where that is not there (any more)."""
-        query = "SELECT seq FROM runs WHERE run_id = ? AND target = ? AND scenario = ?"
+    def place_of(self, target: str, scenario: str, run_id: str) -> tuple[int, Point | None] | None:
+        """A run of a series as in `page`; None where that is not there (any more)."""
+        query = f"SELECT {self._columns} FROM runs WHERE run_id = ? AND target = ? AND scenario = ?"  # noqa: S608 - ours
         with explained(self.path):
             found = self._db.execute(query, (run_id, target, scenario)).fetchone()
-        return None if found is None else int(found[0])
+            return None if found is None else (found[0], self._point(found))
 
     def page(self, target: str, scenario: str, since: int, after: int) -> list[tuple[int, Point | None]]:
         """The next runs of a series, `PAGE` at most, with their rows' numbers; None for one that can't be read."""
-        since_version = {
-            "serving": 2, "cold": 3, "chars": 4, "tokens": 4,
-            "response_ttfb_ms": 2, "llm_ttft_ms": 2, "llm_decode_ms": 2, "tts_ttfb_ms": 2,
-        }  # fmt: skip
-        columns = ", ".join(name if self._version >= since else "NULL" for name, since in since_version.items())
         query = (
-            f"SELECT seq, run_id, started, outcome, {columns} FROM runs"  # noqa: S608 - our own columns
+            f"SELECT {self._columns} FROM runs"  # noqa: S608 - our own columns
             f" WHERE target = ? AND scenario = ? AND seq > ? AND started >= ? ORDER BY seq LIMIT {PAGE}"
         )
 
         def quickly() -> list[tuple[int, Point | None]]:
             rows = self._db.execute(query, (target, scenario, after, since)).fetchall()
-            return [(row[0], self._point(*row)) for row in rows]
+            return [(row[0], self._point(row)) for row in rows]
 
         def salvaged() -> list[tuple[int, Point | None]]:
             wanted = {**_of(target, scenario), "started >= ?": since}
@@ -174,16 +171,12 @@ class HistoryReader:
         with explained(self.path):
             return self._or_salvaged(quickly, salvaged)
 
-    def _point(
-        self, seq: int, run_id: str, started: int, outcome: Outcome, serving: str | None, cold: int | None,
-        chars: int | None, tokens: int | None, *stages: float | None,
-    ) -> Point | None:  # fmt: skip
+    def _point(self, row: tuple[Any, ...]) -> Point | None:
+        """None, and noted, for a run that can't be read."""
         try:
-            if serving is None:
-                return point(self._record(seq, run_id))
-            return Point(run_id, started, outcome, decode_serving(serving), stages, bool(cold), chars, tokens)
+            return self._points.of_row(row)
         except UnreadableRunError:
-            self.unreadable[run_id] = None
+            self.unreadable[row[1]] = None
             return None
 
     def serving_since(self, target: str, scenario: str) -> tuple[Fingerprint, int] | None:

@@ -3,16 +3,21 @@
 import json
 import sqlite3
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
-from probe.drift.circumstances import Circumstances
+from probe.drift.circumstances import Circumstances, of_server
 from probe.history.file import UnreadableRunError, decode_serving
 from probe.machine.state import MachineState
+from probe.record import Role
+from probe.server_state import ServerFigures
 from probe.typed_json import typed
 
 _AT_ONCE = 100
+# As a record is written: in what it quotes, these would be escaped.
+_MARKS = (b'"machine":{', b'"reported":{"')
+_TOKENS, _NO_TOKENS = b'"prompt_tokens":', b'"prompt_tokens":null'
 
 
 def of_runs(db: sqlite3.Connection, run_ids: Sequence[str]) -> Iterator[Circumstances]:
@@ -31,9 +36,15 @@ def of_runs(db: sqlite3.Connection, run_ids: Sequence[str]) -> Iterator[Circumst
 
 def _circumstances(run_id: str, started: int, serving: str, blob: bytes) -> Circumstances:
     text = zlib.decompress(blob)
-    # Nothing else of a record without it is wanted.
-    raw: dict[str, Any] = json.loads(text) if b'"machine":{' in text else {}
-    machine = raw.get("machine")
+    # Nothing else of a record without any of it is wanted.
+    wanted = any(each in text for each in _MARKS) or (_TOKENS in text and _NO_TOKENS not in text)
+    raw: dict[str, Any] = json.loads(text) if wanted else {}
+    machine, turns = raw.get("machine"), raw.get("turns") or [{}]
+    reported = typed(Mapping[Role, ServerFigures], raw.get("reported", {}))
     return Circumstances(
-        run_id, started, decode_serving(serving), None if machine is None else typed(MachineState, machine)
+        run_id,
+        started,
+        decode_serving(serving),
+        None if machine is None else typed(MachineState, machine),
+        of_server(reported, *(typed(int | None, turns[0].get(name)) for name in ("prompt_tokens", "cached_tokens"))),
     )

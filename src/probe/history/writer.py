@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from probe.drift.series import point
-from probe.history import salvage
+from probe.history import salvage, transcripts
 from probe.history.file import (
     BUSY_TIMEOUT_S,
     FILE_NAME,
@@ -30,6 +30,7 @@ from probe.history.private import make_file, make_folder, tighten
 from probe.history.unsent import Unsent
 from probe.record import RunRecord
 from probe.timestamps import NS_PER_DAY
+from probe.transcription import Transcription
 
 _Identity = tuple[int, int] | None
 
@@ -111,17 +112,25 @@ class History:
             added.cold,
             added.chars,
             added.tokens,
+            added.asked,
+            *added.hearing_ms,
         )
         with self._lock, explained(self.path):
             self._see_to_files()
             added_rows = self._db.execute(
                 "INSERT INTO runs (run_id, started, target, scenario, outcome, unsent_spans, record, serving,"
-                " response_ttfb_ms, llm_ttft_ms, llm_decode_ms, tts_ttfb_ms, cold, chars, tokens)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (run_id) DO NOTHING",
+                " response_ttfb_ms, llm_ttft_ms, llm_decode_ms, tts_ttfb_ms, cold, chars, tokens, asked,"
+                " voice_to_voice_ms, endpointing_ms, transcription_ms)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (run_id) DO NOTHING",
                 row,
             ).rowcount
             if not added_rows:
                 self._compare(record)
+
+    def add_transcription(self, run_id: str, found: Transcription) -> bool:
+        """Keep with a run what was understood of its answer; False where the history has no such run."""
+        with self._lock, explained(self.path):
+            return transcripts.add(self._db, run_id, found)
 
     def look(self) -> None:
         """See whether the files are still those that were opened."""

@@ -15,7 +15,7 @@ from probe.machine.processes import process
 from probe.machine.state import ClockReason, GpuProcess
 
 LIBRARY = "libnvidia-ml.so.1"
-_MOST_GPUS = 8
+MOST_GPUS = 8
 _MOST_PROCESSES = 32
 _NAME_LENGTH = 256
 # The bits of NVML's clock event reasons; that of an idle GPU (0x1) is left out.
@@ -47,6 +47,11 @@ class GpuLevels:
     temperature_c: float | None = None
     utilisation: float | None = None
     pstate: int | None = None
+
+    @property
+    def answers(self) -> bool:
+        """Whether it has any figure: one that is lost has none."""
+        return any(each is not None for each in (self.sm_mhz, self.power_w, self.temperature_c, self.utilisation))
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,9 +100,12 @@ class Gpus:
         self._driver: str | None = None
 
     def first(self) -> GpuReading:
-        """What is read before a run. A driver that was loaded again since the last run is found here."""
-        if self._asked(self._nvml.nvmlDeviceGetCount) != len(self._handles) or not self._handles:
-            self._find()
+        """What is read before a run. GPUs that came, went or were reset since the last run are found here."""
+        if self._asked(self._nvml.nvmlDeviceGetCount) == len(self._handles) > 0:
+            found = self.brief()
+            if all(each.answers for each in found.levels):
+                return found
+        self._find()
         return self.brief()
 
     def last(self) -> GpuReading:
@@ -111,7 +119,7 @@ class Gpus:
     def _find(self) -> None:
         nvml = self._nvml
         self._asked(nvml.nvmlInit)
-        count = min(_MOST_GPUS, self._asked(nvml.nvmlDeviceGetCount) or 0)
+        count = min(MOST_GPUS, self._asked(nvml.nvmlDeviceGetCount) or 0)
         found = [self._asked(nvml.nvmlDeviceGetHandleByIndex, number) for number in range(count)]
         self._handles = [handle for handle in found if handle is not None]
         self._names = [self._words(nvml.nvmlDeviceGetName, handle) for handle in self._handles]
@@ -129,7 +137,7 @@ class Gpus:
             name=name,
             sm_mhz=self._whole(nvml.nvmlDeviceGetClockInfo, handle, _SM_CLOCK),
             memory_mhz=self._whole(nvml.nvmlDeviceGetClockInfo, handle, _MEMORY_CLOCK),
-            reasons=_named(self._reasons(handle)),
+            reasons=named(self._reasons(handle)),
             power_w=None if power_mw is None else power_mw / 1000,
             temperature_c=self._whole(nvml.nvmlDeviceGetTemperature, handle, _GPU_SENSOR),
             utilisation=None if used is None else used.gpu / 100,
@@ -176,5 +184,6 @@ class Gpus:
         return text[:_NAME_LENGTH] if isinstance(text, str) and text else None
 
 
-def _named(bits: int | None) -> tuple[ClockReason, ...] | None:
+def named(bits: int | None) -> tuple[ClockReason, ...] | None:
+    """The reasons that these bits stand for, which NVML and DCGM number alike."""
     return None if bits is None else tuple(name for name, bit in _REASONS.items() if bits & bit)

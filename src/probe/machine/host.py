@@ -56,6 +56,8 @@ class Conditions:
     governor: str | None = None
     kernel: str | None = None
     boot_id: str | None = None
+    # Of the machine, in seconds since the epoch, where there is no id.
+    started: float | None = None
 
 
 class Host:
@@ -170,4 +172,9 @@ def _stalled_us(text: str) -> int | None:
 def _hottest(texts: Iterable[str]) -> float | None:
     """The files have thousandths of a degree."""
     known = [milli / 1000 for milli in (_number(_word(text)) for text in texts) if milli is not None]
-    return max((each for each in known if _COLDEST_C < each < _HOTTEST_C), default=None)
+    return max(filter(plausible, known), default=None)
+
+
+def plausible(degrees: float) -> bool:
+    """Whether a sensor that shows this is neither broken nor switched off."""
+    return _COLDEST_C < degrees < _HOTTEST_C

@@ -7,8 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-# Where the figures come from: this machine, or nowhere.
+# Which machine is read by the probe itself: this one, or none.
 Source = Literal["local", "none"]
+# What shows another machine: its host by node_exporter, its GPUs by dcgm-exporter.
+Exporter = Literal["node", "dcgm"]
 # Why a GPU's clocks are lower than they could be, as its driver says.
 ClockReason = Literal[
     "application_clocks",
@@ -30,6 +32,8 @@ WORDS: Mapping[ClockReason, str] = {
     "power_brake": "power brake",
     "display_clocks": "display clocks",
 }
+# Times of a machine's start that differ by less may be of the same one: they are computed from its clocks.
+SAME_START_S = 60.0
 # Reasons that slow a server unexpectedly. The others are settings.
 THROTTLED: tuple[ClockReason, ...] = ("power_cap", "hw_slowdown", "sw_thermal", "hw_thermal", "power_brake")
 
@@ -102,6 +106,8 @@ class HostState:
     temperature_c: float | None = None
     kernel: str | None = None
     boot_id: str | None = None
+    # Of the machine, in seconds since the epoch, where there is no id of its start.
+    started: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +118,10 @@ class MachineState:
     gpus: tuple[GpuState, ...] = ()
     # Of the GPUs.
     driver: str | None = None
+    # Of another machine, that was read by its exporters: its host in their URL. None is this machine.
+    name: str | None = None
+    # Exporters without any answer during the run.
+    silent: tuple[Exporter, ...] = ()
 
     @property
     def throttled(self) -> tuple[ClockReason, ...]:

@@ -51,6 +51,7 @@ def _host(readings: Sequence[HostReading]) -> HostState:
         temperature_c=last.temperature_c,
         kernel=last.kernel,
         boot_id=last.boot_id,
+        started=last.started,
     )
 
 

@@ -3,16 +3,17 @@
 import asyncio
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from concurrent.futures import Future
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from queue import SimpleQueue
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 from probe.machine import gpu
 from probe.machine.gpu import GpuReading
 from probe.machine.host import Host
-from probe.machine.state import MachineState
+from probe.machine.state import Exporter, MachineState
 from probe.machine.summary import HostReading, machine_state
 
 # Within a run, a reading costs some tens of microseconds.
@@ -31,7 +32,14 @@ class Source(Generic[T]):
     One thread reads for all runs, however many there are at once: of one that hangs nothing but this thread is lost.
     """
 
-    def __init__(self, name: str, first: Callable[[], T], brief: Callable[[], T], last: Callable[[], T]) -> None:
+    def __init__(
+        self,
+        name: str,
+        first: Callable[[], T],
+        brief: Callable[[], T],
+        last: Callable[[], T],
+        patience_s: float | None = None,
+    ) -> None:
         self.name = name
         self.first = first
         self.brief = brief
@@ -42,12 +50,19 @@ class Source(Generic[T]):
         self._lock = threading.Lock()
         self._has_thread = False
         self._began: float | None = None
+        self._patience_s = patience_s
+        self._failed = False
 
     @property
     def hangs(self) -> bool:
         """Whether a reading has exceeded its deadline."""
         began = self._began
-        return began is not None and time.monotonic() - began > PATIENCE_S
+        return began is not None and time.monotonic() - began > (self._patience_s or PATIENCE_S)
+
+    @property
+    def patience_s(self) -> float:
+        """For how long a run waits for a reading: not for one that takes its time, where the one before failed."""
+        return PATIENCE_S if self._failed else self._patience_s or PATIENCE_S
 
     def ask(self, kind: Callable[[], T]) -> Future[T | None]:
         """A reading that begins after this call; runs that ask at once share it. None where nothing can read."""
@@ -81,6 +96,7 @@ class Source(Generic[T]):
             self._began = time.monotonic()
             found = _attempted(kind)
             self._began = None
+            self._failed = found is None
             answer.set_result(found)
 
 
@@ -100,9 +116,14 @@ class _Sampling(Generic[T]):
         self._readings = [source.ask(source.first)]
         self._timer = self._loop.call_later(EVERY_S, self._again)
 
-    @property
-    def newest(self) -> Future[T | None]:
-        return self._readings[-1]
+    async def patiently(self) -> None:
+        """Wait for the newest reading, as long as it is worth it."""
+        answer = asyncio.wrap_future(self._readings[-1])
+        try:
+            await asyncio.wait([answer], timeout=self._source.patience_s)
+        finally:
+            # Its loop may be closed by the time that there is an answer.
+            answer.cancel()
 
     def _again(self) -> None:
         self._readings.append(self._source.ask(self._source.brief))
@@ -130,29 +151,50 @@ class Watched:
 
 
 class Machine:
-    """This machine, opened once per process."""
+    """One machine, opened once per process: this one, or another by its exporters, which has a name."""
 
-    def __init__(self, host: Source[HostReading] | None, gpus: Source[GpuReading] | None) -> None:
-        self._host = host
-        self._gpus = gpus
+    def __init__(
+        self,
+        host: Source[HostReading] | None,
+        gpus: Source[GpuReading] | None,
+        name: str | None = None,
+        exporters: Collection[Exporter] = (),
+    ) -> None:
+        self.host = host
+        self.gpus = gpus
+        self.name = name
+        self._exporters = exporters
+
+    @property
+    def silent(self) -> tuple[str, ...]:
+        """What does not answer: its figures are missing until it does."""
+        return tuple(each.name for each in (self.host, self.gpus) if each is not None and each.hangs)
 
     @asynccontextmanager
     async def watched(self) -> AsyncIterator[Watched]:
         """Read the machine while the body lasts; what it was like is known when that has ended."""
         watched = Watched()
-        host = None if self._host is None else _Sampling(self._host)
-        gpus = None if self._gpus is None else _Sampling(self._gpus)
+        host = None if self.host is None else _Sampling(self.host)
+        gpus = None if self.gpus is None else _Sampling(self.gpus)
         both = [each for each in (host, gpus) if each is not None]
         try:
-            await _patiently(each.newest for each in both)
+            await asyncio.gather(*(each.patiently() for each in both))
             yield watched
             for each in both:
                 each.finish()
-            await _patiently(each.newest for each in both)
-            watched.state = machine_state(host.found() if host else (), gpus.found() if gpus else ())
+            await asyncio.gather(*(each.patiently() for each in both))
+            watched.state = self._state(host.found() if host else (), gpus.found() if gpus else ())
         finally:
             for each in both:
                 each.stop()
+
+    def _state(self, host: Sequence[HostReading], gpus: Sequence[GpuReading]) -> MachineState | None:
+        found = machine_state(host, gpus)
+        if not self._exporters:
+            return found
+        read: dict[Exporter, bool] = {"node": bool(host), "dcgm": bool(gpus)}
+        silent = tuple(each for each in self._exporters if not read[each])
+        return replace(found or MachineState(), name=self.name, silent=silent)
 
 
 def opened() -> Machine:
@@ -169,14 +211,3 @@ def opened() -> Machine:
         ),
         None if gpus is None else Source("gpu", gpus.first, gpus.brief, gpus.last),
     )
-
-
-async def _patiently(awaited: Iterable[Future[Any]]) -> None:
-    waits = [asyncio.wrap_future(each) for each in awaited]
-    try:
-        if waits:
-            await asyncio.wait(waits, timeout=PATIENCE_S)
-    finally:
-        for each in waits:
-            # Its loop may be closed by the time that there is an answer.
-            each.cancel()

@@ -6,15 +6,20 @@ from collections.abc import Iterable, Mapping
 
 from prometheus_client import Counter, Gauge, ProcessCollector
 
-from probe.metrics.exposition import NAMESPACE, RUN_LABELS, Part
+from probe.metrics.exposition import NAMESPACE, RUN_LABELS, Configured, Part
 from probe.record import ObjectiveMeasure
+
+# The label of errors of sending metrics.
+OTLP_METRICS = "otlp_metrics"
 
 
 class DaemonMetrics:
     """Counters and gauges in a part of the page of their own. Every method may be called from any thread."""
 
-    def __init__(self, version: str, sinks: Iterable[str]) -> None:
-        self.part = Part()
+    def __init__(self, version: str, sinks: Iterable[str], configured: Configured) -> None:
+        self.part = Part(configured)
+        # Of what was removed, too: there it is NaN, by which the rules know that no run is awaited any more.
+        self.due = Part()
         ProcessCollector(registry=self.part.registry)
         self._missed = self._counter("runs_missed_total", "Runs that were due and did not take place.", RUN_LABELS)
         self._courtesy_unknown = self._counter(
@@ -26,7 +31,10 @@ class DaemonMetrics:
         )
         self._loop_lag = self._gauge("loop_lag_seconds", "Longest recent delay of the event loop.")
         self._schedule_delay = self._gauge("schedule_delay_seconds", "How late the last run started.", RUN_LABELS)
-        self._next_run = self._gauge("next_run_timestamp_seconds", "When the next run is due.", RUN_LABELS)
+        self._next_run = Gauge(
+            "next_run_timestamp_seconds", "When the next run is due.", RUN_LABELS, NAMESPACE, registry=self.due.registry
+        )
+        self._asked = self._gauge("last_on_demand_timestamp_seconds", "When a scrape last asked for a run.", RUN_LABELS)
         self._objective = self._gauge(
             "objective_seconds",
             "The objective: slower responses are slow. The label says what it applies to.",
@@ -79,6 +87,10 @@ class DaemonMetrics:
         for target, scenario in [*self._pairs]:
             at = due.get((target, scenario), math.nan)
             self._next_run.labels(target=target, scenario=scenario).set(at)
+
+    def set_asked(self, target: str, scenario: str, at_s: float) -> None:
+        """A scrape asked for a run, at seconds since the epoch. Without one there is no series."""
+        self._asked.labels(target=target, scenario=scenario).set(at_s)
 
     def set_objective(self, target: str, seconds: float, measure: ObjectiveMeasure) -> None:
         """How long a response may take to start, by which measure. A target has one."""

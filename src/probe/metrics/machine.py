@@ -1,13 +1,17 @@
-"""The machine that the probe runs on, as gauges: as it was during the last run that read it."""
+"""The machines that runs are measured on, as gauges: as each was during the last run that read it.
+
+The machine that the probe runs on has no label; another one, which its exporters show, has its name.
+"""
 
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
 from prometheus_client import Metric
-from prometheus_client.core import GaugeMetricFamily, InfoMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily
 
-from probe.machine.state import WORDS, GpuState, HostState, MachineState
-from probe.metrics.exposition import NAMESPACE, Part
+from probe.machine.state import WORDS, Exporter, GpuState, HostState, MachineState
+from probe.metrics.exposition import NAMESPACE, Configured, Part
+from probe.record import RunRecord, Target
 
 _HERTZ = 1e6
 _Gauge = tuple[str, str, float | None]
@@ -16,22 +20,91 @@ _Gauge = tuple[str, str, float | None]
 class MachineMetrics:
     """A part of the page. What the machine does not have is no series, and before the first run nothing is."""
 
-    def __init__(self) -> None:
-        self.part = Part()
+    def __init__(self, configured: Configured) -> None:
+        self.part = Part(configured)
         self._lock = threading.Lock()
-        self._last: MachineState | None = None
+        self._last: dict[str | None, MachineState] = {}
+        # Of each target, by exporter: did it answer during the last run?
+        self._answered: dict[str, Mapping[Exporter, bool]] = {}
+        self._unanswered: dict[tuple[str, Exporter], int] = {}
         self.part.registry.register(self)
 
-    def update(self, machine: MachineState) -> None:
+    def expect(self, target: Target) -> None:
+        """Have the counters of this target's exporters, at zero. Those that it had before answer to nobody."""
         with self._lock:
-            self._last = machine
+            if (answered := self._answered.pop(target.name, None)) and target.exporters:
+                self._answered[target.name] = {each: up for each, up in answered.items() if each in target.exporters}
+            for each in target.exporters:
+                self._unanswered.setdefault((target.name, each), 0)
+        self.part.refresh()
+
+    def update(self, target: Target, machine: MachineState) -> None:
+        with self._lock:
+            self._last[machine.name] = machine
+            if target.exporters:
+                self._answered[target.name] = _answers(target, machine)
+            for each in machine.silent:
+                self._unanswered[target.name, each] = self._unanswered.get((target.name, each), 0) + 1
+        self.part.refresh()
+
+    def keep(self, names: Collection[str | None]) -> None:
+        """Forget all other machines: no target is on them any more."""
+        with self._lock:
+            self._last = {name: machine for name, machine in self._last.items() if name in names}
         self.part.refresh()
 
     def collect(self) -> Iterable[Metric]:
         """For prometheus_client."""
         with self._lock:
-            machine = self._last
-        return () if machine is None else [each for each in _families(machine) if each.samples]
+            machines, answered, unanswered = [*self._last.values()], dict(self._answered), dict(self._unanswered)
+        return [each for each in (*_merged(machines), *_of_exporters(answered, unanswered)) if each.samples]
+
+
+def _merged(machines: Iterable[MachineState]) -> Iterable[Metric]:
+    """Each metric once, with the samples of all machines."""
+    found: dict[str, Metric] = {}
+    for machine in machines:
+        for each in families(machine):
+            found.setdefault(each.name, Metric(each.name, each.documentation, each.type)).samples.extend(each.samples)
+    return found.values()
+
+
+def _of_exporters(
+    answered: Mapping[str, Mapping[Exporter, bool]], unanswered: Mapping[tuple[str, Exporter], int]
+) -> Iterator[Metric]:
+    yield _up(answered)
+    family = CounterMetricFamily(
+        f"{NAMESPACE}_machine_exporter_silent_runs",
+        "Runs during which it did not answer.",
+        labels=("target", "exporter"),
+    )
+    for of, count in unanswered.items():
+        family.add_metric(of, count)
+    yield family
+
+
+def exporters_up(record: RunRecord) -> Metric:
+    """Which exporters of its target answered during this run."""
+    target, machine = record.plan.target, record.machine
+    return _up({} if machine is None else {target.name: _answers(target, machine)})
+
+
+def _answers(target: Target, machine: MachineState) -> Mapping[Exporter, bool]:
+    return {each: each not in machine.silent for each in target.exporters}
+
+
+def _up(answered: Mapping[str, Mapping[Exporter, bool]]) -> Metric:
+    values = [((target, each), float(up)) for target, found in answered.items() for each, up in found.items()]
+    return _labelled("exporter_up", "1 if it answered during the last run.", ("target", "exporter"), values)
+
+
+def families(machine: MachineState) -> list[Metric]:
+    """The gauges of a machine, those that have a value; of another one than this with its name."""
+    found = [each for each in _families(machine) if each.samples]
+    if (name := machine.name) is not None:
+        for family in found:
+            family.samples = [each._replace(labels={**each.labels, "machine": name}) for each in family.samples]
+    return found
 
 
 def _families(machine: MachineState) -> Iterator[Metric]:

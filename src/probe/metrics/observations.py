@@ -31,7 +31,10 @@ OF_SPEECH = {
     "voice_to_voice": "voice_to_voice_ms",
     "endpointing": "endpointing_ms",
     "transcription": "transcription_ms",
+    "interrupted": "interrupted_ms",
 }
+# Of these only where a person speaks into the answer.
+_OF_INTERRUPTION = ("interrupted",)
 # What a listener waits for at the start of a turn is the turn's, whichever chunk made the first sound.
 _OF_THE_TURN = {"combined_ttfb": "response_ttfb_ms", "combined_ttfa": "response_ttfa_ms"}
 
@@ -62,14 +65,22 @@ SERIES: Mapping[Answering, Series] = {
 }
 # What a target that hears has beyond these: by who finds the end of the speech, the server, or the probe that knows it.
 HEARING: Mapping[EndOfSpeech, Series] = {
-    "server": frozenset((name, "first") for name in OF_SPEECH),
-    "probe": frozenset((name, "first") for name in OF_SPEECH if name != "endpointing"),
+    "server": frozenset((name, "first") for name in OF_SPEECH if name not in _OF_INTERRUPTION),
+    "probe": frozenset((name, "first") for name in ("voice_to_voice", "transcription")),
 }
 
 
-def fillable(answering: Answering, hearing: EndOfSpeech | None) -> Series:
-    """The histograms that a target can fill; `hearing` is None where it does not hear."""
-    return {*SERIES[answering], *(() if hearing is None else HEARING[hearing])}
+def fillable(answering: Answering, hearing: EndOfSpeech | None, *, interrupted: bool = False) -> Series:
+    """The histograms that a target can fill; `hearing` is None where it does not hear.
+
+    `interrupted`: a person speaks into its answers.
+    """
+    known = SERIES[answering]
+    if answering == "agent" and hearing == "server":
+        # It answers by itself: there is no request.
+        known = frozenset((name, position) for name, position in known if name not in _FROM_A_REQUEST)
+    spoken_into = _OF_INTERRUPTION if interrupted else ()
+    return {*known, *(() if hearing is None else HEARING[hearing]), *((name, POSITIONS[0]) for name in spoken_into)}
 
 
 @dataclass(frozen=True, slots=True)

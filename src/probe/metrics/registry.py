@@ -5,7 +5,7 @@ that. The gauges of the last run can be carried over from the history, see `rest
 """
 
 import threading
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from typing import get_args
 
 from prometheus_client import Counter, Histogram, disable_created_metrics
@@ -17,11 +17,14 @@ from probe.measures import outcome
 from probe.metrics.changes import ChangeMetrics
 from probe.metrics.daemon import DaemonMetrics
 from probe.metrics.drift import DriftMetrics
-from probe.metrics.exposition import NAMESPACE, RUN_LABELS, Part, negotiate, page
+from probe.metrics.exposition import NAMESPACE, RUN_LABELS, Configured, Part, negotiate, of_configured, page
+from probe.metrics.intelligibility import IntelligibilityMetrics
 from probe.metrics.last_run import LastRunMetrics
 from probe.metrics.machine import MachineMetrics
 from probe.metrics.observations import EVERY, MEASURES, OF_SPEECH, Series, observations
-from probe.record import Outcome, Role, RunRecord
+from probe.metrics.servers import ServerMetrics
+from probe.record import Outcome, Role, RunRecord, Target
+from probe.waits import Asked
 
 OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
 
@@ -50,6 +53,7 @@ HELP = {
     "probe_delay": "How long a chunk's text waited for the probe itself; part of no other figure.",
     "voice_to_voice": "From the end of a person's speech to the first audible sample of the answer.",
     "endpointing": "From the end of the speech until the server says that it is over.",
+    "interrupted": "From the first sound of a person who speaks into an answer to the last audio of it that came.",
     "transcription": "From there, or from the end of the speech, to its transcript.",
 }
 
@@ -66,25 +70,50 @@ class Metrics:
         # A second series for each, only to say when it began.
         disable_created_metrics()  # type: ignore[no-untyped-call]  # its own omission
         self._lock = threading.Lock()
+        self._configured = Configured()
         self._runs: dict[tuple[str, str], _Runs] = {}
         self._failures: dict[str, _Failures] = {}
         self._drift: dict[tuple[str, str], DriftMetrics] = {}
-        self.daemon = DaemonMetrics(version, sinks)
-        self._machine = MachineMetrics()
+        self.daemon = DaemonMetrics(version, sinks, self._configured)
+        self._machine = MachineMetrics(self._configured)
+        self.intelligibility = IntelligibilityMetrics(self._configured)
 
     def expect(
-        self, pairs: Iterable[tuple[str, str]], histograms: Series = EVERY, servers: Collection[Role] = ("llm", "tts")
+        self,
+        pairs: Iterable[tuple[str, str]],
+        histograms: Series = EVERY,
+        servers: Collection[Role] = ("llm", "tts"),
+        asked: Asked = "text",
     ) -> None:
         """Have every series of these (target, scenario) pairs, at zero. Called again after a reload, it only adds.
 
         `histograms` are those that the targets can fill; what their runs have beyond them is not observed. `servers`
-        are those that the targets have, and that may fail.
+        are those that the targets have, and that may fail; `asked` is how they are asked:
+        the stages of a drift are others where that has changed.
         """
         for target, scenario in pairs:
             self._runs_of(target, scenario, ()).expect(histograms)
-            self._failures_of(target).expect(servers)
-            self._drift_of(target, scenario)
+            self._failures_of(target).expect(servers, hears=asked != "text")
+            self._watch_drift(target, scenario, asked)
             self.daemon.expect(target, scenario)
+
+    def expect_exporters(self, target: Target) -> None:
+        """Have a counter for each exporter that shows this target's machine."""
+        self._machine.expect(target)
+
+    def keep(self, targets: Collection[str], scenarios: Collection[str], machines: Collection[str | None]) -> None:
+        """Show no series of other targets, scenarios and machines: they have gone with a reload.
+
+        What still comes of them, such as a run that had begun, is not shown either. When their next run is due stays,
+        as NaN.
+        """
+        self._configured.set(targets, scenarios)
+        with self._lock:
+            self._runs = of_configured(self._runs, self._configured)
+            self._drift = of_configured(self._drift, self._configured)
+            self._failures = {target: each for target, each in self._failures.items() if target in targets}
+        self.intelligibility.forget()
+        self._machine.keep(machines)
 
     def write(self, record: RunRecord) -> None:
         """Count a run, and render its part of the page again: now that it has ended, not while the next is measured."""
@@ -93,9 +122,10 @@ class Metrics:
         runs.count(record)
         runs.last.update(record)
         runs.changes.count(record)
+        runs.servers.update(record)
         runs.part.refresh()
         if record.machine is not None:
-            self._machine.update(record.machine)
+            self._machine.update(record.plan.target, record.machine)
         if record.failure is not None:
             self._failures_of(target).count(record)
 
@@ -108,7 +138,9 @@ class Metrics:
             runs = self._runs_of(record.plan.target.name, record.plan.scenario.name)
             runs.last.update(record)
             runs.changes.restore(record)
+            runs.servers.update(record)
             runs.part.refresh()
+            self.intelligibility.restore(record)
 
     def restore_fingerprint(self, target: str, scenario: str, serving: Fingerprint, since: int) -> None:
         """Set since when (nanoseconds since the epoch) runs have had this fingerprint."""
@@ -128,6 +160,12 @@ class Metrics:
         metrics.count(found)
         metrics.part.refresh()
 
+    def show_beside(self, target: str, scenario: str, names: Sequence[str]) -> None:
+        """What changed at the same time as the latency that differs now."""
+        metrics = self._drift_of(target, scenario)
+        metrics.show_beside(names)
+        metrics.part.refresh()
+
     def close(self, timeout_s: float) -> None:
         """Nothing is buffered."""
 
@@ -139,19 +177,29 @@ class Metrics:
         """
         content_type = negotiate(accept)
         self.daemon.part.refresh()
+        self.daemon.due.refresh()
         return page(self.parts(), content_type), content_type
 
     def parts(self) -> list[Part]:
         """What the page is made of."""
         with self._lock:
-            kinds = (self._runs, self._failures, self._drift)
-            return [*(each.part for kind in kinds for each in kind.values()), self._machine.part, self.daemon.part]
+            runs = of_configured(self._runs, self._configured)
+            drift = of_configured(self._drift, self._configured)
+            failures = [each.part for name, each in self._failures.items() if self._configured.has({"target": name})]
+            found = [*(each.part for each in runs.values()), *failures, *(each.part for each in drift.values())]
+        return [*found, self._machine.part, self.daemon.part, self.daemon.due, *self.intelligibility.parts()]
 
     def _runs_of(self, target: str, scenario: str, histograms: Series = EVERY) -> "_Runs":
         with self._lock:
             if (target, scenario) not in self._runs:
                 self._runs[target, scenario] = _Runs(target, scenario, histograms)
             return self._runs[target, scenario]
+
+    def _watch_drift(self, target: str, scenario: str, asked: Asked) -> None:
+        with self._lock:
+            known = self._drift.get((target, scenario))
+            if known is None or known.asked != asked:
+                self._drift[target, scenario] = DriftMetrics(target, scenario, asked)
 
     def _drift_of(self, target: str, scenario: str) -> DriftMetrics:
         with self._lock:
@@ -184,6 +232,7 @@ class _Runs:
         ).labels(**self._labels)
         self.last = LastRunMetrics(self.part, target, scenario)
         self.changes = ChangeMetrics(self.part, target, scenario)
+        self.servers = ServerMetrics(self.part)
 
     def expect(self, histograms: Series) -> None:
         """Have these histograms."""
@@ -221,9 +270,9 @@ class _Failures:
             NAMESPACE, registry=self.part.registry,
         )  # fmt: skip
 
-    def expect(self, servers: Collection[Role]) -> None:
+    def expect(self, servers: Collection[Role], *, hears: bool) -> None:
         """Have a series for whatever may fail on these servers."""
-        for failure in may_fail(servers):
+        for failure in may_fail(servers, hears=hears):
             self._of(*failure)
         self.part.refresh()
 

@@ -30,9 +30,9 @@ class Reasoned(Struct, frozen=True, gc=False):
 
 
 class Answering(Struct, frozen=True, gc=False):
-    """Which model answers, as the server names it."""
+    """It begins to answer; which model does, as the server names it, where it does so."""
 
-    model: str
+    model: str | None = None
 
 
 class Refused(Struct, frozen=True, gc=False):

@@ -8,6 +8,7 @@ from msgspec import Struct
 from probe.protocols.base import Conversation, Terms
 from probe.protocols.inquiries import Inquiries, Sign, nothing
 from probe.record import ServerIdentity, ServerPlan
+from probe.server_state import ServerState
 
 
 def never(_server: ServerPlan) -> bool:
@@ -31,7 +32,8 @@ class ServerProtocol(Struct, Generic[C_co], frozen=True):
 
     `options` is a msgspec Struct with a default for everything. The `schemes` are those of its URL; without `protocol`
     in a configuration, the first protocol with a URL's scheme is meant. `users` reads how many hold the server's slots,
-    None where an answer does not say, of the server and of each one behind it; `identity` the model and build;
+    None where an answer does not say, of the server and of each one behind it, with what else it reports of itself;
+    `figures` that of a server whose users nobody waits for; `identity` the model and build;
     `voices` which voices there are; `cold` whether the next request has to load a model first; `advice` what is wrong
     with its URL or options; `sample_rate` what it states of its audio before it speaks, in Hz. `takes_pieces` says
     whether a TTS server accepts an answer as the LLM writes it (`add`) and cuts it itself. `dialled` is the server with
@@ -49,7 +51,8 @@ class ServerProtocol(Struct, Generic[C_co], frozen=True):
     options: type[Any]
     converse: Callable[[Terms], C_co]
     silent_if_voice_unknown: bool = False
-    users: Callable[[ServerPlan], Sequence[Inquiries[int | None]]] = nothing
+    users: Callable[[ServerPlan], Sequence[Inquiries[ServerState | None]]] = nothing
+    figures: Callable[[ServerPlan], Inquiries[ServerState | None]] = nothing
     identity: Callable[[ServerPlan], Inquiries[ServerIdentity]] = nothing
     voices: Callable[[ServerPlan], Inquiries[tuple[str, ...] | None]] = nothing
     cold: Callable[[ServerPlan], Inquiries[bool | None]] = nothing

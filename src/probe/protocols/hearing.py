@@ -2,7 +2,19 @@
 
 from collections.abc import Iterable
 
-from probe.protocols.base import Conversation, Step
+from probe.protocols.base import Conversation, Step, Transcript
+from probe.text import cut, storable
+
+# Of a transcript so many characters are kept. What comes in may be a thousand times as long, and is compared word by
+# word.
+MAX_TRANSCRIPT = 2**13
+# So many events may be about one turn's speech: each costs time, however small it is.
+MAX_EVENTS = 5000
+
+
+def understood(text: str) -> Transcript:
+    """What a server has understood, no longer than it is kept."""
+    return Transcript(storable(cut(text.strip(), MAX_TRANSCRIPT)))
 
 
 class SttConversation(Conversation):
@@ -12,7 +24,7 @@ class SttConversation(Conversation):
     """
 
     @property
-    def sample_rate(self) -> int:
+    def input_rate(self) -> int:
         """Of the audio that it is sent (16-bit mono), in Hz."""
         raise NotImplementedError
 

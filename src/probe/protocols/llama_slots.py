@@ -3,6 +3,13 @@
 from typing import Any
 
 from probe.protocols.fields import parse
+from probe.server_state import ServerState
+
+
+def slots(document: bytes) -> ServerState | None:
+    """The server by its slots: how many requests wait for one, these do not say."""
+    running = slots_at_work(document)
+    return None if running is None else ServerState(running)
 
 
 def slots_at_work(document: bytes) -> int | None:

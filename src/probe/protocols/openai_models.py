@@ -17,11 +17,10 @@ MAX_MODELS = 2000
 _SPEAKING = (
     "tts", "kokoro", "piper", "orpheus", "chatterbox", "magpie", "bark", "speecht5", "voxcpm", "dia-", "csm", "phonon",
 )  # fmt: skip
-# What is in those of models that neither speak nor chat.
-_NEITHER = (
-    "whisper", "parakeet", "canary", "moonshine", "transcribe", "embed", "bge-", "rerank", "diffusion", "flux", "vad",
-)  # fmt: skip
-_TASKS = {"text-to-speech": "speech", "automatic-speech-recognition": "other"}
+# What is in those of models that hear, and of models that do none of these.
+_HEARING = ("whisper", "parakeet", "canary", "moonshine", "transcribe")
+_OTHER = ("embed", "bge-", "rerank", "diffusion", "flux", "vad")
+_TASKS = {"text-to-speech": "speech", "automatic-speech-recognition": "hearing"}
 # How servers call themselves in the list, and what they are.
 _PROGRAMS = {
     "llamacpp": "llama.cpp",
@@ -44,6 +43,11 @@ def speaking(document: bytes) -> Sign | None:
     return _of_kind(document, "speech")
 
 
+def hearing(document: bytes) -> Sign | None:
+    """Who has models that hear; None where it lists none that is known to."""
+    return _of_kind(document, "hearing")
+
+
 def _of_kind(document: bytes, wanted: str) -> Sign | None:
     entries = [each for each in _entries(document) if _kind(each) == wanted]
     owners = (each["owned_by"] for each in entries if isinstance(each.get("owned_by"), str))
@@ -64,6 +68,7 @@ def _kind(entry: dict[str, Any]) -> str:
     if isinstance(task, str) and task in _TASKS:
         return _TASKS[task]
     name = entry["id"].lower()
-    if any(word in name for word in _NEITHER):
-        return "other"
+    for kind, words in (("hearing", _HEARING), ("other", _OTHER)):
+        if any(word in name for word in words):
+            return kind
     return "speech" if any(word in name for word in _SPEAKING) else "chat"

@@ -25,7 +25,7 @@ from probe.protocols.http_answers import refused_handshake
 from probe.record import Role, Target
 
 STT: dict[str, ServerProtocol[SttConversation]] = {
-    each.name: each for each in (wyoming.HEARING, openai_transcriptions.PROTOCOL)
+    each.name: each for each in (wyoming.HEARING, openai_transcriptions.PROTOCOL, riva.HEARING)
 }
 LLM: dict[str, ServerProtocol[LlmConversation]] = {
     each.name: each for each in (llama_chunked.PROTOCOL, openai_chat.PROTOCOL, ollama.PROTOCOL)
@@ -56,12 +56,27 @@ def chosen(target: Target) -> Protocols:
 
 def hearing(target: Target) -> Literal["server", "probe"] | None:
     """Who finds the end of the speech that a target is asked with; None where it does not hear."""
-    server = target.servers.get("stt")
-    if server is None:
-        return None
-    known = STT.get(server.protocol)
-    found = known is not None and known.converse(Terms(server, "", target.limits.stt_s)).finds_end
-    return "server" if found else "probe"
+    listener = hears_with(target)
+    if listener is None:
+        return "probe" if "stt" in target.servers else None
+    return "server" if listener.finds_end else "probe"
+
+
+def answers_by_itself(target: Target) -> bool:
+    """Whether a target needs no request to answer what it has heard."""
+    return "agent" in target.servers and hearing(target) == "server"
+
+
+def hears_with(target: Target) -> SttConversation | None:
+    """The conversation that a target's speech is played in; None where it does not hear, or its protocol is gone."""
+    role: Role
+    for role, known in (("stt", STT), ("agent", AGENT)):
+        server = target.servers.get(role)
+        protocol: ServerProtocol[Any] | None = None if server is None else known.get(server.protocol)
+        if server is not None and protocol is not None:
+            found = protocol.converse(Terms(server, "", target.limits.stt_s))
+            return found if role == "stt" or found.hears else None
+    return None
 
 
 def answering(target: Target) -> Literal["pausing", "free_running", "streamed", "agent"]:

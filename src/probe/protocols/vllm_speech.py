@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from msgspec import Meta, Struct, field
 
 from probe.audio import BYTES_PER_SAMPLE, speakable
+from probe.protocols import server_page
 from probe.protocols.base import (
     AudioFormat,
     Connect,
@@ -23,8 +24,11 @@ from probe.protocols.base import (
     Unknown,
 )
 from probe.protocols.declaration import ServerProtocol
-from probe.protocols.fields import REPORTED, complaint, count_or_none, parse_object
+from probe.protocols.fields import REPORTED, complaint, count_or_none, http_url, parse_object
+from probe.protocols.inquiries import Inquiries, Inquiry
 from probe.protocols.samples import RATES, Samples, wrong
+from probe.record import ServerPlan
+from probe.server_state import ServerState
 from probe.transport.framing.base import Binary, Ended, Incoming, Text
 
 _Name = Annotated[str, Meta(min_length=1)]
@@ -162,6 +166,11 @@ def _send(kind: str, **fields: Any) -> Send:
     return Send(Text(json.dumps({"type": kind, **fields}).encode()))
 
 
+def _figures(server: ServerPlan) -> Inquiries[ServerState | None]:
+    """Its page of metrics, as that of the same program with a model that writes."""
+    return (Inquiry(http_url(server.url, "/metrics"), server_page.state, server.headers),)
+
+
 PROTOCOL = ServerProtocol(
     name="vllm_speech",
     schemes=("ws", "wss"),
@@ -169,4 +178,5 @@ PROTOCOL = ServerProtocol(
     framing="websocket",
     options=VllmSpeechOptions,
     converse=VllmSpeech,
+    figures=_figures,
 )

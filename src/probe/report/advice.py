@@ -27,8 +27,15 @@ _ADVICE: Mapping[tuple[Stage, str], str] = {
         "never_ended",
     ): 'check the server\'s voice activity detection, or have the probe end the audio (endpointing = "probe")',
     ("stt", "ended_early"): "allow longer pauses in the server's voice activity detection (silence duration)",
+    ("stt", "false_trigger"): "make the server's voice activity detection less sensitive (threshold, shortest speech)",
     ("stt", "no_transcript"): "check the model and the language of the STT server, and the level of the recording",
     ("stt", "not_understood"): "check the language of the STT server, and whether the recording says user_turns",
+    ("stt", "audio_refused"): "see whether the server takes audio in, and in which form; without endpointing, an agent "
+    "is asked in text",
+    (
+        "stt",
+        "not_interrupted",
+    ): "see whether the server lets speech interrupt it (interrupt_response of its turn detection)",
     ("stt", "flood"): "look at the STT server's log",
     ("stt", "run_deadline"): "a shorter recording, or a larger run_s",
     ("stt", "unauthorized"): "set headers of the target's stt",
@@ -80,7 +87,9 @@ _ADVICE: Mapping[tuple[Stage, str], str] = {
     ("audio", "too_short"): "look at the TTS server's log: the engine gave up",
     ("audio", "too_long"): "listen with --save-audio: the engine has lost its thread, or sample_rate is far off",
     ("internal", "interrupted"): "nothing: the LLM server's slot was released",
-    ("internal", "user_audio"): "check the file, its rights and its level; the detail says what is wrong",
+    ("internal", "user_audio"): (
+        "check the recording, its rights and its level, or the TTS server that made it; the detail says what is wrong"
+    ),
     ("internal", "error"): "do what the detail says, or report it",
 }
 
@@ -94,5 +103,5 @@ def advice(failure: Failure) -> str | None:
     if found is None or failure.server != "agent":
         return found
     # It is what the others are on other targets.
-    of_agent = found.replace("LLM server", "agent").replace("TTS server", "agent")
+    of_agent = found.replace("LLM server", "agent").replace("TTS server", "agent").replace("STT server", "agent")
     return _CREDENTIALS if failure.reason == "unauthorized" else of_agent

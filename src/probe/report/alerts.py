@@ -10,9 +10,9 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from probe.drift import Verdict
-from probe.drift.change import WHOLE
+from probe.drift.change import whole_of
 from probe.drift.wording import sentence
-from probe.recent import ATTEMPTS, MISSED, Recent, count
+from probe.recent import ATTEMPTS, MISSED, Recent, WholeWait, count
 from probe.record import Outcome
 from probe.report.document import blamed
 from probe.report.due import Due
@@ -28,6 +28,8 @@ ENOUGH, SEVERAL, BAD_AUDIO = 5, 3, 2
 HALF, SOME = 0.45, 0.15
 # How many times as fast as it may the error budget is used up.
 FAST, SLOW = 6, 1
+# The whole wait, against that of a week: how many times as long, and longer by how many milliseconds.
+LONGER, LONGER_MS = 1.2, 100.0
 DRIFTED, SKIPPING, SUSPECT, COLD = 1.03, 0.5, 0.25, 0.8
 _10M, _30M, _1H, _6H, _3D = 600, 1800, 3600, 6 * 3600, 3 * 86_400
 
@@ -58,6 +60,8 @@ class Observed:
     now: int
     # The outcomes of runs that started in the last so many seconds.
     windows: Mapping[int, Counts]
+    # Of a target that hears, once it is known.
+    whole_wait: WholeWait | None = None
 
     def within(self, seconds: int) -> Counts:
         """As of `windows`, which has 10 and 30 minutes, 1 and 6 hours, and 3 days."""
@@ -78,12 +82,14 @@ class Observed:
         return count(counts, MISSED) / attempts if attempts else None
 
 
-def observe(recent: Recent, due: Due, verdict: Verdict | None, now: int) -> Observed:
+def observe(
+    recent: Recent, due: Due, verdict: Verdict | None, now: int, whole_wait: WholeWait | None = None
+) -> Observed:
     """What a series shows at this time."""
     hours = replace(recent, runs=[run for run in recent.runs if run[0] >= now - _6H * NS_PER_S])
     windows = {seconds: hours.outcomes(now - seconds * NS_PER_S) for seconds in (_10M, _30M, _1H, _6H)}
     windows[_3D] = recent.outcomes(now - _3D * NS_PER_S) + Counter(recent.older)
-    return Observed(recent, due, verdict, now, windows)
+    return Observed(recent, due, verdict, now, windows, whole_wait)
 
 
 def of_series(observed: Observed) -> list[Alert]:
@@ -166,8 +172,23 @@ def _drift_found(observed: Observed) -> str | None:
     verdict = observed.verdict
     if verdict is None or verdict.state != "slower":
         return None
-    whole = next((each.ratio for each in verdict.now if each.stage == WHOLE), 1.0)
-    return f"has become slower: {sentence(verdict)}" if whole > DRIFTED else None
+    whole = whole_of(verdict.now)
+    return f"has become slower: {sentence(verdict)}" if whole is not None and whole.ratio > DRIFTED else None
+
+
+def _whole_wait_longer(observed: Observed) -> str | None:
+    wait = observed.whole_wait
+    if wait is None or wait.hour_ms is None or not wait.week_ms:
+        return None
+    times, added = wait.hour_ms / wait.week_ms, wait.hour_ms - wait.week_ms
+    if times <= LONGER or added <= LONGER_MS:
+        return None
+    known = {"endpointing": wait.endpointing_ms, "transcription": wait.transcription_ms}
+    parts = ", ".join(f"{name} {value / 1000:.2f} s" for name, value in known.items() if value is not None)
+    whole = f"{wait.hour_ms / 1000:.2f} s from the end of the speech to the first sound"
+    return f"makes a person who asks by voice wait {times:.2f} times as long as last week, {whole}" + (
+        f" ({parts})" if parts else ""
+    )
 
 
 def _stale(observed: Observed) -> str | None:
@@ -206,6 +227,7 @@ RULES: Mapping[str, tuple[Severity, About, Callable[[Observed], str | None]]] = 
     "VoiceErrorBudgetBurningFast": ("critical", "latency", _burning_fast),
     "VoiceErrorBudgetBurningSlowly": ("warning", "latency", _burning_slowly),
     "VoiceDriftFound": ("warning", "latency", _drift_found),
+    "VoiceWholeWaitLonger": ("warning", "latency", _whole_wait_longer),
     "VoiceProbeSkipping": ("warning", "probe", _skipping),
     "VoiceProbeSuspect": ("warning", "probe", _suspect),
     "VoiceProbeCold": ("warning", "probe", _cold),

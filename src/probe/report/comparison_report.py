@@ -8,8 +8,7 @@ from typing import Any
 
 import click
 
-from probe.drift.change import WHOLE
-from probe.drift.comparison import Difference, Interval, State, blamed, compared, moved, usable
+from probe.drift.comparison import Difference, Interval, State, blamed, compared, moved, usable, whole_of
 from probe.drift.series import Point
 from probe.drift.wording import NAMES, percent
 from probe.report.document import rounded
@@ -22,7 +21,8 @@ _WORDS: dict[State, str] = {"slower": "SLOWER", "faster": "FASTER", "same": "NO 
 _COLUMNS = ("Stage", "A", "B", "B - A", "%", "95 % interval", "B is")
 _SPARE = ("%", "B - A")
 _JUDGED: dict[State, str] = {"slower": "slower", "faster": "faster", "same": "same", "unknown": MISSING}
-_FIRST = "first byte"
+# What a person waits for, by the stage that ends with it.
+_AWAITED = {"combined_ttfb": "first byte", "voice_to_voice": "first sound"}
 # More than anyone would wait for.
 _MOST_RUNS = 100_000
 _START = 20
@@ -51,7 +51,7 @@ class Comparison:
 
     @property
     def whole(self) -> Difference | None:
-        return next((each for each in self.differences if each.stage == WHOLE), None)
+        return whole_of(self.differences)
 
 
 def comparison_of(a: Side, b: Side, least_change: float) -> Comparison:
@@ -59,7 +59,7 @@ def comparison_of(a: Side, b: Side, least_change: float) -> Comparison:
 
 
 def state(comparison: Comparison) -> State:
-    """What can be said of B's first byte, measured by A's."""
+    """What can be said of the whole wait for B, measured by A's."""
     return "unknown" if comparison.whole is None else comparison.whole.state(comparison.least_change)
 
 
@@ -80,7 +80,7 @@ def report(comparison: Comparison, width: int) -> Iterator[str]:
 
 
 def sentence(comparison: Comparison) -> str:
-    """The verdict in one sentence: the first byte, and whichever stage moved."""
+    """The verdict in one sentence: the whole wait, and whichever stage moved."""
     part = blamed(comparison.differences) if state(comparison) in ("slower", "faster") else None
     others = [each for each in moved(comparison.differences, comparison.least_change) if each is not part]
     stages = " and ".join(
@@ -88,10 +88,10 @@ def sentence(comparison: Comparison) -> str:
         f" ({_span(each)})"
         for each in others
     )
-    return _of_first_byte(comparison, part) + (f"; {stages}" if stages else "")
+    return _of_whole(comparison, part) + (f"; {stages}" if stages else "")
 
 
-def _of_first_byte(comparison: Comparison, part: Difference | None) -> str:
+def _of_whole(comparison: Comparison, part: Difference | None) -> str:
     how = state(comparison)
     least = f"{comparison.least_change * 100:g} %"
     whole = comparison.whole
@@ -100,16 +100,16 @@ def _of_first_byte(comparison: Comparison, part: Difference | None) -> str:
     if whole.low is None or whole.high is None:
         counts = f"A has {counted(len(comparison.a.usable), 'run')} with figures, B {len(comparison.b.usable)}"
         return f"{counts}; so few have no interval, {_START} of each are a start"
-    by = f"{number(abs(whole.added_ms))} ms"
+    by, awaited = f"{number(abs(whole.added_ms))} ms", _AWAITED[whole.stage]
     between = f"95 % interval {_span(whole)}"
     if how == "same":
-        return f"B's {_FIRST} comes within {least} of A's ({between})"
+        return f"B's {awaited} comes within {least} of A's ({between})"
     if how == "unknown":
-        lies = f"the difference of B's {_FIRST} lies somewhere from {_span(whole)}"
+        lies = f"the difference of B's {awaited} lies somewhere from {_span(whole)}"
         return f"{lies}, and less than {least} is none{_more(comparison, whole)}"
     most = "" if part is None else f", most of it {NAMES[part.stage]} ({_signed(part.added_ms)} ms)"
     change = "" if whole.ratio is None else f"{percent(whole.ratio)}, "
-    return f"B's {_FIRST} comes {by} {'later' if how == 'slower' else 'sooner'} than A's ({change}{between}){most}"
+    return f"B's {awaited} comes {by} {'later' if how == 'slower' else 'sooner'} than A's ({change}{between}){most}"
 
 
 def remarks(comparison: Comparison) -> Iterator[str]:
@@ -120,6 +120,9 @@ def remarks(comparison: Comparison) -> Iterator[str]:
     cold = sum(each.cold for side in (comparison.a, comparison.b) for each in side.points)
     if cold:
         yield f"{counted(cold, 'cold run')}: in no figure."
+    asked = {each.asked for side in (comparison.a, comparison.b) for each in side.usable}
+    if "text" in asked and len(asked) > 1:
+        yield "Not all runs were asked by voice: what is compared begins with the question, after its transcript."
 
 
 def document(comparison: Comparison) -> dict[str, Any]:
@@ -128,6 +131,7 @@ def document(comparison: Comparison) -> dict[str, Any]:
         "state": state(comparison),
         "verdict": sentence(comparison),
         "least_change_percent": rounded(comparison.least_change * 100),
+        "whole": None if comparison.whole is None else comparison.whole.stage,
         "a": _plain_side(comparison.a),
         "b": _plain_side(comparison.b),
         "moved": [each.stage for each in moved(comparison.differences, comparison.least_change)],

@@ -8,10 +8,11 @@ from typing import Any
 
 from probe import whole_wait
 from probe.audio import decibels
-from probe.heard import Heard
+from probe.heard import Heard, Interruption
 from probe.measures import ChunkMeasures, Summary, TurnMeasures, measure_run, outcome, summarise
 from probe.outside import outside_ms, server_ttft_ms
 from probe.record import Chunk, Failure, RunRecord, Turn
+from probe.report import intelligibility
 from probe.timestamps import epoch_seconds, milliseconds, utc
 from probe.typed_json import plain
 
@@ -50,6 +51,7 @@ def document(record: RunRecord) -> dict[str, Any]:
         "llm_build": record.served.build,
         "cold": record.cold,
         "machine": None if record.machine is None else rounded(plain(record.machine)),
+        "reported": {role: rounded(plain(found)) for role, found in record.reported.items()},
         "voice": plan.target.option("tts", "voice"),
         "sample_rate": plan.target.option("tts", "sample_rate"),
         "connects": [
@@ -58,6 +60,7 @@ def document(record: RunRecord) -> dict[str, Any]:
         ],
         "turns": [_turn(turn, measured) for turn, measured in zip(record.turns, measure_run(record), strict=True)],
         "summary": rounded(asdict(summarise(record))),
+        "intelligibility": intelligibility.document(record),
     }
 
 
@@ -90,7 +93,7 @@ def started(record: RunRecord) -> dict[str, Any]:
 def key_figures(summary: Summary) -> dict[str, float | None]:
     """The figures of a run among others: what a person waited for, its stages in the first chunk, and the silences."""
     first = summary.first or ChunkMeasures()
-    spoken = ("voice_to_voice_ms", "endpointing_ms", "transcription_ms")
+    spoken = ("voice_to_voice_ms", "endpointing_ms", "transcription_ms", "interrupted_ms")
     whole = {name: value for name in spoken if (value := getattr(summary, name)) is not None}
     return {
         **whole,
@@ -140,6 +143,7 @@ def _turn(turn: Turn, measured: TurnMeasures) -> dict[str, Any]:
         "llm_longest_stall_ms": rounded(measured.llm_longest_stall_ms),
         **{name: rounded(getattr(measured, name)) for name in whole_wait.NAMES if turn.heard is not None},
         "heard": None if turn.heard is None else _heard(turn.heard),
+        **({} if turn.interruption is None else {"interruption": _interruption(turn.interruption)}),
         "llm_model": turn.model,
         "usage_tokens": turn.usage_tokens,
         "prompt_tokens": turn.prompt_tokens,
@@ -156,11 +160,21 @@ def _turn(turn: Turn, measured: TurnMeasures) -> dict[str, Any]:
 
 def _heard(heard: Heard) -> dict[str, Any]:
     late = {"end_late_ms": heard.end_late_ns, "longest_late_ms": heard.longest_late_ns}
+    cut_off = whole_wait.cut_off(heard)
     return {
         **{f"{name}_ts": _ts(getattr(heard, name)) for name in OF_SPEECH},
         "transcript": heard.transcript,
+        "cut_off": None if cut_off is None else rounded(_cut_off(cut_off)),
         **{name: None if ns is None else rounded(milliseconds(ns)) for name, ns in late.items()},
     }
+
+
+def _interruption(spoken: Interruption) -> dict[str, Any]:
+    return {"start_ts": _ts(spoken.start), "last_audio_ts": _ts(spoken.last_audio), "stopped": spoken.stopped}
+
+
+def _cut_off(where: whole_wait.CutOff) -> dict[str, float | None]:
+    return {"after_ms": where.after_ms, "pause_ms": where.pause_ms, "into_pause_ms": where.into_ms}
 
 
 def _chunk(chunk: Chunk, measured: ChunkMeasures) -> dict[str, Any]:

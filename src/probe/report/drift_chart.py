@@ -8,8 +8,9 @@ from statistics import median
 from probe.drift import Change
 from probe.drift.series import Point
 from probe.drift.wording import NAMES, moment
-from probe.measures import STAGES, TRUSTED
+from probe.measures import TRUSTED
 from probe.report.format import wrapped
+from probe.waits import WAITS
 
 _LABEL = 15
 _MOST_BARS = 100
@@ -36,7 +37,7 @@ def chart(
     slots: list[list[Point]] = [[] for _ in range(count)]
     for each in trusted:
         slots[_slot(each.started, first, last, count)].append(each)
-    rows = {stage: _ratios(slots, index, baseline_ms.get(stage)) for index, stage in enumerate(STAGES)}
+    rows = {stage: _ratios(slots, stage, baseline_ms.get(stage)) for stage in WAITS[trusted[-1].asked]}
     known = [each for row in rows.values() for each in row if each is not None]
     low, high = min([-_LEAST_SCALE, *known]), max([_LEAST_SCALE, *known])
     for stage, row in rows.items():
@@ -64,7 +65,7 @@ def _bar(ratio: float, low: float, high: float, band: float) -> int:
     return _BASELINE + math.ceil((len(_BARS) - 1 - _BASELINE) * min(1.0, ratio / high))
 
 
-def _ratios(slots: Sequence[Sequence[Point]], stage: int, baseline_ms: float | None) -> list[float | None]:
+def _ratios(slots: Sequence[Sequence[Point]], stage: str, baseline_ms: float | None) -> list[float | None]:
     """Each slot's median, as the logarithm of its ratio to the baseline, or to all slots where that is not known."""
     medians = [_median(slot, stage) for slot in slots]
     # What took no time has no ratio.
@@ -77,6 +78,6 @@ def _slot(at: int, first: int, last: int, slots: int) -> int:
     return max(0, min(slots - 1, (at - first) * slots // max(1, last - first)))
 
 
-def _median(points: Sequence[Point], stage: int) -> float | None:
-    known = [value for each in points if (value := each.stages_ms[stage]) is not None]
+def _median(points: Sequence[Point], stage: str) -> float | None:
+    known = [value for each in points if (value := each.ms(stage)) is not None]
     return median(known) if known else None

@@ -19,6 +19,7 @@ from probe.report.drift_chart import chart
 from probe.report.format import annotated, counted, ms, number, table, wrapped
 from probe.text import one_line
 from probe.timestamps import epoch_seconds
+from probe.waits import HEARING
 
 _COLOURS = {"slower": "red", "faster": "green", "stable": None, "learning": "yellow"}
 
@@ -129,7 +130,7 @@ def _plain(series_report: SeriesReport) -> dict[str, Any]:
         "confidence": None if drift is None else drift.confidence,
         "runs": verdict.runs,
         "cold_runs": verdict.cold_runs,
-        "cold_ttfb_ms": verdict.cold_ms,
+        **_cold(series_report),
         "stages": {each.stage: _compared(each) for each in verdict.now},
         "by_text": {
             each.stage: {"per": each.per, "base_ms": each.base_ms, "slope_ms": each.slope_ms} for each in verdict.grows
@@ -141,6 +142,14 @@ def _plain(series_report: SeriesReport) -> dict[str, Any]:
         ],
         "events": [{"kind": event.kind, **of_event(event)} for event in series_report.events],
     }
+
+
+def _cold(series_report: SeriesReport) -> dict[str, float | None]:
+    """What cold runs take, by the name of the wait that is judged."""
+    cold_ms = series_report.verdict.cold_ms
+    if series_report.points and series_report.points[-1].asked != "text":
+        return {"cold_ttfb_ms": None, "cold_voice_to_voice_ms": cold_ms}
+    return {"cold_ttfb_ms": cold_ms}
 
 
 def _compared(moved: Moved) -> dict[str, Any]:
@@ -179,22 +188,29 @@ def as_csv(reports: Sequence[SeriesReport]) -> str:
     """The changes, a line each."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    figures = [f"{stage}_{what}" for stage in STAGES for what in ("before_ms", "after_ms")]
+    stages = _stages(reports)
+    figures = [f"{stage}_{what}" for stage in stages for what in ("before_ms", "after_ms")]
     writer.writerow(
         ["target", "scenario", "kind", "since", "found", "until", "direction", "stage", "confidence", *figures]
     )
     for series_report in reports:
         for each in series_report.changes:
-            writer.writerow([series_report.target, series_report.scenario, *_csv_row(each)])
+            writer.writerow([series_report.target, series_report.scenario, *_csv_row(each, stages)])
     return out.getvalue()
 
 
-def _csv_row(found: Change) -> list[str]:
+def _stages(reports: Sequence[SeriesReport]) -> Sequence[str]:
+    """Those that have columns: of targets that hear, there are more."""
+    hears = any(each.asked != "text" for series_report in reports for each in series_report.points)
+    return (*STAGES, *HEARING) if hears else STAGES
+
+
+def _csv_row(found: Change, stages: Sequence[str]) -> list[str]:
     if isinstance(found, ServingChange):
-        return ["serving", iso(found.since), *([""] * (5 + 2 * len(STAGES)))]
+        return ["serving", iso(found.since), *([""] * (5 + 2 * len(stages)))]
     by_stage = {each.stage: each for each in found.moved}
     figures: list[str] = []
-    for stage in STAGES:
+    for stage in stages:
         moved = by_stage.get(stage)
         figures += ["", ""] if moved is None else [f"{moved.before_ms:.3f}", f"{moved.after_ms:.3f}"]
     until = "" if found.until is None else iso(found.until)

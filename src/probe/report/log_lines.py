@@ -10,9 +10,11 @@ from probe.measures import TRUSTED, outcome, summarise
 from probe.record import INTERRUPTED, Outcome, RunRecord
 from probe.report.document import answer, identity, key_figures, rounded
 from probe.timestamps import milliseconds
+from probe.transcription import Transcription
 
-# The event of a run's line.
+# The event of a run's line, and of that on what was understood of its answer.
 RUN = "run"
+TRANSCRIBED, NOT_TRANSCRIBED = "answer transcribed", "answer not transcribed"
 Level = Literal["info", "warning", "error"]
 _LEVELS: Mapping[Outcome, Level] = {
     "ok": "info", "slow": "warning", "failed": "error", "skipped": "warning", "suspect": "warning",
@@ -45,6 +47,19 @@ class LogSink:
             fields["turns"] = [{"user": turn.user, "text": answer(turn)} for turn in record.turns]
         log = getattr(self._logger, "info" if record.skipped == INTERRUPTED else _LEVELS[outcome(record)])
         log(RUN, **{key: value for key, value in fields.items() if value is not None})
+
+    def write_later(self, record: RunRecord, found: Transcription) -> None:
+        """Log how well the answer of a run was understood, or why nobody knows."""
+        wrong = found.mishap
+        took = {**identity(record), "took_ms": rounded(milliseconds(found.ended - found.started), 1)}
+        if wrong is not None:
+            self._logger.warning(
+                NOT_TRANSCRIBED, **took, stage=wrong.stage, reason=wrong.reason, detail=wrong.detail, stt_url=found.url
+            )
+            return
+        texts = {"transcripts": [each.transcript for each in found.turns]} if self._log_texts else {}
+        ratio = rounded(found.word_error_ratio, 4)
+        self._logger.info(TRANSCRIBED, **took, word_error_ratio=ratio, words=found.words, errors=found.errors, **texts)
 
     def close(self, timeout_s: float) -> None:
         """Nothing is buffered."""

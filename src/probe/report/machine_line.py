@@ -13,7 +13,13 @@ _REMARKABLE = 0.02
 def machine_line(machine: MachineState) -> str:
     """Short, and empty where nothing is known. Of several GPUs it is the one that worked most."""
     gpu = () if machine.gpu is None else _gpu(machine.gpu)
-    return "; ".join(part for part in (", ".join(gpu), ", ".join(_host(machine.host))) if part)
+    parts = (machine.name and one_line(machine.name), ", ".join(gpu), ", ".join(_host(machine.host)), _silent(machine))
+    return "; ".join(part for part in parts if part)
+
+
+def _silent(machine: MachineState) -> str:
+    names = {"node": "node_exporter", "dcgm": "dcgm-exporter"}
+    return f"no answer from {' and '.join(names[each] for each in machine.silent)}" if machine.silent else ""
 
 
 def _gpu(gpu: GpuState) -> Iterator[str]:

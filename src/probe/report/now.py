@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from probe.drift import Verdict
 from probe.drift.wording import sentence
-from probe.recent import ATTEMPTS, MISSED, Recent, Silence, count
+from probe.recent import ATTEMPTS, MISSED, Recent, Silence, WholeWait, count
 from probe.report import alerts
 from probe.report.alerts import Alert, Observed
 from probe.report.day import Day, day
@@ -92,12 +92,15 @@ def now(
     at: int,
     next_runs: Mapping[Series, Callable[[int], int]] | None = None,
     silences: Mapping[Series, Silence | None] | None = None,
+    whole_waits: Mapping[Series, WholeWait] | None = None,
 ) -> Now:
     """`next_runs` are those of a configuration: of what it does not schedule, no run is expected.
 
-    `silences` are the longest ones inside the speech of the last runs, as far as they are known.
+    `silences` are the longest ones inside the speech of the last runs, as far as they are known; `whole_waits` are of
+    the targets that hear.
     """
-    seen = [_observed(each, verdicts, at, next_runs) for each in series]
+    waits = whole_waits or {}
+    seen = [_observed(each, verdicts, at, next_runs, waits.get((each.target, each.scenario))) for each in series]
     absent = alerts.absent(seen)
     gone = [each for each in seen if absent is None and _is_gone(each, next_runs)]
     cards = [_card(each, (silences or {}).get(_series(each)), is_gone=each in gone) for each in seen]
@@ -114,14 +117,15 @@ def _urgent_first(cards: Sequence[Card], absent: Alert | None) -> list[Alert]:
 
 def _observed(
     recent: Recent, verdicts: Mapping[Series, Verdict], at: int,
-    next_runs: Mapping[Series, Callable[[int], int]] | None,
+    next_runs: Mapping[Series, Callable[[int], int]] | None, whole_wait: WholeWait | None = None,
 ) -> Observed:  # fmt: skip
     series, last = (recent.target, recent.scenario), recent.last
     took = max(0, last.ended - last.started) if last is not None else 0
     if next_runs is not None and series not in next_runs:
-        return alerts.observe(recent, Due(last=recent.starts[0] if recent.starts else None), verdicts.get(series), at)
+        unscheduled = Due(last=recent.starts[0] if recent.starts else None)
+        return alerts.observe(recent, unscheduled, verdicts.get(series), at, whole_wait)
     when = due(recent.starts, at, took, next_runs[series] if next_runs is not None else None)
-    return alerts.observe(recent, when, verdicts.get(series), at)
+    return alerts.observe(recent, when, verdicts.get(series), at, whole_wait)
 
 
 def _is_gone(observed: Observed, next_runs: Mapping[Series, Any] | None) -> bool:

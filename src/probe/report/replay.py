@@ -53,6 +53,8 @@ def _turn(turn: Turn, record: RunRecord) -> Iterator[Event]:
             if following is not None and hold_s is not None and _was_held(chunk, following, held_at):
                 yield Event(held_at, "tts_held", turn.turn_num, _as_of(chunk, held_at))
         yield from _audio(turn.turn_num, chunk)
+    if turn.interruption is not None:
+        yield Event(turn.interruption.start, "interruption", turn.turn_num)
     if turn.done is not None:
         yield Event(turn.done, "turn_done", turn.turn_num, text="".join(chunk.text for chunk in turn.chunks))
 
@@ -62,6 +64,7 @@ def _speech(turn_num: int, heard: Heard) -> Iterator[Event]:
         ("speech_start", heard.speech_start, heard.said or ""),
         ("speech_end", heard.speech_end, ""),
         ("speech_stopped", heard.speech_stopped, ""),
+        ("speech_stopped_late", heard.stopped_late, ""),
         ("transcript", heard.transcript_done, heard.transcript),
     )
     for kind, at, text in moments:

@@ -9,6 +9,7 @@ import click
 
 from probe.measures import TRUSTED, ChunkMeasures, Summary, outcome, summarise
 from probe.record import Outcome, RunRecord
+from probe.report import intelligibility
 from probe.report.document import answer, blamed, explained, identity, key_figures, started
 from probe.report.format import MISSING, annotated, ms, wrapped, wrapped_as_it_is
 from probe.report.objective import ok_means
@@ -53,7 +54,7 @@ def document(entries: Iterable[Entry]) -> dict[str, Any]:
 def overview(entries: Sequence[Entry], width: int) -> Iterator[str]:
     """The runs in the order in which they started, each with why where it was not well, and how long targets took."""
     ordered = sorted(entries, key=lambda each: each.record.started)
-    notes = [why(each.record) for each in ordered]
+    notes = [why(each.record) or intelligibility.remark(each.record) for each in ordered]
     heading, *rows = annotated(_COLUMNS, [_row(each) for each in ordered], notes, width, _SPARE)
     yield from heading
     for each, row in zip(ordered, rows, strict=True):
@@ -159,4 +160,5 @@ def _plain(each: Entry) -> dict[str, Any]:
         "turns": len(record.turns),
         "chunks": summary.chunks,
         "audio_ms": summary.audio_ms,
+        "answer_word_error_rate": intelligibility.rate(record),
     }

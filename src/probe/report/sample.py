@@ -20,6 +20,7 @@ NAMES = {
     "voice_to_voice_ms": "Voice to voice",
     "endpointing_ms": "Endpointing",
     "transcription_ms": "Transcription",
+    "interrupted_ms": "Interrupted",
     "response_ttfb_ms": "First byte (TTFB)",
     "response_ttfa_ms": "First sound (TTFA)",
     "llm_ttft_ms": "LLM TTFT",
@@ -124,12 +125,25 @@ def remarks(records: Sequence[RunRecord]) -> Iterator[str]:
     cold = sum(bool(record.cold) and outcome(record) in TRUSTED for record in records)
     if cold:
         yield f"{counted(cold, 'cold run')}, for which a model was loaded: in no figure."
+    yield from _understood(records)
     if not count:
         yield "No run has figures that can be trusted."
     elif count == 1:
         yield "One run is not a measurement: it does not show how much runs vary."
     elif count < ENOUGH_FOR_P95:
         yield f"With fewer than {ENOUGH_FOR_P95} runs, p95 is close to the slowest one."
+
+
+def _understood(records: Sequence[RunRecord]) -> Iterator[str]:
+    """How well a recogniser understood the answers, where one was asked."""
+    found = [record.transcription for record in records if record.transcription is not None]
+    ratios = [ratio for each in found if (ratio := each.word_error_ratio) is not None]
+    if ratios:
+        share = figure(ratios)
+        rates = f"p50 {number(100 * share.p50, 1)}%, highest {number(100 * share.highest, 1)}%"
+        yield f"Word error rate of {counted(len(ratios), 'answer')} that a recogniser transcribed: {rates}."
+    if missing := len(found) - len(ratios):
+        yield f"{counted(missing, 'answer')} could not be transcribed."
 
 
 def document(records: Sequence[RunRecord]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from probe import delays, whole_wait
 from probe.audio import playout
 from probe.measures import ChunkMeasures, TurnMeasures
 from probe.playing import audible_ns
-from probe.record import Chunk, Connect, RunRecord, Turn
+from probe.record import Chunk, Connect, RunRecord, Target, Turn
 from probe.timestamps import NS_PER_MS, milliseconds
 
 Kind = Literal[
@@ -119,32 +119,46 @@ def _connects(record: RunRecord, number: int) -> list[Stage]:
 
 def _of_turn(record: RunRecord, turn: Turn, measured: TurnMeasures, connects: Sequence[Stage]) -> TurnStages:
     given_up = _given_up(record, turn)
-    chunks = [[*_of_chunk(turn.chunks[:n], chunk, given_up)] for n, chunk in enumerate(turn.chunks)]
+    own = delays.of_texts(turn.chunks)
+    asked = [whole_wait.asked(turn), *(chunk.inference_start for chunk in turn.chunks[1:])]
+    each = zip([None, *turn.chunks], turn.chunks, own, asked, strict=False)
+    chunks = [[*_of_chunk(*one, given_up)] for one in each]
     zero = whole_wait.began(turn) or (turn.chunks[0].began if turn.chunks else record.started)
-    hearing = [*_hearing(turn, given_up, finds_end=record.plan.target.option("stt", "endpointing") == "server")]
+    hearing = [*_hearing(turn, given_up, record.plan.target)]
     return TurnStages(turn, measured, zero, connects, chunks, [*_heard(turn, measured, zero, given_up)], hearing)
 
 
-def _hearing(turn: Turn, given_up: int, *, finds_end: bool) -> Iterator[Stage]:
-    """The speech as it is played, and what its server does until the question is asked."""
+def _hearing(turn: Turn, given_up: int, target: Target) -> Iterator[Stage]:
+    """The speech as it is played, and what its server does until the question is asked, or it has its transcript."""
     heard = turn.heard
     if heard is None or heard.speech_start is None:
         return
-    end, stopped, understood = heard.speech_end, heard.speech_stopped, heard.transcript_done
+    end = heard.speech_end
     # Cut short where the server was done with it before it was over.
     yield Stage("speaking", heard.speech_start, max(heard.speech_start, given_up if end is None else end))
     if end is None:
         return
-    if stopped is None and understood is None:
-        yield Stage("endpointing" if finds_end else "transcribing", end, max(end, given_up), over=False)
-        return
+    yield from _understanding(turn, end, given_up, target)
+    asking = whole_wait.question_since(turn)
+    if asking is not None and (own := whole_wait.question_delay(turn)) >= _LEAST_OWN_NS:
+        yield Stage("own", asking, asking + own)
+
+
+def _understanding(turn: Turn, end: int, given_up: int, target: Target) -> Iterator[Stage]:
+    stopped, understood = (
+        (None, None) if turn.heard is None else (turn.heard.speech_stopped, turn.heard.transcript_done)
+    )
     if stopped is not None:
         yield Stage("endpointing", end, max(end, stopped))
+    elif understood is None and target.option("stt", "endpointing") == "server" and not turn.answered:
+        yield Stage("endpointing", end, max(end, given_up), over=False)
+        return
+    late = turn.heard is not None and turn.heard.stopped_late is not None
+    if late or (understood is None and not whole_wait.is_transcribed(target)):
+        return
     since = end if stopped is None else max(end, stopped)
     until = given_up if understood is None else understood
     yield Stage("transcribing", since, max(since, until), over=understood is not None)
-    if understood is not None and (own := whole_wait.question_delay(turn)) >= _LEAST_OWN_NS:
-        yield Stage("own", understood, understood + own)
 
 
 def _given_up(record: RunRecord, turn: Turn) -> int:
@@ -155,19 +169,21 @@ def _given_up(record: RunRecord, turn: Turn) -> int:
     return record.ended if failure is None or failure.turn_num != turn.turn_num else failure.at
 
 
-def _of_chunk(before: Sequence[Chunk], chunk: Chunk, given_up: int) -> Iterator[Stage]:
+def _of_chunk(before: Chunk | None, chunk: Chunk, of_text: int, asked: int | None, given_up: int) -> Iterator[Stage]:
+    """Its stages; `of_text` is how long its text waited for the probe alone, `asked` since when it is thought about."""
     number = chunk.chunk_num
-    if before and (own := delays.of_request(before[-1], chunk)) >= _LEAST_OWN_NS and chunk.inference_start is not None:
+    own = 0 if before is None else delays.of_request(before, chunk)
+    if own >= _LEAST_OWN_NS and chunk.inference_start is not None:
         yield Stage("own", chunk.inference_start - own, chunk.inference_start, number)
-    yield from _writing(chunk, given_up)
+    yield from _writing(chunk, asked, given_up)
     if chunk.tts_text_sent is not None:
-        yield from _handed_over(before, chunk, chunk.tts_text_sent)
+        yield from _handed_over(chunk, of_text, chunk.tts_text_sent)
     if chunk.segment_end != "merged":
-        yield from _speaking(chunk, given_up)
+        yield from _speaking(chunk, asked, given_up)
 
 
-def _writing(chunk: Chunk, given_up: int) -> Iterator[Stage]:
-    number, asked, first = chunk.chunk_num, chunk.inference_start, chunk.llm_first_token
+def _writing(chunk: Chunk, asked: int | None, given_up: int) -> Iterator[Stage]:
+    number, first = chunk.chunk_num, chunk.llm_first_token
     if asked is not None and first is None and chunk.tts_first_audio is None:
         yield Stage("llm_first", asked, max(asked, given_up), number, over=False)
     if first is None:
@@ -181,11 +197,11 @@ def _writing(chunk: Chunk, given_up: int) -> Iterator[Stage]:
     yield Stage("llm_rest", began, max(began, given_up if done is None else done), number, over=done is not None)
 
 
-def _speaking(chunk: Chunk, given_up: int) -> Iterator[Stage]:
+def _speaking(chunk: Chunk, asked: int | None, given_up: int) -> Iterator[Stage]:
     number, sent, first = chunk.chunk_num, chunk.tts_began, chunk.tts_first_audio
     if sent is None and first is not None:
-        # An agent that shows no text: since its request.
-        sent = chunk.inference_start
+        # An agent that shows no text: since its request, or what it answers without one.
+        sent = asked
     if sent is not None:
         yield Stage("tts_first", sent, max(sent, given_up if first is None else first), number, over=first is not None)
     if first is not None:
@@ -194,9 +210,8 @@ def _speaking(chunk: Chunk, given_up: int) -> Iterator[Stage]:
         yield Stage("audio", first, max(first, last or first), number, over=chunk.tts_segment_done is not None)
 
 
-def _handed_over(before: Sequence[Chunk], chunk: Chunk, sent: int) -> Iterator[Stage]:
-    own = delays.of_text(before, chunk)
-    own = own if own >= _LEAST_OWN_NS else 0
+def _handed_over(chunk: Chunk, of_text: int, sent: int) -> Iterator[Stage]:
+    own = of_text if of_text >= _LEAST_OWN_NS else 0
     if not chunk.text_streamed and chunk.llm_done is not None and sent - own - chunk.llm_done >= _LEAST_OWN_NS:
         yield Stage("queue", chunk.llm_done, sent - own, chunk.chunk_num)
     if own:
@@ -221,7 +236,7 @@ def _heard(turn: Turn, measured: TurnMeasures, zero: int, given_up: int) -> Iter
         elif start > until:
             yield from _gap(asked, until, start, chunk, each)
         # Where nobody listened (the run ended before), it is taken to be speech.
-        audible = start if chunk.sound is None else audible_ns(chunk, played)
+        audible = start if chunk.sound is None else audible_ns(chunk, asked, until)
         yield from _segment(asked, played, audible, chunk.chunk_num)
         until = played[-1][1]
     if until is None:

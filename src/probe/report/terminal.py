@@ -18,12 +18,14 @@ from probe.measures import (
 )
 from probe.outside import outside_ms
 from probe.record import INTERRUPTED, ObjectiveMeasure, Outcome, Plan, RunRecord, Target, Turn
+from probe.report import intelligibility
 from probe.report.advice import advice
 from probe.report.chunk_tables import playing_ms, tables, waited
 from probe.report.document import TIMESTAMPS, blamed, explained
 from probe.report.format import MISSING, counted, ms, number, shortened, wrapped, wrapped_as_it_is
 from probe.report.machine_line import machine_line
 from probe.report.objective import WHAT
+from probe.report.server_line import server_lines
 from probe.report.timeline import describe_pause, stamp
 from probe.report.waterfall import waterfall
 from probe.text import one_line
@@ -112,8 +114,7 @@ def _summary(record: RunRecord, summary: Summary, width: int) -> Iterator[str]:
         yield from wrapped(models, width, _figure("Model", ""))
     if record.cold:
         yield _figure("Cold start", "a model was loaded for this run")
-    if record.machine is not None and (line := machine_line(record.machine)):
-        yield from wrapped(line, width, _figure("Machine", ""))
+    yield from _surroundings(record, width)
     yield from _reservations(record, width)
     stray = sum(turn.stray_audio_bytes for turn in record.turns)
     if stray:
@@ -134,6 +135,25 @@ def _summary(record: RunRecord, summary: Summary, width: int) -> Iterator[str]:
     if summary.first is not None:
         yield from _section("First chunk", _stage_figures("", summary.first))
         yield from _section("Averages (all chunks)", _stage_figures("Avg ", summary.average))
+    yield from _understood(record, width)
+
+
+def _understood(record: RunRecord, width: int) -> Iterator[str]:
+    """What a recogniser made of the answer."""
+    if (found := record.transcription) is None:
+        return
+    texts = [*intelligibility.figures(found).items(), *intelligibility.transcripts(found)]
+    yield from ("", "  What a recogniser understood of the answer:")
+    for label, text in texts:
+        yield from wrapped(shortened(text, _PROMPT_WIDTH) or MISSING, width, _figure(label, "", 4))
+
+
+def _surroundings(record: RunRecord, width: int) -> Iterator[str]:
+    """The machine, and what the servers reported of themselves."""
+    machine = "" if record.machine is None else machine_line(record.machine)
+    for name, line in (("Machine", machine), *server_lines(record)):
+        if line:
+            yield from wrapped(line, width, _figure(name, ""))
 
 
 def _reservations(record: RunRecord, width: int) -> Iterator[str]:
@@ -161,6 +181,7 @@ def _speech(turn: Turn, measured: TurnMeasures, target: Target, width: int) -> I
         "Voice to voice": _judged(measured, "voice_to_voice", target),
         "Endpointing": ms(measured.endpointing_ms),
         "Transcription": ms(measured.transcription_ms),
+        "Interrupted": ms(measured.interrupted_ms),
         "Word error rate": MISSING if rate is None else f"{number(100 * rate, 1)}%",
     }
     understood = wrapped(shortened(turn.heard.transcript, _PROMPT_WIDTH), width, _figure("Understood", "", 4))
@@ -237,7 +258,10 @@ def verdict(record: RunRecord, how: Outcome, shown: Callable[[float], str] = ms)
         waits = [judged_ms(each, target) for each in measure_run(record) if is_slow(each, target)]
         if None in waits:
             return f"SLOW: no {what} at all in a response, with {objective}"
-        return f"SLOW: the {what} of a response came after {shown(max(filter(None, waits)))}, over {objective}"
+        late = shown(max(filter(None, waits)))
+        if target.objective_measure == "voice_to_voice":
+            return f"SLOW: the first sound of a response came {late} after the speech, over {objective}"
+        return f"SLOW: the {what} of a response came after {late}, over {objective}"
     if how == "suspect":
         return f"SUSPECT: {explained(record, '; '.join(record.doubts))}"
     if record.skipped == INTERRUPTED:

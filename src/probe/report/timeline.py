@@ -22,7 +22,9 @@ _OF_SPEECH: Mapping[EventKind, str] = {
     "speech_start": "STT: playing",
     "speech_end": "End of the speech",
     "speech_stopped": "The server found the end of the speech",
+    "speech_stopped_late": "Only now the server says that the speech is over",
     "transcript": "Understood:",
+    "interruption": "The person speaks into the answer",
 }
 # A line and how it is styled.
 _Line = tuple[str, Mapping[str, Any]]

@@ -5,15 +5,18 @@ from dataclasses import dataclass
 
 import click
 
+from probe import whole_wait
 from probe.audio import playout
+from probe.heard import Heard
 from probe.measures import elapsed_ms
 from probe.record import Chunk, RunRecord, Turn
 from probe.report.chunk_tables import at_once
 from probe.report.format import counted, number, round_step, wrapped
 from probe.timestamps import milliseconds
 
-_WAITING, _QUEUED, _COMING, _HEARD = "░", "·", "█", "━"
+_WAITING, _QUEUED, _COMING, _HEARD, _SPOKEN = "░", "·", "█", "━", "▒"
 _MEANING: Mapping[str, str] = {
+    _SPOKEN: "speech",
     _WAITING: "waiting",
     _COMING: "tokens, audio",
     _QUEUED: "the TTS server is not free",
@@ -23,7 +26,9 @@ _MEANING: Mapping[str, str] = {
 _VALUES, _NOTHING = "wait+rest", "nothing"
 # So much longer is the axis where something never came.
 _OPEN_END = 0.1
-_COLOURS: Mapping[str, str] = {"STT": "blue", "LLM": "cyan", "TTS": "magenta", "heard": "green"}
+# So much of the axis, at most, shows the speech that the answer is waited for.
+_TAIL = 0.1
+_COLOURS: Mapping[str, str] = {"person": "yellow", "STT": "blue", "LLM": "cyan", "TTS": "magenta", "heard": "green"}
 _LABEL = 9
 _MOST_CHUNKS = 12
 # How far apart the marks of the axis are at least, in columns.
@@ -49,7 +54,9 @@ def waterfall(record: RunRecord, width: int) -> Iterator[str]:
             yield ""
             of_turn = f", TURN {turn.turn_num}" if len(record.turns) > 1 else ""
             yield f"WATERFALL{of_turn}:"
-            yield from _drawn(turn, min(known), _end(turn, min(known), max(known)), width)
+            zero, end = min(known), _end(turn, min(known), max(known))
+            transcribed = whole_wait.is_transcribed(record.plan.target)
+            yield from _drawn(turn, zero, end, _tail(turn, end - zero), width, transcribed=transcribed)
 
 
 def _end(turn: Turn, zero: int, last: int) -> int:
@@ -58,6 +65,14 @@ def _end(turn: Turn, zero: int, last: int) -> int:
     speaking = ((each.tts_text_sent, each.tts_first_audio) for each in turn.chunks if each.segment_end != "merged")
     never = any(asked is not None and first is None for asked, first in (*waits, *speaking))
     return last + round((last - zero) * _OPEN_END) if never else last
+
+
+def _tail(turn: Turn, span: int) -> int:
+    """How much of the speech is drawn before the wait, in nanoseconds; 0 where nobody spoke."""
+    heard = turn.heard
+    if heard is None or heard.speech_start is None or heard.speech_end is None:
+        return 0
+    return min(max(0, heard.speech_end - heard.speech_start), round(span * _TAIL))
 
 
 def _of_speech(turn: Turn) -> list[int]:
@@ -69,14 +84,35 @@ def _of_speech(turn: Turn) -> list[int]:
     return [at for at in stamps if at is not None]
 
 
-def _hearing(turn: Turn, zero: int, end: int) -> Iterator[_Row]:
+def _hearing(turn: Turn, zero: int, end: int, tail: int, *, transcribed: bool) -> Iterator[_Row]:
     heard = turn.heard
     if heard is None or heard.speech_end is None:
         return
+    if tail:
+        yield _Row("person", _spoken(heard, zero, tail))
     stopped, understood = heard.speech_stopped, heard.transcript_done
     first = understood if stopped is None else stopped
+    if heard.stopped_late is not None or (not transcribed and first is None and turn.answered):
+        # Nobody waited for anything, or nobody knows since when.
+        return
+    if not transcribed and understood is None and stopped is not None:
+        yield _Row(
+            "STT",
+            [(heard.speech_end - zero, stopped - zero, _WAITING)],
+            _value(elapsed_ms(heard.speech_end, stopped), None),
+        )
+        return
     value = _value(elapsed_ms(heard.speech_end, first), elapsed_ms(stopped, understood))
     yield _Row("STT", _stage(heard.speech_end, first, understood, zero, end), value)
+
+
+def _spoken(heard: Heard, zero: int, tail: int) -> list[tuple[float, float, str]]:
+    """The end of the speech, without the pauses in it."""
+    edges: list[float] = [-tail]
+    for pause in heard.pauses:
+        edges += [max(-tail, pause.start - zero), max(-tail, pause.end - zero)]
+    edges.append((heard.speech_end or zero) - zero)
+    return [(start, end, _SPOKEN) for start, end in zip(edges[::2], edges[1::2], strict=True) if end > start]
 
 
 def _moments(chunk: Chunk) -> Iterator[int]:
@@ -87,18 +123,20 @@ def _moments(chunk: Chunk) -> Iterator[int]:
     return (at for at in stamps if at is not None)
 
 
-def _drawn(turn: Turn, zero: int, end: int, width: int) -> Iterator[str]:
+def _drawn(turn: Turn, zero: int, end: int, tail: int, width: int, *, transcribed: bool) -> Iterator[str]:
     rows = [
-        *_hearing(turn, zero, end - zero),
-        *_rows(turn.chunks[:_MOST_CHUNKS], zero, end - zero),
+        *_hearing(turn, zero, end - zero, tail, transcribed=transcribed),
+        *_rows(turn, zero, end - zero),
         _listener(turn.chunks, zero),
     ]
     columns = max(_LEAST_COLUMNS, width - _LABEL - 1 - max(len(_VALUES), *(len(row.value) for row in rows)))
-    bars = [_bar(row.parts, (end - zero) / columns, columns) for row in rows]
-    yield f"{'':{_LABEL}}{_axis(milliseconds(end - zero), columns):{columns}} {_VALUES}"
+    before = round(tail / (end - zero + tail) * columns)
+    scale = (end - zero) / (columns - before)
+    bars = [_bar(row.parts, scale, columns, before) for row in rows]
+    yield f"{'':{_LABEL + before}}{_axis(milliseconds(end - zero), columns - before):{columns - before}} {_VALUES}"
     for row, bar in zip(rows, bars, strict=True):
         colour = _COLOURS[row.label.rpartition(" ")[2]]
-        yield f"{row.label:{_LABEL}}{click.style(bar, fg=colour)} {row.value}".rstrip()
+        yield f"{row.label:{_LABEL}}{click.style(bar if row.value else bar.rstrip(), fg=colour)} {row.value}".rstrip()
     left_out = len(turn.chunks) - _MOST_CHUNKS
     if left_out > 0:
         yield f"and {counted(left_out, 'more chunk')}"
@@ -106,17 +144,18 @@ def _drawn(turn: Turn, zero: int, end: int, width: int) -> Iterator[str]:
     yield from wrapped("  ".join(f"{how} {text}" for how, text in _MEANING.items() if how in used), width, " " * _LABEL)
 
 
-def _rows(chunks: Iterable[Chunk], zero: int, end: int) -> Iterator[_Row]:
-    for chunk in chunks:
-        asked = chunk.llm_first_token if chunk.inference_start is None else chunk.inference_start
+def _rows(turn: Turn, zero: int, end: int) -> Iterator[_Row]:
+    for chunk in turn.chunks[:_MOST_CHUNKS]:
+        since = whole_wait.asked(turn) if chunk is turn.chunks[0] else chunk.inference_start
+        asked = chunk.llm_first_token if since is None else since
         if asked is not None and (chunk.llm_first_token is not None or chunk.tts_first_audio is None):
             parts = _stage(asked, chunk.llm_first_token, chunk.llm_done, zero, end)
-            wait = elapsed_ms(chunk.inference_start, chunk.llm_first_token)
+            wait = elapsed_ms(since, chunk.llm_first_token)
             rest = elapsed_ms(chunk.llm_first_token, chunk.llm_done)
             yield _Row(f"#{chunk.chunk_num} LLM", parts, _value(wait, rest))
         sent, first = chunk.tts_began, chunk.tts_first_audio
         if sent is None and first is not None:
-            sent = chunk.inference_start
+            sent = since
         if sent is not None and chunk.segment_end != "merged":
             queued = [] if chunk.llm_done is None or at_once(chunk) else [(chunk.llm_done - zero, sent - zero, _QUEUED)]
             parts = [*queued, *_stage(sent, first, chunk.tts_last_audio, zero, end)]
@@ -151,11 +190,14 @@ def _listener(chunks: Iterable[Chunk], zero: int) -> _Row:
     return _Row("heard", parts)
 
 
-def _bar(parts: Iterable[tuple[float, float, str]], scale: float, columns: int) -> str:
-    """Each part has the columns in which it is for the most part; what comes or is heard has one at least."""
+def _bar(parts: Iterable[tuple[float, float, str]], scale: float, columns: int, before: int) -> str:
+    """The wait begins `before` columns from the left. Each part has the columns in which it is for the most part.
+
+    What comes or is heard has one at least.
+    """
     cells = [" "] * columns
     for start, end, how in parts:
-        first, behind = round(start / scale), round(end / scale)
+        first, behind = before + round(start / scale), before + round(end / scale)
         if how in (_COMING, _HEARD):
             first = min(first, columns - 1)
             behind = max(behind, first + 1)

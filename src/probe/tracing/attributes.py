@@ -8,10 +8,13 @@ from probe import whole_wait
 from probe.heard import Heard
 from probe.machine.state import GpuState, MachineState
 from probe.measures import ChunkMeasures, TurnMeasures, outcome, runs_freely
+from probe.outside import outside_ms
 from probe.record import Chunk, Connect, Pause, RunRecord, ServerPlan, Target, Turn
+from probe.server_state import known
 from probe.timestamps import milliseconds
 from probe.tracing import genai
 from probe.tracing.span import Value
+from probe.transcription import Transcription
 from probe.urls import without_secrets
 
 _PORTS = {"ws": 80, "wss": 443, "http": 80, "https": 443}
@@ -35,14 +38,27 @@ def of_run(record: RunRecord) -> dict[str, Value]:
             "probe.failure.server": None if failure is None else failure.server,
             "probe.failure.stage": None if failure is None else failure.stage,
             **({} if record.machine is None else of_machine(record.machine)),
+            **_of_servers(record),
         }
     )
+
+
+def _of_servers(record: RunRecord) -> dict[str, Value | None]:
+    """What the servers reported of themselves, by server."""
+    return {
+        f"probe.server.{role}.{name}": value
+        for role, found in record.reported.items()
+        for name, value in known(found).items()
+    }
 
 
 def of_machine(machine: MachineState) -> dict[str, Value | None]:
     """The machine during a run; of several GPUs the one that worked most."""
     host, gpu = machine.host, machine.gpu or GpuState()
     return {
+        "probe.machine.name": machine.name,
+        "probe.machine.silent": machine.silent or None,
+        "probe.machine.load": host.load,
         "probe.machine.cpu_mhz": host.cpu_mhz,
         "probe.machine.cpu_busy": host.busy,
         "probe.machine.cpu_steal": host.steal,
@@ -76,6 +92,8 @@ def of_turn(turn: Turn, measured: TurnMeasures) -> dict[str, Value]:
             "probe.llm_tokens_per_second": measured.llm_tokens_per_second,
             "probe.llm_longest_stall_ms": measured.llm_longest_stall_ms,
             **{f"probe.{name}": getattr(measured, name) for name in whole_wait.NAMES},
+            "probe.outside_ms": outside_ms(turn, measured),
+            "probe.cached_tokens": turn.cached_tokens,
             "probe.stray_audio_bytes": turn.stray_audio_bytes or None,
         }
     )
@@ -93,6 +111,22 @@ def of_hearing(record: RunRecord, heard: Heard) -> dict[str, Value]:
             genai.OUTPUT_TYPE: "text",
             "probe.longest_late_ms": None if late is None else milliseconds(late),
             **_address_of(target.doing("stt")),
+        }
+    )
+
+
+def of_transcription(found: Transcription) -> dict[str, Value]:
+    """How well an answer was understood; not a word of it."""
+    return _present(
+        {
+            genai.OPERATION_NAME: genai.SPEECH_TO_TEXT,
+            genai.PROVIDER_NAME: found.protocol,
+            genai.OUTPUT_TYPE: "text",
+            "probe.answer_word_error_ratio": found.word_error_ratio,
+            "probe.answer_words": found.words if found.turns else None,
+            "probe.answer_word_errors": found.errors if found.turns else None,
+            "probe.not_transcribed.stage": None if found.mishap is None else found.mishap.stage,
+            **_address(found.url),
         }
     )
 
@@ -127,6 +161,7 @@ def of_chat(record: RunRecord, turn: Turn, chunk: Chunk, measured: ChunkMeasures
             genai.REQUEST_MAX_TOKENS: None if _goes_on(turn) else pause.max_tokens,
             genai.RESPONSE_TIME_TO_FIRST_CHUNK: _seconds(measured.llm_ttft_ms),
             genai.RESPONSE_FINISH_REASONS: None if chunk.stop_reason is None else (chunk.stop_reason,),
+            genai.USAGE_INPUT_TOKENS: turn.prompt_tokens if chunk is turn.chunks[0] else None,
             genai.USAGE_OUTPUT_TOKENS: _output_tokens(turn, chunk),
             "probe.server_ttft_ms": chunk.server_ttft_ms,
             **_address_of(target.doing("llm")),

@@ -7,14 +7,17 @@ so. (Where it took spans and its answer was lost, it gets the same spans, with t
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Protocol
 
 from probe.history.file import HistoryError
+from probe.otlp.collector import RefusedError, UnavailableError
+from probe.otlp.complaints import Complaints
 from probe.record import RunRecord
 from probe.tracing import spans
-from probe.tracing.collector import Collector, RefusedError, UnavailableError
-from probe.tracing.otlp import FoundWith, export_request
+from probe.tracing.otlp import FoundWith, SpanCollector, export_request, later_request
+from probe.transcription import Transcription
 
 # Runs in one request.
 BATCH = 20
@@ -22,6 +25,7 @@ FIRST_BACKOFF_S = 1.0
 LONGEST_BACKOFF_S = 60.0
 LONGEST_CLOSE_S = 5.0
 _MOST_UNSAVED = 100
+_NOTHING: Mapping[str, str] = {}
 
 
 class Source(Protocol):
@@ -37,9 +41,9 @@ class Source(Protocol):
 class SpanSink:
     """Open the history with `count_spans=spans.count`, or there will be nothing to send.
 
-    `found_with` gives the change that was found with a run. `on_error` is called with an attempt that failed, and
-    `on_repeat` in its place where the one before failed for the same reason; `on_dropped` with how many spans will
-    never be sent; all from a thread of the sink.
+    `found_with` gives the change that was found with a run, and `attributes` describe where it ran. `on_error` is
+    called with an attempt that failed, and `on_repeat` in its place where the one before failed for the same reason;
+    `on_dropped` with how many spans will never be sent; all from a thread of the sink.
     """
 
     name = "spans"
@@ -47,24 +51,23 @@ class SpanSink:
     def __init__(
         self,
         history: Source,
-        collector: Collector,
+        collector: SpanCollector,
         version: str,
         *,
         on_error: Callable[[str, str], None],
         on_repeat: Callable[[str, str], None],
         on_dropped: Callable[[int], None],
-        found_with: FoundWith = lambda _run_id: None,
+        found_with: FoundWith = lambda _record: (None, ()),
+        attributes: Mapping[str, str] = _NOTHING,
         first_backoff_s: float = FIRST_BACKOFF_S,
     ) -> None:
         self._history = history
         self._collector = collector
         self._version = version
-        self._on_error = on_error
-        self._on_repeat = on_repeat
-        # Why the last attempt failed; None after one that did not.
-        self._reason: str | None = None
+        self._complaints = Complaints(self.name, on_error, on_repeat)
         self._on_dropped = on_dropped
         self._found_with = found_with
+        self._attributes = attributes
         self._first_backoff_s = first_backoff_s
         self._backoff_s = 0.0
         self._close_until = 0.0
@@ -72,6 +75,8 @@ class SpanSink:
         # Runs that the history could not take, and those of them that have been sent: it may get them later.
         self._unsaved: list[RunRecord] = []
         self._sent: set[str] = set()
+        # Runs with what was understood of them, whose spans wait in memory alone.
+        self._later: list[RunRecord] = []
         self._lock = threading.Lock()
         self._wake = threading.Event()
         self._closing = threading.Event()
@@ -88,6 +93,16 @@ class SpanSink:
                 del self._unsaved[:-_MOST_UNSAVED]
             for each in lost:
                 self._on_dropped(spans.count(each))
+        self._wake.set()
+
+    def write_later(self, record: RunRecord, found: Transcription) -> None:
+        """Have the span of a transcription sent, which is over after its run. Returns at once."""
+        with self._lock:
+            self._later.append(replace(record, transcription=found))
+            lost = len(self._later[:-_MOST_UNSAVED])
+            del self._later[:-_MOST_UNSAVED]
+        if lost:
+            self._on_dropped(lost)
         self._wake.set()
 
     def wake(self) -> None:
@@ -123,12 +138,15 @@ class SpanSink:
             backoff = min(max(2 * self._backoff_s, self._first_backoff_s), LONGEST_BACKOFF_S)
             self._backoff_s = max(backoff, after)
             self._wake.set()
-            self._complain(str(error), f"{error}; next attempt in {self._backoff_s:g} s")
+            self._complaints.add(str(error), f"{error}; next attempt in {self._backoff_s:g} s")
 
     def _send_some(self) -> bool:
         """Send one batch; False where there is nothing to send."""
         with self._lock:
-            batch = self._unsaved[: self._batch]
+            batch, later = self._unsaved[: self._batch], self._later[: self._batch]
+        if later:
+            self._send_later(later)
+            return True
         if batch:
             if self._deliver(batch):
                 self._sent.update(each.plan.run_id for each in batch)
@@ -143,36 +161,46 @@ class SpanSink:
             self._sent.difference_update(run_ids)
         return bool(batch)
 
+    def _send_later(self, batch: Sequence[RunRecord]) -> None:
+        """They are few and small: where a collector refuses some, all of them are given up."""
+        try:
+            response = self._collector.send(later_request(batch, self._version, self._attributes))
+        except RefusedError as error:
+            self._on_dropped(len(batch))
+            self._complaints.add(str(error), f"transcriptions of {len(batch)} answers: {error}")
+        else:
+            self._note(len(batch), response.partial_success.rejected_spans, response.partial_success.error_message)
+        with self._lock:
+            self._later = [each for each in self._later if each not in batch]
+
     def _deliver(self, batch: Sequence[RunRecord]) -> bool:
         """Send some runs; False where they have to be sent one by one, to find out which of them is refused.
 
         That one is given up, so that it doesn't hold up those after it.
         """
         try:
-            response = self._collector.send(export_request(batch, self._version, self._found_with))
+            response = self._collector.send(export_request(batch, self._version, self._found_with, self._attributes))
         except RefusedError as error:
             if len(batch) > 1:
                 self._batch = 1
                 return False
             self._batch = BATCH
             self._on_dropped(spans.count(batch[0]))
-            self._complain(str(error), f"run {batch[0].plan.run_id}: {error}")
+            self._complaints.add(str(error), f"run {batch[0].plan.run_id}: {error}")
             return True
-        # A collector may count as it likes, but no more than it was sent.
         sent = sum(spans.count(each) for each in batch)
-        rejected = min(response.partial_success.rejected_spans, sent)
-        if rejected > 0:
-            self._on_dropped(rejected)
-            why = self._collector.reason(response.partial_success.error_message)
-            self._complain(why, f"the collector rejected {rejected} spans: {why or 'it does not say why'}")
-        else:
-            self._reason = None
+        self._note(sent, response.partial_success.rejected_spans, response.partial_success.error_message)
         return True
 
-    def _complain(self, reason: str, what: str) -> None:
-        report = self._on_repeat if reason == self._reason else self._on_error
-        self._reason = reason
-        report(self.name, what)
+    def _note(self, sent: int, rejected: int, said: str) -> None:
+        """Count what the collector rejected: as it likes, but no more than it was sent."""
+        rejected = min(rejected, sent)
+        if rejected > 0:
+            self._on_dropped(rejected)
+            why = self._collector.reason(said)
+            self._complaints.add(why, f"the collector rejected {rejected} spans: {why or 'it does not say why'}")
+        else:
+            self._complaints.clear()
 
     def _is_saved(self, record: RunRecord) -> bool:
         try:

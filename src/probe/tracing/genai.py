@@ -18,10 +18,9 @@ REQUEST_TEMPERATURE = "gen_ai.request.temperature"
 RESPONSE_FINISH_REASONS = "gen_ai.response.finish_reasons"
 # Seconds.
 RESPONSE_TIME_TO_FIRST_CHUNK = "gen_ai.response.time_to_first_chunk"
+USAGE_INPUT_TOKENS = "gen_ai.usage.input_tokens"
 USAGE_OUTPUT_TOKENS = "gen_ai.usage.output_tokens"
 
 ERROR_TYPE = "error.type"
 SERVER_ADDRESS = "server.address"
 SERVER_PORT = "server.port"
-SERVICE_NAME = "service.name"
-SERVICE_VERSION = "service.version"

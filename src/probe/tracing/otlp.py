@@ -1,55 +1,72 @@
-"""OpenTelemetry's wire format: spans to an export request, and where to send it.
+"""OpenTelemetry's wire format: spans to an export request. Spans and their encoding are the SDK's."""
 
-Spans and their encoding are the SDK's. The two transports are modules of our own: the SDK's exporters do not report
-what a collector rejected, and go on retrying while the daemon is shutting down.
-"""
-
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
+    ExportTraceServiceRequest,
+    ExportTraceServiceResponse,
+)
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import Event, ReadableSpan
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import SpanContext, SpanKind, Status, StatusCode, TraceFlags
 
 from probe.drift import Change
+from probe.otlp.collector import Collector, Signal
+from probe.otlp.resource import SERVICE, resource
 from probe.record import RunRecord
 from probe.tracing import genai
-from probe.tracing.collector import Collector, Endpoint
-from probe.tracing.otlp_http import HttpCollector
+from probe.tracing.later import later_spans
 from probe.tracing.span import Span, Value
 from probe.tracing.spans import spans
 
-SERVICE = "voice-probe"
-FoundWith = Callable[[str], Change | None]
+# The change of latencies that was found with a run, and the names of what changed at the same time.
+Found = tuple[Change | None, Sequence[str]]
+FoundWith = Callable[[RunRecord], Found]
+TRACES: Signal[ExportTraceServiceRequest, ExportTraceServiceResponse] = Signal(
+    "/v1/traces",
+    "/opentelemetry.proto.collector.trace.v1.TraceService/Export",
+    ExportTraceServiceRequest.SerializeToString,
+    ExportTraceServiceResponse.FromString,
+)
+SpanCollector = Collector[ExportTraceServiceRequest, ExportTraceServiceResponse]
 _KINDS = {"internal": SpanKind.INTERNAL, "client": SpanKind.CLIENT}
+_NOTHING: Mapping[str, str] = {}
 _SAMPLED = TraceFlags(TraceFlags.SAMPLED)
 
 
-def collector(endpoint: Endpoint) -> Collector:
-    """The transport that an endpoint asks for."""
-    if endpoint.protocol == "grpc":
-        from probe.tracing.otlp_grpc import GrpcCollector  # noqa: PLC0415 - 8 MB and 30 ms that only gRPC needs
-
-        return GrpcCollector(endpoint)
-    return HttpCollector(endpoint)
-
-
 def export_request(
-    records: Iterable[RunRecord], version: str, found_with: FoundWith = lambda _run_id: None
+    records: Iterable[RunRecord],
+    version: str,
+    found_with: FoundWith = lambda _record: (None, ()),
+    attributes: Mapping[str, str] = _NOTHING,
 ) -> ExportTraceServiceRequest:
     """The spans of some runs, each with the change that was found with it, as one request.
 
-    The resource is the service alone: no host, process or command line.
+    `attributes` are the sender's, of those that the configuration has.
     """
-    resource = Resource({genai.SERVICE_NAME: SERVICE, genai.SERVICE_VERSION: version})
+    found = [(record, spans(record, *found_with(record))) for record in records]
+    return _request(found, version, attributes)
+
+
+def later_request(
+    records: Iterable[RunRecord], version: str, attributes: Mapping[str, str] = _NOTHING
+) -> ExportTraceServiceRequest:
+    """The spans of what happened after some runs."""
+    return _request([(record, later_spans(record)) for record in records], version, attributes)
+
+
+def _request(
+    found: Iterable[tuple[RunRecord, Iterable[Span]]], version: str, attributes: Mapping[str, str]
+) -> ExportTraceServiceRequest:
+    sender = Resource(resource(version, attributes))
     scope = InstrumentationScope(SERVICE, version)
     return encode_spans(
         [
-            _readable(span, int(record.plan.trace_id, 16), resource, scope)
-            for record in records
-            for span in spans(record, found_with(record.plan.run_id))
+            _readable(span, int(record.plan.trace_id, 16), sender, scope)
+            for record, spans_of_run in found
+            for span in spans_of_run
         ]
     )
 

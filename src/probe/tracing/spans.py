@@ -7,7 +7,7 @@ anything has no time of its own, and so no span: its failure is the run's.
 """
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from probe.drift import Change
@@ -24,19 +24,19 @@ from probe.urls import without_secrets
 _OTHER = "_OTHER"
 
 
-def spans(record: RunRecord, found: Change | None = None) -> list[Span]:
+def spans(record: RunRecord, found: Change | None = None, beside: Sequence[str] = ()) -> list[Span]:
     """All spans of a run, parents before children. Their trace id is `record.plan.trace_id`.
 
-    `found` is the change of latencies that was found with the run, an event at its end.
+    `found` is the change of latencies that was found with the run, an event at its end; `beside` what changed with it.
     """
-    return [_run(record, found), *_connects(record), *_turns(record)]
+    return [_run(record, found, beside), *_connects(record), *_turns(record)]
 
 
 def count(record: RunRecord) -> int:
     return len(spans(record))
 
 
-def _run(record: RunRecord, found: Change | None) -> Span:
+def _run(record: RunRecord, found: Change | None, beside: Sequence[str]) -> Span:
     failure = record.failure
     error = None if failure is None else _error(failure)
     return Span(
@@ -47,13 +47,13 @@ def _run(record: RunRecord, found: Change | None) -> Span:
         record.started,
         record.ended,
         attributes.of_run(record),
-        () if found is None else (_drift(found, record.ended),),
+        () if found is None else (_drift(found, beside, record.ended),),
         error,
     )
 
 
-def _drift(found: Change, at: int) -> SpanEvent:
-    return SpanEvent("drift", at, {f"probe.drift.{name}": value for name, value in plain(found).items()})
+def _drift(found: Change, beside: Sequence[str], at: int) -> SpanEvent:
+    return SpanEvent("drift", at, {f"probe.drift.{name}": value for name, value in plain(found, beside).items()})
 
 
 def _connects(record: RunRecord) -> Iterator[Span]:
@@ -65,7 +65,7 @@ def _connects(record: RunRecord) -> Iterator[Span]:
             error = _error(failure) if failure is not None and blamed else SpanError(_OTHER, "did not open")
         yield Span(
             "connect",
-            _span_id(record, f"connect/{number}"),
+            span_id(record, f"connect/{number}"),
             record.plan.span_id,
             "client",
             connect.start,
@@ -99,13 +99,14 @@ def _turn(record: RunRecord, turn: Turn, measured: TurnMeasures) -> Span:
         ends.append(failure.at)
     return Span(
         "probe.turn",
-        _span_id(record, f"turn/{turn.turn_num}"),
+        span_id(record, f"turn/{turn.turn_num}"),
         record.plan.span_id,
         "internal",
         spoken[0] if spoken else turn.chunks[0].began,
         max(ends),
         attributes.of_turn(turn, measured),
-        error=None if failure is None else _error(failure),
+        _events(interrupted=None if turn.interruption is None else turn.interruption.start),
+        None if failure is None else _error(failure),
     )
 
 
@@ -118,8 +119,8 @@ def _hearing(record: RunRecord, turn: Turn) -> Iterator[Span]:
     failed = failure is not None and failure.stage == "stt"
     yield Span(
         f"{genai.SPEECH_TO_TEXT} {record.plan.target.option('stt', 'model') or record.plan.target.name}",
-        _span_id(record, f"turn/{turn.turn_num}/stt"),
-        _span_id(record, f"turn/{turn.turn_num}"),
+        span_id(record, f"turn/{turn.turn_num}/stt"),
+        span_id(record, f"turn/{turn.turn_num}"),
         "client",
         moments[0],
         max(*moments, failure.at) if failure is not None and failed else max(moments),
@@ -161,7 +162,7 @@ class _Chunk:
         return Span(
             "probe.chunk",
             self._id(),
-            _span_id(self.record, f"turn/{self.turn.turn_num}"),
+            span_id(self.record, f"turn/{self.turn.turn_num}"),
             "internal",
             chunk.began,
             end,
@@ -220,7 +221,7 @@ class _Chunk:
         return _error(failure)
 
     def _id(self, part: str = "") -> str:
-        return _span_id(self.record, f"turn/{self.turn.turn_num}/chunk/{self.chunk.chunk_num}/{part}")
+        return span_id(self.record, f"turn/{self.turn.turn_num}/chunk/{self.chunk.chunk_num}/{part}")
 
 
 def _failure_at(record: RunRecord, turn_num: int) -> Failure | None:
@@ -240,7 +241,8 @@ def _latest(chunk: Chunk) -> int:
     return max(at for at in known if at is not None)
 
 
-def _span_id(record: RunRecord, path: str) -> str:
+def span_id(record: RunRecord, path: str) -> str:
+    """The id of a part of a run, the same each time."""
     return hashlib.sha256(f"{record.plan.trace_id}/{record.plan.span_id}/{path}".encode()).hexdigest()[:16]
 
 

@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from probe.clock import AnchoredClock
 from probe.transport.connection import ConnectError, Endpoint, SendError
+from probe.transport.deadline import within
 from probe.transport.framing.base import Body, BodyEnd, Ended, Incoming, Request, Response
 from probe.transport.opening import connect
 
@@ -39,18 +40,19 @@ async def exchange(endpoint: Endpoint, request: Request, timeout_s: float) -> An
     """Send a request on a connection of its own. Raises NoAnswerError, ValueError for a request that HTTP has not."""
     reading = _Reading()
     try:
-        async with asyncio.timeout(timeout_s):
+        async with within(timeout_s):
             link = await connect(AnchoredClock.anchored_now(), endpoint, reading.read, timeout_s)
             try:
                 await link.send(request, timeout_s)
                 return await reading.answer
             finally:
                 link.abort()
-                reading.close()
     except TimeoutError as error:
         raise NoAnswerError(f"no answer within {timeout_s:g} s") from error
     except (ConnectError, SendError) as error:
         raise NoAnswerError(str(error)) from error
+    finally:
+        reading.close()
 
 
 async def get(url: str, timeout_s: float) -> bytes | None:
@@ -85,8 +87,8 @@ class _Reading:
                 self.answer.set_exception(NoAnswerError(f"the server ended the connection: {detail}"))
 
     def close(self) -> None:
-        """Nobody wants to know any more, as where the request could not be written."""
-        if self.answer.done() and not self.answer.cancelled():
+        """Nobody wants to know any more, as where the request could not be written; its end may come only later."""
+        if not self.answer.cancel() and not self.answer.cancelled():
             self.answer.exception()
 
     def _complete(self) -> None:

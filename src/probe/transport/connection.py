@@ -1,6 +1,6 @@
 """One connection: bytes in with the moment they came in, frames out with the moment of their write, whatever framing.
 
-Frames go from the socket's callback straight to whoever wants them: no task switch in between, and no back-pressure
+Frames go from the socket's callback straight to their reader: no task switch in between, and no back-pressure
 that would delay them.
 """
 
@@ -13,6 +13,7 @@ from msgspec import Struct, field
 
 from probe.clock import Timeline
 from probe.transport import share
+from probe.transport.deadline import within
 from probe.transport.failures import HandshakeRefusedError
 from probe.transport.framing.base import Ended, Framing, FramingError, Incoming, Outgoing, Refusal
 from probe.transport.stamped_socket import StampedSocket
@@ -117,7 +118,7 @@ class Connection(asyncio.Protocol):
 
     async def send(self, frame: Outgoing, timeout_s: float) -> int:
         try:
-            async with asyncio.timeout(timeout_s):
+            async with within(timeout_s):
                 await self._room()
                 at = self._write(self._framing.send(frame))
                 await self._room()
@@ -153,9 +154,12 @@ class Connection(asyncio.Protocol):
         self._moments.read(self._socket.arrival, self._socket.since)
         self._received += len(data)
         # What was not parsed yet is of the read before only where that came through TLS, which reads ahead.
-        self._unparsed = self._unparsed[self._parsed :] + data
-        self._parsed = 0
-        self._parse(share.FREE_S)
+        self._unparsed, self._parsed = self._unparsed[self._parsed :] + data, 0
+        if self._share.is_known_to_be_used_up():
+            self._transport.pause_reading()
+            self._share.when_it_is_my_turn(self._go_on)
+        else:
+            self._parse(share.FREE_S)
 
     def _parse(self, free_s: float) -> None:
         """Parse what was read. The rest is still of that read: nothing is read until it is parsed."""
@@ -167,6 +171,8 @@ class Connection(asyncio.Protocol):
             if self._parsed < len(self._unparsed) and self._must_wait(until):
                 self._transport.pause_reading()
                 return
+        if (late_s := time.monotonic() - until) > 0:
+            self._share.note(share.FREE_S + late_s)
         self._moments.read_over()
         self._look_at_handshake()
         self._reply()
@@ -174,15 +180,15 @@ class Connection(asyncio.Protocol):
             self._gone()
 
     def _must_wait(self, free_until: float) -> bool:
-        """Whether the rest of what was read is to wait; `_go_on` is called then."""
+        """Whether the rest of what was read is to wait; `_go_on` goes on with it then."""
         if self._too_many:
             self._too_many = False
-            asyncio.get_running_loop().call_later(REST_S, self._go_on)
+            asyncio.get_running_loop().call_later(REST_S, self._share.in_turn, self._go_on)
             return True
-        if time.monotonic() > free_until and self._share.is_used_up():
+        late_s = time.monotonic() - free_until
+        if waits := late_s > 0 and self._share.is_used_up(share.FREE_S + late_s):
             self._share.when_it_is_my_turn(self._go_on)
-            return True
-        return False
+        return waits
 
     def _go_on(self) -> None:
         if self._parsed < len(self._unparsed):
@@ -224,6 +230,7 @@ class Connection(asyncio.Protocol):
             # A refusal whose body ends with the connection is one, however that ended.
             self._hand_over(self._framing.receive_eof())
         self._end(self._framing.how_closed())
+        self._moments.let_go()
 
     def pause_writing(self) -> None:
         self._takes.clear()
@@ -272,7 +279,7 @@ class Connection(asyncio.Protocol):
 
     def _fail_to_open(self, why: Exception) -> None:
         self._opened.set_exception(why)
-        # Whoever opened it may have given up meanwhile: then nobody wants to know.
+        # The caller may have given up meanwhile: then nobody wants to know.
         self._opened.exception()
 
     def _flooded(self) -> str | None:

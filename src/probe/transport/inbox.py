@@ -12,7 +12,7 @@ from probe.timestamps import NS_PER_S
 from probe.transport import share
 from probe.transport.framing.base import Binary, Body, Incoming, Raw, Text
 
-# Whoever delivers is asked to wait where so many frames, or so many bytes, have not been taken yet. No run that goes as
+# A connection is asked to wait where so many frames, or so many bytes, have not been taken yet. No run that goes as
 # it should comes near: what waits here is what a server floods with.
 FULL_FRAMES, FULL_BYTES = 1000, 2**20
 # What may take as long as a whole share to read.
@@ -56,8 +56,6 @@ class Inbox:
         What has arrived is always returned before the time is looked at: a late wake-up of ours never makes a frame
         that came in time look late.
         """
-        if self._bytes > HEAVY_BYTES or time.monotonic() > self._free_until:
-            await self._share()
         while not self._queue:
             left = (until - self.clock.now()) / NS_PER_S
             if left <= 0:
@@ -71,7 +69,15 @@ class Inbox:
             finally:
                 timer.cancel()
             self._free_until = time.monotonic() + share.FREE_S
+        # Those of many connections may have come, and be awaited, in one turn of the loop.
+        if self._bytes > HEAVY_BYTES or time.monotonic() > self._free_until:
+            await self._share()
         return self._take()
+
+    def clear(self) -> None:
+        """Forget what has not been taken."""
+        self._queue.clear()
+        self._bytes = 0
 
     def _take(self) -> Arrival:
         arrival = self._queue.popleft()
@@ -80,7 +86,7 @@ class Inbox:
 
     async def _share(self) -> None:
         """Let others have their turn where this one has had its own: a flood must not hold up their runs."""
-        if self._queue and (ours := share.of_this_loop()).is_used_up():
+        if (ours := share.of_this_loop()).is_used_up(share.FREE_S):
             await ours.my_turn()
             self._free_until = time.monotonic() + share.FREE_S
 
@@ -98,3 +104,5 @@ async def _read_what_is_there() -> None:
     # One round to ask, one to read.
     for _ in range(2):
         await asyncio.sleep(0)
+    # What others flood with may have kept it from being parsed.
+    await share.of_this_loop().after_those_that_wait()

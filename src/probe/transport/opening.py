@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from probe.clock import Timeline
 from probe.transport import dialing, rounds
 from probe.transport.connection import ConnectError, Connection, Deliver, Endpoint
+from probe.transport.deadline import within
 from probe.transport.failures import HandshakeRefusedError, said_in, why_not
 from probe.transport.framing.base import FramingError
 from probe.transport.framing.table import framing_named
@@ -21,7 +22,7 @@ _WITH_TLS = ("wss", "https", "grpcs")
 async def connect(clock: Timeline, endpoint: Endpoint, deliver: Deliver, timeout_s: float) -> Connection:
     """Open a connection, its handshake included, within `timeout_s`. Raises ConnectError with the reason."""
     try:
-        async with asyncio.timeout(timeout_s):
+        async with within(timeout_s):
             return await _connected(clock, endpoint, deliver)
     except (OSError, FramingError, HandshakeRefusedError, ValueError) as error:
         refusal = error.refusal if isinstance(error, HandshakeRefusedError) else None

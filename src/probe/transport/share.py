@@ -1,6 +1,6 @@
 """How much of each turn of the event loop may go into what servers send, all connections and runs together.
 
-A read may hold 100,000 empty frames, and each of them means work. Whoever has been at that for `FREE_S` without a pause
+A read may hold 100,000 empty frames, and each of them means work. What has been at that for `FREE_S` without a pause
 asks here whether the turn's share is used up, and if so goes on when it is given its turn: one after the other, in the
 order in which they asked. So a server that floods holds up the others for milliseconds, and so do twenty.
 """
@@ -30,18 +30,31 @@ class Share:
         self._counting = False
         self._waiting: deque[Callable[[], None]] = deque()
 
-    def is_used_up(self) -> bool:
-        """Whether there has been enough of it in this turn of the loop."""
-        now = time.thread_time()
+    def is_used_up(self, busy_s: float = 0.0) -> bool:
+        """Whether there has been enough of it in this turn of the loop; who asks has been at it for `busy_s`."""
+        self.note(busy_s)
+        return time.thread_time() - self._began > SHARE_S
+
+    def is_known_to_be_used_up(self) -> bool:
+        """The same, of what has asked or been noted in this turn. Costs nothing where nothing has."""
+        return self._counting and self.is_used_up()
+
+    def note(self, busy_s: float) -> None:
+        """Count what has just taken so long."""
         if not self._counting:
-            # Whoever asks has been at it for so long.
-            self._counting, self._began = True, now - FREE_S
+            self._counting, self._began = True, time.thread_time() - busy_s
             self._loop.call_soon(self._next_turn)
-        return now - self._began > SHARE_S
 
     def when_it_is_my_turn(self, do: Callable[[], None]) -> None:
         """Have this called in a later turn of the loop. To be asked for only where `is_used_up`."""
         self._waiting.append(do)
+
+    def in_turn(self, do: Callable[[], None]) -> None:
+        """Call it, and later where the share is used up: the rests of many connections may be over at once."""
+        if self.is_used_up():
+            self.when_it_is_my_turn(do)
+        else:
+            do()
 
     async def my_turn(self) -> None:
         """Wait for a later turn of the loop. The same."""
@@ -53,6 +66,12 @@ class Share:
 
         self.when_it_is_my_turn(take)
         await turn
+
+    async def after_those_that_wait(self) -> None:
+        """Until all that wait for their turn now have had it."""
+        # Who has been called, and is no longer among those that wait, comes before the count is over.
+        if self._counting:
+            await self.my_turn()
 
     def _next_turn(self) -> None:
         self._began = time.thread_time()
@@ -86,10 +105,10 @@ async def in_slices(work: Slices[T]) -> T:
     """Do it, and let others have their turn whenever the share is used up."""
     ours = of_this_loop()
     while True:
+        if ours.is_used_up():
+            await ours.my_turn()
         try:
             next(work)
         except StopIteration as done:
             result: T = done.value
             return result
-        if ours.is_used_up():
-            await ours.my_turn()

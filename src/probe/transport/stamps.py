@@ -4,7 +4,7 @@ A read has one stamp, that of its last byte. So it is right for what ends with t
 and was read together with it may have come earlier, down to the last moment at which nothing had come.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 
 from msgspec import Struct, field
 
@@ -46,10 +46,8 @@ class StampsOfRun:
     def unstamped(self) -> int:
         return sum(each.unstamped for those in self._of.values() for each in those)
 
-    def vague(self) -> dict[Role, dict[int, int]]:
-        return {
-            role: {at: since for each in those for at, since in each.vague.items()} for role, those in self._of.items()
-        }
+    def vague(self) -> dict[Role, Mapping[int, int]]:
+        return {role: _together([each.vague for each in those]) for role, those in self._of.items()}
 
     def earliest(self, role: Role, at: int) -> int:
         """When the frame of this moment may have come in at the earliest."""
@@ -97,6 +95,10 @@ class Moments:
         """The read has brought no more: its last byte is that of what came last."""
         self._hand_on(self._rest)
 
+    def let_go(self) -> None:
+        """Hand nothing on any more: who wants it knows these moments, and would wait for the garbage collector."""
+        self._deliver = _nowhere
+
     def _hand_on(self, known: Callable[[int], None]) -> None:
         waiting, self._waiting = self._waiting, []
         for frame in waiting:
@@ -106,6 +108,16 @@ class Moments:
                 self.stamps.within[self._at] = self._since
                 known(self._at)
             self._deliver(self._at, frame)
+
+
+def _together(of_connections: Sequence[dict[int, int]]) -> Mapping[int, int]:
+    """That of one connection itself: it may be of tens of thousands of frames."""
+    first, *more = of_connections
+    return {at: since for each in of_connections for at, since in each.items()} if more else first
+
+
+def _nowhere(at: int, frame: Incoming) -> None:
+    """For what comes when all is over."""
 
 
 def _exact(at: int) -> None:

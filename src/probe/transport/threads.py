@@ -49,7 +49,7 @@ async def in_a_thread(key: Hashable, work: Callable[[], T]) -> T:
     """Return what `work` returns, or raise what it raises; a deadline may leave it behind.
 
     Where work of the same key is going on, its outcome is this one's, too: a name server that does not answer for one
-    host takes one thread, whoever asks. Raises OSError if no thread can be started.
+    host takes one thread, for all callers together. Raises OSError if no thread can be started.
 
     The event loop's own threads are few, and joined at the end: a lookup that hangs would hold up every other, and then
     the end of the process.

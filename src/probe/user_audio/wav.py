@@ -3,7 +3,7 @@
 import struct
 import sys
 from array import array
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 # Half an hour of the usual recording, ten minutes of the largest.
 MAX_BYTES = 2**27
@@ -11,7 +11,7 @@ MAX_BYTES = 2**27
 MAX_S = 120
 RATES = range(4000, 384_001)
 _MAX_CHANNELS = 32
-_PCM, _FLOAT, _EXTENSIBLE = 1, 3, 0xFFFE
+_PCM, _FLOAT, _A_LAW, _MU_LAW, _EXTENSIBLE = 1, 3, 6, 7, 0xFFFE
 # Where an extensible format says which one it is.
 _SUBFORMAT = slice(24, 26)
 _FULL = 32767
@@ -54,7 +54,9 @@ def _format(chunk: bytes) -> tuple[int, int, int, int]:
         kind = int.from_bytes(chunk[_SUBFORMAT], "little")
     if (kind, bits // 8) not in _READERS or bits % 8 or not 1 <= channels <= _MAX_CHANNELS or rate not in RATES:
         raise WavError(
-            f"a WAV file of a kind that is not read (format {kind}, {bits} bits, {channels} channels, {rate} Hz)"
+            f"a WAV file of a kind that is not read (format {kind}, {bits} bits, {channels} channels, {rate} Hz);"
+            f" read are PCM of 8 to 32 bits, floating point, A-law and mu-law, of {RATES[0]} to {RATES[-1]} Hz and up"
+            f" to {_MAX_CHANNELS} channels"
         )
     return kind, channels, rate, bits // 8
 
@@ -90,6 +92,26 @@ def _of_float(kind: str, data: bytes) -> "array[int]":
     return array("h", (round(max(-1.0, min(1.0, each)) * _FULL) for each in levels))
 
 
+def _of_table(table: Sequence[int], data: bytes) -> "array[int]":
+    return array("h", map(table.__getitem__, data))
+
+
+# Telephony's two (G.711): a sign, three bits that say which power of two, and four that say how much of the next.
+def _of_a_law(code: int) -> int:
+    code ^= 0x55
+    exponent, mantissa = (code & 0x70) >> 4, code & 0x0F
+    level = (mantissa << 4) + (8 if exponent == 0 else 0x108)
+    level <<= max(0, exponent - 1)
+    return level if code & 0x80 else -level
+
+
+def _of_mu_law(code: int) -> int:
+    code ^= 0xFF
+    level = ((((code & 0x0F) << 3) + 0x84) << ((code & 0x70) >> 4)) - 0x84
+    return -level if code & 0x80 else level
+
+
+_A_LAW_LEVELS, _MU_LAW_LEVELS = ([level(code) for code in range(256)] for level in (_of_a_law, _of_mu_law))
 _READERS: Mapping[tuple[int, int], Callable[[bytes], "array[int]"]] = {
     (_PCM, 1): lambda data: array("h", ((each - 128) << 8 for each in data)),
     (_PCM, 2): lambda data: _little("h", data),
@@ -97,4 +119,6 @@ _READERS: Mapping[tuple[int, int], Callable[[bytes], "array[int]"]] = {
     (_PCM, 4): _of_32,
     (_FLOAT, 4): lambda data: _of_float("f", data),
     (_FLOAT, 8): lambda data: _of_float("d", data),
+    (_A_LAW, 1): lambda data: _of_table(_A_LAW_LEVELS, data),
+    (_MU_LAW, 1): lambda data: _of_table(_MU_LAW_LEVELS, data),
 }

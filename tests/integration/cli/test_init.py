@@ -12,13 +12,14 @@ from others import llama_server, llama_url
 
 from probe.cli.lookout import Asked, Place, look, to_ask
 from probe.protocols.inquiries import Sign
-from probe.protocols.registry import PROTOCOLS, TTS
+from probe.protocols.registry import PROTOCOLS, STT, TTS
 from probe.reference.faults import ScriptedHttp, refusing_port
 from probe.reference.faults.wyoming import ScriptedWyoming
+from probe.reference.faults.wyoming_hearing import ScriptedHearing
 
 
 async def test_each_server_is_found_at_its_port_as_what_it_is_and_does_no_work() -> None:
-    async with ScriptedHttp() as http, ScriptedWyoming() as wyoming:
+    async with ScriptedHttp() as http, ScriptedWyoming() as wyoming, ScriptedHearing() as hearing:
         with refusing_port() as closed:
             known = tuple((role, each) for role, protocols in PROTOCOLS.items() for each in protocols.values())
             seen = await look(
@@ -26,11 +27,13 @@ async def test_each_server_is_found_at_its_port_as_what_it_is_and_does_no_work()
                     Asked("127.0.0.1", http.port, known),
                     # Its script knows nothing else.
                     Asked("127.0.0.1", wyoming.port, (("tts", TTS["wyoming"]),)),
+                    Asked("127.0.0.1", hearing.port, (("tts", TTS["wyoming"]), ("stt", STT["wyoming"]))),
                     Asked("127.0.0.1", closed, known),
                 ]
             )
         found = {(each.role, each.protocol.name): each for each in seen}
-        assert set(found) == {("llm", "openai_chat"), ("tts", "openai_speech"), ("tts", "wyoming")}
+        assert set(found) == {("llm", "openai_chat"), ("tts", "openai_speech"), ("tts", "wyoming"), ("stt", "wyoming")}
+        assert (found["stt", "wyoming"].url, found["stt", "wyoming"].sign) == (hearing.url, Sign("scripted", "1.3"))
         piper = found["tts", "wyoming"]
         assert (piper.url, piper.sign, piper.voices) == (wyoming.url, Sign("scripted", "1.2"), ("aria", "leo"))
         assert found["tts", "openai_speech"].voices == ("aria", "leo")

@@ -21,7 +21,7 @@ from runs import record
 from probe.history.writer import History
 
 S = 10**9
-DEADLINE_S = 20.0
+DEADLINE_S = 60.0
 ENTER, LEAVE, HOME = "\x1b[?1049h", "\x1b[?1049l", "\x1b[H"
 
 

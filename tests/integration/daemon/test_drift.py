@@ -5,17 +5,22 @@ import math
 import random
 import sys
 import time
+from array import array
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from runs import MS, record
+from runs import MS, START, hearing, record
 from service import PATIENCE_S, Service, eventually, service, write_config
 
-from probe import config
+from probe import audio, config
 from probe.daemon.plans import entries
 from probe.history.writer import History
-from probe.reference.faults import LlmScript, ScriptedLlm, ScriptedTts, TtsScript, TtsTurn, llm, tts
+from probe.record import RunRecord
+from probe.reference.faults import LlmScript, ScriptedLlm, ScriptedTts, TtsScript, TtsTurn, Wait, llm, tts
+from probe.reference.faults.wyoming_hearing import HearingScript, ScriptedHearing, transcript
+from probe.waits import WAITS
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -28,7 +33,21 @@ LLM = LlmScript(turns=((llm.last_chunk("Hello", " there.", first=0.05, gap=0.05)
 SLOW = TtsScript(turns=(TtsTurn(segments=(tts.speech(300, first=0.7),)),))
 
 
-def remember(state_dir: Path, path: Path) -> None:
+def in_text(number: int, started: int, taken_ms: int) -> RunRecord:
+    return record(number, started=started, ttfb_ms=taken_ms)
+
+
+def by_speech(number: int, started: int, taken_ms: int) -> RunRecord:
+    """The transcript took so long, and the answer what it always takes."""
+    understood = START - 100 * MS
+    began = understood - taken_ms * MS
+    spoken = hearing(number, speech_end=began, speech_stopped=None, transcript_done=understood)
+    return replace(spoken, started=started)
+
+
+def remember(
+    state_dir: Path, path: Path, made: Callable[[int, int, int], RunRecord] = in_text, every_s: int = 1
+) -> None:
     """Have a history in which the same servers were quick."""
     (entry,) = entries(config.load(path))
     history = History(state_dir)
@@ -36,7 +55,7 @@ def remember(state_dir: Path, path: Path) -> None:
     now = time.time_ns()
     for number in range(KNOWN_RUNS):
         taken = round(KNOWN_MS + rng.uniform(-SCATTER_MS, SCATTER_MS))
-        run = record(number, started=now - (KNOWN_RUNS - number) * 1000 * MS, ttfb_ms=taken)
+        run = made(number, now - (KNOWN_RUNS - number) * every_s * 1000 * MS, taken)
         plan = replace(run.plan, target=entry.target, scenario=entry.scenario)
         history.append(replace(run, plan=plan))
     history.close()
@@ -89,6 +108,46 @@ async def test_a_server_that_becomes_slow_is_reported(tmp_path: Path) -> None:
             since = f"voice_probe_drift_since_timestamp_seconds{{{LABELS}}}"
             assert not math.isnan(again[since])
             assert again[since] == metrics[since]
+
+
+@pytest.fixture(name="recording")
+def _recording(tmp_path: Path) -> Path:
+    """A fifth of a second of sound."""
+    path = tmp_path / "said.wav"
+    audio.write_wav(path, array("h", [6000, -6000] * 1600).tobytes(), 16_000)
+    return path
+
+
+@pytest.mark.long
+async def test_of_a_target_that_hears_the_whole_wait_is_judged(tmp_path: Path, recording: Path) -> None:
+    """Its STT server takes more than a second longer than before."""
+    slow = HearingScript(answers=((Wait(1.4), transcript("Tell me a joke.")),))
+    async with ScriptedLlm(LLM) as llm_server, ScriptedTts() as tts_server, ScriptedHearing(slow) as stt_server:
+        said = f'[scenarios.default]\nuser_turns = ["Tell me a joke."]\nuser_audio = ["{recording}"]\n'
+        stt = f'stt = {{ url = "{stt_server.url}", endpointing = "probe" }}'
+        path = write_config(tmp_path, llm_server.url, tts_server.url, every_s=3, more=said, target=stt)
+        remember(tmp_path / "state", path, by_speech, every_s=3)
+        code, output = await command(tmp_path / "state")
+        assert (code, output.startswith("scripted, default: no drift: voice to voice ")) == (0, True)
+        async with service(path) as daemon:
+            await state_is(daemon, 0)
+            line = await daemon.until("drift", seconds=250)
+            assert (line["direction"], line["stage"]) == ("slower", "transcription")
+            assert line["what"].startswith("voice to voice +")
+            assert line["transcription_ratio"] > 3
+            await eventually(lambda: daemon.lines[-1]["event"] == "run")
+            metrics = await daemon.metrics()
+            assert metrics[STATE] == 1
+            stages = {name.split('stage="')[1].split('"')[0] for name in metrics if "_drift_ratio{" in name}
+            assert stages == {*WAITS["speech"]}
+            stage = 'scenario="default",stage="transcription",target="scripted"'
+            assert metrics[f"voice_probe_drift_ratio{{{stage}}}"] > 3
+            assert metrics[f'voice_probe_drift_changes_total{{direction="slower",{stage}}}'] == 1
+            await daemon.end()
+        code, output = await command(tmp_path / "state")
+        assert code == 3
+        assert output.startswith("scripted, default: voice to voice +")
+        assert "transcription (+" in output.splitlines()[0] + output.splitlines()[1]
 
 
 async def test_a_past_that_breaks_the_detector_keeps_nobody_from_measuring(tmp_path: Path) -> None:

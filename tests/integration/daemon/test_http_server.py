@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 from service import PATIENCE_S, eventually, page
 
-from probe.daemon import http_crowd, http_server, http_talk, http_unread
+from probe import http_crowd
+from probe.daemon import http_server, http_talk, http_unread
 from probe.daemon.http_server import MAX_CONNECTIONS, HttpServer, Request, plain
 
 
@@ -136,7 +137,7 @@ def test_many_at_once_are_all_answered(server: HttpServer) -> None:
 
 def test_who_is_refused_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where every place is taken by somebody whose page is being made."""
-    monkeypatch.setattr(http_server, "ROOM_S", 0.0)
+    monkeypatch.setattr(http_crowd, "ROOM_S", 0.0)
     enough = asyncio.Event()
 
     async def slow(_request: Request) -> http_server.Answer:

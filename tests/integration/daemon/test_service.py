@@ -153,6 +153,14 @@ async def test_a_good_file_takes_over_on_sighup(tmp_path: Path) -> None:
             assert OK.replace("scripted", "new") in metrics
             assert metrics["voice_probe_config_last_reload_successful"] == 1
             await daemon.until("run", target="new")
+            config.write_text(new.replace("[targets.new]\n[schedules.n]\ntarget='new'\n", ""))
+            daemon.process.send_signal(signal.SIGHUP)
+            changed = ["http.port 1 → 0", "schedules.n removed", "targets.new removed"]
+            await daemon.until("configuration reloaded", changed=changed)
+            metrics = await daemon.metrics()
+            of_new = [name.partition("{")[0] for name in metrics if 'target="new"' in name]
+            assert of_new == ["voice_probe_next_run_timestamp_seconds"]
+            assert metrics[OK] == 1
             assert await daemon.end() == 0
         assert len(daemon.records()) == 2
 

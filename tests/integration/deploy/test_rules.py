@@ -12,7 +12,7 @@ RULE_TESTS = sorted((ROOT / "tests" / "rules").glob("*.yml"))
 
 
 def judge(program: Path, *arguments: str | Path) -> str:
-    done = subprocess.run([program, *arguments], capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run([program, *arguments], capture_output=True, text=True, timeout=600, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
@@ -27,6 +27,8 @@ def test_promtool_finds_no_rule_twice(prometheus_binaries: Path) -> None:
     judge(prometheus_binaries / "promtool", "check", "rules", "--lint=all", "--lint-fatal", *rules)
 
 
+@pytest.mark.long
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("path", RULE_TESTS, ids=lambda path: path.stem)
 def test_rules_do_what_they_say(prometheus_binaries: Path, path: Path) -> None:
     judge(prometheus_binaries / "promtool", "test", "rules", path)

@@ -2,6 +2,7 @@
 
 import json
 import math
+import random
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,8 @@ from series import DAY, START_S, noisy, spiked, step, watched
 from probe.drift import Change, Shift
 
 TWO_DAYS = 2 * DAY
+
+pytestmark = pytest.mark.long
 
 
 def test_a_ramp_over_a_week_is_found_within_it() -> None:
@@ -45,6 +48,15 @@ def test_the_rhythm_of_the_day_is_no_drift(size: float) -> None:
     monitor, found = watched(noisy(5 * DAY, factors=rhythm))
     assert found == []
     assert monitor.verdict().state == "stable"
+
+
+def test_a_level_that_wanders_for_weeks_is_no_row_of_changes() -> None:
+    rng, level, wander = random.Random(7), 0.0, []
+    for _ in range(28 * DAY):
+        level = 0.97 * level + rng.gauss(0, 0.015 * math.sqrt(1 - 0.97**2))
+        wander.append(math.exp(level))
+    _, found = watched(noisy(28 * DAY, factors=lambda n: [wander[n]] * 3))
+    assert sum(each.since / 1e9 > START_S + 7 * 86_400 for each in found) <= 1
 
 
 def day_of(found: Change) -> int:

@@ -5,7 +5,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fault_matrix import of_agent, of_nim_realtime, of_ollama, of_riva, of_stt, of_vllm_speech, of_wyoming, over_http
+from fault_matrix import (
+    of_agent,
+    of_hearing_agent,
+    of_nim_realtime,
+    of_ollama,
+    of_riva,
+    of_riva_hearing,
+    of_stt,
+    of_vllm_speech,
+    of_wyoming,
+    over_http,
+)
 from fault_matrix.row import ONE_CHUNK, Row, Where, llm_says, tts_says
 from fault_matrix.stage import play
 from taint import PART, everything_but_the_history
@@ -17,6 +28,7 @@ from probe.reference.faults import (
     Chunk,
     LastChunk,
     Reply,
+    Stall,
     Text,
     chat,
     llm,
@@ -31,6 +43,7 @@ from probe.reference.faults import speech as http_speech
 from probe.reference.faults import vllm_speech as vllm
 from probe.reference.faults.nim_realtime import NimRealtimeScript
 from probe.reference.faults.realtime import RealtimeScript
+from probe.reference.faults.riva_hearing import Result
 from probe.reference.faults.vllm_speech import VllmSpeechScript
 from probe.reference.faults.wyoming_hearing import transcript
 
@@ -87,9 +100,35 @@ OF_AGENT: Mapping[str, Mapping[str, Any]] = {
         "agent_url": of_agent.serving(RealtimeScript(answers=((realtime.error(CANARY, CANARY),),)))
     },
 }
+_HEARS: Mapping[str, Any] = {
+    "endpointing": "server",
+    "recording": of_stt.SPEECH,
+    "target": f"{of_hearing_agent.TRANSCRIBES}\n{of_hearing_agent.JUDGED}",
+}
+OF_HEARING_AGENT: Mapping[str, Mapping[str, Any]] = {
+    f"openai_realtime, {name}": {
+        "agent_url": of_agent.serving(
+            RealtimeScript(silence_ms=100, on_silence=(*of_hearing_agent.HEARS, *steps), answers=((Stall(),),))
+        ),
+        **_HEARS,
+    }
+    for name, steps in {
+        "another language": (realtime.transcript(CANARY),),
+        "no transcript": (realtime.untranscribed(CANARY),),
+        "no audio": (realtime.error(CANARY, "input_audio_buffer_" + CANARY),),
+    }.items()
+}
 OF_STT: Mapping[str, Mapping[str, Any]] = {
     "wyoming, an STT server": {"stt_url": of_stt.serving((wyoming.error(CANARY, CANARY),))},
     "wyoming, another language": {"stt_url": of_stt.serving((transcript(CANARY),))},
+    "riva, an STT server": {"stt_url": of_riva_hearing.serving((Result(CANARY, final=False), h2.status(13, CANARY)))},
+    "riva, refused": {
+        "stt_url": of_riva_hearing.serving(
+            on_begin=(h2.Headers({":status": "500", "x": CANARY}), h2.Frame(h2.DATA, CANARY.encode(), h2.END_STREAM))
+        )
+    },
+    "riva, another language": {"stt_url": of_riva_hearing.serving((*map(Result, PIECES), h2.OK))},
+    "riva, no message": {"stt_url": of_riva_hearing.serving((h2.Frame(h2.DATA, h2.prefixed(CANARY.encode())),))},
     "openai_transcriptions": {"stt_url": of_stt.uploading(Reply(500, {"error": {"message": CANARY}}, TYPED))},
     "openai_transcriptions, streamed": {
         "stt_url": of_stt.uploading(
@@ -101,7 +140,7 @@ OF_STT: Mapping[str, Mapping[str, Any]] = {
         "target": of_stt.STREAMS,
     },
 }
-CASES = {**OF_LLM, **OF_TTS, **OF_AGENT, **OF_STT}
+CASES = {**OF_LLM, **OF_TTS, **OF_AGENT, **OF_HEARING_AGENT, **OF_STT}
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -110,7 +149,7 @@ async def test_it_is_in_the_history_alone(name: str, tmp_path: Path, capsys: pyt
     parts = {**of_its_role, **CASES[name]}
     # Of the limits, one is Magpie's alone.
     where: Where = "LLM" if name in OF_LLM or name.startswith("magpie") else "TTS over HTTP"
-    where = "STT, Wyoming" if name in OF_STT else where
+    where = "STT, Wyoming" if name in OF_STT else "agent" if name in OF_HEARING_AGENT else where
     row = Row(name=name, injected="", where=where, stage="tts", reached="text", **parts)
     played = await play(row, tmp_path)
     assert played.faulty is not None and played.faulty.failure is not None

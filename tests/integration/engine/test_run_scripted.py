@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import macos
+import patience
 import pytest
 from gate import Gate
 
@@ -47,7 +48,10 @@ def plan(
 
 async def go(planned: Plan, clock: AnchoredClock | None = None, stop: asyncio.Event | None = None) -> RunRecord:
     clock = clock or AnchoredClock.anchored_now()
-    return await runner.run(planned, chosen(planned.target), SocketConnector(clock), clock, stop=stop)
+    most = patience.PATIENT.max_error_ms
+    return await runner.run(
+        planned, chosen(planned.target), SocketConnector(clock), clock, stop=stop, max_error_ms=most
+    )
 
 
 @pytest.mark.parametrize("generation", ["newer", "older"])

@@ -22,11 +22,11 @@ def test_promtool_builds_blocks_that_hold_every_run(prometheus_binaries: Path, t
     written = CliRunner().invoke(main, ["backfill", "--label", "job=probe", "--state-dir", str(tmp_path / "state")])
     (tmp_path / "runs.om").write_text(written.stdout)
     build = [promtool, "tsdb", "create-blocks-from", "openmetrics", "--max-block-duration=48h", "runs.om", "data"]
-    subprocess.run(build, cwd=tmp_path, check=True, capture_output=True, timeout=50)
+    subprocess.run(build, cwd=tmp_path, check=True, capture_output=True, timeout=150)
     # Without it, promtool takes the folder for no database.
     (tmp_path / "data" / "wal").mkdir()
     dump = subprocess.run(
-        [promtool, "tsdb", "dump", "data"], cwd=tmp_path, check=True, capture_output=True, text=True, timeout=50
+        [promtool, "tsdb", "dump", "data"], cwd=tmp_path, check=True, capture_output=True, text=True, timeout=150
     )
     last: dict[str, float] = {}
     for line in dump.stdout.splitlines():

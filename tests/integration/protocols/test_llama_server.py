@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import patience
 import pytest
 from others import free_port, llama_server, llama_url
 
@@ -14,8 +15,12 @@ from probe import config
 from probe.daemon import questions
 from probe.daemon.attempt import Attempt, attempt
 from probe.daemon.plans import entries
+from probe.daemon.reports import Reports
+from probe.measures import measure_run
+from probe.outside import outside_ms
 from probe.record import Target
 from probe.reference.faults import ScriptedTts
+from probe.server_state import ServerFigures
 
 pytestmark = pytest.mark.servers
 
@@ -27,7 +32,7 @@ Settings = Callable[[str, str], config.Config]
 @pytest.fixture(scope="module")
 def guarded_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A server that answers nobody without the key."""
-    with llama_server(tmp_path_factory.mktemp("llama"), "--api-key", KEY) as server:
+    with llama_server(tmp_path_factory.mktemp("llama"), "--api-key", KEY, "--metrics") as server:
         yield llama_url(server)
 
 
@@ -41,7 +46,7 @@ def load(path: Path, url: str, headers: str, tts_url: str) -> config.Config:
     path.write_text(
         "[targets.t]\nobjective_ms = 60000\nlimits = { connect_s = 60, llm_s = 60, tts_s = 60, run_s = 150 }\n"
         f'[targets.t.llm]\nurl = "{url}/v1"\nmax_tokens = 20\n{headers}[targets.t.tts]\nurl = "{tts_url}"\n'
-        "[courtesy]\nmax_wait_s = 0\n[self_check]\nmax_lag_ms = 10000\nmax_delay_ms = 10000\nmax_error_ms = 10000\n"
+        f"[courtesy]\nmax_wait_s = 0\n{patience.PATIENT_TOML}"
     )
     return config.load(path)
 
@@ -87,6 +92,11 @@ async def test_with_the_key_it_is_measured_and_asked(guarded_url: str, settings:
     assert done.record.failure is None, done.record.failure
     assert (done.unknown_users, done.record.cold) == (False, False)
     assert done.record.served.model is not None and done.record.served.build is not None
+    assert done.record.reported["llm"] == ServerFigures(running=0, waiting=0)
+    (turn,) = done.record.turns
+    assert turn.prompt_tokens is not None and turn.cached_tokens is not None
+    assert 0 <= turn.cached_tokens <= turn.prompt_tokens
+    assert outside_ms(turn, measure_run(done.record)[0]) is not None
 
 
 async def test_with_the_key_its_users_come_first(guarded_url: str, settings: Settings) -> None:
@@ -94,9 +104,11 @@ async def test_with_the_key_its_users_come_first(guarded_url: str, settings: Set
     async with a_user(guarded_url):
         done = await attempted(usual)
     assert done.record.skipped is not None and done.record.skipped.startswith("1 stream in use")
-    (slots,) = questions.users_of(target_of(usual))
+    assert done.record.reported["llm"].running == 1
+    reports = Reports(target_of(usual))
+    (asked,) = reports.about_users()
     async with asyncio.timeout(60):
-        while await questions.first(slots):
+        while await reports.users(asked):
             pass
 
 

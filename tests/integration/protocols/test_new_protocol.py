@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from itertools import pairwise
 from pathlib import Path
 
+import patience
 import plain_lines
 import pytest
 
@@ -20,7 +21,6 @@ from probe.protocols import registry
 from probe.record import RunRecord
 from probe.reference.faults import ScriptedTts
 from probe.report import document, terminal
-from probe.tolerance import Tolerance
 
 ANSWER = ("Well, ", "hello ", "there. ", "How ", "are ", "you? ", "Fine.")
 
@@ -63,7 +63,7 @@ async def run(tmp_path: Path, llm_url: str, tts_url: str, more: str = "") -> Run
         "[targets.t.limits]\nllm_s = 5\n[scenarios.s]\nfirst_pause = { sentence_boundary = true }\n"
     )
     (entry,) = entries(config.load(path))
-    done = await measure(new_plan(entry.target, entry.scenario), tolerance=Tolerance(60_000, 60_000, 60_000))
+    done = await measure(new_plan(entry.target, entry.scenario), tolerance=patience.PATIENT)
     return RunRecord.from_json(done.record.to_json())
 
 

@@ -4,6 +4,7 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
+import patience
 import pytest
 
 from probe import config
@@ -25,7 +26,7 @@ async def run(tmp_path: Path, *answers: Steps, pages: Any = ollama.PAGES, turns:
             f'[targets.t.llm]\nprotocol = "ollama"\nurl = "{server.http_url}"\nmodel = "{ollama.MODEL}"\n'
             f'keep_alive = "10m"\n[targets.t.tts]\nurl = "{tts.url}"\n[targets.t.limits]\nllm_s = 60\ntts_s = 60\n'
             f"[scenarios.s]\nturns = {turns}\nturn_pause_s = 0.0\n"
-            "[self_check]\nmax_lag_ms = 10000\nmax_delay_ms = 10000\n"
+            f"{patience.PATIENT_TOML}"
         )
         settings = config.load(path)
         (entry,) = entries(settings)

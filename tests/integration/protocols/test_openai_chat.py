@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import patience
 import pytest
 from chat_server import CUT, END, HEAD, STALL, ChatServer, Script, piece, response, serving
 from chat_streams import ERROR_BEFORE_DONE, FINISH, LLAMA_CPP, THINKING, said
@@ -17,12 +18,13 @@ from probe.daemon.attempt import attempt
 from probe.daemon.plans import entries
 from probe.daemon.schedule import Entry
 from probe.measurement import measure
-from probe.measures import outcome
+from probe.measures import measure_run, outcome
+from probe.outside import outside_of_run
 from probe.plan import new_plan
 from probe.protocols.http_answers import words_in
 from probe.record import RunRecord
 from probe.reference.faults import Drop, Raw, ScriptedTts, TtsScript
-from probe.tolerance import Tolerance
+from probe.server_state import ServerFigures
 
 KEY = "Bearer sk-0123456789"
 # Only bounds a hang.
@@ -40,7 +42,7 @@ def entry(
         f'[targets.t]\nlimits = {{ {shown} }}\n[targets.t.llm]\nurl = "{llm_url}"\nmodel = "m"\n'
         f'headers = {{ authorization = "{KEY}" }}\n[targets.t.tts]\nurl = "{tts_url}"\n'
         f"[scenarios.s]\nturns = {turns}\nturn_pause_s = 0.0\nfirst_pause = {{ sentence_boundary = true }}\n"
-        "[courtesy]\nmax_wait_s = 0.0\n[self_check]\nmax_lag_ms = 10000\nmax_delay_ms = 10000\nmax_error_ms = 10000\n"
+        f"[courtesy]\nmax_wait_s = 0.0\n{patience.PATIENT_TOML}"
     )
     settings = config.load(path)
     (found,) = entries(settings)
@@ -50,7 +52,7 @@ def entry(
 async def run(tmp_path: Path, server: ChatServer, limits: Mapping[str, float] = PATIENT, turns: int = 1) -> RunRecord:
     async with ScriptedTts() as tts:
         found, _ = entry(tmp_path, server.url, tts.url, limits, turns)
-        done = await measure(new_plan(found.target, found.scenario), tolerance=Tolerance(60_000, 60_000, 60_000))
+        done = await measure(new_plan(found.target, found.scenario), tolerance=patience.PATIENT)
     return RunRecord.from_json(done.record.to_json())
 
 
@@ -172,9 +174,7 @@ async def test_an_answer_that_nobody_wants_any_more_is_left(tmp_path: Path) -> N
     async with serving((HEAD, piece(said("Hello there. ", "And")), STALL)) as server, ScriptedTts() as tts:
         found, _ = entry(tmp_path, server.url, tts.url)
         stop = asyncio.Event()
-        running = asyncio.ensure_future(
-            measure(new_plan(found.target, found.scenario), Tolerance(60_000, 60_000, 60_000), stop=stop)
-        )
+        running = asyncio.ensure_future(measure(new_plan(found.target, found.scenario), patience.PATIENT, stop=stop))
         async with asyncio.timeout(60):
             await server.wanted.wait()
             stop.set()
@@ -231,14 +231,39 @@ async def test_what_is_asked_before_a_run(
 
 
 async def test_users_are_left_alone_and_one_answer_is_enough(tmp_path: Path) -> None:
-    pages = LLAMA_PAGES | VLLM_PAGES | {"/slots": [{"is_processing": True}]}
+    pages = LLAMA_PAGES | {"/metrics": b"llamacpp:requests_processing 1\nllamacpp:requests_deferred 0\n"}
     async with serving(GOOD, pages=pages) as server, ScriptedTts() as tts:
         found, settings = entry(tmp_path, server.url, tts.url)
         done = await attempt(found, settings, asyncio.Event())
     assert done is not None
     assert done.record.skipped == "1 stream in use, still so after 0 s"
     assert server.posts() == []
-    assert "/metrics" not in [each.path for each in server.asked]
+    assert "/slots" not in [each.path for each in server.asked]
+    assert done.record.reported["llm"] == ServerFigures(running=1, waiting=0)
+
+
+async def test_what_a_server_counted_during_the_run_is_kept(tmp_path: Path) -> None:
+    def page(requests: int) -> bytes:
+        return (
+            f"vllm:num_requests_running 0\nvllm:num_requests_waiting 0\nvllm:kv_cache_usage_perc 0.125\n"
+            f"vllm:request_queue_time_seconds_sum {0.25 * requests}\nvllm:request_queue_time_seconds_count {requests}\n"
+            f"vllm:time_to_first_token_seconds_sum 0.0\nvllm:time_to_first_token_seconds_count {requests}\n"
+            f"vllm:prefix_cache_queries_total {100 * requests}\nvllm:prefix_cache_hits_total {75 * requests}\n"
+        ).encode()
+
+    async with serving(GOOD, pages={"/metrics": page(4)}) as server, ScriptedTts() as tts:
+        found, settings = entry(tmp_path, server.url, tts.url)
+        running = asyncio.ensure_future(attempt(found, settings, asyncio.Event()))
+        async with asyncio.timeout(60):
+            await server.wanted.wait()
+        server.pages["/metrics"] = page(5)
+        done = await running
+    assert done is not None
+    record = RunRecord.from_json(done.record.to_json())
+    assert record.reported["llm"] == ServerFigures(0, 0, 0.125, 250.0, 0.0, 1, 0.75)
+    assert [each.path for each in server.asked].count("/metrics") == 2, "courtesy's answer is not asked for again"
+    # It has its first token at once, and so all of our wait is outside of it.
+    assert outside_of_run(record, measure_run(record)) == measure_run(record)[0].chunks[0].llm_ttft_ms
 
 
 async def test_check_config_asks_every_server(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import patience
 import pytest
 from others import llama_server
 from others import llama_url as url_of
@@ -22,14 +23,12 @@ from probe.plan import new_plan
 from probe.progress import Event
 from probe.reference.faults import ScriptedTts, TtsScript, TtsTurn
 from probe.reference.faults.tts import speech
-from probe.tolerance import Tolerance
 from probe.transport.ask import get
 
 SERVER = """
 import sys
 from probe.reference.llama_embedded import embedded_llama
 from probe.reference.llm_model import default_model
-from probe.tolerance import Tolerance
 with embedded_llama(default_model(), slots=1, ctx_size=2048, threads=1, verbose=False) as url:
     print(url, flush=True)
     sys.stdin.read()
@@ -74,7 +73,7 @@ def write(tmp_path: Path, llama_url: str, tts_url: str) -> Path:
         f"[targets.t]\nobjective_ms = 60000\n{PATIENT}\n"
         f'[targets.t.llm]\nurl = "{llama_url}/v1"\nmax_tokens = 60\nseed = 1\n[targets.t.tts]\nurl = "{tts_url}"\n'
         "[scenarios.s]\nturns = 2\ntemperature = 0.0\nuser_turns = ['Say hello to me in one sentence.']\n"
-        "[self_check]\nmax_lag_ms = 10000\nmax_delay_ms = 10000\nmax_error_ms = 10000\n"
+        f"{patience.PATIENT_TOML}"
     )
     return path
 
@@ -138,7 +137,7 @@ async def test_an_interrupted_run_leaves_its_slot_free(llama_url: str, tmp_path:
 
     async with ScriptedTts() as tts:
         (entry,) = entries(config.load(write(tmp_path, llama_url, tts.url)))
-        done = await measure(new_plan(entry.target, entry.scenario), Tolerance(60_000, 60_000, 60_000), observe, stop)
+        done = await measure(new_plan(entry.target, entry.scenario), patience.PATIENT, observe, stop)
     assert done.record.skipped == "interrupted"
     async with asyncio.timeout(60):
         while await slots_at_work(llama_url):
@@ -150,11 +149,11 @@ async def test_refusals_of_the_real_server(llama_url: str, tmp_path: Path) -> No
     async with ScriptedTts() as tts:
         path = write(tmp_path, f"{llama_url}/nowhere", tts.url)
         (entry,) = entries(config.load(path))
-        lost = await measure(new_plan(entry.target, entry.scenario), Tolerance(60_000, 60_000, 60_000))
+        lost = await measure(new_plan(entry.target, entry.scenario), patience.PATIENT)
         path = write(tmp_path, llama_url, tts.url)
         path.write_text(path.read_text().replace("Say hello to me", "Say hello to me " * 1000))
         (entry,) = entries(config.load(path))
-        long = await measure(new_plan(entry.target, entry.scenario), Tolerance(60_000, 60_000, 60_000))
+        long = await measure(new_plan(entry.target, entry.scenario), patience.PATIENT)
     assert lost.record.failure is not None and lost.record.failure.reason == "not_found"
     assert long.record.failure is not None and long.record.failure.reason == "server_error"
     assert "HTTP 400" in long.record.failure.detail and "exceed" in " ".join(long.record.said)

@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import patience
 import pytest
 
 from probe import config
@@ -16,7 +17,6 @@ from probe.record import RunRecord
 from probe.reference.faults import Raw, Stall, Wait, realtime, speech, wire
 from probe.reference.faults.realtime import RealtimeScript, ScriptedRealtime
 from probe.report import document, terminal
-from probe.tolerance import Tolerance
 from probe.tracing.spans import spans
 
 
@@ -28,7 +28,7 @@ async def run(tmp_path: Path, script: RealtimeScript, more: str = "") -> tuple[R
             f"turn_pause_s = 0\n{more}"
         )
         (entry,) = entries(config.load(path))
-        done = await measure(new_plan(entry.target, entry.scenario), tolerance=Tolerance(60_000, 60_000, 60_000))
+        done = await measure(new_plan(entry.target, entry.scenario), tolerance=patience.PATIENT)
     return RunRecord.from_json(done.record.to_json()), server
 
 

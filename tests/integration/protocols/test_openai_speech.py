@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import patience
 import pytest
 from fakes import tone
 from speech_answers import base64, chunk, event, fmt, riff, wav
@@ -30,7 +31,6 @@ from probe.measures import measure_run, outcome
 from probe.plan import new_plan
 from probe.record import RunRecord
 from probe.reference.faults import LlmScript, ScriptedLlm, llm
-from probe.tolerance import Tolerance
 
 RATE = 24000
 ONE, TWO = tone(300, RATE), tone(200, RATE)
@@ -57,7 +57,7 @@ async def run(
         )
         (entry,) = entries(config.load(path))
         planned = new_plan(entry.target, entry.scenario)
-        done = await measure(planned, tolerance=Tolerance(60_000, 60_000, 60_000), clock=clock, stop=stop)
+        done = await measure(planned, tolerance=patience.PATIENT, clock=clock, stop=stop)
     return RunRecord.from_json(done.record.to_json())
 
 

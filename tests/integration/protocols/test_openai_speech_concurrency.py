@@ -3,6 +3,7 @@
 import asyncio
 from typing import Any
 
+import patience
 import pytest
 from gate import Gate
 
@@ -33,7 +34,9 @@ async def run(http: ScriptedHttp, concurrency: int, **limits: float) -> RunRecor
     target = TargetConfig.of(llm={"url": http.url}, tts=tts, limits=PATIENT | limits).record("scripted")
     plan = new_plan(target, ScenarioConfig.of(turns=1).record("default"))
     clock = AnchoredClock.anchored_now()
-    return await runner.run(plan, chosen(plan.target), SocketConnector(clock), clock)
+    return await runner.run(
+        plan, chosen(plan.target), SocketConnector(clock), clock, max_error_ms=patience.PATIENT.max_error_ms
+    )
 
 
 def most_at_once(chunks: tuple[Chunk, ...]) -> int:

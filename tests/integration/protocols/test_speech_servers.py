@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from typing import Any
 
+import patience
 import pytest
 from other_speech import VOICE, gateway, loudness, studio
 
@@ -14,7 +15,6 @@ from probe.plan import new_plan
 from probe.record import RunRecord
 from probe.reference.faults import LlmScript, ScriptedLlm
 from probe.reference.faults.llm import HEALTHY_TURN, LlmTurn, last_chunk
-from probe.tolerance import Tolerance
 
 pytestmark = pytest.mark.servers
 
@@ -49,7 +49,7 @@ async def run(url: str, turn: LlmTurn = HEALTHY_TURN, **options: Any) -> RunReco
             objective_ms=100_000,
         )
         planned = new_plan(target.record("others"), ScenarioConfig.of().record("default"))
-        return (await measure(planned, tolerance=Tolerance(60_000, 60_000, 60_000))).record
+        return (await measure(planned, tolerance=patience.PATIENT)).record
 
 
 @pytest.mark.parametrize(

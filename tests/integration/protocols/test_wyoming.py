@@ -5,6 +5,7 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
+import patience
 import pytest
 from other_speech import VOICE, piper
 
@@ -19,7 +20,6 @@ from probe.reference.faults import Drop, LlmScript, Raw, Repeat, ScriptedLlm, St
 from probe.reference.faults.connection import Steps
 from probe.reference.faults.llm import HEALTHY_TURN, LlmTurn, last_chunk
 from probe.reference.faults.wyoming import ScriptedWyoming, WyomingScript, error, speech
-from probe.tolerance import Tolerance
 
 # The first synthesis loads the voice.
 PATIENT = {"connect_s": 60, "llm_s": 60, "tts_s": 120, "run_s": 170}
@@ -33,7 +33,7 @@ async def run(url: str, turn: LlmTurn = HEALTHY_TURN, *, turns: int = 1, **optio
         )
         scenario = ScenarioConfig.of(turns=turns, turn_pause_s=0.0)
         plan = new_plan(target.record("wyoming"), scenario.record("default"))
-        return (await measure(plan, Tolerance(60_000, 60_000, 60_000))).record
+        return (await measure(plan, patience.PATIENT)).record
 
 
 def at(url: str) -> ServerPlan:
@@ -153,6 +153,12 @@ async def test_what_piper_streams_begins_long_before_its_end(real: str, mode: st
     assert spoken.tts_text_sent and spoken.tts_first_audio and spoken.tts_segment_done
     first, all_of_it = (at - spoken.tts_text_sent for at in (spoken.tts_first_audio, spoken.tts_segment_done))
     assert first / all_of_it < 0.5
+
+
+@pytest.mark.servers
+async def test_a_text_without_a_word_is_no_failure_though_piper_has_an_error_for_it(real: str) -> None:
+    record = await run(real, (last_chunk(" ..."),))
+    assert record.failure is None or record.failure.stage != "tts", record.failure
 
 
 @pytest.mark.servers

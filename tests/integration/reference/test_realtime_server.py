@@ -10,12 +10,14 @@ from typing import Any
 import aiohttp
 import numpy as np
 import openai
+import patience
 import pytest
 from aiohttp.test_utils import TestServer
 from openai.types.realtime import RealtimeServerEvent
 from pydantic import TypeAdapter
 
 from probe import config
+from probe.audio import write_wav
 from probe.daemon.plans import entries
 from probe.measurement import measure
 from probe.measures import measure_run, outcome
@@ -25,10 +27,10 @@ from probe.reference.realtime.server import PATH, application
 from probe.reference.realtime.settings import SAMPLE_RATE
 from probe.reference.speech.engine import Utterance
 from probe.reference.speech.synthesizer import Synthesizer
-from probe.tolerance import Tolerance
 
 DEADLINE = 60.0
 PIECE = np.sin(np.arange(4800, dtype=np.float32) / 20) * np.linspace(0.1, 0.9, 4800, dtype=np.float32)
+SAID = "Tell me a joke about a unicorn."
 ANSWER = ("Hello", " there.", " How", " are", " you?")
 # Each event as OpenAI's own types have it, nothing missing.
 EVENT: TypeAdapter[Any] = TypeAdapter(RealtimeServerEvent)
@@ -61,7 +63,7 @@ async def serving(engine: Engine | None = None, *answers: Any, sessions: int = 1
     async with (
         asyncio.timeout(DEADLINE),
         ScriptedHttp(script) as llama,
-        application(llama.http_url, voice, "aria", "smol", sessions)() as app,
+        application(llama.http_url, voice, "aria", "smol", sessions, SAID)() as app,
         TestServer(app) as server,
     ):
         yield str(server.make_url("/")).replace("http", "ws", 1)
@@ -192,8 +194,119 @@ async def test_the_probe_measures_it(tmp_path: Path) -> None:
         path = tmp_path / "probe.toml"
         path.write_text(f'[targets.t.agent]\nurl = "{url}{PATH[1:]}"\n[scenarios.s]\nturns = 2\nturn_pause_s = 0\n')
         (entry,) = entries(config.load(path))
-        done = await measure(new_plan(entry.target, entry.scenario), tolerance=Tolerance(60_000, 60_000, 60_000))
+        done = await measure(new_plan(entry.target, entry.scenario), tolerance=patience.PATIENT)
     assert outcome(done.record) != "failed", done.record.failure
     for turn, measured in zip(done.record.turns, measure_run(done.record), strict=True):
         assert (turn.chunks[0].text, turn.usage_tokens) == ("".join(ANSWER), len(ANSWER))
         assert measured.response_ttfb_ms is not None and measured.chunks[0].llm_ttft_ms is not None
+
+
+def tone(ms: int) -> bytes:
+    count = SAMPLE_RATE * ms // 1000
+    return (np.sin(np.arange(count) / 20) * 8000).astype("<i2").tobytes()
+
+
+def silence(ms: int) -> bytes:
+    return bytes(2 * SAMPLE_RATE * ms // 1000)
+
+
+async def say(socket: aiohttp.ClientWebSocketResponse, pcm: bytes) -> None:
+    for start in range(0, len(pcm), 4800):
+        audio = base64.b64encode(pcm[start : start + 4800]).decode()
+        await socket.send_json({"type": "input_audio_buffer.append", "audio": audio})
+
+
+async def heard(socket: aiohttp.ClientWebSocketResponse, **hearing: Any) -> None:
+    """Set up how it hears."""
+    await socket.send_json({"type": "session.update", "session": {"type": "realtime", "audio": {"input": hearing}}})
+    (*_, updated) = await received(socket, "session.updated")
+    assert {**updated["session"]["audio"]["input"], **hearing} == updated["session"]["audio"]["input"] | hearing
+
+
+async def test_it_finds_the_end_of_speech_and_answers_by_itself() -> None:
+    async with serving() as url, aiohttp.ClientSession() as http, http.ws_connect(url + PATH[1:]) as ws:
+        await heard(ws, turn_detection={"type": "server_vad", "silence_duration_ms": 200}, transcription={"model": "x"})
+        await say(ws, silence(100) + tone(20) + silence(300))
+        await say(ws, tone(300) + silence(200))
+        events = await received(ws, "response.done")
+    for event in events:
+        EVENT.validate_python(event, strict=False)
+    kinds = [event["type"] for event in events]
+    assert kinds[:6] == [
+        "input_audio_buffer.speech_started", "input_audio_buffer.speech_stopped", "input_audio_buffer.committed",
+        "conversation.item.added", "conversation.item.done", "conversation.item.input_audio_transcription.completed",
+    ], "a click is no speech"  # fmt: skip
+    assert (events[0]["audio_start_ms"], events[1]["audio_end_ms"]) == (420, 920)
+    assert events[5]["transcript"] == SAID
+    assert len({event["item_id"] for event in events if "input" in event["type"]}) == 1
+
+
+async def test_it_is_told_the_end_of_speech_where_it_shall_not_find_it() -> None:
+    async with serving() as url, aiohttp.ClientSession() as http, http.ws_connect(url + PATH[1:]) as ws:
+        await heard(ws, turn_detection=None)
+        await ws.send_json({"type": "input_audio_buffer.commit"})
+        (refused,) = await received(ws, "error")
+        assert refused["error"]["code"] == "input_audio_buffer_commit_empty"
+        await say(ws, tone(200) + silence(1000))
+        await ws.send_json({"type": "input_audio_buffer.commit"})
+        committed, *_ = await received(ws, "conversation.item.done")
+        assert committed["type"] == "input_audio_buffer.committed"
+        await ws.send_json({"type": "response.create"})
+        assert (await received(ws, "response.done"))[-1]["response"]["status"] == "completed"
+
+
+async def test_speech_ends_its_answer() -> None:
+    async with serving(Endless()) as url, aiohttp.ClientSession() as http, http.ws_connect(url + PATH[1:]) as ws:
+        await heard(ws, turn_detection={"type": "server_vad", "silence_duration_ms": 100})
+        await say(ws, tone(200) + silence(100))
+        *_, audio = await received(ws, "response.output_audio.delta")
+        await say(ws, tone(100))
+        *_, done = await received(ws, "response.done")
+        EVENT.validate_python(done, strict=False)
+        assert (done["response"]["id"], done["response"]["status"]) == (audio["response_id"], "cancelled")
+        assert done["response"]["status_details"]["reason"] == "turn_detected"
+        await ws.send_json({
+            "type": "conversation.item.truncate", "item_id": audio["item_id"], "content_index": 0, "audio_end_ms": 7,
+        })  # fmt: skip
+        await ws.send_json({"type": "input_audio_buffer.clear"})
+        *_, truncated, cleared = await received(ws, "input_audio_buffer.cleared")
+        assert (truncated["audio_end_ms"], cleared["type"]) == (7, "input_audio_buffer.cleared")
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"turn_detection": {"type": "semantic_vad"}},
+        {"turn_detection": {"type": "server_vad", "silence_duration_ms": 0}},
+        {"format": {"type": "audio/pcmu"}},
+        {"format": {"type": "audio/pcm", "rate": 16_000}},
+    ],
+)
+async def test_what_it_can_not_hear_is_an_error(wrong: dict[str, Any]) -> None:
+    async with serving() as url, aiohttp.ClientSession() as http, http.ws_connect(url + PATH[1:]) as ws:
+        await ws.send_json({"type": "session.update", "session": {"type": "realtime", "audio": {"input": wrong}}})
+        *_, refused = await received(ws, "error")
+        assert refused["error"]["param"].startswith("session.audio.input.")
+        await ws.send_json({"type": "input_audio_buffer.append", "audio": "?"})
+        *_, refused = await received(ws, "error")
+        assert refused["error"]["param"] == "audio"
+
+
+@pytest.mark.parametrize("endpointing", ["server", "probe"])
+async def test_the_probe_measures_how_it_hears(tmp_path: Path, endpointing: str) -> None:
+    recording = tmp_path / "said.wav"
+    write_wav(recording, silence(100) + tone(400) + silence(100), SAMPLE_RATE)
+    async with serving() as url:
+        agent = {"url": url + PATH[1:], "endpointing": endpointing, "transcription_model": "scripted"}
+        vad = {"turn_detection": {"silence_duration_ms": 300}} if endpointing == "server" else {}
+        target = config.TargetConfig.of(agent=agent | vad, objective_measure="voice_to_voice", objective_ms=60_000)
+        scenario = config.ScenarioConfig.of(user_turns=[SAID], user_audio=[str(recording)], turns=2, turn_pause_s=0.0)
+        plan = new_plan(target.record("agent"), scenario.record("default"))
+        record = (await measure(plan, patience.PATIENT)).record
+    assert outcome(record) == "ok", (record.failure, record.doubts)
+    for turn, measured in zip(record.turns, measure_run(record), strict=True):
+        assert turn.heard is not None and turn.heard.transcript == SAID
+        assert measured.word_error_rate == 0.0 and measured.voice_to_voice_ms is not None
+        # Its blocks of 20 ms are not those of the probe.
+        found = measured.endpointing_ms
+        assert found is None if endpointing == "probe" else found is not None and 280 <= found < 400 + 200

@@ -3,6 +3,7 @@
 import math
 from dataclasses import replace
 
+import patience
 import pytest
 
 from probe.accuracy import HANDED_ON, REQUEST, STALL, Truth, errors
@@ -13,7 +14,6 @@ from probe.measurement import measure
 from probe.plan import new_plan
 from probe.record import RunRecord
 from probe.reference.truth import CHUNKS, FIRST_CHUNK, TOKENS
-from probe.tolerance import Tolerance
 
 # No frame came before it was sent; but the wait that is taken from the wall clock is of another clock's pace.
 AT_ONCE_MS = -0.05
@@ -27,9 +27,7 @@ async def measured(pair: str, clock: AnchoredClock) -> tuple[RunRecord, Truth]:
         urls = servers.urls[pair]
         of = {"agent": {"url": urls[0]}} if len(urls) == 1 else {"llm_url": urls[0], "tts_url": urls[1]}
         target = TargetConfig.of(**of).record(pair)
-        done = await measure(
-            new_plan(target, ScenarioConfig().record("default")), Tolerance(60_000, 60_000, 60_000), clock=clock
-        )
+        done = await measure(new_plan(target, ScenarioConfig().record("default")), patience.PATIENT, clock=clock)
         truth = servers.end()[done.record.plan.trace_id]
     assert done.record.failure is None
     return done.record, truth

@@ -22,10 +22,11 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 )
 from runs import record
 
+from probe.otlp.collector import Endpoint, RefusedError, UnavailableError
+from probe.otlp.deliver import collector
+from probe.otlp.grpc import GrpcCollector
 from probe.tracing import spans
-from probe.tracing.collector import Endpoint, RefusedError, UnavailableError
-from probe.tracing.otlp import collector
-from probe.tracing.otlp_grpc import GrpcCollector
+from probe.tracing.otlp import TRACES
 
 NOTHING = ExportTraceServiceRequest()
 BASIC = "Basic " + base64.b64encode(b"123:glc token").decode()
@@ -69,7 +70,7 @@ class Answering:
 def complaint(answering: Answering, headers: dict[str, str] | None = None) -> str:
     """What is said of a request that this server refuses."""
     with answering as server, pytest.raises((RefusedError, UnavailableError)) as caught:
-        collector(Endpoint(f"http://{server.host}", headers=headers or {})).send(NOTHING)
+        collector(Endpoint(f"http://{server.host}", headers=headers or {}), TRACES).send(NOTHING)
     return str(caught.value).removeprefix("127.0.0.1 answered ")
 
 
@@ -91,13 +92,13 @@ def complaint(answering: Answering, headers: dict[str, str] | None = None) -> st
 )
 def test_what_an_endpoint_means(path: str, asked: str) -> None:
     with Answering() as server:
-        collector(Endpoint(f"http://{server.host}{path}")).send(NOTHING)
+        collector(Endpoint(f"http://{server.host}{path}"), TRACES).send(NOTHING)
     assert server.asked == [(asked, None)]
 
 
 def test_credentials_in_the_url_are_sent_over_http() -> None:
     with Answering() as server:
-        collector(Endpoint(f"http://123:glc%20token@{server.host}")).send(NOTHING)
+        collector(Endpoint(f"http://123:glc%20token@{server.host}"), TRACES).send(NOTHING)
     assert server.asked == [("/v1/traces", BASIC)]
 
 
@@ -105,8 +106,8 @@ def test_credentials_in_the_url_are_sent_over_grpc_and_a_header_outranks_them() 
     receiver = Receiver()
     with SERVERS["grpc"](receiver) as url:
         with_user = url.replace("://", "://123:glc%20token@")
-        collector(Endpoint(with_user, "grpc")).send(NOTHING)
-        collector(Endpoint(with_user, "grpc", {"Authorization": "Bearer x"})).send(NOTHING)
+        collector(Endpoint(with_user, "grpc"), TRACES).send(NOTHING)
+        collector(Endpoint(with_user, "grpc", {"Authorization": "Bearer x"}), TRACES).send(NOTHING)
     assert [each["authorization"] for each in receiver.headers] == [BASIC, "Bearer x"]
 
 
@@ -145,7 +146,7 @@ def test_grpc_trusts_what_the_machine_trusts(
     authority, receiver = trustme.CA(), Receiver()
     trusting(authority, tmp_path, monkeypatch)
     with secure(receiver, authority) as url:
-        collector(Endpoint(url, "grpc", timeout_s=PATIENCE_S)).send(NOTHING)
+        collector(Endpoint(url, "grpc", timeout_s=PATIENCE_S), TRACES).send(NOTHING)
     assert receiver.attempts == 1
 
 
@@ -153,7 +154,7 @@ def test_grpc_trusts_nobody_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     receiver = Receiver()
     trusting_a_file(trustme.CA(), tmp_path, monkeypatch)
     with secure(receiver, trustme.CA()) as url, pytest.raises(UnavailableError, match="UNAVAILABLE"):
-        collector(Endpoint(url, "grpc", timeout_s=PATIENCE_S)).send(NOTHING)
+        collector(Endpoint(url, "grpc", timeout_s=PATIENCE_S), TRACES).send(NOTHING)
     assert receiver.attempts == 0
 
 
@@ -164,7 +165,7 @@ def test_without_any_certificate_on_the_machine_grpc_takes_its_own(
     monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "none.pem"))
     monkeypatch.setenv("SSL_CERT_DIR", str(tmp_path))
     monkeypatch.setattr(grpc, "ssl_channel_credentials", given.append)
-    GrpcCollector(Endpoint("https://localhost:4317", "grpc"))
+    GrpcCollector(Endpoint("https://localhost:4317", "grpc"), TRACES)
     assert given == [None]
 
 
@@ -246,7 +247,7 @@ def test_a_collector_that_ends_every_connection_is_asked_once_an_attempt() -> No
         thread.start()
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
         with pytest.raises(UnavailableError, match="GOAWAY"):
-            collector(Endpoint(url, "grpc", timeout_s=1.0)).send(NOTHING)
+            collector(Endpoint(url, "grpc", timeout_s=PATIENCE_S), TRACES).send(NOTHING)
         listener.shutdown(socket.SHUT_RDWR)
         thread.join(PATIENCE_S)
     for each in opened:

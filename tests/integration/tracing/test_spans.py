@@ -250,8 +250,9 @@ def test_what_the_history_could_not_take_is_sent_from_memory_once(
 @pytest.mark.parametrize(("protocol", "imported"), [("http", False), ("grpc", True)])
 def test_grpc_is_imported_only_where_it_is_used(protocol: str, *, imported: bool) -> None:
     code = (
-        "import sys; from probe.tracing.collector import Endpoint; from probe.tracing.otlp import collector;"
-        f"collector(Endpoint('http://localhost', {protocol!r})); print('grpc' in sys.modules)"
+        "import sys; from probe.otlp.collector import Endpoint; from probe.otlp.deliver import collector;"
+        "from probe.tracing.otlp import TRACES;"
+        f"collector(Endpoint('http://localhost', {protocol!r}), TRACES); print('grpc' in sys.modules)"
     )
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=PATIENCE_S, check=True)
     assert ended.stdout.strip() == str(imported)

@@ -11,7 +11,7 @@ import pytest
 
 from probe.reference.faults import refusing_port
 from probe.transport.ask import MAX_BYTES, Answer, NoAnswerError, ask, exchange, get
-from probe.transport.connection import Deliver, Endpoint, SendError
+from probe.transport.connection import ConnectError, Deliver, Endpoint, SendError
 from probe.transport.framing.base import Ended, Request
 
 Handle = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Coroutine[Any, Any, None]]
@@ -86,7 +86,8 @@ async def test_an_answer_that_comes_drop_by_drop_is_over_by_the_deadline(head: b
         with pytest.raises(NoAnswerError, match=r"no answer within 0\.3 s"):
             await exchange(at(port), GET, 0.3)
         assert await ask(at(port), GET, 0.3) is None
-        assert time.monotonic() - began < 4.0
+        # It would go on for ever.
+        assert time.monotonic() - began < 60
 
 
 async def test_an_answer_is_its_status_headers_and_body() -> None:
@@ -94,20 +95,20 @@ async def test_an_answer_is_its_status_headers_and_body() -> None:
     answer = b"HTTP/1.1 418 Teapot\r\nX-Kind: Pot\r\nContent-Length: 5\r\n\r\nshort"
     async with answering(b"HTTP/1.1 100 Continue\r\n\r\n", answer, asked=asked) as port:
         endpoint = Endpoint(f"http://127.0.0.1:{port}", "http1", {"authorization": "Bearer secret"})
-        assert await ask(endpoint, GET, 5) == Answer(418, {"x-kind": "Pot", "content-length": "5"}, b"short")
+        assert await ask(endpoint, GET, 60) == Answer(418, {"x-kind": "Pot", "content-length": "5"}, b"short")
     assert asked[0].startswith(b"GET /health HTTP/1.1\r\n") and b"Bearer secret" in asked[0]
     assert "secret" not in repr(endpoint)
 
 
 async def test_a_body_without_a_length_ends_with_its_connection() -> None:
     async with answering(WITHOUT_LENGTH, b"all of it") as port:
-        assert await ask(at(port), GET, 5) == Answer(200, {}, b"all of it")
+        assert await ask(at(port), GET, 60) == Answer(200, {}, b"all of it")
 
 
 @pytest.mark.parametrize("head", [WITHOUT_LENGTH, CHUNKED + b"1000000\r\n"])
 async def test_of_an_answer_without_an_end_only_so_much_is_read(head: bytes) -> None:
     async with answering(head, b"x" * (MAX_BYTES + 1)) as port:
-        found = await ask(at(port), GET, 20)
+        found = await ask(at(port), GET, 60)
     assert found is not None and len(found.body) == MAX_BYTES
 
 
@@ -124,15 +125,15 @@ async def test_of_an_answer_without_an_end_only_so_much_is_read(head: bytes) -> 
 async def test_an_answer_that_is_not_complete_is_none(answer: bytes, said: str) -> None:
     async with answering(answer) as port:
         with pytest.raises(NoAnswerError, match=said):
-            await exchange(at(port), GET, 5)
-        assert await ask(at(port), GET, 5) is None
+            await exchange(at(port), GET, 60)
+        assert await ask(at(port), GET, 60) is None
 
 
 async def test_where_nobody_listens_there_is_no_answer() -> None:
     with refusing_port() as port:
         with pytest.raises(NoAnswerError, match="connection refused; is the server running"):
-            await exchange(at(port), GET, 5)
-        assert await ask(at(port), GET, 5) is None
+            await exchange(at(port), GET, 60)
+        assert await ask(at(port), GET, 60) is None
 
 
 @pytest.mark.parametrize("status", [200, 404])
@@ -144,10 +145,13 @@ async def test_get_is_the_body_of_a_success_alone(status: int) -> None:
     assert asked[0].startswith(b"GET /slots?fail=1 HTTP/1.1\r\n")
 
 
-async def test_an_end_that_nobody_waits_for_is_no_complaint(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("when", ["while-connecting", "after-connecting", "after-sending"])
+async def test_an_end_that_nobody_waits_for_is_no_complaint(when: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A server that is gone before it is asked: asyncio wrote a traceback to standard error for each."""
     complaints: list[dict[str, Any]] = []
     asyncio.get_running_loop().set_exception_handler(lambda _loop, context: complaints.append(context))
+    ended = Ended("closed", "between two requests")
+    late: list[Deliver] = []
 
     class Gone:
         async def send(self, _frame: object, _timeout_s: float) -> int:
@@ -157,11 +161,18 @@ async def test_an_end_that_nobody_waits_for_is_no_complaint(monkeypatch: pytest.
             pass
 
     async def connect(_clock: object, _endpoint: object, deliver: Deliver, _timeout_s: float) -> Gone:
-        deliver(1, Ended("closed", "between two requests"))
+        if when == "after-sending":
+            late.append(deliver)
+        else:
+            deliver(1, ended)
+        if when == "while-connecting":
+            raise ConnectError("closed", "connection closed")
         return Gone()
 
     monkeypatch.setattr("probe.transport.ask.connect", connect)
     with pytest.raises(NoAnswerError, match="connection closed"):
-        await exchange(at(1), GET, 5)
+        await exchange(at(1), GET, 60)
+    while late:
+        late.pop()(1, ended)
     gc.collect()
     assert complaints == []

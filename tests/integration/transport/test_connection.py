@@ -99,7 +99,7 @@ async def test_many_frames_do_not_press_back() -> None:
     client = Client()
     async with ScriptedTts(script(*(SendBinary(bytes(4096)) for _ in range(500)))) as server:
         link = await client.open(server.url)
-        await asyncio.wait_for(server.log.until(lambda _: len(server.log.sent("binary")) == 500), 10)
+        await asyncio.wait_for(server.log.until(lambda _: len(server.log.sent("binary")) == 500), 60)
         assert await client.frames(500) == 500 * [Binary(bytes(4096))]
         await link.close()
 

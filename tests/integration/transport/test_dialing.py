@@ -31,7 +31,7 @@ def addresses(*ports: int) -> Resolve:
 @contextmanager
 def listening() -> Iterator[socket.socket]:
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        listener.settimeout(10)
+        listener.settimeout(60)
         yield listener
 
 
@@ -66,14 +66,14 @@ async def test_every_address_of_a_host_is_tried(last_answers: bool) -> None:
 async def test_an_address_that_refuses_costs_no_head_start() -> None:
     """As `localhost` does, where a server listens at 127.0.0.1 only and ::1 comes first."""
     with listening() as listener, refusing_port() as refusing:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             with await connected("localhost", 1, addresses(refusing, port_of(listener)), FOR_EVER_S) as ours:
                 assert ours.getpeername() == listener.getsockname()
 
 
 async def test_an_address_that_swallows_does_not_hold_up_the_next() -> None:
     with listening() as listener, swallowing() as swallower:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             with await connected("two.invalid", 1, addresses(swallower, port_of(listener)), 0.01) as ours:
                 assert ours.getpeername() == listener.getsockname()
 

@@ -59,7 +59,7 @@ async def test_a_server_that_does_not_close_holds_nobody_up() -> None:
     client = Client()
     async with ScriptedTts(replace(script(Stall()), on_client_close=(Stall(),))) as server:
         link = await client.open(server.url)
-        async with asyncio.timeout(3):
+        async with asyncio.timeout(60):
             await link.close()
 
 
@@ -104,7 +104,7 @@ async def test_more_than_anyone_would_read_is_the_end(
     client = Client()
     async with ScriptedTts(script(Repeat((*steps, Wait(0)), 10_000), Stall())) as server:
         await client.open(server.url)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while not isinstance(frame := (await client.next()).frame, Ended):
                 pass
     assert frame.how == "flood" and "on one connection" in frame.detail

@@ -27,7 +27,7 @@ async def pair() -> AsyncIterator[Pair]:
         ours = await dialing.connected("127.0.0.1", listener.getsockname()[1])
         theirs, _ = listener.accept()
         with ours, theirs:
-            await asyncio.wait_for(stamps(ours, theirs), 10)
+            await asyncio.wait_for(stamps(ours, theirs), 60)
             yield ours, theirs
 
 

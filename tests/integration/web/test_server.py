@@ -8,8 +8,8 @@ import ssl
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, closing, contextmanager
 from pathlib import Path
 
 import bcrypt
@@ -19,15 +19,18 @@ from long_history import fill
 from runs import record
 from served_pages import Served, served
 from starlette.responses import PlainTextResponse
+from starlette.types import ASGIApp, Receive, Scope, Send
 
+from probe import http_crowd
 from probe.history import listing
 from probe.history.listing import Place, Wanted
 from probe.history.reader import HistoryReader, reading
 from probe.history.writer import History
-from probe.web import server
+from probe.web import connection, server
 from probe.web.app import Site
 
 RUN = record(1)
+PATIENCE_S = 60.0
 
 
 @pytest.fixture(scope="module")
@@ -122,7 +125,7 @@ def test_a_password_opens_over_tls(state_dir: Path, tmp_path: Path) -> None:
 
 
 def test_a_client_that_sends_no_request_is_sent_away(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(server, "REQUEST_DEADLINE_S", 0.2)
+    monkeypatch.setattr(connection, "REQUEST_DEADLINE_S", 0.2)
     listener = server.listen("127.0.0.1", 0)
     port = listener.getsockname()[1]
 
@@ -153,6 +156,95 @@ def test_a_client_that_sends_no_request_is_sent_away(monkeypatch: pytest.MonkeyP
     nothing, half, second_half = asyncio.run(visited())
     assert b"words" not in nothing + half
     assert second_half.count(b"200 OK") == 1
+
+
+WHOLE = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
+Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+
+
+@asynccontextmanager
+async def running(app: ASGIApp) -> AsyncIterator[int]:
+    """A server of these pages in this process: its port."""
+    listener = server.listen("127.0.0.1", 0)
+    pages = server._Server(server._config(app, None))
+    serving = asyncio.create_task(pages.serve([listener]))
+    yield listener.getsockname()[1]
+    pages.should_exit = True
+    await serving
+
+
+async def visited(port: int, sent: bytes) -> Streams:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(sent)
+    return reader, writer
+
+
+async def crowd_of(count: int, port: int, sent: bytes) -> list[Streams]:
+    return [await visited(port, sent) for _ in range(count)]
+
+
+@pytest.mark.parametrize("sent", [b"", WHOLE[:-2], WHOLE], ids=["nothing", "half", "idle-afterwards"])
+async def test_a_crowd_that_asks_for_nothing_more_keeps_nobody_out(
+    sent: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection, "REQUEST_DEADLINE_S", PATIENCE_S)
+    monkeypatch.setattr(http_crowd, "ROOM_S", PATIENCE_S)
+    monkeypatch.setattr(server, "KEEP_ALIVE_S", PATIENCE_S)
+    async with asyncio.timeout(PATIENCE_S), running(PlainTextResponse("words")) as port:
+        crowd = await crowd_of(connection.MAX_CONNECTIONS, port, sent)
+        if sent == WHOLE:
+            for reader, _ in crowd:
+                await reader.readuntil(b"words")
+        reader, client = await visited(port, WHOLE)
+        assert (await reader.readuntil(b"words")).startswith(b"HTTP/1.1 200 ")
+        # One of them had to go, and had an answer where it waited for one.
+        reading = [asyncio.ensure_future(reader.read()) for reader, _ in crowd]
+        gone, others = await asyncio.wait(reading, return_when=asyncio.FIRST_COMPLETED)
+        assert [b" 503 " in each.result() for each in gone] == [sent != WHOLE]
+        for each in others:
+            each.cancel()
+        for _, writer in [*crowd, (reader, client)]:
+            writer.close()
+
+
+async def test_where_all_wait_for_their_page_one_more_is_refused_with_a_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http_crowd, "ROOM_S", 0.1)
+    asked, all_wait, lets_go = 0, asyncio.Event(), asyncio.Event()
+
+    async def slow(scope: Scope, receive: Receive, send: Send) -> None:
+        nonlocal asked
+        asked += 1
+        if asked == connection.MAX_CONNECTIONS:
+            all_wait.set()
+        await lets_go.wait()
+        await PlainTextResponse("words")(scope, receive, send)
+
+    async with asyncio.timeout(PATIENCE_S), running(slow) as port:
+        crowd = await crowd_of(connection.MAX_CONNECTIONS, port, WHOLE)
+        await all_wait.wait()
+        reader, refused = await visited(port, WHOLE)
+        assert (await reader.read()).endswith(b"\r\n\r\ntoo many connections\n")
+        monkeypatch.setattr(http_crowd, "ROOM_S", PATIENCE_S)
+        patient, client = await visited(port, WHOLE)
+        lets_go.set()
+        assert (await patient.readuntil(b"words")).startswith(b"HTTP/1.1 200 ")
+        for _, writer in [*crowd, (reader, refused), (patient, client)]:
+            writer.close()
+    assert asked == connection.MAX_CONNECTIONS + 1
+
+
+async def test_a_client_that_does_not_read_its_page_gives_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connection, "MAX_CONNECTIONS", 1)
+    monkeypatch.setattr(http_crowd, "ROOM_S", PATIENCE_S)
+    page = b"x" * 2**24
+    async with asyncio.timeout(PATIENCE_S), running(PlainTextResponse(page)) as port:
+        stuck, slow = await visited(port, WHOLE)
+        await stuck.readexactly(1)
+        slow.transport.pause_reading()  # type: ignore[attr-defined]  # that of a stream can be read
+        reader, client = await visited(port, WHOLE.replace(b"GET", b"HEAD"))
+        assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 200 ")
+        for writer in (slow, client):
+            writer.transport.abort()
 
 
 def test_a_head_that_is_too_large_is_refused(pages: Served) -> None:

@@ -40,6 +40,8 @@ def recorded(pcm: bytes) -> bytes:
 
 
 SPEECH = recorded(audio.silence(40) + audio.tone(200) + audio.silence(40))
+# The same person, with the pause in the text, and the speech made by TTS.
+PAUSED = "Where does [pause 600ms] Quartermaine live?"
 # As a person who thinks in the middle of a sentence.
 HESITANT = recorded(audio.tone(150) + audio.silence(400) + audio.tone(150))
 
@@ -125,12 +127,22 @@ ROWS = (
          target=FINDS_END, say="did not find the end of the speech"),
     _row("ended-early", "it finds the end of the speech in a pause of a person who thinks", "ended_early",
          (SAID,), stt_url=serving((SAID,), silence_ms=200.0), recording=HESITANT, target=FINDS_END,
-         say="found the end of the speech before it"),
+         say="took the speech for finished before it was over"),
+    _row("cut-in-pause", "it takes a pause of 600 ms, written into the text, for the end of the speech", "ended_early",
+         stt_url=serving((SAID,), silence_ms=200.0), asked=PAUSED, recording=None, target=FINDS_END,
+         say="ms into a pause of 600 ms"),
+    _row("cut-at-pause", "the probe ends the audio, and the transcript has nothing from a pause on", "ended_early",
+         (transcript("Where does"),), asked=PAUSED, recording=None, say="from a pause of 600 ms on"),
     _row("first-words", "a transcript that has only the first words", "ended_early",
          stt_url=serving((transcript("Where does"),), silence_ms=100.0), target=FINDS_END,
          say="the last 2 are missing"),
-    _row("too-soon", "a transcript before the end of the speech", "ended_early", stt_url=serving(on_begin=(SAID,)),
-         say="before the end of the speech"),
+    _row("too-soon", "a transcript before the end of the speech", "ended_early",
+         stt_url=serving(on_begin=(Wait(0.2), SAID)), recording=HESITANT, say="transcribed the speech before it was"),
+    _row("noise-as-speech", "it takes the noise before the speech for all of it", "false_trigger",
+         stt_url=serving(on_begin=(STOPPED, SAID)), recording=HESITANT, target=FINDS_END,
+         say="before it had begun"),
+    _row("transcript-of-noise", "a transcript of the noise before the speech", "false_trigger",
+         stt_url=serving(on_begin=(transcript("Thank you."),)), say="before it had begun"),
     _row("garbage", "a line that is no JSON", "malformed", (Raw(b"hello\n"),), say="not JSON", said="hello"),
     _row("no-text", "a transcript without a text", "malformed", (Event("transcript", {"text": 7}),),
          say="without a text"),
@@ -162,6 +174,10 @@ ROWS = (
     _upload("no-text", "JSON without a text", "malformed", Reply(200, {"task": "transcribe"}),
             say="without a text"),
     _upload("empty", "an empty transcript", "no_transcript", Reply(200, {"text": ""})),
+    _upload("cut-at-pause", "a transcript that has nothing from a pause on", "ended_early",
+            Reply(200, {"text": "Where does"}), asked=PAUSED, recording=None, say="from a pause of 600 ms on"),
+    _upload("another-language", "a transcript without a word of what was said", "not_understood",
+            Reply(200, {"text": "Wo wohnt er denn nun?"}), say="none of the 4 words"),
     _upload("flood", "a transcript without an end", "flood", EVENTS,
             Repeat((event("transcript.text.delta", delta="x" * 2000),)), target=STREAMS),
     _upload("cut-stream", "closed in the middle of a streamed transcript", "closed", EVENTS,

@@ -52,6 +52,7 @@ TITLES = {
     "TTS, NIM": "The TTS server, where it is a NIM's realtime WebSocket",
     "STT, Wyoming": "The STT server, where it speaks Wyoming",
     "STT over HTTP": "The STT server, where it is OpenAI-compatible",
+    "STT, Riva": "The STT server, where it is Riva over gRPC",
     "agent": "The agent, behind OpenAI Realtime",
     "probe": "The probe's own machine",
 }

@@ -29,7 +29,7 @@ Reached = Literal["nothing", "first token", "text", "silent audio", "audio", "se
 # What it is that goes wrong.
 Where = Literal[
     "LLM", "TTS", "LLM over HTTP", "LLM, Ollama", "TTS over HTTP", "TTS, Wyoming", "TTS, Riva",
-    "TTS, NIM over HTTP", "TTS, vLLM-Omni", "TTS, NIM", "STT, Wyoming", "STT over HTTP", "agent", "probe",
+    "TTS, NIM over HTTP", "TTS, vLLM-Omni", "TTS, NIM", "STT, Wyoming", "STT over HTTP", "STT, Riva", "agent", "probe",
 ]  # fmt: skip
 
 _TOKEN = {"llm_ttft_ms", "llm_ttfat_ms"}
@@ -59,6 +59,10 @@ OF_AGENT: Mapping[Reached, frozenset[str]] = {
     "audio": frozenset(_AUDIO - _UNFINISHED),
     "segment": frozenset(_SEGMENT - _UNSEEN),
 }
+
+
+# Of these an answer that comes without a request has none.
+_OF_A_REQUEST = frozenset(("llm_ttft_ms", "llm_ttfat_ms", "llm_gen_time_ms", "combined_ttfb_ms", "combined_ttfa_ms"))
 
 
 @dataclass
@@ -107,9 +111,13 @@ class Row:
     llm_url: Url | None = None
     tts_url: Url | None = None
     agent_url: Url | None = None
-    # Of a target that hears, and the recording that is played to it: what is in the file.
+    # Of a target that hears, and the recording that is played to it: what is in the file; None: the target's own TTS
+    # server speaks.
     stt_url: Url | None = None
-    recording: bytes = b""
+    recording: bytes | None = b""
+    # Of an agent that hears: who finds the end of the speech.
+    endpointing: Literal["server", "probe", ""] = ""
+    asked: str = "Where does Quartermaine live?"
     collector: Url | None = None
     sabotage: Sabotage | None = None
     # Called with the state directory before the daemon is there.
@@ -122,7 +130,8 @@ class Row:
     @property
     def measures(self) -> frozenset[str]:
         known = OF_AGENT if self.where == "agent" else MEASURES
-        return known[self.reached] - set(self.without)
+        by_itself = _OF_A_REQUEST if self.endpointing == "server" else frozenset()
+        return known[self.reached] - by_itself - set(self.without)
 
     @property
     def deadlines(self) -> Mapping[str, float]:

@@ -10,6 +10,8 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import patience
+
 from fault_matrix.row import PATIENT, Row, Stage
 from probe import config
 from probe.daemon.composition import Parts, build
@@ -39,7 +41,7 @@ objective_ms = 60_000
 max_answer_tokens = 5000
 # Words that no message of ours has: whatever is found of them was quoted.
 system_prompt = "Zebulon Quartermaine takes Atorvastatin."
-user_turns = ["Where does Quartermaine live?"]
+user_turns = [{asked}]
 turns = {turns}
 turn_pause_s = 0.05
 user_audio = {recordings}
@@ -62,7 +64,7 @@ COUNTED = re.compile(r"^voice_probe_runs_total\{.*\} [1-9]", re.MULTILINE)
 RECORDING = "said.wav"
 # What a row's own settings replace.
 SETTINGS = {
-    "[self_check]": "max_lag_ms = 60_000\nmax_delay_ms = 60_000\nmax_error_ms = 60_000",
+    "[self_check]": patience.SELF_CHECK,
     "[courtesy]": "enabled = false",
 }
 
@@ -118,7 +120,8 @@ async def play(row: Row, folder: Path) -> Played:
 async def _servers(row: Row, stage: Stage, stack: AsyncExitStack) -> str:
     """The target's servers, as a configuration has them."""
     if row.agent_url is not None:
-        return f'agent.url = "{await stack.enter_async_context(row.agent_url(stage))}"'
+        hears = f'\nagent.endpointing = "{row.endpointing}"' if row.endpointing else ""
+        return f'agent.url = "{await stack.enter_async_context(row.agent_url(stage))}"{hears}'
     hearing = "" if row.stt_url is None else f'stt.url = "{await stack.enter_async_context(row.stt_url(stage))}"'
     llm_url = await stack.enter_async_context(row.llm_url(stage)) if row.llm_url else stage.llm.url
     tts_url = await stack.enter_async_context(row.tts_url(stage)) if row.tts_url else stage.tts.url
@@ -170,11 +173,11 @@ async def _run(entry: Entry, parts: Parts, settings: config.Config, stop: asynci
 @asynccontextmanager
 async def _daemon(row: Row, folder: Path, urls: dict[str, str]) -> AsyncIterator[tuple[Parts, config.Config]]:
     limits = {"limits": _toml(row.deadlines), "healthy_limits": _toml(PATIENT)}
-    recordings = [] if row.stt_url is None else [str(folder / RECORDING)]
-    (folder / RECORDING).write_bytes(row.recording)
-    text = CONFIG.format(
-        folder=folder, target=row.target, turns=row.turns, recordings=json.dumps(recordings), **limits, **urls
-    )
+    hears = row.stt_url is not None or row.endpointing
+    recordings = [str(folder / RECORDING)] if hears and row.recording is not None else []
+    (folder / RECORDING).write_bytes(row.recording or b"")
+    said = {"asked": json.dumps(row.asked), "recordings": json.dumps(recordings)}
+    text = CONFIG.format(folder=folder, target=row.target, turns=row.turns, **said, **limits, **urls)
     default = "\n".join(f"{table}\n{line}" for table, line in SETTINGS.items() if table not in row.settings)
     path = folder / "probe.toml"
     path.write_text(f"{text}\n{default}\n{row.settings}")

@@ -8,8 +8,16 @@ import pytest
 from click.testing import CliRunner, Result
 from runs import record, skipped
 
+from probe import typed_json
 from probe.cli import main
+from probe.cli.options import plan_from_options
 from probe.history.writer import History
+from probe.reference.faults import audio, speech
+
+
+def wav(pcm: bytes) -> bytes:
+    """A file with these samples."""
+    return speech.wav_header(audio.RATE, size=len(pcm)) + pcm
 
 
 @pytest.fixture(autouse=True)
@@ -31,6 +39,18 @@ def test_a_warning_is_no_error(tmp_path: Path) -> None:
     warning = "targets.a.limits.llm_s (200) is over run_s (120), which ends the run before"
     assert result.stderr == f"{path}: warning: {warning}\n"
     assert json.loads(check(path, text, "--json").stdout)["warnings"] == [warning]
+
+
+def test_the_servers_that_belong_to_no_target_are_asked_too(tmp_path: Path) -> None:
+    """A wrong one was known of when the first run needed it."""
+    tables = ("targets.a.tts", "targets.b.tts", "user_speech", "targets.b.user_speech", "intelligibility.stt")
+    text = "\n".join(f'[{table}]\nurl = "tcp://127.0.0.1:{port}"' for port, table in enumerate(tables, 1))
+    result = check(tmp_path / "probe.toml", text, "--probe")
+    assert result.exit_code == 1
+    for port, name in ((3, "user_speech tts"), (4, "b user_speech tts"), (5, "intelligibility stt")):
+        url = f"tcp://127.0.0.1:{port}"
+        assert f"\n{name} (wyoming, {url}): {url}: connection refused" in result.stdout
+    assert "a user_speech" not in result.stdout
 
 
 def test_without_a_history_nothing_is_known_of_how_long_runs_take(tmp_path: Path) -> None:
@@ -60,3 +80,64 @@ def test_show_prints_what_is_in_effect_and_nothing_else_on_stdout(tmp_path: Path
     document = json.loads(check(path, "[targets.a]\nvoice = 'leo'", "--show", "--json").stdout)
     assert document["settings"]["targets"]["a"]["tts"]["voice"] == "leo"
     assert document["settings"]["history"]["keep_days"] == 90
+
+
+@pytest.mark.parametrize(
+    ("recording", "why"),
+    [
+        (None, "No such file or directory"),
+        (b"", "not a WAV file"),
+        (b"OggS" + bytes(100), "not a WAV file"),
+        (wav(b""), "there are no samples in it"),
+        (wav(bytes(32_000)), "nothing in it can be heard"),
+        (wav(audio.hiss(300, -60)), "nothing in it can be heard"),
+        (wav(audio.tone(200))[:30], "a WAV file without a format or without samples"),
+        (wav(audio.tone(200)).replace(b"\x01\0\x01\0", b"\x55\0\x01\0", 1), "a WAV file of a kind that is not read"),
+    ],
+    ids=["missing", "empty file", "no WAV", "no samples", "silence", "quiet hiss", "cut header", "MP3 in a WAV file"],
+)
+def test_a_recording_that_can_not_be_played_is_an_error_before_anything_is_measured(
+    tmp_path: Path, recording: bytes | None, why: str
+) -> None:
+    """With its line, its key, its file and what is allowed: the same for check-config, run and daemon."""
+    path, said = tmp_path / "probe.toml", tmp_path / "said.wav"
+    if recording is not None:
+        said.write_bytes(recording)
+    text = (
+        f'[targets.a.stt]\nurl = "tcp://127.0.0.1:9"\n[scenarios.table]\nuser_turns = ["A table."]\n'
+        f'user_audio = ["said.wav"]\n[daemon]\nstate_dir = "{tmp_path}/state"\n'
+    )
+    checked = check(path, text)
+    wrong = f"{path}:5: scenarios.table.user_audio.0: {said}: {why}"
+    for result in (
+        checked,
+        CliRunner().invoke(main, ["run", "--config", str(path)]),
+        CliRunner().invoke(main, ["daemon", "--config", str(path)]),
+    ):
+        assert result.exit_code == 2
+        assert wrong in result.stderr
+        assert "allowed is a WAV file with speech in it, of at most 2 minutes" in result.stderr
+        assert len(result.stderr.splitlines()) == 1, "and nothing else"
+    (error,) = json.loads(check(path, text, "--json").stdout)["errors"]
+    assert (error["key"], error["value"]) == ("scenarios.table.user_audio.0", str(said))
+    assert not (tmp_path / "state").exists()
+
+
+def test_a_target_that_is_asked_in_text_plays_no_recording(tmp_path: Path) -> None:
+    plan, _ = plan_from_options(_unheard(tmp_path), None)
+    assert plan.scenario.user_audio == (f"{tmp_path}/none.wav",)
+
+
+def test_what_a_run_has_spoken_is_kept_in_the_configured_state_directory(tmp_path: Path) -> None:
+    """It was the usual one, where the daemon does not look."""
+    path = _unheard(tmp_path)
+    path.write_text(path.read_text() + f'[daemon]\nstate_dir = "{tmp_path}/state"\n')
+    plan, _ = plan_from_options(path, None)
+    assert plan.speech_dir == tmp_path / "state" / "user_audio"
+    assert "speech_dir" not in typed_json.plain(plan)
+
+
+def _unheard(folder: Path) -> Path:
+    path = folder / "probe.toml"
+    path.write_text('[scenarios.s]\nuser_turns = ["A table."]\nuser_audio = ["none.wav"]\n')
+    return path

@@ -77,7 +77,7 @@ def executing(monkeypatch: pytest.MonkeyPatch, made: RunRecord) -> list[Plan]:
         planned.append(plan)
         return replace(made, plan=plan)
 
-    def new_plan(target: Target, scenario: Scenario) -> Plan:
+    def new_plan(target: Target, scenario: Scenario, **_: object) -> Plan:
         return replace(OK.plan, target=target, scenario=scenario)
 
     monkeypatch.setattr("probe.cli.options.new_plan", new_plan)

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 from drifted import drift, fill
-from series import DAY, noisy, step, watched
+from series import DAY, noisy, spoken, step, watched
 
 from probe.cli import main
 from probe.drift import Monitor
@@ -19,6 +19,7 @@ from probe.drift.state import Kept, encode
 from probe.history.drift_states import DriftStates
 from probe.history.reader import reading
 from probe.machine.state import GpuState, HostState, MachineState
+from probe.waits import WAITS
 
 AT = 3 * DAY + 30
 RUNS = AT + 150
@@ -30,6 +31,21 @@ def drifted(tmp_path_factory: pytest.TempPathFactory) -> Path:
     fill(folder, noisy(RUNS, factors=step(AT, 1.3)))
     fill(folder, noisy(300, seed=2), target="local")
     return folder
+
+
+@pytest.fixture(scope="module")
+def shown_of_both(drifted: Path) -> str:
+    """The text of both series, as wide as the tests' terminal."""
+    return drift(drifted).stdout
+
+
+@pytest.fixture(scope="module")
+def document(drifted: Path) -> dict[str, Any]:
+    """What `--json` says of both."""
+    result = drift(drifted, "--json")
+    assert result.exit_code == 3
+    found: dict[str, Any] = json.loads(result.stdout)
+    return found
 
 
 def test_the_verdict_is_a_sentence_and_the_exit_code_3(drifted: Path) -> None:
@@ -44,8 +60,10 @@ def test_the_verdict_is_a_sentence_and_the_exit_code_3(drifted: Path) -> None:
 
 
 @pytest.mark.parametrize("columns", [60, 80, 100])
-def test_it_is_as_wide_as_the_terminal_and_no_change_is_cut(drifted: Path, columns: int) -> None:
-    whole = " ".join(json.loads(drift(drifted, "--json").stdout)["series"][1]["changes"][0]["what"].split())
+def test_it_is_as_wide_as_the_terminal_and_no_change_is_cut(
+    drifted: Path, document: dict[str, Any], columns: int
+) -> None:
+    whole = " ".join(document["series"][1]["changes"][0]["what"].split())
     runner = CliRunner(env={"COLUMNS": str(columns)})
     shown = runner.invoke(main, ["drift", "--state-dir", str(drifted)]).stdout
     assert max(map(len, shown.splitlines())) <= columns
@@ -59,10 +77,8 @@ def test_all_is_well(drifted: Path) -> None:
     assert "no change was found" in result.stdout
 
 
-def test_json_has_every_series(drifted: Path) -> None:
-    result = drift(drifted, "--json")
-    assert result.exit_code == 3
-    local, spark = json.loads(result.stdout)["series"]
+def test_json_has_every_series(document: dict[str, Any]) -> None:
+    local, spark = document["series"]
     assert (local["target"], local["state"], local["changes"]) == ("local", "stable", [])
     assert (spark["state"], spark["stage"]) == ("slower", "tts_ttfb")
     assert spark["stages"]["tts_ttfb"]["ratio"] == pytest.approx(1.3, abs=0.04)
@@ -70,6 +86,31 @@ def test_json_has_every_series(drifted: Path) -> None:
     assert change["direction"] == "slower"
     assert change["since_ts"] == spark["since_ts"]
     assert change["runs_after"][0] > change["runs_before"][-1]
+
+
+@pytest.fixture(scope="module")
+def heard(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Beside a target that was asked in text, one that hears, whose transcript takes half as long again."""
+    folder = tmp_path_factory.mktemp("heard")
+    fill(folder, spoken(RUNS, factors=lambda number: (1.0, 1.5 if number >= AT else 1.0)))
+    fill(folder, noisy(300, seed=2), target="local")
+    return folder
+
+
+def test_of_a_target_that_hears_the_whole_wait_is_judged(heard: Path) -> None:
+    shown = drift(heard, "--target", "spark").stdout
+    assert re.match(r"spark, joke: voice to voice \+\d+ % since .* UTC, all of it transcription \(\+[45]\d %\)", shown)
+    rows = re.findall(r"^  (\S[\w ]*\S) +[▁-█]+$", shown, re.MULTILINE)
+    assert rows == ["voice to voice", "endpointing", "transcription", "LLM TTFT", "LLM decoding", "TTS TTFB"]
+    local, spark = json.loads(drift(heard, "--json").stdout)["series"]
+    assert (spark["stage"], {*spark["stages"]}) == ("transcription", {*WAITS["speech"]})
+    assert ({*local["stages"]}, "cold_voice_to_voice_ms" in local) == ({*WAITS["text"]}, False)
+    assert (spark["cold_runs"], spark["cold_ttfb_ms"]) == (1, None)
+    assert spark["cold_voice_to_voice_ms"] > 1000
+    (row,) = csv.DictReader(io.StringIO(drift(heard, "--csv").stdout))
+    assert float(row["transcription_after_ms"]) > 1.3 * float(row["transcription_before_ms"])
+    assert (row["stage"], row["combined_ttfb_before_ms"]) == ("transcription", "")
+    assert "voice_to_voice_before_ms" not in drift(heard, "--csv", "--target", "local").stdout
 
 
 def test_csv_has_a_line_for_each_change(drifted: Path) -> None:
@@ -159,11 +200,10 @@ def test_json_has_it_beside_each_change_and_as_events(capped: Path) -> None:
     assert series["verdict"].endswith("(power cap)")
 
 
-def test_nothing_is_said_of_a_machine_that_was_not_read(drifted: Path) -> None:
-    shown = drift(drifted)
-    assert "at the same time" not in shown.stdout
-    assert "What else changed" not in shown.stdout
-    assert json.loads(drift(drifted, "--json").stdout)["series"][0]["events"] == []
+def test_nothing_is_said_of_a_machine_that_was_not_read(shown_of_both: str, document: dict[str, Any]) -> None:
+    assert "at the same time" not in shown_of_both
+    assert "What else changed" not in shown_of_both
+    assert document["series"][0]["events"] == []
 
 
 def test_what_the_daemon_knows_is_shown_and_with_other_settings_what_they_find(tmp_path: Path) -> None:

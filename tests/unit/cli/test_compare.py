@@ -3,16 +3,20 @@
 import json
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
-from runs import START, failed, record, skipped
+from runs import MS, START, failed, hearing, record, skipped
 
 import golden
 from probe.cli import main
+from probe.drift.wording import NAMES
+from probe.heard import Heard
 from probe.history.writer import History
+from probe.waits import WAITS
 
 MINUTE = 60 * 10**9
 # One has as much scatter as its neighbours differ by, in milliseconds.
@@ -117,3 +121,22 @@ def test_several_scenarios_are_not_mixed(tmp_path: Path) -> None:
         history.append(skipped(3))
         assert "--scenario: choose one of default, long, short" in probe(tmp_path, "local", "local").stderr
         assert probe(tmp_path, "local", "local", "--scenario", "long").exit_code == 4
+
+
+def test_a_change_of_the_whole_wait_alone_is_seen(tmp_path: Path) -> None:
+    """What comes after the question is as before: the server takes longer to find the end of the speech."""
+    with closing(History(tmp_path)) as history:
+        for minute in range(60):
+            whole, slower = hearing(minute), 400 if minute >= 30 else 0
+            turn = whole.turns[0]
+            heard = turn.heard or Heard()
+            ended = (heard.speech_end or 0) - (slower + SCATTER[minute % 10]) * MS
+            turn = replace(turn, heard=replace(heard, speech_end=ended))
+            history.append(replace(whole, started=START + minute * MINUTE, turns=(turn,)))
+    result = probe(tmp_path, "--since", f"..{when(30)}")
+    assert result.exit_code == 3, result.output
+    said = " ".join(result.stdout.split())
+    assert "SLOWER: B's first sound comes 400 ms later than A's" in said
+    assert "most of it endpointing (+400 ms)" in said
+    shown = [line.split("  ")[0] for line in result.stdout.splitlines()]
+    assert [each for each in shown if each in NAMES.values()] == [NAMES[each] for each in WAITS["speech"]]

@@ -25,6 +25,9 @@ KOKORO = Seen(
     "tts", TTS["openai_speech"], "http://localhost:8880/v1", Sign("Kokoro-FastAPI"), tuple(f"af_{n}" for n in range(60))
 )
 PIPER = Seen("tts", TTS["wyoming"], "tcp://localhost:10200", Sign("piper", "2.5.2"), ("en_US-joe-medium", "nl_NL-x"))
+PARAKEET = Seen("stt", STT["riva"], "grpc://localhost:50052", Sign(None, None, ("parakeet-en", "parakeet-es")))
+HEARS = Seen("stt", STT["wyoming"], "tcp://localhost:10300", Sign("faster-whisper", "2.5.0"))
+SPEACHES = Seen("stt", STT["openai_transcriptions"], "http://localhost:8000/v1", Sign(None, None, ("whisper-small",)))
 HOSTILE = 'a"\n\x7f\u2028[evil]\ud800 = 1 \\'
 
 
@@ -236,3 +239,42 @@ def test_the_example_has_every_section_that_a_configuration_needs(tmp_path: Path
     settings = config.load(tmp_path / "probe.toml")
     assert [*settings.targets] == ["local"]
     assert settings.schedules["default"].every_s == 300
+
+
+@pytest.mark.parametrize("hearing", [HEARS, SPEACHES, PARAKEET], ids=["wyoming", "transcriptions", "riva"])
+def test_a_server_that_hears_comes_in_front_and_there_is_something_to_say(
+    tmp_path: Path, finding: Callable[..., None], made: list[Any], hearing: Seen
+) -> None:
+    finding(CHAT, PIPER, hearing)
+    result = init(tmp_path, "--yes")
+    assert result.exit_code == 0, result.output
+    target = written(tmp_path)
+    assert (target["objective_ms"], target["objective_measure"]) == (1500, "voice_to_voice")
+    assert target["stt"] == {"protocol": hearing.protocol.name, "url": hearing.url} | (
+        {} if hearing is HEARS else {"model": hearing.sign.models[0]}
+    )
+    (plan,) = made
+    assert [*plan.target.servers] == ["llm", "tts", "stt"]
+    text = (tmp_path / "probe.toml").read_text()
+    spoken = tomllib.loads(text)["scenarios"]["default"]["user_turns"]
+    assert spoken == ["What is the weather like on Mars?"]
+    # What stands there as a comment is right, too.
+    other = text.replace("# user_turns", "user_turns").replace(f"user_turns = {json.dumps(spoken)}\n", "", 1)
+    (tmp_path / "other.toml").write_text(other)
+    (turn,) = config.load(tmp_path / "other.toml").scenarios["default"].user_turns
+    assert "[pause 800ms]" in turn
+
+
+def test_a_person_may_ask_in_text_all_the_same(tmp_path: Path, finding: Callable[..., None]) -> None:
+    finding(CHAT, PIPER, HEARS, terminal=True)
+    result = init(tmp_path, say="n\n\nn\n")
+    assert result.exit_code == 0, result.output
+    assert "Ask by voice: the STT server in front of the LLM server" in result.stdout
+    target = written(tmp_path)
+    assert "stt" not in target and "objective_measure" not in target
+
+
+def test_a_server_that_hears_is_no_target_by_itself(tmp_path: Path, finding: Callable[..., None]) -> None:
+    finding(HEARS, CHAT)
+    result = init(tmp_path, "--yes")
+    assert (result.exit_code, "no TTS server was found" in result.stderr) == (1, True)

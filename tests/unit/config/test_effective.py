@@ -79,3 +79,10 @@ def test_a_wait_that_the_run_does_not_last_is_a_warning(tmp_path: Path) -> None:
         "targets.b.limits.tts_s (10) is over run_s (4), which ends the run before",
     ]
     assert list(effective.warnings(config.load(None))) == []
+
+
+def test_an_exporter_without_the_path_of_its_page_is_a_warning(tmp_path: Path) -> None:
+    text = '[targets.a.exporters]\nnode = "http://me:hunter2@spark:9100"\ndcgm = "http://spark:9400/metrics"'
+    assert list(effective.warnings(load(tmp_path / "a.toml", text))) == [
+        "targets.a.exporters.node (http://spark:9100) has no path: the page of an exporter is usually /metrics"
+    ]

@@ -13,10 +13,11 @@ from msgspec import Meta, Struct
 
 from probe import config, drift
 from probe.cli.check_config import check_config
-from probe.config import ConfigError, TargetConfig
+from probe.config import ConfigError, TargetConfig, effective
 from probe.config.daemon import DriftConfig
 from probe.protocols.registry import PROTOCOLS
 from probe.record import ServerPlan
+from probe.typed_json import plain
 
 Write = Callable[[str], Path]
 TOKEN = "Bearer 0123"  # noqa: S105 - a stand-in
@@ -288,9 +289,72 @@ def test_drift_has_the_defaults_of_the_configuration() -> None:
         ({"llm_url": "ws://spark:1/ws", "tts_url": "ws://spark:2/ws"}, "none"),
         ({"llm_url": "ws://spark:1/ws", "tts_url": "ws://spark:2/ws", "machine": "local"}, "local"),
         ({"machine": "none"}, "none"),
+        # Whoever names another machine does not mean this one, unless they say so.
+        ({"exporters": {"node": "http://spark:9100/metrics"}}, "none"),
+        ({"exporters": {"dcgm": "http://localhost:9400/metrics"}, "machine": "local"}, "local"),
     ],
 )
 def test_the_machine_is_read_where_a_server_is_on_it_unless_the_setting_says_otherwise(
     given: dict[str, str], found: str
 ) -> None:
     assert TargetConfig.of(**given).record("spark").machine == found
+
+
+def test_exporters_are_those_that_are_named_and_no_secret_of_theirs_is_kept() -> None:
+    assert TargetConfig().record("t").exporters == {}
+    found = TargetConfig.of(exporters={"node": "http://me:word@spark:9100/metrics?key=1"}).record("t")
+    assert found.exporters == {"node": "http://me:word@spark:9100/metrics?key=1"}
+    assert plain(found)["exporters"] == {"node": "http://spark:9100/metrics"}
+    assert "word" not in repr(found)
+    with pytest.raises(ConfigError, match="an HTTP URL"):
+        TargetConfig.of(exporters={"node": "spark:9100"})
+
+
+SPEAKERS = """
+[user_speech]
+url = "http://localhost:8880/v1"
+headers = { authorization = "Bearer 0123" }
+voice = "am_adam"
+[targets.hears.stt]
+[targets.own.stt]
+[targets.own.user_speech]
+url = "tcp://localhost:10200"
+[targets.reads]
+"""
+
+
+def test_another_server_may_make_the_speech_of_the_user(write: Write) -> None:
+    """One for every target that hears, unless a target has one of its own."""
+    settings = config.load(write(SPEAKERS))
+    plans = {name: target.record(name).user_speech for name, target in settings.targets.items()}
+    hears, own = plans["hears"], plans["own"]
+    assert hears is not None and own is not None and plans["reads"] is None
+    assert (hears.protocol, hears.options["voice"], hears.headers) == (
+        "openai_speech",
+        "am_adam",
+        {"authorization": TOKEN},
+    )
+    assert (own.protocol, own.url) == ("wyoming", "tcp://localhost:10200")
+    changed = config.override(settings.targets["hears"], {"objective_ms": 700})
+    assert changed.record("hears").user_speech == hears, "an option of the command line leaves it"
+    shown = "\n".join(effective.toml_lines(effective.document(settings)))
+    assert 'voice = "am_adam"' in shown and "0123" not in shown
+    assert "0123" not in target_json(settings.targets["hears"])
+
+
+def target_json(target: TargetConfig) -> str:
+    return json.dumps(plain(target.record("hears")))
+
+
+@pytest.mark.parametrize(
+    ("text", "key", "wrong"),
+    [
+        ('voice = "am_adam"', "user_speech.url", "is missing"),
+        ('url = "ftp://h"', "user_speech.url", "expected ws:"),
+        ('url = "http://h"\npace = 1', "user_speech.pace", "unknown key; openai_speech takes: "),
+    ],
+)
+def test_what_is_wrong_with_that_server_is_an_error_at_its_key(write: Write, text: str, key: str, wrong: str) -> None:
+    found = errors(write(f"[user_speech]\n{text}\n"))
+    assert [*found] == [key]
+    assert wrong in found[key]

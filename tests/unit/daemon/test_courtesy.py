@@ -10,6 +10,7 @@ from probe.daemon.courtesy import Finding, wait_for_certainty, wait_for_users
 from probe.protocols.inquiries import Inquiries, Inquiry
 from probe.protocols.llama_chunked import PROTOCOL, codec
 from probe.record import ServerPlan
+from probe.server_state import ServerState
 
 URL = "ws://user:secret@spark:8002/ws"
 USERS = (Inquiry(codec.health_url(URL), codec.users),)
@@ -125,17 +126,16 @@ def test_the_end_of_the_daemon_ends_the_wait(virtual: Any) -> None:
 )
 def test_users_of_llama_cpp_itself_are_waited_for_too(virtual: Any, own: bytes, slots: bytes, found: Finding) -> None:
     """They talk to llama.cpp directly: the chunked server knows nothing of them."""
-    answers = {"http://spark:8002/health": own, "http://other:8000/slots": slots}
+    answers = {"http://spark:8002/health": own, "http://other:8000/metrics": b"", "http://other:8000/slots": slots}
     headers = {"authorization": "Bearer secret-of-spark"}
     plan = ServerPlan("chunked", "ws://spark:8002/ws", {"llama_url": "http://other:8000/"}, headers)
     asked: Any = PROTOCOL.users(plan)
     # What is said to one server is no other's business.
-    assert [dict(each.headers) for (each,) in asked] == [headers, {}]
+    assert [[dict(each.headers) for each in service] for service in asked] == [[headers], [{}, {}]]
 
-    async def ask(inquiries: Inquiries[int | None]) -> int | None:
-        (inquiry,) = inquiries
-        assert isinstance(inquiry, Inquiry)
-        return inquiry.read(answers[inquiry.url])
+    async def ask(inquiries: Inquiries[ServerState | None]) -> int | None:
+        states = [each.read(answers[each.url]) for each in inquiries if isinstance(each, Inquiry)]
+        return next((state.users for state in states if state is not None), None)
 
     async def go() -> Finding:
         return await wait_for_users(asked, ask, 5.0, asyncio.Event(), virtual.loop.time)

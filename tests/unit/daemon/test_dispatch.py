@@ -319,9 +319,41 @@ async def test_shutdown_is_bounded_whoever_blocks() -> None:
     await dispatched.submit(record(1))
     assert await asyncio.to_thread(blocking.entered.wait, PATIENCE_S)
     await asyncio.wait_for(dispatched.drain(1.0), PATIENCE_S)
-    assert errors == [("blocking", "still busy at shutdown, 1 runs left behind")]
+    assert errors == [("blocking", "it did not end in time: 1 run not processed")]
     assert other.closed and memory.closed
     blocking.let_go.set()
+
+
+async def test_what_a_sink_that_blocks_leaves_undone_is_counted() -> None:
+    blocking = Blocking()
+    dispatched, errors = composed(Memory(), blocking)
+    for number in (1, 2, 3):
+        await dispatched.submit(record(number))
+    assert await asyncio.to_thread(blocking.entered.wait, PATIENCE_S)
+    await asyncio.wait_for(dispatched.drain(0.1), PATIENCE_S)
+    assert errors == [("blocking", "it did not end in time: 3 runs not processed")]
+    blocking.let_go.set()
+
+
+async def test_a_sink_that_cannot_be_closed_has_lost_no_run() -> None:
+    """As where a collector takes a request and never answers."""
+    lets_go, closing = threading.Event(), threading.Event()
+
+    class Hanging(Collecting):
+        def close(self, timeout_s: float) -> None:
+            closing.set()
+            lets_go.wait(PATIENCE_S)
+            super().close(timeout_s)
+
+    hanging = Hanging()
+    dispatched, errors = composed(Memory(), hanging)
+    await dispatched.submit(record(1))
+    assert await hanging.has(1)
+    draining = asyncio.ensure_future(dispatched.drain(2.0))
+    assert await asyncio.to_thread(closing.wait, PATIENCE_S)
+    await draining
+    assert errors == [(hanging.name, "it did not end in time: all runs are processed")]
+    lets_go.set()
 
 
 async def test_the_history_is_pruned_after_each_run() -> None:

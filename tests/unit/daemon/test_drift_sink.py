@@ -24,6 +24,15 @@ def reported() -> Reported:
     return Reported()
 
 
+@pytest.fixture(scope="module")
+def step() -> Reported:
+    """What was reported of all `runs`."""
+    reported = Reported()
+    for each in runs():
+        reported.take(each)
+    return reported
+
+
 def test_nothing_is_known_at_first_and_no_change_counted(reported: Reported) -> None:
     samples = reported.samples()
     assert samples.pop(("changes_total", "tts_ttfb")) == 0
@@ -31,17 +40,15 @@ def test_nothing_is_known_at_first_and_no_change_counted(reported: Reported) -> 
     assert math.isnan(samples["ratio", "combined_ttfb"])
 
 
-def test_a_step_is_reported_everywhere(reported: Reported) -> None:
-    for each in runs():
-        reported.take(each)
-    samples = reported.samples()
+def test_a_step_is_reported_everywhere(step: Reported) -> None:
+    samples = step.samples()
     assert samples["state", ""] == 1
     assert samples["ratio", "combined_ttfb"] == pytest.approx(1.5, abs=0.02)
     assert samples["added_seconds", "tts_ttfb"] == pytest.approx(0.150, abs=0.003)
     assert samples["added_seconds", "llm_ttft"] == 0
     assert samples["changes_total", "tts_ttfb"] == 1
     assert samples["since_timestamp_seconds", ""] == pytest.approx((START + LEARNT * 60_000 * MS) / 1e9, abs=120)
-    (line,) = reported.lines()
+    (line,) = step.lines()
     assert (line["event"], line["direction"], line["stage"]) == ("drift", "slower", "tts_ttfb")
     assert line["what"] == "combined TTFB +50 %, all of it TTS TTFB (+75 %)"
     assert line["runs_before"][-1] == run(LEARNT - 1, 0).plan.run_id
@@ -60,16 +67,14 @@ def test_what_has_gone_again_is_over_and_reported_once(reported: Reported) -> No
     assert over["until"] > drift["since"]
 
 
-def test_the_run_with_which_it_was_found_has_an_event_and_no_other_has(reported: Reported) -> None:
-    for each in runs():
-        reported.take(each)
-    (found_with,) = (each for each in runs() if reported.sink.found_with(each.plan.run_id))
-    found = reported.sink.found_with(found_with.plan.run_id)
+def test_the_run_with_which_it_was_found_has_an_event_and_no_other_has(step: Reported) -> None:
+    (found_with,) = (each for each in runs() if step.sink.found_with(each.plan.run_id))
+    found = step.sink.found_with(found_with.plan.run_id)
     root = spans(found_with, found)[0]
     (event,) = root.events
     assert (event.name, event.at) == ("drift", found_with.ended)
     assert event.attributes["probe.drift.stage"] == "tts_ttfb"
-    request = export_request(runs(), "1", reported.sink.found_with)
+    request = export_request(runs(), "1", lambda record: (step.sink.found_with(record.plan.run_id), ()))
     sent = request.resource_spans[0].scope_spans[0].spans
     assert [event.name for span in sent if span.name == "probe.run" for event in span.events] == ["drift"]
 

@@ -2,14 +2,14 @@
 
 import asyncio
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
 from runs import record
 
 from probe.config import Config, ScenarioConfig, ScheduleConfig, TargetConfig
 from probe.daemon.http_message import Answer, Request
-from probe.daemon.on_demand import MAX_WAITING, OnDemand, RefusedError, wanted
+from probe.daemon.on_demand import MAX_WAITING, Found, OnDemand, RefusedError, wanted
 from probe.daemon.plans import entries
 from probe.daemon.schedule import Entry, Schedule
 from probe.record import RunRecord
@@ -30,6 +30,9 @@ def patient(query: str, seconds: str) -> Request:
     return Request("GET", "/probe", query, {TIMEOUT: seconds})
 
 
+async def _unwanted(_record: RunRecord) -> None: ...
+
+
 class Asked:
     """Stands for Runs: runs end when they are let."""
 
@@ -39,20 +42,22 @@ class Asked:
         self.has_begun = asyncio.Event()
         self.may_end = asyncio.Event()
         self.at_once = 0
+        self.ended = 0
         self.most = 0
 
-    async def asked_for(self, entry: Entry, patience_s: float, found: Callable[[RunRecord], None]) -> None:
+    async def asked_for(self, entry: Entry, patience_s: float, found: Found) -> None:
         self.began.append((entry.target.name, entry.scenario.name, patience_s))
         self.has_begun.set()
         self.at_once += 1
         self.most = max(self.most, self.at_once)
         await self.may_end.wait()
         self.at_once -= 1
-        found(record(1))
+        await found(record(1))
+        self.ended += 1
 
     async def due(self, entry: Entry, at: float) -> None:
         del at
-        await self.asked_for(entry, 0.0, lambda _: None)
+        await self.asked_for(entry, 0.0, _unwanted)
 
     async def skipped(self, entry: Entry, at: float) -> None: ...
 
@@ -127,6 +132,33 @@ async def test_a_run_is_answered_with_its_own_metrics(expected: list[str]) -> No
     assert (target, scenario) == ("b", "short")
     assert 0 < patience_s <= 9.5
     assert expected == ["b/short"]
+
+
+async def test_the_page_is_made_before_the_sinks_get_the_run_and_once_only() -> None:
+    runs = Asked()
+    handed_on: list[int] = []
+
+    def render(_record: RunRecord, _took_s: float, _accept: str) -> tuple[bytes, str]:
+        handed_on.append(runs.ended)
+        return b"figures", "plain"
+
+    page = OnDemand(lambda _: None, render, lambda _: "")
+    page.attach(runs, Schedule(runs))
+    # Nobody reads the page of a run that took too long.
+    assert (await page.page(patient("target=a", "0.1"))).status == 503
+    runs.may_end.set()
+    assert (await page.page(request("target=a"))).status == 200
+    assert handed_on == [1]
+
+
+async def test_a_page_that_cannot_be_made_loses_no_run() -> None:
+    runs = Asked()
+    runs.may_end.set()
+    page = OnDemand(lambda _: None, lambda *_: (b"figures", ""), lambda _: str(1 // 0))
+    page.attach(runs, Schedule(runs))
+    with pytest.raises(ZeroDivisionError):
+        await page.page(request("target=a&debug=true"))
+    assert (await page.page(request("target=a"))).status == 200
 
 
 async def test_debug_shows_the_timeline_before_the_metrics() -> None:

@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from probe import config
-from probe.daemon.plans import entries, settled_at_start, state_dir
+from probe.config import state_dir
+from probe.daemon.plans import entries, settled_at_start
 from probe.daemon.timing import Timing
 
 TWO = """

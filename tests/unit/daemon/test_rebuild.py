@@ -2,17 +2,22 @@
 
 import math
 import os
+import shutil
 import threading
 from collections.abc import Callable
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from reported import LEARNT, SLOW, Reported, run, runs
+from runs import MS, START, hearing
 
 from probe.daemon.history_drift import WatchedHistory
 from probe.daemon.rebuild import Rebuild
 from probe.drift import Monitor
-from probe.drift.series import Point
+from probe.drift.series import Point, point
+from probe.drift.state import Kept, encode
 from probe.history.drift_states import FOLDER, DriftStates
 from probe.history.reader import PAGE, HistoryReader, reading
 from probe.history.writer import History
@@ -55,14 +60,25 @@ def recent(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("probe.daemon.rebuild.REBUILT_DAYS", 100 * 365)
 
 
-@pytest.fixture
-def before(tmp_path: Path) -> Reported:
-    """What was reported of the runs, which are in the history."""
-    reported, history = Reported(), History(tmp_path)
+Past = tuple[Reported, Path]
+
+
+@pytest.fixture(scope="module")
+def watched(tmp_path_factory: pytest.TempPathFactory) -> Past:
+    folder = tmp_path_factory.mktemp("watched")
+    reported, history = Reported(), History(folder)
     for each in runs():
         history.append(each)
         reported.take(each)
     history.close()
+    return reported, folder
+
+
+@pytest.fixture
+def before(watched: Past, tmp_path: Path) -> Reported:
+    """What was reported of the runs, which are in the history."""
+    reported, folder = watched
+    shutil.copytree(folder, tmp_path, dirs_exist_ok=True)
     return reported
 
 
@@ -78,16 +94,16 @@ def test_the_state_survives_a_restart(before: Reported, tmp_path: Path) -> None:
     # What was reported is not reported again.
     assert again.reported.samples()["changes_total", "tts_ttfb"] == 0
     assert again.reported.lines() == []
-    assert [again.kept.found_with(each.plan.run_id) for each in runs()] == [
+    assert [again.kept.found_with(each)[0] for each in runs()] == [
         before.sink.found_with(each.plan.run_id) for each in runs()
     ]
     assert (again.errors, again.rebuilt) == ([], 1)
 
 
-@pytest.fixture
-def saved(tmp_path: Path) -> Reported:
-    """As `before`, and it was saved in the middle of what became slow, when the daemon ended."""
-    reported, history = Reported(DriftStates(tmp_path).save), History(tmp_path)
+@pytest.fixture(scope="module")
+def ended(tmp_path_factory: pytest.TempPathFactory) -> Past:
+    folder = tmp_path_factory.mktemp("ended")
+    reported, history = Reported(DriftStates(folder).save), History(folder)
     for each in runs()[:-10]:
         history.append(each)
         reported.take(each)
@@ -96,6 +112,14 @@ def saved(tmp_path: Path) -> Reported:
         history.append(each)
         reported.take(each)
     history.close()
+    return reported, folder
+
+
+@pytest.fixture
+def saved(ended: Past, tmp_path: Path) -> Reported:
+    """As `before`, and it was saved in the middle of what became slow, when the daemon ended."""
+    reported, folder = ended
+    shutil.copytree(folder, tmp_path, dirs_exist_ok=True)
     return reported
 
 
@@ -118,12 +142,11 @@ def test_what_was_saved_goes_on_with_the_runs_since_and_reads_no_others(
     again.finish()
     assert sum(map(len, read)) == 10
     assert comparable(again.reported.samples()) == comparable(saved.samples())
-    assert [again.kept.found_with(each.plan.run_id) for each in runs()] == [
+    assert [again.kept.found_with(each)[0] for each in runs()] == [
         saved.sink.found_with(each.plan.run_id) for each in runs()
     ]
     assert (again.errors, again.reported.lines()) == ([], [])
     again.reported.sink.close(PATIENCE_S)
-    saved.sink.close(PATIENCE_S)
     assert only_file(tmp_path).stat().st_mode & 0o777 == 0o600
 
 
@@ -167,8 +190,23 @@ def test_another_version_is_rebuilt_from_the_history(
     assert "of version" in again.errors[0][1]
 
 
+def test_a_state_that_watched_less_than_the_whole_wait_is_rebuilt_from_the_history(tmp_path: Path) -> None:
+    """The version before left it, of a target that hears; that is no error."""
+    spoken = [replace(hearing(number), started=START + number * 60_000 * MS) for number in range(70)]
+    before = Monitor()
+    with closing(History(tmp_path)) as history:
+        for each in spoken:
+            history.append(each)
+            before.add(replace(point(each), asked="text"))
+    DriftStates(tmp_path).save(*SERIES, encode(SERIES, Kept(spoken[-1].plan.run_id, before, {})))
+    again = Restarted(tmp_path)
+    again.finish()
+    verdict = again.reported.sink._monitor(*SERIES).verdict()
+    assert (again.errors, verdict.state, verdict.now[0].stage) == ([], "stable", "voice_to_voice")
+
+
 def test_other_settings_and_another_history_are_begun_with_the_history(saved: Reported, tmp_path: Path) -> None:
-    patient = Restarted(tmp_path, lambda: Monitor(threshold=1000.0))
+    patient = Restarted(tmp_path, lambda: Monitor(least_change=10.0))
     patient.finish()
     assert (patient.errors, patient.reported.samples()["state", ""]) == ([], 0)
     del saved

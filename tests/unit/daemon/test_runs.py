@@ -2,8 +2,11 @@
 
 import asyncio
 import io
+import json
 import threading
 import time
+from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -15,10 +18,12 @@ from probe.daemon.courtesy import Finding
 from probe.daemon.dispatch import Dispatch
 from probe.daemon.health import Health
 from probe.daemon.log import make_logger
+from probe.daemon.reports import Reports
 from probe.daemon.runs import Runs
 from probe.daemon.schedule import Entry
 from probe.daemon.timing import Timing
 from probe.history.file import HistoryError
+from probe.machine.state import Exporter, MachineState
 from probe.measurement import Measurement
 from probe.measures import outcome
 from probe.metrics.registry import Metrics
@@ -31,6 +36,8 @@ AWAITED = {
     (attempt, "_users"): Finding(),
     (questions, "cold"): False,
     (attempt, "measure"): Measurement(record(1), 0.0),
+    (Reports, "ask_others"): None,
+    (Reports, "after"): {},
 }
 MISTAKES = (RuntimeError, OSError, ValueError, KeyError, TimeoutError, RecursionError, MemoryError)
 
@@ -79,6 +86,36 @@ async def test_no_mistake_of_ours_ends_an_attempt_without_a_record(
     assert "an attempt failed because of a bug in the probe" in log.getvalue()
 
 
+async def test_an_exporter_that_does_not_answer_is_logged_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    silent: list[tuple[Exporter, ...]] = [(), ("node",), ("node",), ("node", "dcgm"), ("dcgm",), ()]
+
+    async def done(*_: Any) -> attempt.Attempt:
+        return attempt.Attempt(replace(record(), machine=MachineState(name="spark", silent=silent.pop(0))), 1.0)
+
+    monkeypatch.setattr("probe.daemon.runs.attempt", done)
+    memory, metrics, log = Memory(), Metrics("1", []), io.StringIO()
+    dispatch = Dispatch(memory, [metrics], on_error=lambda *_: None)
+    runs = Runs(Config(), dispatch, metrics, Health(), make_logger(log, "json"), asyncio.Event())
+    asked: dict[Exporter, str] = {"node": "http://spark:9100/metrics", "dcgm": "http://spark:9400/metrics"}
+    for _ in range(6):
+        await runs.due(replace(ENTRY, target=replace(ENTRY.target, exporters=asked)), time.time())
+    silent += [("node", "dcgm"), ()]
+    fewer: dict[Exporter, str] = {"dcgm": asked["dcgm"]}
+    for exporters in (asked, fewer):
+        await runs.due(replace(ENTRY, target=replace(ENTRY.target, exporters=exporters)), time.time())
+    await dispatch.drain(60)
+    lines = [json.loads(line) for line in log.getvalue().splitlines()]
+    told = [(each["event"], each["exporters"]) for each in lines if "exporters" in each]
+    assert told == [
+        ("an exporter does not answer", ["node"]),
+        ("an exporter does not answer", ["dcgm"]),
+        ("an exporter answers again", ["node"]),
+        ("an exporter answers again", ["dcgm"]),
+        ("an exporter does not answer", ["node", "dcgm"]),
+        ("an exporter answers again", ["dcgm"]),
+    ]
+
+
 @pytest.mark.parametrize("trouble", [HistoryError("locked"), OSError("full"), RuntimeError("ours")])
 async def test_a_past_that_cant_be_read_keeps_no_run_from_being_kept(
     trouble: Exception, monkeypatch: pytest.MonkeyPatch
@@ -98,6 +135,24 @@ async def test_a_past_that_cant_be_read_keeps_no_run_from_being_kept(
     await dispatch.drain(60)
     assert len(memory.kept) == 1
     assert ("a run was not compared" in log.getvalue()) == isinstance(trouble, RuntimeError)
+
+
+async def test_a_run_whose_page_cannot_be_made_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def done(*_: Any) -> attempt.Attempt:
+        return attempt.Attempt(record(), 1.0)
+
+    async def found(_record: RunRecord) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("probe.daemon.runs.attempt", done)
+    memory = Memory()
+    dispatch = Dispatch(memory, [], on_error=lambda *_: None)
+    logger = make_logger(io.StringIO(), "json")
+    runs = Runs(Config(), dispatch, Metrics("1", []), Health(), logger, asyncio.Event())
+    with pytest.raises(ZeroDivisionError):
+        await runs.asked_for(ENTRY, 1.0, found)
+    await dispatch.drain(60)
+    assert len(memory.kept) == 1
 
 
 async def test_a_disk_that_hangs_holds_up_no_finished_run(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -125,3 +180,24 @@ async def test_a_disk_that_hangs_holds_up_no_finished_run(monkeypatch: pytest.Mo
     goes_on.set()
     assert len(memory.kept) == 2
     assert len(asked) == 1, "one thread is left behind, not one for each series"
+
+
+async def test_a_machine_that_does_not_answer_is_logged_once_until_it_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    for (module, name), answer in AWAITED.items():
+
+        async def step(*_: Any, answer: Any = answer, **__: Any) -> Any:
+            return answer
+
+        monkeypatch.setattr(module, name, step)
+    machine = SimpleNamespace(silent=())
+    monkeypatch.setattr("probe.daemon.runs.this_machine", lambda: machine)
+    log, metrics = io.StringIO(), Metrics("1", [])
+    dispatch = Dispatch(Memory(), [metrics], on_error=lambda *_: None)
+    runs = Runs(Config(), dispatch, metrics, Health(), make_logger(log, "json"), asyncio.Event())
+    entry = replace(ENTRY, target=replace(ENTRY.target, machine="local"))
+    for silent in ((), ("gpu",), ("gpu",), ("gpu",), (), ()):
+        machine.silent = silent
+        await runs.due(entry, time.time())
+    await dispatch.drain(60)
+    lines = [json.loads(line) for line in log.getvalue().splitlines()]
+    assert [(line["level"], line.get("of")) for line in lines] == [("warning", ["gpu"]), ("info", None)]

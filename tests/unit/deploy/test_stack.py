@@ -1,5 +1,6 @@
 """deploy/compose.yaml and what it mounts: pinned, at home on loopback only, and without a password."""
 
+import json
 import re
 from pathlib import Path
 from typing import Any, get_args
@@ -69,10 +70,31 @@ def test_the_probe_is_started_only_where_it_is_asked_for_and_is_read_only() -> N
 CONTAINERFILE = (DEPLOY / "Containerfile").read_text("utf-8")
 
 
+def test_the_probe_in_the_stack_is_the_image_as_it_is_built() -> None:
+    probe = SERVICES["probe"]
+    (checked,) = re.findall(r"^HEALTHCHECK .* CMD (\[.*\])$", CONTAINERFILE, re.MULTILINE)
+    assert probe["healthcheck"]["test"] == ["CMD", *json.loads(checked)]
+    volume, _, folder = probe["volumes"][1].partition(":")
+    assert f"VOLUME {folder}\n" in CONTAINERFILE
+    declared = yaml.safe_load((DEPLOY / "compose.yaml").read_text("utf-8"))["volumes"]
+    assert volume in declared
+    # SIGTERM to exit takes the daemon less than ten seconds.
+    assert probe["stop_grace_period"] == "15s"
+
+
 def test_the_image_is_made_of_what_is_locked_and_runs_as_nobody() -> None:
-    assert re.findall(r"^FROM (\S+)", CONTAINERFILE, re.MULTILINE) == ["${BASE}", "${BASE}"]
-    assert "--require-hashes --no-deps" in CONTAINERFILE
-    assert re.findall(r"^USER (\d+):(\d+)$", CONTAINERFILE, re.MULTILINE) == [("65532", "65532")]
+    installed = re.findall(r"pip (?:--python \S+ )?install (.+?) -r", CONTAINERFILE.replace("\\\n", ""))
+    assert [" ".join(each.split()) for each in installed] == 3 * ["--require-hashes --no-deps --only-binary :all:"]
+    # For one command of the demo's stage it is root.
+    assert re.findall(r"^USER (\S+)$", CONTAINERFILE, re.MULTILINE) == ["65532:65532", "root", "65532:65532"]
+
+
+def test_the_daemon_alone_is_built_if_no_stage_is_named() -> None:
+    stages = re.findall(r"^FROM (\S+)(?: AS (\S+))?$", CONTAINERFILE, re.MULTILINE)
+    base = "${BASE}"
+    assert stages == [(base, "build"), ("build", "engines"), (base, "daemon"), ("daemon", "demo"), ("daemon", "")]
+    # A builder that makes every stage makes those of the demo too, unless a target is named.
+    assert SERVICES["probe"]["build"]["target"] == "daemon"
 
 
 def test_what_the_image_is_made_of_is_not_ignored() -> None:
@@ -131,8 +153,9 @@ def test_spans_go_from_the_probe_to_tempo_and_nowhere_else() -> None:
 
 def test_the_collector_of_a_fleet_keeps_what_was_not_good() -> None:
     collector = read("fleet/otelcol.yaml")
-    (pipeline,) = collector["service"]["pipelines"].values()
-    parts = [part for kind in pipeline.values() for part in kind]
+    pipelines = collector["service"]["pipelines"]
+    assert set(pipelines) == {"traces", "metrics"}
+    parts = [part for pipeline in pipelines.values() for kind in pipeline.values() for part in kind]
     assert set(parts) == {*collector["receivers"], *collector["processors"], *collector["exporters"]}
     policies = collector["processors"]["tail_sampling"]["policies"]
     kept = next(each["string_attribute"] for each in policies if each["type"] == "string_attribute")

@@ -9,7 +9,7 @@ import pytest
 from series import noisy, step, watched
 
 from probe.drift import Shift
-from probe.drift.beside import Beside, around, beside
+from probe.drift.beside import Beside, around, beside, names
 from probe.drift.beside_wording import clause, plain
 from probe.drift.causes import Cause, Expected, causes
 from probe.drift.circumstances import Circumstances
@@ -99,6 +99,45 @@ def test_one_that_the_latency_would_follow_and_does_not_is_left_out() -> None:
     assert named(xs) == []
 
 
+def test_what_happens_every_day_at_that_hour_is_not_named() -> None:
+    xs = [80.0 if (place - BEFORE) % 144 < 20 else 5.0 for place in range(BEFORE + AFTER)]
+    assert named(xs) == []
+
+
+def test_a_figure_that_the_latency_went_with_before_is_named_again() -> None:
+    """A clock that was capped yesterday, too: that it moved as far then is no evidence against it."""
+    before, after = latencies(random.Random(7))
+    low, high = 100, 160
+    xs = [0.8 if low <= place < high or place >= BEFORE else 2.4 for place in range(BEFORE + AFTER)]
+    figures = {"clock": (xs[:BEFORE], xs[BEFORE:])}
+    assert causes(before, after, figures) == []
+    followed = [y + 0.2 * (low <= place < high) for place, y in enumerate(before)]
+    (found,) = causes(followed, after, figures)
+    assert (found.before, found.after) == (2.4, 0.8)
+
+
+def test_a_constant_that_changed_some_runs_earlier_is_not_named() -> None:
+    """Its median over some runs moves as if it had changed with the latency."""
+    assert named([float(place >= BEFORE - 2) for place in range(BEFORE + AFTER)])
+    for early in (-8, 8):
+        assert named([float(place >= BEFORE + early) for place in range(BEFORE + AFTER)]) == []
+
+
+def test_one_that_wanders_slowly_is_named_by_the_runs_next_to_the_change() -> None:
+    rng, xs, now = random.Random(8), [], 0.0
+    for place in range(BEFORE + AFTER):
+        now = 0.98 * now + rng.gauss(0, 0.06)
+        xs.append(now + (place >= BEFORE))
+    assert named(xs)
+    assert named([x - (place >= BEFORE) for place, x in enumerate(xs)]) == []
+
+
+def test_a_state_that_is_seen_in_most_runs_since_is_named() -> None:
+    rng = random.Random(9)
+    xs = [float(rng.random() < (0.9 if place >= BEFORE else 0.01)) for place in range(BEFORE + AFTER)]
+    assert named(xs)
+
+
 def test_too_few_runs_say_nothing() -> None:
     assert causes([6.0] * 40, [6.2] * 40, {"figure": ([1.0] * 40, [2.0] * 40)}) == []
     assert causes([6.0] * 400, [6.2] * 4, {"figure": ([1.0] * 400, [2.0] * 4)}) == []
@@ -144,6 +183,7 @@ def test_what_changed_beside_a_shift_is_said_and_never_why() -> None:
     assert "the SM clock went from 2.4 to 0.8 GHz (power cap)" in said
     assert "because" not in said
     assert [each.kind for each in found.events] == ["clock_cap", "gpu_process"]
+    assert names(found) == ("gpu_sm_ghz", "clock_cap", "gpu_process")
     assert plain(found)[0] == {
         "figure": "gpu_sm_ghz", "from": 2.4, "to": 0.8, "unit": "GHz", "score": 100.0,
         "what": "the SM clock went from 2.4 to 0.8 GHz (power cap)",

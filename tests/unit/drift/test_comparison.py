@@ -6,9 +6,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import pytest
-from series import noisy, point, step
+from series import noisy, point, spoken, step
 
-from probe.drift.comparison import Difference, Interval, blamed, compared, interval, usable
+from probe.drift.comparison import Difference, Interval, blamed, compared, interval, moved, usable
+from probe.drift.series import Point
+from probe.measures import STAGES
+from probe.waits import WAITS
 
 LEAST = 0.03
 
@@ -114,3 +117,32 @@ def test_only_latencies_of_a_warm_server_count() -> None:
 def test_a_stage_that_one_side_lacks_is_left_out() -> None:
     without = [point(number, (None, 220, 190)) for number in range(10)]
     assert [each.stage for each in compared(list(noisy(10)), without)] == ["llm_decode", "tts_ttfb"]
+
+
+HEARS = [*spoken(40)]
+
+
+def test_what_is_compared_begins_with_the_end_of_the_speech_where_all_hear() -> None:
+    slower = [*spoken(40, 2, factors=lambda _number: (1.0, 1.6))]
+    whole, *stages = compared(HEARS, slower)
+    assert [whole.stage, *(each.stage for each in stages)] == [*WAITS["speech"]]
+    assert whole.state(LEAST) == "slower"
+    assert (blamed((whole, *stages)) or whole).stage == "transcription"
+    assert [each.stage for each in moved((whole, *stages), LEAST)] == ["transcription"]
+
+
+@pytest.mark.parametrize(
+    ("other", "stages"),
+    [
+        ([*noisy(40)], STAGES),
+        # An agent transcribes beside its answer, so nobody waits for that.
+        ([*spoken(40, asked="agent_speech")], ("voice_to_voice", "endpointing", "tts_ttfb")),
+        ([*noisy(1), *spoken(39)], STAGES),
+    ],
+    ids=["in text", "an agent", "both on one side"],
+)
+def test_targets_that_are_asked_in_different_ways_are_compared_in_what_they_share(
+    other: list[Point], stages: tuple[str, ...]
+) -> None:
+    assert tuple(each.stage for each in compared(HEARS, other)) == stages
+    assert tuple(each.stage for each in compared(other, HEARS)) == stages

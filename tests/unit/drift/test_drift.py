@@ -197,15 +197,6 @@ def test_where_nothing_runs_at_night_small_changes_are_found_all_the_same() -> N
     assert abs(number(shift.since) - at) <= 10
 
 
-def test_a_level_that_wanders_for_weeks_is_no_row_of_changes() -> None:
-    rng, level, wander = random.Random(7), 0.0, []
-    for _ in range(28 * DAY):
-        level = 0.97 * level + rng.gauss(0, 0.015 * math.sqrt(1 - 0.97**2))
-        wander.append(math.exp(level))
-    _, found = watched(noisy(28 * DAY, factors=lambda n: [wander[n]] * 3))
-    assert sum(each.since / 1e9 > START_S + 7 * 86_400 for each in found) <= 1
-
-
 def test_being_slow_every_other_time_is_no_contention_for_long() -> None:
     at = TWO_DAYS + 30
     runs = noisy(at + 100, factors=lambda n: [1.8 if n >= at and n % 2 else 1.0] * 3)
@@ -262,7 +253,7 @@ def test_runs_for_which_a_model_was_loaded_are_kept_apart() -> None:
     verdict = monitor.verdict()
     assert (found, verdict.state) == ([], "stable")
     assert (verdict.cold_runs, verdict.runs) == (61, 339)
-    assert verdict.cold_ms == median(each.stages_ms[0] or 0 for each in (runs[0], *loading))
+    assert verdict.cold_ms == median(each.stages_ms[0] or 0 for each in loading[-25:])
     _, warm = watched([*runs[:200], *slow, *runs[260:]])
     assert warm != []
 

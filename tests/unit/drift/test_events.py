@@ -2,14 +2,16 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
-from runs import machine, on_a_machine
+from runs import machine, on_a_machine, record
 
-from probe.drift.circumstances import Circumstances, circumstances, covariates
-from probe.drift.events import Event, events
+from probe.drift.circumstances import COVARIATES, Circumstances, circumstances, covariates
+from probe.drift.events import FACTS, Event, events
 from probe.drift.fingerprint import Fingerprint
 from probe.machine.state import GpuProcess, GpuState, HostState, MachineState
+from probe.server_state import ServerFigures
 
 SERVING = Fingerprint("qwen b1", "leo", "abc")
 
@@ -22,7 +24,12 @@ def capped(gpu: GpuState) -> MachineState:
     return MachineState(gpus=(gpu,))
 
 
-FREE, CAPPED = capped(GpuState(reasons=())), capped(GpuState(reasons=("power_cap", "application_clocks")))
+FREE, CAPPED = capped(GpuState(reasons=())), capped(GpuState(reasons=("power_cap",)))
+LIMITED = capped(GpuState(reasons=("application_clocks",)))
+
+
+def governed(governor: str, limit_mhz: float | None = 3900.0) -> MachineState:
+    return MachineState(HostState(cpu_limit_mhz=limit_mhz, governor=governor))
 
 
 def on_the_gpu(**started: float | None) -> MachineState:
@@ -41,6 +48,26 @@ def on_the_gpu(**started: float | None) -> MachineState:
         ([FREE, None, CAPPED, None, CAPPED, CAPPED], [Event(2, "clock_cap", "GPU clocks capped: power cap", "run-2")]),
         ([None, None], []),
         (
+            [FREE, LIMITED, LIMITED, LIMITED],
+            [
+                Event(
+                    1,
+                    "clock_setting",
+                    "what limits the GPU's clocks by a setting: nothing → application clocks",
+                    "run-1",
+                )
+            ],
+        ),
+        (
+            [governed("performance")] + [governed("powersave", 2001.0)] * 3,
+            [Event(1, "cpu_setting", "CPU performance up to 3.9 GHz → powersave up to 2.0 GHz", "run-1")],
+        ),
+        ([governed("performance", 3900.0)] + [governed("performance", 3910.0)] * 3, []),
+        (
+            [governed("schedutil", None)] + [governed("performance", None)] * 3,
+            [Event(1, "cpu_setting", "CPU schedutil → performance", "run-1")],
+        ),
+        (
             [on_the_gpu(server=1.0)] + [on_the_gpu(server=1.0, training=9.0)] * 3,
             [Event(1, "gpu_process", "new on the GPU: training", "run-1")],
         ),
@@ -58,6 +85,21 @@ def test_a_change_of_the_machine_is_dated_by_the_first_run_after_it(
     states: Sequence[MachineState | None], found: Sequence[Event]
 ) -> None:
     assert events(runs(*states)) == found
+
+
+def test_a_machine_without_an_id_of_its_start_was_rebooted_if_that_moved_by_more_than_a_clock_does() -> None:
+    started = [MachineState(HostState(started=at)) for at in (1000.0, 1001.0, 999.0, 5000.0, 5000.0)]
+    assert [(event.at, event.kind) for event in events(runs(*started))] == [(3, "reboot")]
+    # Exporters instead of our own reading: another way to see the same machine.
+    assert events(runs(MachineState(HostState(boot_id="1")), started[0])) == []
+
+
+def test_what_the_server_reports_is_a_candidate() -> None:
+    turns = tuple(replace(turn, prompt_tokens=200, cached_tokens=150) for turn in record(1).turns)
+    found = circumstances(replace(record(1), turns=turns, reported={"llm": ServerFigures(running=1, cache_hit=0.5)}))
+    assert covariates(found) == {"server_running": 1.0, "prompt_tokens": 200.0, "prompt_cached": 75.0}
+    alone = circumstances(replace(record(1), reported={"llm": ServerFigures(waiting=3, queue_ms=5.0, cache_hit=0.5)}))
+    assert covariates(alone) == {"server_waiting": 3.0, "server_queue_ms": 5.0, "prompt_cached": 50.0}
 
 
 def test_a_reboot_starts_everything_and_is_one_change() -> None:
@@ -94,3 +136,9 @@ def test_the_figures_of_a_run_have_the_units_of_the_words() -> None:
     assert "gpu_memory_gib" not in covariates(replace(circumstances(run), machine=capped(GpuState())))
     assert covariates(replace(circumstances(run), machine=None)) == {}
     assert circumstances(run).machine == machine()
+
+
+def test_every_name_of_what_may_have_changed_is_in_the_manual() -> None:
+    page = (Path(__file__).parents[3] / "docs/machine.md").read_text("utf-8")
+    assert [name for name in (*COVARIATES, *FACTS) if f"`{name}`" not in page] == []
+    assert not {*COVARIATES} & {*FACTS}, "one label has both"

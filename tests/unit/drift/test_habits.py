@@ -30,17 +30,25 @@ def usual_h(
     [
         ((), 9.5, 0),
         ((3.1, 5.3), 9.5, 0),
-        ((3.1, 5.3, 7.2), 9.5, 60),
-        ((3.1,), 5.12, 60),
-        ((3.1,), 5.02, 60),
-        ((3.1, 5.3, 7.2), 40.6, 0),
+        ((3.1, 5.3, 7.2, 8.3), 9.5, 0),
+        ((3.1,), 5.12, 0),
+        ((3.1, 4.11), 5.12, 60),
+        ((3.1, 4.18), 5.12, 60),
+        ((3.1, 4.3), 5.12, 0),
+        ((3.1, 5.1, 7.1), 40.1, 0),
     ],
-    ids=["none", "twice", "thrice", "at the same time", "around that time", "long ago"],
+    ids=["none", "twice", "often", "once then", "at the same time", "around that time", "one of them", "long ago"],
 )
-def test_what_one_stage_did_thrice_or_at_the_same_time_is_usual(
+def test_what_one_stage_did_at_the_same_time_of_day_is_usual_and_else_it_is_news_each_time(
     before: tuple[float, ...], at: float, hours: float
 ) -> None:
     assert usual_h(before, at, ALONE, ALONE) == hours
+
+
+def test_one_stage_that_was_as_fast_before_is_no_news() -> None:
+    faster = times(-1, ALONE)
+    assert usual_h((3.1,), 5.5, faster, faster) == 60
+    assert usual_h((3.1,), 5.5, ALONE, faster) == 0
 
 
 def test_what_several_did_together_or_slowly_is_usual_after_one_time() -> None:
@@ -69,7 +77,7 @@ def test_what_is_larger_is_news_and_what_goes_the_other_way_is_not(factor: float
     ids=["one of them", "another", "one more", "one that was unknown", "nothing"],
 )
 def test_what_is_of_other_stages_is_news(before: Mapping[str, float], now: Mapping[str, float]) -> None:
-    assert usual_h((3.1, 5.3, 7.2), 9.5, before, now) == 0
+    assert usual_h((3.5, 5.5, 7.5), 9.5, before, now) == 0
 
 
 def test_what_was_short_is_usual_for_two_days() -> None:

@@ -5,10 +5,14 @@ import random
 from probe.drift.noise import Restless
 
 
-def scale(values: list[float]) -> float:
-    """After these, whose steps are one sigma on average as a rule."""
+def scales(values: list[float]) -> list[float]:
+    """With each of these, whose steps are one sigma on average as a rule."""
     restless = Restless()
-    return [restless.scale(each, 1.0, 1.0) for each in values][-1]
+    return [restless.scale(restless.step(each, 1.0), 1.0) for each in values]
+
+
+def scale(values: list[float]) -> float:
+    return scales(values)[-1]
 
 
 def scattered(runs: int, sigma: float) -> list[float]:
@@ -25,8 +29,7 @@ def test_usual_scatter_is_no_more_than_usual_and_more_of_it_is_more() -> None:
 
 def test_a_level_that_changes_is_no_scatter() -> None:
     level = [*scattered(100, 0.8), *(5 + each for each in scattered(40, 0.8))]
-    restless = Restless()
-    assert max(restless.scale(each, 1.0, 1.0) for each in level) < 1.4
+    assert max(scales(level)) < 1.4
 
 
 def test_one_spike_is_bounded() -> None:

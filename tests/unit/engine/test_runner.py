@@ -306,6 +306,14 @@ def test_turns_carry_the_reply_and_reconnect_where_the_server_closes(virtual: An
     assert network.sent("llm", "start_stream")[1]["messages"][2]["content"] == "One two three."
 
 
+def test_a_target_that_is_asked_in_text_gets_the_words_without_the_pauses(virtual: Any) -> None:
+    network = FakeNetwork(llm(say("One two three.", done=True)), older_tts(spoken(300)))
+    asked = replace(PLAN, scenario=replace(PLAN.scenario, user_turns=("A table [pause 800ms] for two?",)))
+    record = go(virtual, network, asked)
+    assert network.sent("llm", "start_stream")[0]["messages"][-1]["content"] == "A table for two?"
+    assert record.turns[0].user == "A table for two?"
+
+
 def test_an_older_server_that_ignores_a_second_init_gets_a_new_connection(virtual: Any) -> None:
     network = FakeNetwork(
         llm(say("One two three.", done=True), say("Four five six.", done=True)),

@@ -110,7 +110,7 @@ def test_its_page_has_pictures_and_says_how_they_are_made(name: str) -> None:
     pictures = re.findall(r"!\[[^]]+\]\((\S+)\)", page)
     assert pictures
     for picture in pictures:
-        assert (PAGES / picture).stat().st_size < 400_000
+        assert (PAGES / picture).stat().st_size < 450_000
     assert "make demo-data-" in page and "make pictures" in page and "(../images/pictures.json)" in page
 
 

@@ -1,5 +1,6 @@
 """Made-up days: where they end, that they go on, and which alerts would have fired in them."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import islice, takewhile
@@ -9,7 +10,8 @@ from typing import Any
 import pytest
 
 from demo_data import rules
-from demo_data.cases import CASES, END, HOUR, MINUTE, Moment, moments
+from demo_data.cases import CASES, END, HOUR, MINUTE, Moment, hot, moments, weak
+from demo_data.fleet import pages
 from demo_data.rules import STEP_S, Rule, fired, levels, recorded
 from demo_data.scrapes import Sample, scrapes
 from demo_data.tsdb import _going_on
@@ -74,6 +76,35 @@ def test_a_living_case_answers_with_what_has_happened_since(monkeypatch: pytest.
         monkeypatch.setattr("time.time", lambda now_s=now_s: now_s)
         answers.append(text().removesuffix("# EOF\n").splitlines())
     assert answers == [[], ["runs 0 100.000", 'runs 1 115.000 # {run="a"} 1 115.000'], [], ["runs 2 130.000"]]
+
+
+def test_a_box_of_a_fleet_is_known_by_its_labels_until_it_falls_silent() -> None:
+    wanted = {("berlin", "kiosk-3"), ("porto", "kiosk-1")}
+    boxes = [box for box in CASES["fleet"].boxes if (box.site, box.name) in wanted]
+    short = tuple(replace(box, case=replace(box.case, days=2.5 / 24)) for box in boxes)
+    sent = list(takewhile(lambda page: page[0].at_s < NOW, pages(replace(CASES["fleet"], boxes=short, end_s=NOW))))
+    assert sent == sorted(sent, key=lambda page: page[0].at_s)
+    last_s = {re.findall(r'site="(\w+)",box="([\w-]+)"', page[-1].series)[0]: page[0].at_s for page in sent}
+    assert set(last_s) == wanted
+    assert NOW - last_s["berlin", "kiosk-3"] < 5 * MINUTE
+    assert 130 * MINUTE <= NOW - last_s["porto", "kiosk-1"] < 135 * MINUTE
+
+
+def test_what_happens_in_a_fleet_follows_the_boxes() -> None:
+    """One is slower than it was and in time; another has always been slow, and sometimes too slow."""
+
+    def waits(box: str, from_s: float, to_s: float) -> list[float]:
+        (case,) = (each.case for each in CASES["fleet"].boxes if each.name == box and each.case.fault in (hot, weak))
+        due = (moment for together in moments(replace(case, end_s=NOW)) for moment in together)
+        seen = takewhile(lambda each: each.due_s < NOW - to_s, due)
+        found = (measure_run(each.record) for each in seen if each.record and each.due_s >= NOW - from_s)
+        return [turn.response_ttfb_ms for turns in found for turn in turns if turn.response_ttfb_ms is not None]
+
+    before, after = waits("kiosk-3", 7 * HOUR, 3 * HOUR), waits("kiosk-3", 3 * HOUR, 0)
+    assert median(after) / median(before) == pytest.approx(1.4, abs=0.05)
+    assert sum(wait > 1000 for wait in after) < len(after) / 20
+    always = waits("desk", 7 * HOUR, 0)
+    assert len(always) / 20 < sum(wait > 1000 for wait in always) < len(always) / 2
 
 
 @pytest.fixture

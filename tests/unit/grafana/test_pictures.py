@@ -8,13 +8,14 @@ from typing import Any
 import pytest
 
 import dashboards
+from boards.files import DASHBOARDS, path_of
 from boards.texts import PAGES
 from demo_data.cases import CASES
 from pictures import __main__ as program
 from pictures.album import ALBUM, FOLDER, PICTURES, digest_of_board, digest_of_file
 
 ALBUM_AS_IT_IS: dict[str, dict[str, str]] = json.loads(ALBUM.read_text("utf-8"))
-BOARDS = dashboards.documents()
+BOARDS = {name: json.loads(path_of(name).read_text("utf-8")) for name in (*DASHBOARDS, "fleet")}
 
 
 def test_the_album_has_every_picture_and_the_pages_show_each() -> None:

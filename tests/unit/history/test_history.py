@@ -27,10 +27,13 @@ from probe.history.file import (
     UnknownRunError,
     encode,
     encode_serving,
+    found_version,
+    migrate,
 )
 from probe.history.reader import reading
 from probe.history.writer import History, Retention
-from probe.record import RunRecord, ServerIdentity
+from probe.record import Role, RunRecord, ServerIdentity
+from probe.server_state import ServerFigures
 
 DAY = 86_400 * 10**9
 
@@ -491,11 +494,34 @@ def test_a_history_of_the_second_version_can_be_read_and_goes_on(second_version:
 
 
 def test_what_runs_were_measured_under_is_read_without_the_rest(db: History, tmp_path: Path) -> None:
-    runs = [record(1), on_a_machine(2), on_a_machine(3)]
+    turns = tuple(replace(turn, prompt_tokens=200, cached_tokens=150) for turn in record(5).turns)
+    reported: dict[Role, ServerFigures] = {"llm": ServerFigures(running=1, waiting=0)}
+    asked = [replace(record(4), reported=reported), replace(record(5), turns=turns)]
+    runs = [record(1), on_a_machine(2), on_a_machine(3), *asked]
     for each in runs:
         db.append(each)
     db._db.execute("UPDATE runs SET record = x'00' WHERE run_id = ?", (runs[2].plan.run_id,))
     wanted = [each.plan.run_id for each in runs]
     with reading(tmp_path) as reader:
-        assert reader.circumstances([*wanted, "no such run"]) == [circumstances(each) for each in runs[:2]]
+        assert reader.circumstances([*wanted, "no such run"]) == [circumstances(each) for each in (*runs[:2], *asked)]
         assert reader.circumstances(wanted[:1])[0].machine is None
+
+
+def test_a_history_that_is_being_made_is_nobody_elses(tmp_path: Path) -> None:
+    """A reader finds a file without a version, or one with: never the first one's version with the other's tables."""
+    path = tmp_path / "history.sqlite3"
+    maker, looker = sqlite3.connect(path), sqlite3.connect(path)
+    maker.execute("PRAGMA journal_mode = WAL")
+    statements: list[str] = []
+
+    def made_in_between(statement: str) -> None:
+        statements.append(statement)
+        if len(statements) == 2:
+            migrate(maker, path)
+
+    looker.set_trace_callback(made_in_between)
+    assert found_version(looker, path) == 0
+    migrate(maker, path)
+    assert found_version(looker, path) == VERSION
+    maker.close()
+    looker.close()

@@ -89,6 +89,29 @@ def test_a_driver_that_is_unloaded_takes_its_gpu_along(values: Path, tmp_path: P
     assert gpus.first() == GpuReading()
 
 
+def test_a_gpu_that_is_lost_has_no_figures_until_it_is_back(values: Path, tmp_path: Path) -> None:
+    nvml_standin.written(values, nvml_standin.GB10)
+    gpus = Gpus(pynvml, tmp_path)
+    gpus.first()
+    nvml_standin.written(values, nvml_standin.GB10 | nvml_standin.LOST)
+    (lost,) = gpus.brief().levels
+    assert (lost.sm_mhz, lost.power_w, lost.answers) == (None, None, False)
+    assert gpus.first().levels == (GpuLevels("NVIDIA GB10"),), "it is looked for again"
+    nvml_standin.written(values, nvml_standin.GB10)
+    assert gpus.first().levels[0] == GpuLevels("NVIDIA GB10", 2418, None, (), 36.12, 61, 0.94, 0)
+
+
+def test_a_gpu_that_comes_or_goes_is_found_before_the_next_run(values: Path, tmp_path: Path) -> None:
+    nvml_standin.written(values, nvml_standin.DESKTOP)
+    gpus = Gpus(pynvml, tmp_path)
+    assert len(gpus.first().levels) == 1
+    nvml_standin.written(values, nvml_standin.DESKTOP | {"gpus": "2"})
+    assert len(gpus.brief().levels) == 1, "within a run nothing is looked for"
+    assert len(gpus.first().levels) == len(gpus.last().holders) == 2
+    nvml_standin.written(values, nvml_standin.DESKTOP)
+    assert len(gpus.first().levels) == 1
+
+
 def test_the_module_is_imported_where_it_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
     assert nvml() is pynvml
     monkeypatch.setitem(__import__("sys").modules, "pynvml", None)

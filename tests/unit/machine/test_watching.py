@@ -10,7 +10,7 @@ import pytest
 from probe.machine import watching
 from probe.machine.gpu import GpuLevels, GpuReading
 from probe.machine.host import Conditions, Counters, Levels
-from probe.machine.state import MachineState
+from probe.machine.state import Exporter, MachineState
 from probe.machine.summary import HostReading
 from probe.machine.watching import Machine, Source
 
@@ -168,3 +168,30 @@ def test_this_machine_can_be_opened() -> None:
     found = watched(watching.opened())
     assert found is not None
     assert found.host.kernel
+
+
+BOTH: tuple[Exporter, ...] = ("node", "dcgm")
+
+
+def test_an_exporter_that_does_not_answer_is_named_and_not_waited_for_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watching, "PATIENCE_S", 0.005)
+
+    def dead() -> GpuReading:
+        raise OSError("refused")
+
+    source = Source("dcgm", dead, dead, dead, 30.0)
+    assert source.patience_s == 30.0
+    found = watched(Machine(host(), source, "spark", BOTH))
+    assert found is not None
+    assert (found.name, found.silent, found.gpus) == ("spark", ("dcgm",), ())
+    assert source.patience_s == 0.005
+
+
+def test_a_machine_whose_exporters_are_all_dead_is_still_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watching, "PATIENCE_S", 30.0)
+
+    def dead() -> HostReading:
+        raise OSError("refused")
+
+    found = watched(Machine(Source("node", dead, dead, dead), None, "spark", BOTH[:1]))
+    assert found == MachineState(name="spark", silent=("node",))

@@ -2,9 +2,15 @@
 
 import math
 import re
+from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
+import pytest
+from prometheus_client import CollectorRegistry, Metric, generate_latest
+from prometheus_client.openmetrics import exposition, parser
 from prometheus_client.parser import text_string_to_metric_families
+from prometheus_client.registry import Collector
 from runs import failed, record, skipped, suspect
 
 from probe.metrics.one_run import one_run
@@ -56,6 +62,35 @@ def test_openmetrics_where_that_is_taken() -> None:
     body, content_type = one_run(record(1), 1.5, "application/openmetrics-text")
     assert content_type.startswith("application/openmetrics-text")
     assert body.endswith(b"# EOF\n")
+
+
+def strange() -> RunRecord:
+    """No reason has such characters, as long as nobody adds one."""
+    run = failed(1)
+    assert run.failure is not None
+    return replace(run, failure=replace(run.failure, server=None, reason='a "b" \\ \n c'))
+
+
+class Parsed(Collector):
+    """What another collector shows: families that were read from a page."""
+
+    def __init__(self, families: Iterable[Metric]) -> None:
+        self._families = [*families]
+
+    def collect(self) -> Iterable[Metric]:
+        return self._families
+
+
+@pytest.mark.parametrize("run", [record(1), failed(1), skipped(1), strange()])
+def test_the_page_is_what_the_client_library_would_write(run: RunRecord) -> None:
+    plain, both = CollectorRegistry(), CollectorRegistry()
+    body, _ = one_run(run, 0.1 + 0.2, "")
+    plain.register(Parsed(text_string_to_metric_families(body.decode())))
+    assert generate_latest(plain) == body
+    body, _ = one_run(run, 1e-7, "application/openmetrics-text")
+    families = parser.text_string_to_metric_families(body.decode())  # type: ignore[no-untyped-call]  # its own omission
+    both.register(Parsed(families))
+    assert exposition.generate_latest(both) == body  # type: ignore[no-untyped-call]  # its own omission
 
 
 def test_the_docs_explain_each() -> None:

@@ -9,20 +9,36 @@ import pytest
 from prometheus_client import Metric
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse_text
-from runs import START, failed, free_running, hearing, on_a_machine, plan, record, refused, skipped, suspect
+from runs import (
+    START,
+    UNDERSTOOD,
+    failed,
+    free_running,
+    hearing,
+    machine,
+    on_a_machine,
+    plan,
+    record,
+    refused,
+    skipped,
+    suspect,
+)
 
 import golden
+from probe.drift import Monitor, Moved, Shift, Verdict
 from probe.drift.fingerprint import fingerprint
 from probe.machine.state import GpuState, HostState, MachineState
 from probe.metrics.observations import OF_SPEECH, SERIES, EndOfSpeech, fillable
 from probe.metrics.registry import Metrics
-from probe.record import INTERRUPTED, REASONS, Failure, Plan, RunRecord, ServerIdentity
+from probe.record import INTERRUPTED, REASONS, Failure, Plan, Role, RunRecord, Scenario, ServerIdentity
+from probe.server_state import ServerFigures
+from probe.waits import ASKED, EVERY_STAGE, WAITS, Asked
 
 OPENMETRICS = "application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5"
 UNKNOWN_AT_FIRST = (
     "last_combined_ttfb_seconds", "last_stage_seconds", "next_run_timestamp_seconds", "drift_ratio",
     "drift_added_seconds", "drift_state", "drift_since_timestamp_seconds", "llm_tokens_per_second",
-    "llm_longest_stall_seconds", "cold", "last_run_id_timestamp_seconds",
+    "llm_longest_stall_seconds", "cold", "last_run_id_timestamp_seconds", "last_on_demand_timestamp_seconds",
 )  # fmt: skip
 LOCAL = {"target": "local", "scenario": "default"}
 
@@ -34,21 +50,37 @@ def metrics() -> Metrics:
     return made
 
 
-def families(metrics: Metrics) -> dict[str, Metric]:
+def lines_with(page: bytes, name: str) -> str:
+    """The parsers take most of a test's time for a whole page."""
+    return "".join(f"{line}\n" for line in page.decode().splitlines() if name in line and line != "# EOF")
+
+
+def families(metrics: Metrics, name: str = "") -> dict[str, Metric]:
+    """All, or those with this in their name."""
     page, _ = metrics.render(OPENMETRICS)
-    parsed = parse_openmetrics(page.decode())  # type: ignore[no-untyped-call]  # its own omission
+    parsed = parse_openmetrics(lines_with(page, name) + "# EOF\n")  # type: ignore[no-untyped-call]  # its own omission
     return {each.name: each for each in parsed}
+
+
+def family(metrics: Metrics, name: str) -> Metric:
+    return families(metrics, name)[name]
 
 
 def value(metrics: Metrics, name: str, labels: Mapping[str, str] = LOCAL) -> float:
     page, _ = metrics.render("")
-    samples = [s for family in parse_text(page.decode()) for s in family.samples if s.name == f"voice_probe_{name}"]
+    named = f"voice_probe_{name}"
+    samples = [s for each in parse_text(lines_with(page, named)) for s in each.samples if s.name == named]
     return next(float(s.value) for s in samples if s.labels == labels)
 
 
 def test_names_labels_and_buckets_are_what_others_rely_on(metrics: Metrics) -> None:
     metrics.write(on_a_machine(1))
+    metrics.expect_exporters(replace(plan().target, exporters={"node": "http://spark:9100/metrics"}))
+    metrics.write(replace(on_a_machine(2), machine=replace(machine(), driver="another")))
+    metrics.write(reporting(3))
     metrics.daemon.set_objective("local", 1.0, "response_ttfb")
+    metrics.show_beside("local", "default", ["gpu_sm_ghz"])
+    metrics.intelligibility.expect([("local", "default")])
     lines = []
     for family in families(metrics).values():
         if family.name.startswith("process_"):
@@ -77,6 +109,8 @@ def test_every_series_is_there_from_the_start_at_zero(metrics: Metrics) -> None:
     assert (
         values.pop("voice_probe_serving_since_timestamp_seconds") == values.pop("voice_probe_objective_seconds") == []
     )
+    # Nothing has changed.
+    assert values.pop("voice_probe_drift_beside") == values.pop("voice_probe_last_change_timestamp_seconds") == []
     # Nor does this target hear.
     of_speech = {"voice_probe_word_error_rate", *(f"voice_probe_{name}_seconds" for name in OF_SPEECH)}
     assert {name: values.pop(name) for name in of_speech} == {name: [] for name in of_speech}
@@ -101,18 +135,18 @@ def test_runs_are_counted_by_outcome_and_failures_by_reason(metrics: Metrics) ->
 def test_what_can_fail_follows_from_a_targets_servers() -> None:
     metrics = Metrics("0.1.0", ())
     metrics.expect([("speech", "default")], servers=["agent"])
-    labels = [each.labels for each in families(metrics)["voice_probe_run_failures"].samples]
+    labels = [each.labels for each in family(metrics, "voice_probe_run_failures").samples]
     # It is asked in text.
     assert len(labels) == sum(map(len, REASONS.values())) - len(REASONS["stt"]) - len(["user_audio"])
     assert {each["server"] for each in labels} == {"agent", ""}
     mine = replace(failed(), failure=Failure("internal", "error", "a mistake", 1))
     metrics.write(replace(mine, plan=plan(target="speech")))
-    assert len(families(metrics)["voice_probe_run_failures"].samples) == len(labels)
+    assert len(family(metrics, "voice_probe_run_failures").samples) == len(labels)
 
 
 def test_an_observation_falls_into_its_bucket_and_carries_the_run(metrics: Metrics) -> None:
     metrics.write(record(7, ttfb_ms=450))
-    samples = families(metrics)["voice_probe_combined_ttfb_seconds"].samples
+    samples = family(metrics, "voice_probe_combined_ttfb_seconds").samples
     buckets = {
         s.labels["le"]: s for s in samples if "le" in s.labels and s.labels | LOCAL | {"position": "first"} == s.labels
     }
@@ -180,8 +214,8 @@ def test_how_many_attempts_in_a_row_ended_so(metrics: Metrics) -> None:
 
 def samples(metrics: Metrics, name: str) -> set[tuple[str, str]]:
     """The target and the position of each series of a histogram."""
-    family = families(metrics)[f"voice_probe_{name}_seconds"]
-    return {(sample.labels["target"], sample.labels["position"]) for sample in family.samples}
+    found = family(metrics, f"voice_probe_{name}_seconds").samples
+    return {(sample.labels["target"], sample.labels["position"]) for sample in found}
 
 
 def test_a_histogram_exists_only_for_targets_that_can_fill_it() -> None:
@@ -218,6 +252,39 @@ def test_only_a_target_that_hears_has_the_whole_wait(end: EndOfSpeech | None, na
         if name in names
     }
     assert value(metrics, "word_error_rate", LOCAL) == 0.25
+
+
+def drift_stages(metrics: Metrics) -> list[set[str]]:
+    found = families(metrics, "voice_probe_drift")
+    names = ("drift_ratio", "drift_added_seconds", "drift_changes")
+    return [{each.labels["stage"] for each in found[f"voice_probe_{name}"].samples} for name in names]
+
+
+@pytest.mark.parametrize("asked", ASKED)
+def test_drift_has_the_stages_of_how_a_target_is_asked_and_no_others(asked: Asked) -> None:
+    """Also after a reload, and whatever a state knew that was saved before it."""
+    metrics = Metrics("1.2.3", [])
+    metrics.expect([("local", "default")])
+    assert drift_stages(metrics) == [{*WAITS["text"]}] * 3
+    metrics.expect([("local", "default")], asked=asked)
+    moved = tuple(Moved(stage, 100.0, 150.0, certain=True) for stage in EVERY_STAGE)
+    metrics.update_drift("local", "default", Verdict("slower", 100, None, moved, 0, None, ()))
+    for stage in EVERY_STAGE:
+        metrics.count_drift("local", "default", Shift(1, 2, "slower", stage, moved, 1.0, (), ()))
+    assert drift_stages(metrics) == [{*WAITS[asked]}] * 3
+    whole = LOCAL | {"stage": WAITS[asked][0]}
+    assert value(metrics, "drift_ratio", whole) == 1.5
+    assert value(metrics, "drift_changes_total", whole | {"direction": "slower"}) == 1
+
+
+def test_an_agent_that_answers_by_itself_has_no_figures_since_a_request() -> None:
+    since_a_request = {"combined_ttfb", "combined_ttfa", "llm_ttft", "llm_ttfat", "llm_generation"}
+    asked = {name for name, _ in fillable("agent", "probe")}
+    by_itself = {name for name, _ in fillable("agent", "server")}
+    assert asked - by_itself == since_a_request
+    assert by_itself - asked == {"endpointing"}
+    spoken_into = {*fillable("agent", "server", interrupted=True)}
+    assert spoken_into - {*fillable("agent", "server")} == {("interrupted", "first")}
 
 
 def test_a_target_that_can_fill_more_after_a_reload_does() -> None:
@@ -286,7 +353,7 @@ def test_the_stages_of_the_last_run_add_up_to_it(metrics: Metrics) -> None:
 
 def test_the_fingerprint_is_reported_with_the_time_since_when(metrics: Metrics) -> None:
     def since_when() -> list[tuple[Mapping[str, str], float]]:
-        samples = families(metrics)["voice_probe_serving_since_timestamp_seconds"].samples
+        samples = family(metrics, "voice_probe_serving_since_timestamp_seconds").samples
         return [({key: s.labels[key] for key in ("llm", "tts")}, s.value) for s in samples]
 
     small, large = ServerIdentity("small.gguf", "b1"), ServerIdentity("large.gguf", "b1")
@@ -302,7 +369,7 @@ def test_since_when_outlives_a_restart(metrics: Metrics) -> None:
     metrics.restore([run])
     metrics.restore_fingerprint("local", "default", fingerprint(run), START - 86_400 * 10**9)
     metrics.write(record(2, started=START + 60 * 10**9))
-    samples = families(metrics)["voice_probe_serving_since_timestamp_seconds"].samples
+    samples = family(metrics, "voice_probe_serving_since_timestamp_seconds").samples
     assert [s.value for s in samples] == [START / 1e9 - 86_400]
 
 
@@ -325,7 +392,7 @@ def test_what_the_daemon_reports_of_itself(metrics: Metrics) -> None:
     metrics.daemon.set_objective("local", 1.2, "response_ttfa")
     metrics.daemon.set_history(3, 12_288)
     assert value(metrics, "objective_seconds", {"target": "local", "measure": "response_ttfa"}) == 1.2
-    assert len(families(metrics)["voice_probe_objective_seconds"].samples) == 1
+    assert len(family(metrics, "voice_probe_objective_seconds").samples) == 1
     assert (value(metrics, "history_runs", {}), value(metrics, "history_bytes", {})) == (3, 12_288)
 
 
@@ -392,8 +459,61 @@ def test_the_machine_of_the_last_run_is_reported(metrics: Metrics) -> None:
 
 def test_a_figure_that_the_machine_does_not_have_is_no_series(metrics: Metrics) -> None:
     metrics.write(replace(record(1), machine=MachineState(HostState(load=1.0), (GpuState(),))))
-    named = {name for name in families(metrics) if name.startswith("voice_probe_machine")}
+    named = {name for name in families(metrics, "voice_probe_machine") if name.startswith("voice_probe_machine")}
     assert named == {"voice_probe_machine_load", "voice_probe_machine"}
+
+
+def test_another_machine_has_a_name_and_this_one_none(metrics: Metrics) -> None:
+    metrics.write(on_a_machine(1))
+    metrics.write(replace(record(2), machine=MachineState(HostState(load=3.0), name="spark")))
+    assert value(metrics, "machine_gpu_sm_clock_hertz", {"gpu": "0"}) == 812e6
+    assert value(metrics, "machine_load", {"machine": "spark"}) == 3.0
+    for accept in ("", OPENMETRICS):
+        page, _ = metrics.render(accept)
+        heads = [line for line in page.decode().splitlines() if line.startswith("# TYPE")]
+        assert len(heads) == len(set(heads))
+
+
+def test_an_exporter_that_does_not_answer_is_counted(metrics: Metrics) -> None:
+    run = record(1)
+    target = replace(
+        run.plan.target, exporters={"node": "http://spark:9100/metrics", "dcgm": "http://spark:9400/metrics"}
+    )
+    far = replace(run, plan=replace(run.plan, target=target))
+    metrics.expect_exporters(target)
+    node, dcgm = ({"target": "local", "exporter": each} for each in target.exporters)
+    assert value(metrics, "machine_exporter_silent_runs_total", node) == 0
+    metrics.write(replace(far, machine=MachineState(name="spark", silent=("dcgm",))))
+    metrics.write(replace(far, machine=MachineState(name="spark", silent=("dcgm", "node"))))
+    metrics.write(replace(far, machine=MachineState(name="spark", silent=("dcgm",))))
+    assert (value(metrics, "machine_exporter_up", node), value(metrics, "machine_exporter_up", dcgm)) == (1, 0)
+    assert value(metrics, "machine_exporter_silent_runs_total", node) == 1
+    assert value(metrics, "machine_exporter_silent_runs_total", dcgm) == 3
+    metrics.expect_exporters(replace(target, exporters={"node": "http://spark:9100/metrics"}))
+    assert value(metrics, "machine_exporter_up", node) == 1
+    assert b'voice_probe_machine_exporter_up{exporter="dcgm"' not in metrics.render("")[0]
+    metrics.expect_exporters(replace(target, exporters={}))
+    assert b"voice_probe_machine_exporter_up{" not in metrics.render("")[0]
+
+
+def test_what_the_servers_reported_is_that_of_the_last_run(metrics: Metrics) -> None:
+    of_llm = LOCAL | {"server": "llm"}
+    run = record(1)
+    turns = tuple(replace(turn, prompt_tokens=200, cached_tokens=150) for turn in run.turns)
+    reported: dict[Role, ServerFigures] = {
+        "llm": ServerFigures(running=1, waiting=2, queue_ms=250.0, cache_hit=0.5),
+        "tts": ServerFigures(waiting=4),
+    }
+    metrics.write(replace(run, turns=turns, reported=reported))
+    assert value(metrics, "server_requests_running", of_llm) == 1
+    assert value(metrics, "server_requests_waiting", LOCAL | {"server": "tts"}) == 4
+    assert value(metrics, "server_queue_seconds", of_llm) == 0.25
+    assert value(metrics, "server_prompt_tokens", of_llm) == 200
+    # Of our own request, as its answer says.
+    assert value(metrics, "server_cache_hit_ratio", of_llm) == 0.75
+    assert value(metrics, "server_outside_seconds", of_llm) == pytest.approx(0.01)
+    metrics.write(record(2))
+    assert not any(name.startswith("voice_probe_server_requests") for name in families(metrics))
 
 
 def test_changes_are_counted_by_kind_and_not_those_before_the_start(metrics: Metrics) -> None:
@@ -406,3 +526,90 @@ def test_changes_are_counted_by_kind_and_not_those_before_the_start(metrics: Met
     metrics.write(served(4, "b3"))
     assert value(metrics, "changes_total", LOCAL | {"kind": "model"}) == 1
     assert value(metrics, "changes_total", LOCAL | {"kind": "voice"}) == 0
+
+
+def test_the_time_of_a_change_is_that_of_the_first_run_after_it_also_after_a_restart(metrics: Metrics) -> None:
+    def on_driver(number: int, driver: str) -> RunRecord:
+        return replace(record(number), machine=MachineState(driver=driver))
+
+    of_driver = LOCAL | {"kind": "driver"}
+    metrics.restore([on_driver(1, "580.1")])
+    assert family(metrics, "voice_probe_last_change_timestamp_seconds").samples == []
+    metrics.restore([on_driver(2, "580.2")])
+    assert value(metrics, "last_change_timestamp_seconds", of_driver) == record(2).started / 1e9
+    metrics.write(on_driver(3, "580.2"))
+    metrics.write(on_driver(4, "580.3"))
+    metrics.write(on_driver(5, "580.3"))
+    assert value(metrics, "last_change_timestamp_seconds", of_driver) == record(4).started / 1e9
+
+
+def reporting(number: int) -> RunRecord:
+    """A run whose server reports everything, on a machine that its exporters show."""
+    run = record(number)
+    target = replace(run.plan.target, exporters={"node": "http://spark:9100/metrics"})
+    reported: dict[Role, ServerFigures] = {"llm": ServerFigures(1, 2, 0.1, 20.0, 30.0, 1, 0.5)}
+    turns = tuple(replace(turn, prompt_tokens=200) for turn in run.turns)
+    machine = MachineState(HostState(load=1.0), name="spark")
+    return replace(run, plan=replace(run.plan, target=target), turns=turns, reported=reported, machine=machine)
+
+
+def everything_of(target: str, scenario: str, number: int) -> RunRecord:
+    """A run that sets whatever a run can set."""
+    run = reporting(number)
+    return replace(run, plan=replace(run.plan, target=replace(run.plan.target, name=target), scenario=named(scenario)))
+
+
+def named(scenario: str) -> Scenario:
+    return replace(plan().scenario, name=scenario)
+
+
+def test_a_reload_takes_every_series_of_what_it_removes_from_the_page(metrics: Metrics) -> None:
+    def of_all(number: int) -> None:
+        for target, scenario in (("local", "default"), ("gone", "default"), ("local", "old")):
+            run = everything_of(target, scenario, number)
+            metrics.expect([(target, scenario)])
+            metrics.expect_exporters(run.plan.target)
+            metrics.write(run)
+            metrics.write(replace(failed(number + 1), plan=run.plan))
+            metrics.update_drift(target, scenario, Monitor().verdict())
+            metrics.show_beside(target, scenario, ["gpu_sm_ghz"])
+            metrics.intelligibility.count(run, UNDERSTOOD)
+            metrics.daemon.count_missed(target, scenario)
+            metrics.daemon.count_unknown_users(target)
+            metrics.daemon.set_schedule_delay(target, scenario, 0.1)
+            metrics.daemon.set_asked(target, scenario, 5.0)
+            metrics.daemon.set_objective(target, 1.0, "response_ttfb")
+        metrics.daemon.set_next_runs({})
+
+    def shown() -> tuple[set[str], set[str]]:
+        of_due = "voice_probe_next_run_timestamp_seconds"
+        labels = [
+            each.labels for name, each_of in families(metrics).items() if name != of_due for each in each_of.samples
+        ]
+        return tuple({each[name] for each in labels if name in each} for name in ("target", "scenario"))  # type: ignore[return-value]
+
+    of_all(1)
+    assert shown() == ({"local", "gone", "spark"}, {"default", "old", "joke"})
+    before = families(metrics)
+    metrics.keep(["local"], ["default"], {"spark"})
+    assert shown() == ({"local"}, {"default"})
+    assert {*before} == {*families(metrics)}
+    kept = {"target": "local", "scenario": "default"}
+    assert value(metrics, "runs_total", kept | {"outcome": "ok"}) == 1
+    assert value(metrics, "machine_load", {"machine": "spark"}) == 1.0
+    # By this the rules know that no run is awaited.
+    assert math.isnan(value(metrics, "next_run_timestamp_seconds", {"target": "gone", "scenario": "default"}))
+    # What was under way ends later.
+    of_all(3)
+    assert shown() == ({"local"}, {"default"})
+    metrics.keep(["local"], ["default"], {None})
+    assert "voice_probe_machine_load" not in families(metrics)
+
+
+def test_a_target_that_comes_back_has_its_series_from_zero(metrics: Metrics) -> None:
+    metrics.write(record(1))
+    metrics.keep(["spark"], ["joke"], ())
+    metrics.keep(["local", "spark"], ["default", "joke"], ())
+    metrics.expect([("local", "default")])
+    assert value(metrics, "runs_total", LOCAL | {"outcome": "ok"}) == 0
+    assert math.isnan(value(metrics, "last_combined_ttfb_seconds"))

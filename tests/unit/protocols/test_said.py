@@ -22,6 +22,7 @@ from probe.protocols.openai_speech.conversation import SpeechConversation
 from probe.protocols.openai_transcriptions.conversation import TranscriptionsConversation
 from probe.protocols.registry import PROTOCOLS
 from probe.protocols.riva.conversation import RivaConversation
+from probe.protocols.riva.hearing import RivaHearing
 from probe.protocols.riva.nim import NimConversation
 from probe.protocols.riva.stitched import StitchedConversation
 from probe.protocols.vllm_speech import VllmSpeech
@@ -218,6 +219,14 @@ def over_grpc(kind: type[RivaConversation | StitchedConversation]) -> RivaConver
     return talk
 
 
+def hearing_over_grpc() -> RivaHearing:
+    options = {"sample_rate": 16_000, "language": "en-US", "endpointing": "server", "punctuation": True}
+    options |= {"interim_results": True}
+    talk = RivaHearing(Terms(ServerPlan("riva", "grpc://h:1", options), "run", 10.0))
+    list(talk.begin(0))
+    return talk
+
+
 @given(
     headers,
     st.sampled_from(("application/grpc", CANARY, "text/html")),
@@ -229,8 +238,8 @@ def test_over_grpc(head: dict[str, str], kind: str, status: str, at_once: bool, 
     trailers = {"grpc-status": status, "grpc-message": CANARY, CANARY: CANARY}
     answer = Response(200, head | {"content-type": kind} | (trailers if at_once else {}))
     last: list[Incoming] = [BodyEnd({} if at_once else trailers), Ended("closed", "by the server", CANARY)]
-    for each in (RivaConversation, StitchedConversation):
-        found = heard(over_grpc(each), [answer, Body(before + CANARY.encode()), *last])
+    for talk in (over_grpc(RivaConversation), over_grpc(StitchedConversation), hearing_over_grpc()):
+        found = heard(talk, [answer, Body(before + CANARY.encode()), *last])
         assert not any(map(leaks, found)), found
 
 

@@ -46,6 +46,13 @@ def test_a_server_of_both_is_both() -> None:
     both = page({"id": "gemma-3"}, {"id": "piper-en"}, {"id": "whisper-1"}, {"id": "nomic-embed-text"})
     assert openai_models.chatting(both) == Sign(None, None, ("gemma-3",))
     assert openai_models.speaking(both) == Sign(None, None, ("piper-en",))
+    assert openai_models.hearing(both) == Sign(None, None, ("whisper-1",))
+
+
+def test_who_hears_is_known_by_the_task_or_the_name_of_a_model() -> None:
+    assert openai_models.hearing(SPEACHES) == Sign(None, None, ("Systran/faster-whisper-small",))
+    assert openai_models.hearing(page({"id": "nvidia/parakeet-tdt"})) == Sign(None, None, ("nvidia/parakeet-tdt",))
+    assert [openai_models.hearing(each) for each in (VLLM, KOKORO, LLAMA, b"{}", b"?")] == [None] * 5
 
 
 def test_the_founding_servers_are_known_by_what_no_other_says() -> None:
@@ -78,8 +85,6 @@ def test_what_is_said_twice_is_said_once_and_the_first_word_counts() -> None:
 
 
 SESSIONS = {"openai_realtime", "nim_realtime", "vllm_speech"}
-# Its models are listed as those of any other server.
-LIKE_ANY_OTHER = {"openai_transcriptions"}
 
 
 @pytest.mark.parametrize("protocol", KNOWN, ids=lambda each: str(each.name))
@@ -90,7 +95,7 @@ def test_to_be_known_a_server_is_only_asked_what_makes_it_do_no_work(protocol: A
     """
     signs = protocol.signs(ServerPlan(protocol.name, protocol.default_url))
     asked = signs or protocol.identity(ServerPlan(protocol.name, protocol.default_url))
-    assert bool(asked) == (protocol.name not in SESSIONS | LIKE_ANY_OTHER)
+    assert bool(asked) == (protocol.name not in SESSIONS)
     for each in signs:
         assert isinstance(each, Inquiry | Exchange)
 

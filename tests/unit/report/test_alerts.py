@@ -9,8 +9,9 @@ import pytest
 from runs import START, record
 
 from probe.drift import Verdict
-from probe.drift.change import WHOLE, Drift, Moved
-from probe.recent import Recent
+from probe.drift.change import Drift, Moved
+from probe.history.whole_waits import ENOUGH
+from probe.recent import Recent, WholeWait
 from probe.record import Failure, Outcome
 from probe.report import alerts
 from probe.report.due import STALE_S, Due
@@ -31,8 +32,10 @@ def series(outcomes: str, *, every_s: float = 60, **fields: object) -> Recent:
     return Recent("spark", "default", NOW - 86_400 * S, runs, last=record(), **fields)  # type: ignore[arg-type]
 
 
-def said(recent: Recent, due: Due | None = None, verdict: Verdict | None = None) -> dict[str, str]:
-    observed = alerts.observe(recent, due or Due(), verdict, NOW)
+def said(
+    recent: Recent, due: Due | None = None, verdict: Verdict | None = None, whole: WholeWait | None = None
+) -> dict[str, str]:
+    observed = alerts.observe(recent, due or Due(), verdict, NOW, whole)
     return {each.name: each.text for each in alerts.of_series(observed)}
 
 
@@ -97,8 +100,8 @@ def test_bad_audio_now_and_then() -> None:
 
 
 def test_drift_cold_runs_and_no_runs() -> None:
-    whole = Moved(WHOLE, 300.0, 390.0, certain=True)
-    verdict = Verdict("slower", 500, Drift(START, START, "slower", WHOLE, 0.99), (whole,), 0, None, ())
+    whole = Moved("combined_ttfb", 300.0, 390.0, certain=True)
+    verdict = Verdict("slower", 500, Drift(START, START, "slower", "combined_ttfb", 0.99), (whole,), 0, None, ())
     assert said(series("." * 9), verdict=verdict)["VoiceDriftFound"].startswith(
         "has become slower: combined TTFB +30 %"
     )
@@ -108,6 +111,25 @@ def test_drift_cold_runs_and_no_runs() -> None:
     assert said(replace(cold, cold=[start for start, _, _ in cold.runs]))["VoiceProbeCold"].startswith("100%")
     due = Due(NOW - 700 * S, 60.0, 700.0, NOW - 760 * S)
     assert said(series("." * 9), due) == {"VoiceProbeStale": "no run for 13 min; one is usual every 60 s"}
+
+
+@pytest.mark.parametrize(
+    ("hour", "week", "fires"),
+    [
+        (1300, 1000, True), (1200, 1000, False), (1180, 1000, False), (225, 150, False), (None, 1000, False),
+        (1300, None, False),
+    ],
+    ids=["longer", "just as much", "under", "little", "few now", "few then"],
+)  # fmt: skip
+def test_the_whole_wait_against_that_of_the_week(hour: float | None, week: float | None, fires: bool) -> None:
+    """The values of tests/rules/alerts_hearing.yml: the rule and the page say the same."""
+    text = said(series("." * 9), whole=WholeWait(hour, week, 800, 250)).get("VoiceWholeWaitLonger")
+    expected = (
+        "makes a person who asks by voice wait 1.30 times as long as last week, 1.30 s from the end of the speech to"
+        " the first sound (endpointing 0.80 s, transcription 0.25 s)"
+    )
+    assert text == (expected if fires else None)
+    assert said(series("." * 9)) == {}, "a target that does not hear"
 
 
 def test_nobody_measures_any_more() -> None:
@@ -132,7 +154,10 @@ SAME: dict[str, Sequence[str]] = {
     ),
     "VoiceErrorBudgetBurningFast": (f"> {alerts.FAST}\n", f"> {alerts.ENOUGH - 0.1:g}", "ratio_6h"),
     "VoiceErrorBudgetBurningSlowly": (f"> {alerts.SLOW}\n", f"> {alerts.ENOUGH - 0.1:g}", "ratio_3d"),
-    "VoiceDriftFound": (f'"combined_ttfb"}} > {alerts.DRIFTED}', "voice_probe_drift_state == 1"),
+    "VoiceDriftFound": (f'voice_to_voice"}} > {alerts.DRIFTED}', "voice_probe_drift_state == 1"),
+    "VoiceWholeWaitLonger": (
+        f"mean_1w > {alerts.LONGER}\n", f"mean_1w > {alerts.LONGER_MS / 1000}\n", "voice_to_voice:mean_1h -",
+    ),
     "VoiceProbeStale": (f"> {STALE_S}\n",),
     "VoiceProbeSkipping": (f"> {alerts.SKIPPING}\n", f"> {alerts.ENOUGH - 0.1:g}"),
     "VoiceProbeSuspect": (f"> {alerts.SUSPECT}\n", f"> {alerts.ENOUGH - 0.1:g}"),
@@ -141,7 +166,7 @@ SAME: dict[str, Sequence[str]] = {
 }  # fmt: skip
 # What no column of the history holds, or only a running daemon knows.
 NOT_FROM_THE_HISTORY = {
-    "VoiceWholeWaitLonger",
+    "VoiceProbeNotAsked", "VoiceAnswersGarbled",
     "VoiceDrift", "VoicePlayoutGaps", "VoiceProbeAbsent", "VoiceProbeRestarting", "VoiceProbeRunsMissed",
     "VoiceProbeSinkErrors", "VoiceProbeSpansDropped", "VoiceProbeConfigRefused", "VoiceMachineThrottled",
 }  # fmt: skip
@@ -169,6 +194,7 @@ def test_no_rule_is_forgotten() -> None:
 
 def test_windows_are_those_of_the_recording_rules() -> None:
     expected: Iterable[str] = (
+        f"voice_to_voice_seconds_count[1h])) > {ENOUGH - 0.1:g}", "_sum[1w] offset 1d",
         f"vector({alerts.OBJECTIVE_RATIO})", f'increase_10m{{outcome=~"ok|slow|failed"}}) > {alerts.ENOUGH - 0.1:g}',
         f"attempts:recent > bool {alerts.SOME}",
         f'playout_gap_seconds_bucket{{position="next", le="{SILENCE_MS / 1000:g}"}}',

@@ -1,10 +1,10 @@
 """The verdict of a comparison names the stage that moved, whatever the first byte did."""
 
 import pytest
-from series import point
+from series import noisy, point, spoken
 
 from probe.drift.series import Point
-from probe.report.comparison_report import Side, comparison_of, document, sentence, state
+from probe.report.comparison_report import Side, comparison_of, document, remarks, sentence, state
 
 # What each stage takes in turn, around its middle: LLM TTFT, LLM decoding, TTS TTFB.
 STEADY, WILD = (0, 2, -2, 1, -1), (0, 180, -150, 210, -190, 90, -80)
@@ -42,3 +42,22 @@ def test_the_stage_that_moved_is_named(
     assert said in sentence(comparison)
     assert ("; " in sentence(comparison)) == (len(moved) > (judged == "slower"))
     assert document(comparison)["moved"] == moved
+
+
+def test_the_verdict_on_targets_that_hear_is_about_the_first_sound() -> None:
+    before, after = list(spoken(40)), list(spoken(40, 2, factors=lambda _number: (1.5, 1.0)))
+    comparison = comparison_of(Side("a", before), Side("b", after), LEAST)
+    assert sentence(comparison).startswith("B's first sound comes ")
+    assert ", most of it endpointing (+" in sentence(comparison)
+    found = document(comparison)
+    assert (found["state"], found["whole"], found["remarks"]) == ("slower", "voice_to_voice", [])
+    assert next(iter(found["stages"])) == "voice_to_voice"
+
+
+def test_a_target_that_is_asked_in_text_is_compared_from_the_question_on_which_is_said() -> None:
+    mixed = comparison_of(Side("a", list(spoken(40))), Side("b", list(noisy(40))), LEAST)
+    assert document(mixed)["whole"] == "combined_ttfb"
+    assert [*remarks(mixed)] == [
+        "Not all runs were asked by voice: what is compared begins with the question, after its transcript."
+    ]
+    assert [*remarks(comparison_of(Side("a", A), Side("b", A), LEAST))] == []

@@ -5,8 +5,11 @@ from dataclasses import replace
 from runs import machine, on_a_machine
 
 from probe.machine.state import GpuState, HostState, MachineState
+from probe.record import Role
 from probe.report import terminal
 from probe.report.machine_line import machine_line
+from probe.report.server_line import server_lines
+from probe.server_state import ServerFigures
 
 
 def test_a_capped_gpu_is_named_with_its_reason() -> None:
@@ -40,3 +43,27 @@ def test_the_report_has_it() -> None:
     assert any(line.startswith("  Machine:") and "power cap" in line for line in lines)
     without = [*terminal.report(replace(on_a_machine(), machine=None), 100)]
     assert not any("Machine" in line for line in without)
+
+
+def test_another_machine_is_named_and_an_exporter_that_does_not_answer_is_too() -> None:
+    assert machine_line(MachineState(HostState(busy=0.02), name="spark")) == "spark; CPU 2% used"
+    found = machine_line(MachineState(name="spark", silent=("node", "dcgm")))
+    assert found == "spark; no answer from node_exporter and dcgm-exporter"
+
+
+REPORTED: dict[Role, ServerFigures] = {
+    "llm": ServerFigures(1, 0, 0.25, 12.0, 34.0, 3, 0.5),
+    "tts": ServerFigures(),
+    "agent": ServerFigures(waiting=2),
+}
+
+
+def test_the_report_has_a_line_for_each_server_that_reports_something() -> None:
+    record = replace(on_a_machine(), reported=REPORTED)
+    found = dict(server_lines(record))
+    assert [*found] == ["LLM server", "Agent server"]
+    assert found["LLM server"] == (
+        "1 request before, 0 waiting, 25% of its cache in use; 3 requests meanwhile; each waited 12ms; "
+        "first token after 34ms; 50% of the prompt cached"
+    )
+    assert any("LLM server:" in line for line in terminal.report(record, 100))

@@ -13,7 +13,7 @@ from probe.clock import AnchoredClock
 from probe.timestamps import NEVER
 from probe.transport import share
 from probe.transport.framing.base import Text
-from probe.transport.inbox import Arrival, Inbox
+from probe.transport.inbox import HEAVY_BYTES, Arrival, Inbox
 
 
 def arrival(at: int) -> Arrival:
@@ -56,6 +56,41 @@ def test_a_flood_of_arrivals_leaves_the_event_loop_its_turns(virtual: Any, monke
     assert turns >= 8
 
 
+def test_large_arrivals_that_several_wait_for_are_taken_one_in_each_turn(
+    virtual: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each may take as long to read as a turn of the loop may last."""
+    monkeypatch.setattr(share, "SHARE_S", 0.0005)
+    monkeypatch.setattr(share, "FREE_S", 0.0)
+    inboxes = [Inbox(virtual.clock) for _ in range(4)]
+    turns, taken = 0, list[int]()
+
+    async def others() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    async def read(inbox: Inbox) -> None:
+        await inbox.get(NEVER)
+        taken.append(turns)
+        until = time.thread_time() + 0.001
+        while time.thread_time() < until:
+            pass
+
+    async def all_at_once() -> None:
+        ticking = asyncio.ensure_future(others())
+        reading = [asyncio.ensure_future(read(each)) for each in inboxes]
+        await asyncio.sleep(0)
+        for each in inboxes:
+            each.put(Arrival(1, "tts", 1, Text(bytes(HEAVY_BYTES + 1))))
+        await asyncio.gather(*reading)
+        ticking.cancel()
+
+    virtual.run(all_at_once())
+    assert len({*taken}) == 4
+
+
 @pytest.mark.parametrize("wait_ns", [1, 999, 150_000_001, 10_000_000_000])
 def test_a_wait_ends_at_its_time_and_not_before(virtual: Any, wait_ns: int) -> None:
     inbox = Inbox(virtual.clock)
@@ -89,6 +124,19 @@ def test_what_waits_in_the_kernel_when_the_time_is_over_is_read_first() -> None:
         for ns in (0, 1_000_000):
             assert loop.run_until_complete(wait(ns)) == arrival(1)
         loop.remove_reader(ours)
+
+
+async def test_what_a_flood_of_others_keeps_from_being_parsed_is_there_when_the_time_is_over() -> None:
+    clock = AnchoredClock.anchored_now()
+    inbox, ours = Inbox(clock), share.of_this_loop()
+    ours.note(1.0)
+    ours.when_it_is_my_turn(lambda: None)
+
+    def parse() -> None:
+        inbox.put(arrival(1))
+
+    ours.when_it_is_my_turn(parse)
+    assert await inbox.get(clock.now()) == arrival(1)
 
 
 def test_an_arrival_ends_a_wait_at_once(virtual: Any) -> None:

@@ -33,9 +33,25 @@ async def test_the_share_is_used_up_by_all_together_and_there_is_another_in_the_
     assert not one.is_used_up()
 
 
-async def test_what_was_done_before_the_question_counts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(share, "FREE_S", 2 * TURN_S)
-    assert share.of_this_loop().is_used_up()
+async def test_what_was_done_before_the_question_counts() -> None:
+    assert share.of_this_loop().is_used_up(busy_s=2 * TURN_S)
+
+
+async def test_what_comes_after_a_rest_is_done_at_once_or_in_a_turn_of_its_own() -> None:
+    ours, done = share.of_this_loop(), list[str]()
+
+    def one(name: str) -> None:
+        work()
+        done.append(name)
+
+    for name in "abc":
+        ours.in_turn(lambda name=name: one(name))  # type: ignore[misc]
+    assert done == ["a"]
+    while len(done) < 3:
+        before = len(done)
+        await asyncio.sleep(0)
+        assert len(done) <= before + 1
+    assert done == ["a", "b", "c"]
 
 
 async def test_those_that_wait_have_one_turn_each_in_their_order() -> None:
@@ -102,11 +118,32 @@ async def test_work_in_slices_is_left_where_the_share_is_used_up_and_its_result_
     assert others >= 4
 
 
+async def test_who_has_to_be_last_comes_after_all_that_wait() -> None:
+    ours, done = share.of_this_loop(), list[str]()
+    await ours.after_those_that_wait()
+    assert ours.is_used_up(busy_s=2 * TURN_S)
+    for name in "abc":
+        ours.when_it_is_my_turn(lambda name=name: done.append(name))  # type: ignore[misc]
+    await ours.after_those_that_wait()
+    assert done == ["a", "b", "c"]
+
+
+async def test_nothing_is_counted_where_nothing_took_long() -> None:
+    ours = share.of_this_loop()
+    work()
+    assert not ours.is_known_to_be_used_up()
+    ours.note(2 * TURN_S)
+    assert ours.is_known_to_be_used_up()
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert not ours.is_known_to_be_used_up()
+
+
 async def test_one_who_has_left_keeps_nobody_waiting() -> None:
     ours = share.of_this_loop()
     gone = asyncio.ensure_future(ours.my_turn())
     await asyncio.sleep(0)
     gone.cancel()
     ours.is_used_up()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         await ours.my_turn()

@@ -20,7 +20,7 @@ from probe.user_audio import kept, prepare
 from probe.user_audio.kept import keep, path_of
 from probe.user_audio.prepare import Unprepared, unusable, with_speech
 from probe.user_audio.resample import resampled
-from probe.user_audio.utterance import NothingSaidError, utterance, with_noise
+from probe.user_audio.utterance import NothingSaidError, joined, utterance, with_noise
 from probe.user_audio.wav import WavError, read
 
 
@@ -57,6 +57,19 @@ def test_the_samples_are_the_same_in_every_format(data: bytes, form: dict[str, i
 def test_floats_are_read_and_what_is_no_number_is_silent() -> None:
     samples, _ = read(wav(struct.pack("<4f", 0.5, -2.0, math.nan, math.inf), kind=3, bits=32))
     assert list(samples) == [16384, -32767, 0, 32767]
+
+
+@pytest.mark.parametrize(
+    ("kind", "data", "levels"),
+    [
+        (6, b"\xd5\x55\xaa\x2a\x80", [8, -8, 32256, -32256, 5504]),
+        (7, b"\xff\x7f\x80\x00\xaa", [0, 0, 32124, -32124, 5372]),
+    ],
+    ids=["A-law", "mu-law"],
+)
+def test_recordings_of_telephones_are_read(kind: int, data: bytes, levels: list[int]) -> None:
+    samples, rate = read(wav(data, kind=kind, bits=8, rate=8000))
+    assert (list(samples), rate) == (levels, 8000)
 
 
 @pytest.mark.parametrize(
@@ -143,6 +156,41 @@ def test_noise_is_so_far_below_the_speech_and_goes_on() -> None:
     assert all(any(frame) for frame in played), "no frame of it is digital silence"
 
 
+def test_a_pause_is_exactly_so_long_and_digital_silence() -> None:
+    """Whatever silence the TTS server puts around the words of a part."""
+    rate = 16_000
+    tone = [8000 if n // 20 % 2 else -8000 for n in range(rate // 5)]
+    part = array("h", [*[0] * 1600, *tone, *[3] * 800])
+    first, second = (utterance(part, rate, rate, -50.0, text) for text in ("I'd like", "a table"))
+    both = joined([first, second, first], [800, 50])
+    samples = array("h", both.pcm)
+    assert both.text == "I'd like a table I'd like"
+    assert [(each.end - each.start, each.words) for each in both.pauses] == [(12_800, 2), (800, 4)]
+    for pause in both.pauses:
+        assert not any(samples[pause.start : pause.end])
+        assert abs(samples[pause.start - 1]) == abs(samples[pause.end]) == 8000, "words touch it on both sides"
+    again = utterance(samples, rate, rate, -50.0, None)
+    assert (both.first_voiced, both.last_voiced) == (again.first_voiced, again.last_voiced)
+    assert len(samples) - both.last_voiced == 800, "what the server made behind the last words stays"
+
+
+@pytest.mark.parametrize("snr_db", [-10.0, 0.0, 12.5])
+@pytest.mark.parametrize("level", [2000, 30_000], ids=["quiet", "loud"])
+def test_the_noise_in_the_mixed_audio_is_so_far_below_what_is_said(snr_db: float, level: int) -> None:
+    """Measured on the audio itself: a pause is no part of the speech, and loud audio is not cut off."""
+    part = utterance(sine(300, 16_000, 0.4, level), 16_000, 16_000, -50.0, "So")
+    clean = joined([part, part], [2000])
+    noisy = with_noise(clean, snr_db)
+    mixed, speech = array("h", noisy.pcm), array("h", clean.pcm)
+    (pause,) = clean.pauses
+    gain = math.sqrt(sum(each * each for each in mixed[pause.start : pause.end]) / (pause.end - pause.start))
+    voiced = [*range(clean.first_voiced, pause.start), *range(pause.end, clean.last_voiced)]
+    # The noise is not like the speech: what of the mixed audio is like it, is the speech.
+    likeness = sum(mixed[n] * speech[n] for n in voiced) / sum(speech[n] ** 2 for n in voiced)
+    loud = likeness * math.sqrt(sum(speech[n] ** 2 for n in voiced) / len(voiced))
+    assert 20 * math.log10(loud / gain) == pytest.approx(snr_db, abs=0.3)
+
+
 def test_speech_that_was_made_is_its_owners_alone(tmp_path: Path) -> None:
     server = ServerPlan("any", "ws://h/ws", {"voice": "aria"})
     folder = tmp_path / "state" / "user_audio"
@@ -168,6 +216,8 @@ def test_a_recording_lies_beside_its_configuration_and_what_is_wrong_with_it_is_
     write_wav(tmp_path / "a.wav", bytes(3200), 16_000)
     assert (unusable(tmp_path / "a.wav") or "").startswith("nothing in it can be heard")
     write_wav(tmp_path / "a.wav", b"\0\x40" * 1600, 16_000)
+    assert (unusable(tmp_path / "a.wav") or "").startswith("nothing in it can be heard"), "an offset is no sound"
+    write_wav(tmp_path / "a.wav", sine(440, 16_000, 0.1).tobytes(), 16_000)
     assert unusable(tmp_path / "a.wav") is None
 
 
@@ -206,3 +256,17 @@ async def test_speech_that_can_not_be_used_is_made_again(tmp_path: Path) -> None
     assert silent.failure is not None
     assert silent.failure.reason == "user_audio"
     assert isinstance(good, Plan)
+
+
+async def test_a_folder_of_somebody_else_holds_up_no_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As when a person measures with the service's configuration."""
+
+    def forbidden(_path: Path, *_more: object, **_options: object) -> bool:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(prepare, "_UNWRITTEN", {})
+    monkeypatch.setattr(Path, "exists", forbidden)
+    monkeypatch.setattr(kept, "keep", forbidden)
+    (plan,) = await prepared(tmp_path, SPOKEN)
+    assert isinstance(plan, Plan)
+    assert plan.speech[0].last_voiced > 0

@@ -2,8 +2,10 @@
 
 import json
 import re
+import sqlite3
 import time
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,11 +14,13 @@ import many_runs
 import pytest
 from a_day import stalled, watch
 from asgi import Answered, ask
-from runs import failed, record
+from runs import failed, hearing, record
 
+from probe.history.file import FILE_NAME
 from probe.history.reader import reading
 from probe.record import RunRecord
 from probe.report.day import Slot
+from probe.waits import HEARING, WAITS
 from probe.web import kept
 from probe.web import sparkline as module
 from probe.web.access import Everybody
@@ -28,6 +32,18 @@ from probe.web.sparkline import sparkline
 Get = Callable[..., Answered]
 S = 10**9
 NOW = time.time_ns()
+
+
+@pytest.fixture(autouse=True)
+def recent(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Some minutes after the modules were imported, runs of then are no recent ones."""
+    monkeypatch.setitem(globals(), "NOW", time.time_ns())
+
+
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A look has time for every verdict, on a busy machine too."""
+    monkeypatch.setattr(kept, "_JUDGING_S", 60.0)
 
 
 def of(state_dir: Path, **settings: Any) -> Get:
@@ -116,6 +132,33 @@ def test_drift_shows_the_daemon_s_verdict_and_what_changed(tmp_path: Path) -> No
     medians = [each for each in data["stages"]["combined_ttfb"]["median"] if each is not None]
     assert (medians[0] < 310, medians[-1] > 500) == (True, True)
     assert {len(column) for stage in data["stages"].values() for column in stage.values()} == {len(data["t"])}
+
+
+def test_of_a_target_that_hears_the_whole_wait_is_drawn(tmp_path: Path) -> None:
+    """Runs from before there was a column of it are a gap in its line."""
+    spoken = [replace(hearing(n), started=NOW - (100 - n) * 300 * S) for n in range(1, 80)]
+    keep(tmp_path, *runs("a", first=1000), *spoken)
+    with closing(sqlite3.connect(tmp_path / FILE_NAME)) as db, db:
+        gone = ", ".join(f"{name} = NULL" for name in ("asked", *(f"{stage}_ms" for stage in HEARING)))
+        db.execute(f"UPDATE runs SET {gone} WHERE run_id < ?", (spoken[20].plan.run_id,))  # noqa: S608 - our own
+    get = of(tmp_path)
+    text = get("/drift?target=local").text
+    assert re.findall(r'<input type="checkbox" id="stage-(\w+)"', text) == [*WAITS["speech"]]
+    assert re.findall(r'<span class="key (\w+)"', text) == [*WAITS["speech"]]
+    assert "combined TTFB" not in text
+    stages = json.loads(get("/drift/series.json?target=local").text)["stages"]
+    assert [*stages] == [*WAITS["speech"]]
+    assert {*stages["voice_to_voice"]["median"]} == {None, 1200}
+    assert {*stages["transcription"]["highest"]} == {None, 300}
+    assert [*json.loads(get("/drift/series.json?target=a").text)["stages"]] == [*WAITS["text"]]
+
+
+def test_the_page_has_a_colour_of_each_stage() -> None:
+    """In the chart, and in its key."""
+    static = Path(module.__file__).parent / "static"
+    script, style = ((static / name).read_text("utf-8") for name in ("drift.js", "drift.css"))
+    for stage in {stage for stages in WAITS.values() for stage in stages}:
+        assert re.search(rf"\b{stage}: \"--", script) and f".key.{stage}" in style, stage
 
 
 def test_the_data_of_a_chart_are_bounded(tmp_path: Path) -> None:

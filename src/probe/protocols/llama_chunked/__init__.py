@@ -2,20 +2,25 @@
 
 from collections.abc import Sequence
 
+from probe.protocols import server_page
 from probe.protocols.declaration import ServerProtocol
 from probe.protocols.inquiries import Inquiries, Inquiry, Sign
 from probe.protocols.llama_chunked import codec, llama_server
 from probe.protocols.llama_chunked.conversation import ChunkedConversation
 from probe.protocols.llama_chunked.options import ChunkedOptions
-from probe.protocols.llama_slots import slots_at_work
+from probe.protocols.llama_slots import slots
 from probe.record import ServerIdentity, ServerPlan
+from probe.server_state import ServerState
 
 
-def _users(server: ServerPlan) -> Sequence[Inquiries[int | None]]:
+def _users(server: ServerPlan) -> Sequence[Inquiries[ServerState | None]]:
     """llama.cpp is asked as well: it has users that this server does not know."""
-    own = (Inquiry(codec.health_url(server.url), codec.users, server.headers),)
+    own = (Inquiry(codec.health_url(server.url), codec.streams, server.headers),)
     llama_url = server.options.get("llama_url")
-    return (own,) if llama_url is None else (own, (Inquiry(llama_server.slots_url(llama_url), slots_at_work),))
+    if llama_url is None:
+        return (own,)
+    metrics = Inquiry(llama_server.metrics_url(llama_url), server_page.state)
+    return own, (metrics, Inquiry(llama_server.slots_url(llama_url), slots))
 
 
 def _identity(server: ServerPlan) -> Inquiries[ServerIdentity]:

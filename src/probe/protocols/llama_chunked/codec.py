@@ -19,6 +19,7 @@ from probe.protocols.fields import (
 from probe.protocols.http_answers import says_loading
 from probe.protocols.inquiries import Sign
 from probe.record import Pause
+from probe.server_state import ServerState
 from probe.text import storable
 
 _BUSY = "no slots available"
@@ -133,6 +134,12 @@ def users(document: bytes) -> int | None:
     health = parse_object(document)
     streams = None if isinstance(health, Malformed) else health.get("active_streams")
     return len(streams) if isinstance(streams, list | dict) else count_or_none(streams)
+
+
+def streams(document: bytes) -> ServerState | None:
+    """The same as the server's state."""
+    found = users(document)
+    return None if found is None else ServerState(found)
 
 
 def sign(document: bytes) -> Sign | None:

@@ -13,6 +13,11 @@ def slots_url(url: str) -> str:
     return f"{url.rstrip('/')}/slots"
 
 
+def metrics_url(url: str) -> str:
+    """Where a llama.cpp server at this address counts its requests, if it was started so."""
+    return f"{url.rstrip('/')}/metrics"
+
+
 def props_url(url: str) -> str:
     """Where a llama.cpp server at this address says what it serves."""
     return f"{url.rstrip('/')}/props"

@@ -178,7 +178,7 @@ class Guessed:
     def _hold(self, segment: Segment) -> None:
         segment.held = self._held_back = True
         if is_one_word(text := self._joined(segment)):
-            # Whoever keeps texts at all keeps that.
+            # A server that keeps texts at all keeps that one.
             self.behaviour.kept(text)
 
     def _end_by_gap(self, segment: Segment, now: int) -> Segment:

@@ -3,40 +3,28 @@
 No two servers say it alike, and none says what it is: each is asked at the addresses that any of them has.
 """
 
-import math
 from collections.abc import Sequence
 from http import HTTPStatus
 from pathlib import PurePath
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
+from probe.protocols import server_page
 from probe.protocols.base import Malformed
-from probe.protocols.fields import MOST, one_line, parse_object
+from probe.protocols.fields import one_line, parse_object
 from probe.protocols.http_answers import about_base_url
 from probe.protocols.inquiries import Inquiries, Inquiry, Sign
-from probe.protocols.llama_slots import slots_at_work
+from probe.protocols.llama_slots import slots
 from probe.protocols.ollama_pages import not_loaded, version
 from probe.protocols.openai_models import chatting
 from probe.record import ServerIdentity, ServerPlan
-
-# Requests that are being answered, and those that wait: of llama.cpp, of vLLM and, without a prefix, NIM, of SGLang.
-_AT_WORK = frozenset(
-    f"{prefix}{name}"
-    for prefix, names in (
-        ("llamacpp:", ("requests_processing", "requests_deferred")),
-        ("vllm:", ("num_requests_running", "num_requests_waiting")),
-        ("", ("num_requests_running", "num_requests_waiting")),
-        ("sglang:", ("num_running_reqs", "num_queue_reqs")),
-    )
-    for name in names
-)
+from probe.server_state import ServerState
 
 
-def users(server: ServerPlan) -> Sequence[Inquiries[int | None]]:
-    """llama.cpp's slots; the metrics of any other server."""
-    slots = Inquiry(_beside(server, "/slots"), slots_at_work, server.headers)
-    metrics = (Inquiry(url(server, "/metrics"), requests_at_work, server.headers) for url in (_beside, _below))
-    return ((slots, *metrics),)
+def users(server: ServerPlan) -> Sequence[Inquiries[ServerState | None]]:
+    """The metrics of any server, which say most; llama.cpp's slots, where it shows no metrics."""
+    beside, below = (Inquiry(url(server, "/metrics"), server_page.state, server.headers) for url in (_beside, _below))
+    return ((beside, Inquiry(_beside(server, "/slots"), slots, server.headers), below),)
 
 
 def identity(server: ServerPlan) -> Inquiries[ServerIdentity]:
@@ -85,12 +73,6 @@ def llama(document: bytes) -> Sign | None:
     return Sign("llama.cpp", properties(document).build)
 
 
-def requests_at_work(document: bytes) -> int | None:
-    """How many requests run or wait, by a page of metrics; None where it does not say."""
-    found = [value for line in document.splitlines() if (value := _value(line)) is not None]
-    return round(min(sum(found), MOST)) if found else None
-
-
 def properties(document: bytes) -> ServerIdentity:
     """llama.cpp's model and build, as far as the document names them."""
     props = _object(document)
@@ -115,19 +97,6 @@ def still_loading(document: bytes) -> bool | None:
     if "loading" in str(health.get("error", "")).lower():
         return True
     return False if health.get("status") == "ok" else None
-
-
-def _value(line: bytes) -> float | None:
-    """The value of a sample of one of the metrics that count requests."""
-    name, value = line.partition(b"{")[0].split(b" ", 1)[0], line.rpartition(b"}")[2].split()
-    if name.decode("latin-1") not in _AT_WORK or not value:
-        return None
-    try:
-        # Without labels the name stands before it.
-        number = float(value[0] if b"}" in line else value[1])
-    except (ValueError, IndexError):
-        return None
-    return number if math.isfinite(number) and number >= 0 else None
 
 
 def _beside(server: ServerPlan, path: str) -> str:

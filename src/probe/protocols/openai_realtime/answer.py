@@ -23,25 +23,43 @@ _WORDS_DONE = (
     "response.output_text.done", "response.text.done",
 )  # fmt: skip
 DONE = "response.done"
+# Why a response was cancelled: the server heard speech.
+TURN_DETECTED = "turn_detected"
 
 
 class Answer:
-    """What a server says of one response, from its request on."""
+    """What a server says of one response, from its request on. `earlier` are those that were begun before that."""
 
-    def __init__(self) -> None:
+    def __init__(self, earlier: frozenset[str] = frozenset()) -> None:
         # As the server calls it, once it has been created.
         self.name: str | None = None
         self.over = False
         # Whether we have asked for its end.
         self.cancelled = False
+        # Whether a person speaks into it, so that the server may end it.
+        self.spoken_into = False
+        # The item that it becomes.
+        self.item: str | None = None
+        self._earlier = earlier
         self._samples = Samples()
         self._heard = False
         # Whether words have come since the last of them were said to be all; and how the text ends.
         self._going_on = False
         self._tail = ""
 
+    def is_of_another(self, kind: str, name: Any) -> bool:
+        """Whether an event that names this response is what is left of another, or of one that was there before.
+
+        A name that is used again is that of a new one.
+        """
+        if not isinstance(name, str) or kind == "response.created":
+            return False
+        return name in self._earlier if self.name is None else name != self.name
+
     def take(self, kind: str, event: Mapping[str, Any], frame: bytes) -> Iterator[Event]:
         """What an event says; a Done or a fatal Refused is the end."""
+        if self.item is None and isinstance(item := event.get("item_id"), str):
+            self.item = item
         if kind in AUDIO:
             yield from self._audio(event.get("delta"), frame)
         elif kind in _AUDIO_DONE:
@@ -98,10 +116,18 @@ class Answer:
         if status == "failed":
             error = details.get("error")
             yield refusal(error if isinstance(error, dict) else {}, frame, fatal=True)
-        elif status == "cancelled" and not self.cancelled:
-            yield Refused("it cancelled its response by itself")
+        elif status == "cancelled" and not (self.cancelled or self.spoken_into):
+            yield _unasked(reason)
         else:
-            yield Done(reason=reason or finish_reason(status))
+            # Whatever the server calls it.
+            interrupted = status == "cancelled" and self.spoken_into
+            yield Done(reason=TURN_DETECTED if interrupted else reason or finish_reason(status))
+
+
+def _unasked(reason: str | None) -> Refused:
+    if reason == TURN_DETECTED:
+        return Refused("it took silence for speech, and ended its answer for it", reason="false_trigger")
+    return Refused("it cancelled its response by itself")
 
 
 def _usage(usage: Any) -> Iterator[Usage]:

@@ -45,19 +45,35 @@ def spoken_by(session: Mapping[str, Any]) -> Dialect:
     return "beta" if beta else "ga"
 
 
+def _hearing(dialect: Dialect, options: Mapping[str, Any]) -> dict[str, Any]:
+    """How it hears. Asked in text, without turn detection: our silence must not count as a person's."""
+    ends = options.get("endpointing") == "server"
+    found: dict[str, Any] = {
+        "turn_detection": {"type": "server_vad", **(options.get("turn_detection") or {})} if ends else None
+    }
+    if options.get("endpointing") is None:
+        return found
+    model = options.get("transcription_model")
+    if dialect == "ga":
+        found["format"] = {"type": "audio/pcm", "rate": options["input_rate"]}
+    if model is not None:
+        found["transcription" if dialect == "ga" else "input_audio_transcription"] = {"model": model}
+    return found
+
+
 def session(dialect: Dialect, options: Mapping[str, Any], instructions: str) -> dict[str, Any]:
-    """The configuration of a session. Without turn detection: our silence must not count as a person's."""
+    """The configuration of a session."""
     voice, limit = options.get("voice"), options.get("max_tokens")
     found: dict[str, Any]
     if dialect == "ga":
         sound: dict[str, Any] = {"format": {"type": "audio/pcm", "rate": options["sample_rate"]}}
         if voice is not None:
             sound["voice"] = voice
-        audio = {"input": {"turn_detection": None}, "output": sound}
+        audio = {"input": _hearing(dialect, options), "output": sound}
         found = {"type": "realtime", "output_modalities": ["audio"], "instructions": instructions, "audio": audio}
     else:
         # Not its audio's format: 16-bit PCM is what it has without being asked, and some refuse to be.
-        found = {"modalities": ["audio", "text"], "instructions": instructions, "turn_detection": None}
+        found = {"modalities": ["audio", "text"], "instructions": instructions, **_hearing(dialect, options)}
         if voice is not None:
             found["voice"] = voice
     if limit:
@@ -72,11 +88,11 @@ def item(dialect: Dialect, message: Mapping[str, str]) -> dict[str, Any]:
     return {"type": "message", "role": role, "content": [{"type": kind, "text": message["content"]}]}
 
 
-def audio_format(described: Mapping[str, Any]) -> Format:
-    """What a session says of the audio that it will send."""
+def audio_format(described: Mapping[str, Any], way: Literal["input", "output"] = "output") -> Format:
+    """What a session says of the audio that it will send, or (`input`) takes."""
     audio = described.get("audio")
-    output = audio.get("output") if isinstance(audio, dict) else None
-    stated = output.get("format") if isinstance(output, dict) else described.get("output_audio_format")
+    found = audio.get(way) if isinstance(audio, dict) else None
+    stated = found.get("format") if isinstance(found, dict) else described.get(f"{way}_audio_format")
     rate = stated.get("rate") if isinstance(stated, dict) else None
     kind = stated.get("type") if isinstance(stated, dict) else stated
     known = rate if isinstance(rate, int) and not isinstance(rate, bool) and rate in RATES else None

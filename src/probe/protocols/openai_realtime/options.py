@@ -30,6 +30,21 @@ class RealtimeOptions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     max_tokens: Annotated[
         int, Meta(ge=0, le=1_000_000, description="the longest answer, as the server counts it; 0 sends no limit")
     ] = 0
+    endpointing: Annotated[
+        Literal["server", "probe"] | None,
+        Meta(
+            description="the agent is asked with speech, and who finds its end: the server (turn detection), or the "
+            "probe, which then asks for the answer; without it, the agent is asked in text"
+        ),
+    ] = None
+    turn_detection: Annotated[
+        dict[str, Any],
+        Meta(description='how the server finds the end, merged into { type = "server_vad" }'),
+    ] = field(default_factory=dict)
+    transcription_model: Annotated[
+        _Name | None, Meta(description="transcribes what is said; without it, no transcript is asked for")
+    ] = None
+    input_rate: Annotated[int, Meta(ge=8000, le=48_000, description="of the speech that is sent, in Hz")] = 24_000
     extra_session: Annotated[
         dict[str, Any],
         _additions,

@@ -1,8 +1,21 @@
 """OpenAI-compatible servers of `POST /v1/audio/transcriptions`: Speaches, LocalAI, vLLM and others that hear."""
 
+from urllib.parse import urlsplit, urlunsplit
+
 from probe.protocols.declaration import ServerProtocol
+from probe.protocols.inquiries import Inquiries, Inquiry, Sign
+from probe.protocols.openai_models import hearing
 from probe.protocols.openai_transcriptions.conversation import TranscriptionsConversation
 from probe.protocols.openai_transcriptions.options import TranscriptionsOptions
+from probe.record import ServerPlan
+
+
+def _signs(server: ServerPlan) -> Inquiries[Sign | None]:
+    """A list of models that hear: whether it has `/v1/audio/transcriptions` can only be tried."""
+    parts = urlsplit(server.url)
+    models = urlunsplit((*parts[:2], f"{parts.path.rstrip('/')}/models", *parts[3:]))
+    return (Inquiry(models, hearing, server.headers),)
+
 
 PROTOCOL = ServerProtocol(
     name="openai_transcriptions",
@@ -11,4 +24,7 @@ PROTOCOL = ServerProtocol(
     framing="http1",
     options=TranscriptionsOptions,
     converse=TranscriptionsConversation,
+    # LocalAI.
+    ports=(8080,),
+    signs=_signs,
 )

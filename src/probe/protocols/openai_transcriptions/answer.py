@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator
 
-from probe.protocols.base import Event, Malformed, Refused, Transcript, Unknown
+from probe.protocols.base import Event, Malformed, Refused, Unknown
 from probe.protocols.fields import REPORTED, parse_object, shown
+from probe.protocols.hearing import MAX_EVENTS, understood
 from probe.protocols.http_answers import MAX_BODY_BYTES, complaint
 from probe.protocols.sse import Fields
-from probe.text import storable
 
 _FLOOD = f"a transcript of more than {MAX_BODY_BYTES // 2**10} KiB"
 
@@ -25,7 +25,7 @@ class Document:
     def end(self) -> Iterator[Event]:
         body = bytes(self._body)
         if not self._is_json:
-            yield Transcript(body.decode("utf-8", "replace"))
+            yield understood(body.decode("utf-8", "replace"))
             return
         found = parse_object(body)
         if isinstance(found, Malformed):
@@ -33,7 +33,7 @@ class Document:
         elif (words := complaint(found)) is not None:
             yield Refused(REPORTED, words)
         elif isinstance(text := found.get("text"), str):
-            yield Transcript(storable(text))
+            yield understood(text)
         else:
             yield Malformed("an answer without a text", shown(body))
 
@@ -45,7 +45,7 @@ class Stream:
         self._fields = Fields()
         self._data = bytearray()
         self._pieces: list[str] = []
-        self._size = 0
+        self._size = self._events = 0
         self._done = False
 
     def feed(self, data: bytes) -> Iterator[Event]:
@@ -67,7 +67,7 @@ class Stream:
         yield from self._event()
         if not self._done and self._pieces:
             self._done = True
-            yield Transcript("".join(self._pieces))
+            yield understood("".join(self._pieces))
         elif not self._done:
             yield Malformed("a stream of events without a transcript")
 
@@ -76,8 +76,12 @@ class Stream:
         self._data.clear()
         if not data or self._done or data.strip() == b"[DONE]":
             return
+        self._events += 1
         found = parse_object(data)
-        if isinstance(found, Malformed):
+        if self._events > MAX_EVENTS:
+            self._done = True
+            yield Refused(f"a transcript of more than {MAX_EVENTS} events", reason="flood")
+        elif isinstance(found, Malformed):
             self._done = True
             yield found
         elif (words := complaint(found)) is not None:
@@ -90,12 +94,13 @@ class Stream:
         match kind:
             case "transcript.text.delta" if isinstance(piece := event.get("delta"), str):
                 self._size += len(piece)
-                self._pieces.append(storable(piece))
+                if piece:
+                    self._pieces.append(piece)
                 self._done = self._size > MAX_BODY_BYTES
                 yield Refused(_FLOOD, reason="flood") if self._done else Unknown()
             case "transcript.text.done":
                 self._done = True
                 text = event.get("text")
-                yield Transcript(storable(text) if isinstance(text, str) else "".join(self._pieces))
+                yield understood(text if isinstance(text, str) else "".join(self._pieces))
             case _:
                 yield Unknown()

@@ -33,7 +33,7 @@ class TranscriptionsConversation(SttConversation):
         self._gives_up_at: int | None = None
 
     @property
-    def sample_rate(self) -> int:
+    def input_rate(self) -> int:
         rate: int = self._options["sample_rate"]
         return rate
 
@@ -117,7 +117,7 @@ class TranscriptionsConversation(SttConversation):
     def _form(self) -> bytes:
         """The request's body: a field for each option, and the recording as a WAV file."""
         file = io.BytesIO()
-        write_wav_into(file, self._pcm, self.sample_rate)
+        write_wav_into(file, self._pcm, self.input_rate)
         given: Mapping[str, str | None] = {
             "model": self._options.get("model"),
             "language": self._options.get("language"),

@@ -1,11 +1,12 @@
-"""NVIDIA's speech servers, Riva and the TTS NIM: `SynthesizeOnline` over gRPC, or the NIM's own way over HTTP."""
+"""NVIDIA's speech servers, Riva and its NIMs: those that speak, over gRPC or the NIM's own way over HTTP, and hear."""
 
 from probe.protocols.base import Terms, TtsConversation
 from probe.protocols.declaration import ServerProtocol
-from probe.protocols.inquiries import Inquiries, Inquiry
-from probe.protocols.riva import nim, questions
+from probe.protocols.inquiries import Inquiries, Inquiry, Sign
+from probe.protocols.riva import nim, questions, recognisers
 from probe.protocols.riva.conversation import RivaConversation
-from probe.protocols.riva.options import NimOptions, RivaOptions
+from probe.protocols.riva.hearing import RivaHearing
+from probe.protocols.riva.options import NimOptions, RivaHearingOptions, RivaOptions
 from probe.protocols.riva.stitched import StitchedConversation
 from probe.record import ServerIdentity, ServerPlan
 
@@ -63,4 +64,27 @@ OVER_HTTP = ServerProtocol(
     identity=_identity_over_http,
     voices=_voices_over_http,
     cold=_cold_over_http,
+)
+
+
+def _hearing_identity(server: ServerPlan) -> Inquiries[ServerIdentity]:
+    return (questions.asked(server, recognisers.CONFIG, recognisers.program(server)),)
+
+
+def _hearing_signs(server: ServerPlan) -> Inquiries[Sign | None]:
+    return (questions.asked(server, recognisers.CONFIG, recognisers.sign(server)),)
+
+
+HEARING = ServerProtocol(
+    name="riva",
+    schemes=("grpc", "grpcs"),
+    default_url="grpc://localhost:50051",
+    framing="http2",
+    options=RivaHearingOptions,
+    converse=RivaHearing,
+    identity=_hearing_identity,
+    cold=_cold,
+    # A NIM that hears, where another one speaks at the usual port; and where NVIDIA's voice agent has it.
+    ports=(50052, 50152),
+    signs=_hearing_signs,
 )

@@ -11,6 +11,7 @@ from probe.protocols.riva import wire
 from probe.protocols.samples import Samples
 from probe.transport.framing.base import Request, Response
 
+CUT = Malformed("an answer that ends within a message")
 _AUDIO = 1
 _OK = 0
 # By number, as gRPC has them: the name, and what it is to a run.
@@ -35,8 +36,10 @@ _STATUSES: Mapping[int, tuple[str, str]] = {
 }
 _MOST_DIGITS = 2
 _EXHAUSTED, _UNAVAILABLE = 8, 14
-# With one of these a server refuses a voice that it does not have.
+# With one of these a server refuses what it does not have, such as a voice.
 _REFUSING = (2, 3, 5)
+_NO_VOICE: Mapping[str, str] = {"voice": "unknown_voice"}
+_NOTHING: Mapping[str, str] = {}
 # What is exhausted then is the room for a message, and waiting does not help.
 _TOO_LONG = "larger than max"
 
@@ -51,12 +54,18 @@ def called(
 
 
 def read_as(response: Response, path: str, rate: int) -> Reading:
-    """How the answer to a call is read; it may be none of gRPC's, but of whoever is in between."""
+    """How the answer to a call that speaks is read."""
+    other = none_of_grpc(response, path)
+    return Call(response, path, rate) if other is None else other
+
+
+def none_of_grpc(response: Response, path: str) -> "Failed | NoCall | None":
+    """How an answer is read that comes not from a gRPC server, but from a proxy in between; None for one of gRPC."""
     if not succeeded(response):
         return Failed(response, path)
     if not response.headers.get("content-type", "").lower().startswith("application/grpc"):
         return NoCall(response)
-    return Call(response, path, rate)
+    return None
 
 
 class Call:
@@ -96,10 +105,10 @@ class Call:
     def trailed(self, trailers: Mapping[str, str]) -> Iterator[Said]:
         """The answer is complete; what failed at once has its status before it, all others behind it."""
         said = {**self._headers, **trailers}
-        if (refused := refusal(said, self._method)) is not None:
+        if (refused := refusal(said, self._method, _NO_VOICE)) is not None:
             yield refused
         elif self._messages.cut:
-            yield Malformed("an answer that ends within a message")
+            yield CUT
         else:
             yield from self._samples.rest()
 
@@ -130,8 +139,11 @@ class NoCall:
         yield Malformed(f"{self._kind} instead of gRPC", shown(bytes(self._body)))
 
 
-def refusal(headers: Mapping[str, str], method: str) -> Malformed | Refused | None:
-    """What the status of a call says, where that is not OK."""
+def refusal(headers: Mapping[str, str], method: str, lacks: Mapping[str, str] = _NOTHING) -> Malformed | Refused | None:
+    """What the status of a call says, where that is not OK.
+
+    `lacks`: the reason where a server refuses what it does not have, by a word that is among its own then.
+    """
     code = headers.get("grpc-status", "")
     number = int(code) if code.isascii() and code.isdigit() and len(code) <= _MOST_DIGITS else None
     if number is None:
@@ -140,8 +152,8 @@ def refusal(headers: Mapping[str, str], method: str) -> Malformed | Refused | No
         return None
     name, reason = _STATUSES.get(number, ("an unknown status", "server_error"))
     said = one_line(unquote(headers.get("grpc-message", "")))
-    if number in _REFUSING and "voice" in said.lower():
-        reason = "unknown_voice"
+    if number in _REFUSING:
+        reason = next((known for word, known in lacks.items() if word in said.lower()), reason)
     if number == _UNAVAILABLE and says_loading(said):
         reason = "loading"
     busy = number == _EXHAUSTED and _TOO_LONG not in said
@@ -152,4 +164,9 @@ def _samples(message: bytes) -> bytes | Malformed:
     try:
         return b"".join(wire.texts(wire.read(message), _AUDIO))
     except ValueError as error:
-        return Malformed(f"a message that is none: {error}", shown(message))
+        return no_message(error, message)
+
+
+def no_message(error: ValueError, message: bytes) -> Malformed:
+    """Bytes that protobuf can't read."""
+    return Malformed(f"a message that is none: {error}", shown(message))

@@ -33,3 +33,25 @@ class RivaOptions(NimOptions, frozen=True, kw_only=True, forbid_unknown_fields=T
     gap_ms: Annotated[
         float, Meta(gt=0, le=10_000, description="stitched: silence of the server that ends what it says of a text")
     ] = 300.0
+
+
+class RivaHearingOptions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What understands, in which language, and who finds the end of the speech."""
+
+    model: Annotated[
+        str | None, Meta(min_length=1, description="a model of the server; else it chooses one by the language")
+    ] = None
+    language: Annotated[str, Meta(min_length=1, description="of what is said, a BCP 47 tag")] = "en-US"
+    endpointing: Annotated[
+        Literal["probe", "server"],
+        Meta(
+            description="who finds the end of the speech: the probe, which knows it and ends the audio there (push to "
+            "talk), or the server, which is sent silence until it sends a final result"
+        ),
+    ] = "probe"
+    stop_history_ms: Annotated[
+        int | None, Meta(ge=1, le=60_000, description="silence that the server takes for the end; else its own setting")
+    ] = None
+    interim_results: Annotated[bool, Meta(description="whether the server sends what it understands so far")] = True
+    punctuation: Annotated[bool, Meta(description="whether the server adds punctuation")] = True
+    sample_rate: Annotated[int, Meta(ge=8000, le=48_000, description="of the audio that it is sent, in Hz")] = 16_000

@@ -52,14 +52,14 @@ def loading(health: Fields) -> bool | None:
 
 def program(config: Fields) -> ServerIdentity:
     """The first model that it speaks with, and that model's version where it states one."""
-    for name, parameters in _models(config):
+    for name, parameters in models(config):
         return ServerIdentity(name or None, parameters.get("version") or None)
     return ServerIdentity()
 
 
 def voices(config: Fields) -> tuple[str, ...] | None:
     """The voices by the names that are asked for; None where it names none."""
-    found = dict.fromkeys(name for _, parameters in _models(config) for name in _names(parameters))
+    found = dict.fromkeys(name for _, parameters in models(config) for name in _names(parameters))
     return tuple(found) if 0 < len(found) <= MAX_VOICES else None
 
 
@@ -73,7 +73,8 @@ def _names(parameters: dict[str, str]) -> Iterator[str]:
             yield one_line(name)
 
 
-def _models(config: Fields) -> Iterator[tuple[str, dict[str, str]]]:
+def models(config: Fields) -> Iterator[tuple[str, dict[str, str]]]:
+    """Each model by its name, with its parameters."""
     for model in wire.texts(config, _CONFIGS):
         fields = wire.read(model)
         pairs = [wire.read(each) for each in wire.texts(fields, _PARAMETERS)]

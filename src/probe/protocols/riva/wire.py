@@ -29,13 +29,13 @@ def framed(data: bytes) -> bytes:
     return b"\0" + len(data).to_bytes(4, "big") + data
 
 
-def read(data: bytes) -> list[tuple[int, int | bytes]]:
-    """The fields of a message in their order, by number. Raises ValueError for what is none."""
+def read(data: bytes, most: int = MAX_FIELDS) -> list[tuple[int, int | bytes]]:
+    """The fields of a message in their order, by number, at most so many. Raises ValueError for what is none."""
     found: list[tuple[int, int | bytes]] = []
     at = 0
     while at < len(data):
-        if len(found) == MAX_FIELDS:
-            raise ValueError(f"more than {MAX_FIELDS} fields")
+        if len(found) == most:
+            raise ValueError("too many fields")
         tag, at = _varint(data, at)
         number, kind = tag >> 3, tag & 7
         value: int | bytes
@@ -58,9 +58,13 @@ def texts(fields: list[tuple[int, int | bytes]], number: int) -> list[bytes]:
 
 
 class Messages:
-    """The messages of one answer, from its body as it comes in. Nothing comes after what is none."""
+    """The messages of one answer, from its body as it comes in. Nothing comes after what is none.
 
-    def __init__(self) -> None:
+    At most `most` of them, each of at most `most_bytes`.
+    """
+
+    def __init__(self, most: int = MAX_MESSAGES, most_bytes: int = MAX_MESSAGE_BYTES) -> None:
+        self._most, self._most_bytes = most, most_bytes
         self._unread = bytearray()
         self._count = 0
         self._over = False
@@ -93,13 +97,17 @@ class Messages:
         if self._unread[0]:
             what = "a compressed message, which nobody asked for" if self._unread[0] == 1 else "no gRPC message"
             return Malformed(what, shown(bytes(self._unread[:_HEAD])))
-        if size > MAX_MESSAGE_BYTES:
-            return Refused(f"a message of more than {MAX_MESSAGE_BYTES // 2**20} MiB", reason="flood")
+        if size > self._most_bytes:
+            return Refused(f"a message of more than {_shown_size(self._most_bytes)}", reason="flood")
         if len(self._unread) >= _HEAD + size:
             self._count += 1
-        if self._count > MAX_MESSAGES:
-            return Refused(f"more than {MAX_MESSAGES} messages in one answer", reason="flood")
+        if self._count > self._most:
+            return Refused(f"more than {self._most} messages in one answer", reason="flood")
         return None
+
+
+def _shown_size(size: int) -> str:
+    return f"{size // 2**20} MiB" if size >= 2**20 else f"{size // 2**10} KiB"
 
 
 def _field(number: int, value: str | int | bytes) -> bytes:

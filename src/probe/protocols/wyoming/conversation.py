@@ -8,6 +8,7 @@ from probe.protocols.base import (
     Connect,
     Done,
     Drop,
+    Event,
     Malformed,
     Ready,
     Refused,
@@ -121,12 +122,17 @@ class WyomingConversation(TtsConversation):
                 yield event
                 return
             for said in speech.take(event):
-                if isinstance(said, SegmentEnd):
-                    yield from self._complete(speech, said)
+                if isinstance(said, SegmentEnd) or self._had_no_words(said, speech):
+                    yield from self._complete(speech, SegmentEnd())
                     return
                 yield said
                 if isinstance(said, Refused):
                     return
+
+    def _had_no_words(self, said: Event, speech: Speech) -> bool:
+        """Whether it is Piper's error for a text without a word, such as "...": of that there is nothing to hear."""
+        failed = isinstance(said, Refused) and said.reason == "server_error"
+        return failed and not self._streamed and not speech.heard and not speakable(self._text)
 
     def _complete(self, speech: Speech, end: SegmentEnd) -> Iterator[Step]:
         self._speech = None

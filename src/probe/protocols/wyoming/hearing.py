@@ -11,13 +11,14 @@ from probe.protocols.base import (
     SpeechStopped,
     Step,
     Terms,
-    Transcript,
     Unknown,
 )
-from probe.protocols.hearing import SttConversation
+from probe.protocols.hearing import SttConversation, understood
 from probe.protocols.wyoming.events import Events, Heard, refusal, written
-from probe.text import storable
 from probe.transport.framing.base import Ended, Incoming, Raw
+
+# Of one transcription; the longest that has a place in an event is 1 MiB. Who hears has no audio to send.
+MAX_BYTES = 2**21
 
 
 class WyomingHearing(SttConversation):
@@ -26,10 +27,11 @@ class WyomingHearing(SttConversation):
     def __init__(self, terms: Terms) -> None:
         self._options = terms.server.options
         self._events = Events()
-        self._form = {"rate": self.sample_rate, "width": 2, "channels": 1}
+        self._received = 0
+        self._form = {"rate": self.input_rate, "width": 2, "channels": 1}
 
     @property
-    def sample_rate(self) -> int:
+    def input_rate(self) -> int:
         rate: int = self._options["sample_rate"]
         return rate
 
@@ -39,7 +41,7 @@ class WyomingHearing(SttConversation):
 
     def begin(self, now: int) -> Iterable[Step]:
         del now
-        self._events = Events()
+        self._events, self._received = Events(), 0
         options = {"model": "name", "language": "language"}
         wanted = {name: value for option, name in options.items() if (value := self._options.get(option)) is not None}
         return Connect(), Send(Raw(written("transcribe", wanted) + written("audio-start", self._form)))
@@ -57,6 +59,10 @@ class WyomingHearing(SttConversation):
         return self._read(frame.data) if isinstance(frame, Raw) else _ended(frame)
 
     def _read(self, data: bytes) -> Iterator[Step]:
+        self._received += len(data)
+        if self._received > MAX_BYTES:
+            yield Refused(f"more than {MAX_BYTES // 2**20} MiB about one transcript", reason="flood")
+            return
         for event in self._events.feed(data):
             if isinstance(event, Malformed | Refused):
                 yield event
@@ -72,7 +78,7 @@ class WyomingHearing(SttConversation):
                 if not isinstance(text, str):
                     yield Malformed("a transcript without a text")
                     return
-                yield Transcript(storable(text))
+                yield understood(text)
                 # Most servers end the connection themselves now, and none needs it.
                 yield Drop()
             case "error":

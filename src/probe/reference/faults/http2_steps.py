@@ -51,7 +51,7 @@ class Frame:
     flags: int = 0
 
     async def play(self, connection: Connection) -> None:
-        stream = 0 if self.kind in (SETTINGS, PING, GOAWAY) else _stream(connection)
+        stream = 0 if self.kind in (SETTINGS, PING, GOAWAY) else stream_of(connection)
         await connection.write("frame", self.payload, frame(self.kind, self.flags, stream, self.payload))
 
 
@@ -65,7 +65,7 @@ class Headers:
     async def play(self, connection: Connection) -> None:
         flags = END_HEADERS | (END_STREAM if self.ends else 0)
         block = head_block(self.headers)
-        await connection.write("end" if self.ends else "head", b"", frame(HEADERS, flags, _stream(connection), block))
+        await connection.write("end" if self.ends else "head", b"", frame(HEADERS, flags, stream_of(connection), block))
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ class Samples:
 
     async def play(self, connection: Connection) -> None:
         data = message({1: self.pcm})
-        written = b"".join(frame(DATA, 0, _stream(connection), part) for part in audio.frames(data, 2**14))
+        written = b"".join(frame(DATA, 0, stream_of(connection), part) for part in audio.frames(data, 2**14))
         await connection.write("audio", self.pcm, written)
 
 
@@ -115,7 +115,7 @@ def speech(
     return (HEAD, *parts(samples(ms, leading_silence_ms, rate), first=first, gap=gap), OK)
 
 
-def _stream(connection: Connection) -> int:
+def stream_of(connection: Connection) -> int:
     number = connection.values.get(STREAM, 1)
     assert isinstance(number, int)  # noqa: S101 - nobody else writes it
     return number

@@ -2,10 +2,10 @@
 
 import asyncio
 import base64
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, count
 from typing import Any, Literal
 
 from probe.reference.faults import audio
@@ -53,6 +53,24 @@ def beta_session(kind: Literal["created", "updated"] = "created", **changes: Any
     return event(f"session.{kind}", session={**BETA_SESSION, **changes})
 
 
+_SAID = Value("item_id")
+
+
+def transcript(text: object) -> Json:
+    """Make the word of what was understood."""
+    kind = "conversation.item.input_audio_transcription.completed"
+    return event(kind, item_id=_SAID, content_index=0, transcript=text)
+
+
+def untranscribed(message: str) -> Json:
+    kind = "conversation.item.input_audio_transcription.failed"
+    error = {"type": "transcription_error", "code": None, "message": message, "param": None}
+    return event(kind, item_id=_SAID, content_index=0, error=error)
+
+
+STOPPED = event("input_audio_buffer.speech_stopped", audio_end_ms=500, item_id=_SAID)
+STARTED = event("input_audio_buffer.speech_started", audio_start_ms=100, item_id=_SAID)
+COMMITTED = event("input_audio_buffer.committed", previous_item_id=None, item_id=_SAID)
 CREATED = event("response.created", response={"id": Value("response_id"), "status": "in_progress"})
 RATE_LIMITS = event("rate_limits.updated", rate_limits=[{"name": "requests", "limit": 9, "remaining": 8}])
 
@@ -124,13 +142,54 @@ class RealtimeScript(Script):
 
     on_connected is the greeting, on_update comes after `session.update`, on_item after each item, on_cancel after
     `response.cancel`, which ends the answer that is being played.
+
+    Of speech: on_speech when something that is no digital silence comes, on_silence when there were `silence_ms` of
+    digital silence behind it, or (None) never; the answer follows by itself where the session has turn detection.
+    on_interruption when such speech comes into an answer, which ends `stops_after` seconds later; None lets it go on.
+    on_append comes with the first audio, on_commit after `input_audio_buffer.commit`.
     """
 
     on_connected: Steps = (session(),)
     on_update: Steps = (session("updated"),)
     on_item: Steps = ()
     answers: Sequence[Steps] = (answer(),)
+    on_append: Steps = ()
+    on_speech: Steps = (STARTED,)
+    on_silence: Steps = (STOPPED, COMMITTED)
+    on_commit: Steps = (COMMITTED,)
+    silence_ms: float | None = None
+    on_interruption: Steps | None = (
+        done("cancelled", status_details={"type": "cancelled", "reason": "turn_detected"}),
+    )
+    # How long an answer goes on that speech came into.
+    stops_after: float = 0.0
     on_cancel: Steps = (done("cancelled", status_details={"type": "cancelled", "reason": "client_cancelled"}),)
+
+
+class _Ear:
+    """Distinguishes speech from digital silence."""
+
+    def __init__(self, silence_ms: float | None) -> None:
+        self._needed_ms = silence_ms
+        self._heard = self._speaking = False
+        self._silent_ms = 0.0
+
+    def hear(self, pcm: bytes) -> Literal["first", "speech", "silence"] | None:
+        """Hear the next samples. Returns what they change: the first of all, the first of speech, the end of it."""
+        first, self._heard = not self._heard, True
+        sounds = any(pcm)
+        self._silent_ms = 0.0 if sounds else self._silent_ms + len(pcm) / 2 / RATE * 1000
+        if sounds and not self._speaking:
+            self._speaking = True
+            return "speech"
+        if self._speaking and self._needed_ms is not None and self._silent_ms >= self._needed_ms:
+            self._speaking = False
+            return "silence"
+        return "first" if first else None
+
+    def forget(self) -> None:
+        """What was heard is committed, or cleared."""
+        self._speaking = False
 
 
 class ScriptedRealtime(ScriptedServer):
@@ -144,29 +203,91 @@ class ScriptedRealtime(ScriptedServer):
         self._asked = 0
 
     async def serve(self, connection: Connection) -> None:
-        script = self.script
-        on = {"session.update": script.on_update, "conversation.item.create": script.on_item}
-        playing: asyncio.Task[None] | None = None
         async with asyncio.TaskGroup() as tasks:
+            talk = _Talk(connection, self.script, tasks, self._next_answer)
             while (message := await connection.inbox.get()) is not None:
-                match message.json["type"]:
-                    case "response.create":
-                        playing = tasks.create_task(_played(connection, self._next_answer()))
-                        connection.values["response_id"] = f"resp_{self._asked}"
-                    case "response.cancel":
-                        if playing is not None:
-                            playing.cancel()
-                        await _played(connection, script.on_cancel)
-                    case kind:
-                        await _played(connection, on.get(kind, ()))
+                await talk.take(message.json)
 
-    def _next_answer(self) -> tuple[Step, ...]:
+    def _next_answer(self) -> tuple[str, Steps]:
+        """What the response is called, and what it says."""
         answers = self.script.answers
         self._asked += 1
-        return tuple(answers[min(self._asked, len(answers)) - 1])
+        return f"resp_{self._asked}", tuple(answers[min(self._asked, len(answers)) - 1])
+
+
+class _Talk:
+    """What is said on one connection."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        script: RealtimeScript,
+        tasks: asyncio.TaskGroup,
+        next_answer: Callable[[], tuple[str, Steps]],
+    ) -> None:
+        self._connection = connection
+        self._script = script
+        self._tasks = tasks
+        self._next_answer = next_answer
+        self._playing: asyncio.Task[None] | None = None
+        self._ear = _Ear(script.silence_ms)
+        self._said = count(1)
+        connection.values |= {"item_id": "said_0", "response_id": "resp_0"}
+
+    async def take(self, message: Mapping[str, Any]) -> None:
+        """Do what a client's event leads to."""
+        script = self._script
+        match message["type"]:
+            case "response.create":
+                self._answer(())
+            case "response.cancel":
+                if self._playing is not None:
+                    self._playing.cancel()
+                await _played(self._connection, script.on_cancel)
+            case "session.update":
+                await _played(self._connection, script.on_update)
+            case "conversation.item.create":
+                await _played(self._connection, script.on_item)
+            case "input_audio_buffer.append":
+                await self._hear(base64.b64decode(message["audio"]))
+            case "input_audio_buffer.commit":
+                self._ear.forget()
+                await _played(self._connection, script.on_commit)
+            case "input_audio_buffer.clear":
+                self._ear.forget()
+
+    def _answer(self, before: Steps) -> None:
+        name, steps = self._next_answer()
+        self._connection.values["response_id"] = name
+        self._playing = self._tasks.create_task(_played(self._connection, (*before, *steps)))
+
+    async def _hear(self, pcm: bytes) -> None:
+        match self._ear.hear(pcm):
+            case "first":
+                self._tasks.create_task(_played(self._connection, self._script.on_append))
+            case "speech":
+                self._connection.values["item_id"] = f"said_{next(self._said)}"
+                await _played(self._connection, self._script.on_speech)
+                playing = self._playing
+                if playing is not None and self._goes_on and self._script.on_interruption is not None:
+                    self._tasks.create_task(self._stop(playing, self._script.on_interruption))
+            # One that can't be interrupted is deaf meanwhile.
+            case "silence" if not self._goes_on or self._script.on_interruption is not None:
+                self._answer(self._script.on_silence)
+
+    @property
+    def _goes_on(self) -> bool:
+        return self._playing is not None and not self._playing.done()
+
+    async def _stop(self, playing: asyncio.Task[None], steps: Steps) -> None:
+        """Stop an answer that a person speaks into."""
+        with suppress(ConnectionGoneError):
+            await self._connection.pause(self._script.stops_after)
+        playing.cancel()
+        await _played(self._connection, steps)
 
 
 async def _played(connection: Connection, steps: Steps) -> None:
-    """As far as the client is there: within a group of tasks, its end would be none that whoever is outside knows."""
+    """As far as the client is there: a task group would turn its end into an exception group."""
     with suppress(ConnectionGoneError, ConnectionError):
         await connection.play(steps)

@@ -8,6 +8,7 @@ from hpack import Decoder
 from probe.reference.faults import http2_steps as h2
 from probe.reference.faults.connection import Connection, Steps
 from probe.reference.faults.http2_steps import DATA, HEADERS, PING, SETTINGS
+from probe.reference.faults.log import Entry
 from probe.reference.faults.server import HOST, Script, ScriptedServer
 
 SERVICE = "/nvidia.riva.tts.RivaSpeechSynthesis"
@@ -39,6 +40,7 @@ def _field(number: int, value: bytes) -> bytes:
 
 DESCRIBED = config({"model": "scripted", "version": "1.2", "voice_name": "Scripted", "subvoices": "Aria:0,Leo:1"})
 SERVING = h2.prefixed(b"\x08\x01")
+UNKNOWN: Steps = (h2.refused(12, "unknown method"),)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,13 +91,20 @@ class RivaConnection(Connection):
     def _messages(self, stream: int, head: list[tuple[str, str]], body: bytes) -> bytes:
         """Deliver those that are whole; what is left may be one later."""
         while len(body) >= PREFIX and len(body) >= (end := PREFIX + int.from_bytes(body[1:PREFIX], "big")):
-            lines = [f"POST {dict(head)[':path']} HTTP/2", f"x-stream: {stream}"]
-            lines += [f"{name}: {value}" for name, value in head if not name.startswith(":")]
-            request = self.log.add(self.number, "in", "http", "\r\n".join([*lines, "", ""]).encode())
-            self.log.add(self.number, "in", "body", body[:end])
-            self.inbox.put_nowait(request)
+            self.take(stream, head, body[:end])
             body = body[end:]
         return body
+
+    def take(self, stream: int, head: list[tuple[str, str]], message: bytes) -> None:
+        """Deliver a whole message."""
+        request = self.log_head(stream, head)
+        self.log.add(self.number, "in", "body", message)
+        self.inbox.put_nowait(request)
+
+    def log_head(self, stream: int, head: list[tuple[str, str]]) -> Entry:
+        lines = [f"POST {dict(head)[':path']} HTTP/2", f"x-stream: {stream}"]
+        lines += [f"{name}: {value}" for name, value in head if not name.startswith(":")]
+        return self.log.add(self.number, "in", "http", "\r\n".join([*lines, "", ""]).encode())
 
 
 class ScriptedRiva(ScriptedServer):
@@ -120,17 +129,21 @@ class ScriptedRiva(ScriptedServer):
             if request.kind == "ended":
                 await connection.play(self.script.on_end)
                 continue
-            path = request.data.split(b" ", 2)[1].decode()
+            path = path_of(request)
             connection.values[h2.STREAM] = int(request.headers["x-stream"])
             if path == SYNTHESIZE:
                 await connection.play(self._next_answer())
             else:
-                await connection.play(self.script.others.get(path, (h2.refused(12, "unknown method"),)))
+                await connection.play(self.script.others.get(path, UNKNOWN))
 
     def _next_answer(self) -> Steps:
         answers = self.script.answers
         self._spoken += 1
         return tuple(answers[min(self._spoken, len(answers)) - 1])
+
+
+def path_of(request: Entry) -> str:
+    return request.data.split(b" ", 2)[1].decode()
 
 
 def asked(body: bytes) -> dict[int, object]:

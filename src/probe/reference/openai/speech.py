@@ -24,7 +24,7 @@ DONE = b'data: {"type": "speech.audio.done", "usage": {"input_tokens": 0, "outpu
 
 
 class Speech:
-    """Speaks one text at a time; whoever asks meanwhile waits. `voice` is who speaks where a request names nobody."""
+    """Speaks one text at a time; other requests wait. `voice` is who speaks where a request names nobody."""
 
     def __init__(self, synthesizer: Synthesizer, voice: str) -> None:
         self._synthesizer = synthesizer

@@ -1,1 +1,1 @@
-"""A reference agent: OpenAI Realtime on llama.cpp and a real speech engine, asked in text."""
+"""A reference agent: OpenAI Realtime on llama.cpp and a real speech engine, asked in text or by voice."""

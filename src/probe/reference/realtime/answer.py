@@ -23,6 +23,8 @@ class Answer:
 
     def __init__(self, words: Words, send: Send) -> None:
         self.text = ""
+        # Why it is cancelled, if it is.
+        self.cancelled_for = "client_cancelled"
         self._words = words
         self._send = send
         self._response_id, self._item_id = new_id("resp"), new_id("item")
@@ -45,7 +47,7 @@ class Answer:
                 await self._show(thought, sentences)
                 await speaking
         except asyncio.CancelledError:
-            status, details = "cancelled", {"type": "cancelled", "reason": "client_cancelled"}
+            status, details = "cancelled", {"type": "cancelled", "reason": self.cancelled_for}
         except ExceptionGroup as group:
             why, others = group.split((ThinkerError, SpeechError))
             if why is None or others is not None:

@@ -39,13 +39,16 @@ class Words:
     def session(self, session_id: str, settings: Settings) -> Event:
         common = {"id": session_id, "object": "realtime.session", "model": settings.model, "tools": [],
                   "instructions": settings.instructions, "tool_choice": "auto"}  # fmt: skip
+        detection = None if settings.detection is None else settings.detection.described()
+        transcription = {"model": "scripted"} if settings.transcribes else None
         if self.beta:
             return common | {
                 "modalities": ["audio", "text"],
                 "voice": settings.voice,
                 "input_audio_format": "pcm16",
                 "output_audio_format": "pcm16",
-                "turn_detection": None,
+                "turn_detection": detection,
+                "input_audio_transcription": transcription,
                 "temperature": settings.temperature,
                 "max_response_output_tokens": settings.max_tokens or "inf",
             }
@@ -54,7 +57,7 @@ class Words:
             "type": "realtime",
             "output_modalities": ["audio"],
             "audio": {
-                "input": {"format": form, "turn_detection": None},
+                "input": {"format": form, "turn_detection": detection, "transcription": transcription},
                 "output": {"format": form, "voice": settings.voice},
             },
             "max_output_tokens": settings.max_tokens or "inf",

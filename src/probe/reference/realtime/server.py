@@ -21,7 +21,10 @@ _PROTOCOL = "realtime"
 class Realtime:
     """So many sessions at a time; a client that comes when all are taken gets an error, and is turned away."""
 
-    def __init__(self, thinker: Thinker, voice: Synthesizer, speaker: str, model: str, sessions: int) -> None:
+    def __init__(
+        self, thinker: Thinker, voice: Synthesizer, speaker: str, model: str, sessions: int, understood: str
+    ) -> None:
+        self._understood = understood
         self._thinker = thinker
         self._voice = voice
         self._speaker = speaker
@@ -40,7 +43,7 @@ class Realtime:
         self._free -= 1
         try:
             settings = Settings(request.query.get("model", self._model), self._speaker)
-            await Session(socket, words, settings, self._thinker, self._voice).talk()
+            await Session(socket, words, settings, self._thinker, self._voice, self._understood).talk()
         finally:
             self._free += 1
         return socket
@@ -50,7 +53,7 @@ class Realtime:
 
 
 def application(
-    llama_url: str, voice: Synthesizer, speaker: str, model: str, sessions: int
+    llama_url: str, voice: Synthesizer, speaker: str, model: str, sessions: int, understood: str
 ) -> Callable[[], AbstractAsyncContextManager[web.Application]]:
     """Make what `serve` of the OpenAI-compatible server runs."""
 
@@ -59,7 +62,7 @@ def application(
         async with ClientSession(
             connector=TCPConnector(force_close=True, limit=0), timeout=ClientTimeout(total=None, sock_connect=CONNECT_S)
         ) as http:
-            realtime = Realtime(Thinker(llama_url, http), voice, speaker, model, sessions)
+            realtime = Realtime(Thinker(llama_url, http), voice, speaker, model, sessions, understood)
             app = web.Application()
             app.add_routes([web.get(PATH, realtime.connect), web.get("/health", realtime.health)])
             yield app

@@ -11,19 +11,28 @@ from aiohttp import WSMsgType, web
 from probe.reference.realtime import events
 from probe.reference.realtime.answer import Answer
 from probe.reference.realtime.events import Event, Words, new_id
-from probe.reference.realtime.settings import Settings, WrongError, message
+from probe.reference.realtime.listening import Found, Listening
+from probe.reference.realtime.settings import LONGEST_SILENCE_MS, Settings, TurnDetection, WrongError, decoded, message
 from probe.reference.realtime.thinker import Thinker
 from probe.reference.speech.synthesizer import Synthesizer
 
 # Of one conversation.
 MOST_MESSAGES = 200
+# Of what is committed.
+LEAST_MS = 100
 
 
 class Session:
     """The talk on one WebSocket."""
 
     def __init__(
-        self, socket: web.WebSocketResponse, words: Words, settings: Settings, thinker: Thinker, voice: Synthesizer
+        self,
+        socket: web.WebSocketResponse,
+        words: Words,
+        settings: Settings,
+        thinker: Thinker,
+        voice: Synthesizer,
+        understood: str,
     ) -> None:
         self._socket = socket
         self._words = words
@@ -33,9 +42,19 @@ class Session:
         self._id = new_id("sess")
         self._messages: list[dict[str, str]] = []
         self._going_on: asyncio.Task[None] | None = None
+        self._answer_now: Answer | None = None
+        # What every speech is understood to be.
+        self._understood = understood
+        self._listening = Listening()
+        # What the next speech will be called.
+        self._item_id = new_id("item")
         self._handlers: Mapping[str, Callable[[Event], Awaitable[None]]] = {
             "session.update": self._update,
             "conversation.item.create": self._create_item,
+            "conversation.item.truncate": self._truncate,
+            "input_audio_buffer.append": self._hear,
+            "input_audio_buffer.commit": self._commit,
+            "input_audio_buffer.clear": self._clear,
             "response.create": self._respond,
             "response.cancel": self._cancel,
         }
@@ -89,14 +108,81 @@ class Session:
         settings = self._settings
         if isinstance(wanted := event.get("response"), dict):
             settings = settings.changed(wanted)
+        self._begin(settings)
+
+    def _begin(self, settings: Settings) -> None:
         self._going_on = asyncio.create_task(self._answer(settings))
 
     async def _answer(self, settings: Settings) -> None:
-        answer = Answer(self._words, self._send)
+        answer = self._answer_now = Answer(self._words, self._send)
         system = [{"role": "system", "content": settings.instructions}] if settings.instructions else []
         await answer.give([*system, *self._messages], settings, self._thinker, self._voice)
         if answer.text:
             self._messages.append({"role": "assistant", "content": answer.text})
+
+    async def _hear(self, event: Event) -> None:
+        detection = self._settings.detection
+        pcm = decoded(event.get("audio"))
+        for found in self._listening.hear(pcm, LONGEST_SILENCE_MS if detection is None else detection.silence_ms):
+            if detection is not None and found.what == "started":
+                await self._started(found, detection)
+            elif detection is not None:
+                await self._stopped(found, detection)
+
+    async def _started(self, found: Found, detection: TurnDetection) -> None:
+        await self._say("input_audio_buffer.speech_started", audio_start_ms=found.at_ms, item_id=self._item_id)
+        if detection.is_interrupted and self._goes_on and self._answer_now is not None:
+            self._answer_now.cancelled_for = "turn_detected"
+            await self._stop()
+
+    async def _stopped(self, found: Found, detection: TurnDetection) -> None:
+        await self._say("input_audio_buffer.speech_stopped", audio_end_ms=found.at_ms, item_id=self._item_id)
+        await self._understand()
+        if detection.answers and not self._goes_on:
+            self._begin(self._settings)
+
+    async def _understand(self) -> None:
+        """What was said becomes an item, whose text the client is shown if it wants that."""
+        item_id, self._item_id = self._item_id, new_id("item")
+        if len(self._messages) >= MOST_MESSAGES:
+            raise WrongError(f"a conversation has at most {MOST_MESSAGES} items", "item")
+        self._listening.forget()
+        self._messages.append({"role": "user", "content": self._understood})
+        item = events.item(item_id, "user", [{"type": "input_audio", "transcript": None}])
+        await self._say("input_audio_buffer.committed", item_id=item_id, previous_item_id=None)
+        await self._say("conversation.item.added", item=item, previous_item_id=None)
+        await self._say("conversation.item.done", item=item, previous_item_id=None)
+        if self._settings.transcribes:
+            kind = "conversation.item.input_audio_transcription.completed"
+            usage = {"type": "duration", "seconds": 0}
+            await self._say(kind, item_id=item_id, content_index=0, transcript=self._understood, usage=usage)
+
+    async def _commit(self, event: Event) -> None:
+        if self._listening.buffered_ms < LEAST_MS:
+            about = event.get("event_id")
+            few = f"there are {self._listening.buffered_ms} ms of audio, and {LEAST_MS} ms are needed"
+            code = "input_audio_buffer_commit_empty"
+            await self._send(self._words.error(few, code=code, about=about if isinstance(about, str) else None))
+            return
+        await self._understand()
+
+    async def _clear(self, _event: Event) -> None:
+        self._listening.forget()
+        await self._say("input_audio_buffer.cleared")
+
+    async def _truncate(self, event: Event) -> None:
+        """What was not heard of an answer is not taken out of what the LLM knows."""
+        place = {name: event.get(name) for name in ("item_id", "content_index", "audio_end_ms")}
+        if not isinstance(place["item_id"], str) or not isinstance(place["audio_end_ms"], int):
+            raise WrongError("names an item, and milliseconds of its audio", "item_id")
+        await self._say("conversation.item.truncated", **place)
+
+    @property
+    def _goes_on(self) -> bool:
+        return self._going_on is not None and not self._going_on.done()
+
+    async def _say(self, kind: str, **fields: object) -> None:
+        await self._send(self._words.event(kind, **fields))
 
     async def _cancel(self, event: Event) -> None:
         if self._going_on is None or self._going_on.done():

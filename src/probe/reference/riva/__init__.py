@@ -1,1 +1,1 @@
-"""A speech server as NVIDIA's are: `RivaSpeechSynthesis` over gRPC, and the same engine over a NIM's HTTP."""
+"""A speech server as NVIDIA's are: both of Riva's services over gRPC, and the same voices over a NIM's HTTP."""

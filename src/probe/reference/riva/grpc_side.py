@@ -1,4 +1,4 @@
-"""`nvidia.riva.tts.RivaSpeechSynthesis` and gRPC's own health service, by the library of gRPC."""
+"""`nvidia.riva.tts.RivaSpeechSynthesis` and what else is served over gRPC, by the library of gRPC."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
@@ -7,7 +7,8 @@ from typing import Any
 import grpc  # type: ignore[import-untyped]  # has no stubs
 import grpc.aio  # type: ignore[import-untyped]  # as above
 
-from probe.reference.riva import messages
+from probe.reference.hearing.transcriber import Transcriber
+from probe.reference.riva import messages, recognition
 from probe.reference.riva.speech import MODEL, RefusedError, Speech, Wanted, joined, parameters
 from probe.reference.speech.engine import SpeechError
 
@@ -52,7 +53,7 @@ class Synthesis:
         )
 
 
-def server(speech: Speech) -> Any:
+def server(speech: Speech, transcriber: Transcriber | None) -> Any:
     """Make the server, bound to nothing yet. It must be made where the event loop runs."""
     synthesis = Synthesis(speech)
     made = grpc.aio.server(options=[("grpc.so_reuseport", 0)])
@@ -67,9 +68,20 @@ def server(speech: Speech) -> Any:
         (
             grpc.method_handlers_generic_handler(SERVICE, handlers),
             grpc.method_handlers_generic_handler(HEALTH, {"Check": _unary(_healthy, messages.HealthRequest)}),
+            grpc.method_handlers_generic_handler(recognition.SERVICE, {} if transcriber is None else _of(transcriber)),
         )
     )
     return made
+
+
+def _of(transcriber: Transcriber) -> dict[str, Any]:
+    hearing = recognition.Recognition(transcriber)
+    return {
+        "StreamingRecognize": grpc.stream_stream_rpc_method_handler(
+            hearing.streaming, messages.RecognizeRequest.FromString, _written
+        ),
+        "GetRivaSpeechRecognitionConfig": _unary(hearing.config, messages.ConfigRequest),
+    }
 
 
 def _unary(answer: Callable[[Any, Any], Awaitable[Any]], request: Any) -> Any:

@@ -29,6 +29,29 @@ _MESSAGES: Mapping[str, Mapping[str, tuple[int, str]]] = {
     "Parameter": {"key": (1, "string"), "value": (2, "string")},
     "Config": {"model_name": (1, "string"), "parameters": (2, "*Parameter")},
     "RivaSynthesisConfigResponse": {"model_config": (1, "*Config")},
+    "EndpointingConfig": {"stop_history": (3, "int32")},
+    "RecognitionConfig": {
+        "encoding": (1, "int32"),
+        "sample_rate_hertz": (2, "int32"),
+        "language_code": (3, "string"),
+        "audio_channel_count": (7, "int32"),
+        "model": (13, "string"),
+        "endpointing_config": (25, "EndpointingConfig"),
+    },
+    "StreamingRecognitionConfig": {"config": (1, "RecognitionConfig"), "interim_results": (2, "bool")},
+    "StreamingRecognizeRequest": {
+        "streaming_config": (1, "StreamingRecognitionConfig"),
+        "audio_content": (2, "bytes"),
+        "id": (100, "RequestId"),
+    },
+    "SpeechRecognitionAlternative": {"transcript": (1, "string"), "confidence": (2, "float")},
+    "StreamingRecognitionResult": {
+        "alternatives": (1, "*SpeechRecognitionAlternative"),
+        "is_final": (2, "bool"),
+        "channel_tag": (5, "int32"),
+        "audio_processed": (6, "float"),
+    },
+    "StreamingRecognizeResponse": {"results": (1, "*StreamingRecognitionResult"), "id": (100, "RequestId")},
     "HealthCheckRequest": {"service": (1, "string")},
     "HealthCheckResponse": {"status": (1, "int32")},
 }
@@ -36,6 +59,8 @@ _TYPES = {
     "string": FieldDescriptorProto.TYPE_STRING,
     "bytes": FieldDescriptorProto.TYPE_BYTES,
     "int32": FieldDescriptorProto.TYPE_INT32,
+    "bool": FieldDescriptorProto.TYPE_BOOL,
+    "float": FieldDescriptorProto.TYPE_FLOAT,
 }
 
 
@@ -64,5 +89,7 @@ SpeechRequest = _CLASSES[f"{PACKAGE}.SynthesizeSpeechRequest"]
 SpeechResponse = _CLASSES[f"{PACKAGE}.SynthesizeSpeechResponse"]
 ConfigRequest = _CLASSES[f"{PACKAGE}.RivaSynthesisConfigRequest"]
 ConfigResponse = _CLASSES[f"{PACKAGE}.RivaSynthesisConfigResponse"]
+RecognizeRequest = _CLASSES[f"{PACKAGE}.StreamingRecognizeRequest"]
+RecognizeResponse = _CLASSES[f"{PACKAGE}.StreamingRecognizeResponse"]
 HealthRequest = _CLASSES[f"{PACKAGE}.HealthCheckRequest"]
 HealthResponse = _CLASSES[f"{PACKAGE}.HealthCheckResponse"]

@@ -1,4 +1,4 @@
-"""One engine on one thread, as there is one GPU: whoever speaks, speaks in turn."""
+"""One engine on one thread, as there is one GPU: requests are spoken in turn."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Iterator

@@ -16,12 +16,21 @@ class NoEventError(Exception):
     """What came is no event: the connection is of no use any more."""
 
 
+class RefusedError(Exception):
+    """What a client asked for is not available; `code` is the name that Piper's server has for it, if any."""
+
+    def __init__(self, text: str, code: str | None = None) -> None:
+        super().__init__(text)
+        self.code = code
+
+
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One event; a client of a TTS server sends no payload."""
+    """One event; the payload is audio."""
 
     type: str
     data: Mapping[str, Any] = field(default_factory=dict)
+    payload: bytes = b""
 
     def text(self, name: str) -> str | None:
         """One of its data, where that is a text."""
@@ -45,7 +54,7 @@ async def read(reader: StreamReader) -> Event | None:
         fields = _object(line)
         behind, payload = (_size(fields, name) for name in _SIZES)
         data = _object(await reader.readexactly(behind)) if behind else {}
-        await reader.readexactly(payload)
+        audio = await reader.readexactly(payload)
     except IncompleteReadError:
         return None
     except LimitOverrunError as error:
@@ -53,7 +62,7 @@ async def read(reader: StreamReader) -> Event | None:
     kind, inside = fields.get("type"), fields.get("data")
     if not isinstance(kind, str):
         raise NoEventError("an event without a type")
-    return Event(kind, (inside if isinstance(inside, dict) else {}) | data)
+    return Event(kind, (inside if isinstance(inside, dict) else {}) | data, audio)
 
 
 def _object(text: bytes) -> dict[str, Any]:

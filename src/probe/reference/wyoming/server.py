@@ -5,13 +5,16 @@ import signal
 import socket
 from collections.abc import Callable, Iterable
 from contextlib import aclosing, suppress
-from importlib.metadata import version
 from typing import Any
 
+from probe.reference.hearing.engine import HearingError
+from probe.reference.hearing.transcriber import Transcriber
 from probe.reference.speech.engine import VOICES, SpeechError
 from probe.reference.speech.pcm import BYTES_PER_SAMPLE
 from probe.reference.speech.synthesizer import Synthesizer
-from probe.reference.wyoming.events import LONGEST_LINE, Event, NoEventError, read, written
+from probe.reference.wyoming import hearing
+from probe.reference.wyoming.events import LONGEST_LINE, Event, NoEventError, RefusedError, read, written
+from probe.reference.wyoming.info import description
 from probe.reference.wyoming.sentences import Sentences
 
 SAMPLE_RATE = 22_050
@@ -21,34 +24,30 @@ FORMAT = {"rate": SAMPLE_RATE, "width": BYTES_PER_SAMPLE, "channels": 1}
 LONGEST_TEXT = 2**16
 
 
-class RefusedError(Exception):
-    """What a client asked for is not available; `code` is the name that Piper's server has for it, if any."""
-
-    def __init__(self, text: str, code: str | None = None) -> None:
-        super().__init__(text)
-        self.code = code
-
-
 async def serve(
     listener: socket.socket,
     synthesizer: Synthesizer,
     voice: str,
     ready: Callable[[str], object],
     *,
+    transcriber: Transcriber | None = None,
     streaming: bool = True,
 ) -> None:
     """Serve on the bound socket `listener` until SIGINT or SIGTERM; `ready` gets the address.
 
-    Nobody can connect before the engine is loaded. Without `streaming` it is an older server, which takes whole texts
-    alone. Raises OSError where it can't listen, SpeechError where the engine can't be loaded.
+    Nobody can connect before the engines are loaded. Without a `transcriber` it does not hear. Without `streaming` it
+    is an older server, which takes whole texts alone. Raises OSError where it can't listen, SpeechError and
+    HearingError where an engine can't be loaded.
     """
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     await synthesizer.load()
+    if transcriber is not None:
+        await transcriber.load()
 
     async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await Talk(writer, synthesizer, voice, streaming=streaming).run(reader)
+        await Talk(writer, synthesizer, voice, transcriber, streaming=streaming).run(reader)
 
     server = await asyncio.start_server(talk, sock=listener, limit=LONGEST_LINE)
     host, port = listener.getsockname()[:2]
@@ -58,11 +57,20 @@ async def serve(
 
 
 class Talk:
-    """What one client asks, and what it is answered: one text after the other."""
+    """What one client asks, and what it is answered: one text, or one utterance, after the other."""
 
-    def __init__(self, writer: asyncio.StreamWriter, synthesizer: Synthesizer, voice: str, *, streaming: bool) -> None:
+    def __init__(
+        self,
+        writer: asyncio.StreamWriter,
+        synthesizer: Synthesizer,
+        voice: str,
+        transcriber: Transcriber | None = None,
+        *,
+        streaming: bool,
+    ) -> None:
         self._writer = writer
         self._synthesizer = synthesizer
+        self._transcriber = transcriber
         self._voice = voice
         self._streaming = streaming
         # Of the stream of text that goes on: who speaks it, what is not spoken yet, and how much there was.
@@ -75,20 +83,24 @@ class Talk:
         with suppress(ConnectionError):
             try:
                 while (event := await read(reader)) is not None:
-                    await self._answer(event)
+                    await self._answer(event, reader)
             except NoEventError:
                 pass
             except RefusedError as error:
                 await self._send("error", {"text": str(error)} | ({"code": error.code} if error.code else {}))
             except SpeechError as error:
                 await self._send("error", {"text": str(error), "code": "SpeechError"})
+            except HearingError as error:
+                await self._send("error", {"text": str(error), "code": "HearingError"})
             finally:
                 self._writer.close()
 
-    async def _answer(self, event: Event) -> None:
+    async def _answer(self, event: Event, reader: asyncio.StreamReader) -> None:
         match event.type:
             case "describe":
-                await self._send("info", self._info())
+                await self._send("info", description(self._synthesizer, self._transcriber, streaming=self._streaming))
+            case "transcribe" | "audio-start":
+                await self._hear(event, reader)
             case "ping":
                 await self._send("pong", {})
             # Clients send the whole text to a stream, too, for servers that know no streams.
@@ -103,6 +115,14 @@ class Talk:
                     await self._speak((sentence,), *self._stream)
                 self._stream = None
                 await self._send("synthesize-stopped", {})
+
+    async def _hear(self, event: Event, reader: asyncio.StreamReader) -> None:
+        if self._transcriber is None:
+            raise RefusedError("this server does not hear")
+        if event.type == "transcribe":
+            hearing.check(event, self._transcriber)
+        else:
+            await hearing.hear(event, reader, self._transcriber, self._send)
 
     async def _more(self, text: str, stream: tuple[str, str]) -> None:
         self._taken += len(text)
@@ -135,26 +155,6 @@ class Talk:
         if language not in self._synthesizer.languages:
             raise RefusedError(f"no voice speaks {language}", "VoiceNotFoundError")
         return voice, language
-
-    def _info(self) -> dict[str, Any]:
-        """As Piper's server describes itself, without what it could download."""
-        author = {"name": "voice-probe", "url": ""}
-        program = {"attribution": author, "installed": True, "version": version("voice-probe")}
-        voices = [
-            {
-                **program,
-                "name": voice,
-                "description": voice,
-                "languages": [*self._synthesizer.languages],
-                "speakers": None,
-            }
-            for voice in VOICES
-        ]
-        speaks = {
-            **program, "name": "probe", "description": "the reference server of voice-probe", "voices": voices,
-            "supports_synthesize_streaming": self._streaming,
-        }  # fmt: skip
-        return {"tts": [speaks], "asr": [], "handle": [], "intent": [], "wake": [], "mic": [], "snd": []}
 
     async def _send(self, kind: str, data: dict[str, Any], payload: bytes = b"") -> None:
         self._writer.write(written(kind, data, payload))

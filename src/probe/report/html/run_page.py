@@ -10,9 +10,10 @@ from dataclasses import dataclass, replace
 from markupsafe import Markup, escape
 
 from probe.blame import NAMES
-from probe.measures import ChunkMeasures, measure_run, outcome, reasoned, summarise
+from probe.measures import ChunkMeasures, TurnMeasures, measure_run, outcome, reasoned, summarise
+from probe.outside import outside_of_run
 from probe.record import Outcome, RunRecord, Turn
-from probe.report import document, stages
+from probe.report import document, intelligibility, stages
 from probe.report.advice import advice
 from probe.report.audio_peaks import Sound
 from probe.report.format import counted
@@ -20,6 +21,7 @@ from probe.report.html.callouts import sentences
 from probe.report.html.environment import rendered
 from probe.report.html.figures import MISSING, ago, bare, milliseconds, moment, percent
 from probe.report.html.waterfall_svg import AXIS, ROW, SILENCES, Picture, picture
+from probe.report.server_line import server_lines
 from probe.report.stages import MEANING
 from probe.report.terminal import verdict
 from probe.text import cut, escaped, one_line
@@ -67,7 +69,8 @@ class ChunkView:
 class TurnView:
     """`name` is empty where the run has only this turn.
 
-    `understood` is the transcript of what the user said, None without one, and `errors` what is wrong in it.
+    `understood` is the transcript of what the user said, None without one, and `errors` what is wrong in it; `heard`
+    and `heard_errors` are the same of the answer.
     """
 
     name: str
@@ -78,6 +81,8 @@ class TurnView:
     headings: Sequence[str]
     chunks: Sequence[ChunkView]
     left_out: int
+    heard: str | None = None
+    heard_errors: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +135,7 @@ def view(record: RunRecord, now: int, sounds: Sounds = NO_SOUNDS) -> RunView:
         advice=(advice(record.failure) or "") if record.failure is not None and how == "failed" else "",
         callouts=sentences(record, of_turns),
         figures=[*_figures(record, of_turns)],
-        facts=[*_facts(record)],
+        facts=[*_facts(record, measured)],
         prompts=[
             ("System prompt", cut(scenario.system_prompt, _MOST_TEXT)),
             *(("User", cut(text, _MOST_SHORT)) for text in scenario.user_turns[:_MOST_TURNS]),
@@ -168,7 +173,8 @@ def _few(texts: Sequence[str]) -> list[str]:
 def _figures(record: RunRecord, of_turns: Sequence[stages.TurnStages]) -> Iterator[tuple[str, str, str]]:
     """The few that a person waited for: a name, a figure, and what to compare it with."""
     summary, target = summarise(record), record.plan.target
-    for measure, name in (*(_WHOLE_WAIT if "stt" in target.servers else ()), *_WAITS):
+    hears = "stt" in target.servers or any(turn.heard for turn in record.turns)
+    for measure, name in (*(_WHOLE_WAIT if hears else ()), *_WAITS):
         values = [getattr(each.measured, measure) for each in of_turns]
         notes = [f"objective {milliseconds(target.objective_ms)}"] if measure[:-3] == target.objective_measure else []
         known = [value for value in values if value is not None]
@@ -178,11 +184,14 @@ def _figures(record: RunRecord, of_turns: Sequence[stages.TurnStages]) -> Iterat
     silences = [each.ms for turn in of_turns for each in turn.heard if each.kind in SILENCES]
     heard = any(chunk.frames for turn in record.turns for chunk in turn.chunks)
     shown = (milliseconds(sum(silences)) if silences else "none") if heard else MISSING
+    interrupted = [each.measured.interrupted_ms for each in of_turns if each.measured.interrupted_ms is not None]
+    if interrupted:
+        yield "Spoken on when interrupted", milliseconds(max(interrupted)), ""
     yield "Silences after that", shown, f"{len(silences)} of them" if len(silences) > 1 else ""
     yield "Speech", milliseconds(summary.audio_ms or None), ""
 
 
-def _facts(record: RunRecord) -> Iterator[tuple[str, str]]:
+def _facts(record: RunRecord, measured: Sequence[TurnMeasures]) -> Iterator[tuple[str, str]]:
     target = record.plan.target
     for role, server in target.servers.items():
         yield NAMES[role].replace("agent", "Agent"), f"{server.protocol}, {without_secrets(server.url)}"
@@ -190,6 +199,11 @@ def _facts(record: RunRecord) -> Iterator[tuple[str, str]]:
     yield "Build", record.served.build or MISSING
     yield "Voice", str(target.option("tts", "voice") or MISSING)
     yield "Cold start", {True: "yes, a model was loaded for this run", False: "no", None: MISSING}[record.cold]
+    if record.transcription is not None:
+        yield "Understood", "; ".join(f"{a}: {b}" for a, b in intelligibility.figures(record.transcription).items())
+    yield from server_lines(record)
+    if (outside := outside_of_run(record, measured)) is not None:
+        yield "Network and queue", f"{milliseconds(outside)} of LLM TTFT"
     yield "Run", record.plan.run_id
     yield "Trace", record.plan.trace_id
 
@@ -230,11 +244,12 @@ def _turn(of_turn: stages.TurnStages, record: RunRecord, sounds: Sounds) -> Turn
     if not any(reasoned(each) for _, each in pairs):
         shown = [name for name in shown if name != "llm_ttfat_ms"]
     longest = min(_MOST_TEXT, _MOST_ANSWERS // max(1, turns * len(pairs)))
+    heard = intelligibility.of_turn(record, turn.turn_num)
     return TurnView(
         name=f"Turn {turn.turn_num}" if len(record.turns) > 1 else "",
         user=cut(turn.user, _MOST_SHORT),
         understood=_understood(turn),
-        errors=_errors(of_turn),
+        errors=_rate(of_turn.measured.word_error_rate),
         picture=picture(of_turn, record.plan.target, _MOST_DRAWN // turns),
         headings=["Tokens", *(_FIGURES[name] for name in shown)],
         chunks=[
@@ -247,6 +262,8 @@ def _turn(of_turn: stages.TurnStages, record: RunRecord, sounds: Sounds) -> Turn
             for chunk, each in pairs
         ],
         left_out=len(turn.chunks) - len(pairs),
+        heard=None if heard is None else cut(heard.transcript, longest),
+        heard_errors=_rate(None if heard is None else heard.word_error_ratio),
     )
 
 
@@ -255,9 +272,8 @@ def _understood(turn: Turn) -> str | None:
     return None if heard is None or heard.transcript_done is None else cut(heard.transcript, _MOST_SHORT)
 
 
-def _errors(of_turn: stages.TurnStages) -> str:
-    rate = of_turn.measured.word_error_rate
-    return "" if rate is None else f"word error rate {percent(rate)}"
+def _rate(errors: float | None) -> str:
+    return "" if errors is None else f"word error rate {percent(errors)}"
 
 
 def _with_one_legend(turns: Sequence[TurnView]) -> list[TurnView]:

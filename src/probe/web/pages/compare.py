@@ -10,7 +10,6 @@ from probe.drift.series import Point, point
 from probe.drift.wording import NAMES
 from probe.history.file import UnknownRunError
 from probe.history.sample import sample, size
-from probe.measures import STAGES
 from probe.report import comparison_report
 from probe.report.comparison_report import Comparison, Side, comparison_of
 from probe.report.html.figures import MISSING, moment
@@ -178,8 +177,7 @@ def _stage(each: Difference, comparison: Comparison) -> StageView:
 
 
 def _values(points: Sequence[Point], stage: str) -> list[float]:
-    number = [*STAGES].index(stage)
-    found = (each.stages_ms[number] for each in usable(points))
+    found = (each.ms(stage) for each in usable(points))
     return [value for value in found if value is not None]
 
 

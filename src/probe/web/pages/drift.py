@@ -10,8 +10,8 @@ from probe.drift import Change, ServingChange, Verdict
 from probe.drift.fingerprint import Fingerprint
 from probe.drift.wording import NAMES, grows, moved_by, sentence, text
 from probe.history.binned import Bin, binned, span
-from probe.measures import STAGES
 from probe.timestamps import NS_PER_DAY, NS_PER_S, epoch_seconds
+from probe.waits import WAITS
 from probe.web import fields
 from probe.web.kept import KEPT
 from probe.web.page import Asked, BadQueryError, Content, File, Page
@@ -62,7 +62,7 @@ def _context(asked: Asked) -> Mapping[str, Any]:
         "served": None if served is None else (_served(served[0]), served[1]),
         "ways": [(words, number == days, _address(parameters | {"days": number})) for number, words in DAYS.items()],
         "data": f"/drift/series.json?{urlencode(parameters | {'days': days}, errors='replace')}",
-        "names": [(stage, NAMES[stage]) for stage in STAGES],
+        "names": [(stage, NAMES[stage]) for stage in _stages(asked, chosen)],
         "runs": f"/runs?{urlencode(parameters, errors='replace')}",
     }
 
@@ -79,15 +79,16 @@ def _series_json(asked: Asked) -> Content:
     until = (asked.now if ends is None else ends[1]) + 1
     if ends is not None:
         since = max(since, ends[0])
-    bins = {each.number: each for each in binned(asked.reader, chosen, since, until, COLUMNS)}
+    stages = _stages(asked, chosen)
+    bins = {each.number: each for each in binned(asked.reader, chosen, since, until, COLUMNS, stages)}
     length = max(1, -(-(until - since) // COLUMNS))
     places = range(max(bins, default=-1) + 1)
-    empty = Bin(0, 0, 0, (None,) * len(STAGES))
+    empty = Bin(0, 0, 0, (None,) * len(stages))
     columns = [bins.get(number, empty) for number in places]
     changes = _rows(KEPT.verdict(asked, chosen), since)
     return _json({
         "t": [round(epoch_seconds(since + number * length + length // 2)) for number in places],
-        "stages": {stage: _ends(columns, at) for at, stage in enumerate(STAGES)},
+        "stages": {stage: _ends(columns, at) for at, stage in enumerate(stages)},
         "runs": [each.runs for each in columns],
         "failed": [each.failed for each in columns],
         "changes": [{"number": each.number, "at": round(epoch_seconds(each.since)), "kind": each.kind}
@@ -101,6 +102,12 @@ def _ends(columns: Sequence[Bin], at: int) -> dict[str, list[float | None]]:
         name: [None if (value := each[which]) is None else round(value, 1) for each in found]
         for which, name in enumerate(("lowest", "median", "highest"))
     }
+
+
+def _stages(asked: Asked, series: tuple[str, str]) -> Sequence[str]:
+    """What a person waits for, as the target was asked last."""
+    last = next(asked.reader.points(*series, limit=1), None)
+    return WAITS["text" if last is None else last.asked]
 
 
 def _chosen(asked: Asked, every: Sequence[tuple[str, str]]) -> tuple[str, str]:

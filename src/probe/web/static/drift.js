@@ -2,8 +2,12 @@
 "use strict";
 
 (() => {
-  const STAGES = ["combined_ttfb", "llm_ttft", "llm_decode", "tts_ttfb"];
-  const COLOURS = { combined_ttfb: "--text", llm_ttft: "--llm-first", llm_decode: "--reasoning", tts_ttfb: "--tts-first" };
+  // Those of the page, in its order: what a person waits for, first the whole.
+  const STAGES = [...document.querySelectorAll(".stages input")].map((each) => each.value);
+  const COLOURS = {
+    combined_ttfb: "--text", voice_to_voice: "--text", endpointing: "--endpointing", transcription: "--transcribing",
+    llm_ttft: "--llm-first", llm_decode: "--reasoning", tts_ttfb: "--tts-first",
+  };
   const HEIGHT = 320;
   const MOST_ROWS = 32;
   const DAY_S = 86400;

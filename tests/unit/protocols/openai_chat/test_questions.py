@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from probe.protocols import ollama_pages
+from probe.protocols import ollama_pages, server_page
 from probe.protocols.openai_chat import PROTOCOL, questions
 from probe.record import ServerIdentity, ServerPlan
 
@@ -23,7 +23,7 @@ def test_questions_go_where_the_conversation_goes_with_its_credentials() -> None
     assert all(each.headers == HEADERS for each in asked)
     paths = [each.url.removeprefix("https://me:pw@spark/llm").removesuffix("?key=1") for each in asked]
     assert paths == [
-        "/slots", "/metrics", "/v1/metrics", "/props", "/v1/models", "/version", "/api/version", "/api/ps", "/health",
+        "/metrics", "/slots", "/v1/metrics", "/props", "/v1/models", "/version", "/api/version", "/api/ps", "/health",
     ]  # fmt: skip
 
 
@@ -44,7 +44,8 @@ def test_questions_go_where_the_conversation_goes_with_its_credentials() -> None
     ],
 )
 def test_metrics(page: bytes, users: int | None) -> None:
-    assert questions.requests_at_work(page) == users
+    found = server_page.state(page)
+    assert (None if found is None else found.users) == users
 
 
 def test_properties() -> None:

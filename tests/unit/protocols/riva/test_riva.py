@@ -250,7 +250,7 @@ MAGPIE = {
 }  # fmt: skip
 
 
-def told(question: Any, body: bytes, pieces: int = 7) -> Any:
+def read_of(question: Any, body: bytes, pieces: int = 7) -> Any:
     """What is read of an answer that comes in pieces."""
     assert (question.url, question.framing) == ("grpc://spark:50051", "http2")
     assert question.frame.headers["function-id"] == "f" and question.frame.body == bytes(5)
@@ -275,8 +275,8 @@ def test_its_description(
     models: list[Mapping[str, str]], identity: ServerIdentity, voices: tuple[str, ...] | None
 ) -> None:
     (asks_identity,), (asks_voices,) = PROTOCOL.identity(PLAN), PROTOCOL.voices(PLAN)
-    assert told(asks_identity, server.config(*models)) == identity
-    assert told(asks_voices, server.config(*models), 1) == voices
+    assert read_of(asks_identity, server.config(*models)) == identity
+    assert read_of(asks_voices, server.config(*models), 1) == voices
 
 
 @pytest.mark.parametrize(
@@ -286,4 +286,4 @@ def test_its_description(
 )  # fmt: skip
 def test_whether_it_is_ready(body: bytes, cold: bool | None) -> None:
     (question,) = PROTOCOL.cold(PLAN)
-    assert told(question, body) is cold
+    assert read_of(question, body) is cold

@@ -57,7 +57,7 @@ def test_a_turn_is_a_transcription_of_its_own() -> None:
     assert sent(talk.hear(b"\1\0\2\0", 0)) == [("audio-chunk", form, b"\1\0\2\0")]
     assert sent(talk.end(0)) == [("audio-stop", {}, b"")]
     answer = b'{"type": "transcript", "data_length": 18}\n{"text": " Hello"}'
-    assert said(talk, answer) == [Transcript(" Hello"), Drop()]
+    assert said(talk, answer) == [Transcript("Hello"), Drop()]
     assert sent([*conversation().begin(0)])[0] == ("transcribe", {}, b"")
 
 
@@ -93,4 +93,4 @@ def test_bytes_may_come_in_any_slices() -> None:
     for at in range(1, len(data)):
         talk = conversation()
         steps = said(talk, data[:at]) + said(talk, data[at:])
-        assert [each for each in steps if not isinstance(each, Unknown)] == [Transcript(" Hello"), Drop()]
+        assert [each for each in steps if not isinstance(each, Unknown)] == [Transcript("Hello"), Drop()]

@@ -273,6 +273,14 @@ def test_what_else_it_may_say(data: bytes, steps: list[Step]) -> None:
     assert answered(data) == steps
 
 
+@pytest.mark.parametrize("text", ["...", " -", ".", "\u201d"])
+def test_an_error_for_a_text_without_a_word_is_its_end(text: str) -> None:
+    """As Piper's server has it: it makes a file of no audio, which has no number of channels."""
+    assert answered(joined(server.error("# channels not specified", "Error")), text) == [SegmentEnd(), Drop()]
+    (refused,) = answered(joined(server.error("# channels not specified", "Error")), f"a{text}")
+    assert isinstance(refused, Refused)
+
+
 def test_no_sound_is_right_for_a_text_without_a_word() -> None:
     assert answered(joined(server.STOP), text=" … ") == [SegmentEnd(), Drop()]
 

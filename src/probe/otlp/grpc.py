@@ -2,16 +2,12 @@
 
 import ssl
 from pathlib import Path
+from typing import Generic
 from urllib.parse import urlsplit
 
 import grpc  # type: ignore[import-untyped]  # has no stubs
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
-    ExportTraceServiceRequest,
-    ExportTraceServiceResponse,
-)
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2_grpc import TraceServiceStub
 
-from probe.tracing.collector import Endpoint, RefusedError, UnavailableError
+from probe.otlp.collector import Endpoint, RefusedError, Request, Response, Signal, UnavailableError
 from probe.urls import authorization
 
 _OPTIONS = (
@@ -27,10 +23,11 @@ _OPTIONS = (
 _TOO_LARGE = "larger than max"
 
 
-class GrpcCollector:
+class GrpcCollector(Generic[Request, Response]):
     """A collector at `http://HOST:PORT`, with TLS at `https://HOST:PORT`."""
 
-    def __init__(self, endpoint: Endpoint) -> None:
+    def __init__(self, endpoint: Endpoint, signal: Signal[Request, Response]) -> None:
+        self._signal = signal
         parts = urlsplit(endpoint.url)
         self._endpoint = endpoint
         self._address = parts.netloc.rpartition("@")[2]
@@ -40,14 +37,12 @@ class GrpcCollector:
             headers.setdefault("authorization", user)
         self._metadata = tuple(headers.items())
 
-    def send(self, request: ExportTraceServiceRequest) -> ExportTraceServiceResponse:
+    def send(self, request: Request) -> Response:
         """Deliver a request once. Raises UnavailableError, RefusedError."""
         with self._channel() as channel:
             try:
-                stub = TraceServiceStub(channel)  # type: ignore[no-untyped-call]  # generated code
-                response: ExportTraceServiceResponse = stub.Export(
-                    request, timeout=self._endpoint.timeout_s, metadata=self._metadata
-                )
+                export = channel.unary_unary(self._signal.method, self._signal.encode, self._signal.decode)
+                response: Response = export(request, timeout=self._endpoint.timeout_s, metadata=self._metadata)
             except grpc.RpcError as error:
                 raise self._complaint(error) from error
         return response

@@ -2,7 +2,7 @@
 
 import math
 
-from probe.daemon.http_crowd import GRACE_S, SLOW_S, STALLED_S, Visit, first_to_go, next_spare_s
+from probe.http_crowd import GRACE_S, SLOW_S, STALLED_S, Visit, first_to_go, next_spare_s
 
 
 def test_nobody_has_to_go_who_was_given_no_time() -> None:

@@ -13,6 +13,14 @@ GRACE_S = 0.25
 STALLED_S = 1.0
 SLOW_S = 5.0
 
+# How long a connection waits for another one to close before it is refused.
+ROOM_S = 1.0
+# What was answered has so long to hang up. Closed before that, the connection would be reset where something is unread,
+# and the answer lost with it.
+FAREWELL_S = 1.0
+# The same for a connection that is closed because others wait.
+HURRIED_S = 0.25
+
 # What a client is waited for: to send its request, for its page to be made, to read it, or to hang up.
 Phase = Literal["head", "page", "body", "done"]
 

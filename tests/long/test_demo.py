@@ -10,6 +10,7 @@ import wave
 from contextlib import suppress
 from pathlib import Path
 
+import patience
 import pytest
 
 pytestmark = pytest.mark.timeout(150)
@@ -18,7 +19,7 @@ pytestmark = pytest.mark.timeout(150)
 def start(output: Path, *options: str) -> "subprocess.Popen[str]":
     command = [sys.executable, "-m", "probe", "demo", "--output", str(output), *options]
     # The daemon shares the machine with other tests here: it may well be slower than a measurement should allow.
-    environment = {**os.environ, "PROBE_SELF_CHECK__MAX_LAG_MS": "60000"}
+    environment = {**os.environ, **patience.PATIENT_ENVIRONMENT}
     return subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment, start_new_session=True
     )

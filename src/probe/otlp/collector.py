@@ -1,14 +1,9 @@
-"""A collector as this sink uses it: an address, a way to deliver a request, and the errors of that."""
+"""A collector as the sinks use it: an address, what is delivered there, and the errors of that."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import Generic, Literal, Protocol, TypeVar
 from urllib.parse import unquote, urlsplit
-
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
-    ExportTraceServiceRequest,
-    ExportTraceServiceResponse,
-)
 
 from probe.text import cut, one_line
 from probe.urls import authorization
@@ -20,8 +15,14 @@ _READ_CHARACTERS = 2**12
 _SHORTEST_SECRET = 8
 
 
+Request = TypeVar("Request")
+Response = TypeVar("Response")
+Sent_contra = TypeVar("Sent_contra", contravariant=True)
+Got_co = TypeVar("Got_co", covariant=True)
+
+
 class UnavailableError(Exception):
-    """The collector has not taken the spans and may do so later, at the earliest after `retry_after_s`."""
+    """The collector has not taken the data and may do so later, at the earliest after `retry_after_s`."""
 
     def __init__(self, detail: str, retry_after_s: float = 0.0) -> None:
         super().__init__(detail)
@@ -29,13 +30,24 @@ class UnavailableError(Exception):
 
 
 class RefusedError(Exception):
-    """The collector will never take these spans."""
+    """The collector will never take this data."""
 
 
-class Collector(Protocol):
-    """A destination of spans."""
+@dataclass(frozen=True, slots=True)
+class Signal(Generic[Request, Response]):
+    """What is delivered: spans, or metrics. OTLP has a path for it over HTTP, and a method over gRPC."""
 
-    def send(self, request: ExportTraceServiceRequest) -> ExportTraceServiceResponse:
+    path: str
+    method: str
+    encode: Callable[[Request], bytes]
+    # Raises DecodeError for bytes that are no such message.
+    decode: Callable[[bytes], Response]
+
+
+class Collector(Protocol[Sent_contra, Got_co]):
+    """A destination of one signal."""
+
+    def send(self, request: Sent_contra) -> Got_co:
         """Deliver a request once. Raises UnavailableError, RefusedError."""
 
     def reason(self, said: str) -> str:
@@ -44,7 +56,7 @@ class Collector(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """A collector's address. A URL without a path gets OTLP's own, `/v1/traces`, where the protocol is http.
+    """A collector's address. A URL without a path gets OTLP's own, such as `/v1/traces`, where the protocol is http.
 
     `headers` may hold secrets: they are not shown.
     """

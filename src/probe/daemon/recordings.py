@@ -1,0 +1,30 @@
+"""The recordings that a configuration names: whether each can be played, before any run needs it."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from probe import config
+from probe.config import Config
+from probe.config.errors import Problem
+from probe.config.measuring import ScenarioConfig
+from probe.user_audio.prepare import unusable
+
+
+def require_playable(path: Path) -> Config:
+    """The configuration in this file. Raises ConfigError, also for recordings that can't be played: where, and why.
+
+    Every file is read, which takes a while: 0.1 s or more for one that can be played.
+    """
+    settings = config.load(path)
+    audible_dbfs = min(each.audible_dbfs for each in settings.targets.values())
+    found = [each for name, scenario in settings.scenarios.items() for each in problems(name, scenario, audible_dbfs)]
+    if found:
+        raise config.refused(path, found)
+    return settings
+
+
+def problems(name: str, scenario: ScenarioConfig, audible_dbfs: float) -> Iterator[Problem]:
+    """The same of one scenario, whose sound counts as audible from this level on."""
+    for number, path in enumerate(scenario.user_audio):
+        if (why := unusable(Path(path), audible_dbfs)) is not None:
+            yield Problem(("scenarios", name, "user_audio", number), f"{path}: {why}", path)

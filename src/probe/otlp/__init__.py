@@ -1,0 +1,1 @@
+"""OpenTelemetry's protocol: how anything is delivered to a collector, whatever it is."""

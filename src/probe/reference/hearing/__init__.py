@@ -1,0 +1,1 @@
+"""PCM to text: the speech recogniser of the reference STT server."""
