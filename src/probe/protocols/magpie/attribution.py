@@ -100,7 +100,9 @@ class Guessed:
         owner.marked = True
         self._disturbed = None
         for later in self._stream[self._stream.index(owner) + 1 :]:
-            _move_audio(later, owner)
+            # What has its own marker is settled, whatever comes for an earlier one.
+            if not later.marked:
+                _move_audio(later, owner)
         if owner.end in (None, "gap", "merged"):
             # Before the first marker, a pause had looked like the end.
             owner.late_bytes = 0

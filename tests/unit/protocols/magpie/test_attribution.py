@@ -643,3 +643,19 @@ def test_a_text_that_was_taken_for_merged_has_a_marker_of_its_own() -> None:
     segments.marker(at(0))
     check(segments, 1)
     assert (segments.all[0].end, segments.all[0].done) == ("marker", at(0))
+
+
+def test_a_marker_of_one_that_was_given_up_leaves_settled_audio_where_it_is() -> None:
+    """Those after it have markers of their own; only what is still guessed may turn out to be an earlier text's."""
+    segments = guessed(markers=True)
+    for chunk_num in (1, 2):
+        segments.speak(chunk_num, WORDS, at(0))
+    segments.audio(bytes(1), at(0))
+    segments.give_up(at(1))
+    segments.audio(bytes(1), at(2))
+    segments.marker(at(2))
+    assert [each.marked for each in segments.all] == [False, True]
+    segments.audio(bytes(1), at(3))
+    segments.marker(at(3))
+    assert [each.frames for each in segments.all] == [[(at(0), 1), (at(3), 1)], [(at(2), 1)]]
+    check(segments, 3)
