@@ -46,7 +46,12 @@ class Episode:
             known[side] = max(known[side], self.away(stage, direction, level))
 
     def is_new(self, stage: str, direction: Direction, level: float, least: float) -> bool:
-        """Whether a stage's move that way is more than is known: the way back is none, nor what was there before."""
+        """Whether a stage's move that way is more than is known: the way back is none, nor what was there before.
+
+        What is faster, and then faster still, is one change: nobody waits for it.
+        """
+        if direction == self.first.direction == DIRECTIONS[1]:
+            return False
         known = self._told.get(stage, [0.0, 0.0])[DIRECTIONS.index(direction)]
         return self.away(stage, direction, level) >= known + least
 

@@ -10,7 +10,7 @@ from itertools import compress
 
 from probe.drift.baseline import DAY, DAYS, HOUR, Baseline, hour_of, midmean
 from probe.drift.change import DIRECTIONS
-from probe.drift.figures import ENOUGH, SETTLED, is_doubled
+from probe.drift.figures import ALIKE, CERTAIN, ENOUGH, SETTLED, is_doubled
 from probe.drift.noise import SHIFTS, Noise, Restless, estimate
 from probe.drift.ring import Ring
 
@@ -128,8 +128,9 @@ class Evidence:
         """The level has changed by so much with the run of that number."""
         before, now = self._changed, self.seen.last_at
         if before is not None and now - before.at < DAY * HOUR and by * before.by < 0:
-            is_back = abs(self.baseline.level + by - before.level) < abs(before.by) / 4
-            if is_back and self.since_change < before.held:
+            left, runs = abs(self.baseline.level + by - before.level), len(self.seen) - self.seen.first(since)
+            unsure = CERTAIN * self.noise.error(max(1, runs)) if self.noise else 0.0
+            if left < min(ALIKE * abs(before.by), unsure) and self.since_change < before.held:
                 self._undo(before)
                 return
         self._changed = Changed(since, by, now, self.baseline.level, self.baseline.since, self.since_change)

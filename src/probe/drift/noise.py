@@ -27,7 +27,7 @@ _PRIOR_RUNS = ENOUGH
 # it is more than usual by so much.
 _LATELY = 15
 _MORE = 1.1
-_FARTHEST = 4.0
+_FARTHEST = 8.0
 # No noise is assumed to be lower than this share of the level: timers are coarse, and figures may come rounded.
 _LEAST_SIGMA = 0.01
 
