@@ -170,23 +170,27 @@ class Baseline:
             del self._cells[0]
         # A day is whole when it ends, the first one whenever it began.
         if self._hour - self._cells[0].hour >= DAY - 1 and (self.rhythm is None or is_last):
-            found = _rhythm(self._from_their_days(), self._hour, noise)
+            found = _rhythm(self._from_their_days(), noise)
             if found is not None:
                 self.rhythm, self._unsure = found
         self._settle()
 
     def _from_their_days(self) -> list[Cell]:
-        """How far each hour was from the whole day around it, from the first or last day at the ends.
+        """How far each hour was from the whole day around it: of those that have one, or of the first day all.
 
         A whole day has all of the rhythm, known or not: what is left is no level that rises, and no rhythm that was
         mistaken for one before.
         """
         hours, values = [cell.hour for cell in self._cells], [cell.value for cell in self._cells]
         earliest, latest = hours[0] + DAY // 2, hours[-1] - DAY // 2
-        around = [max(earliest, min(latest, hour)) for hour in hours]
+        if latest - earliest >= DAY - 1:
+            cells = [cell for cell in self._cells if earliest <= cell.hour <= latest]
+        else:
+            cells = self._cells
+        around = [max(earliest, min(latest, cell.hour)) for cell in cells]
         return [
             cell._replace(value=cell.value - _median_around(middle, hours, values))
-            for cell, middle in zip(self._cells, around, strict=True)
+            for cell, middle in zip(cells, around, strict=True)
         ]
 
     def _settle(self) -> None:
@@ -216,11 +220,11 @@ def midmean(values: Iterable[float]) -> float:
     return math.fsum(middle) / len(middle)
 
 
-def _rhythm(cells: Sequence[Cell], last: int, noise: float) -> tuple[list[float], list[float]] | None:
+def _rhythm(cells: Sequence[Cell], noise: float) -> tuple[list[float], list[float]] | None:
     """How each hour of the day differs from its day, and what that is unsure by."""
     days: dict[int, list[Cell]] = {}
     for cell in cells:
-        days.setdefault((last - cell.hour) // DAY, []).append(cell)
+        days.setdefault((cells[-1].hour - cell.hour) // DAY, []).append(cell)
     fullest = max(len(day) for day in days.values())
     whole = [_from_its_day(day) for day in days.values() if len(day) >= SPARSE * fullest]
     sums, runs = [0.0] * DAY, [0] * DAY
@@ -236,8 +240,8 @@ def _rhythm(cells: Sequence[Cell], last: int, noise: float) -> tuple[list[float]
     chance = MIDMEAN * noise * len(known) / sum(runs)
     trust = max(0.0, 1 - chance / variance) if variance else 0.0
     rhythm = [trust * (total / weight - centre) if weight else 0.0 for total, weight in zip(sums, runs, strict=True)]
-    # One that was seen on one day only may be none.
-    once = max(map(abs, rhythm)) if len(whole) == 1 else 0.0
+    # One that was seen on one day only may be none: as far as its highest hour is from its lowest.
+    once = max(rhythm) - min(rhythm) if len(whole) == 1 else 0.0
     strays = _strays(whole, rhythm, chance * len(whole))
     unsure = min(UNKNOWN_RHYTHM, math.hypot(math.sqrt(chance), once))
     return rhythm, [unsure + stray + alone for stray, alone in zip(strays, _alone(rhythm, chance), strict=True)]
