@@ -28,7 +28,7 @@ from probe.drift.ring import Ring
 from probe.drift.texts import Texts, TextsOfStage
 
 # To be raised whenever a detector of the version before would go on otherwise: a test compares what one is made of.
-VERSION = 3
+VERSION = 4
 # A state of a series is a tenth of this: what is larger is none of ours.
 MOST_BYTES = 20_000_000
 _KINDS = {

@@ -42,6 +42,19 @@ def test_a_level_that_rises_for_days_has_no_rhythm() -> None:
     assert rising[2] < 0.015
 
 
+def test_a_level_that_rises_is_expected_to_go_on_at_midnight() -> None:
+    """Were the half days at its ends a part of the rhythm, it would fall there."""
+    for days in (2, 3, 5):
+        found = shares(learnt(days, lambda at: 0.1 * at / 24))
+        assert abs(found[0] - found[-1]) < 0.01
+
+
 def test_of_a_rhythm_that_was_seen_once_all_is_unsure() -> None:
     found = learnt(1, lambda at: 0.05 if at % 24 < 12 else 0.0)
     assert min(unsure(found)) >= max(map(abs, shares(found))) > 0.02
+
+
+def test_if_the_first_day_has_no_rhythm_its_last_hour_is_as_its_first() -> None:
+    """A level that rose is then expected too low by all that it rose."""
+    found = learnt(1, lambda at: 0.06 * at / 24)
+    assert min(unsure(found)) >= max(shares(found)) - min(shares(found)) > 0.05

@@ -27,6 +27,10 @@ def test_usual_scatter_is_no_more_than_usual_and_more_of_it_is_more() -> None:
     assert 1.4 < scale(scattered(300, 2.0)) < 2.3
 
 
+def test_much_more_scatter_is_known_for_what_it_is() -> None:
+    assert 4 < scale(scattered(300, 6.0)) < 6.5
+
+
 def test_a_level_that_changes_is_no_scatter() -> None:
     level = [*scattered(100, 0.8), *(5 + each for each in scattered(40, 0.8))]
     assert max(scales(level)) < 1.4
