@@ -9,6 +9,7 @@ import math
 from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import repeat
 
 from probe.drift.baseline import Stray
 from probe.drift.dependence import dependence, spread
@@ -27,7 +28,7 @@ _PRIOR_RUNS = ENOUGH
 # it is more than usual by so much.
 _LATELY = 15
 _MORE = 1.1
-_FARTHEST = 8.0
+_FARTHEST = 4.0
 # No noise is assumed to be lower than this share of the level: timers are coarse, and figures may come rounded.
 _LEAST_SIGMA = 0.01
 
@@ -69,10 +70,11 @@ def estimate(residuals: Sequence[float], sure: Sequence[float], strays: Sequence
     found = dependence([each / sigma for each in residuals], sigma, strays)
     # A shift is held against what the level does in the time that it takes to show.
     inflation = {1.0: found.hours, 2.0: found.hour}
-    restless = Restless()
-    steps = [restless.step(each, sigma) for each in residuals]
+    steps = [*map(Restless().step, residuals, repeat(sigma))]
     step = max(_WIDTH, math.fsum(steps) / len(steps)) if steps else 1.0
-    weighed = [by / sigma / restless.scale(each, step) for each, by in zip(steps, sure, strict=True)]
+    restless = Restless()
+    scales = (restless.scale(restless.step(each, sigma), step) for each in residuals)
+    weighed = [by / sigma / scale for scale, by in zip(scales, sure, strict=True)]
     logs = [math.log(each) for each in _density(weighed)]
     tables = [
         _shifted(logs, sign * shift, threshold / fewest, inflation.get(shift, found.few))
@@ -91,9 +93,9 @@ class Restless:
         self._known = False
 
     def step(self, value: float, sigma: float) -> float:
-        """How far a run is from the one before it, within bounds."""
+        """How far a run is from the one before it: one of them is bounded, by how far they were of late."""
         last, self._last = self._last, value
-        return 0.0 if last is None else min(_FARTHEST, abs(value - last) / sigma)
+        return 0.0 if last is None else min(_FARTHEST * max(1.0, self._lately), abs(value - last) / sigma)
 
     def scale(self, step: float, usual: float) -> float:
         """With a run that is so far from the one before it; `usual` is what steps are on average."""
