@@ -113,6 +113,10 @@ class Evidence:
         first = self.seen.first(number)
         return self.seen.residuals(first), self.seen.values(first)
 
+    def error_since(self, number: int) -> float:
+        """Standard error of the level that the runs from that number on have shown; 0 while nothing is known."""
+        return self.noise.error(max(1, len(self.seen) - self.seen.first(number))) if self.noise else 0.0
+
     def forget(self) -> None:
         """What is known is about something else now; only the rhythm of the day stays."""
         self.seen.clear()
@@ -124,15 +128,33 @@ class Evidence:
         """Set all sums to zero."""
         self._sums = [0.0] * len(_NEEDED)
 
+    def gone(self, since: int, by: float) -> int | None:
+        """With which run the last change began, if it is gone since the run of that number; None if it is not.
+
+        `by` is how far the level moved since: all the way back, as far as so few runs can show.
+        """
+        before = self._changed
+        if before is None or self.seen.last_at - before.at >= DAY * HOUR or self.since_change >= before.held:
+            return None
+        least = min(ALIKE * abs(before.by), CERTAIN * self.error_since(since))
+        return before.since if self._left(before, by) < least else None
+
+    def undo(self, since: int, by: float) -> bool:
+        """The change of the run of that number went as it came: it was none, if this level moved back by so much."""
+        before = self._changed
+        if before is None or before.since < since or self._left(before, by) >= ALIKE * abs(before.by):
+            return False
+        self._changed = None
+        self.since_change += before.held
+        self.baseline.undo(-before.by, before.level, before.level_since)
+        self._compare_again(self.seen.first(before.since))
+        self.clear()
+        self._learn()
+        return True
+
     def change(self, since: int, by: float) -> None:
         """The level has changed by so much with the run of that number."""
-        before, now = self._changed, self.seen.last_at
-        if before is not None and now - before.at < DAY * HOUR and by * before.by < 0:
-            left, runs = abs(self.baseline.level + by - before.level), len(self.seen) - self.seen.first(since)
-            unsure = CERTAIN * self.noise.error(max(1, runs)) if self.noise else 0.0
-            if left < min(ALIKE * abs(before.by), unsure) and self.since_change < before.held:
-                self._undo(before)
-                return
+        now = self.seen.last_at
         self._changed = Changed(since, by, now, self.baseline.level, self.baseline.since, self.since_change)
         first = self.seen.first(since)
         self._rebase(first, -by)
@@ -140,14 +162,8 @@ class Evidence:
         self.baseline.shift(by, self.since_change)
         self.clear()
 
-    def _undo(self, before: Changed) -> None:
-        """It went as it came, so it was no change of the level."""
-        self._changed = None
-        self.since_change += before.held
-        self.baseline.undo(-before.by, before.level, before.level_since)
-        self._compare_again(self.seen.first(before.since))
-        self.clear()
-        self._learn()
+    def _left(self, before: Changed, by: float) -> float:
+        return abs(self.baseline.level + by - before.level)
 
     def _settle(self, changed: Changed) -> None:
         """More runs since the change say more precisely what the new level is."""

@@ -183,7 +183,7 @@ class Monitor:
         if self._episode is not None:
             self._episode.is_one_move = False
             self._episode.see({each: level for each, level in before.items() if each not in WHOLES})
-        change_levels(self._evidence, since)
+        change_levels(self._evidence, since, stage)
         return shift if self._tell(shift, stage, before) else None
 
     def _shift(self, alarmed: str, since: int, point: Point, moved: Sequence[Moved]) -> Shift:

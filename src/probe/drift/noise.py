@@ -93,7 +93,7 @@ class Restless:
         self._known = False
 
     def step(self, value: float, sigma: float) -> float:
-        """How far a run is from the one before it: one of them is bounded, by how far they were of late."""
+        """How far a run is from the one before it: one of them is bounded, by how far they were recently."""
         last, self._last = self._last, value
         return 0.0 if last is None else min(_FARTHEST * max(1.0, self._lately), abs(value - last) / sigma)
 
