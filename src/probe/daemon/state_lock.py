@@ -3,9 +3,12 @@
 import errno
 import fcntl
 import os
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Self, TextIO
+
+from probe.history.file import OF_THE_DISK
 
 FILE_NAME = "daemon.lock"
 _TAKEN = (errno.EAGAIN, errno.EACCES)
@@ -60,6 +63,17 @@ def hold(state_dir: Path) -> Held:
     held.write(f"{os.getpid()}\n")
     held.flush()
     return Held(folder, held)
+
+
+def hold_if_possible(state_dir: Path, report: Callable[[str], None]) -> Held | None:
+    """The same; None where the disk does not let it be taken, which is no reason not to measure. Raises TakenError."""
+    try:
+        return hold(state_dir)
+    except OSError as error:
+        # The history reports a directory that may not be used.
+        if error.errno in OF_THE_DISK:
+            report(f"{state_dir}: {error.strerror}; a second daemon here would go unnoticed")
+        return None
 
 
 def _lock_folder(folder: int) -> None:
