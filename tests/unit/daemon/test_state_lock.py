@@ -1,12 +1,13 @@
 """One daemon for each state directory."""
 
+import errno
 import os
 import stat
 from pathlib import Path
 
 import pytest
 
-from probe.daemon.state_lock import FILE_NAME, TakenError, hold
+from probe.daemon.state_lock import FILE_NAME, TakenError, hold, hold_if_possible
 
 
 def test_a_state_directory_is_taken_once_and_it_is_said_by_whom(tmp_path: Path) -> None:
@@ -30,3 +31,20 @@ def test_it_is_free_again_afterwards_whatever_the_file_says(tmp_path: Path) -> N
     with hold(tmp_path):
         assert (tmp_path / FILE_NAME).read_text() == f"{os.getpid()}\n"
         assert stat.S_IMODE((tmp_path / FILE_NAME).stat().st_mode) == 0o600
+
+
+def test_a_directory_that_the_disk_does_not_let_be_taken_is_used_by_nobody_known(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reported: list[str] = []
+    with hold(tmp_path), pytest.raises(TakenError):
+        hold_if_possible(tmp_path, reported.append)
+    for error, lines in ((errno.ENOSPC, 1), (errno.ENOLCK, 1)):
+
+        def refuse(*_: object, number: int = error) -> None:
+            raise OSError(number, os.strerror(number))
+
+        monkeypatch.setattr("fcntl.flock", refuse)
+        assert hold_if_possible(tmp_path, reported.append) is None
+        assert len(reported) == lines
+    assert "a second daemon here would go unnoticed" in reported[0]
