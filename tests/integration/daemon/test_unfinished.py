@@ -20,7 +20,8 @@ ENDED = "ended a stream that a killed run had left"
 async def test_the_stream_of_a_killed_daemon_is_ended_by_the_next_which_measures(tmp_path: Path) -> None:
     async with ScriptedLlm(THEN_HEALTHY) as llm_server, ScriptedTts() as tts_server:
         # It has to find the slot free: it waits for nobody.
-        config = write_config(tmp_path, llm_server.url, tts_server.url, more="[courtesy]\nmax_wait_s = 0\n")
+        more, target = "[courtesy]\nmax_wait_s = 0\n", 'llm.headers.authorization = "Bearer abc"\n'
+        config = write_config(tmp_path, llm_server.url, tts_server.url, more=more, target=target)
         killed = await _killed_in_a_run(config, llm_server)
         (stream,) = llm_server.active_streams
         assert stream == f"probe-{killed}-1"
@@ -32,6 +33,9 @@ async def test_the_stream_of_a_killed_daemon_is_ended_by_the_next_which_measures
             await eventually(lambda: not (daemon.state_dir / FILE_NAME).exists())
             assert await daemon.end() == 0
         assert [outcome(record) for record in daemon.records()] == ["ok"]
+        handshakes = [entry.data.lower() for entry in llm_server.log.entries if entry.data.startswith(b"GET /ws ")]
+        assert len(handshakes) == 3
+        assert all(b"authorization: bearer abc" in each for each in handshakes)
 
 
 async def test_it_is_noted_for_the_owner_alone_and_only_while_the_run_goes_on(tmp_path: Path) -> None:
