@@ -12,8 +12,8 @@ from probe.daemon.schedule import Entry
 from probe.daemon.unfinished import Unfinished
 from probe.engine.runner import ignore
 from probe.measurement import SPEECH, measure, prepare
-from probe.plan import new_plan
-from probe.record import Failure, Plan, RunRecord
+from probe.plan import Plan, new_plan
+from probe.record import Failure, RunRecord
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from probe.daemon.recordings import require_playable
 from probe.daemon.runs import Runs
 from probe.daemon.schedule import Schedule
 from probe.daemon.systemd import Notifier
-from probe.record import Target
+from probe.plan import Target
 
 # SIGTERM to exit takes less than 10 s: first the run, then the sinks, in the worst case neither.
 RUN_ENDS_S = 7.5

@@ -23,10 +23,10 @@ from msgspec import structs
 from probe.daemon import questions, unfinished_notes
 from probe.daemon.log import Logger
 from probe.daemon.unfinished_notes import MOST_NOTES, Note, UnreadableError, address
+from probe.plan import Plan, ServerPlan, Target
 from probe.progress import Event
 from probe.protocols.declaration import ServerProtocol
 from probe.protocols.inquiries import Exchange
-from probe.record import Plan, ServerPlan, Target
 from probe.transport.deadline import within
 from probe.transport.threads import in_a_thread
 from probe.urls import without_secrets

@@ -8,7 +8,7 @@ from typing import Annotated, Final, Literal
 import msgspec
 from msgspec import Meta, Struct
 
-from probe.record import Role, ServerPlan
+from probe.plan import Role, ServerPlan
 from probe.text import cut
 from probe.urls import without_secrets
 

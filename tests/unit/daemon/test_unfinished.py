@@ -19,9 +19,9 @@ from probe.daemon.log import make_logger
 from probe.daemon.unfinished import Unfinished, opened
 from probe.daemon.unfinished_notes import FILE_NAME, MOST_NOTES, Note, address, read
 from probe.history import private
+from probe.plan import Plan, Target
 from probe.progress import Event
 from probe.protocols.inquiries import Exchange
-from probe.record import Plan, Target
 from probe.transport.framing.base import Text
 
 RUN = plan(1, "spark")

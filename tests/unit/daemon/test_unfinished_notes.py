@@ -25,7 +25,7 @@ from probe.daemon.unfinished_notes import (
     read,
 )
 from probe.history.private import replace
-from probe.record import ServerPlan
+from probe.plan import ServerPlan
 
 NOTE = Note("20231114T221320Z-000001", 2, "spark", "0a1b", released=1, ended=True, waited_s=3.5)
 PLAIN = {"run_id": "r", "turns": 1, "target": "spark", "server": "0a1b"}

@@ -3,10 +3,10 @@
 from collections.abc import Callable, Sequence
 from functools import partial
 
+from probe.plan import ServerPlan
 from probe.protocols.base import Refused
 from probe.protocols.inquiries import Exchange
 from probe.protocols.llama_chunked.codec import LlamaChunked, StreamEnded, stream_id
-from probe.record import ServerPlan
 from probe.transport.framing.base import Incoming, Text
 
 

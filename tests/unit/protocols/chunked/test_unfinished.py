@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
+from probe.plan import Pause, ServerPlan
 from probe.protocols.base import Question, Terms
 from probe.protocols.llama_chunked import PROTOCOL
 from probe.protocols.llama_chunked.conversation import ChunkedConversation
 from probe.protocols.registry import PROTOCOLS
-from probe.record import Pause, ServerPlan
 from probe.transport.framing.base import Binary, Ended, Incoming, Text
 
 SERVER = ServerPlan("chunked", "ws://spark:8002/ws", {}, {"authorization": "Bearer abc"})
