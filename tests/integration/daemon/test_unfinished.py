@@ -80,6 +80,24 @@ async def test_a_server_that_does_not_answer_holds_up_neither_the_start_nor_is_f
             await daemon.until("run", outcome="ok")
 
 
+async def test_the_stream_of_a_run_in_progress_in_another_daemon_stays(tmp_path: Path) -> None:
+    script = LlmScript(turns=(SLOW_TURN, SLOW_TURN, llm.HEALTHY_TURN), slots=2)
+    async with ScriptedLlm(script) as llm_server, ScriptedTts() as tts_server:
+        configs = []
+        for folder in (tmp_path / "one", tmp_path / "other"):
+            folder.mkdir()
+            more = "[courtesy]\nenabled = false\n"
+            configs.append(write_config(folder, llm_server.url, tts_server.url, more=more))
+        async with service(configs[0]):
+            (going,) = await eventually(lambda: [*llm_server.active_streams])
+            await _killed_in_a_run(configs[1], llm_server, streams=2)
+            assert len(llm_server.active_streams) == 2
+            async with service(configs[1]) as daemon:
+                await daemon.until(ENDED)
+                await daemon.until("run", outcome="ok")
+                assert [*llm_server.active_streams] == [going]
+
+
 async def test_a_stream_that_its_run_could_not_end_is_ended_before_the_next(tmp_path: Path) -> None:
     """The server can't be reached any more: the run fails, and its stream is left as by a daemon that is killed."""
     async with ScriptedTts() as tts_server, AsyncExitStack() as until_the_end:
@@ -107,10 +125,10 @@ async def test_a_damaged_file_is_reported_in_a_line_and_measuring_goes_on(tmp_pa
             await eventually(lambda: not (daemon.state_dir / FILE_NAME).exists())
 
 
-async def _killed_in_a_run(config: Path, llm_server: ScriptedLlm) -> str:
-    """Run a daemon until its first run has a stream, and kill it there. Returns the id of that run."""
+async def _killed_in_a_run(config: Path, llm_server: ScriptedLlm, streams: int = 1) -> str:
+    """Run a daemon until the server has so many streams, and kill it there. Returns the id of its run."""
     async with service(config) as daemon:
-        await llm_server.log.until(lambda entry: b"start_stream" in entry.data)
+        await eventually(lambda: len(llm_server.active_streams) == streams)
         (note,) = _noted(daemon)
         daemon.process.kill()
         assert await daemon.process.wait() < 0
