@@ -114,7 +114,7 @@ RULES = [
         "drift is a function of a series",
         of="probe.drift probe.drift.*",
         never="*",
-        but=f"stdlib {PURE} probe.measures probe.waits probe.drift probe.drift.*",
+        but=f"stdlib {PURE} probe.blame probe.measures probe.waits probe.drift probe.drift.*",
         broken_by=("probe.drift", "from probe import config"),
     ),
     Rule(
