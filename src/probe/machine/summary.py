@@ -66,7 +66,7 @@ def _shares(counters: Sequence[Counters]) -> tuple[float | None, float | None]:
 
 
 def _pressure(stalled_us: Sequence[int | None], seconds: float) -> float | None:
-    """A machine that was started again meanwhile began to count anew."""
+    """A machine that was started again meanwhile counts from the start."""
     known = [each for each in stalled_us if each is not None]
     grew = len(known) > 1 and known[-1] >= known[0]
     return _share((known[-1] - known[0]) / 1e6 / seconds) if grew and seconds > 0 else None
