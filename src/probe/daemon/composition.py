@@ -168,7 +168,8 @@ def build(config: Config, coloured: bool | None = None) -> Parts:
     expect(metrics, config)
     served = _restored(history, metrics, config, on_error) if history.is_open else {}
     past = partial(_past, state_dir(config))
-    transcriber = Transcriber(config, AnswerSinks(history.add_transcription, takers, on_error).take)
+    kept = (dispatch.add_transcription, history.add_transcription)
+    transcriber = Transcriber(config, AnswerSinks(lambda *of: any(add(*of) for add in kept), takers, on_error).take)
     return Parts(
         log, lines, held, health, metrics, dispatch, http, on_demand, rebuild, served, past, transcriber, ending
     )
