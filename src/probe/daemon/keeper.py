@@ -118,7 +118,7 @@ class Keeper:
             self._offer()
 
     def _is_one_due(self) -> bool:
-        """Whether a run is to be offered, once one is; False where it is time to look at the files, or to end."""
+        """Whether a run should be offered, once one should; False where it is time to look at the files, or to end."""
         look_at = time.monotonic() + LOOK_S
         with self._changed:
             while not self._ending and (now := time.monotonic()) < look_at:
