@@ -51,6 +51,12 @@ def test_in_a_script_without_spaces_each_character_is_a_word(text: str, found: l
     assert words.words(text) == found
 
 
+def test_how_many_parts_a_word_has() -> None:
+    assert {words.parts_of_a_word(each) for each in ("table", "๒๕", "한국어")} == {1}
+    assert {words.parts_of_a_word(each) for each in ("ไ", "ຂ", "မ", "ខ")} == {4}
+    assert {words.parts_of_a_word(each) for each in ("今", "々", "カ")} == {2}
+
+
 def test_a_beginning_is_not_all() -> None:
     assert words.is_beginning(words.words(SAID), words.words("I'd like a"))
     assert not words.is_beginning(words.words(SAID), words.words(SAID))

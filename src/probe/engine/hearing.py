@@ -241,7 +241,8 @@ class Hearing:
         found = len(understood)
         missing = len(said) - found
         at_a_pause = any(each.words == found for each in self._utterance.pauses)
-        return missing if at_a_pause or (self._stopped is not None and missing >= _CUT_WORDS) else 0
+        certain = _CUT_WORDS * words.parts_of_a_word(said[-1])
+        return missing if at_a_pause or (self._stopped is not None and missing >= certain) else 0
 
     def _fault(self, reason: str, what: str) -> Fault:
         return Fault("stt", reason, f"the {self._name} server {what}", self._line)

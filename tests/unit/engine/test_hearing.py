@@ -67,6 +67,17 @@ def test_who_writes_numbers_or_places_spaces_in_another_way_has_understood(said:
     hearing._require_understood()
 
 
+def test_one_word_of_a_script_without_spaces_is_no_early_end_either() -> None:
+    def understood(text: str) -> Hearing:
+        hearing = heard((SpeechStopped(), END + 1), (Transcript(text), END + 2))
+        hearing._utterance = Utterance(bytes(640), 16_000, 0, 320, "今天天气怎么样")
+        return hearing
+
+    understood("今天天气")._require_understood()
+    with pytest.raises(Fault, match="the last 5 are missing"):
+        understood("今天")._require_understood()
+
+
 def test_words_are_cut_off_however_the_server_writes_those_before_them() -> None:
     hearing = heard((SpeechStopped(), END + 1), (Transcript("a table for two"), END + 2))
     hearing._utterance = Utterance(bytes(640), 16_000, 0, 320, "A table for 2, please, at the window.")
