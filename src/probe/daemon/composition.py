@@ -43,7 +43,7 @@ from probe.metrics.observations import fillable
 from probe.metrics.one_run import one_run
 from probe.metrics.registry import Metrics
 from probe.pace import KEPT
-from probe.protocols.registry import answering, hearing
+from probe.protocols.registry import answering, hearing, says_end
 from probe.record import RunRecord, ServerIdentity
 from probe.report.audio_archive import AudioArchive
 from probe.report.debug_text import debug_text
@@ -189,7 +189,7 @@ def expect(metrics: Metrics, config: Config) -> None:
 def _expect(metrics: Metrics, entry: Entry) -> None:
     target = entry.target
     spoken_into = entry.scenario.interrupt_after_ms is not None
-    histograms = fillable(answering(target), hearing(target), interrupted=spoken_into)
+    histograms = fillable(answering(target), hearing(target), interrupted=spoken_into, says_end=says_end(target))
     metrics.expect([(target.name, entry.scenario.name)], histograms, [*target.servers], asked(target))
     metrics.expect_exporters(target)
     metrics.daemon.set_objective(target.name, target.objective_ms / 1000, target.objective_measure)
