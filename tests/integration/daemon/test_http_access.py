@@ -164,6 +164,13 @@ def test_a_password_is_checked_once(folder: Path, monkeypatch: pytest.MonkeyPatc
     assert sorted(checked) == [PASSWORD.encode(), b"wrong"]
 
 
+@pytest.mark.usefixtures("_no_pause")
+def test_who_guesses_the_password_of_unknown_users_stays_out(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(basic_auth, "_UNKNOWN_USER", HASH.encode())
+    with served(written(folder, basic_auth_users={"prometheus": HASH})) as port:
+        assert [status(port, authorization=basic("somebody", PASSWORD)) for _ in range(3)] == [401] * 3
+
+
 def test_headers_of_the_file_are_in_every_answer(folder: Path) -> None:
     path = written(folder, http_server_config={"http2": True, "headers": {"X-Frame-Options": "deny"}})
     with served(path) as port:
