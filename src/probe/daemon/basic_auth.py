@@ -60,7 +60,7 @@ class BasicAuth:
         return None if await self._is_right(key, hashed, password, is_known=is_known) else DENIED
 
     async def _is_right(self, key: bytes, hashed: bytes, password: bytes, *, is_known: bool) -> bool:
-        """Of an unknown user it never is: were the password of that hash remembered as right, it would let anyone in."""
+        """Of an unknown user it never is: remembered as right, the password of that hash would let anyone in."""
         self._waiting += 1
         try:
             async with self._one:
