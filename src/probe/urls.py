@@ -83,7 +83,7 @@ def shown_wrong(text: str) -> str:
 
 
 def _has_parts(text: str) -> bool:
-    """Whether user, host and query of a URL can be told from each other."""
+    """Whether it is clear where user, host and query of a URL begin and end."""
     try:
         parts = urlsplit(text)
         return bool(parts.scheme and parts.hostname) and parts.port != 0 and text.isprintable() and " " not in text
