@@ -240,7 +240,14 @@ class Schedule:
 
     async def _in_turn(self, entry: Entry, due: datetime) -> None:
         async with self._turn(entry):
-            await self._listener.due(entry, due.timestamp())
+            # After a reload it may be due no more; what has taken its place is due by itself.
+            if self._is_planned(entry):
+                await self._listener.due(entry, due.timestamp())
+
+    def _is_planned(self, entry: Entry) -> bool:
+        """Whether what it measures is still to be measured, whatever the times."""
+        named = (each.entry for each in self._planned.values() if each.entry.name == entry.name)
+        return any((each.target, each.scenario) == (entry.target, entry.scenario) for each in named)
 
     def _turn(self, entry: Entry) -> asyncio.Lock:
         """What a run holds while it is in progress."""

@@ -202,6 +202,17 @@ def test_what_measures_something_else_runs_at_once_but_never_beside_its_old_self
     assert world.skips == []
 
 
+def test_what_waits_for_its_turn_and_is_gone_with_a_reload_does_not_run(virtual: Any, world: World) -> None:
+    def reload(schedule: Schedule) -> None:
+        schedule.replace(
+            [entry("a"), entry("b", every_s=50), replace(entry("c"), target=entry("d").target)], parallel=False
+        )
+
+    entries = [entry(name) for name in ("a", "b", "c", "e")]
+    play(virtual, world, *entries, seconds=30, then=iter([2.0, reload]))
+    assert world.runs == [("a", 0, 0), ("b", 0, 5), ("c", 2, 10)]
+
+
 def test_another_timing_alone_is_no_reason_to_run(virtual: Any, world: World) -> None:
     def reload(schedule: Schedule) -> None:
         schedule.replace([entry("a", every_s=50, phase_s=10)], parallel=False)
