@@ -203,13 +203,14 @@ async def test_a_scrape_whose_turn_does_not_come_is_refused_and_never_measured()
     assert [target for target, _, _ in runs.began] == ["a"]
 
 
-async def test_a_target_that_a_reload_removes_while_a_scrape_waits_is_not_measured() -> None:
+async def test_a_target_that_a_reload_removes_while_a_scrape_waits_is_not_measured(expected: list[str]) -> None:
     runs = Asked()
-    page, _ = attached(runs)
+    page, _ = attached(runs, expected)
     first = asyncio.ensure_future(page.page(request("target=a")))
     await runs.has_begun.wait()
     waiting = asyncio.ensure_future(page.page(request("target=b")))
-    await asyncio.sleep(0)
+    while "b/short" not in expected:
+        await asyncio.sleep(0)
     runs.config = Config(targets={"a": TargetConfig()}, scenarios=CONFIG.scenarios, schedules={})
     runs.may_end.set()
     assert (await first).status == 200
