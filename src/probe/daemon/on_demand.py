@@ -113,8 +113,8 @@ class OnDemand:
         """On the daemon's loop: do the run when it has its turn, and wait for it no longer than the scrape does."""
         began = time.monotonic()
         entry = chosen(asked, runs.config)
-        await self._expected(entry)
         patience_s = longest_s(entry, runs.config) if asked.patience_s is None else asked.patience_s
+        await self._expected(entry)
         turn = asyncio.Event()
         # The scrape does not wait for the history's disk, the next run does.
         answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
