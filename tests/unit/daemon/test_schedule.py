@@ -253,6 +253,29 @@ def test_what_is_overdue_and_what_is_going_can_be_asked(virtual: Any, world: Wor
     assert virtual.run(go()) == (0.0, pytest.approx(3), START + timedelta(seconds=60))
 
 
+def test_runs_that_wait_for_one_another_are_not_one_that_takes_long(virtual: Any, world: World) -> None:
+    """However many a scrape asks for: the watchdog would end a daemon that only has much to do."""
+
+    async def go() -> list[float]:
+        schedule = Schedule(world, world.now, world.elapsed)
+        schedule.start([entry()], parallel=False)
+
+        async def run() -> None:
+            await asyncio.sleep(5.0)
+
+        asked = [asyncio.ensure_future(schedule.between(entry("b"), run)) for _ in range(4)]
+        found = []
+        for _ in range(24):
+            await asyncio.sleep(1.0)
+            found.append(schedule.going_s())
+        await asyncio.wait(asked)
+        await schedule.stop(100)
+        return [*found, schedule.going_s()]
+
+    found = virtual.run(go())
+    assert max(found) == pytest.approx(5) and found[-1] == 0
+
+
 def test_an_interval_never_names_the_moment_it_was_given() -> None:
     due = moments(Timing(every_s=0.1), START, START)
     moment = START
