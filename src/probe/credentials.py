@@ -1,5 +1,6 @@
 """Our credentials in another's words: what is sent along is left out where a server or a collector quotes it."""
 
+import json
 from collections.abc import Collection, Iterator, Mapping
 from urllib.parse import unquote, unquote_plus, urlsplit
 
@@ -11,8 +12,16 @@ SHORTEST = 8
 
 def secrets_of(url: str, headers: Mapping[str, str]) -> tuple[str, ...]:
     """What must not be quoted of what is sent with each request: of its headers, and of its URL."""
-    words = {word: None for value in _values(url, headers) for word in value.split() if len(word) >= SHORTEST}
-    return tuple(words)
+    words = (word for value in _values(url, headers) for word in value.split() if len(word) >= SHORTEST)
+    return tuple({form: None for word in words for form in _quoted(word)})
+
+
+def _quoted(word: str) -> Iterator[str]:
+    """A word as it is, and as it stands in what Python, JSON, and JSON of others print."""
+    yield word
+    yield word.replace("'", "\\'")
+    yield json.dumps(word)[1:-1]
+    yield word.replace("/", "\\/")
 
 
 def _values(url: str, headers: Mapping[str, str]) -> Iterator[str]:

@@ -59,6 +59,9 @@ def test_credentials_that_a_server_quotes_are_left_out() -> None:
         ("http://h/v1?key=a%2Fb%2Bc%3D%3D", "POST /v1?key=a%2Fb%2Bc%3D%3D"),
         ("http://h/v1?key=a%2Fb%2Bc%3D%3Ddd", "no key a/b+c==dd"),
         ("http://h/v1?token-1234", "a query alone: token-1234"),
+        ("http://h/v1?key=token'1234", "b'GET /v1?key=token\\'1234"),
+        ('http://h/v1?key=token"1234', '{"error": "no /v1?key=token\\"1234'),
+        ("http://h/v1?key=token/1234", "\\/v1?key=token\\/1234"),
     ],
 )
 def test_credentials_of_a_url_are_left_out_in_each_form(url: str, quoted: str) -> None:
