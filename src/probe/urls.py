@@ -28,6 +28,15 @@ _SCHEME = re.compile(r"[A-Za-z]{1,10}:[/\\]+")
 _HIDDEN = "…"
 
 
+class Url(str):
+    """A URL whose representation, as in that of a larger value, has no secrets."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return repr(without_secrets(self))
+
+
 def without_secrets(text: str) -> str:
     """The text with each URL's user, password and query left out."""
     return _WORD.sub(_addresses_of, _USERINFO.sub("", text))
@@ -97,16 +106,16 @@ def host_of(parts: SplitResult) -> str | None:
     return host if host is None or ":" not in host else host.replace("%25", "%", 1)
 
 
-def url_of(*schemes: str) -> Callable[[str], str]:
+def url_of(*schemes: str) -> Callable[[str], Url]:
     """A check that a text is a URL with one of these schemes."""
 
-    def check(text: str) -> str:
+    def check(text: str) -> Url:
         return checked_url(text, schemes)
 
     return check
 
 
-def checked_url(text: str, schemes: Collection[str]) -> str:
+def checked_url(text: str, schemes: Collection[str]) -> Url:
     """The URL, where it has one of the schemes. Raises ValueError with what is expected."""
     kinds = {_KINDS.get(scheme, f"a {scheme}"): None for scheme in schemes}
     forms = {_FORMS.get(scheme, f"{scheme}://HOST:PORT"): None for scheme in schemes}
@@ -125,7 +134,7 @@ def checked_url(text: str, schemes: Collection[str]) -> str:
         raise ValueError(f"{quoted} is not a URL{why}; {expected}") from error
     if not good or not text.isprintable() or " " in text:
         raise ValueError(f"{quoted} is not {' or '.join(kinds)} URL; {expected}")
-    return text
+    return Url(text)
 
 
 def _check_host(host: str) -> None:
