@@ -301,6 +301,14 @@ def test_the_machine_is_read_where_a_server_is_on_it_unless_the_setting_says_oth
     assert TargetConfig.of(**given).record("spark").machine == found
 
 
+@pytest.mark.parametrize("wrong", [{"api_key": "hunter2"}, {"header": {"authorization": "hunter2"}}])
+def test_a_key_that_nobody_knows_may_hold_a_secret(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError) as raised:
+        TargetConfig.of(llm={"url": "http://spark:8000/v1", **wrong})
+    [found] = raised.value.problems
+    assert found.value is None and "unknown key" in found.wrong
+
+
 def test_no_secret_of_a_configuration_is_in_its_representation() -> None:
     url = "http://me:word@spark:8000/v1?key=word"
     server = {"protocol": "openai_chat", "url": url, "headers": {"x-key": "word"}}
