@@ -80,6 +80,6 @@ class WatchedHistory:
         self._history.close()
 
     def _keep_directory(self) -> None:
-        """The history makes its directory anew where that was removed: then it is not taken."""
+        """Where its directory was removed the history makes another one, which is not taken yet."""
         if self._held is not None and (complaint := self._held.keep()) is not None:
             self._on_error(HISTORY, complaint)

@@ -25,9 +25,9 @@ class Held:
         self._complaint: str | None = None
 
     def keep(self) -> str | None:
-        """Take the directory again where another one is in its place; why that fails, where that is new.
+        """Take the directory that is in the place of the one that was taken; why that fails, where the reason is new.
 
-        Call now and then: it may have been removed, and made anew for the history.
+        Call now and then: somebody may remove the directory, and then the history makes another one.
         """
         before, self._complaint = self._complaint, None
         try:

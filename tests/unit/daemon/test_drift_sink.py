@@ -128,7 +128,7 @@ def test_what_the_history_holds_is_reported_after_pruning(reported: Reported, tm
     history.close()
 
 
-def test_a_directory_that_the_history_makes_anew_is_taken_again(reported: Reported, tmp_path: Path) -> None:
+def test_a_directory_that_the_history_makes_is_taken(reported: Reported, tmp_path: Path) -> None:
     state = tmp_path / "state"
     with hold(state) as held:
         history = WatchedHistory(History(state), reported.sink, on_error=lambda *_: None, held=held)

@@ -25,7 +25,7 @@ def test_somebody_who_tidies_up_lets_no_second_one_in(tmp_path: Path) -> None:
     hold(tmp_path).close()
 
 
-def test_a_directory_that_is_made_anew_is_taken_again(tmp_path: Path) -> None:
+def test_a_directory_that_takes_the_place_of_another_is_taken(tmp_path: Path) -> None:
     state = tmp_path / "state"
     with hold(state) as held:
         shutil.rmtree(state)
