@@ -53,6 +53,9 @@ class Access:
         # Also of files that are refused: a certificate that was missing may come.
         file = self._tried = load(path)
         self._seen = before, *_stats(path, file)
+        if file == WebFile() != self._file:
+            # Many programs empty a file before they write it.
+            raise refused(path, [Problem((), "is empty; without TLS and passwords from the next start on only")])
         _check_packages(path, file)
         try:
             tls = context(file.tls_server_config, path.parent) if file.tls_server_config else None

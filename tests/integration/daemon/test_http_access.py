@@ -210,6 +210,20 @@ def test_a_changed_file_is_used(folder: Path, monkeypatch: pytest.MonkeyPatch) -
         assert status(port, authorization=basic("bb", PASSWORD)) == 200
 
 
+@pytest.mark.usefixtures("_no_pause")
+def test_a_file_that_is_about_to_be_written_opens_no_door(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http_access, "LOOK_S", 0.0)
+    complaints: list[str] = []
+    path = written(folder, basic_auth_users={"a": HASH})
+    with served(path, complaints) as port:
+        path.write_text("")
+        assert [status(port), status(port, authorization=basic("a", PASSWORD))] == [401, 200]
+        written(folder, basic_auth_users={"bb": HASH})
+        assert [status(port), status(port, authorization=basic("bb", PASSWORD))] == [401, 200]
+    (said,) = complaints
+    assert said.startswith(f"the old settings stay in effect: {path}: is empty")
+
+
 def test_a_certificate_that_comes_after_the_file_that_names_it_is_used(
     authority: trustme.CA, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
