@@ -150,7 +150,7 @@ def build(config: Config, coloured: bool | None = None) -> Parts:
         metrics.daemon.set_history(pruned.runs, pruned.bytes)
         on_dropped(pruned.unsent_spans)
 
-    watched = WatchedHistory(history, drift, on_error=on_error, on_pruned=on_pruned)
+    watched = WatchedHistory(history, drift, on_error=on_error, on_pruned=on_pruned, held=held)
     # One that could not be opened is begun, or goes on, when the disk lets it: without its past.
     series = _pairs(config) if history.is_open else []
     sending = span_sinks(watched, metrics, config.otlp, VERSION, on_error=on_error, on_repeat=on_repeat)

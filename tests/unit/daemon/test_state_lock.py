@@ -2,6 +2,7 @@
 
 import errno
 import os
+import shutil
 import stat
 from pathlib import Path
 
@@ -23,6 +24,32 @@ def test_somebody_who_tidies_up_lets_no_second_one_in(tmp_path: Path) -> None:
         with pytest.raises(TakenError, match="process unknown"):
             hold(tmp_path)
     hold(tmp_path).close()
+
+
+def test_a_directory_that_takes_the_place_of_another_is_taken(tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    with hold(state) as held:
+        shutil.rmtree(state)
+        assert held.keep() is None
+        state.mkdir()
+        assert held.keep() is None
+        with pytest.raises(TakenError):
+            hold(state)
+        assert held.keep() is None
+    hold(state).close()
+
+
+def test_another_daemon_that_was_quicker_is_reported_once(tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    with hold(state) as held:
+        shutil.rmtree(state)
+        with hold(state):
+            complaint = held.keep()
+            assert complaint is not None and "is used by another daemon" in complaint
+            assert held.keep() is None
+        assert held.keep() is None
+        with pytest.raises(TakenError):
+            hold(state)
 
 
 def test_it_is_free_again_afterwards_whatever_the_file_says(tmp_path: Path) -> None:
