@@ -14,9 +14,10 @@ from typing import Any
 import pytest
 
 from probe.audio import speakable
+from probe.credentials import secrets_of, without
 from probe.engine.cutter import cut, sentence_end, undecided
-from probe.engine.redaction import secrets_of, without
 from probe.otlp.collector import Endpoint
+from probe.plan import Pause, ServerPlan
 from probe.protocols import fields, http_answers, server_page
 from probe.protocols.llama_chunked.codec import LlamaChunked
 from probe.protocols.magpie.codec import MagpieTts
@@ -28,7 +29,6 @@ from probe.protocols.riva.call import refusal
 from probe.protocols.sse import Fields
 from probe.protocols.thinking import Thinking
 from probe.protocols.wyoming.events import Events, written
-from probe.record import Pause, ServerPlan
 from probe.report.format import shortened, table, wrapped
 from probe.text import cut as cut_text
 from probe.text import one_line, storable
@@ -158,7 +158,7 @@ READERS: dict[str, Callable[[str], Any]] = {
     "http_answers.refused_handshake": lambda text: http_answers.refused_handshake(
         Refusal(401, {"location": text}, as_bytes(text)), SERVER
     ),
-    "redaction.without": lambda text: without(text, secrets_of(SERVER)),
+    "credentials.without": lambda text: without(text, secrets_of(SERVER.url, SERVER.headers)),
     "openai_chat.thinking": think,
     "openai_chat.Streamed": stream,
     "openai_chat.Whole": whole,

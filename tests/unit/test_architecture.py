@@ -23,10 +23,11 @@ COMPOSING = "probe.__main__ probe.measurement " + " ".join(
 )
 SINKS = " ".join(f"probe.{room} probe.{room}.*" for room in ("history", "metrics", "otlp", "tracing", "report"))
 READING = f"{SINKS} probe.drift probe.drift.*"
-# They neither wait nor look at a clock.
+# They do not wait, and none looks at a clock, except for the id of a new plan.
 PURE = " ".join(
     f"probe.{name}"
     for name in (
+        "plan",
         "record",
         "heard",
         "typed_json",
@@ -47,7 +48,7 @@ INTERFACE = " ".join(
 FRAMES = "probe.transport.framing.base"
 VALUES = (
     f"{PURE} probe.recent probe.blame probe.delays probe.measures probe.outside probe.playing "
-    "probe.whole_wait probe.waits probe.audio probe.clock probe.urls"
+    "probe.whole_wait probe.waits probe.audio probe.clock probe.urls probe.credentials"
 )
 
 
@@ -75,7 +76,7 @@ RULES = [
         "the record, the clock, timestamps and text need nothing, so everything can use them",
         of=f"{PURE} probe.clock",
         never="*",
-        but="stdlib probe.record probe.heard probe.timestamps probe.legacy probe.typed_json probe.urls "
+        but="stdlib probe.plan probe.record probe.heard probe.timestamps probe.legacy probe.typed_json probe.urls "
         "probe.machine.state probe.server_state probe.transcription",
         broken_by=("probe.record", "import pydantic"),
     ),
@@ -96,9 +97,10 @@ RULES = [
     Rule(
         "measures are functions of the record",
         of="probe.measures probe.delays probe.blame probe.outside probe.playing probe.whole_wait probe.waits "
-        "probe.words",
+        "probe.words probe.spoken_words",
         never="*",
-        but=f"stdlib {PURE} probe.audio probe.delays probe.measures probe.playing probe.whole_wait probe.words",
+        but=f"stdlib {PURE} probe.audio probe.delays probe.measures probe.playing probe.spoken_words probe.whole_wait"
+        " probe.words",
         broken_by=("probe.measures", "from probe.clock import Clock"),
     ),
     Rule(
@@ -112,7 +114,7 @@ RULES = [
         "drift is a function of a series",
         of="probe.drift probe.drift.*",
         never="*",
-        but=f"stdlib {PURE} probe.measures probe.waits probe.drift probe.drift.*",
+        but=f"stdlib {PURE} probe.blame probe.measures probe.waits probe.drift probe.drift.*",
         broken_by=("probe.drift", "from probe import config"),
     ),
     Rule(

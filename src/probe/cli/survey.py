@@ -9,12 +9,12 @@ from probe.cli.findings import Answers, Finding
 from probe.cli.lookout import Seen, others_at, sign_of
 from probe.clock import AnchoredClock
 from probe.config import Config
+from probe.credentials import secrets_of, without
 from probe.daemon import questions
-from probe.engine.redaction import secrets_of, without
+from probe.plan import Role, ServerPlan, Target
 from probe.protocols.declaration import ServerProtocol
 from probe.protocols.http_answers import refused_handshake
 from probe.protocols.inquiries import Inquiries
-from probe.record import Role, ServerPlan, Target
 from probe.server_state import ServerState
 from probe.timestamps import milliseconds
 from probe.transport.connection import ConnectError, Endpoint
@@ -95,7 +95,7 @@ async def _found(target: Target, role: Role, server: ServerPlan, protocol: Serve
         connected_ms = await _connect(server, protocol, target.limits.connect_s)
     except ConnectError as error:
         why, said = _why(error, server)
-        said = without(said, secrets_of(server))
+        said = without(said, secrets_of(server.url, server.headers))
         shown = without_secrets(f"{why}; {said}" if said else why)
         wrong = findings.unreachable(shown, _named(await _instead(server)))
         return replace(found, error=shown, findings=tuple(wrong))

@@ -8,9 +8,10 @@ from probe.engine.faults import Fault
 from probe.engine.lines import Line
 from probe.engine.session import Session
 from probe.engine.turn import TurnInProgress, quietly
+from probe.plan import Plan
 from probe.protocols.base import Question
 from probe.protocols.choice import Protocols
-from probe.record import Failure, Plan
+from probe.record import Failure
 from probe.text import cut
 from probe.transport.deadline import within
 
@@ -105,6 +106,8 @@ class Dialogue:
             name = NAMES[self._lines[0].role]
             self.session.report("warning", now, text=f"the {name} server has not confirmed that it is free again")
         finally:
+            if self.turns and not self.turns[-1].llm.released:
+                self.session.report("unreleased", self.session.clock.now())
             await self.session.drop_all()
 
     def _next_turn(self) -> TurnInProgress:

@@ -13,6 +13,7 @@ from probe.engine.faults import Busy, Fault
 from probe.engine.lines import LLM, Line
 from probe.engine.llm_chunk import LlmChunk
 from probe.engine.session import Session
+from probe.plan import Pause
 from probe.protocols.base import (
     Answering,
     ChunkEnd,
@@ -29,7 +30,7 @@ from probe.protocols.base import (
     Token,
     Usage,
 )
-from probe.record import Pause, Stage
+from probe.record import Stage
 from probe.timestamps import NEVER, NS_PER_S
 
 # No server that pauses makes chunks of more than 500 tokens.
@@ -132,6 +133,11 @@ class LlmSide:
             while self._conversation.holds:
                 if not await self._session.pump(until):
                     return
+
+    @property
+    def released(self) -> bool:
+        """Whether the server is known to hold nothing for this run any more, where that matters to others."""
+        return self._conversation.released
 
     async def release(self, timeout_s: float) -> None:
         """Have it released in any state of the answer, within `timeout_s`."""

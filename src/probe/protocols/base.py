@@ -5,8 +5,8 @@ from typing import ClassVar, Literal
 
 from msgspec import Struct
 
+from probe.plan import Pause, ServerPlan
 from probe.protocols.segments import Attribution, InOrder
-from probe.record import Pause, ServerPlan
 from probe.transport.framing.base import Incoming, Outgoing
 
 Messages = Sequence[Mapping[str, str]]
@@ -234,6 +234,11 @@ class LlmConversation(Conversation):
     def holds(self) -> bool:
         """Whether the server was asked to release something, and may still do so."""
         return False
+
+    @property
+    def released(self) -> bool:
+        """Whether it holds nothing for this run any more, as far as it matters: see `ServerProtocol.unfinished`."""
+        return True
 
 
 class TtsConversation(Conversation):

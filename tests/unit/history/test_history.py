@@ -32,7 +32,7 @@ from probe.history.file import (
 )
 from probe.history.reader import reading
 from probe.history.writer import History, Retention
-from probe.record import Role, RunRecord, ServerIdentity
+from probe.record import RunRecord, ServerIdentity
 from probe.server_state import ServerFigures
 
 DAY = 86_400 * 10**9
@@ -309,6 +309,23 @@ def test_a_damaged_history_is_said_so(tmp_path: Path) -> None:
         list(reader.runs())
 
 
+def test_a_schema_that_is_no_text_any_more_is_damage_too(tmp_path: Path) -> None:
+    """SQLite quotes it in the message of its error, which is then no text either."""
+    History(tmp_path).close()
+    path = tmp_path / FILE_NAME
+    written = path.read_bytes()
+    assert b"runs_by_startruns" in written
+    # The name, and the statement that makes it.
+    path.write_bytes(
+        written.replace(b"runs_by_startruns", b"runs\x98by_startruns").replace(b"CREATE INDEX", b"DREATE INDEX")
+    )
+    said: list[str] = []
+    assert not History(tmp_path, on_trouble=said.append).is_open
+    assert said == [f"{path}: damaged (its schema); move it away, and `sqlite3 FILE .recover` may save what is in it"]
+    with pytest.raises(HistoryError, match="damaged"), reading(tmp_path):
+        pass
+
+
 GARBAGE = {
     "no compression": b"\0\1",
     "no JSON": zlib.compress(b"{"),
@@ -495,8 +512,7 @@ def test_a_history_of_the_second_version_can_be_read_and_goes_on(second_version:
 
 def test_what_runs_were_measured_under_is_read_without_the_rest(db: History, tmp_path: Path) -> None:
     turns = tuple(replace(turn, prompt_tokens=200, cached_tokens=150) for turn in record(5).turns)
-    reported: dict[Role, ServerFigures] = {"llm": ServerFigures(running=1, waiting=0)}
-    asked = [replace(record(4), reported=reported), replace(record(5), turns=turns)]
+    asked = [replace(record(4), reported={"llm": ServerFigures(1, 0, started=5.5)}), replace(record(5), turns=turns)]
     runs = [record(1), on_a_machine(2), on_a_machine(3), *asked]
     for each in runs:
         db.append(each)

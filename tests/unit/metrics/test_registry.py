@@ -30,7 +30,8 @@ from probe.drift.fingerprint import fingerprint
 from probe.machine.state import GpuState, HostState, MachineState
 from probe.metrics.observations import OF_SPEECH, SERIES, EndOfSpeech, fillable
 from probe.metrics.registry import Metrics
-from probe.record import INTERRUPTED, REASONS, Failure, Plan, Role, RunRecord, Scenario, ServerIdentity
+from probe.plan import Plan, Role, Scenario
+from probe.record import INTERRUPTED, REASONS, Failure, RunRecord, ServerIdentity
 from probe.server_state import ServerFigures
 from probe.waits import ASKED, EVERY_STAGE, WAITS, Asked
 
@@ -285,6 +286,12 @@ def test_an_agent_that_answers_by_itself_has_no_figures_since_a_request() -> Non
     assert by_itself - asked == {"endpointing"}
     spoken_into = {*fillable("agent", "server", interrupted=True)}
     assert spoken_into - {*fillable("agent", "server")} == {("interrupted", "first")}
+
+
+def test_a_server_that_does_not_say_when_it_found_the_end_has_no_endpointing() -> None:
+    silent = {*fillable("free_running", "server", says_end=False)}
+    assert {*fillable("free_running", "server")} - silent == {("endpointing", "first")}
+    assert ("transcription", "first") in silent
 
 
 def test_a_target_that_can_fill_more_after_a_reload_does() -> None:

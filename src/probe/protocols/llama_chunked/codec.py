@@ -5,6 +5,7 @@ from typing import Any
 
 from msgspec import Struct
 
+from probe.plan import Pause
 from probe.protocols.base import ChunkEnd, Malformed, Messages, Refused, Token, Unknown
 from probe.protocols.fields import (
     REPORTED,
@@ -18,7 +19,6 @@ from probe.protocols.fields import (
 )
 from probe.protocols.http_answers import says_loading
 from probe.protocols.inquiries import Sign
-from probe.record import Pause
 from probe.server_state import ServerState
 from probe.text import storable
 
@@ -34,6 +34,11 @@ class StreamEnded(Struct, frozen=True):
 
 
 Reply = Token | ChunkEnd | StreamEnded | Refused | Malformed | Unknown
+
+
+def stream_id(run_id: str, turn_num: int) -> str:
+    """The stream of a turn. Run ids are random, so that no other client has a stream of this name."""
+    return f"probe-{run_id}-{turn_num}"
 
 
 class LlamaChunked:

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from probe.plan import Pause, ServerPlan
 from probe.protocols.base import (
     Answering,
     Audio,
@@ -23,7 +24,7 @@ from probe.protocols.base import (
     Unknown,
 )
 from probe.protocols.openai_realtime.conversation import RealtimeConversation
-from probe.record import REASONS, Pause, ServerPlan
+from probe.record import REASONS
 from probe.transport.framing.base import Ended, Text
 
 SYSTEM = {"role": "system", "content": "Be brief."}
@@ -135,6 +136,23 @@ def test_what_is_said_into_the_answer_is_not_what_it_answers_whatever_names_it(k
     assert said(talk, of_item(f"{TRANSCRIPTION}.completed", "item_2", transcript="Stop!")) == [Unknown()]
     assert said(talk, of_item("input_audio_buffer.committed")) == [Unknown()], "late, and of the first"
     assert said(talk, of_item(f"{TRANSCRIPTION}.completed", transcript="Hello")) == [Transcript("Hello")]
+
+
+def test_the_name_of_what_was_cleared_may_be_used_again_for_the_next_speech() -> None:
+    talk = conversation()
+    started, stopped = (
+        {"type": f"input_audio_buffer.speech_{each}", "item_id": "b"} for each in ("started", "stopped")
+    )
+    said(talk, {"type": "response.created", "response": {"id": "one"}})
+    talk.interrupt()
+    said(talk, started)
+    asked(talk.interrupted(500))
+    asked(talk.begin(0))
+    assert said(talk, stopped) == [Unknown()], "of what was said into the answer"
+    assert said(talk, started) == [Unknown()]
+    assert said(talk, stopped) == [SpeechStopped()]
+    transcript = {"type": f"{TRANSCRIPTION}.completed", "item_id": "b", "transcript": "Hello."}
+    assert said(talk, transcript) == [Transcript("Hello.")]
 
 
 def test_a_transcript_names_what_was_said_where_nothing_else_does() -> None:
