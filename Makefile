@@ -134,7 +134,7 @@ dashboards: $(VENV)/.dev  ## Remake grafana/dashboards/*.json from grafana/board
 man: $(VENV)/.dev  ## Remake docs/man/probe.1 from the help of the commands
 	@$(BIN)/python -c 'from probe.cli.manual import page; print(page(), end="")' >docs/man/probe.1
 
-kubernetes: $(VENV)/.dev  ## Remake the PrometheusRules of deploy/kubernetes from deploy/prometheus
+kubernetes: $(VENV)/.dev  ## Remake the PrometheusRules of deploy/kubernetes from deploy/prometheus and deploy/fleet
 	@$(BIN)/python deploy/kubernetes/rules.py
 
 check-dashboards: $(VENV)/.dev  ## Check them against Grafana's own types (needs Node.js and npm; not in CI)
