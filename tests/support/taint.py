@@ -16,7 +16,8 @@ LONG_PART = 16
 def leaked(record: RunRecord, outputs: Iterable[str]) -> list[str]:
     """Each part of what was said in a run that is in an output, in the spans of the run, or in what we say of it."""
     everything = everything_but_the_history(record, outputs)
-    parts = chain(_parts(_talk(record), PART), _parts(_complaints(record), LONG_PART))
+    # Each part once: a server that floods says the same again and again.
+    parts = dict.fromkeys(chain(_parts(_talk(record), PART), _parts(_complaints(record), LONG_PART)))
     return [part for part in parts if part in everything]
 
 
@@ -49,8 +50,8 @@ def _complaints(record: RunRecord) -> Iterator[str]:
 
 
 def _parts(texts: Iterable[str], size: int) -> Iterator[str]:
-    for text in texts:
-        yield from (text.lower()[at : at + size] for at in range(len(text) - size + 1))
+    for text in map(str.lower, texts):
+        yield from (text[at : at + size] for at in range(len(text) - size + 1))
 
 
 def _in_spans(record: RunRecord) -> Iterator[str]:
