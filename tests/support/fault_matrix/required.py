@@ -60,9 +60,8 @@ def _to_blame(row: Row, stage: Stage) -> str | None:
 
 def _nothing_said_got_out(played: Played, log: str) -> None:
     """No eight characters of what was asked, answered or complained of are anywhere but in the history."""
-    for record in (played.faulty, played.healthy):
-        if record is not None:
-            assert leaked(record, (log, *played.pages)) == []
+    records = [record for record in (played.faulty, played.healthy) if record is not None]
+    assert leaked(records, (log, *played.pages)) == []
 
 
 def _existing(record: RunRecord) -> dict[str, list[float]]:
