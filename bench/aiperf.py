@@ -26,8 +26,7 @@ from openai_client import MAX_TOKENS, SYSTEM_PROMPT, Wait, probe_ttft, report
 from probe import garbage
 from probe.cli.calibrate import truth_servers
 from probe.config import ScenarioConfig, TargetConfig
-from probe.plan import new_plan
-from probe.record import Scenario, Target
+from probe.plan import Scenario, Target, new_plan
 
 ROUNDS = 8
 REQUESTS = 10

@@ -31,8 +31,7 @@ from probe.config import ScenarioConfig, TargetConfig
 from probe.config.daemon import SelfCheckConfig
 from probe.measurement import measure
 from probe.measures import measure_run
-from probe.plan import new_plan
-from probe.record import Plan
+from probe.plan import Plan, new_plan
 from probe.reference.llm_command import half_of_the_cpus
 from probe.reference.llm_model import default_model
 

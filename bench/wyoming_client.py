@@ -24,8 +24,7 @@ from probe import garbage
 from probe.config import ScenarioConfig, TargetConfig
 from probe.measurement import measure
 from probe.measures import measure_run
-from probe.plan import new_plan
-from probe.record import Target
+from probe.plan import Target, new_plan
 from probe.reference.faults import LlmScript, ScriptedLlm, llm
 from probe.tolerance import Tolerance
 

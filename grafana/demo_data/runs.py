@@ -7,7 +7,8 @@ from random import Random
 
 from probe.config import ScenarioConfig, TargetConfig
 from probe.heard import Heard
-from probe.record import AudioAnalysis, Chunk, Connect, Failure, Plan, Role, RunRecord, Stage, Turn
+from probe.plan import Plan, Role
+from probe.record import AudioAnalysis, Chunk, Connect, Failure, RunRecord, Stage, Turn
 
 SECOND = 1_000_000_000
 RATE = 22_000

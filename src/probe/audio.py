@@ -10,7 +10,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
-from probe.record import AUDIBLE_DBFS, AudioAnalysis
+from probe.plan import AUDIBLE_DBFS
+from probe.record import AudioAnalysis
 from probe.timestamps import NS_PER_S
 
 FULL_SCALE = 32768

@@ -2,7 +2,8 @@
 
 from collections.abc import Collection, Iterator, Mapping
 
-from probe.record import REASONS, Role, Stage
+from probe.plan import Role
+from probe.record import REASONS, Stage
 
 # As a person reads it.
 NAMES: Mapping[Role, str] = {"stt": "STT", "llm": "LLM", "tts": "TTS", "agent": "agent"}

@@ -11,9 +11,10 @@ from functools import partial
 from probe.clock import AnchoredClock, Clock
 from probe.config.intelligibility import IntelligibilityConfig
 from probe.engine.transcribe import Dictation, transcribed
+from probe.plan import Limits, Plan, ServerPlan, Target
 from probe.protocols.base import Terms
 from probe.protocols.registry import chosen
-from probe.record import Limits, Plan, RunRecord, ServerPlan, Target, Turn
+from probe.record import RunRecord, Turn
 from probe.spoken_words import compared, spoken_words
 from probe.transcription import AnswerTranscript, Mishap, Transcription, Untranscribed
 from probe.transport.connector import Connector, SocketConnector

@@ -19,9 +19,10 @@ from probe.engine.self_check import Watch
 from probe.machine import watching
 from probe.machine.gpu import GpuReading
 from probe.machine.summary import HostReading
+from probe.plan import Plan, Target
 from probe.progress import Event
 from probe.protocols.registry import chosen, hears_with
-from probe.record import Plan, RunRecord, Target
+from probe.record import RunRecord
 from probe.tolerance import Tolerance
 from probe.transport.connector import SocketConnector
 from probe.transport.framing.table import framing_named

@@ -6,7 +6,8 @@ from math import fsum
 from typing import Any
 
 from probe import audio, delays, playing, whole_wait
-from probe.record import Chunk, Outcome, RunRecord, Target, Turn
+from probe.plan import Target
+from probe.record import Chunk, Outcome, RunRecord, Turn
 from probe.timestamps import milliseconds
 
 # Of these the whole answer came and nothing casts doubt on its figures: only then are they latencies.

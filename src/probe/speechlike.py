@@ -9,7 +9,8 @@ import unicodedata
 from collections.abc import Iterator
 
 from probe.audio import BYTES_PER_SAMPLE, FULL_SCALE, decibels, speakable
-from probe.record import AUDIBLE_DBFS, AudioAnalysis
+from probe.plan import AUDIBLE_DBFS
+from probe.record import AudioAnalysis
 
 # What swings no more than engines dither their silence is no voice at all, however faint.
 DITHER = 8

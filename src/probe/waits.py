@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Literal, get_args
 
 from probe.measures import STAGES, TurnMeasures
-from probe.record import Target
+from probe.plan import Target
 
 # In text; by speech, with an STT server in front of the LLM's; or by speech, of an agent.
 Asked = Literal["text", "speech", "agent_speech"]

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 from probe import words
 from probe.heard import Heard, PlayedPause
-from probe.record import RunRecord, Target, Turn
+from probe.plan import Target
+from probe.record import RunRecord, Turn
 from probe.timestamps import milliseconds
 
 # The measures of a turn that a target which hears adds.

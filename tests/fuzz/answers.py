@@ -10,6 +10,7 @@ import atheris
 from prepared import again
 
 with atheris.instrument_imports(include=["probe", "h11", "h2"]):
+    from probe.plan import Pause, ServerPlan
     from probe.protocols.base import Audio, Conversation, Drop, Malformed, Question, Refused, Step, Terms, Unknown
     from probe.protocols.ollama.conversation import OllamaConversation
     from probe.protocols.openai_chat.conversation import ChatConversation
@@ -17,7 +18,7 @@ with atheris.instrument_imports(include=["probe", "h11", "h2"]):
     from probe.protocols.riva.conversation import RivaConversation
     from probe.protocols.riva.hearing import RivaHearing
     from probe.protocols.wyoming.conversation import WyomingConversation
-    from probe.record import REASONS, Pause, ServerPlan
+    from probe.record import REASONS
     from probe.transport.framing.base import Body, BodyEnd, Ended, FramingError, Incoming, Raw, Request, Response
     from probe.transport.framing.http1 import Http1
     from probe.transport.framing.http2 import Http2

@@ -10,11 +10,12 @@ import atheris
 from prepared import again
 
 with atheris.instrument_imports(include=["probe"]):
+    from probe.plan import Pause, ServerPlan
     from probe.protocols.base import Audio, Conversation, Malformed, Question, Refused, Terms, Token, Transcript
     from probe.protocols.nim_realtime import NimRealtime
     from probe.protocols.openai_realtime.conversation import RealtimeConversation
     from probe.protocols.vllm_speech import VllmSpeech
-    from probe.record import REASONS, Pause, ServerPlan
+    from probe.record import REASONS
     from probe.transport.framing.base import Binary, Ended, Text
 
 QUESTION = Question(1, ({"role": "system", "content": "Brief."}, {"role": "user", "content": "Hi."}), Pause(10), 0.7)

@@ -17,6 +17,7 @@ from probe.audio import speakable
 from probe.engine.cutter import cut, sentence_end, undecided
 from probe.engine.redaction import secrets_of, without
 from probe.otlp.collector import Endpoint
+from probe.plan import Pause, ServerPlan
 from probe.protocols import fields, http_answers, server_page
 from probe.protocols.llama_chunked.codec import LlamaChunked
 from probe.protocols.magpie.codec import MagpieTts
@@ -28,7 +29,6 @@ from probe.protocols.riva.call import refusal
 from probe.protocols.sse import Fields
 from probe.protocols.thinking import Thinking
 from probe.protocols.wyoming.events import Events, written
-from probe.record import Pause, ServerPlan
 from probe.report.format import shortened, table, wrapped
 from probe.text import cut as cut_text
 from probe.text import one_line, storable

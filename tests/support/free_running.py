@@ -10,6 +10,7 @@ from fakes import Peer
 from fakes import Step as Played
 from msgspec import Struct
 
+from probe.plan import Plan, ServerPlan
 from probe.protocols.base import (
     Answering,
     Connect,
@@ -29,7 +30,6 @@ from probe.protocols.choice import Protocols
 from probe.protocols.declaration import ServerProtocol
 from probe.protocols.http_answers import refused_handshake
 from probe.protocols.registry import TTS
-from probe.record import Plan, ServerPlan
 from probe.transport.framing.base import Incoming, Text
 
 

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from probe.config import ScenarioConfig, TargetConfig
-from probe.record import AudioAnalysis, Chunk, Failure, Plan, RunRecord, Turn
+from probe.plan import Plan
+from probe.record import AudioAnalysis, Chunk, Failure, RunRecord, Turn
 
 RATE = 8000
 BYTES_PER_MS = 16

@@ -8,7 +8,8 @@ from targets import with_server
 from probe.config import ScenarioConfig, TargetConfig
 from probe.heard import Heard, PlayedPause
 from probe.machine.state import GpuProcess, GpuState, HostState, MachineState
-from probe.record import AudioAnalysis, Chunk, Connect, Failure, Plan, RunRecord, ServerPlan, Turn
+from probe.plan import Plan, ServerPlan
+from probe.record import AudioAnalysis, Chunk, Connect, Failure, RunRecord, Turn
 from probe.transcription import AnswerTranscript, Mishap, Transcription
 
 START = 1_700_000_000_000_000_000

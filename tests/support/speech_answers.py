@@ -7,9 +7,9 @@ from typing import Any
 
 from fakes import tone
 
+from probe.plan import ServerPlan
 from probe.protocols.base import Audio, Step, Terms, Unknown
 from probe.protocols.openai_speech.conversation import SpeechConversation
-from probe.record import ServerPlan
 from probe.transport.framing.base import Body, BodyEnd, Ended, Response
 
 RATE = 24000

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
-from probe.record import Role, Target
+from probe.plan import Role, Target
 
 
 def with_server(target: Target, role: Role, *, url: str | None = None, **options: Any) -> Target:

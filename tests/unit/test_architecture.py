@@ -23,10 +23,11 @@ COMPOSING = "probe.__main__ probe.measurement " + " ".join(
 )
 SINKS = " ".join(f"probe.{room} probe.{room}.*" for room in ("history", "metrics", "otlp", "tracing", "report"))
 READING = f"{SINKS} probe.drift probe.drift.*"
-# They neither wait nor look at a clock.
+# They do not wait, and none looks at a clock, except for the id of a new plan.
 PURE = " ".join(
     f"probe.{name}"
     for name in (
+        "plan",
         "record",
         "heard",
         "typed_json",
@@ -75,7 +76,7 @@ RULES = [
         "the record, the clock, timestamps and text need nothing, so everything can use them",
         of=f"{PURE} probe.clock",
         never="*",
-        but="stdlib probe.record probe.heard probe.timestamps probe.legacy probe.typed_json probe.urls "
+        but="stdlib probe.plan probe.record probe.heard probe.timestamps probe.legacy probe.typed_json probe.urls "
         "probe.machine.state probe.server_state probe.transcription",
         broken_by=("probe.record", "import pydantic"),
     ),

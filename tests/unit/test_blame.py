@@ -3,7 +3,8 @@
 import pytest
 
 from probe.blame import may_fail, server_of
-from probe.record import REASONS, Role, Stage
+from probe.plan import Role
+from probe.record import REASONS, Stage
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,8 @@ import pytest
 from runs import START, failed, record, skipped
 
 from probe.measures import outcome
-from probe.record import INTERRUPTED, Connect, Failure, Role, RunRecord, Stage
+from probe.plan import Role
+from probe.record import INTERRUPTED, Connect, Failure, RunRecord, Stage
 
 
 def as_before(run: RunRecord) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from runs import free_running, record
 
 from probe.measures import measure_run, measure_turn
 from probe.outside import outside_ms, outside_of_run, server_ttft_ms
-from probe.record import Role, RunRecord, Turn
+from probe.record import RunRecord, Turn
 from probe.server_state import ServerFigures
 
 
@@ -52,6 +52,6 @@ def test_without_a_word_in_the_answer_what_the_server_counted_says_it(
 
 
 def test_the_answer_itself_comes_first() -> None:
-    reported: dict[Role, ServerFigures] = {"llm": ServerFigures(first_token_ms=1.0, requests=1)}
-    assert of_run(replace(record(), reported=reported)) == pytest.approx(10.0)
+    reported = ServerFigures(first_token_ms=1.0, requests=1)
+    assert of_run(replace(record(), reported={"llm": reported})) == pytest.approx(10.0)
     assert of_run(replace(record(), turns=())) is None

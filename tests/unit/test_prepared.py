@@ -5,9 +5,9 @@ from collections.abc import Callable
 import pytest
 from prepared import again
 
+from probe.plan import Pause, ServerPlan
 from probe.protocols.base import Question, Terms
 from probe.protocols.openai_realtime.conversation import RealtimeConversation
-from probe.record import Pause, ServerPlan
 from probe.transport.framing.base import Request, Text
 from probe.transport.framing.http1 import Http1
 from probe.transport.framing.http2 import Http2

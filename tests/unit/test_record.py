@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from records import chunk, failure, heard, record, turn
 
-from probe.record import REASONS, Chunk, Failure, Plan, RunRecord, Stage
+from probe.plan import Plan
+from probe.record import REASONS, Chunk, Failure, RunRecord, Stage
 
 PLAIN: dict[Any, st.SearchStrategy[Any]] = {
     NoneType: st.none(),

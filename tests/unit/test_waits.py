@@ -10,8 +10,8 @@ from probe.config import TargetConfig
 from probe.drift.series import point
 from probe.drift.wording import NAMES
 from probe.measures import STAGES
+from probe.plan import Target
 from probe.protocols.registry import hearing as finds_end
-from probe.record import Target
 from probe.waits import ASKED, EVERY_STAGE, WAITS, WHOLES, Asked, asked
 
 AGENT = {"url": "ws://spark:8765/v1/realtime"}

@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from probe.cli.lookout import Seen
 from probe.cli.output import report_width, say
-from probe.record import Role
+from probe.plan import Role
 from probe.report.format import MISSING, TEXT, shortened, table, wrapped
 
 # What makes a target: either an LLM and a TTS server, or one that is both.

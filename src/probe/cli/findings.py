@@ -5,8 +5,8 @@ from typing import Any, Literal
 
 from msgspec import Struct
 
+from probe.plan import ServerPlan
 from probe.protocols.inquiries import Sign
-from probe.record import ServerPlan
 from probe.report.format import wrapped
 
 State = Literal["ok", "wrong", "unknown"]

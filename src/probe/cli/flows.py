@@ -13,9 +13,9 @@ from probe.cli import live_run, several
 from probe.cli.output import report_width, say
 from probe.cli.several import Once
 from probe.cli.usage import UsageProblem
-from probe.plan import new_plan
+from probe.plan import Flow, Plan, Target, new_plan
 from probe.protocols.registry import answering
-from probe.record import Flow, Plan, RunRecord, Target
+from probe.record import RunRecord
 from probe.report import flow_report, sample
 from probe.report.flow_report import Flows
 from probe.typed_json import plain

@@ -19,8 +19,9 @@ from probe.cli.typed import probe
 from probe.cli.usage import UsageProblem
 from probe.config.first import FirstServer, first_configuration
 from probe.measures import outcome
+from probe.plan import Role
 from probe.protocols.registry import PROTOCOLS
-from probe.record import Role, RunRecord
+from probe.record import RunRecord
 from probe.report import document
 from probe.text import escaped
 from probe.urls import checked_url

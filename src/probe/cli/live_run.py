@@ -25,8 +25,9 @@ from probe.daemon.reports import Reports
 from probe.engine.runner import ignore
 from probe.measurement import measure, prepare
 from probe.measures import TRUSTED, outcome
+from probe.plan import Plan
 from probe.progress import EventKind
-from probe.record import INTERRUPTED, Plan, RunRecord
+from probe.record import INTERRUPTED, RunRecord
 from probe.report import audio_file, document, terminal, timeline
 from probe.report.timeline_printer import Live
 from probe.text import escaped

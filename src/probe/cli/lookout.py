@@ -13,10 +13,11 @@ from msgspec import Struct, structs
 
 from probe.clock import AnchoredClock
 from probe.daemon import questions
+from probe.plan import Role, ServerPlan
 from probe.protocols.declaration import ServerProtocol
 from probe.protocols.inquiries import Sign
 from probe.protocols.registry import PROTOCOLS
-from probe.record import Role, ServerIdentity, ServerPlan
+from probe.record import ServerIdentity
 from probe.transport.connection import ConnectError, Endpoint
 from probe.transport.connector import SocketConnector
 from probe.transport.framing.base import Incoming

@@ -11,9 +11,8 @@ from probe.config.errors import Key, Problem, dotted
 from probe.config.pairs import misfit
 from probe.daemon import recordings
 from probe.measurement import SPEECH
-from probe.plan import choose, new_plan
+from probe.plan import Plan, choose, new_plan
 from probe.protocols.registry import PROTOCOLS, hearing
-from probe.record import Plan
 from probe.tolerance import Tolerance
 
 if TYPE_CHECKING:

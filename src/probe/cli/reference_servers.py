@@ -15,7 +15,7 @@ from pathlib import Path
 import click
 
 from probe.cli.processes import background, free_port, tail
-from probe.record import Role
+from probe.plan import Role
 
 START_TIMEOUT_S = 60.0
 STOP_TIMEOUT_S = 5.0

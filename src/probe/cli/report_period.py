@@ -7,7 +7,7 @@ from probe.config import DriftConfig
 from probe.drift import Monitor
 from probe.drift.series import Point
 from probe.history.reader import HistoryReader
-from probe.record import Target
+from probe.plan import Target
 from probe.report.html.period_page import Series, reasons
 from probe.report.period import fold
 from probe.text import one_line

@@ -19,9 +19,9 @@ from probe.daemon import questions
 from probe.garbage import freeze
 from probe.measurement import measure
 from probe.measures import outcome
-from probe.plan import new_plan
+from probe.plan import Plan, new_plan
 from probe.progress import EventKind
-from probe.record import Plan, RunRecord
+from probe.record import RunRecord
 from probe.report import sample
 from probe.report.timeline_printer import Live
 from probe.tolerance import Tolerance

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from typing import TextIO
 
 from probe.cli.output import terminal_width
+from probe.plan import Plan
 from probe.progress import Event
-from probe.record import Plan
 from probe.report.waiting import Waiting
 
 # To the line's start, and nothing behind what was written.

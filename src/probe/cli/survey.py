@@ -11,10 +11,10 @@ from probe.clock import AnchoredClock
 from probe.config import Config
 from probe.daemon import questions
 from probe.engine.redaction import secrets_of, without
+from probe.plan import Role, ServerPlan, Target
 from probe.protocols.declaration import ServerProtocol
 from probe.protocols.http_answers import refused_handshake
 from probe.protocols.inquiries import Inquiries
-from probe.record import Role, ServerPlan, Target
 from probe.server_state import ServerState
 from probe.timestamps import milliseconds
 from probe.transport.connection import ConnectError, Endpoint

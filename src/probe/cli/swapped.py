@@ -3,8 +3,9 @@
 import asyncio
 
 from probe.daemon import questions
+from probe.plan import ServerPlan
 from probe.protocols.registry import PROTOCOLS
-from probe.record import RunRecord, ServerPlan
+from probe.record import RunRecord
 
 # What a server answers to another one's protocol. One that is not there, or that is at work, says none of these.
 _CONFUSED = frozenset(

@@ -7,7 +7,7 @@ from typing import Any
 from msgspec import Struct
 
 from probe.config.errors import dotted
-from probe.record import Role
+from probe.plan import Role
 from probe.spoken import PAUSE
 from probe.text import cut, one_line
 

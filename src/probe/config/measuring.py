@@ -8,7 +8,7 @@ from msgspec import Meta, field, structs
 
 from probe.config.base import Text
 from probe.config.section import Section
-from probe.record import Pause, PromptCache, Scenario
+from probe.plan import Pause, PromptCache, Scenario
 from probe.spoken import PAUSE, checked, has_pauses
 
 

@@ -4,8 +4,8 @@ from collections.abc import Iterator, Mapping
 
 from probe.config.daemon import ScheduleConfig
 from probe.config.errors import Problem, dotted
+from probe.plan import Scenario, Target
 from probe.protocols.registry import answers_by_itself, hearing
-from probe.record import Scenario, Target
 
 
 def misfit(target: Target, scenario: Scenario) -> str | None:

@@ -15,9 +15,9 @@ from probe.config.section import WRONG, Section, as_table, differences, read, re
 from probe.config.written import Moved, table
 from probe.machine.here import source_of
 from probe.machine.state import Exporter, Source
+from probe.plan import AUDIBLE_DBFS, Limits, ObjectiveMeasure, Role, ServerPlan, Target
 from probe.protocols.declaration import ServerProtocol
 from probe.protocols.registry import PROTOCOLS, answers_by_itself, hearing
-from probe.record import AUDIBLE_DBFS, Limits, ObjectiveMeasure, Role, ServerPlan, Target
 from probe.urls import HttpUrl, url_of
 
 # What every server has, whatever it speaks.

@@ -9,8 +9,8 @@ from probe.daemon import courtesy, questions
 from probe.daemon.reports import Reports
 from probe.daemon.schedule import Entry
 from probe.measurement import SPEECH, measure, prepare
-from probe.plan import new_plan
-from probe.record import Failure, Plan, RunRecord
+from probe.plan import Plan, new_plan
+from probe.record import Failure, RunRecord
 
 
 @dataclass(frozen=True, slots=True)

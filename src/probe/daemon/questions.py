@@ -7,10 +7,11 @@ from typing import Any, TypeVar
 
 from probe.clock import AnchoredClock
 from probe.engine.inquiry import inquire
+from probe.plan import Role, ServerPlan, Target
 from probe.protocols.declaration import ServerProtocol
 from probe.protocols.inquiries import Inquiries
 from probe.protocols.registry import PROTOCOLS
-from probe.record import Role, RunRecord, ServerIdentity, ServerPlan, Target
+from probe.record import RunRecord, ServerIdentity
 from probe.server_state import ServerFigures
 from probe.transport.connector import SocketConnector
 

@@ -4,8 +4,8 @@ import asyncio
 from collections.abc import Mapping, Sequence
 
 from probe.daemon import questions
+from probe.plan import Role, Target
 from probe.protocols.inquiries import Inquiries
-from probe.record import Role, Target
 from probe.server_state import ServerFigures, ServerState, figures
 
 # Of which server, which of the services that it consists of, and what that is asked.

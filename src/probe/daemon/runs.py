@@ -24,7 +24,8 @@ from probe.measurement import this_machine
 from probe.measures import outcome, summarise
 from probe.metrics.registry import Metrics
 from probe.pace import Pace
-from probe.record import RunRecord, ServerIdentity, Target
+from probe.plan import Target
+from probe.record import RunRecord, ServerIdentity
 from probe.timestamps import utc
 from probe.transport.threads import in_a_thread
 

@@ -16,7 +16,7 @@ from apscheduler.events import EVENT_JOB_MAX_INSTANCES, EVENT_JOB_SUBMITTED
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
 from probe.daemon.timing import Timing, Trigger, moments
-from probe.record import Scenario, Target
+from probe.plan import Scenario, Target
 
 # A clock that is slewed moves less than this between two looks at it; one that is set moves more.
 STEP_S = 1.0

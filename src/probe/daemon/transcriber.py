@@ -19,8 +19,9 @@ from probe.daemon import courtesy, questions
 from probe.daemon.courtesy import Finding
 from probe.daemon.keeper import without_audio
 from probe.intelligibility import Recogniser, Spoken, recogniser_of
+from probe.plan import Target
 from probe.protocols.inquiries import Inquiries
-from probe.record import RunRecord, Target
+from probe.record import RunRecord
 from probe.server_state import ServerState
 from probe.transcription import Transcription, Untranscribed
 from probe.transport.connector import SocketConnector

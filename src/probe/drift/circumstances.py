@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 
 from probe.drift.fingerprint import Fingerprint, fingerprint
 from probe.machine.state import GpuState, MachineState
-from probe.record import Role, RunRecord
+from probe.plan import Role
+from probe.record import RunRecord
 from probe.server_state import ServerFigures
 
 _GIB = 2**30

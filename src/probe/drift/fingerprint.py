@@ -5,7 +5,8 @@ import json
 from dataclasses import dataclass
 
 from probe import legacy
-from probe.record import AUDIBLE_DBFS, RunRecord
+from probe.plan import AUDIBLE_DBFS
+from probe.record import RunRecord
 from probe.typed_json import plain
 
 # What a thing is called, where courtesy looks, and how patient we are: none of it moves a latency.

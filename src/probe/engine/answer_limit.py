@@ -2,8 +2,8 @@
 
 from msgspec.structs import replace
 
+from probe.plan import Scenario
 from probe.protocols.base import ChunkEnd
-from probe.record import Scenario
 
 # An answer that comes to no end of a chunk is cut off at so many times the tokens that it may have.
 OVERRUN = 2

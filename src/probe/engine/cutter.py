@@ -7,7 +7,7 @@ docs/measures.md has the table of what ends a sentence and what does not.
 import re
 from collections.abc import Sequence
 
-from probe.record import Pause
+from probe.plan import Pause
 
 # What ends a sentence wherever it stands: scripts that put no space behind it, and a new line.
 _ALWAYS = "。！？।؟\n"  # noqa: RUF001 - meant

@@ -8,9 +8,10 @@ from probe.engine.faults import Fault
 from probe.engine.lines import Line
 from probe.engine.session import Session
 from probe.engine.turn import TurnInProgress, quietly
+from probe.plan import Plan
 from probe.protocols.base import Question
 from probe.protocols.choice import Protocols
-from probe.record import Failure, Plan
+from probe.record import Failure
 from probe.text import cut
 from probe.transport.deadline import within
 

@@ -8,7 +8,8 @@ from probe import audio, speechlike
 from probe.audio import speakable
 from probe.blame import NAMES, server_of
 from probe.engine.turn import TurnInProgress, with_segment
-from probe.record import AUDIBLE_DBFS, AudioAnalysis, Chunk, Failure, Target, Turn
+from probe.plan import AUDIBLE_DBFS, Target
+from probe.record import AudioAnalysis, Chunk, Failure, Turn
 
 _AUDIO_FAULTS = {
     "missing": "no audio",

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from probe.record import Role
+from probe.plan import Role
 
 
 class Line(NamedTuple):

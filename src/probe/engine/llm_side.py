@@ -13,6 +13,7 @@ from probe.engine.faults import Busy, Fault
 from probe.engine.lines import LLM, Line
 from probe.engine.llm_chunk import LlmChunk
 from probe.engine.session import Session
+from probe.plan import Pause
 from probe.protocols.base import (
     Answering,
     ChunkEnd,
@@ -29,7 +30,7 @@ from probe.protocols.base import (
     Token,
     Usage,
 )
-from probe.record import Pause, Stage
+from probe.record import Stage
 from probe.timestamps import NEVER, NS_PER_S
 
 # No server that pauses makes chunks of more than 500 tokens.

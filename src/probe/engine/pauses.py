@@ -3,9 +3,9 @@
 from dataclasses import replace
 
 from probe.engine.answer_limit import OVERRUN
+from probe.plan import Pause, Plan
 from probe.protocols.base import Terms
 from probe.protocols.choice import Protocols
-from probe.record import Pause, Plan
 
 # No server that pauses makes longer chunks.
 _LONGEST = 500

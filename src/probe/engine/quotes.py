@@ -4,8 +4,8 @@ from collections.abc import Mapping
 
 from probe.blame import NAMES
 from probe.engine.redaction import secrets_of, without
+from probe.plan import Role, ServerPlan
 from probe.protocols.base import ChunkEnd, Event, Malformed, Refused
-from probe.record import Role, ServerPlan
 from probe.text import cut, one_line
 
 # So many sentences are kept; each was cut where it came in.

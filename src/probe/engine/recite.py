@@ -11,11 +11,12 @@ from probe.engine.lines import TTS
 from probe.engine.session import Session
 from probe.engine.speech import Speech
 from probe.engine.tts_side import unreported
+from probe.plan import Plan
 from probe.progress import Event
 from probe.protocols.base import Terms
 from probe.protocols.choice import Protocols
 from probe.protocols.segments import Segment
-from probe.record import Failure, Plan
+from probe.record import Failure
 from probe.transport.connector import Connector
 from probe.transport.deadline import within
 

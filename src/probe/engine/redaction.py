@@ -5,8 +5,8 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from msgspec.structs import replace
 
+from probe.plan import ServerPlan
 from probe.protocols.base import ChunkEnd, Event, Malformed, Refused
-from probe.record import ServerPlan
 
 # A shorter part of a header is a word, such as "Bearer", and no secret.
 _SHORTEST_SECRET = 8

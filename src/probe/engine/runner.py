@@ -17,10 +17,11 @@ from probe.engine.pauses import settled
 from probe.engine.session import Session
 from probe.engine.turn import TurnInProgress
 from probe.engine.uncertainty import Earliest
+from probe.plan import Plan
 from probe.progress import Event
 from probe.protocols.base import Terms
 from probe.protocols.choice import Protocols
-from probe.record import INTERRUPTED, Plan, RunRecord, Turn
+from probe.record import INTERRUPTED, RunRecord, Turn
 from probe.tolerance import PUBLISHED_MS
 from probe.transport import share
 from probe.transport.connector import Connector

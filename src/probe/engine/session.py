@@ -12,6 +12,7 @@ from probe.engine.inquiry import inquire
 from probe.engine.lines import Line
 from probe.engine.quotes import Quotes, words_of
 from probe.engine.redaction import redacted
+from probe.plan import Plan
 from probe.progress import Event as ProgressEvent
 from probe.progress import EventKind
 from probe.protocols.base import (
@@ -30,7 +31,7 @@ from probe.protocols.base import (
 )
 from probe.protocols.choice import Protocols
 from probe.protocols.inquiries import Exchange, Inquiry
-from probe.record import REASONS, Chunk, Plan, Stage
+from probe.record import REASONS, Chunk, Stage
 from probe.record import Connect as ConnectRecord
 from probe.timestamps import NEVER, NS_PER_S
 from probe.transport.connection import ConnectError, Endpoint, Link, SendError

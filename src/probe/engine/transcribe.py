@@ -8,11 +8,12 @@ from probe.clock import Clock
 from probe.engine.faults import Busy, Fault
 from probe.engine.lines import STT
 from probe.engine.session import Session
+from probe.plan import Plan
 from probe.progress import Event as ProgressEvent
 from probe.protocols.base import Event, Malformed, Refused, Terms, Transcript
 from probe.protocols.choice import Protocols
 from probe.protocols.hearing import SttConversation
-from probe.record import Plan, Stage
+from probe.record import Stage
 from probe.timestamps import NEVER
 from probe.transport.connector import Connector
 from probe.transport.deadline import within

@@ -14,10 +14,11 @@ from probe.engine.llm_side import LlmSide
 from probe.engine.session import Session
 from probe.engine.side import Side
 from probe.engine.speech import Speech
+from probe.plan import Flow
 from probe.progress import EventKind
 from probe.protocols.base import LlmConversation, Messages, Question, TtsConversation
 from probe.protocols.segments import Segment
-from probe.record import Chunk, Flow
+from probe.record import Chunk
 from probe.spoken import without_pauses
 
 if TYPE_CHECKING:

@@ -10,7 +10,8 @@ from typing import Any
 
 from probe.heard import Heard, Interruption
 from probe.measures import ChunkMeasures, TurnMeasures, measure_turn, shows_its_pace
-from probe.record import Chunk, Role, Turn
+from probe.plan import Role
+from probe.record import Chunk, Turn
 from probe.timestamps import milliseconds
 from probe.transport.share import Slices
 

@@ -10,7 +10,7 @@ from typing import Any
 from probe.drift.circumstances import Circumstances, of_server
 from probe.history.file import UnreadableRunError, decode_serving
 from probe.machine.state import MachineState
-from probe.record import Role
+from probe.plan import Role
 from probe.server_state import ServerFigures
 from probe.typed_json import typed
 

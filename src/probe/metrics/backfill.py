@@ -25,7 +25,8 @@ from probe.metrics.observations import EVERY, MEASURES, OF_SPEECH, Observation, 
 from probe.metrics.openmetrics_text import Labels, by_labels, sample
 from probe.metrics.registry import BUCKETS
 from probe.metrics.servers import families as server_families
-from probe.record import Failure, RunRecord, Target
+from probe.plan import Target
+from probe.record import Failure, RunRecord
 from probe.timestamps import epoch_seconds
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from prometheus_client import Counter, Gauge, ProcessCollector
 
 from probe.metrics.exposition import NAMESPACE, RUN_LABELS, Configured, Part
-from probe.record import ObjectiveMeasure
+from probe.plan import ObjectiveMeasure
 
 # The label of errors of sending metrics.
 OTLP_METRICS = "otlp_metrics"

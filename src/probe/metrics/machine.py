@@ -11,7 +11,8 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoM
 
 from probe.machine.state import WORDS, Exporter, GpuState, HostState, MachineState
 from probe.metrics.exposition import NAMESPACE, Configured, Part
-from probe.record import RunRecord, Target
+from probe.plan import Target
+from probe.record import RunRecord
 
 _HERTZ = 1e6
 _Gauge = tuple[str, str, float | None]

@@ -23,7 +23,8 @@ from probe.metrics.last_run import LastRunMetrics
 from probe.metrics.machine import MachineMetrics
 from probe.metrics.observations import EVERY, MEASURES, OF_SPEECH, Series, observations
 from probe.metrics.servers import ServerMetrics
-from probe.record import Outcome, Role, RunRecord, Target
+from probe.plan import Role, Target
+from probe.record import Outcome, RunRecord
 from probe.waits import Asked
 
 OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)

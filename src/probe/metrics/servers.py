@@ -10,7 +10,8 @@ from prometheus_client.core import GaugeMetricFamily
 from probe.measures import measure_run
 from probe.metrics.exposition import NAMESPACE, RUN_LABELS, Part
 from probe.outside import outside_of_run
-from probe.record import Role, RunRecord
+from probe.plan import Role
+from probe.record import RunRecord
 from probe.server_state import ServerFigures
 
 _LABELS = (*RUN_LABELS, "server")

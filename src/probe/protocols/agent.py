@@ -2,10 +2,10 @@
 
 from collections.abc import Iterable
 
+from probe.plan import Pause
 from probe.protocols.base import LlmConversation, Question, Step, TtsConversation
 from probe.protocols.hearing import SttConversation
 from probe.protocols.segments import Attribution, Whole
-from probe.record import Pause
 
 
 class AgentConversation(LlmConversation, TtsConversation, SttConversation):

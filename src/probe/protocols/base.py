@@ -5,8 +5,8 @@ from typing import ClassVar, Literal
 
 from msgspec import Struct
 
+from probe.plan import Pause, ServerPlan
 from probe.protocols.segments import Attribution, InOrder
-from probe.record import Pause, ServerPlan
 from probe.transport.framing.base import Incoming, Outgoing
 
 Messages = Sequence[Mapping[str, str]]

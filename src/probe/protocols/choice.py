@@ -5,9 +5,9 @@ from typing import Any
 
 from msgspec import Struct
 
+from probe.plan import Role, ServerPlan
 from probe.protocols.base import Refused
 from probe.protocols.declaration import ServerProtocol
-from probe.record import Role, ServerPlan
 from probe.transport.framing.base import Refusal
 
 

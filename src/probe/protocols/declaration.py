@@ -5,9 +5,10 @@ from typing import Any, Generic, TypeVar
 
 from msgspec import Struct
 
+from probe.plan import ServerPlan
 from probe.protocols.base import Conversation, Terms
 from probe.protocols.inquiries import Inquiries, Sign, nothing
-from probe.record import ServerIdentity, ServerPlan
+from probe.record import ServerIdentity
 from probe.server_state import ServerState
 
 

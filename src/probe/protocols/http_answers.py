@@ -10,9 +10,9 @@ from urllib.parse import urlsplit
 
 from msgspec.structs import replace
 
+from probe.plan import ServerPlan
 from probe.protocols.base import Refused
 from probe.protocols.fields import one_line, parse, shown
-from probe.record import ServerPlan
 from probe.transport.framing.base import Refusal, Response
 from probe.urls import without_secrets
 

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any, ClassVar, Protocol
 from urllib.parse import urlsplit
 
+from probe.plan import ServerPlan
 from probe.protocols.base import (
     Connect,
     Drop,
@@ -20,7 +21,6 @@ from probe.protocols.base import (
 from probe.protocols.fields import one_line
 from probe.protocols.http_answers import BODY_PATIENCE_S, FailedAnswer, media_type, succeeded, with_advice
 from probe.protocols.kept_alive import too_idle
-from probe.record import ServerPlan
 from probe.timestamps import NS_PER_S
 from probe.transport.framing.base import Body, BodyEnd, Ended, Incoming, Request, Response
 

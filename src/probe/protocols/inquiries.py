@@ -5,7 +5,7 @@ from typing import Generic, TypeVar
 
 from msgspec import Struct, field
 
-from probe.record import ServerPlan
+from probe.plan import ServerPlan
 from probe.transport.framing.base import Incoming, Outgoing
 
 T = TypeVar("T")

@@ -8,6 +8,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 from msgspec import Meta, Struct
 
 from probe.audio import speakable
+from probe.plan import ServerPlan
 from probe.protocols.base import (
     Close,
     Connect,
@@ -28,7 +29,6 @@ from probe.protocols.declaration import ServerProtocol
 from probe.protocols.fields import REPORTED, complaint
 from probe.protocols.recognise import recognised
 from probe.protocols.samples import Samples, wrong
-from probe.record import ServerPlan
 from probe.transport.framing.base import Ended, Incoming, Text
 
 _Name = Annotated[str, Meta(min_length=1)]

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Literal
 
+from probe.plan import Role, Target
 from probe.protocols import (
     llama_chunked,
     magpie,
@@ -22,7 +23,6 @@ from probe.protocols.choice import Protocols
 from probe.protocols.declaration import ServerProtocol
 from probe.protocols.hearing import SttConversation
 from probe.protocols.http_answers import refused_handshake
-from probe.record import Role, Target
 
 STT: dict[str, ServerProtocol[SttConversation]] = {
     each.name: each for each in (wyoming.HEARING, openai_transcriptions.PROTOCOL, riva.HEARING)

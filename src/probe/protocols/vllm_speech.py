@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from msgspec import Meta, Struct, field
 
 from probe.audio import BYTES_PER_SAMPLE, speakable
+from probe.plan import ServerPlan
 from probe.protocols import server_page
 from probe.protocols.base import (
     AudioFormat,
@@ -27,7 +28,6 @@ from probe.protocols.declaration import ServerProtocol
 from probe.protocols.fields import REPORTED, complaint, count_or_none, http_url, parse_object
 from probe.protocols.inquiries import Inquiries, Inquiry
 from probe.protocols.samples import RATES, Samples, wrong
-from probe.record import ServerPlan
 from probe.server_state import ServerState
 from probe.transport.framing.base import Binary, Ended, Incoming, Text
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
-from probe.record import ObjectiveMeasure, Target
+from probe.plan import ObjectiveMeasure, Target
 from probe.report.format import ms
 
 # In words, what the objective judges.

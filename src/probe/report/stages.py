@@ -8,8 +8,9 @@ from typing import Literal
 from probe import delays, whole_wait
 from probe.audio import playout
 from probe.measures import ChunkMeasures, TurnMeasures
+from probe.plan import Target
 from probe.playing import audible_ns
-from probe.record import Chunk, Connect, RunRecord, Target, Turn
+from probe.record import Chunk, Connect, RunRecord, Turn
 from probe.timestamps import NS_PER_MS, milliseconds
 
 Kind = Literal[

@@ -17,7 +17,8 @@ from probe.measures import (
     summarise,
 )
 from probe.outside import outside_ms
-from probe.record import INTERRUPTED, ObjectiveMeasure, Outcome, Plan, RunRecord, Target, Turn
+from probe.plan import ObjectiveMeasure, Plan, Target
+from probe.record import INTERRUPTED, Outcome, RunRecord, Turn
 from probe.report import intelligibility
 from probe.report.advice import advice
 from probe.report.chunk_tables import playing_ms, tables, waited

@@ -6,8 +6,9 @@ from typing import Any
 import click
 
 from probe.measures import ChunkMeasures, measure_chunk, reasoned
+from probe.plan import Pause, Plan, Target
 from probe.progress import Event, EventKind
-from probe.record import Chunk, Pause, Plan, Target
+from probe.record import Chunk
 from probe.report.format import counted, ms, shortened, wrapped_as_it_is
 from probe.timestamps import local
 

@@ -4,8 +4,9 @@ import operator
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from probe.plan import Limits, Plan
 from probe.progress import Event, EventKind
-from probe.record import Chunk, Limits, Plan
+from probe.record import Chunk
 from probe.timestamps import NS_PER_S
 
 # What has not lasted so long is none that anyone asks about.

@@ -9,7 +9,8 @@ from probe.heard import Heard
 from probe.machine.state import GpuState, MachineState
 from probe.measures import ChunkMeasures, TurnMeasures, outcome, runs_freely
 from probe.outside import outside_ms
-from probe.record import Chunk, Connect, Pause, RunRecord, ServerPlan, Target, Turn
+from probe.plan import Pause, ServerPlan, Target
+from probe.record import Chunk, Connect, RunRecord, Turn
 from probe.server_state import known
 from probe.timestamps import milliseconds
 from probe.tracing import genai

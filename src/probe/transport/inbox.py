@@ -7,7 +7,7 @@ from collections import deque
 from msgspec import Struct
 
 from probe.clock import Clock
-from probe.record import Role
+from probe.plan import Role
 from probe.timestamps import NS_PER_S
 from probe.transport import share
 from probe.transport.framing.base import Binary, Body, Incoming, Raw, Text

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from msgspec import Struct, field
 
 from probe.clock import Timeline
-from probe.record import Role
+from probe.plan import Role
 from probe.timestamps import NS_PER_MS
 from probe.transport.framing.base import Body, Incoming
 

@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from probe.audio import write_wav_into
-from probe.record import ServerPlan
+from probe.plan import ServerPlan
 
 _FOLDER, _FILE = 0o700, 0o600
 

@@ -16,7 +16,8 @@ from probe import spoken
 from probe.audio import write_wav_into
 from probe.engine.recite import Recital
 from probe.heard import Utterance
-from probe.record import AUDIBLE_DBFS, Failure, Plan
+from probe.plan import AUDIBLE_DBFS, Plan
+from probe.record import Failure
 from probe.transport.threads import in_a_thread
 from probe.user_audio import kept, wav
 from probe.user_audio.edges import is_audible, nothing_above

@@ -15,9 +15,9 @@ from probe.clock import AnchoredClock
 from probe.config import ScenarioConfig, TargetConfig
 from probe.engine import runner
 from probe.measures import measure_run, outcome
-from probe.plan import new_plan
+from probe.plan import Plan, new_plan
 from probe.protocols.registry import chosen
-from probe.record import INTERRUPTED, Plan, RunRecord
+from probe.record import INTERRUPTED, RunRecord
 from probe.reference.faults import (
     Drop,
     LlmScript,

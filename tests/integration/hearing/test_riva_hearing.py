@@ -15,10 +15,10 @@ from probe.config import Config, ScenarioConfig, TargetConfig
 from probe.daemon import questions
 from probe.measurement import measure
 from probe.measures import TurnMeasures, measure_run, outcome
-from probe.plan import new_plan
+from probe.plan import ServerPlan, new_plan
 from probe.protocols.inquiries import Sign
 from probe.protocols.registry import STT
-from probe.record import RunRecord, ServerIdentity, ServerPlan
+from probe.record import RunRecord, ServerIdentity
 from probe.reference.faults import LlmScript, ScriptedLlm, ScriptedTts, Wait, llm
 from probe.reference.faults.http2_steps import OK
 from probe.reference.faults.riva_hearing import RECOGNIZE, Result, RivaHearingScript, ScriptedRivaHearing

@@ -15,9 +15,9 @@ from probe.config import ScenarioConfig, TargetConfig
 from probe.daemon import questions
 from probe.measurement import measure
 from probe.measures import measure_run, outcome
-from probe.plan import new_plan
+from probe.plan import ServerPlan, new_plan
 from probe.protocols.registry import STT
-from probe.record import RunRecord, ServerIdentity, ServerPlan
+from probe.record import RunRecord, ServerIdentity
 from probe.reference.faults import LlmScript, ScriptedLlm
 from probe.reference.faults.llm import last_chunk
 from probe.timestamps import milliseconds

@@ -18,7 +18,7 @@ from probe.daemon.plans import entries
 from probe.daemon.reports import Reports
 from probe.measures import measure_run
 from probe.outside import outside_ms
-from probe.record import Target
+from probe.plan import Target
 from probe.reference.faults import ScriptedTts
 from probe.server_state import ServerFigures
 

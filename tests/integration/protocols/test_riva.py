@@ -17,9 +17,9 @@ from probe.config import ScenarioConfig, TargetConfig
 from probe.daemon import questions
 from probe.measurement import measure
 from probe.measures import measure_run, outcome
-from probe.plan import new_plan
+from probe.plan import ServerPlan, new_plan
 from probe.protocols.registry import TTS
-from probe.record import RunRecord, ServerIdentity, ServerPlan
+from probe.record import RunRecord, ServerIdentity
 from probe.reference.faults import LlmScript, ScriptedLlm, Stall, http2_steps
 from probe.reference.faults.llm import HEALTHY_TURN
 from probe.reference.faults.riva import SYNTHESIZE, RivaConnection, RivaScript, ScriptedRiva, asked

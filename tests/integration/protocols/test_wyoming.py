@@ -13,9 +13,9 @@ from probe.config import ScenarioConfig, TargetConfig
 from probe.daemon import questions
 from probe.measurement import measure
 from probe.measures import measure_run, outcome
-from probe.plan import new_plan
+from probe.plan import ServerPlan, new_plan
 from probe.protocols.wyoming import PROTOCOL
-from probe.record import RunRecord, ServerIdentity, ServerPlan
+from probe.record import RunRecord, ServerIdentity
 from probe.reference.faults import Drop, LlmScript, Raw, Repeat, ScriptedLlm, Stall, Wait, refusing_port
 from probe.reference.faults.connection import Steps
 from probe.reference.faults.llm import HEALTHY_TURN, LlmTurn, last_chunk

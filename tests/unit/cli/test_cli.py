@@ -21,7 +21,8 @@ from records import chunk, failure, heard, record, turn
 from probe.cli import COMMANDS, main
 from probe.cli.interrupt import Interrupt
 from probe.cli.serve import SERVERS
-from probe.record import INTERRUPTED, Plan, RunRecord, Scenario, Target
+from probe.plan import Plan, Scenario, Target
+from probe.record import INTERRUPTED, RunRecord
 from probe.report import audio_file
 from probe.tolerance import Tolerance
 

@@ -7,8 +7,8 @@ from msgspec.structs import replace
 
 from probe.cli import findings
 from probe.cli.findings import Answers
+from probe.plan import ServerPlan
 from probe.protocols.inquiries import Sign
-from probe.record import ServerPlan
 
 LLAMA = Sign("llama.cpp", "b1", ("qwen3",))
 GOOD = Answers(

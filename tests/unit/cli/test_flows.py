@@ -14,8 +14,8 @@ from probe.cli import flows, main, several
 from probe.cli.usage import UsageProblem
 from probe.config import TargetConfig
 from probe.history.writer import History
-from probe.plan import new_plan
-from probe.record import Flow, Plan, RunRecord
+from probe.plan import Flow, Plan, new_plan
+from probe.record import RunRecord
 
 MINUTE = 60 * 10**9
 

@@ -13,8 +13,9 @@ from msgspec import Struct, structs
 from records import record
 
 from probe.cli import main
+from probe.plan import Plan, ServerPlan
 from probe.protocols import registry
-from probe.record import Plan, RunRecord, ServerPlan
+from probe.record import RunRecord
 from probe.report import terminal
 
 LLM, TTS = "http://localhost:8080/v1", "http://localhost:8880/v1"

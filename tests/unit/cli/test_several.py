@@ -12,7 +12,8 @@ from runs import PLAN, failed, record
 
 from probe.cli import main, several
 from probe.cli.several import Amount
-from probe.record import Plan, RunRecord
+from probe.plan import Plan
+from probe.record import RunRecord
 
 
 @pytest.fixture(autouse=True)

@@ -13,9 +13,8 @@ from hypothesis import strategies as st
 
 from probe import config
 from probe.config import ConfigError, ScenarioConfig, TargetConfig
-from probe.plan import choose, new_plan
+from probe.plan import Pause, choose, new_plan
 from probe.protocols import registry
-from probe.record import Pause
 from probe.urls import checked_url
 
 URL = "expected ws://HOST:PORT/PATH or wss://HOST/PATH"

@@ -15,8 +15,8 @@ from probe import config, drift
 from probe.cli.check_config import check_config
 from probe.config import ConfigError, TargetConfig, effective
 from probe.config.daemon import DriftConfig
+from probe.plan import ServerPlan
 from probe.protocols.registry import PROTOCOLS
-from probe.record import ServerPlan
 from probe.typed_json import plain
 
 Write = Callable[[str], Path]

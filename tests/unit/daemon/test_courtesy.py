@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from probe.daemon.courtesy import Finding, wait_for_certainty, wait_for_users
+from probe.plan import ServerPlan
 from probe.protocols.inquiries import Inquiries, Inquiry
 from probe.protocols.llama_chunked import PROTOCOL, codec
-from probe.record import ServerPlan
 from probe.server_state import ServerState
 
 URL = "ws://user:secret@spark:8002/ws"

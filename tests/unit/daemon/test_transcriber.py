@@ -14,7 +14,8 @@ from probe.daemon import transcriber
 from probe.daemon.courtesy import Finding
 from probe.daemon.transcriber import MOST_WAITING, Transcriber
 from probe.intelligibility import Recogniser, Spoken
-from probe.record import RunRecord, Target
+from probe.plan import Target
+from probe.record import RunRecord
 from probe.transcription import AnswerTranscript, Transcription
 
 if TYPE_CHECKING:

@@ -8,8 +8,9 @@ from runs import record
 from targets import with_server
 
 from probe.drift.fingerprint import fingerprint
+from probe.plan import Pause, ServerPlan
 from probe.protocols.llama_chunked import llama_server
-from probe.record import Pause, RunRecord, ServerIdentity, ServerPlan
+from probe.record import RunRecord, ServerIdentity
 
 
 def with_target(**changes: Any) -> RunRecord:

@@ -12,8 +12,9 @@ from probe.config import ScenarioConfig
 from probe.drift.fingerprint import fingerprint
 from probe.engine import runner
 from probe.measures import outcome
+from probe.plan import Pause
 from probe.protocols.registry import chosen
-from probe.record import Pause, RunRecord
+from probe.record import RunRecord
 
 SENTENCES = Pause(sentence_boundary=True)
 TEXT = "One two three. Four five six. Seven eight nine. Ten eleven twelve."

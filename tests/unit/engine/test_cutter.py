@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from probe.engine import cutter
 from probe.engine.cutter import cut, sentence_end, undecided
-from probe.record import Pause
+from probe.plan import Pause
 
 SENTENCE = Pause(sentence_boundary=True)
 

@@ -13,7 +13,8 @@ from runs import PLAN
 from probe.engine import llm_side, runner
 from probe.engine.llm_side import MAX_CHUNKS
 from probe.measures import measure_run, outcome, summarise
-from probe.record import Pause, RunRecord
+from probe.plan import Pause
+from probe.record import RunRecord
 
 SENTENCES = Pause(sentence_boundary=True)
 

@@ -13,9 +13,10 @@ from probe.clock import Clock
 from probe.engine import runner
 from probe.engine.quotes import MAX_QUOTES, Quotes
 from probe.engine.redaction import redacted, secrets_of, without
+from probe.plan import Role, ServerPlan
 from probe.protocols.base import ChunkEnd, Malformed, Ready, Refused
 from probe.protocols.registry import chosen
-from probe.record import Role, RunRecord, ServerPlan
+from probe.record import RunRecord
 from probe.transport.connection import ConnectError, Deliver, Endpoint
 from probe.transport.framing.base import Body, BodyEnd, Ended, Incoming, Outgoing, Request, Response
 from probe.transport.stamps import Stamps

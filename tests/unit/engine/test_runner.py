@@ -13,8 +13,9 @@ from probe.config import ScenarioConfig, TargetConfig
 from probe.engine import runner
 from probe.engine.turn import MAX_EMPTY_CHUNKS
 from probe.measures import measure_run, outcome, summarise
+from probe.plan import Plan
 from probe.protocols.registry import chosen
-from probe.record import Plan, RunRecord
+from probe.record import RunRecord
 from probe.transport.framing.base import Text
 
 if TYPE_CHECKING:

@@ -13,10 +13,9 @@ from probe.engine.lines import LLM
 from probe.engine.llm_side import LlmSide
 from probe.engine.runner import ignore
 from probe.engine.session import Session
-from probe.plan import new_plan
+from probe.plan import Pause, new_plan
 from probe.protocols.base import Connect, Conversation, LlmConversation, Question, Send, Step, Token
 from probe.protocols.registry import chosen
-from probe.record import Pause
 from probe.timestamps import NEVER, NS_PER_S
 from probe.transport.connection import Deliver, Endpoint, SendError
 from probe.transport.framing.base import Ended, Incoming, Outgoing, Raw

@@ -17,6 +17,7 @@ from probe.engine import doubts, runner
 from probe.engine.pauses import settled
 from probe.measures import measure_chunk, measure_run, outcome
 from probe.metrics.observations import SERIES
+from probe.plan import Pause, Plan, ServerPlan
 from probe.protocols import registry
 from probe.protocols.base import Audio, Connect, Done, Ready, SegmentEnd, Send, Terms, TtsConversation
 from probe.protocols.base import Step as Said
@@ -24,7 +25,7 @@ from probe.protocols.choice import Protocols
 from probe.protocols.declaration import ServerProtocol
 from probe.protocols.http_answers import refused_handshake
 from probe.protocols.registry import LLM, TTS
-from probe.record import Chunk, Pause, Plan, RunRecord, ServerPlan, Turn
+from probe.record import Chunk, RunRecord, Turn
 from probe.transport.framing.base import Binary, Incoming, Text
 
 

@@ -10,7 +10,8 @@ from probe.engine import uncertainty
 from probe.engine.doubts import of_order
 from probe.engine.uncertainty import Earliest, Figure, doubt, stall_error_ms, without_unknown
 from probe.measures import measure_turn
-from probe.record import Role, Turn
+from probe.plan import Role
+from probe.record import Turn
 from probe.tolerance import PUBLISHED_MS
 
 TURN = record().turns[0]

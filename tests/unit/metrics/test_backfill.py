@@ -21,7 +21,8 @@ from runs import (
 from probe.machine.state import Exporter, HostState, MachineState
 from probe.metrics import backfill, observations
 from probe.metrics.registry import Metrics
-from probe.record import Role, RunRecord, Target
+from probe.plan import Role, Target
+from probe.record import RunRecord
 from probe.server_state import ServerFigures
 
 SAMPLE = re.compile(r"(?P<name>\w+)\{(?P<labels>.*)\} (?P<value>\S+) (?P<at>\d+\.\d{3})")

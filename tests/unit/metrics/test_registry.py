@@ -30,7 +30,8 @@ from probe.drift.fingerprint import fingerprint
 from probe.machine.state import GpuState, HostState, MachineState
 from probe.metrics.observations import OF_SPEECH, SERIES, EndOfSpeech, fillable
 from probe.metrics.registry import Metrics
-from probe.record import INTERRUPTED, REASONS, Failure, Plan, Role, RunRecord, Scenario, ServerIdentity
+from probe.plan import Plan, Role, Scenario
+from probe.record import INTERRUPTED, REASONS, Failure, RunRecord, ServerIdentity
 from probe.server_state import ServerFigures
 from probe.waits import ASKED, EVERY_STAGE, WAITS, Asked
 

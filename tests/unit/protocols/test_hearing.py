@@ -4,12 +4,12 @@ from collections.abc import Iterable
 
 import pytest
 
+from probe.plan import ServerPlan
 from probe.protocols.base import Refused, Terms, Transcript, Unknown
 from probe.protocols.hearing import MAX_EVENTS, MAX_TRANSCRIPT, understood
 from probe.protocols.openai_realtime.listening import Listening
 from probe.protocols.openai_transcriptions.answer import Document, Stream
 from probe.protocols.wyoming import hearing as wyoming
-from probe.record import ServerPlan
 from probe.transport.framing.base import Raw
 
 LONG = " \n" * MAX_TRANSCRIPT + "x" * (MAX_TRANSCRIPT + 1)

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from probe.plan import ServerPlan
 from probe.protocols.base import Ready, Refused
 from probe.protocols.http_answers import (
     MAX_BODY_BYTES,
@@ -19,7 +20,7 @@ from probe.protocols.http_answers import (
     with_advice,
     words_in,
 )
-from probe.record import REASONS, ServerPlan
+from probe.record import REASONS
 from probe.transport.framing.base import Refusal, Response
 
 

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from probe.plan import Pause
 from probe.protocols import registry
 from probe.protocols.base import (
     Audio,
@@ -22,7 +23,6 @@ from probe.protocols.base import (
 from probe.protocols.llama_chunked.codec import LlamaChunked, StreamEnded
 from probe.protocols.magpie import codec as magpie
 from probe.protocols.magpie.codec import MagpieTts
-from probe.record import Pause
 from probe.reference.llm_stream import Reason
 
 LLM = LlamaChunked()

@@ -10,6 +10,7 @@ from framings import opened
 from hypothesis import given
 from hypothesis import strategies as st
 
+from probe.plan import Pause, ServerPlan
 from probe.protocols.base import Conversation, Event, Question, Terms
 from probe.protocols.http_chat import HttpChat
 from probe.protocols.llama_chunked.conversation import ChunkedConversation
@@ -28,7 +29,6 @@ from probe.protocols.riva.stitched import StitchedConversation
 from probe.protocols.vllm_speech import VllmSpeech
 from probe.protocols.wyoming.conversation import WyomingConversation
 from probe.protocols.wyoming.hearing import WyomingHearing
-from probe.record import Pause, ServerPlan
 from probe.reference.faults import wire
 from probe.transport.framing.base import (
     Binary,

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from probe.plan import ServerPlan
 from probe.protocols import openai_models
 from probe.protocols.inquiries import Exchange, Inquiry, Sign
 from probe.protocols.llama_chunked import codec as chunked
@@ -15,7 +16,6 @@ from probe.protocols.ollama_pages import listing
 from probe.protocols.openai_chat import questions
 from probe.protocols.registry import PROTOCOLS
 from probe.protocols.wyoming import info
-from probe.record import ServerPlan
 
 KNOWN = [each for protocols in PROTOCOLS.values() for each in protocols.values()]
 

@@ -8,7 +8,8 @@ from runs import MS, START, cut_off, hearing, misheard
 
 import golden
 from probe.measures import measure_run
-from probe.record import RunRecord, ServerPlan
+from probe.plan import ServerPlan
+from probe.record import RunRecord
 from probe.report import stages, terminal, timeline
 from probe.report.document import document
 from probe.report.replay import timeline_events

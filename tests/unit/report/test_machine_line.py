@@ -5,7 +5,7 @@ from dataclasses import replace
 from runs import machine, on_a_machine
 
 from probe.machine.state import GpuState, HostState, MachineState
-from probe.record import Role
+from probe.plan import Role
 from probe.report import terminal
 from probe.report.machine_line import machine_line
 from probe.report.server_line import server_lines

@@ -9,10 +9,11 @@ from free_running import answering, protocols, speaking, words
 from runs import PLAN, failed, record
 
 from probe.engine import runner
+from probe.plan import Pause, Plan
 from probe.progress import Event
 from probe.protocols.choice import Protocols
 from probe.protocols.registry import chosen
-from probe.record import Pause, Plan, RunRecord
+from probe.record import RunRecord
 from probe.report import timeline
 from probe.report.replay import timeline_events
 

@@ -20,9 +20,10 @@ from probe.blame import may_fail
 from probe.config import ScenarioConfig, TargetConfig
 from probe.engine import runner
 from probe.measures import measure_run
+from probe.plan import Plan, Role
 from probe.progress import Event
 from probe.protocols.registry import chosen
-from probe.record import REASONS, Chunk, Failure, Plan, Role, RunRecord
+from probe.record import REASONS, Chunk, Failure, RunRecord
 from probe.report import document, terminal, timeline
 from probe.report.advice import advice
 

@@ -15,7 +15,7 @@ from probe.config import load
 from probe.engine.hearing import Playback
 from probe.engine.recite import Recital
 from probe.heard import Utterance
-from probe.record import Plan, ServerPlan
+from probe.plan import Plan, ServerPlan
 from probe.user_audio import kept, prepare
 from probe.user_audio.kept import keep, path_of
 from probe.user_audio.prepare import Unprepared, unusable, with_speech

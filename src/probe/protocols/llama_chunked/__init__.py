@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from probe.plan import ServerPlan
 from probe.protocols import server_page
 from probe.protocols.declaration import ServerProtocol
 from probe.protocols.inquiries import Inquiries, Inquiry, Sign
@@ -9,7 +10,7 @@ from probe.protocols.llama_chunked import codec, llama_server
 from probe.protocols.llama_chunked.conversation import ChunkedConversation
 from probe.protocols.llama_chunked.options import ChunkedOptions
 from probe.protocols.llama_slots import slots
-from probe.record import ServerIdentity, ServerPlan
+from probe.record import ServerIdentity
 from probe.server_state import ServerState
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from msgspec import Struct
 
+from probe.plan import Pause
 from probe.protocols.base import ChunkEnd, Malformed, Messages, Refused, Token, Unknown
 from probe.protocols.fields import (
     REPORTED,
@@ -18,7 +19,6 @@ from probe.protocols.fields import (
 )
 from probe.protocols.http_answers import says_loading
 from probe.protocols.inquiries import Sign
-from probe.record import Pause
 from probe.server_state import ServerState
 from probe.text import storable
 

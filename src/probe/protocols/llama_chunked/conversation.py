@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable
 
+from probe.plan import Pause
 from probe.protocols.base import ChunkEnd, Connect, Drop, LlmConversation, Question, Refused, Send, Step, Terms, Unknown
 from probe.protocols.llama_chunked.codec import LlamaChunked, StreamEnded
-from probe.record import Pause
 from probe.transport.framing.base import Binary, Ended, Incoming, Text
 
 # Of the time for it, a server that is still generating gets so much to read our end_stream on the connection that it is

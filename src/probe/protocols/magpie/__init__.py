@@ -1,11 +1,11 @@
 """The Magpie TTS server, older and newer version."""
 
+from probe.plan import ServerPlan
 from probe.protocols.declaration import ServerProtocol
 from probe.protocols.inquiries import Inquiries, Inquiry, Sign
 from probe.protocols.magpie import codec
 from probe.protocols.magpie.conversation import MagpieConversation
 from probe.protocols.magpie.options import MagpieOptions
-from probe.record import ServerPlan
 
 
 def _voices(server: ServerPlan) -> tuple[Inquiry[tuple[str, ...] | None], ...]:

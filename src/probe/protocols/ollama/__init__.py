@@ -2,13 +2,14 @@
 
 from urllib.parse import urlsplit
 
+from probe.plan import ServerPlan
 from probe.protocols.declaration import ServerProtocol
 from probe.protocols.fields import http_url
 from probe.protocols.inquiries import Inquiries, Inquiry, Sign
 from probe.protocols.ollama.conversation import OllamaConversation
 from probe.protocols.ollama.options import OllamaOptions
 from probe.protocols.ollama_pages import has, listing, not_loaded, version
-from probe.record import ServerIdentity, ServerPlan
+from probe.record import ServerIdentity
 
 
 def _identity(server: ServerPlan) -> Inquiries[ServerIdentity]:

@@ -9,6 +9,7 @@ from pathlib import PurePath
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
+from probe.plan import ServerPlan
 from probe.protocols import server_page
 from probe.protocols.base import Malformed
 from probe.protocols.fields import one_line, parse_object
@@ -17,7 +18,7 @@ from probe.protocols.inquiries import Inquiries, Inquiry, Sign
 from probe.protocols.llama_slots import slots
 from probe.protocols.ollama_pages import not_loaded, version
 from probe.protocols.openai_models import chatting
-from probe.record import ServerIdentity, ServerPlan
+from probe.record import ServerIdentity
 from probe.server_state import ServerState
 
 

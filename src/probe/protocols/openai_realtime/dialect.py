@@ -6,8 +6,8 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from msgspec import Struct
 
+from probe.plan import ServerPlan
 from probe.protocols.samples import RATES
-from probe.record import ServerPlan
 
 Dialect = Literal["ga", "beta"]
 _BETA_HEADER = "OpenAI-Beta"

@@ -1,12 +1,12 @@
 """`POST /v1/audio/speech` as defined by OpenAI: Kokoro-FastAPI, Speaches, vLLM-Omni, LocalAI, Ollama and others."""
 
+from probe.plan import ServerPlan
 from probe.protocols.declaration import ServerProtocol
 from probe.protocols.inquiries import Inquiries, Inquiry, Sign
 from probe.protocols.openai_models import speaking
 from probe.protocols.openai_speech import request
 from probe.protocols.openai_speech.conversation import SpeechConversation
 from probe.protocols.openai_speech.options import SpeechOptions
-from probe.record import ServerPlan
 
 
 def _voices(server: ServerPlan) -> tuple[Inquiry[tuple[str, ...] | None], ...]:

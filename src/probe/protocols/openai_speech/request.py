@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
+from probe.plan import ServerPlan
 from probe.protocols.fields import one_line, parse
-from probe.record import ServerPlan
 from probe.transport.framing.base import Request
 
 _SPEECH = "/audio/speech"

@@ -2,12 +2,12 @@
 
 from urllib.parse import urlsplit, urlunsplit
 
+from probe.plan import ServerPlan
 from probe.protocols.declaration import ServerProtocol
 from probe.protocols.inquiries import Inquiries, Inquiry, Sign
 from probe.protocols.openai_models import hearing
 from probe.protocols.openai_transcriptions.conversation import TranscriptionsConversation
 from probe.protocols.openai_transcriptions.options import TranscriptionsOptions
-from probe.record import ServerPlan
 
 
 def _signs(server: ServerPlan) -> Inquiries[Sign | None]:

@@ -1,5 +1,6 @@
 """NVIDIA's speech servers, Riva and its NIMs: those that speak, over gRPC or the NIM's own way over HTTP, and hear."""
 
+from probe.plan import ServerPlan
 from probe.protocols.base import Terms, TtsConversation
 from probe.protocols.declaration import ServerProtocol
 from probe.protocols.inquiries import Inquiries, Inquiry, Sign
@@ -8,7 +9,7 @@ from probe.protocols.riva.conversation import RivaConversation
 from probe.protocols.riva.hearing import RivaHearing
 from probe.protocols.riva.options import NimOptions, RivaHearingOptions, RivaOptions
 from probe.protocols.riva.stitched import StitchedConversation
-from probe.record import ServerIdentity, ServerPlan
+from probe.record import ServerIdentity
 
 
 def _converse(terms: Terms) -> TtsConversation:

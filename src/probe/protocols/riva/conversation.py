@@ -2,11 +2,11 @@
 
 from collections.abc import Iterable
 
+from probe.plan import ServerPlan
 from probe.protocols.base import Close, Step
 from probe.protocols.http_speech import HttpSpeech, Reading, Said
 from probe.protocols.riva import wire
 from probe.protocols.riva.call import Call, called, read_as
-from probe.record import ServerPlan
 from probe.transport.framing.base import BodyEnd, Request, Response
 
 SERVICE = "/nvidia.riva.tts.RivaSpeechSynthesis"

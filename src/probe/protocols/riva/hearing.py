@@ -4,13 +4,13 @@ from collections.abc import Iterable, Iterator
 
 from msgspec.structs import replace
 
+from probe.plan import ServerPlan
 from probe.protocols.base import Connect, Drop, Malformed, Refused, Send, Step, Terms, Unknown
 from probe.protocols.hearing import SttConversation, understood
 from probe.protocols.http_answers import BODY_PATIENCE_S, with_advice
 from probe.protocols.riva import wire
 from probe.protocols.riva.call import Failed, NoCall, called, none_of_grpc
 from probe.protocols.riva.recognition import Recognition
-from probe.record import ServerPlan
 from probe.timestamps import NS_PER_S
 from probe.transport.framing.base import Body, BodyEnd, Ended, Incoming, Response
 

@@ -8,12 +8,13 @@ from urllib.parse import urlsplit, urlunsplit
 
 from msgspec.structs import replace
 
+from probe.plan import ServerPlan
 from probe.protocols.base import Malformed
 from probe.protocols.fields import one_line, parse_object
 from probe.protocols.http_answers import succeeded
 from probe.protocols.http_speech import HttpSpeech, Reading
 from probe.protocols.openai_speech.answer import reading_of
-from probe.record import ServerIdentity, ServerPlan
+from probe.record import ServerIdentity
 from probe.transport.framing.base import Request, Response
 
 SYNTHESIZE = "/audio/synthesize_online"

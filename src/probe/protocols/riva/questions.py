@@ -3,12 +3,13 @@
 from collections.abc import Callable, Iterator
 from typing import TypeVar
 
+from probe.plan import ServerPlan
 from probe.protocols.fields import one_line
 from probe.protocols.inquiries import Exchange
 from probe.protocols.riva import wire
 from probe.protocols.riva.call import called
 from probe.protocols.riva.conversation import SERVICE
-from probe.record import ServerIdentity, ServerPlan
+from probe.record import ServerIdentity
 from probe.transport.framing.base import Body, Incoming
 
 T = TypeVar("T")

@@ -2,11 +2,12 @@
 
 from collections.abc import Callable
 
+from probe.plan import ServerPlan
 from probe.protocols.fields import one_line
 from probe.protocols.inquiries import Sign
 from probe.protocols.riva.hearing import SERVICE
 from probe.protocols.riva.questions import Fields, models
-from probe.record import ServerIdentity, ServerPlan
+from probe.record import ServerIdentity
 
 CONFIG = f"{SERVICE}/GetRivaSpeechRecognitionConfig"
 # No server has more; a list that goes on is none.

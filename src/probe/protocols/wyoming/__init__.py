@@ -2,13 +2,14 @@
 
 from functools import partial
 
+from probe.plan import ServerPlan
 from probe.protocols.declaration import ServerProtocol
 from probe.protocols.inquiries import Inquiries, Sign
 from probe.protocols.wyoming import info
 from probe.protocols.wyoming.conversation import WyomingConversation
 from probe.protocols.wyoming.hearing import WyomingHearing
 from probe.protocols.wyoming.options import WyomingHearingOptions, WyomingOptions
-from probe.record import ServerIdentity, ServerPlan
+from probe.record import ServerIdentity
 
 
 def _identity(server: ServerPlan) -> Inquiries[ServerIdentity]:

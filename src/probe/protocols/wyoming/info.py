@@ -3,10 +3,11 @@
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeVar
 
+from probe.plan import ServerPlan
 from probe.protocols.fields import one_line
 from probe.protocols.inquiries import Exchange, Sign
 from probe.protocols.wyoming.events import Events, Heard, written
-from probe.record import ServerIdentity, ServerPlan
+from probe.record import ServerIdentity
 from probe.transport.framing.base import Incoming, Raw
 
 T = TypeVar("T")

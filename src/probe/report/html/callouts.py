@@ -3,7 +3,8 @@
 from collections.abc import Iterator, Mapping, Sequence
 
 from probe.blame import NAMES
-from probe.record import Role, RunRecord
+from probe.plan import Role
+from probe.record import RunRecord
 from probe.report.html.figures import milliseconds, percent
 from probe.report.stages import Kind, Stage, TurnStages
 

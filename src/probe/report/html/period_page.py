@@ -10,7 +10,8 @@ from probe.blame import NAMES
 from probe.drift import Change, Verdict
 from probe.drift.wording import moment as short_moment
 from probe.drift.wording import sentence, text
-from probe.record import RunRecord, Target
+from probe.plan import Target
+from probe.record import RunRecord
 from probe.report.advice import advice
 from probe.report.html.environment import rendered
 from probe.report.html.figures import MISSING, milliseconds, moment, percent

@@ -4,7 +4,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from probe.blame import NAMES
-from probe.record import Target, Turn
+from probe.plan import Target
+from probe.record import Turn
 from probe.report.format import round_step
 from probe.report.html.figures import bare, milliseconds
 from probe.report.objective import WHAT

@@ -6,10 +6,10 @@ from collections.abc import Iterable
 import pytest
 from msgspec.structs import asdict
 
+from probe.plan import ServerPlan
 from probe.protocols.base import Connect, Done, Ready, SegmentEnd, Send, Step, Terms
 from probe.protocols.magpie.conversation import MagpieConversation
 from probe.protocols.magpie.options import MagpieOptions
-from probe.record import ServerPlan
 from probe.timestamps import NEVER, NS_PER_S
 from probe.transport.framing.base import Binary, Text
 

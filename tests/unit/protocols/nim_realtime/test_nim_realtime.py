@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from probe.plan import ServerPlan
 from probe.protocols.base import (
     Audio,
     Close,
@@ -23,7 +24,7 @@ from probe.protocols.base import (
     Unknown,
 )
 from probe.protocols.nim_realtime import PROTOCOL, NimRealtime
-from probe.record import REASONS, ServerPlan
+from probe.record import REASONS
 from probe.reference.faults import Json
 from probe.reference.faults import nim_realtime as server
 from probe.transport.framing.base import Binary, Ended, Text

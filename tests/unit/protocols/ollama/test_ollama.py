@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from probe import config
 from probe.config import ConfigError
+from probe.plan import Pause, ServerPlan
 from probe.protocols import registry
 from probe.protocols.base import (
     Answering,
@@ -33,7 +34,7 @@ from probe.protocols.fields import REPORTED
 from probe.protocols.ollama import PROTOCOL
 from probe.protocols.ollama.answer import LOADED_MS, MAX_LINE_BYTES
 from probe.protocols.ollama.conversation import OllamaConversation
-from probe.record import REASONS, Pause, ServerIdentity, ServerPlan
+from probe.record import REASONS, ServerIdentity
 from probe.transport.framing.base import Body, BodyEnd, Ended, Request, Response
 
 NDJSON = {"content-type": "application/x-ndjson"}

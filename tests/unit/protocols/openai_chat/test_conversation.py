@@ -11,6 +11,7 @@ from framings import cut_anywhere, cut_in_two, mutated
 from hypothesis import given
 from hypothesis import strategies as st
 
+from probe.plan import Pause, ServerPlan
 from probe.protocols.base import (
     Connect,
     Done,
@@ -29,7 +30,7 @@ from probe.protocols.http_answers import BODY_PATIENCE_S, MAX_BODY_BYTES
 from probe.protocols.kept_alive import MAX_IDLE_S
 from probe.protocols.openai_chat import PROTOCOL
 from probe.protocols.openai_chat.conversation import ChatConversation
-from probe.record import REASONS, Pause, ServerPlan
+from probe.record import REASONS
 from probe.timestamps import NS_PER_S
 from probe.transport.framing.base import Body, BodyEnd, Ended, Incoming, Request, Response
 

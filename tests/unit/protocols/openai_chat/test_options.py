@@ -9,8 +9,8 @@ import pytest
 from probe import config
 from probe.config import ConfigError
 from probe.drift.fingerprint import fingerprint
-from probe.plan import new_plan
-from probe.record import RunRecord, Target
+from probe.plan import Target, new_plan
+from probe.record import RunRecord
 
 Write = Callable[[str], Path]
 

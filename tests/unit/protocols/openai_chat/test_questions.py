@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 
+from probe.plan import ServerPlan
 from probe.protocols import ollama_pages, server_page
 from probe.protocols.openai_chat import PROTOCOL, questions
-from probe.record import ServerIdentity, ServerPlan
+from probe.record import ServerIdentity
 
 HEADERS = {"authorization": "Bearer key"}
 SERVER = ServerPlan("openai_chat", "https://me:pw@spark/llm/v1/?key=1", {"model": "qwen3"}, HEADERS)

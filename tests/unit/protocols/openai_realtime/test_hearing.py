@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from probe.plan import Pause, ServerPlan
 from probe.protocols.base import (
     Answering,
     Audio,
@@ -23,7 +24,7 @@ from probe.protocols.base import (
     Unknown,
 )
 from probe.protocols.openai_realtime.conversation import RealtimeConversation
-from probe.record import REASONS, Pause, ServerPlan
+from probe.record import REASONS
 from probe.transport.framing.base import Ended, Text
 
 SYSTEM = {"role": "system", "content": "Be brief."}

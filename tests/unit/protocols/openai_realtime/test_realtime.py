@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from probe.plan import Pause, ServerPlan
 from probe.protocols.base import (
     Answering,
     Audio,
@@ -29,7 +30,7 @@ from probe.protocols.base import (
 from probe.protocols.base64_audio import MAX_EVENT_BYTES, MAX_PARSED_BYTES
 from probe.protocols.openai_realtime import PROTOCOL, dialect, setup
 from probe.protocols.openai_realtime.conversation import RealtimeConversation
-from probe.record import REASONS, Pause, ServerPlan
+from probe.record import REASONS
 from probe.reference.faults import Json
 from probe.reference.faults import realtime as server
 from probe.timestamps import NS_PER_S

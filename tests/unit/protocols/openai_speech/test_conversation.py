@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from speech_answers import PCM, RATE, TEXT, conversation, heard
 
+from probe.plan import ServerPlan
 from probe.protocols.base import (
     Audio,
     AudioFormat,
@@ -23,7 +24,6 @@ from probe.protocols.kept_alive import MAX_IDLE_S
 from probe.protocols.openai_speech import PROTOCOL, request
 from probe.protocols.openai_speech.conversation import SpeechConversation
 from probe.protocols.segments import InOrder
-from probe.record import ServerPlan
 from probe.timestamps import NS_PER_S
 from probe.transport.framing.base import Body, BodyEnd, Ended, Request, Response
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
+from probe.plan import ServerPlan
 from probe.protocols.base import Connect, Drop, Malformed, Refused, Send, Step, Terms, Transcript, Unknown
 from probe.protocols.openai_transcriptions.conversation import TranscriptionsConversation
-from probe.record import ServerPlan
 from probe.transport.framing.base import Body, BodyEnd, Ended, Incoming, Request, Response
 
 DELTA = b'data: {"type": "transcript.text.delta", "delta": "%s"}\n\n'

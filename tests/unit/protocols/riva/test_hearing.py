@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import structs
 
+from probe.plan import ServerPlan
 from probe.protocols.base import Connect, Drop, Malformed, Refused, Send, Step, Terms, Transcript, Unknown
 from probe.protocols.hearing import MAX_EVENTS, MAX_TRANSCRIPT
 from probe.protocols.inquiries import Sign
@@ -17,7 +18,7 @@ from probe.protocols.riva.hearing import RECOGNIZE, RivaHearing
 from probe.protocols.riva.options import RivaHearingOptions
 from probe.protocols.riva.recognition import MAX_BYTES, MAX_FIELDS, MAX_MESSAGE_BYTES
 from probe.protocols.riva.wire import framed, read
-from probe.record import REASONS, ServerIdentity, ServerPlan
+from probe.record import REASONS, ServerIdentity
 from probe.reference.faults import http2_steps as h2
 from probe.reference.faults import riva as server
 from probe.reference.faults.riva_hearing import Result, response

@@ -4,10 +4,11 @@ from typing import Any
 
 import pytest
 
+from probe.plan import ServerPlan
 from probe.protocols.base import Audio, AudioFormat, Connect, Ready, Refused, SegmentEnd, Send, Step, Terms
 from probe.protocols.riva import OVER_HTTP
 from probe.protocols.riva.nim import NimConversation
-from probe.record import ServerIdentity, ServerPlan
+from probe.record import ServerIdentity
 from probe.transport.framing.base import Body, BodyEnd, Incoming, Request, Response
 
 URL = "http://spark:9000"

@@ -8,6 +8,7 @@ from framings import mutated
 from hypothesis import given
 from hypothesis import strategies as st
 
+from probe.plan import ServerPlan
 from probe.protocols.base import (
     Audio,
     AudioFormat,
@@ -27,7 +28,7 @@ from probe.protocols.base import (
 from probe.protocols.riva import PROTOCOL
 from probe.protocols.riva.conversation import SYNTHESIZE, RivaConversation
 from probe.protocols.riva.wire import MAX_FIELDS, MAX_MESSAGE_BYTES, MAX_MESSAGES, Messages, framed, message, read
-from probe.record import REASONS, ServerIdentity, ServerPlan
+from probe.record import REASONS, ServerIdentity
 from probe.reference.faults import http2_steps as h2
 from probe.reference.faults import riva as server
 from probe.transport.framing.base import Body, BodyEnd, Ended, Incoming, Request, Response

@@ -2,6 +2,7 @@
 
 import pytest
 
+from probe.plan import ServerPlan
 from probe.protocols.base import (
     Audio,
     AudioFormat,
@@ -24,7 +25,6 @@ from probe.protocols.riva.conversation import RivaConversation
 from probe.protocols.riva.stitched import ByGap, StitchedConversation
 from probe.protocols.riva.wire import framed, message
 from probe.protocols.segments import Segment
-from probe.record import ServerPlan
 from probe.reference.faults import riva as server
 from probe.timestamps import NEVER
 from probe.transport.framing.base import Body, BodyEnd, Ended, Incoming, Request, Response

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from probe.plan import ServerPlan
 from probe.protocols.base import (
     Audio,
     AudioFormat,
@@ -24,7 +25,7 @@ from probe.protocols.base import (
     Unknown,
 )
 from probe.protocols.vllm_speech import VllmSpeech
-from probe.record import REASONS, ServerPlan
+from probe.record import REASONS
 from probe.reference.faults import Binary as Sound
 from probe.reference.faults import Json
 from probe.reference.faults import vllm_speech as server

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from probe.plan import ServerPlan
 from probe.protocols.base import (
     Connect,
     Drop,
@@ -19,7 +20,6 @@ from probe.protocols.base import (
 )
 from probe.protocols.wyoming.hearing import WyomingHearing
 from probe.protocols.wyoming.options import WyomingHearingOptions
-from probe.record import ServerPlan
 from probe.transport.framing.base import Ended, Raw
 
 

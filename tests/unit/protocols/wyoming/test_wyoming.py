@@ -9,6 +9,7 @@ from framings import cut_in_two, mutated
 from hypothesis import given
 from hypothesis import strategies as st
 
+from probe.plan import ServerPlan
 from probe.protocols.base import (
     Audio,
     AudioFormat,
@@ -35,7 +36,7 @@ from probe.protocols.wyoming.events import (
     Heard,
     written,
 )
-from probe.record import REASONS, ServerIdentity, ServerPlan
+from probe.record import REASONS, ServerIdentity
 from probe.reference.faults import wyoming as server
 from probe.transport.framing.base import Ended, Raw
 

@@ -6,7 +6,8 @@ from typing import Any
 from records import at, chunk, failure, heard, record, turn
 
 from probe.measures import measure_run
-from probe.record import Chunk, Connect, RunRecord, ServerPlan
+from probe.plan import ServerPlan
+from probe.record import Chunk, Connect, RunRecord
 from probe.report import stages
 from probe.report.html.callouts import sentences
 

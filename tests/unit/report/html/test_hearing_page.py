@@ -5,7 +5,8 @@ from dataclasses import replace
 from runs import MS, START, hearing, misheard, record
 
 from probe.measures import measure_run
-from probe.record import ObjectiveMeasure, RunRecord
+from probe.plan import ObjectiveMeasure
+from probe.record import RunRecord
 from probe.report import stages
 from probe.report.html import run_page
 from probe.report.html.callouts import sentences

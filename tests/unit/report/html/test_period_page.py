@@ -7,7 +7,8 @@ from runs import PLAN, failed, refused
 from probe.drift import Moved, Shift, Verdict
 from probe.drift.fingerprint import Fingerprint
 from probe.drift.series import Point
-from probe.record import Outcome, RunRecord, Target
+from probe.plan import Target
+from probe.record import Outcome, RunRecord
 from probe.report.html import period_page
 from probe.report.html.figures import ago, milliseconds, percent
 from probe.report.html.period_page import Series, reasons
