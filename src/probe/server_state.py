@@ -25,6 +25,8 @@ class ServerState:
     # Tokens of prompts that were looked for in the memory of earlier ones, and those that were found.
     looked_up: float | None = None
     found: float | None = None
+    # When its process was started, in seconds since the epoch by its own clock; of several the last.
+    started: float | None = None
 
     @property
     def users(self) -> int | None:
@@ -42,7 +44,7 @@ class ServerState:
 class ServerFigures:
     """What a server reported of itself around one run.
 
-    The first three are those just before it. The others are of all requests during it: of ours alone, if there were
+    The first three are those just before it. The next four are of all requests during it: of ours alone, if there were
     as many as we made.
     """
 
@@ -55,11 +57,13 @@ class ServerFigures:
     requests: int | None = None
     # Share of their prompts' tokens that the server had read before.
     cache_hit: float | None = None
+    # As of ServerState, before the run.
+    started: float | None = None
 
 
 def figures(before: ServerState, after: ServerState | None) -> ServerFigures:
     """What both say of the run between them; a server that was started again meanwhile says nothing of that."""
-    then = after or ServerState()
+    then = after if after is not None and after.started == before.started else ServerState()
     requests = _more(before.begun, then.begun)
     looked_up, found = _more(before.looked_up, then.looked_up), _more(before.found, then.found)
     return ServerFigures(
@@ -70,6 +74,7 @@ def figures(before: ServerState, after: ServerState | None) -> ServerFigures:
         _mean_ms(_more(before.first_token_s, then.first_token_s), requests),
         None if requests is None else round(requests),
         min(1.0, found / looked_up) if looked_up and found is not None else None,
+        before.started,
     )
 
 

@@ -55,6 +55,15 @@ def compared(said: str, understood: str) -> tuple[int, int]:
     return len(reference), words.distance(reference, spoken_words(understood))
 
 
+def error_rate(said: str, understood: str) -> float | None:
+    """Word error rate: words substituted, left out and added, per word that was said.
+
+    0 for the same words; above 1 where many were added. None where no word was said.
+    """
+    count, errors = compared(said, understood)
+    return errors / count if count else None
+
+
 def _with_signs(text: str) -> str:
     """Signs as words, and no markup, which is not spoken."""
     signs = _SIGNS | _MONEY

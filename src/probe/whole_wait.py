@@ -6,6 +6,7 @@ from probe import words
 from probe.heard import Heard, PlayedPause
 from probe.plan import Target
 from probe.record import RunRecord, Turn
+from probe.spoken_words import error_rate, spoken_words
 from probe.timestamps import milliseconds
 
 # The measures of a turn that a target which hears adds.
@@ -48,9 +49,9 @@ def cut_off(heard: Heard) -> CutOff | None:
         pause = next((each for each in reversed(heard.pauses) if each.start <= at < each.end), None)
         into = None if pause is None else milliseconds(at - pause.start)
         return CutOff(milliseconds(max(0, at - voice)), pause, into)
-    understood = words.words(heard.transcript)
+    understood = spoken_words(heard.transcript)
     pause = next((each for each in heard.pauses if each.words == len(understood)), None)
-    if pause is None or not words.is_beginning(words.words(heard.said or ""), understood):
+    if pause is None or not words.is_beginning(spoken_words(heard.said or ""), understood):
         return None
     return CutOff(milliseconds(pause.start - voice), pause)
 
@@ -133,7 +134,7 @@ def measures(turn: Turn, base: int, first_sound: float | None) -> dict[str, floa
         "transcription_ms": _between(transcribed_since(heard), understood),
         "voice_to_voice_ms": whole,
         "interrupted_ms": _interrupted(turn),
-        "word_error_rate": words.error_rate(heard.said or "", heard.transcript) if known else None,
+        "word_error_rate": error_rate(heard.said or "", heard.transcript) if known else None,
     }
 
 

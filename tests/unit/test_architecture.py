@@ -97,9 +97,10 @@ RULES = [
     Rule(
         "measures are functions of the record",
         of="probe.measures probe.delays probe.blame probe.outside probe.playing probe.whole_wait probe.waits "
-        "probe.words",
+        "probe.words probe.spoken_words",
         never="*",
-        but=f"stdlib {PURE} probe.audio probe.delays probe.measures probe.playing probe.whole_wait probe.words",
+        but=f"stdlib {PURE} probe.audio probe.delays probe.measures probe.playing probe.spoken_words probe.whole_wait"
+        " probe.words",
         broken_by=("probe.measures", "from probe.clock import Clock"),
     ),
     Rule(
@@ -113,7 +114,7 @@ RULES = [
         "drift is a function of a series",
         of="probe.drift probe.drift.*",
         never="*",
-        but=f"stdlib {PURE} probe.measures probe.waits probe.drift probe.drift.*",
+        but=f"stdlib {PURE} probe.blame probe.measures probe.waits probe.drift probe.drift.*",
         broken_by=("probe.drift", "from probe import config"),
     ),
     Rule(

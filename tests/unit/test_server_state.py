@@ -1,5 +1,7 @@
 """What a server reported before and after a run → what that says of the run."""
 
+from dataclasses import replace
+
 import pytest
 
 from probe.server_state import ServerFigures, ServerState, figures, known
@@ -22,6 +24,11 @@ def test_what_only_grows_is_counted_from_before_to_after() -> None:
 @pytest.mark.parametrize("after", [None, ServerState(), ServerState(queue_s=0.1, queued=1, begun=1, looked_up=5)])
 def test_a_server_that_is_gone_or_began_anew_says_nothing_of_the_run(after: ServerState | None) -> None:
     assert figures(BEFORE, after) == ServerFigures(1, 2, 0.5)
+
+
+def test_a_server_that_was_started_again_and_has_counted_further_since_says_nothing_of_the_run() -> None:
+    before, after = (replace(BEFORE, started=at, begun=begun) for at, begun in ((50.0, 2), (90.5, 3)))
+    assert figures(before, after) == ServerFigures(1, 2, 0.5, started=50.0)
 
 
 def test_a_run_without_a_request_has_no_means() -> None:

@@ -33,6 +33,11 @@ def test_each_part_is_between_two_timestamps() -> None:
     assert measured.word_error_rate == 0
 
 
+def test_digits_or_words_for_a_number_are_no_error() -> None:
+    (measured,) = measure_run(hearing(said="A table for 2 at 7:30.", transcript="a table for two at seven thirty"))
+    assert measured.word_error_rate == 0
+
+
 def test_the_whole_wait_is_without_what_the_question_waited_for_the_probe() -> None:
     """From 900 ms before the start to the first sound 410 ms after it, less 110 ms from transcript to request."""
     (measured,) = measure_run(hearing())

@@ -3,6 +3,7 @@
 import pytest
 
 from probe import words
+from probe.spoken_words import error_rate
 
 SAID = "I'd like a table for two, please."
 
@@ -19,17 +20,41 @@ SAID = "I'd like a table for two, please."
     ],
 )
 def test_words_that_are_wrong_missing_or_added_count(understood: str, rate: float) -> None:
-    assert words.error_rate(SAID, understood) == pytest.approx(rate)
+    assert error_rate(SAID, understood) == pytest.approx(rate)
 
 
 def test_without_a_word_there_is_no_rate() -> None:
-    assert words.error_rate("", "hello") is None
-    assert words.error_rate("...", "hello") is None
+    assert error_rate("", "hello") is None
+    assert error_rate("...", "hello") is None
 
 
 def test_other_scripts_have_words_too() -> None:
-    assert words.error_rate("¿Qué hora es?", "que hora es") == pytest.approx(1 / 3)
-    assert words.error_rate("हिन्दी में", "हिन्दी में।") == 0
+    assert error_rate("¿Qué hora es?", "que hora es") == pytest.approx(1 / 3)
+    assert error_rate("हिन्दी में", "हिन्दी में।") == 0
+
+
+def test_a_vowel_sign_belongs_to_its_word() -> None:
+    assert words.words("हिन्दी में कितने") == ["हिन्दी", "में", "कितने"]
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("今天。天气", ["今", "天", "天", "气"]),
+        ("iPhone手机 12部", ["iphone", "手", "机", "12", "部"]),
+        ("ｶﾀｶﾅ・々", ["カ", "タ", "カ", "ナ", "々"]),
+        ("ไทย ๒๕", ["ไ", "ท", "ย", "๒๕"]),
+        ("한국어 문장", ["한국어", "문장"]),
+    ],
+)
+def test_in_a_script_without_spaces_each_character_is_a_word(text: str, found: list[str]) -> None:
+    assert words.words(text) == found
+
+
+def test_how_many_parts_a_word_has() -> None:
+    assert {words.parts_of_a_word(each) for each in ("table", "๒๕", "한국어")} == {1}
+    assert {words.parts_of_a_word(each) for each in ("ไ", "ຂ", "မ", "ខ")} == {4}
+    assert {words.parts_of_a_word(each) for each in ("今", "々", "カ")} == {2}
 
 
 def test_a_beginning_is_not_all() -> None:
@@ -46,4 +71,4 @@ def test_nothing_in_common() -> None:
 
 
 def test_the_work_is_bounded() -> None:
-    assert words.error_rate("a " * 10**6, "b " * 10**6) == 1
+    assert error_rate("a " * 10**6, "b " * 10**6) == 1

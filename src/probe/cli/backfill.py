@@ -10,7 +10,7 @@ from probe.cli.time_option import MOMENT
 from probe.cli.usage import UsageProblem
 from probe.metrics import backfill as openmetrics
 from probe.metrics.observations import fillable
-from probe.protocols.registry import answering, answers_by_itself, hearing
+from probe.protocols.registry import answering, answers_by_itself, hearing, says_end
 
 _LABEL = re.compile(r"(?P<name>[a-zA-Z_]\w*)=(?P<value>.*)", re.ASCII | re.DOTALL)
 # Labels that the series have already.
@@ -51,7 +51,9 @@ def backfill(
         for line in openmetrics.lines(
             records,
             extra,
-            lambda target: fillable(answering(target), hearing(target), interrupted=answers_by_itself(target)),
+            lambda target: fillable(
+                answering(target), hearing(target), interrupted=answers_by_itself(target), says_end=says_end(target)
+            ),
         ):
             click.echo(line)
 

@@ -22,7 +22,7 @@ from probe.cli.usage import UsageProblem
 from probe.config import Config, effective
 from probe.config.errors import dotted
 from probe.daemon.http_access import Access
-from probe.daemon.recordings import require_playable
+from probe.daemon.recordings import require_playable, too_long
 from probe.history.file import HistoryError
 from probe.history.reader import reading
 from probe.report.format import wrapped
@@ -62,7 +62,7 @@ def check_config(file: Path, *, with_servers: bool, show: bool, as_json: bool) -
     asked = asyncio.run(exporters.ask(settings)) if with_servers else None
     found: Sequence[Found | Asked] = (*(servers or ()), *(asked or ()))
     shown = effective.document(settings) if show else None
-    doubtful = [*effective.warnings(settings), *_too_often(settings)]
+    doubtful = [*effective.warnings(settings), *too_long(settings), *_too_often(settings)]
     if as_json:
         document = _document(file, settings, servers, asked) | {"warnings": doubtful}
         click.echo(json.dumps(document | ({"settings": shown} if show else {}), indent=2))

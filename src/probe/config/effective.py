@@ -13,8 +13,12 @@ from probe.config import Config, OtlpConfig, PauseConfig, ScheduleConfig
 from probe.config.errors import dotted
 from probe.config.leaf import Secret
 from probe.config.target import LimitsConfig, ServerConfig, SpeechConfig, TargetConfig
+from probe.protocols.registry import hearing
 
 _HIDDEN = "…"
+# Waits of a run: of a target that is asked in text, and of one that hears.
+_OF_TEXT = ("connect_s", "llm_s", "tts_s")
+_WAITS = ("connect_s", "stt_s", "llm_s", "tts_s")
 
 
 class _Value(dict[str, Any]):
@@ -44,7 +48,7 @@ def toml_lines(tables: Mapping[str, Any], key: tuple[str, ...] = ()) -> Iterator
 def warnings(settings: Config) -> Iterator[str]:
     """Warnings about values that make no sense, one line each, with the key."""
     for name, target in settings.targets.items():
-        for wait in ("connect_s", "llm_s", "tts_s"):
+        for wait in _WAITS if hearing(target.record(name)) else _OF_TEXT:
             yield from _over_the_run(f"{dotted(('targets', name))}.limits", wait, target.limits)
         for exporter, url in target.exporters.record().items():
             if urlsplit(url).path in ("", "/"):

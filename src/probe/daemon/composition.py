@@ -43,7 +43,7 @@ from probe.metrics.observations import fillable
 from probe.metrics.one_run import one_run
 from probe.metrics.registry import Metrics
 from probe.pace import KEPT
-from probe.protocols.registry import answering, hearing
+from probe.protocols.registry import answering, hearing, says_end
 from probe.record import RunRecord, ServerIdentity
 from probe.report.audio_archive import AudioArchive
 from probe.report.debug_text import debug_text
@@ -168,7 +168,8 @@ def build(config: Config, coloured: bool | None = None) -> Parts:
     expect(metrics, config)
     served = _restored(history, metrics, config, on_error) if history.is_open else {}
     past = partial(_past, state_dir(config))
-    transcriber = Transcriber(config, AnswerSinks(history.add_transcription, takers, on_error).take)
+    kept = (dispatch.add_transcription, history.add_transcription)
+    transcriber = Transcriber(config, AnswerSinks(lambda *of: any(add(*of) for add in kept), takers, on_error).take)
     return Parts(
         log, lines, held, health, metrics, dispatch, http, on_demand, rebuild, served, past, transcriber, ending
     )
@@ -188,7 +189,7 @@ def expect(metrics: Metrics, config: Config) -> None:
 def _expect(metrics: Metrics, entry: Entry) -> None:
     target = entry.target
     spoken_into = entry.scenario.interrupt_after_ms is not None
-    histograms = fillable(answering(target), hearing(target), interrupted=spoken_into)
+    histograms = fillable(answering(target), hearing(target), interrupted=spoken_into, says_end=says_end(target))
     metrics.expect([(target.name, entry.scenario.name)], histograms, [*target.servers], asked(target))
     metrics.expect_exporters(target)
     metrics.daemon.set_objective(target.name, target.objective_ms / 1000, target.objective_measure)

@@ -5,12 +5,14 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from queue import SimpleQueue
 from typing import Any, Generic, Protocol, TypeVar
 
 from probe.daemon.keeper import HISTORY, Keeper, Saver, Waiting, without_audio
 from probe.daemon.sink_lock import one_at_a_time
 from probe.record import RunRecord
+from probe.transcription import Transcription
 
 OnError = Callable[[str, str], None]
 T = TypeVar("T")
@@ -75,6 +77,10 @@ class Dispatch:
         self._keeper.put(Waiting(without_audio(record), settled))
         await self._patiently(saved, record.plan.run_id)
         hand_on()
+
+    def add_transcription(self, run_id: str, found: Transcription) -> bool:
+        """Keep it with a run that the history has refused so far; False where it has refused no such run."""
+        return self._keeper.amend(run_id, lambda record: replace(record, transcription=found))
 
     async def _patiently(self, saved: asyncio.Future[None], run_id: str) -> None:
         while not self._keeper.in_trouble:

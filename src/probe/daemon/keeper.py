@@ -55,6 +55,8 @@ class Keeper:
         self._history = history
         self._on_error = on_error
         self._waiting: deque[Waiting] = deque()
+        # The one of them that is at the disk.
+        self._offered: Waiting | None = None
         self._changed = threading.Condition()
         self._ending = False
         self._pause_s = self._retry_at = 0.0
@@ -78,6 +80,15 @@ class Keeper:
         if lost is not None:
             self._on_error(HISTORY, f"run {lost.record.plan.run_id} is lost: {MOST_WAITING} wait in memory already")
 
+    def amend(self, run_id: str, amended: Callable[[RunRecord], RunRecord]) -> bool:
+        """Replace the record of a run that waits to be kept; False where there is none that does."""
+        with self._changed:
+            for at, each in enumerate(self._waiting):
+                if each.record.plan.run_id == run_id and each is not self._offered:
+                    self._waiting[at] = replace(each, record=amended(each.record))
+                    return True
+        return False
+
     def give_up(self, why: str) -> None:
         """The history stands still: nobody waits for it until it has kept a run again."""
         self.in_trouble = True
@@ -97,33 +108,36 @@ class Keeper:
 
     def _work(self) -> None:
         while not self._ending:
-            item = self._next()
-            if item is None:
-                self._guarded(self._history.look)
-            else:
+            if self._is_one_due():
                 with one_at_a_time():
-                    self._offer(item)
+                    self._offer()
+            else:
+                self._guarded(self._history.look)
         self.in_trouble = False
         while self._waiting and not self.in_trouble:
-            self._offer(self._waiting[0])
+            self._offer()
 
-    def _next(self) -> Waiting | None:
-        """The oldest run, once there is one to be offered; None where it is time to look at the files, or to end."""
+    def _is_one_due(self) -> bool:
+        """Whether a run should be offered, once one should; False where it is time to look at the files, or to end."""
         look_at = time.monotonic() + LOOK_S
         with self._changed:
             while not self._ending and (now := time.monotonic()) < look_at:
                 if self._waiting and now >= self._retry_at:
-                    return self._waiting[0]
+                    return True
                 until = min(look_at, self._retry_at) if self._waiting else look_at
                 self._changed.wait(until - now)
-        return None
+        return False
 
-    def _offer(self, item: Waiting) -> None:
+    def _offer(self) -> None:
+        """Have the oldest run kept."""
+        with self._changed:
+            item = self._offered = self._waiting[0]
         try:
             self._history.append(item.record)
         except HistoryError as error:
             self._pause_s = min(max(2 * self._pause_s, RETRY_S), LONGEST_RETRY_S)
             self._retry_at = time.monotonic() + self._pause_s
+            self._offered = None
             self.give_up(f"HistoryError: {error}")
             return
         except Exception as error:  # noqa: BLE001 - what can't be kept must not hold up the runs after it
@@ -133,6 +147,7 @@ class Keeper:
             self.in_trouble = False
         with self._changed:
             self._waiting.remove(item)
+            self._offered = None
             self.kept += 1
         item.settled()
         self._guarded(lambda: self._history.prune(item.record.ended))

@@ -49,6 +49,8 @@ class _Waiting:
     spoken: tuple[Spoken, ...]
     since: float
     attempts: int = 0
+    # What users, or a server that says nothing of them, had against it: that is why it waits, whatever ends the wait.
+    users: Obstacle | None = None
 
     @property
     def bytes(self) -> int:
@@ -95,7 +97,7 @@ class Transcriber:
         self._waiting.append(_Waiting(without_audio(record), spoken, self._now()))
         while len(self._waiting) > MOST_WAITING or sum(each.bytes for each in self._waiting) > MOST_BYTES:
             oldest = self._waiting.popleft()
-            self._give_up(oldest.record, recogniser, ("full", "newer answers wait to be transcribed"))
+            self._give_up(oldest.record, recogniser, oldest.users or ("full", "newer answers wait to be transcribed"))
         self._changed.set()
 
     @asynccontextmanager
@@ -157,7 +159,7 @@ class Transcriber:
             return True
         if self._now() - item.since >= self.config.intelligibility.max_wait_s:
             self._waiting.remove(item)
-            self._give_up(item.record, recogniser, obstacle)
+            self._give_up(item.record, recogniser, item.users or obstacle)
             return True
         return False
 
@@ -174,7 +176,8 @@ class Transcriber:
         found = await self._users(target)
         if found.reason is None and recogniser.server not in target.servers.values():
             found = await self._users(Target(target.name, {"stt": recogniser.server}, 0.0, target.limits))
-        return None if found.reason is None else ("unknown_users" if found.unknown else "users", found.reason)
+        item.users = None if found.reason is None else ("unknown_users" if found.unknown else "users", found.reason)
+        return item.users
 
     async def _attempt(self, item: _Waiting, recogniser: Recogniser) -> None:
         self._waiting.remove(item)

@@ -17,13 +17,17 @@ _GIB = 2**30
 
 @dataclass(frozen=True, slots=True)
 class Circumstances:
-    """`started` is nanoseconds since the epoch; `server` the LLM server's own figures, by the names of COVARIATES."""
+    """`started` is nanoseconds since the epoch; `server` the LLM server's own figures, by the names of COVARIATES.
+
+    `starts` is when each server that says so was started, in seconds since the epoch.
+    """
 
     run_id: str
     started: int
     serving: Fingerprint
     machine: MachineState | None = None
     server: Mapping[str, float] = field(default_factory=dict)
+    starts: Mapping[Role, float] = field(default_factory=dict)
 
 
 def circumstances(record: RunRecord) -> Circumstances:
@@ -31,7 +35,14 @@ def circumstances(record: RunRecord) -> Circumstances:
     first = record.turns[0] if record.turns else None
     prompt, cached = (None, None) if first is None else (first.prompt_tokens, first.cached_tokens)
     server = of_server(record.reported, prompt, cached)
-    return Circumstances(record.plan.run_id, record.started, fingerprint(record), record.machine, server)
+    return Circumstances(
+        record.plan.run_id, record.started, fingerprint(record), record.machine, server, starts_of(record.reported)
+    )
+
+
+def starts_of(reported: Mapping[Role, ServerFigures]) -> dict[Role, float]:
+    """When each server was started that says so."""
+    return {role: found.started for role, found in reported.items() if found.started is not None}
 
 
 def of_server(

@@ -6,10 +6,13 @@ once it has held for some runs; it is dated by the first of them.
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from functools import partial
+from typing import Any, Literal, get_args
 
+from probe.blame import NAMES
 from probe.drift.circumstances import Circumstances
 from probe.machine.state import SAME_START_S, THROTTLED, WORDS, ClockReason
+from probe.plan import Role
 
 Kind = Literal[
     "model", "voice", "settings", "driver", "kernel", "reboot", "clock_cap", "clock_setting", "cpu_setting",
@@ -43,32 +46,37 @@ class Follower:
     """The changes of one series, whose runs are added in their order."""
 
     def __init__(self) -> None:
-        self._known: dict[Kind, Any] = {}
+        self._known: dict[_Fact, Any] = {}
         # New values that are not settled yet: the value, its first run, and in how many runs it was seen.
-        self._coming: dict[Kind, tuple[Any, Circumstances, int]] = {}
+        self._coming: dict[_Fact, tuple[Any, Circumstances, int]] = {}
 
     def add(self, run: Circumstances) -> Iterator[Event]:
         """The changes that this run makes certain."""
-        for kind, fact in FACTS.items():
-            value = fact.of(run)
-            if value is not None:
-                yield from self._compared(kind, fact, value, run)
+        for kind, facts in FACTS.items():
+            found = [each for fact in facts for each in self._compared(fact, fact.of(run), run)]
+            if found:
+                # One change: the driver may show a process that was started again, and so may the server itself.
+                first = found[0][0]
+                yield Event(first.started, kind, "; ".join(words for _, words in found), first.run_id)
 
-    def _compared(self, kind: Kind, fact: _Fact, value: Any, run: Circumstances) -> Iterator[Event]:
-        known = self._known.get(kind)
-        if known is None or known == value:
-            self._known[kind] = value
-            self._coming.pop(kind, None)
+    def _compared(self, fact: _Fact, value: Any, run: Circumstances) -> Iterator[tuple[Circumstances, str]]:
+        """The first run after a change that is certain now, and the change in words."""
+        if value is None:
             return
-        coming, first, runs = self._coming.get(kind, (value, run, 0))
+        known = self._known.get(fact)
+        if known is None or known == value:
+            self._known[fact] = value
+            self._coming.pop(fact, None)
+            return
+        coming, first, runs = self._coming.get(fact, (value, run, 0))
         if coming != value:
             first, runs = run, 0
-        self._coming[kind] = value, first, runs + 1
+        self._coming[fact] = value, first, runs + 1
         if runs + 1 >= fact.settled:
-            del self._coming[kind]
-            self._known[kind] = value
+            del self._coming[fact]
+            self._known[fact] = value
             if (what := fact.text(known, value)) is not None:
-                yield Event(first.started, kind, what, first.run_id)
+                yield first, what
 
 
 def events(runs: Iterable[Circumstances]) -> list[Event]:
@@ -165,16 +173,29 @@ def _restart_text(
     return f"started again: {', '.join(again)}" if again else None
 
 
-FACTS: Mapping[Kind, _Fact] = {
-    "model": _Fact(lambda run: run.serving.llm or None, _went("model or build")),
-    "voice": _Fact(lambda run: run.serving.tts or None, _went("voice")),
-    "settings": _Fact(lambda run: run.serving.config or None, _went("configuration")),
-    "driver": _Fact(lambda run: run.machine and run.machine.driver, _went("GPU driver")),
-    "kernel": _Fact(lambda run: run.machine and run.machine.host.kernel, _went("kernel")),
-    "reboot": _Fact(_boot, _boot_text),
-    "clock_cap": _Fact(_caps, _cap_text, settled=3),
-    "clock_setting": _Fact(_settings, _setting_text, settled=3),
-    "cpu_setting": _Fact(_cpu, _went("CPU"), settled=3),
-    "gpu_process": _Fact(_processes, _process_text, settled=3),
-    "server_restart": _Fact(_starts, _restart_text, settled=2),
+def _start(run: Circumstances, role: Role) -> tuple[str | None, float] | None:
+    """When a server was started, as it says itself wherever it runs; and which start of this machine."""
+    at = run.starts.get(role)
+    return None if at is None else (None if run.machine is None else run.machine.host.boot_id, at)
+
+
+def _start_text(before: tuple[str | None, float], after: tuple[str | None, float], role: Role) -> str | None:
+    return None if before[0] != after[0] else f"started again: the {NAMES[role]} server"
+
+
+FACTS: Mapping[Kind, tuple[_Fact, ...]] = {
+    "model": (_Fact(lambda run: run.serving.llm or None, _went("model or build")),),
+    "voice": (_Fact(lambda run: run.serving.tts or None, _went("voice")),),
+    "settings": (_Fact(lambda run: run.serving.config or None, _went("configuration")),),
+    "driver": (_Fact(lambda run: run.machine and run.machine.driver, _went("GPU driver")),),
+    "kernel": (_Fact(lambda run: run.machine and run.machine.host.kernel, _went("kernel")),),
+    "reboot": (_Fact(_boot, _boot_text),),
+    "clock_cap": (_Fact(_caps, _cap_text, settled=3),),
+    "clock_setting": (_Fact(_settings, _setting_text, settled=3),),
+    "cpu_setting": (_Fact(_cpu, _went("CPU"), settled=3),),
+    "gpu_process": (_Fact(_processes, _process_text, settled=3),),
+    "server_restart": (
+        _Fact(_starts, _restart_text, settled=2),
+        *(_Fact(partial(_start, role=role), partial(_start_text, role=role), settled=2) for role in get_args(Role)),
+    ),
 }

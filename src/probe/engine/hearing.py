@@ -12,6 +12,7 @@ from probe.heard import Heard, PlayedPause, Utterance
 from probe.protocols.base import Event, Malformed, Refused, SpeechStopped, Transcript
 from probe.protocols.hearing import SttConversation
 from probe.record import Stage
+from probe.spoken_words import spoken_words
 from probe.timestamps import NEVER, NS_PER_MS, NS_PER_S
 
 # As microphones and WebRTC deliver it.
@@ -217,12 +218,12 @@ class Hearing:
 
     def _require_understood(self) -> None:
         """Require a transcript of the whole speech, with some of its words: any other has no meaningful answer."""
-        understood = words.words(self._transcript)
+        understood = spoken_words(self._transcript)
         if not understood:
             raise self._fault("no_transcript", "understood nothing")
         if self._utterance.text is None:
             return
-        said = words.words(self._utterance.text)
+        said = spoken_words(self._utterance.text)
         if (missing := self._cut_words(said, understood)) > 0:
             what = f"understood the first words alone: the last {missing} are missing"
             cut_off = whole_wait.cut_off(self.heard())
@@ -240,7 +241,8 @@ class Hearing:
         found = len(understood)
         missing = len(said) - found
         at_a_pause = any(each.words == found for each in self._utterance.pauses)
-        return missing if at_a_pause or (self._stopped is not None and missing >= _CUT_WORDS) else 0
+        certain = _CUT_WORDS * words.parts_of_a_word(said[-1])
+        return missing if at_a_pause or (self._stopped is not None and missing >= certain) else 0
 
     def _fault(self, reason: str, what: str) -> Fault:
         return Fault("stt", reason, f"the {self._name} server {what}", self._line)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
-from probe.drift.circumstances import Circumstances, of_server
+from probe.drift.circumstances import Circumstances, of_server, starts_of
 from probe.history.file import UnreadableRunError, decode_serving
 from probe.machine.state import MachineState
 from probe.plan import Role
@@ -47,4 +47,5 @@ def _circumstances(run_id: str, started: int, serving: str, blob: bytes) -> Circ
         decode_serving(serving),
         None if machine is None else typed(MachineState, machine),
         of_server(reported, *(typed(int | None, turns[0].get(name)) for name in ("prompt_tokens", "cached_tokens"))),
+        starts_of(reported),
     )

@@ -16,7 +16,8 @@ from probe.machine.state import ClockReason, GpuProcess
 
 LIBRARY = "libnvidia-ml.so.1"
 MOST_GPUS = 8
-_MOST_PROCESSES = 32
+# Each costs some 30 us; what is counted has to be more than anybody runs on one.
+_MOST_PROCESSES = 256
 _NAME_LENGTH = 256
 # The bits of NVML's clock event reasons; that of an idle GPU (0x1) is left out.
 _REASONS: dict[ClockReason, int] = {

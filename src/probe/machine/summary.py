@@ -66,8 +66,10 @@ def _shares(counters: Sequence[Counters]) -> tuple[float | None, float | None]:
 
 
 def _pressure(stalled_us: Sequence[int | None], seconds: float) -> float | None:
+    """A machine that was started again meanwhile counts from the start."""
     known = [each for each in stalled_us if each is not None]
-    return _share((known[-1] - known[0]) / 1e6 / seconds) if len(known) > 1 and seconds > 0 else None
+    grew = len(known) > 1 and known[-1] >= known[0]
+    return _share((known[-1] - known[0]) / 1e6 / seconds) if grew and seconds > 0 else None
 
 
 def _share(value: float) -> float:

@@ -70,17 +70,20 @@ HEARING: Mapping[EndOfSpeech, Series] = {
 }
 
 
-def fillable(answering: Answering, hearing: EndOfSpeech | None, *, interrupted: bool = False) -> Series:
+def fillable(
+    answering: Answering, hearing: EndOfSpeech | None, *, interrupted: bool = False, says_end: bool = True
+) -> Series:
     """The histograms that a target can fill; `hearing` is None where it does not hear.
 
-    `interrupted`: a person speaks into its answers.
+    `interrupted`: a person speaks into its answers. `says_end`: whether a server that finds the end says when that was.
     """
     known = SERIES[answering]
     if answering == "agent" and hearing == "server":
         # It answers by itself: there is no request.
         known = frozenset((name, position) for name, position in known if name not in _FROM_A_REQUEST)
     spoken_into = _OF_INTERRUPTION if interrupted else ()
-    return {*known, *(() if hearing is None else HEARING[hearing]), *((name, POSITIONS[0]) for name in spoken_into)}
+    of_speech = () if hearing is None else HEARING[hearing if says_end else "probe"]
+    return {*known, *of_speech, *((name, POSITIONS[0]) for name in spoken_into)}
 
 
 @dataclass(frozen=True, slots=True)

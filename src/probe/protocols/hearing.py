@@ -33,6 +33,11 @@ class SttConversation(Conversation):
         """Whether the server finds the end of the speech, and is sent silence until it has. Else `end` says it."""
         raise NotImplementedError
 
+    @property
+    def says_end(self) -> bool:
+        """Whether it has an event for the end that it finds, beside the transcript."""
+        return self.finds_end
+
     def begin(self, now: int) -> Iterable[Step]:
         """A person begins to speak."""
         raise NotImplementedError

@@ -62,6 +62,12 @@ def hearing(target: Target) -> Literal["server", "probe"] | None:
     return "server" if listener.finds_end else "probe"
 
 
+def says_end(target: Target) -> bool:
+    """Whether a target says when it found the end of the speech."""
+    listener = hears_with(target)
+    return listener is not None and listener.says_end
+
+
 def answers_by_itself(target: Target) -> bool:
     """Whether a target needs no request to answer what it has heard."""
     return "agent" in target.servers and hearing(target) == "server"

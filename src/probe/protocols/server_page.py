@@ -10,6 +10,8 @@ from probe.server_state import ServerState
 Names = tuple[str, ...]
 # A server has a sample per engine. The event loop waits while they are read.
 _MOST_SAMPLES = 128
+# As Prometheus' client libraries name it.
+_STARTED = "process_start_time_seconds"
 _total, _amount = partial(total, most=_MOST_SAMPLES), partial(amount, most=_MOST_SAMPLES)
 
 
@@ -70,6 +72,7 @@ def _with_the_rest(found: ServerState, page: bytes, names: _Dialect) -> ServerSt
         begun=_positive(page, *_of(names.ttft, "count")),
         looked_up=_positive(page, *names.looked_up),
         found=_positive(page, *names.found),
+        started=max((each.value for each in samples(page, _STARTED, _MOST_SAMPLES) if each.value > 0), default=None),
     )
 
 

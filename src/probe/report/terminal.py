@@ -127,7 +127,7 @@ def _summary(record: RunRecord, summary: Summary, width: int) -> Iterator[str]:
             "First byte (TTFB)": _judged(measured, "response_ttfb", target),
             "First sound (TTFA)": _judged(measured, "response_ttfa", target),
         }
-        yield from _speech(turn, measured, target, width)
+        yield from _speech(turn, measured, record.plan, width)
         yield from _section(name, figures, _writing(turn, measured, width))
     if any(chunk.frames for turn in record.turns for chunk in turn.chunks):
         within = f"{summary.underruns} ({ms(summary.underrun_total_ms)})" if summary.underruns else "none"
@@ -173,20 +173,27 @@ def _section(title: str, figures: Mapping[str, str], more: Iterable[str] = ()) -
         yield from ("", f"  {title}:", *lines)
 
 
-def _speech(turn: Turn, measured: TurnMeasures, target: Target, width: int) -> Iterator[str]:
+def _speech(turn: Turn, measured: TurnMeasures, plan: Plan, width: int) -> Iterator[str]:
     """The wait of the person who spoke, and what was understood."""
     if turn.heard is None:
         return
     rate = measured.word_error_rate
     figures = {
-        "Voice to voice": _judged(measured, "voice_to_voice", target),
+        "Voice to voice": _judged(measured, "voice_to_voice", plan.target),
         "Endpointing": ms(measured.endpointing_ms),
         "Transcription": ms(measured.transcription_ms),
-        "Interrupted": ms(measured.interrupted_ms),
+        "Interrupted": _interrupted(turn, measured, plan),
         "Word error rate": MISSING if rate is None else f"{number(100 * rate, 1)}%",
     }
     understood = wrapped(shortened(turn.heard.transcript, _PROMPT_WIDTH), width, _figure("Understood", "", 4))
-    yield from _section("The whole wait", figures, understood if turn.heard.transcript else ())
+    which = f", turn {turn.turn_num}" if len(plan.scenario.user_turns) > 1 else ""
+    yield from _section(f"The whole wait{which}", figures, understood if turn.heard.transcript else ())
+
+
+def _interrupted(turn: Turn, measured: TurnMeasures, plan: Plan) -> str:
+    """How long the answer still came that was spoken into, or that there was nothing to be spoken into."""
+    came = plan.scenario.interrupt_after_ms is not None and any(chunk.tts_segment_done for chunk in turn.chunks)
+    return "not, the whole answer had come before" if came else ms(measured.interrupted_ms)
 
 
 def _models(record: RunRecord) -> str | None:

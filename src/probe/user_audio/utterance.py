@@ -10,9 +10,9 @@ from dataclasses import replace
 from itertools import chain, cycle
 
 from probe.heard import Pause, Utterance
+from probe.spoken_words import spoken_words
 from probe.user_audio.edges import edges, little_endian, nothing_above
 from probe.user_audio.resample import resampled
-from probe.words import words
 
 # How long noise is until it repeats: longer than a syllable, and than any window of a voice activity detection.
 NOISE_S = 3
@@ -41,7 +41,7 @@ def joined(parts: Sequence[Utterance], pauses_ms: Sequence[int]) -> Utterance:
     for part, pause_ms in zip(parts[1:], pauses_ms, strict=True):
         start = len(pcm) // 2
         pcm += bytes(2 * (rate * pause_ms // 1000))
-        pauses.append(Pause(start, len(pcm) // 2, len(words(said))))
+        pauses.append(Pause(start, len(pcm) // 2, len(spoken_words(said))))
         pcm += part.pcm[2 * part.first_voiced : 2 * part.last_voiced]
         said = f"{said} {part.text or ''}"
     last = len(pcm) // 2

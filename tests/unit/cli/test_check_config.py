@@ -123,6 +123,18 @@ def test_a_recording_that_can_not_be_played_is_an_error_before_anything_is_measu
     assert not (tmp_path / "state").exists()
 
 
+def test_recordings_that_a_run_does_not_last_for_are_a_warning(tmp_path: Path) -> None:
+    """Each such run fails, as if the STT server were slow."""
+    path = tmp_path / "probe.toml"
+    (tmp_path / "said.wav").write_bytes(wav(audio.tone(3000)))
+    text = '[scenarios.table]\nuser_turns = ["A table.", "For two."]\nuser_audio = ["said.wav", "said.wav"]\n'
+    limits, stt = "[targets.a.limits]\nrun_s = {}\n", '[targets.a.stt]\nurl = "tcp://127.0.0.1:9"\n'
+    why = "scenarios.table.user_audio lasts 6 s, and targets.a.limits.run_s is 5"
+    assert why in check(path, text + limits.format(5) + stt).stderr
+    assert "lasts" not in check(path, text + limits.format(6) + stt).stderr
+    assert "lasts" not in check(path, text + limits.format(5)).stderr, "it is asked in text"
+
+
 def test_a_target_that_is_asked_in_text_plays_no_recording(tmp_path: Path) -> None:
     plan, _ = plan_from_options(_unheard(tmp_path), None)
     assert plan.scenario.user_audio == (f"{tmp_path}/none.wav",)

@@ -81,6 +81,12 @@ def test_a_wait_that_the_run_does_not_last_is_a_warning(tmp_path: Path) -> None:
     assert list(effective.warnings(config.load(None))) == []
 
 
+def test_the_wait_for_a_transcript_is_one_where_there_is_any(tmp_path: Path) -> None:
+    hears = '[targets.a.stt]\nurl = "tcp://localhost:10300"\n[targets.a.limits]\nstt_s = 121\n'
+    (warning,) = effective.warnings(load(tmp_path / "a.toml", f"{hears}[targets.b.limits]\nstt_s = 121"))
+    assert warning == "targets.a.limits.stt_s (121) is over run_s (120), which ends the run before"
+
+
 def test_an_exporter_without_the_path_of_its_page_is_a_warning(tmp_path: Path) -> None:
     text = '[targets.a.exporters]\nnode = "http://me:hunter2@spark:9100"\ndcgm = "http://spark:9400/metrics"'
     assert list(effective.warnings(load(tmp_path / "a.toml", text))) == [

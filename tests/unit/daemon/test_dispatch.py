@@ -3,6 +3,7 @@
 import asyncio
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,8 +16,10 @@ from probe.history.file import HistoryError
 from probe.history.reader import reading
 from probe.history.writer import History
 from probe.record import RunRecord
+from probe.transcription import Transcription
 
 PATIENCE_S = 60
+UNDERSTOOD = Transcription(1, 2, "wyoming", "tcp://localhost:10300")
 
 
 class Collecting:
@@ -184,6 +187,46 @@ async def test_a_history_that_refuses_is_reported_and_gets_the_runs_later(monkey
     assert memory.kept == other.got == [record(1), record(2), record(3)]
     assert errors == [("history", "HistoryError: disk full")] * 2
     assert memory.closed
+
+
+async def test_a_run_that_waits_for_the_disk_is_kept_with_what_was_understood_meanwhile(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(keeper, "RETRY_S", PATIENCE_S)
+    refused = [HistoryError("disk full")]
+
+    def refuse() -> None:
+        if refused:
+            raise refused.pop()
+
+    memory = Memory(refuse)
+    dispatched, _ = composed(memory)
+    await dispatched.submit(record(1))
+    await dispatched.submit(record(2))
+    assert not dispatched.add_transcription("no such run", UNDERSTOOD)
+    for number in (1, 2):
+        assert dispatched.add_transcription(record(number).plan.run_id, UNDERSTOOD)
+    await dispatched.drain(PATIENCE_S)
+    assert memory.kept == [replace(record(number), transcription=UNDERSTOOD) for number in (1, 2)]
+    assert not dispatched.add_transcription(record(1).plan.run_id, UNDERSTOOD), "it is kept, and this is the history's"
+
+
+async def test_a_run_that_is_being_written_is_not_changed() -> None:
+    writing, let_go = threading.Event(), threading.Event()
+
+    def refuse() -> None:
+        writing.set()
+        let_go.wait(PATIENCE_S)
+
+    memory = Memory(refuse)
+    dispatched, _ = composed(memory)
+    submitted = asyncio.ensure_future(dispatched.submit(record(1)))
+    await asyncio.to_thread(writing.wait, PATIENCE_S)
+    changed = dispatched.add_transcription(record(1).plan.run_id, UNDERSTOOD)
+    let_go.set()
+    await submitted
+    await dispatched.drain(PATIENCE_S)
+    assert (changed, memory.kept) == (False, [record(1)])
 
 
 async def test_nobody_waits_for_a_history_in_trouble_and_what_waits_for_it_is_bounded(

@@ -252,6 +252,21 @@ def test_few_answers_wait_and_the_oldest_gives_way(virtual: Any) -> None:
     assert [run for run, _ in daemon.began] == ["03", "04", "05"]
 
 
+def test_who_waited_for_users_is_not_said_to_have_waited_for_anything_else(virtual: Any) -> None:
+    """Neither for newer answers, nor for the next run, which is always due at some moment."""
+    daemon = Daemon(virtual, max_wait_s=100)
+    daemon.users = Finding("it does not say", unknown=True)
+    daemon.free_s = lambda: 5.0 if virtual.loop.time() > 90 else math.inf
+
+    async def script() -> None:
+        for number in range(1, 5):
+            daemon.transcriber.offer(spoken(number))
+            await asyncio.sleep(5)
+
+    daemon.run(virtual, script, 200)
+    assert [(run, what) for run, _, what in daemon.kept] == [(f"0{n}", "unknown_users") for n in range(1, 5)]
+
+
 def test_little_audio_waits(virtual: Any) -> None:
     daemon = Daemon(virtual)
     for number in (1, 2, 3):

@@ -11,6 +11,7 @@ from probe.drift.circumstances import COVARIATES, Circumstances, circumstances, 
 from probe.drift.events import FACTS, Event, events
 from probe.drift.fingerprint import Fingerprint
 from probe.machine.state import GpuProcess, GpuState, HostState, MachineState
+from probe.plan import Role
 from probe.server_state import ServerFigures
 
 SERVING = Fingerprint("qwen b1", "leo", "abc")
@@ -106,6 +107,31 @@ def test_a_reboot_starts_everything_and_is_one_change() -> None:
     before = on_the_gpu(server=50.0)
     after = replace(on_the_gpu(server=9.0), host=HostState(boot_id="2"))
     assert [event.kind for event in events(runs(before, after, after))] == ["reboot"]
+    both = in_order(started(50.0, state=before), started(90.0, state=after), started(90.0, state=after))
+    assert [event.kind for event in events(both)] == ["reboot"]
+
+
+def started(at: float | None, *, of: Role = "llm", state: MachineState | None = None) -> Circumstances:
+    """A run before which a server said since when it runs."""
+    return Circumstances("", 0, SERVING, state, starts={} if at is None else {of: at})
+
+
+def in_order(*found: Circumstances) -> list[Circumstances]:
+    return [replace(each, run_id=f"run-{n}", started=n) for n, each in enumerate(found)]
+
+
+def test_a_server_on_any_machine_that_says_when_it_was_started_shows_that_it_was_started_again() -> None:
+    later = in_order(started(50.0), started(None), started(90.5), started(90.5))
+    assert events(later) == [Event(2, "server_restart", "started again: the LLM server", "run-2")]
+    assert events(in_order(started(50.0), started(9.0, of="tts"), started(50.0), started(9.0, of="tts"))) == []
+    two_that_take_turns = [started(at) for at in (50.0, 90.0, 50.0, 90.0, 50.0)]
+    assert events(in_order(*two_that_take_turns)) == []
+
+
+def test_a_start_that_driver_and_server_show_is_one_change() -> None:
+    before, after = started(50.0, state=on_the_gpu(server=50.0)), started(90.0, state=on_the_gpu(server=90.0))
+    (event,) = events(in_order(before, after, after))
+    assert event.what == "started again: server; started again: the LLM server"
 
 
 def test_what_is_served_and_how_are_changes_too() -> None:

@@ -57,6 +57,34 @@ def test_one_missing_word_or_wrong_ones_are_errors_of_words(text: str) -> None:
     heard((SpeechStopped(), END + 1), (Transcript(text), END + 2))._require_understood()
 
 
+@pytest.mark.parametrize(
+    ("said", "understood"),
+    [("42", "forty-two"), ("今天, 天气怎么样?", "今天天气怎么样。"), ("今日の天気は?", "明日の天気は")],
+)
+def test_who_writes_numbers_or_places_spaces_in_another_way_has_understood(said: str, understood: str) -> None:
+    hearing = heard((SpeechStopped(), END + 1), (Transcript(understood), END + 2))
+    hearing._utterance = Utterance(bytes(640), 16_000, 0, 320, said)
+    hearing._require_understood()
+
+
+def test_one_word_of_a_script_without_spaces_is_no_early_end_either() -> None:
+    def understood(text: str) -> Hearing:
+        hearing = heard((SpeechStopped(), END + 1), (Transcript(text), END + 2))
+        hearing._utterance = Utterance(bytes(640), 16_000, 0, 320, "今天天气怎么样")
+        return hearing
+
+    understood("今天天气")._require_understood()
+    with pytest.raises(Fault, match="the last 5 are missing"):
+        understood("今天")._require_understood()
+
+
+def test_words_are_cut_off_however_the_server_writes_those_before_them() -> None:
+    hearing = heard((SpeechStopped(), END + 1), (Transcript("a table for two"), END + 2))
+    hearing._utterance = Utterance(bytes(640), 16_000, 0, 320, "A table for 2, please, at the window.")
+    with pytest.raises(Fault, match="the last 4 are missing"):
+        hearing._require_understood()
+
+
 def test_a_server_that_was_told_the_end_cuts_nobody_off() -> None:
     heard((Transcript("I would like a table"), END + 2))._require_understood()
 

@@ -92,7 +92,7 @@ def test_one_that_can_not_be_asked_answers_nothing(virtual: Any) -> None:
 
 
 def test_a_fault_of_ours_is_not_taken_for_silence(virtual: Any) -> None:
-    """The connection is ended all the same."""
+    """The connection is ended anyway."""
 
     def broken() -> Callable[[Incoming], str | None]:
         def hear(frame: Incoming) -> str | None:

@@ -495,7 +495,7 @@ def test_a_history_of_the_second_version_can_be_read_and_goes_on(second_version:
 
 def test_what_runs_were_measured_under_is_read_without_the_rest(db: History, tmp_path: Path) -> None:
     turns = tuple(replace(turn, prompt_tokens=200, cached_tokens=150) for turn in record(5).turns)
-    asked = [replace(record(4), reported={"llm": ServerFigures(running=1, waiting=0)}), replace(record(5), turns=turns)]
+    asked = [replace(record(4), reported={"llm": ServerFigures(1, 0, started=5.5)}), replace(record(5), turns=turns)]
     runs = [record(1), on_a_machine(2), on_a_machine(3), *asked]
     for each in runs:
         db.append(each)

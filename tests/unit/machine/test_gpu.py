@@ -1,7 +1,8 @@
 """The GPU's figures, from a library that stands in for NVIDIA's: there is no GPU here."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import nvml_standin
 import pynvml
@@ -58,6 +59,34 @@ def test_a_desktop_card_says_that_its_power_is_capped(values: Path, tmp_path: Pa
 def test_a_process_that_is_hidden_has_a_name_without_arguments(values: Path, tmp_path: Path) -> None:
     nvml_standin.written(values, nvml_standin.GB10)
     assert read(tmp_path).holders[0].processes == (GpuProcess("python3"),)
+
+
+def test_a_hundred_processes_are_a_hundred(tmp_path: Path) -> None:
+    running = [SimpleNamespace(pid=pid, usedGpuMemory=2**20) for pid in range(100)]
+    module = SimpleNamespace(
+        nvmlDeviceGetCount=lambda: 1,
+        nvmlDeviceGetHandleByIndex=str,
+        nvmlDeviceGetComputeRunningProcesses=lambda _gpu: running,
+        nvmlSystemGetProcessName=lambda pid: f"/usr/bin/worker-{pid}",
+    )
+    gpus = Gpus(Silent(module), tmp_path)
+    gpus.first()
+    found = gpus.last().holders[0].processes or ()
+    assert [each.name for each in found] == [f"worker-{pid}" for pid in range(100)]
+
+
+class Silent:
+    """A library that has a few functions; all others refuse."""
+
+    def __init__(self, known: SimpleNamespace) -> None:
+        self._known = known
+
+    def __getattr__(self, name: str) -> Callable[..., object]:
+        def refused(*_given: object) -> object:
+            raise OSError(name)
+
+        found: Callable[..., object] = getattr(self._known, name, refused)
+        return found
 
 
 def test_every_reason_has_its_bit(values: Path, tmp_path: Path) -> None:

@@ -43,6 +43,13 @@ def test_one_reading_has_no_shares() -> None:
     assert found.host.kernel == "6.14"
 
 
+def test_a_machine_that_was_started_again_during_the_run_has_no_shares() -> None:
+    before, after = Counters(Ticks(5000, 3000, 10), 900, 900, 900), Counters(Ticks(100, 60, 0), 5, 5, 5)
+    found = machine_state([HostReading(0.0, Levels(), before), HostReading(2.0, Levels(), after)], [])
+    assert found is not None
+    assert found.host.busy is found.host.steal is found.host.pressure_cpu is found.host.pressure_io is None
+
+
 def test_a_gpu_shows_what_it_reached_and_every_reason() -> None:
     holders = GpuHolders(5, 10, (GpuProcess("llama-server", 5),))
     readings = [

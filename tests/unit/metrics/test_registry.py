@@ -288,6 +288,12 @@ def test_an_agent_that_answers_by_itself_has_no_figures_since_a_request() -> Non
     assert spoken_into - {*fillable("agent", "server")} == {("interrupted", "first")}
 
 
+def test_a_server_that_does_not_say_when_it_found_the_end_has_no_endpointing() -> None:
+    silent = {*fillable("free_running", "server", says_end=False)}
+    assert {*fillable("free_running", "server")} - silent == {("endpointing", "first")}
+    assert ("transcription", "first") in silent
+
+
 def test_a_target_that_can_fill_more_after_a_reload_does() -> None:
     metrics = Metrics("1.2.3", [])
     metrics.expect([("local", "default")], SERIES["pausing"])

@@ -4,11 +4,12 @@ from collections.abc import Iterable
 
 import pytest
 
-from probe.plan import ServerPlan
+from probe.plan import Limits, Role, ServerPlan, Target
 from probe.protocols.base import Refused, Terms, Transcript, Unknown
 from probe.protocols.hearing import MAX_EVENTS, MAX_TRANSCRIPT, understood
 from probe.protocols.openai_realtime.listening import Listening
 from probe.protocols.openai_transcriptions.answer import Document, Stream
+from probe.protocols.registry import hearing, says_end
 from probe.protocols.wyoming import hearing as wyoming
 from probe.transport.framing.base import Raw
 
@@ -37,6 +38,23 @@ def test_a_character_in_two_pieces_is_whole_and_pieces_of_nothing_are_not_kept()
         assert [*stream.feed(f'data: {{"type": "transcript.text.delta", "delta": "{piece}"}}\n\n'.encode())]
     assert [*stream.end()] == [Transcript("\N{GRINNING FACE}")]
     assert len(stream._pieces) == 2
+
+
+@pytest.mark.parametrize(
+    ("role", "protocol", "endpointing", "says"),
+    [
+        ("stt", "wyoming", "server", True),
+        ("stt", "wyoming", "probe", False),
+        ("stt", "riva", "server", False),
+        ("agent", "openai_realtime", "server", True),
+        ("agent", "openai_realtime", "probe", False),
+    ],
+)
+def test_who_has_an_event_for_the_end_of_the_speech(role: Role, protocol: str, endpointing: str, says: bool) -> None:
+    server = ServerPlan(protocol, "x://spark", {"endpointing": endpointing, "sample_rate": 16_000})
+    target = Target("spark", {role: server}, 1000.0, Limits(1, 1, 1, 1, 1))
+    assert says_end(target) is says
+    assert hearing(target) == endpointing
 
 
 def test_what_is_sent_besides_a_transcript_is_bounded() -> None:

@@ -45,6 +45,8 @@ llamacpp:requests_deferred 3
         (TWO_ENGINES, ServerState(3)),
         (b"vllm:num_requests_running -1\n", None),
         (b"process_cpu_seconds_total 5\n", None),
+        (LLAMA + b"process_start_time_seconds 1.76e+09\n", ServerState(1, 3, started=1.76e9)),
+        (LLAMA + b"process_start_time_seconds NaN\nprocess_start_time_seconds 0\n", ServerState(1, 3)),
     ],
 )
 def test_what_a_server_reports(page: bytes, found: ServerState | None) -> None:

@@ -7,6 +7,7 @@ import pytest
 from runs import MS, START, cut_off, hearing, misheard
 
 import golden
+from probe.heard import Interruption
 from probe.measures import measure_run
 from probe.plan import ServerPlan
 from probe.record import RunRecord
@@ -47,6 +48,36 @@ def test_a_late_answer_is_late_after_the_speech() -> None:
     late = replace(heard, plan=replace(heard.plan, target=target))
     said = "SLOW: the first sound of a response came 1200ms after the speech, over the objective of 1000ms"
     assert terminal.verdict(late, "slow") == said
+
+
+def test_an_answer_that_nobody_could_speak_into_is_said_to_be_one() -> None:
+    run = hearing()
+    assert "Interrupted" not in "\n".join(terminal.report(run, 80)), "nobody wanted to"
+    wanted = replace(run, plan=replace(run.plan, scenario=replace(run.plan.scenario, interrupt_after_ms=500.0)))
+    assert "    Interrupted:        not, the whole answer had come before" in map(
+        click.unstyle, terminal.report(wanted, 80)
+    )
+    (turn,) = wanted.turns
+    cut = tuple(replace(chunk, tts_segment_done=None) for chunk in turn.chunks)
+    spoken_into = replace(turn, chunks=cut, interruption=Interruption(START + 700 * MS, START + 950 * MS, stopped=True))
+    shown = [*map(click.unstyle, terminal.report(replace(wanted, turns=(spoken_into,)), 80))]
+    assert "    Interrupted:        250ms" in shown
+
+
+def test_each_turn_of_several_has_its_own_whole_wait() -> None:
+    run = hearing()
+    again = replace(run.turns[0], turn_num=2)
+    scenario = replace(run.plan.scenario, user_turns=("Tell me a joke", "Tell me a joke"))
+    shown = [
+        *map(
+            click.unstyle,
+            terminal.report(replace(run, plan=replace(run.plan, scenario=scenario), turns=(run.turns[0], again)), 80),
+        )
+    ]
+    assert [line for line in shown if "whole wait" in line] == [
+        "  The whole wait, turn 1:",
+        "  The whole wait, turn 2:",
+    ]
 
 
 def by_agent(**options: str) -> RunRecord:

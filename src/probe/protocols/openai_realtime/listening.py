@@ -75,6 +75,9 @@ class Listening:
             yield Unknown()
 
     def _note(self, kind: str, item: str) -> None:
+        if kind == _STARTED and self.open:
+            # What was said into an answer is cleared and becomes no item: some servers use its name again.
+            self._earlier -= {item}
         if len(self._own) + len(self._into) >= _MOST_ITEMS:
             return
         if (kind == _STARTED and not self.open) or (self.spoken_into and kind in _NAMING and item not in self._own):

@@ -50,6 +50,10 @@ class RivaHearing(SttConversation):
     def finds_end(self) -> bool:
         return bool(self._options["endpointing"] == "server")
 
+    @property
+    def says_end(self) -> bool:
+        return False
+
     def begin(self, now: int) -> Iterable[Step]:
         """The call of the turn before may still go on, and a connection has one at a time."""
         del now

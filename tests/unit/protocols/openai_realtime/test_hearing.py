@@ -138,6 +138,23 @@ def test_what_is_said_into_the_answer_is_not_what_it_answers_whatever_names_it(k
     assert said(talk, of_item(f"{TRANSCRIPTION}.completed", transcript="Hello")) == [Transcript("Hello")]
 
 
+def test_the_name_of_what_was_cleared_may_be_used_again_for_the_next_speech() -> None:
+    talk = conversation()
+    started, stopped = (
+        {"type": f"input_audio_buffer.speech_{each}", "item_id": "b"} for each in ("started", "stopped")
+    )
+    said(talk, {"type": "response.created", "response": {"id": "one"}})
+    talk.interrupt()
+    said(talk, started)
+    asked(talk.interrupted(500))
+    asked(talk.begin(0))
+    assert said(talk, stopped) == [Unknown()], "of what was said into the answer"
+    assert said(talk, started) == [Unknown()]
+    assert said(talk, stopped) == [SpeechStopped()]
+    transcript = {"type": f"{TRANSCRIPTION}.completed", "item_id": "b", "transcript": "Hello."}
+    assert said(talk, transcript) == [Transcript("Hello.")]
+
+
 def test_a_transcript_names_what_was_said_where_nothing_else_does() -> None:
     talk = conversation("probe")
     assert said(talk, of_item(f"{TRANSCRIPTION}.completed", transcript="Hello")) == [Transcript("Hello")]
