@@ -8,7 +8,7 @@ from probe.record import Chunk
 EventKind = Literal[
     "connecting", "connected", "llm_start", "llm_token", "llm_first_token", "llm_chunk_end", "llm_cut", "tts_text",
     "tts_audio", "tts_first_audio", "tts_late_audio", "tts_segment_end", "tts_held", "turn_done", "warning",
-    "speech_start", "speech_end", "speech_stopped", "speech_stopped_late", "transcript", "interruption",
+    "speech_start", "speech_end", "speech_stopped", "speech_stopped_late", "transcript", "interruption", "unreleased",
 ]  # fmt: skip
 
 

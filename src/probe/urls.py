@@ -8,8 +8,10 @@ from urllib.parse import SplitResult, unquote, urlsplit
 
 # What one of them passes over, the other never looks at twice: neither takes longer than the text is long.
 _USERINFO = re.compile(r"(?<=://)[^/\s]*@")
-_WORD = re.compile(r"[^\s'\"]+")
-# What follows an address in a sentence.
+_WORD = re.compile(r"\S+")
+_QUOTES = "'\""
+# What a scheme may have beside letters and digits, and what follows an address in a sentence.
+_SCHEME_MARKS = "+-."
 _PUNCTUATION = ".,:;)"
 
 # What a URL of each scheme is called, and looks like.
@@ -22,21 +24,46 @@ _FORMS = {"ws": "ws://HOST:PORT/PATH", "wss": "wss://HOST/PATH"}
 # Of these no port is usual: it has to be there.
 _WITH_PORT = ("tcp", "grpc", "grpcs")
 _LABEL_END = 64
+_SCHEME = re.compile(r"[A-Za-z]{1,10}:[/\\]+")
+_HIDDEN = "…"
+
+
+class Url(str):
+    """A URL whose representation, as in that of a larger value, has no secrets."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return repr(without_secrets(self))
 
 
 def without_secrets(text: str) -> str:
     """The text with each URL's user, password and query left out."""
-    return _WORD.sub(_address_of, _USERINFO.sub("", text))
+    return _WORD.sub(_addresses_of, _USERINFO.sub("", text))
 
 
-def _address_of(word: re.Match[str]) -> str:
-    """A word; of a URL up to its query or fragment, and the punctuation behind it."""
-    text = word[0]
-    address = text.find("://") + len("://")
-    if address < len("://"):
-        return text
-    end = min((at for mark in "?#" if (at := text.find(mark, address)) >= 0), default=len(text))
-    return text[:end] + text[max(end, len(text.rstrip(_PUNCTUATION))) :]
+def _addresses_of(found: re.Match[str]) -> str:
+    """A word; of each URL in it up to its query or fragment. A URL ends with the word, one in quotes at the quote."""
+    word, done, parts = found[0], 0, []
+    while (at := word.find("://", done)) >= 0:
+        end = word.find(quote, at) if (quote := _quote_before(word[done:at])) else -1
+        end = len(word) if end < 0 else end
+        parts += [word[done:at], _address(word[at:end])]
+        done = end
+    return "".join([*parts, word[done:]])
+
+
+def _quote_before(text: str) -> str:
+    """The quote that a scheme at the end of the text follows; "" where it follows none."""
+    at = max(text.rfind(quote) for quote in _QUOTES)
+    scheme = text[at + 1 :].translate({ord(mark): None for mark in _SCHEME_MARKS})
+    return text[at] if at >= 0 and scheme.isalnum() else ""
+
+
+def _address(url: str) -> str:
+    """Of a URL from its :// on: up to its query or fragment, and the punctuation behind it."""
+    end = min((at for mark in "?#" if (at := url.find(mark)) >= 0), default=len(url))
+    return url[:end] + url[max(end, len(url.rstrip(_PUNCTUATION))) :]
 
 
 def authorization(url: str) -> str | None:
@@ -49,8 +76,28 @@ def authorization(url: str) -> str | None:
 
 
 def shown(text: str) -> str:
-    """What was meant as a URL, as it may be shown; a fragment, which is no secret, is left where it stands alone."""
+    """A URL as it may be shown, or any other text; a fragment, which is no secret, is left where it stands alone."""
     return without_secrets(text) if "@" in text or "?" in text else text
+
+
+def shown_wrong(text: str) -> str:
+    """The same of what may be no URL though it should be: all before the last @ may be a password then."""
+    found = shown(text)
+    if _has_parts(text):
+        return found
+    scheme = _SCHEME.match(found)
+    _, at, rest = found.rpartition("@")
+    start = f"{scheme[0] if scheme else ''}{_HIDDEN}@" if at else ""
+    return start + (rest.partition("?")[0] if scheme else rest)
+
+
+def _has_parts(text: str) -> bool:
+    """Whether it is clear where user, host and query of a URL begin and end."""
+    try:
+        parts = urlsplit(text)
+        return bool(parts.scheme and parts.hostname) and parts.port != 0 and text.isprintable() and " " not in text
+    except ValueError:
+        return False
 
 
 def host_of(parts: SplitResult) -> str | None:
@@ -59,20 +106,20 @@ def host_of(parts: SplitResult) -> str | None:
     return host if host is None or ":" not in host else host.replace("%25", "%", 1)
 
 
-def url_of(*schemes: str) -> Callable[[str], str]:
+def url_of(*schemes: str) -> Callable[[str], Url]:
     """A check that a text is a URL with one of these schemes."""
 
-    def check(text: str) -> str:
+    def check(text: str) -> Url:
         return checked_url(text, schemes)
 
     return check
 
 
-def checked_url(text: str, schemes: Collection[str]) -> str:
+def checked_url(text: str, schemes: Collection[str]) -> Url:
     """The URL, where it has one of the schemes. Raises ValueError with what is expected."""
     kinds = {_KINDS.get(scheme, f"a {scheme}"): None for scheme in schemes}
     forms = {_FORMS.get(scheme, f"{scheme}://HOST:PORT"): None for scheme in schemes}
-    quoted, expected = repr(shown(text)), f"expected {' or '.join(forms)}"
+    quoted, expected = repr(shown_wrong(text)), f"expected {' or '.join(forms)}"
     try:
         parts = urlsplit(text)
         host = parts.hostname or ""
@@ -87,7 +134,7 @@ def checked_url(text: str, schemes: Collection[str]) -> str:
         raise ValueError(f"{quoted} is not a URL{why}; {expected}") from error
     if not good or not text.isprintable() or " " in text:
         raise ValueError(f"{quoted} is not {' or '.join(kinds)} URL; {expected}")
-    return text
+    return Url(text)
 
 
 def _check_host(host: str) -> None:

@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 from probe.audio import speakable
+from probe.credentials import secrets_of, without
 from probe.engine.cutter import cut, sentence_end, undecided
-from probe.engine.redaction import secrets_of, without
 from probe.otlp.collector import Endpoint
 from probe.plan import Pause, ServerPlan
 from probe.protocols import fields, http_answers, server_page
@@ -158,7 +158,7 @@ READERS: dict[str, Callable[[str], Any]] = {
     "http_answers.refused_handshake": lambda text: http_answers.refused_handshake(
         Refusal(401, {"location": text}, as_bytes(text)), SERVER
     ),
-    "redaction.without": lambda text: without(text, secrets_of(SERVER)),
+    "credentials.without": lambda text: without(text, secrets_of(SERVER.url, SERVER.headers)),
     "openai_chat.thinking": think,
     "openai_chat.Streamed": stream,
     "openai_chat.Whole": whole,

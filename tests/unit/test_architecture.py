@@ -48,7 +48,7 @@ INTERFACE = " ".join(
 FRAMES = "probe.transport.framing.base"
 VALUES = (
     f"{PURE} probe.recent probe.blame probe.delays probe.measures probe.outside probe.playing "
-    "probe.whole_wait probe.waits probe.audio probe.clock probe.urls"
+    "probe.whole_wait probe.waits probe.audio probe.clock probe.urls probe.credentials"
 )
 
 

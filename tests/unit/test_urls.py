@@ -4,7 +4,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from probe.urls import checked_url, host_of, without_secrets
+from probe.urls import checked_url, host_of, shown_wrong, without_secrets
 
 
 @pytest.mark.parametrize(
@@ -16,12 +16,36 @@ from probe.urls import checked_url, host_of, without_secrets
         ("wss://token@spark", "wss://spark"),
         ("ws://spark/ws?key=secret: refused", "ws://spark/ws: refused"),
         ("two: http://a?x=1, http://b:1/c#d.", "two: http://a, http://b:1/c."),
+        ("http://a?key=x'y", "http://a"),
+        ("'http://a?key=x': refused", "'http://a': refused"),
+        ('{"a":"http://a?x=1","b":"http://b?y=\'"}', '{"a":"http://a","b":"http://b"}'),
+        ("don't:http://a?key=x't", "don't:http://a"),
         ("mail me@example", "mail me@example"),
         ("no audio?", "no audio?"),
     ],
 )
 def test_urls_keep_only_the_address(text: str, shown: str) -> None:
     assert without_secrets(text) == shown
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "http://me:hun/ter2@spark/v1",
+        "http://me:hun?ter2@spark/v1",
+        "http://me:hun ter2@spark/v1",
+        "http:/me:hunter2@spark/v1",
+        "me:hunter2@spark:8000",
+        "//me:hunter2@spark",
+        "ws://spark/a b?key=hunter2",
+        "http://me:hun'ter2@spark:x",
+    ],
+)
+def test_no_secret_of_a_wrong_url_is_shown(written: str) -> None:
+    with pytest.raises(ValueError, match="expected http") as raised:
+        checked_url(written, ("http",))
+    assert "hun" not in str(raised.value) and "ter2" not in str(raised.value)
+    assert "spark" in shown_wrong(written)
 
 
 @pytest.mark.parametrize(

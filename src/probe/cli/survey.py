@@ -9,8 +9,8 @@ from probe.cli.findings import Answers, Finding
 from probe.cli.lookout import Seen, others_at, sign_of
 from probe.clock import AnchoredClock
 from probe.config import Config
+from probe.credentials import secrets_of, without
 from probe.daemon import questions
-from probe.engine.redaction import secrets_of, without
 from probe.plan import Role, ServerPlan, Target
 from probe.protocols.declaration import ServerProtocol
 from probe.protocols.http_answers import refused_handshake
@@ -95,7 +95,7 @@ async def _found(target: Target, role: Role, server: ServerPlan, protocol: Serve
         connected_ms = await _connect(server, protocol, target.limits.connect_s)
     except ConnectError as error:
         why, said = _why(error, server)
-        said = without(said, secrets_of(server))
+        said = without(said, secrets_of(server.url, server.headers))
         shown = without_secrets(f"{why}; {said}" if said else why)
         wrong = findings.unreachable(shown, _named(await _instead(server)))
         return replace(found, error=shown, findings=tuple(wrong))

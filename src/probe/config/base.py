@@ -11,6 +11,13 @@ def _name(text: str) -> str:
     return text
 
 
+def _path(text: str) -> str:
+    if "\0" in text:
+        raise ValueError("should be a path")
+    return text
+
+
 Name = Annotated[str, _name]
 Text = Annotated[str, Meta(min_length=1)]
+PathText = Annotated[str, Meta(min_length=1), _path]
 Seconds = Annotated[float, Meta(gt=0, le=3600)]

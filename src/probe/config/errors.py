@@ -69,5 +69,5 @@ def _without_secrets(value: Any) -> Any:
         return [_without_secrets(item) for item in value]
     if isinstance(value, str):
         # Such as a table in JSON that can't be read because a bracket is missing.
-        return _HIDDEN if any(key in value.lower() for key in _SECRET_KEYS) else str(urls.shown(value))
+        return _HIDDEN if any(key in value.lower() for key in _SECRET_KEYS) else urls.shown_wrong(value)
     return value

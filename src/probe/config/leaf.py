@@ -93,6 +93,8 @@ def _plain(kind: Any, value: Any) -> Any:
         raise ValueError("should not be true or false")
     if isinstance(value, str):
         value = _unicode(value)
+        if kind is Path and "\0" in value:
+            raise WrongValueError(_PLAIN[Path])
         if kind in (str, Path):
             return kind(value)
         value = _TRUTH.get(value.lower(), value) if kind is bool else value.strip().replace("_", "")

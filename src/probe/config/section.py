@@ -120,7 +120,8 @@ def read_struct(
     for name in strange:
         written = given[name] if isinstance(given[name], Moved) else Moved((*key, name), given[name])
         meant = nearest(name, (*known, *beside))
-        found.append(problem(written.key, f"{unknown}; did you mean {meant}?" if meant else unknown, written.value))
+        # Without its value: a key that nobody knows may be a token's, or headers written in another way.
+        found.append(Problem(written.key, f"{unknown}; did you mean {meant}?" if meant else unknown))
     return WRONG if missing or strange or any(each is WRONG for each in values.values()) else kind(**values)
 
 

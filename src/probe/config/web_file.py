@@ -8,12 +8,14 @@ from typing import Annotated, Any
 from msgspec import field, structs
 
 from probe import extras
-from probe.config.base import Text
+from probe.config.base import PathText, Text
 from probe.config.errors import ConfigError, Problem, dotted
+from probe.config.files import read_small
 from probe.config.leaf import Secret
 from probe.config.section import Section, read
 
-MAX_BYTES = 1_048_576
+# An alias may stand for itself, or for more than memory holds.
+_MOST_VALUES = 10_000
 # What `htpasswd -B` and others write: a version, a cost, 53 characters of salt and hash.
 _BCRYPT = re.compile(r"\$2[abxy]\$(\d\d)\$[./A-Za-z0-9]{53}")
 _COSTS = range(4, 17)
@@ -80,10 +82,10 @@ NotSupported = Annotated[Any, _not_supported]
 class TlsServer(Section, frozen=True, kw_only=True):
     """`tls_server_config`. Relative paths start at the folder of the file."""
 
-    cert_file: Text
-    key_file: Text
+    cert_file: PathText
+    key_file: PathText
     client_auth_type: Annotated[str, _client] = "NoClientCert"
-    client_ca_file: Text | None = None
+    client_ca_file: PathText | None = None
     client_allowed_sans: list[Text] = field(default_factory=list)
     min_version: Annotated[str, _version] = "TLS12"
     max_version: Annotated[str, _version] = "TLS13"
@@ -150,14 +152,33 @@ def _document(path: Path) -> Any:
         why = f"needs the package pyyaml: {extras.install('http')}"
         raise refused(path, [Problem((), why)]) from error
     try:
-        with path.open("rb") as file:
-            text = file.read(MAX_BYTES + 1)
-        if len(text) > MAX_BYTES:
-            raise refused(path, [Problem((), f"is over {MAX_BYTES} bytes")])
-        return yaml.safe_load(text) or {}
+        return _checked(yaml.safe_load(read_small(path)) or {})
     except OSError as error:
         raise refused(path, [Problem((), f"can't be read: {error.strerror}")]) from error
     except (yaml.YAMLError, RecursionError, ValueError) as error:
         mark = getattr(error, "problem_mark", None)
         where = f", line {mark.line + 1}" if mark is not None else ""
         raise refused(path, [Problem((), f"is not YAML{where}")]) from error
+    except _OddError as error:
+        raise refused(path, [Problem((), str(error))]) from error
+
+
+class _OddError(Exception):
+    """The document is YAML, and nothing that such a file has."""
+
+
+def _checked(document: Any) -> Any:
+    """The document, where all its keys are text and its values are few. Raises _OddError."""
+    left, seen = [document], 0
+    while left:
+        value = left.pop()
+        seen += 1
+        if seen > _MOST_VALUES:
+            raise _OddError(f"has over {_MOST_VALUES} values")
+        if isinstance(value, dict):
+            if strange := [key for key in value if not isinstance(key, str)]:
+                raise _OddError(f"has the key {strange[0]!r}, which is not text: put it in quotes")
+            left += value.values()
+        elif isinstance(value, list):
+            left += value
+    return document

@@ -1,6 +1,7 @@
 """One attempt to measure: courtesy first, then the run."""
 
 import asyncio
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 
 from probe.clock import AnchoredClock
@@ -8,6 +9,8 @@ from probe.config import Config, state_dir
 from probe.daemon import courtesy, questions
 from probe.daemon.reports import Reports
 from probe.daemon.schedule import Entry
+from probe.daemon.unfinished import Unfinished
+from probe.engine.runner import ignore
 from probe.measurement import SPEECH, measure, prepare
 from probe.plan import Plan, new_plan
 from probe.record import Failure, RunRecord
@@ -45,8 +48,16 @@ def _plan(entry: Entry) -> Plan:
     return prepare(new_plan(entry.target, entry.scenario))
 
 
-async def attempt(entry: Entry, config: Config, stop: asyncio.Event) -> Attempt | None:
-    """Measure, or leave the server to its users; None where `stop` is set before there was anything to measure."""
+async def attempt(
+    entry: Entry, config: Config, stop: asyncio.Event, unfinished: Unfinished | None = None
+) -> Attempt | None:
+    """Measure, or leave the server to its users; None where `stop` is set before there was anything to measure.
+
+    Without `unfinished` nothing is noted, and what killed runs left is not released.
+    """
+    if unfinished is not None:
+        # What a killed run holds looks like a user.
+        await unfinished.end(entry.target)
     reports = Reports(entry.target)
     served, found, _ = await asyncio.gather(
         questions.identity_of(entry.target), _users(reports, config, stop), reports.ask_others()
@@ -60,7 +71,8 @@ async def attempt(entry: Entry, config: Config, stop: asyncio.Event) -> Attempt 
         record = replace(skipped(entry, found.reason), served=served, reported=reports.before())
         return Attempt(record, clock.now() / 1e9, unknown_users=unknown)
     plan = replace(_plan(entry), speech_dir=state_dir(config) / SPEECH)
-    done = await measure(plan, config.self_check.tolerance(), stop=stop, clock=clock)
+    async with nullcontext(ignore) if unfinished is None else unfinished.noted(plan) as observe:
+        done = await measure(plan, config.self_check.tolerance(), observe, stop, clock)
     record = questions.answered(done.record, served, cold, await reports.after())
     return Attempt(record, record.started / 1e9, done.lag_s, unknown)
 

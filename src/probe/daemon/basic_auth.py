@@ -48,7 +48,8 @@ class BasicAuth:
         if (given := _given(authorization)) is None:
             return DENIED
         user, password = given
-        hashed = users[user].reveal().encode() if user in users else _UNKNOWN_USER
+        is_known = user in users
+        hashed = users[user].reveal().encode() if is_known else _UNKNOWN_USER
         key = self._key(user, hashed, password)
         if key in self._right:
             return None
@@ -56,13 +57,14 @@ class BasicAuth:
             return DENIED
         if self._waiting >= MAX_WAITING:
             return BUSY
-        return None if await self._is_right(key, hashed, password) and user in users else DENIED
+        return None if await self._is_right(key, hashed, password, is_known=is_known) else DENIED
 
-    async def _is_right(self, key: bytes, hashed: bytes, password: bytes) -> bool:
+    async def _is_right(self, key: bytes, hashed: bytes, password: bytes, *, is_known: bool) -> bool:
+        """Of an unknown user it never is: remembered as right, the password of that hash would let anyone in."""
         self._waiting += 1
         try:
             async with self._one:
-                right = key in self._right or await asyncio.to_thread(_matches, hashed, password)
+                right = key in self._right or (await asyncio.to_thread(_matches, hashed, password) and is_known)
                 if not right:
                     await asyncio.sleep(PAUSE_S)
         finally:

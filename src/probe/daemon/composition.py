@@ -11,7 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from probe.config import Config, state_dir
-from probe.daemon import runbook, state_lock
+from probe.daemon import runbook, state_lock, unfinished
 from probe.daemon.answer_sinks import AnswerSinks, Taker
 from probe.daemon.beside_drift import BesideDrift
 from probe.daemon.beside_history import names_beside
@@ -32,9 +32,11 @@ from probe.daemon.rebuild import Rebuild
 from probe.daemon.schedule import Entry
 from probe.daemon.state_lock import Held
 from probe.daemon.transcriber import Transcriber
+from probe.daemon.unfinished import Unfinished
 from probe.drift import Monitor
 from probe.history.drift_states import DriftStates
-from probe.history.file import OF_THE_DISK, HistoryError
+from probe.history.file import HistoryError
+from probe.history.private import replace
 from probe.history.reader import reading
 from probe.history.writer import History, Pruned, Retention
 from probe.measurement import machine_of
@@ -89,6 +91,8 @@ class Parts:
     transcriber: Transcriber
     # To be set when the daemon ends: sinks have a second then, and to find what changed beside a drift takes longer.
     ending: threading.Event
+    # What runs may leave on servers; None where another daemon may use this state directory, too.
+    unfinished: Unfinished | None
 
     def close(self, lines_s: float) -> None:
         """Release what is not the dispatch's, once that has drained; the log has `lines_s` to be written."""
@@ -121,7 +125,7 @@ def build(config: Config, coloured: bool | None = None) -> Parts:
         """The error has been logged, and the daemon continues."""
         metrics.daemon.count_sink_error(sink)
 
-    held = _hold(config, on_error)
+    held = state_lock.hold_if_possible(state_dir(config), partial(on_error, HISTORY))
     on_demand = OnDemand(partial(_expect, metrics), one_run, debug_text)
     http = _listen(config, pages(metrics, health), slow_pages(on_demand), log)
     counting = spans.count if config.otlp.url else _no_spans
@@ -146,7 +150,7 @@ def build(config: Config, coloured: bool | None = None) -> Parts:
         metrics.daemon.set_history(pruned.runs, pruned.bytes)
         on_dropped(pruned.unsent_spans)
 
-    watched = WatchedHistory(history, drift, on_error=on_error, on_pruned=on_pruned)
+    watched = WatchedHistory(history, drift, on_error=on_error, on_pruned=on_pruned, held=held)
     # One that could not be opened is begun, or goes on, when the disk lets it: without its past.
     series = _pairs(config) if history.is_open else []
     sending = span_sinks(watched, metrics, config.otlp, VERSION, on_error=on_error, on_repeat=on_repeat)
@@ -171,8 +175,9 @@ def build(config: Config, coloured: bool | None = None) -> Parts:
     kept = (dispatch.add_transcription, history.add_transcription)
     transcriber = Transcriber(config, AnswerSinks(lambda *of: any(add(*of) for add in kept), takers, on_error).take)
     return Parts(
-        log, lines, held, health, metrics, dispatch, http, on_demand, rebuild, served, past, transcriber, ending
-    )
+        log, lines, held, health, metrics, dispatch, http, on_demand, rebuild, served, past, transcriber, ending,
+        None if held is None else unfinished.opened(state_dir(config), replace, log),
+    )  # fmt: skip
 
 
 def expect(metrics: Metrics, config: Config) -> None:
@@ -201,16 +206,6 @@ def _import(config: Config) -> None:
         framing_named(framing)
     for entry in entries(config):
         machine_of(entry.target)
-
-
-def _hold(config: Config, on_error: OnError) -> Held | None:
-    try:
-        return state_lock.hold(state_dir(config))
-    except OSError as error:
-        # The history reports a directory that may not be used.
-        if error.errno in OF_THE_DISK:
-            on_error(HISTORY, f"{state_dir(config)}: {error.strerror}; a second daemon here would go unnoticed")
-        return None
 
 
 def _restored(history: History, metrics: Metrics, config: Config, on_error: OnError) -> dict[str, ServerIdentity]:

@@ -5,6 +5,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from probe.daemon.drift_sink import DriftSink
+from probe.daemon.keeper import HISTORY
+from probe.daemon.state_lock import Held
 from probe.drift import Change
 from probe.history.writer import History, Pruned
 from probe.record import RunRecord
@@ -14,6 +16,7 @@ class WatchedHistory:
     """What `Dispatch` saves to, and what spans are made from. A run that can be read has been looked at for drift.
 
     `on_error(sink, what)` is called where that went wrong, `on_pruned` after each run with what the history holds.
+    `held` is what says that its directory is taken.
     """
 
     def __init__(
@@ -23,11 +26,13 @@ class WatchedHistory:
         *,
         on_error: Callable[[str, str], None],
         on_pruned: Callable[[Pruned], None] = lambda _pruned: None,
+        held: Held | None = None,
     ) -> None:
         self._history = history
         self._drift = drift
         self._on_error = on_error
         self._on_pruned = on_pruned
+        self._held = held
         # Held from the moment a run can be read until it has been looked at.
         self._keeping = threading.Lock()
 
@@ -65,9 +70,16 @@ class WatchedHistory:
 
     def prune(self, now: int) -> None:
         self._on_pruned(self._history.prune(now))
+        self._keep_directory()
 
     def look(self) -> None:
         self._history.look()
+        self._keep_directory()
 
     def close(self) -> None:
         self._history.close()
+
+    def _keep_directory(self) -> None:
+        """Where its directory was removed the history makes another one, which is not taken yet."""
+        if self._held is not None and (complaint := self._held.keep()) is not None:
+            self._on_error(HISTORY, complaint)

@@ -3,7 +3,6 @@
 import ssl
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,15 +17,6 @@ from probe.daemon.http_tls import UnusableError, context, is_allowed
 LOOK_S = 1.0
 
 
-@dataclass(frozen=True, slots=True)
-class _Read:
-    """The file as it was read; the state of it, and of each file that it names."""
-
-    file: WebFile
-    tls: ssl.SSLContext | None
-    state: object
-
-
 class Access:
     """TLS, passwords and headers of a port; without a file, none. Used in the server's thread."""
 
@@ -34,60 +24,65 @@ class Access:
         """Read the file. Raises ConfigError."""
         self._path = path
         self._now = now
-        self._read = _Read(WebFile(), None, None) if path is None else _read(path)
         self._looked = now()
-        self._refused: object = None
         self._auth = BasicAuth()
+        self._file = self._tried = WebFile()
+        self._tls: ssl.SSLContext | None = None
+        self._seen: object = None
+        if path is not None:
+            self._read(path)
 
     def renewed(self, complain: Callable[[str], None]) -> None:
         """Read the files again if they have changed. Those that are wrong change nothing, which is said once."""
         if self._path is None or self._now() - self._looked < LOOK_S:
             return
         self._looked = self._now()
-        state = _state(self._path, self._read.file)
-        if state in (self._read.state, self._refused):
+        if (_stat(self._path), *_stats(self._path, self._tried)) == self._seen:
             return
         try:
-            read = _read(self._path)
-        except ConfigError as error:
-            self._refused = state
-            complain(f"the old settings stay in effect: {error}")
-            return
-        if read.file.basic_auth_users != self._read.file.basic_auth_users:
+            self._read(self._path)
+        except Exception as error:  # noqa: BLE001 - whatever is in these files, the port goes on
+            why = error if isinstance(error, ConfigError) else f"{self._path}: {type(error).__name__}"
+            complain(f"the old settings stay in effect: {why}")
+
+    def _read(self, path: Path) -> None:
+        """Take over what is in the files. Raises ConfigError, with nothing taken over."""
+        # Before it is read: what changes meanwhile is seen the next time.
+        before = _stat(path)
+        self._seen = before, *_stats(path, self._tried)
+        # Also of files that are refused: a certificate that was missing may come.
+        file = self._tried = load(path)
+        self._seen = before, *_stats(path, file)
+        if file == WebFile() != self._file:
+            # Many programs empty a file before they write it.
+            raise refused(path, [Problem((), "is empty; without TLS and passwords from the next start on only")])
+        _check_packages(path, file)
+        try:
+            tls = context(file.tls_server_config, path.parent) if file.tls_server_config else None
+        except UnusableError as error:
+            raise refused(path, [error.problem]) from error
+        if file.basic_auth_users != self._file.basic_auth_users:
             self._auth.forget()
-        self._read, self._refused = read, None
+        self._file, self._tls = file, tls
 
     @property
     def tls(self) -> ssl.SSLContext | None:
         """The TLS context; None for plain HTTP."""
-        return self._read.tls
+        return self._tls
 
     @property
     def headers(self) -> Mapping[str, str]:
         """Headers of every answer."""
-        return self._read.file.http_server_config.headers
+        return self._file.http_server_config.headers
 
     def knows(self, certificate: dict[str, Any] | None) -> bool:
         """Whether a client may come in with this certificate, which TLS has verified."""
-        tls = self._read.file.tls_server_config
+        tls = self._file.tls_server_config
         return tls is None or is_allowed(certificate, tls.client_allowed_sans)
 
     async def refusal(self, request: Request) -> Answer | None:
         """None where the request's user and password are right, or none are needed; else its answer."""
-        return await self._auth.refusal(self._read.file.basic_auth_users, request.fields.get("authorization"))
-
-
-def _read(path: Path) -> _Read:
-    # Before it is read: what changes meanwhile is seen the next time.
-    before = _stat(path)
-    file = load(path)
-    state = (before, *_stats(path, file))
-    _check_packages(path, file)
-    try:
-        tls = context(file.tls_server_config, path.parent) if file.tls_server_config else None
-    except UnusableError as error:
-        raise refused(path, [error.problem]) from error
-    return _Read(file, tls, state)
+        return await self._auth.refusal(self._file.basic_auth_users, request.fields.get("authorization"))
 
 
 def _check_packages(path: Path, file: WebFile) -> None:
@@ -98,10 +93,6 @@ def _check_packages(path: Path, file: WebFile) -> None:
     except ImportError as error:
         why = f"needs the package bcrypt: {extras.install('http')}"
         raise refused(path, [Problem(("basic_auth_users",), why)]) from error
-
-
-def _state(path: Path, file: WebFile) -> object:
-    return (_stat(path), *_stats(path, file))
 
 
 def _stats(path: Path, file: WebFile) -> tuple[object, ...]:

@@ -46,9 +46,15 @@ def parsed(head: bytes) -> Request | Answer:
         return plain(HTTPStatus.BAD_REQUEST, "not HTTP/1")
     if method not in ("GET", "HEAD"):
         return Answer(HTTPStatus.METHOD_NOT_ALLOWED, b"GET and HEAD only\n", _PLAIN, fields=(("Allow", "GET, HEAD"),))
-    path, _, query = target.partition("?")
     # The first of a name is the one that counts, so it is put in last.
-    return Request(method, path, query, dict(reversed([*_fields(lines)])))
+    fields = dict(reversed([*_fields(lines)]))
+    scheme, absolute, rest = target.partition("://")
+    if absolute and scheme.lower() in ("http", "https"):
+        # As to a proxy: the host there is the one that is meant.
+        fields["host"], slash, below = rest.partition("/")
+        target = slash + below
+    path, _, query = target.partition("?")
+    return Request(method, path, query, fields)
 
 
 def _fields(lines: list[str]) -> Iterator[tuple[str, str]]:

@@ -52,7 +52,7 @@ async def talk(connection: socket.socket, visit: Visit, moved: Callable[[], None
             reader, writer = await opening.streams()
             request = await _request(reader)
         visit.enters("page", now())
-        answer = request if isinstance(request, Answer) else await _answer(request, writer, site)
+        answer = request if isinstance(request, Answer) else await _answer(request, reader, writer, site)
         visit.enters("body", now())
         moved()
         with_body = isinstance(request, Answer) or request.method == "GET"
@@ -140,7 +140,8 @@ async def _request(reader: asyncio.StreamReader) -> Request | Answer:
         return _LARGE
 
 
-async def _answer(request: Request, writer: asyncio.StreamWriter, site: Site) -> Answer:
+async def _answer(request: Request, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, site: Site) -> Answer:
+    """Raises ConnectionError where the client hangs up while it waits for a page that takes long."""
     local = writer.get_extra_info("sockname")
     if not is_meant(request.fields.get("host"), local[0] if isinstance(local, tuple) else "", site.allowed_hosts):
         return _MISDIRECTED
@@ -158,10 +159,38 @@ async def _answer(request: Request, writer: asyncio.StreamWriter, site: Site) ->
             site.unread.learn(request.path, len(answer.body))
             return answer
         if (slow := site.slow_pages.get(request.path)) is not None:
-            return await slow(request)
+            return await _while_there(slow(request), reader)
+    except _HungUpError:
+        raise
     except Exception as error:  # noqa: BLE001 - one page that can't be made must not end the others
         return plain(HTTPStatus.INTERNAL_SERVER_ERROR, f"{type(error).__name__}: {error}")
     return plain(HTTPStatus.NOT_FOUND, f"there is {', '.join([*site.pages, *site.slow_pages])}")
+
+
+class _HungUpError(ConnectionError):
+    """Nobody waits for the answer."""
+
+
+async def _while_there(page: Awaitable[Answer], reader: asyncio.StreamReader) -> Answer:
+    """The page, which is given up where the client hangs up. Raises _HungUpError."""
+    making, leaving = asyncio.ensure_future(page), asyncio.ensure_future(_left(reader))
+    try:
+        await asyncio.wait((making, leaving), return_when=asyncio.FIRST_COMPLETED)
+        if not making.done():
+            raise _HungUpError
+        return making.result()
+    finally:
+        making.cancel()
+        leaving.cancel()
+        # Only one may read at a time.
+        await asyncio.wait((making, leaving))
+
+
+async def _left(reader: asyncio.StreamReader) -> None:
+    """Return when the client has hung up, whatever it sends before."""
+    with suppress(OSError):
+        while await reader.read(_PIECE_BYTES):
+            pass
 
 
 async def _send(
@@ -185,8 +214,7 @@ async def _hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -
         writer.write_eof()
         with suppress(TimeoutError):
             async with asyncio.timeout(FAREWELL_S):
-                while await reader.read(_PIECE_BYTES):
-                    pass
+                await _left(reader)
     writer.close()
     async with asyncio.timeout(2 * FAREWELL_S):
         await writer.wait_closed()

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from probe.config.errors import Problem
+from probe.config.files import read_small
 from probe.config.web_file import TlsServer
 
 _SECTION = "tls_server_config"
@@ -38,12 +39,12 @@ def context(settings: TlsServer, folder: Path) -> ssl.SSLContext:
     try:
         # A key with a passphrase would ask for it on the terminal.
         made.load_cert_chain(folder / settings.cert_file, folder / settings.key_file, password=_no_passphrase)
-    except (ssl.SSLError, ValueError) as error:
+    except (OSError, ValueError) as error:
         raise UnusableError("key_file", f"is not the plain PEM key of the certificate: {_reason(error)}") from error
     if settings.client_ca_file is not None:
         try:
             made.load_verify_locations(folder / settings.client_ca_file)
-        except ssl.SSLError as error:
+        except OSError as error:
             raise UnusableError("client_ca_file", f"has no certificates in PEM: {_reason(error)}") from error
     made.verify_mode = _CLIENTS[settings.client_auth_type]
     return made
@@ -59,8 +60,7 @@ def is_allowed(certificate: dict[str, Any] | None, names: Collection[str]) -> bo
 
 def _readable(key: str, path: Path) -> None:
     try:
-        with path.open("rb"):
-            pass
+        read_small(path)
     except OSError as error:
         raise UnusableError(key, f"{path} can't be read: {error.strerror}") from error
 

@@ -11,7 +11,7 @@ from probe.daemon.systemd import Notifier
 from probe.metrics.registry import Metrics
 
 HEARTBEAT_S = 1.0
-# What a run may take beyond its own deadlines, with its turn waited for and its record written.
+# What a run may take beyond its own deadlines, with its servers asked and its record written.
 GRACE_S = 60.0
 
 
@@ -71,8 +71,8 @@ def _problem(schedule: Schedule, runs: Runs) -> str | None:
 
 
 def _longest_s(runs: Runs) -> float:
-    """How long a run can take that waits for all others first."""
+    """How long a run can take from when its turn has come."""
     config = runs.config
     limits = [target.limits for target in config.targets.values()]
     longest = max(each.run_s + each.release_s for each in limits)
-    return (longest + config.courtesy.max_wait_s) * (len(config.schedules) or 1) + GRACE_S
+    return longest + config.courtesy.max_wait_s + GRACE_S

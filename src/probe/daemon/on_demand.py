@@ -113,8 +113,8 @@ class OnDemand:
         """On the daemon's loop: do the run when it has its turn, and wait for it no longer than the scrape does."""
         began = time.monotonic()
         entry = chosen(asked, runs.config)
-        await self._expected(entry)
         patience_s = longest_s(entry, runs.config) if asked.patience_s is None else asked.patience_s
+        await self._expected(entry)
         turn = asyncio.Event()
         # The scrape does not wait for the history's disk, the next run does.
         answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
@@ -131,12 +131,22 @@ class OnDemand:
 
         async def run() -> None:
             turn.set()
-            await runs.asked_for(entry, patience_s - (time.monotonic() - began), found)
+            # It may have been configured otherwise while this waited, or be no target any more.
+            current = chosen(asked, runs.config)
+            await self._expected(current)
+            await runs.asked_for(current, patience_s - (time.monotonic() - began), found)
 
         task = asyncio.ensure_future(schedule.between(entry, run))
         left_s = patience_s - (time.monotonic() - began)
         ends: tuple[asyncio.Future[Any], ...] = (task, answer)
-        await asyncio.wait(ends, timeout=left_s, return_when=asyncio.FIRST_COMPLETED)
+        try:
+            await asyncio.wait(ends, timeout=left_s, return_when=asyncio.FIRST_COMPLETED)
+        except asyncio.CancelledError:
+            # Who asked has gone: a run that has begun is completed, one that waits is not begun.
+            answer.cancel()
+            if not turn.is_set():
+                task.cancel()
+            raise
         if answer.done():
             return answer.result()
         answer.cancel()
@@ -178,10 +188,12 @@ def wanted(request: Request) -> Asked:
         raise RefusedError(HTTPStatus.BAD_REQUEST, why)
     if any(len(values) > 1 for values in given.values()):
         raise RefusedError(HTTPStatus.BAD_REQUEST, "a parameter is given twice")
+    if (debug := given.get("debug", ["false"])[0]) not in ("true", "false"):
+        raise RefusedError(HTTPStatus.BAD_REQUEST, f"debug should be true or false, not {debug!r}")
     target = given.get("target", [""])[0]
     scenario = given.get("scenario", [None])[0]
     patience_s = _patience_s(request.fields.get(_TIMEOUT))
-    return Asked(target, scenario, given.get("debug") == ["true"], patience_s, request.fields.get("accept", ""))
+    return Asked(target, scenario, debug == "true", patience_s, request.fields.get("accept", ""))
 
 
 def _patience_s(written: str | None) -> float | None:

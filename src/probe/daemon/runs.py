@@ -18,6 +18,7 @@ from probe.daemon.health import Health
 from probe.daemon.keeper import without_audio
 from probe.daemon.log import Logger
 from probe.daemon.schedule import Entry
+from probe.daemon.unfinished import Unfinished
 from probe.history.file import HistoryError
 from probe.machine.state import Exporter
 from probe.measurement import this_machine
@@ -58,8 +59,12 @@ class Runs:
         past: Callable[[str, str], Sequence[RunRecord]] = nothing,
         alone: Callable[[], AbstractAsyncContextManager[None]] = nullcontext,
         with_audio: Callable[[RunRecord], None] = forget,
+        unfinished: Unfinished | None = None,
     ) -> None:
-        """An attempt takes place within `alone`. `with_audio` is called with each record, once it is kept."""
+        """An attempt takes place within `alone`. `with_audio` is called with each record, once it is kept.
+
+        Without `unfinished` nobody knows what a killed run leaves.
+        """
         self.config = config
         self.last: RunRecord | None = None
         # The last delays of the event loop, in seconds: the longest of each run, and the heartbeat's between runs.
@@ -74,6 +79,7 @@ class Runs:
         self._past = past
         self._alone = alone
         self._with_audio = with_audio
+        self._unfinished = unfinished
         self._reading = asyncio.Lock()
         # Whether a target's servers keep who uses them to themselves, as of the last time they were asked.
         self._silent: dict[str, bool] = {}
@@ -106,7 +112,7 @@ class Runs:
             return None
         try:
             async with self._alone():
-                done = await attempt(entry, config, self._stop)
+                done = await attempt(entry, config, self._stop, self._unfinished)
         except Exception as error:  # noqa: BLE001 - no mistake of ours may end an attempt without a record
             self._log.exception("an attempt failed because of a bug in the probe", target=entry.target.name)
             done = broken(entry, error)

@@ -6,7 +6,8 @@ import math
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import count
@@ -99,7 +100,8 @@ class Schedule:
         self._planned: dict[str, _Planned] = {}
         self._numbers = count(1)
         self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
-        self._going: dict[asyncio.Task[Any], float] = {}
+        # What is in progress, and since when; None where it waits for its turn.
+        self._going: dict[asyncio.Task[Any], float | None] = {}
         self._scheduler = _Scheduler(self.look_at_the_clock)
         self._scheduler.add_listener(self._account, EVENT_JOB_SUBMITTED | EVENT_JOB_MAX_INSTANCES)
         self._start = now()
@@ -152,8 +154,6 @@ class Schedule:
         May be cancelled while it waits for that.
         """
         async with self._turn(entry):
-            if (task := asyncio.current_task()) is not None:
-                self._track(task)
             await run()
 
     def next_due(self) -> datetime | None:
@@ -181,8 +181,8 @@ class Schedule:
         return 0.0 if due is None else max(0.0, (self._now() - due).total_seconds())
 
     def going_s(self) -> float:
-        """How long the oldest run has been in progress, including the wait to be started."""
-        return max((self._elapsed() - began for began in self._going.values()), default=0.0)
+        """How long the oldest run has been in progress; runs that wait for their turn are not: any number may wait."""
+        return max((self._elapsed() - began for began in self._going.values() if began is not None), default=0.0)
 
     def tick(self) -> None:
         """Call every second or so: the timers of a machine that slept, or whose clock was set, are late."""
@@ -228,7 +228,7 @@ class Schedule:
         if runs:
             self._listener.missed(planned.entry, runs)
         if event.code == EVENT_JOB_MAX_INSTANCES:
-            self._track(asyncio.ensure_future(self._listener.skipped(planned.entry, due.timestamp())))
+            self._track(asyncio.ensure_future(self._listener.skipped(planned.entry, due.timestamp())), self._elapsed())
 
     async def _take_turn(self, planned: _Planned) -> None:
         """Last as long as the run does: APScheduler would start another one beside a mere task."""
@@ -240,14 +240,25 @@ class Schedule:
 
     async def _in_turn(self, entry: Entry, due: datetime) -> None:
         async with self._turn(entry):
-            await self._listener.due(entry, due.timestamp())
+            # After a reload it may be due no more; what has taken its place is due by itself.
+            if self._is_planned(entry):
+                await self._listener.due(entry, due.timestamp())
 
-    def _turn(self, entry: Entry) -> asyncio.Lock:
+    def _is_planned(self, entry: Entry) -> bool:
+        """Whether what it measures is still to be measured, whatever the times."""
+        named = (each.entry for each in self._planned.values() if each.entry.name == entry.name)
+        return any((each.target, each.scenario) == (entry.target, entry.scenario) for each in named)
+
+    @asynccontextmanager
+    async def _turn(self, entry: Entry) -> AsyncIterator[None]:
         """What a run holds while it is in progress."""
-        return self._locks[entry.target.name if self._parallel else ""]
+        async with self._locks[entry.target.name if self._parallel else ""]:
+            if (task := asyncio.current_task()) is not None:
+                self._track(task, self._elapsed())
+            yield
 
-    def _track(self, task: "asyncio.Task[Any]") -> None:
-        self._going[task] = self._elapsed()
+    def _track(self, task: "asyncio.Task[Any]", began: float | None = None) -> None:
+        self._going[task] = began
         task.add_done_callback(lambda done: self._going.pop(done, None))
 
     def _move(self, planned: _Planned, step: timedelta, now: datetime) -> None:

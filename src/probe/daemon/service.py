@@ -19,6 +19,7 @@ from probe.daemon.recordings import require_playable
 from probe.daemon.runs import Runs
 from probe.daemon.schedule import Schedule
 from probe.daemon.systemd import Notifier
+from probe.plan import Target
 
 # SIGTERM to exit takes less than 10 s: first the run, then the sinks, in the worst case neither.
 RUN_ENDS_S = 7.5
@@ -77,6 +78,7 @@ class _Daemon:
             parts.past,
             parts.transcriber.aside,
             parts.transcriber.offer,
+            parts.unfinished,
         )
         self._schedule = Schedule(self._runs)
 
@@ -99,15 +101,18 @@ class _Daemon:
             spans_to=config.otlp.url or "none",
         )
         self._parts.rebuild.start()
-        transcribing = asyncio.ensure_future(self._transcribe())
+        beside = [asyncio.ensure_future(work) for work in (self._transcribe(), self._end_unfinished())]
         self._say_what_does_not_fit(config)
         await self._stop.wait()
         stopped = time.monotonic()
-        transcribing.cancel()
+        for each in beside:
+            each.cancel()
         self._parts.ending.set()
         self._parts.rebuild.stop()
         await self._schedule.stop(RUN_ENDS_S)
-        await self._parts.dispatch.drain(DRAIN_S, history_s=stopped + HISTORY_ENDS_S - time.monotonic())
+        noting = () if self._parts.unfinished is None else (self._parts.unfinished.settled(DRAIN_S),)
+        draining = self._parts.dispatch.drain(DRAIN_S, history_s=stopped + HISTORY_ENDS_S - time.monotonic())
+        await asyncio.gather(draining, *noting)
         beating.cancel()
         self._log.info("ended")
 
@@ -116,6 +121,17 @@ class _Daemon:
             await self._parts.transcriber.work(self._schedule.free_s)
         except Exception:  # noqa: BLE001 - no mistake of ours there may end the measuring
             self._log.exception("no more answers are transcribed because of a bug in the probe")
+
+    async def _end_unfinished(self) -> None:
+        if self._parts.unfinished is None:
+            return
+        try:
+            await self._parts.unfinished.work(self._targets, self._schedule.free_s)
+        except Exception:  # noqa: BLE001 - no mistake of ours there may end the measuring
+            self._log.exception("what is left is released before a run only, because of a bug in the probe")
+
+    def _targets(self) -> list[Target]:
+        return [target.record(name) for name, target in self._runs.config.targets.items()]
 
     def _say_what_does_not_fit(self, config: Config) -> None:
         series = len({(entry.target.name, entry.scenario.name) for entry in entries(config)})

@@ -106,6 +106,8 @@ class Dialogue:
             name = NAMES[self._lines[0].role]
             self.session.report("warning", now, text=f"the {name} server has not confirmed that it is free again")
         finally:
+            if self.turns and not self.turns[-1].llm.released:
+                self.session.report("unreleased", self.session.clock.now())
             await self.session.drop_all()
 
     def _next_turn(self) -> TurnInProgress:

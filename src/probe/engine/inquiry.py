@@ -42,7 +42,7 @@ async def _exchanged(connector: Connector, exchange: Exchange[T], timeout_s: flo
 
     try:
         async with within(timeout_s):
-            link = await connector.open(Endpoint(exchange.url, exchange.framing), deliver, timeout_s)
+            link = await connector.open(Endpoint(exchange.url, exchange.framing, exchange.headers), deliver, timeout_s)
             try:
                 await link.send(exchange.frame, timeout_s)
                 return await _answer(came, exchange.listen())

@@ -134,6 +134,11 @@ class LlmSide:
                 if not await self._session.pump(until):
                     return
 
+    @property
+    def released(self) -> bool:
+        """Whether the server is known to hold nothing for this run any more, where that matters to others."""
+        return self._conversation.released
+
     async def release(self, timeout_s: float) -> None:
         """Have it released in any state of the answer, within `timeout_s`."""
         if not self._started:

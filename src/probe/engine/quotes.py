@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from probe.blame import NAMES
-from probe.engine.redaction import secrets_of, without
+from probe.credentials import secrets_of, without
 from probe.plan import Role, ServerPlan
 from probe.protocols.base import ChunkEnd, Event, Malformed, Refused
 from probe.text import cut, one_line
@@ -19,7 +19,7 @@ class Quotes:
 
     def __init__(self, servers: Mapping[Role, ServerPlan]) -> None:
         self.all: list[str] = []
-        self.secrets = {role: secrets_of(server) for role, server in servers.items()}
+        self.secrets = {role: secrets_of(server.url, server.headers) for role, server in servers.items()}
 
     def of(self, role: Role, words: str) -> None:
         """Keep a server's own words; there may be none."""

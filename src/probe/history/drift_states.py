@@ -4,13 +4,13 @@
 """
 
 import hashlib
-import os
 import time
 from contextlib import suppress
 from pathlib import Path
 
 from probe.drift import Monitor
 from probe.drift.state import MOST_BYTES, Kept, StateError, decode
+from probe.history.private import replace
 from probe.history.reader import HistoryReader
 from probe.waits import WAITS
 
@@ -28,14 +28,7 @@ class DriftStates:
 
     def save(self, target: str, scenario: str, data: bytes) -> None:
         """Keep what `encode` made of a series' detector. Raises OSError."""
-        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        path = self._path(target, scenario)
-        unfinished = path.with_suffix(".new")
-        with os.fdopen(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600), "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        unfinished.replace(path)
+        replace(self._path(target, scenario), data)
 
     def load(self, target: str, scenario: str) -> Kept | None:
         """What was saved of a series, None where nothing was. Raises StateError, and OSError."""

@@ -188,6 +188,9 @@ def explained(path: Path) -> Iterator[None]:
         name = getattr(error, "sqlite_errorname", "")
         kind = HistoryError if name.startswith(_RIGHTS) else HistoryTroubleError
         raise kind(f"{path}: {_advice(error, name, path)}") from error
+    except UnicodeDecodeError as error:
+        # SQLite quotes a damaged schema in its message, and Python can't read that.
+        raise HistoryTroubleError(f"{path}: {_damaged('its schema')}") from error
 
 
 def _advice(error: sqlite3.Error, name: str, path: Path) -> str:
@@ -202,5 +205,9 @@ def _advice(error: sqlite3.Error, name: str, path: Path) -> str:
     if name.startswith("SQLITE_FULL"):
         return "no space left on the disk"
     if name.startswith("SQLITE_CORRUPT") or not name:
-        return f"damaged ({error}); move it away, and `sqlite3 FILE .recover` may save what is in it"
+        return _damaged(str(error))
     return f"{error} ({name})"
+
+
+def _damaged(what: str) -> str:
+    return f"damaged ({what}); move it away, and `sqlite3 FILE .recover` may save what is in it"

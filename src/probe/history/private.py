@@ -22,6 +22,17 @@ def make_file(path: Path) -> None:
         os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, _FILE))
 
 
+def replace(path: Path, data: bytes) -> None:
+    """Have a file with these contents that only its owner may read, whole or as it was before. Raises OSError."""
+    make_folder(path.parent)
+    unfinished = path.with_suffix(".new")
+    with os.fdopen(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, _FILE), "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    unfinished.replace(path)
+
+
 def tighten(path: Path) -> None:
     """Take the rights of others away from a file or folder of ours, as earlier versions left it.
 

@@ -3,17 +3,13 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Generic, Literal, Protocol, TypeVar
-from urllib.parse import unquote, urlsplit
 
+from probe.credentials import secrets_of, without
 from probe.text import cut, one_line
-from probe.urls import authorization
 
 # More of what a collector says nobody reads in a log.
 REASON_CHARACTERS = 200
 _READ_CHARACTERS = 2**12
-# A shorter part of a header is a word, such as "Bearer", and no secret.
-_SHORTEST_SECRET = 8
-
 
 Request = TypeVar("Request")
 Response = TypeVar("Response")
@@ -69,8 +65,4 @@ class Endpoint:
     def reason(self, said: str) -> str:
         """What the collector says of a refusal, fit for a log: one line, cut, without credentials that it quotes."""
         line = one_line(said[:_READ_CHARACTERS])
-        password = unquote(urlsplit(self.url).password or "")
-        secrets = " ".join((*self.headers.values(), authorization(self.url) or "", password)).split()
-        for secret in sorted(secrets, key=len, reverse=True):
-            line = line.replace(secret, "…") if len(secret) >= _SHORTEST_SECRET else line
-        return cut(line, REASON_CHARACTERS)
+        return cut(without(line, secrets_of(self.url, self.headers)), REASON_CHARACTERS)

@@ -235,6 +235,11 @@ class LlmConversation(Conversation):
         """Whether the server was asked to release something, and may still do so."""
         return False
 
+    @property
+    def released(self) -> bool:
+        """Whether it holds nothing for this run any more, as far as it matters: see `ServerProtocol.unfinished`."""
+        return True
+
 
 class TtsConversation(Conversation):
     """A TTS server that speaks the texts of a turn. A protocol overrides what it has."""

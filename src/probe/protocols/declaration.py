@@ -7,7 +7,7 @@ from msgspec import Struct
 
 from probe.plan import ServerPlan
 from probe.protocols.base import Conversation, Terms
-from probe.protocols.inquiries import Inquiries, Sign, nothing
+from probe.protocols.inquiries import Exchange, Inquiries, Sign, nothing
 from probe.record import ServerIdentity
 from probe.server_state import ServerState
 
@@ -15,6 +15,11 @@ from probe.server_state import ServerState
 def never(_server: ServerPlan) -> bool:
     """Of no server."""
     return False
+
+
+def leaves_nothing(_server: ServerPlan, _run_id: str, _turns: int) -> tuple[()]:
+    """The server notices that its client is gone, and gives up what it did for it."""
+    return ()
 
 
 C_co = TypeVar("C_co", bound=Conversation, covariant=True)
@@ -43,6 +48,9 @@ class ServerProtocol(Struct, Generic[C_co], frozen=True):
     `probe init` looks at the port of the `default_url` and at `ports`, and asks for `signs`: any answer but None says
     that the server speaks this protocol. Without signs an answer to `identity` or `voices` does. None of these
     questions makes a server work or load a model.
+
+    `unfinished` has the server give up what a run of this id, with at most so many turns, left there when its process
+    was killed. Each exchange releases one thing: True where there was such a thing, False where there was none.
     """
 
     name: str
@@ -63,3 +71,4 @@ class ServerProtocol(Struct, Generic[C_co], frozen=True):
     takes_pieces: Callable[[ServerPlan], bool] = never
     ports: tuple[int, ...] = ()
     signs: Callable[[ServerPlan], Inquiries[Sign | None]] = nothing
+    unfinished: Callable[[ServerPlan, str, int], Sequence[Exchange[bool]]] = leaves_nothing

@@ -30,12 +30,17 @@ class Exchange(Struct, Generic[T], frozen=True):
     """The same of a server that speaks no HTTP: what to write on a connection of its own, and how its answer is heard.
 
     `listen` makes the hearer of one answer. It is given each frame, and returns None until that says what was asked.
+    `headers` go with the handshake, where the framing has one.
     """
 
     url: str
     framing: str
     frame: Outgoing
     listen: Callable[[], Callable[[Incoming], T | None]]
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        return f"Exchange(url={self.url!r}, framing={self.framing!r}, frame={self.frame!r})"
 
 
 class Sign(Struct, frozen=True):

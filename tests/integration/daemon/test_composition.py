@@ -1,5 +1,6 @@
 """What a daemon is made of is there before its first run."""
 
+import errno
 import threading
 import time
 from dataclasses import replace
@@ -53,3 +54,24 @@ async def test_without_a_collector_nothing_is_sent_and_nothing_is_wrong(
     assert ("sink failed" in capsys.readouterr().out) == configured
     assert ('voice_probe_sink_errors_total{sink="spans"} 0.0' in page) != configured
     assert ("voice_probe_spans_dropped_total 0.0" in page) != configured
+
+
+async def test_a_daemon_that_can_not_keep_others_out_ends_no_streams(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file system without locks: what is noted may be a run that another daemon has in progress."""
+
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    path = tmp_path / "probe.toml"
+    path.write_text(f'[daemon]\nstate_dir = "{tmp_path}"\n[http]\nport = 0\n[schedules.a]\n')
+    for unlocked in (False, True):
+        if unlocked:
+            monkeypatch.setattr("fcntl.flock", refuse)
+        parts = build(config.load(path))
+        try:
+            assert (parts.unfinished is None) is unlocked
+        finally:
+            await parts.dispatch.drain(10)
+            parts.close(10)

@@ -16,6 +16,7 @@ import yaml
 from service import PATIENCE_S, refused, write_config
 
 from probe.config.errors import ConfigError
+from probe.config.web_file import WebFile
 from probe.daemon import basic_auth, http_access
 from probe.daemon.http_access import Access
 from probe.daemon.http_server import HttpServer, plain
@@ -164,6 +165,13 @@ def test_a_password_is_checked_once(folder: Path, monkeypatch: pytest.MonkeyPatc
     assert sorted(checked) == [PASSWORD.encode(), b"wrong"]
 
 
+@pytest.mark.usefixtures("_no_pause")
+def test_who_guesses_the_password_of_unknown_users_stays_out(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(basic_auth, "_UNKNOWN_USER", HASH.encode())
+    with served(written(folder, basic_auth_users={"prometheus": HASH})) as port:
+        assert [status(port, authorization=basic("somebody", PASSWORD)) for _ in range(3)] == [401] * 3
+
+
 def test_headers_of_the_file_are_in_every_answer(folder: Path) -> None:
     path = written(folder, http_server_config={"http2": True, "headers": {"X-Frame-Options": "deny"}})
     with served(path) as port:
@@ -200,6 +208,48 @@ def test_a_changed_file_is_used(folder: Path, monkeypatch: pytest.MonkeyPatch) -
         written(folder, basic_auth_users={"bb": HASH})
         assert status(port, authorization=basic("a", PASSWORD)) == 401
         assert status(port, authorization=basic("bb", PASSWORD)) == 200
+
+
+@pytest.mark.usefixtures("_no_pause")
+def test_a_file_that_is_about_to_be_written_opens_no_door(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http_access, "LOOK_S", 0.0)
+    complaints: list[str] = []
+    path = written(folder, basic_auth_users={"a": HASH})
+    with served(path, complaints) as port:
+        path.write_text("")
+        assert [status(port), status(port, authorization=basic("a", PASSWORD))] == [401, 200]
+        written(folder, basic_auth_users={"bb": HASH})
+        assert [status(port), status(port, authorization=basic("bb", PASSWORD))] == [401, 200]
+    (said,) = complaints
+    assert said.startswith(f"the old settings stay in effect: {path}: is empty")
+
+
+def test_a_certificate_that_comes_after_the_file_that_names_it_is_used(
+    authority: trustme.CA, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(http_access, "LOOK_S", 0.0)
+    complaints: list[str] = []
+    with served(written(folder), complaints) as port:
+        (folder / "server.pem").rename(folder / "later.pem")
+        written(folder, tls_server_config=TLS)
+        assert [status(port) for _ in range(2)] == [200, 200]
+        (folder / "later.pem").rename(folder / "server.pem")
+        assert status(port, trusting(authority)) == 200
+    (said,) = complaints
+    assert said.endswith("server.pem can't be read: No such file or directory")
+
+
+def test_whatever_is_in_the_file_the_port_goes_on(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def breaks(_path: Path) -> WebFile:
+        raise TypeError
+
+    monkeypatch.setattr(http_access, "LOOK_S", 0.0)
+    complaints: list[str] = []
+    with served(written(folder), complaints) as port:
+        monkeypatch.setattr(http_access, "load", breaks)
+        path = written(folder, basic_auth_users={"a": HASH})
+        assert [status(port) for _ in range(2)] == [200, 200]
+    assert complaints == [f"the old settings stay in effect: {path}: TypeError"]
 
 
 @pytest.mark.parametrize(

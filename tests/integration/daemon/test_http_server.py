@@ -3,6 +3,7 @@
 import asyncio
 import errno
 import socket
+import threading
 import time
 from asyncio.selector_events import BaseSelectorEventLoop
 from collections.abc import Iterator
@@ -80,6 +81,8 @@ def test_a_page_that_fails_is_an_answer_too(server: HttpServer) -> None:
     ("request_", "status"),
     [
         (b"GET /echo HTTP/1.0\r\n\r\n", b"200"),
+        (b"GET http://localhost/echo?x=1 HTTP/1.1\r\nHost: a.example\r\n\r\n", b"200"),
+        (b"GET HTTP://a.example/echo HTTP/1.1\r\nHost: localhost\r\n\r\n", b"421"),
         (b"GET /echo\r\n\r\n", b"400"),
         (b"\x16\x03\x01 hello\r\n\r\n", b"400"),
         (b"DELETE /echo HTTP/1.1\r\n\r\n", b"405"),
@@ -89,6 +92,32 @@ def test_a_page_that_fails_is_an_answer_too(server: HttpServer) -> None:
 )
 def test_any_request_gets_an_answer(server: HttpServer, request_: bytes, status: bytes) -> None:
     assert talk(server.port, request_).split(b" ")[1] == status
+
+
+def test_a_page_that_takes_long_is_given_up_where_its_client_hangs_up() -> None:
+    began, given_up, asked_again = threading.Event(), threading.Event(), threading.Event()
+
+    async def slow(_request: Request) -> http_server.Answer:
+        if asked_again.is_set():
+            return plain(HTTPStatus.OK, "made")
+        began.set()
+        try:
+            await asyncio.sleep(PATIENCE_S)
+        finally:
+            given_up.set()
+        raise AssertionError
+
+    http = HttpServer("127.0.0.1", 0, {}, slow_pages={"/slow": slow})
+    http.start()
+    try:
+        with socket.create_connection(("127.0.0.1", http.port), timeout=PATIENCE_S) as connection:
+            connection.sendall(b"GET /slow HTTP/1.1\r\n\r\nand more")
+            assert began.wait(PATIENCE_S)
+        assert given_up.wait(PATIENCE_S / 2)
+        asked_again.set()
+        assert page(http.port, "/slow")[2] == "made\n"
+    finally:
+        http.close()
 
 
 @pytest.mark.usefixtures("_impatient")

@@ -137,28 +137,29 @@ def test_it_is_active_only_once_it_is_ready(service: Installed) -> None:
 
 def test_it_comes_back_after_kill_9_with_its_history(service: Installed) -> None:
     before, recorded = service.shows("MainPID"), len(until(service.runs))
-    service.machine.run("systemctl", "kill", "--signal=KILL", UNIT)
+    with in_a_long_answer(service) as stream:
+        service.machine.run("systemctl", "kill", "--signal=KILL", UNIT)
+        assert stream in service.servers.llm.active_streams
     started_again(service, before)
+    assert until(lambda: stream not in service.servers.llm.active_streams)
     assert until(lambda: len(service.runs()) > recorded)
+    assert service.runs()[-1]["outcome"] == "ok"
 
 
 def test_the_watchdog_ends_a_process_that_hangs(service: Installed) -> None:
     before, restarts = service.shows("MainPID"), int(service.shows("NRestarts"))
-    service.machine.run("systemctl", "kill", "--signal=STOP", UNIT)
+    with in_a_long_answer(service) as stream:
+        service.machine.run("systemctl", "kill", "--signal=STOP", UNIT)
     started_again(service, before)
+    assert until(lambda: stream not in service.servers.llm.active_streams)
     assert int(service.shows("NRestarts")) > restarts
     assert "Watchdog timeout" in service.journal()
 
 
 def test_it_gives_its_slot_back_when_it_is_stopped(service: Installed) -> None:
-    language_model = service.servers.llm
-    language_model.script = LlmScript(turns=((llm.chunk(*["na "] * 60, gap=0.05),),))
-    try:
-        until(lambda: language_model.active_streams and tokens_sent(service) > 2)
+    with in_a_long_answer(service):
         service.systemctl("stop")
-        assert not language_model.active_streams
-    finally:
-        language_model.script = LlmScript()
+        assert not service.servers.llm.active_streams
     assert service.shows("Result") == "success"
     assert service.shows("ExecMainStatus") == "0"
 
@@ -217,13 +218,23 @@ def test_the_history_is_read_while_the_service_is_stopped_and_goes_on(service: I
     assert until(lambda: len(service.runs()) > recorded)
 
 
-def started_again(service: Installed, before: str) -> None:
-    """Wait for the process after that one, and free the slot that a run of that one may have held.
+@contextmanager
+def in_a_long_answer(service: Installed) -> Iterator[str]:
+    """Be in the middle of a run, whose stream holds the only slot: its name."""
+    language_model = service.servers.llm
+    sent = tokens_sent(service)
+    language_model.script = LlmScript(turns=((llm.chunk(*["na "] * 60, gap=0.05),),))
+    try:
+        until(lambda: language_model.active_streams and tokens_sent(service) > sent + 2)
+        (stream,) = language_model.active_streams
+        yield stream
+    finally:
+        language_model.script = LlmScript()
 
-    A stream that nobody ends keeps it, as on a real server; all later runs would leave the server to its user.
-    """
+
+def started_again(service: Installed, before: str) -> None:
+    """Wait for the process after that one."""
     until(lambda: service.shows("MainPID") not in {before, "0"})
-    service.servers.llm.active_streams.clear()
     until(lambda: service.shows("ActiveState") == "active")
 
 

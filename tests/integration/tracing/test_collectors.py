@@ -197,6 +197,11 @@ def test_a_reason_is_a_short_line_without_our_credentials() -> None:
     assert reason.isprintable() and len(reason) == 201
 
 
+def test_a_collector_that_quotes_the_key_of_its_address_gets_it_into_no_log() -> None:
+    said = Endpoint("http://c:4318/otlp?key=SEKRET-12345").reason("Cannot POST /otlp/v1/traces?key=SEKRET-12345")
+    assert said == "Cannot POST /otlp/v1/traces?key=…"
+
+
 @pytest.mark.parametrize(
     ("said", "dropped"),
     [(-1, []), (-(1 << 62), []), (0, []), (2, [2]), (1 << 62, [spans.count(record(1))])],

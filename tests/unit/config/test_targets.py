@@ -14,9 +14,10 @@ from msgspec import Meta, Struct
 from probe import config, drift
 from probe.cli.check_config import check_config
 from probe.config import ConfigError, TargetConfig, effective
-from probe.config.daemon import DriftConfig
+from probe.config.daemon import DriftConfig, OtlpConfig
 from probe.plan import ServerPlan
 from probe.protocols.registry import PROTOCOLS
+from probe.transport.connection import Endpoint
 from probe.typed_json import plain
 
 Write = Callable[[str], Path]
@@ -298,6 +299,25 @@ def test_the_machine_is_read_where_a_server_is_on_it_unless_the_setting_says_oth
     given: dict[str, str], found: str
 ) -> None:
     assert TargetConfig.of(**given).record("spark").machine == found
+
+
+@pytest.mark.parametrize("wrong", [{"api_key": "hunter2"}, {"header": {"authorization": "hunter2"}}])
+def test_a_key_that_nobody_knows_may_hold_a_secret(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError) as raised:
+        TargetConfig.of(llm={"url": "http://spark:8000/v1", **wrong})
+    [found] = raised.value.problems
+    assert found.value is None and "unknown key" in found.wrong
+
+
+def test_no_secret_of_a_configuration_is_in_its_representation() -> None:
+    url = "http://me:word@spark:8000/v1?key=word"
+    server = {"protocol": "openai_chat", "url": url, "headers": {"x-key": "word"}}
+    target = TargetConfig.of(llm=server, exporters={"node": url})
+    otlp = OtlpConfig.of(endpoint=url, headers={"x-key": "word"})
+    asked = target.record("t")
+    made = [target, otlp, asked, asked.servers, asked.exporters, Endpoint(asked.servers["llm"].url, "http1")]
+    assert "http://spark:8000/v1" in repr(made) and "word" not in repr(made)
+    assert asked.servers["llm"].url == url and otlp.endpoint == url
 
 
 def test_exporters_are_those_that_are_named_and_no_secret_of_theirs_is_kept() -> None:

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from probe.config.errors import ConfigError
-from probe.config.web_file import MAX_BYTES, WebFile, load
+from probe.config.files import MAX_BYTES
+from probe.config.web_file import WebFile, load
 
 HASH = "$2b$10$N9qo8uLOickgx2ZMRZoMyeIjZAgcfl7p92ldGxad68LJZdL17lhWy"
 TLS = "tls_server_config:\n  cert_file: c\n  key_file: k\n  "
@@ -75,7 +76,11 @@ basic_auth_users:
         ('http_server_config: {headers: {X-Frame-Options: "a\\r\\nb"}}', "should be one line of ASCII"),
         ("a: [", "is not YAML, line 1"),
         ("- a", "should be"),
-        ("x" * (MAX_BYTES + 1), "is over 1048576 bytes"),
+        ("x" * (MAX_BYTES + 1), "can't be read: larger than 1 MiB"),
+        ("1: 2", "has the key 1, which is not text: put it in quotes"),
+        ("&a {tls_server_config: *a}", "has over 10000 values"),
+        ("rate_limit: &a [*a]", "has over 10000 values"),
+        ('tls_server_config: {cert_file: "a\\0b", key_file: k}', "tls_server_config.cert_file: should be a path"),
     ],
 )
 def test_what_is_wrong_is_reported_with_its_key(tmp_path: Path, text: str, complaint: str) -> None:

@@ -1,6 +1,7 @@
 """How the daemon reports drift: gauges, a counter, a line, an event of the run's span."""
 
 import math
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from runs import MS, START, failed, record
 
 from probe.daemon.drift_sink import DriftSink
 from probe.daemon.history_drift import WatchedHistory
+from probe.daemon.state_lock import TakenError, hold
 from probe.drift import Monitor, Shift
 from probe.history.file import HistoryError
 from probe.history.reader import reading
@@ -124,6 +126,18 @@ def test_what_the_history_holds_is_reported_after_pruning(reported: Reported, tm
     history.prune(run(1, 300).ended)
     assert [(each.forgotten, each.runs) for each in held] == [(0, 1)]
     history.close()
+
+
+def test_a_directory_that_the_history_makes_is_taken(reported: Reported, tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    with hold(state) as held:
+        history = WatchedHistory(History(state), reported.sink, on_error=lambda *_: None, held=held)
+        shutil.rmtree(state)
+        history.append(run(1, 300))
+        history.prune(run(1, 300).ended)
+        with pytest.raises(TakenError):
+            hold(state)
+        history.close()
 
 
 def test_whatever_drift_does_the_run_is_kept(

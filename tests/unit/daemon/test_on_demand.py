@@ -93,6 +93,7 @@ def attached(runs: Asked, expected: list[str] | None = None) -> tuple[OnDemand, 
         ("target=a&scenario=none", "no scenario 'none' is configured; there is: short, long"),
         ("target=a&module=x", "unknown parameter 'module'; there is: target, scenario, debug"),
         ("target=a&target=b", "a parameter is given twice"),
+        ("target=a&debug=1", "debug should be true or false, not '1'"),
     ],
 )
 async def test_what_is_not_configured_is_never_measured(query: str, said: str) -> None:
@@ -200,6 +201,42 @@ async def test_a_scrape_whose_turn_does_not_come_is_refused_and_never_measured()
     runs.may_end.set()
     assert (await first).status == 200
     assert [target for target, _, _ in runs.began] == ["a"]
+
+
+async def test_a_target_that_a_reload_removes_while_a_scrape_waits_is_not_measured(expected: list[str]) -> None:
+    runs = Asked()
+    page, _ = attached(runs, expected)
+    first = asyncio.ensure_future(page.page(request("target=a")))
+    await runs.has_begun.wait()
+    waiting = asyncio.ensure_future(page.page(request("target=b")))
+    while "b/short" not in expected:  # noqa: ASYNC110 - a thread appends to it
+        await asyncio.sleep(0)
+    runs.config = Config(targets={"a": TargetConfig()}, scenarios=CONFIG.scenarios, schedules={})
+    runs.may_end.set()
+    assert (await first).status == 200
+    refused = await waiting
+    assert (refused.status, refused.body) == (400, b"no target 'b' is configured; there is: a\n")
+    assert [target for target, _, _ in runs.began] == ["a"]
+
+
+async def test_a_scrape_that_goes_away_is_not_measured_unless_its_run_has_begun() -> None:
+    runs = Asked()
+    page, schedule = attached(runs)
+    begun = asyncio.ensure_future(page.page(request("target=a")))
+    await runs.has_begun.wait()
+    waiting = [asyncio.ensure_future(page.page(request("target=b"))) for _ in range(MAX_WAITING - 1)]
+    await asyncio.sleep(0.01)
+    for each in (begun, *waiting):
+        each.cancel()
+    await asyncio.wait((begun, *waiting))
+    last = asyncio.ensure_future(page.page(request("target=a&scenario=long")))
+    await asyncio.sleep(0.01)
+    runs.may_end.set()
+    assert (await last).status == 200
+    assert [(target, scenario) for target, scenario, _ in runs.began] == [("a", "short"), ("a", "long")]
+    assert runs.ended == 2
+    schedule.start([], parallel=False)
+    await schedule.stop(10.0)
 
 
 async def test_no_more_than_some_wait() -> None:

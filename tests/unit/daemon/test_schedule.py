@@ -202,6 +202,17 @@ def test_what_measures_something_else_runs_at_once_but_never_beside_its_old_self
     assert world.skips == []
 
 
+def test_what_waits_for_its_turn_and_is_gone_with_a_reload_does_not_run(virtual: Any, world: World) -> None:
+    def reload(schedule: Schedule) -> None:
+        schedule.replace(
+            [entry("a"), entry("b", every_s=50), replace(entry("c"), target=entry("d").target)], parallel=False
+        )
+
+    entries = [entry(name) for name in ("a", "b", "c", "e")]
+    play(virtual, world, *entries, seconds=30, then=iter([2.0, reload]))
+    assert world.runs == [("a", 0, 0), ("b", 0, 5), ("c", 2, 10)]
+
+
 def test_another_timing_alone_is_no_reason_to_run(virtual: Any, world: World) -> None:
     def reload(schedule: Schedule) -> None:
         schedule.replace([entry("a", every_s=50, phase_s=10)], parallel=False)
@@ -240,6 +251,29 @@ def test_what_is_overdue_and_what_is_going_can_be_asked(virtual: Any, world: Wor
         return found
 
     assert virtual.run(go()) == (0.0, pytest.approx(3), START + timedelta(seconds=60))
+
+
+def test_runs_that_wait_for_one_another_are_not_one_that_takes_long(virtual: Any, world: World) -> None:
+    """However many a scrape asks for: the watchdog would end a daemon that only has much to do."""
+
+    async def go() -> list[float]:
+        schedule = Schedule(world, world.now, world.elapsed)
+        schedule.start([entry()], parallel=False)
+
+        async def run() -> None:
+            await asyncio.sleep(5.0)
+
+        asked = [asyncio.ensure_future(schedule.between(entry("b"), run)) for _ in range(4)]
+        found = []
+        for _ in range(24):
+            await asyncio.sleep(1.0)
+            found.append(schedule.going_s())
+        await asyncio.wait(asked)
+        await schedule.stop(100)
+        return [*found, schedule.going_s()]
+
+    found = virtual.run(go())
+    assert max(found) == pytest.approx(5) and found[-1] == 0
 
 
 def test_an_interval_never_names_the_moment_it_was_given() -> None:

@@ -10,9 +10,10 @@ from fakes import FakeNetwork, llm, newer_tts, say
 from runs import plan
 
 from probe.clock import Clock
+from probe.credentials import secrets_of, without
 from probe.engine import runner
 from probe.engine.quotes import MAX_QUOTES, Quotes
-from probe.engine.redaction import redacted, secrets_of, without
+from probe.engine.redaction import redacted
 from probe.plan import Role, ServerPlan
 from probe.protocols.base import ChunkEnd, Malformed, Ready, Refused
 from probe.protocols.registry import chosen
@@ -33,12 +34,8 @@ PLAN = replace(plan(), target=replace(plan().target, servers={"llm": LLM, "tts":
 
 
 def test_credentials_that_a_server_quotes_are_left_out() -> None:
-    secrets = secrets_of(
-        ServerPlan(
-            "x", "http://me:pass%20and%40word@h/v1?key=query-secret&n=1", {}, {"authorization": "Bearer sk-12345678"}
-        )
-    )
-    assert secrets == ("sk-12345678", "and@word", "query-secret")
+    url = "http://me:pass%20and%40word@h/v1?key=query-secret&n=1"
+    secrets = secrets_of(url, {"authorization": "Bearer sk-12345678"})
     quoted = "bad sk-12345678, and@word or query-secret"
     assert redacted(Refused("HTTP 401", quoted, busy=True, reason="loading"), secrets) == Refused(
         "HTTP 401", "bad …, … or …", busy=True, reason="loading"
@@ -51,6 +48,25 @@ def test_credentials_that_a_server_quotes_are_left_out() -> None:
     # What is cut for a person's sake may cut a secret, too.
     assert without("bad sk-123456…", secrets) == "bad …"
     assert without("bad sk-1…", secrets) == "bad sk-1…"
+
+
+@pytest.mark.parametrize(
+    ("url", "quoted"),
+    [
+        ("http://me:pass%20and%40word@h", "as it is written: pass%20and%40word"),
+        ("http://me:pass%20and%40word@h", "as it is sent: bWU6cGFzcyBhbmRAd29yZA=="),
+        ("wss://token-1234@h/v1", "a user alone: token-1234"),
+        ("http://h/v1?key=a%2Fb%2Bc%3D%3D", "POST /v1?key=a%2Fb%2Bc%3D%3D"),
+        ("http://h/v1?key=a%2Fb%2Bc%3D%3Ddd", "no key a/b+c==dd"),
+        ("http://h/v1?token-1234", "a query alone: token-1234"),
+        ("http://h/v1?key=token'1234", "b'GET /v1?key=token\\'1234"),
+        ('http://h/v1?key=token"1234', '{"error": "no /v1?key=token\\"1234'),
+        ("http://h/v1?key=token/1234", "\\/v1?key=token\\/1234"),
+    ],
+)
+def test_credentials_of_a_url_are_left_out_in_each_form(url: str, quoted: str) -> None:
+    start = quoted[: max(quoted.rfind(" "), quoted.rfind("?key=") + 4) + 1]
+    assert without(quoted, secrets_of(url, {})) == f"{start}…"
 
 
 def test_credentials_are_left_out_of_what_an_http_server_answers(virtual: Any) -> None:

@@ -309,6 +309,23 @@ def test_a_damaged_history_is_said_so(tmp_path: Path) -> None:
         list(reader.runs())
 
 
+def test_a_schema_that_is_no_text_any_more_is_damage_too(tmp_path: Path) -> None:
+    """SQLite quotes it in the message of its error, which is then no text either."""
+    History(tmp_path).close()
+    path = tmp_path / FILE_NAME
+    written = path.read_bytes()
+    assert b"runs_by_startruns" in written
+    # The name, and the statement that makes it.
+    path.write_bytes(
+        written.replace(b"runs_by_startruns", b"runs\x98by_startruns").replace(b"CREATE INDEX", b"DREATE INDEX")
+    )
+    said: list[str] = []
+    assert not History(tmp_path, on_trouble=said.append).is_open
+    assert said == [f"{path}: damaged (its schema); move it away, and `sqlite3 FILE .recover` may save what is in it"]
+    with pytest.raises(HistoryError, match="damaged"), reading(tmp_path):
+        pass
+
+
 GARBAGE = {
     "no compression": b"\0\1",
     "no JSON": zlib.compress(b"{"),

@@ -9,6 +9,7 @@ from probe.protocols.inquiries import Inquiries, Inquiry, Sign
 from probe.protocols.llama_chunked import codec, llama_server
 from probe.protocols.llama_chunked.conversation import ChunkedConversation
 from probe.protocols.llama_chunked.options import ChunkedOptions
+from probe.protocols.llama_chunked.unfinished import unfinished
 from probe.protocols.llama_slots import slots
 from probe.record import ServerIdentity
 from probe.server_state import ServerState
@@ -43,4 +44,5 @@ PROTOCOL = ServerProtocol(
     users=_users,
     identity=_identity,
     signs=_signs,
+    unfinished=unfinished,
 )

@@ -36,6 +36,11 @@ class StreamEnded(Struct, frozen=True):
 Reply = Token | ChunkEnd | StreamEnded | Refused | Malformed | Unknown
 
 
+def stream_id(run_id: str, turn_num: int) -> str:
+    """The stream of a turn. Run ids are random, so that no other client has a stream of this name."""
+    return f"probe-{run_id}-{turn_num}"
+
+
 class LlamaChunked:
     """Requests and replies of one stream at a time; holds no state."""
 

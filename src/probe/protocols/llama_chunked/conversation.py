@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from probe.plan import Pause
 from probe.protocols.base import ChunkEnd, Connect, Drop, LlmConversation, Question, Refused, Send, Step, Terms, Unknown
-from probe.protocols.llama_chunked.codec import LlamaChunked, StreamEnded
+from probe.protocols.llama_chunked.codec import LlamaChunked, StreamEnded, stream_id
 from probe.transport.framing.base import Binary, Ended, Incoming, Text
 
 # Of the time for it, a server that is still generating gets so much to read our end_stream on the connection that it is
@@ -34,6 +34,10 @@ class ChunkedConversation(LlmConversation):
     @property
     def holds(self) -> bool:
         return self._over and not self._ended and (self._connected or self._reconnects_at is not None)
+
+    @property
+    def released(self) -> bool:
+        return not self._turn_num or (self._over and self._ended and not self._kept)
 
     def ask(self, question: Question, now: int) -> Iterable[Step]:
         if self._over and not self._ended:
@@ -109,7 +113,7 @@ class ChunkedConversation(LlmConversation):
 
     @property
     def _stream_id(self) -> str:
-        return f"probe-{self._run_id}-{self._turn_num}"
+        return stream_id(self._run_id, self._turn_num)
 
 
 def _send(request: str) -> Send:
