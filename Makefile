@@ -28,9 +28,10 @@ test-unit test-integration test-long: export PYTHONDONTWRITEBYTECODE :=
 
 test: test-unit test-integration  ## Unit tests, then integration tests
 
+# A worker gets the tests of a file together, as far as it goes: what they share is made once.
 test-unit: $(VENV)/.dev  ## Tests without a network, in seconds
 	@echo '== unit tests'
-	@$(BIN)/pytest --numprocesses auto --maxprocesses 4 tests/unit
+	@$(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist worksteal tests/unit
 
 test-integration: $(VENV)/.dev  ## Tests against loopback servers and real engines
 	@echo '== integration tests'
