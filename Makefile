@@ -28,9 +28,10 @@ test-unit test-integration test-long: export PYTHONDONTWRITEBYTECODE :=
 
 test: test-unit test-integration  ## Unit tests, then integration tests
 
+# A worker gets the tests of a file together, as far as it goes: what they share is made once.
 test-unit: $(VENV)/.dev  ## Tests without a network, in seconds
 	@echo '== unit tests'
-	@$(BIN)/pytest --numprocesses auto --maxprocesses 4 tests/unit
+	@$(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist worksteal tests/unit
 
 test-integration: $(VENV)/.dev  ## Tests against loopback servers and real engines
 	@echo '== integration tests'
@@ -134,7 +135,7 @@ dashboards: $(VENV)/.dev  ## Remake grafana/dashboards/*.json from grafana/board
 man: $(VENV)/.dev  ## Remake docs/man/probe.1 from the help of the commands
 	@$(BIN)/python -c 'from probe.cli.manual import page; print(page(), end="")' >docs/man/probe.1
 
-kubernetes: $(VENV)/.dev  ## Remake the PrometheusRules of deploy/kubernetes from deploy/prometheus
+kubernetes: $(VENV)/.dev  ## Remake the PrometheusRules of deploy/kubernetes from deploy/prometheus and deploy/fleet
 	@$(BIN)/python deploy/kubernetes/rules.py
 
 check-dashboards: $(VENV)/.dev  ## Check them against Grafana's own types (needs Node.js and npm; not in CI)

@@ -1,13 +1,19 @@
-"""The Prometheus rules as PrometheusRule resources: `python rules.py` writes base/rules.yaml.
+"""The Prometheus rules as PrometheusRule resources: `python rules.py` writes them, for the base and for many nodes.
 
-They are the text of deploy/prometheus, so that there is one source of alerts.
+They are the text of deploy/prometheus and deploy/fleet, so that there is one source of alerts.
 """
 
+from collections.abc import Iterable
 from pathlib import Path
 
 HERE = Path(__file__).parent
-RULES = HERE.parent / "prometheus"
-WRITTEN = HERE / "base" / "rules.yaml"
+DEPLOY = HERE.parent
+# The file, where its rules are from.
+WRITTEN = {
+    HERE / "base" / "rules.yaml": "prometheus",
+    # A probe on each node is a fleet: the rules of one box distinguish no nodes.
+    HERE / "overlays" / "node" / "fleet-rules.yaml": "fleet",
+}
 _RESOURCE = """apiVersion: monitoring.coreos.com/v1
 kind: PrometheusRule
 metadata:
@@ -16,10 +22,14 @@ spec:
 """
 
 
-def resources() -> str:
+def resources(folder: str) -> str:
     """One resource per file of rules."""
-    documents = [_resource(path) for path in sorted(RULES.glob("voice_probe_*.yml"))]
-    return "# Made by `make kubernetes` from deploy/prometheus.\n" + "---\n".join(documents)
+    documents = [_resource(path) for path in files(folder)]
+    return f"# Made by `make kubernetes` from deploy/{folder}.\n" + "---\n".join(documents)
+
+
+def files(folder: str) -> Iterable[Path]:
+    return sorted((DEPLOY / folder).glob("voice_probe_*.yml"))
 
 
 def _resource(path: Path) -> str:
@@ -30,4 +40,5 @@ def _resource(path: Path) -> str:
 
 
 if __name__ == "__main__":
-    WRITTEN.write_text(resources(), "utf-8")
+    for path, folder in WRITTEN.items():
+        path.write_text(resources(folder), "utf-8")

@@ -34,6 +34,7 @@ CLIPPING_RMS = 0.25
 # Where it is clipped, at the nearest.
 RAILS = 0.9
 
+_LOW_BYTE = 0 if sys.byteorder == "little" else 1
 _MARKUP = re.compile(r"<[^<>]*>")
 
 
@@ -81,7 +82,8 @@ class AudioAnalyser:
         """Hear a few blocks each time."""
         self._highest = self._lowest = self._samples.part(0, 1)[0] if self._samples else 0
         for number, start in enumerate(range(0, len(self._samples), self._size)):
-            self._hear(start, self._samples.part(start, start + self._size))
+            # And the next two samples, which neighbour its last two.
+            self._hear(self._samples.part(start, start + self._size + 2))
             if number % 4 == 0:
                 yield
         self._power = sum(self._powers)
@@ -112,9 +114,12 @@ class AudioAnalyser:
             clipped=self._clipped / count,
         )
 
-    def _hear(self, start: int, block: "array.array[int]") -> None:
+    def _hear(self, samples: "array.array[int]") -> None:
+        # A list has its numbers as objects already, which an array would make again for each sum.
+        block = samples.tolist()
+        next_even = block[2::2]
+        del block[self._size :]
         even, odd = block[::2], block[1::2]
-        next_even = self._samples.part(start + 2, start + self._size + 2)[::2]
         power_even = sum(map(operator.mul, even, even))
         self._sums.append(sum(block))
         self._powers.append(power_even + sum(map(operator.mul, odd, odd)))
@@ -123,8 +128,9 @@ class AudioAnalyser:
         self._across += sum(map(operator.mul, odd, next_even))
         highest, lowest = max(block), min(block)
         self._highest, self._lowest = max(self._highest, highest), min(self._lowest, lowest)
-        low_bytes = block.tobytes()[::BYTES_PER_SAMPLE] if sys.byteorder == "little" else block.tobytes()[1::2]
-        self._torn += low_bytes.count(0xFF) - block.count(-1) - block.count(0xFF)
+        low_bytes = samples.tobytes()[_LOW_BYTE : BYTES_PER_SAMPLE * len(block) : BYTES_PER_SAMPLE]
+        full = low_bytes.count(0xFF)
+        self._torn += full - block.count(-1) - block.count(0xFF) if full else 0
 
     def _take_outline(self) -> Iterator[None]:
         """The power of each whole block, the mean of all taken out, from the first to the last that is loud."""
@@ -151,7 +157,7 @@ class AudioAnalyser:
         mean = sum(self._sums) / len(self._samples) if self._samples else 0.0
         loud: list[bool] = []
         for number in range(len(self._samples) * 1000 // self._rate):
-            block = self._samples.part(self._block_start(number), self._block_start(number + 1))
+            block = self._samples.part(self._block_start(number), self._block_start(number + 1)).tolist()
             power = sum(map(operator.mul, block, block)) - 2 * mean * sum(block) + len(block) * mean * mean
             loud.append(power > self._floor * len(block))
             first = number - ONSET_BLOCKS + 1

@@ -6,6 +6,9 @@ from collections.abc import Iterable
 _LONGEST_WORD = 100
 _COLOUR = "0123456789;"
 _LONGEST_COLOUR = 24
+# From here on JSON writes a character as two halves, ten bits in each, as UTF-16 does.
+_FIRST_OF_TWO = 0x10000
+_HIGH_HALF, _LOW_HALF = 0xD800, 0xDC00
 
 
 def one_line(text: str) -> str:
@@ -61,8 +64,10 @@ def escaped(document: str) -> str:
 def _escape(char: str) -> str:
     if char.isprintable():
         return char
-    units = char.encode("utf-16-be", "surrogatepass")
-    return "".join(f"\\u{units[at] << 8 | units[at + 1]:04x}" for at in range(0, len(units), 2))
+    code = ord(char)
+    if code < _FIRST_OF_TWO:
+        return f"\\u{code:04x}"
+    return f"\\u{_HIGH_HALF + (code - _FIRST_OF_TWO >> 10):04x}\\u{_LOW_HALF + (code & 0x3FF):04x}"
 
 
 def nearest(word: str, known: Iterable[str]) -> str | None:

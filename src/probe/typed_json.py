@@ -3,11 +3,13 @@
 import collections.abc
 import dataclasses
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 _Reader = Callable[[Any], Any]
+# Most of what is written: of a record's frames of audio alone there are thousands.
+_AS_IT_IS = frozenset((str, int, float, bool, NoneType))
 
 
 def plain(value: Any) -> Any:
@@ -15,12 +17,11 @@ def plain(value: Any) -> Any:
 
     A field whose metadata says `json: False` is left out; where that is a function, it makes what is stored.
     """
-    if dataclasses.is_dataclass(value):
-        return {
-            f.name: _stored(f, getattr(value, f.name))
-            for f in dataclasses.fields(value)
-            if f.metadata.get("json", True)
-        }
+    kind = type(value)
+    if kind in _AS_IT_IS:
+        return value
+    if dataclasses.is_dataclass(kind):
+        return {name: plain(_made(made, getattr(value, name))) for name, made in _stored(kind)}
     if isinstance(value, tuple):
         return [plain(item) for item in value]
     if isinstance(value, Mapping):
@@ -100,9 +101,15 @@ def _anything(value: Any) -> Any:
     return value
 
 
-def _stored(field: "dataclasses.Field[Any]", value: Any) -> Any:
-    made = field.metadata.get("json")
-    return plain(made(value) if callable(made) else value)
+@functools.cache
+def _stored(kind: type) -> Sequence[tuple[str, Callable[[Any], Any] | None]]:
+    """The names of the fields that are stored, each with what makes it of the value where that is not the value."""
+    known = ((field.name, field.metadata.get("json", True)) for field in dataclasses.fields(kind))
+    return [(name, made if callable(made) else None) for name, made in known if made]
+
+
+def _made(make: Callable[[Any], Any] | None, value: Any) -> Any:
+    return value if make is None else make(value)
 
 
 def _checked(kind: Any, value: Any) -> Any:

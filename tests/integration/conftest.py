@@ -13,6 +13,9 @@ from urllib.request import urlopen
 import pytest
 from recogniser import Recogniser
 
+# What it asserts is shown as in a test.
+pytest.register_assert_rewrite("fault_matrix.required")
+
 START_S = 60
 READY = ("healthy", "ok")
 

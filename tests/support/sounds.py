@@ -5,7 +5,7 @@ import math
 import random
 import sys
 from collections.abc import Callable, Iterable
-from functools import cache
+from functools import cache, lru_cache
 
 RATE = 22_000
 
@@ -20,23 +20,32 @@ def pcm(samples: Iterable[float]) -> bytes:
     return values.tobytes()
 
 
+@lru_cache(maxsize=64)
 def seconds(signal: Signal, length: float = 1.0, rate: int = RATE) -> bytes:
     return pcm(signal(i / rate) for i in range(round(length * rate)))
 
 
+@cache
 def sine(level: float, hertz: float = 220) -> Signal:
     return lambda t: level * math.sin(2 * math.pi * hertz * t)
 
 
+@cache
 def voice(level: float) -> Signal:
     """Speech as a stick figure: a gliding pitch with formants, cut into syllables with pauses between them."""
 
     def signal(t: float) -> float:
-        phase = 2 * math.pi * (120 * t + 15 * math.sin(3 * t))
-        harmonics = sum(math.sin(k * phase) / (1 + abs(k - 5)) for k in range(1, 25))
-        return level / 4 * harmonics * max(0.0, math.sin(2 * math.pi * 4 * t))
+        harmonics, syllables = _voice_at(t)
+        return level / 4 * harmonics * syllables
 
     return signal
+
+
+@cache
+def _voice_at(t: float) -> tuple[float, float]:
+    phase = 2 * math.pi * (120 * t + 15 * math.sin(3 * t))
+    harmonics = sum(math.sin(k * phase) / (1 + abs(k - 5)) for k in range(1, 25))
+    return harmonics, max(0.0, math.sin(2 * math.pi * 4 * t))
 
 
 @cache

@@ -1,6 +1,6 @@
 """What was said in a run, and whether any of it got out of the history."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 
 from probe.record import RunRecord
@@ -13,16 +13,22 @@ PART = 8
 LONG_PART = 16
 
 
-def leaked(record: RunRecord, outputs: Iterable[str]) -> list[str]:
-    """Each part of what was said in a run that is in an output, in the spans of the run, or in what we say of it."""
-    everything = everything_but_the_history(record, outputs)
-    parts = chain(_parts(_talk(record), PART), _parts(_complaints(record), LONG_PART))
+def leaked(records: Sequence[RunRecord], outputs: Iterable[str]) -> list[str]:
+    """Each part of what was said in these runs that is in an output, in their spans, or in what we say of them."""
+    everything = "\n".join(chain(outputs, map(_said_by_us, records))).lower()
+    talk, complaints = chain.from_iterable(map(_talk, records)), chain.from_iterable(map(_complaints, records))
+    # Each part once: a server that floods says the same again and again, and all runs ask the same.
+    parts = dict.fromkeys(chain(_parts(talk, PART), _parts(complaints, LONG_PART)))
     return [part for part in parts if part in everything]
 
 
 def everything_but_the_history(record: RunRecord, outputs: Iterable[str]) -> str:
     """These outputs, the spans of a run, and its failure, doubts and reason to be skipped, in small letters."""
-    return "\n".join(chain(outputs, _in_spans(record), _ours(record))).lower()
+    return "\n".join((*outputs, _said_by_us(record))).lower()
+
+
+def _said_by_us(record: RunRecord) -> str:
+    return "\n".join(chain(_in_spans(record), _ours(record)))
 
 
 def _ours(record: RunRecord) -> Iterator[str]:
@@ -49,8 +55,8 @@ def _complaints(record: RunRecord) -> Iterator[str]:
 
 
 def _parts(texts: Iterable[str], size: int) -> Iterator[str]:
-    for text in texts:
-        yield from (text.lower()[at : at + size] for at in range(len(text) - size + 1))
+    for text in map(str.lower, texts):
+        yield from (text[at : at + size] for at in range(len(text) - size + 1))
 
 
 def _in_spans(record: RunRecord) -> Iterator[str]:

@@ -152,7 +152,9 @@ def _shifted(logs: Sequence[float], shift: float, most: float, inflation: float)
     if largest:
         # As likely as the level itself: it stands for all that are larger.
         there = [logs[_BINS // 2] if centre / shift > 1 else each for centre, each in zip(_CENTRES, there, strict=True)]
-    table = [min(most, max(-3 * most, (new - old) / inflation)) for new, old in zip(there, logs, strict=True)]
+    least = -3 * most
+    ratios = ((new - old) / inflation for new, old in zip(there, logs, strict=True))
+    table = [each if least <= each <= most else most if each > most else least for each in ratios]
     if not largest:
         # Beyond the ends all runs share one cell, and say nothing.
         table[0] = table[-1] = 0.0

@@ -36,11 +36,16 @@ async def _connected(clock: Timeline, endpoint: Endpoint, deliver: Deliver) -> C
     host, port = host_of(where), where.port or _DEFAULT_PORTS.get(where.scheme)
     if host is None or port is None:
         raise ValueError("the URL has no host, or no port")
-    stamped = await dialing.connected(host, port)
-    connection = Connection(framing, deliver, clock, stamped)
     context = tls_context_of_http2 if endpoint.framing == "http2" else tls_context
     tls: dict[str, Any] = {"ssl": context(), "server_hostname": host} if where.scheme in _WITH_TLS else {}
-    stamped.take_part(rounds.of_this_loop())
+    stamped = await dialing.connected(host, port)
+    connection = Connection(framing, deliver, clock, stamped)
+    try:
+        stamped.take_part(rounds.of_this_loop())
+    except OSError:
+        # There was a descriptor for the socket, and none for what looks after it.
+        stamped.close()
+        raise
     await asyncio.get_running_loop().create_connection(lambda: connection, sock=stamped, **tls)
     try:
         await connection.opened()

@@ -115,12 +115,23 @@ def test_selectors_find_the_pods(resources: dict[str, list[dict[str, Any]]]) -> 
     assert {each["port"] for each in monitor["spec"]["podMetricsEndpoints"]} == ports
 
 
-def test_the_rules_are_those_of_prometheus() -> None:
+@pytest.mark.parametrize("folder", ["prometheus", "fleet"])
+def test_the_rules_are_those_of_one_source(folder: str) -> None:
     rules = script(FOLDER / "rules.py")
-    written = rules.WRITTEN.read_text("utf-8")
-    assert written == rules.resources(), "run `make kubernetes`"
+    (path,) = [path for path, source in rules.WRITTEN.items() if source == folder]
+    written = path.read_text("utf-8")
+    assert written == rules.resources(folder), "run `make kubernetes`"
     groups = [each["spec"]["groups"] for each in yaml.safe_load_all(written)]
-    assert groups == [
-        yaml.safe_load(path.read_text("utf-8"))["groups"]
-        for path in sorted((ROOT / "deploy" / "prometheus").glob("voice_probe_*.yml"))
-    ]
+    found = sorted((ROOT / "deploy" / folder).glob("voice_probe_*.yml"))
+    assert groups == [yaml.safe_load(each.read_text("utf-8"))["groups"] for each in found]
+    assert groups
+
+
+def test_each_node_is_a_box_of_a_fleet(resources: dict[str, list[dict[str, Any]]]) -> None:
+    """Its rules want these labels; the rules of one box add all nodes up."""
+    (monitor,) = resources["PodMonitor"]
+    (endpoint,) = monitor["spec"]["podMetricsEndpoints"]
+    labels = {each["targetLabel"] for each in endpoint["relabelings"]}
+    rules = {each["metadata"]["name"] for each in resources["PrometheusRule"]}
+    many = "DaemonSet" in resources
+    assert ({"box", "site"} <= labels, "voice-probe-fleet" in rules) == (many, many)

@@ -4,6 +4,8 @@ An asyncio that reads and writes its sockets by other methods than those that ar
 """
 
 import asyncio
+import errno
+import os
 import ssl
 import sys
 from contextlib import suppress
@@ -24,10 +26,12 @@ from probe.reference.faults import (
 from probe.reference.faults import Binary as SendBinary
 from probe.reference.faults import Text as SendText
 from probe.timestamps import NS_PER_S
-from probe.transport import stamped_socket
-from probe.transport.connection import Connection, SendError
+from probe.transport import dialing, rounds, stamped_socket
+from probe.transport.connection import ConnectError, Connection, SendError
 from probe.transport.framing.base import Binary, Body, BodyEnd, Ended, Request, Response, Text
 from probe.transport.framing.base import Raw as RawBytes
+from probe.transport.rounds import Rounds
+from probe.transport.stamped_socket import StampedSocket
 
 
 async def test_each_frame_is_delivered_once_with_the_time_of_its_arrival() -> None:
@@ -183,3 +187,24 @@ async def test_plain_tcp_carries_bytes_both_ways() -> None:
         assert echoed.frame == RawBytes(b"describe") and sent <= echoed.at
         assert await client.frames(1) == [Ended("closed", "by the server")]
         await link.close()
+
+
+async def test_a_socket_that_can_not_be_looked_after_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As where it has got the last descriptor that there was."""
+
+    def out_of_descriptors() -> Rounds:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    sockets: list[StampedSocket] = []
+    connected = dialing.connected
+
+    async def remembered(host: str, port: int) -> StampedSocket:
+        sockets.append(await connected(host, port))
+        return sockets[-1]
+
+    monkeypatch.setattr(dialing, "connected", remembered)
+    monkeypatch.setattr(rounds, "of_this_loop", out_of_descriptors)
+    async with ScriptedTts(script(Stall())) as server:
+        with pytest.raises(ConnectError, match="Too many open files"):
+            await Client().open(server.url)
+    assert [each.fileno() for each in sockets] == [-1]

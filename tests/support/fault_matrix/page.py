@@ -17,7 +17,7 @@ LLM server's slot taken, or becomes a number that looks valid: a run that is not
 histogram.
 
 This page is written from `tests/support/fault_matrix`. Each row is played by
-`tests/integration/engine/test_fault_matrix.py` against scripted servers, through everything that a daemon is made of;
+`tests/integration/engine/test_faults_*.py` against scripted servers, through everything that a daemon is made of;
 then the same daemon must measure a healthy target, and nothing may be left: no task, thread, socket, open file or slot.
 [failures.md](failures.md) says what to do about each reason.
 

@@ -21,7 +21,7 @@ from probe.history.reader import reading
 from probe.machine.state import GpuState, HostState, MachineState
 from probe.waits import WAITS
 
-AT = 3 * DAY + 30
+AT = 2 * DAY + 30
 RUNS = AT + 150
 
 

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
@@ -25,16 +26,23 @@ from probe.report.runs import sparkline
 MINUTE = 60 * 10**9
 
 
-@pytest.fixture
-def state_dir(tmp_path: Path) -> Iterator[Path]:
-    with closing(History(tmp_path)) as history:
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("kept")
+    with closing(History(folder)) as history:
         for number in range(1, 9):
             target = "spark" if number % 2 else "local"
             history.append(record(number, started=START + number * MINUTE, ttfb_ms=100 * number, target=target))
         history.append(failed(9, started=START + 9 * MINUTE))
         history.append(skipped(10))
         history.append(suspect(11))
-        # The commands read beside a daemon that has it open.
+    return folder
+
+
+@pytest.fixture
+def state_dir(kept: Path, tmp_path: Path) -> Iterator[Path]:
+    """A copy: the commands read beside a daemon that has it open."""
+    with closing(History(shutil.copytree(kept, tmp_path, dirs_exist_ok=True))):
         yield tmp_path
 
 

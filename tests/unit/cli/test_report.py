@@ -3,6 +3,7 @@
 import io
 import os
 import re
+import shutil
 import stat
 import threading
 from collections.abc import Iterator
@@ -23,15 +24,22 @@ MINUTE = 60 * 10**9
 LONG_AGO = "2023-11-01"
 
 
-@pytest.fixture
-def state_dir(tmp_path: Path) -> Iterator[Path]:
-    folder = tmp_path / "state"
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("kept")
     with closing(History(folder)) as history:
         for number in range(1, 9):
             history.append(record(number, started=START + number * MINUTE, ttfb_ms=100 * number))
         history.append(failed(9, started=START + 9 * MINUTE, target="spark"))
         history.append(skipped(10))
-        yield folder
+    return folder
+
+
+@pytest.fixture
+def state_dir(kept: Path, tmp_path: Path) -> Iterator[Path]:
+    """A copy, which a daemon has open."""
+    with closing(History(shutil.copytree(kept, tmp_path / "state"))):
+        yield tmp_path / "state"
 
 
 def probe(state_dir: Path, *arguments: str | Path) -> Result:

@@ -98,6 +98,12 @@ class Memory:
         self.closed = True
 
 
+@pytest.fixture(autouse=True)
+def short_turns(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A sink that blocks has its turn all the while, and each other waits for it with each of its runs."""
+    monkeypatch.setattr(sink_lock, "_TURN_S", 0.001)
+
+
 def composed(history: Saver, *sinks: Sink, queue_size: int = 1000) -> tuple[Dispatch, list[tuple[str, str]]]:
     errors: list[tuple[str, str]] = []
     return Dispatch(history, sinks, on_error=lambda *each: errors.append(each), queue_size=queue_size), errors
@@ -344,7 +350,7 @@ async def test_a_run_whose_submitter_was_cancelled_arrives_all_the_same() -> Non
 async def test_what_waits_for_a_slow_history_is_kept_at_the_end_where_there_is_time() -> None:
     """A disk that was locked has just been released: each run takes it a while."""
     lets_go, slowly = threading.Event(), threading.Event()
-    memory = Memory(lambda: lets_go.wait(PATIENCE_S) and slowly.wait(0.05))
+    memory = Memory(lambda: lets_go.wait(PATIENCE_S) and slowly.wait(0.01))
     dispatched, errors = composed(memory)
     submitting = [asyncio.ensure_future(dispatched.submit(record(number))) for number in range(1, 11)]
     await asyncio.sleep(0)
@@ -424,8 +430,7 @@ def test_sinks_take_turns(monkeypatch: pytest.MonkeyPatch) -> None:
     thread.join(PATIENCE_S)
 
 
-def test_a_sink_that_hangs_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sink_lock, "_TURN_S", 0.001)
+def test_a_sink_that_hangs_is_not_waited_for() -> None:
     with sink_lock.one_at_a_time(), sink_lock.one_at_a_time():
         pass
     assert not sink_lock._AT_WORK.locked()

@@ -1,5 +1,6 @@
 """A file some of whose pages are damaged: all other runs are read."""
 
+import shutil
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -16,11 +17,17 @@ RUNS = 60
 IDS = [record(number).plan.run_id for number in range(1, RUNS + 1)]
 
 
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("whole")
+    kept_runs(folder)
+    return folder
+
+
 @pytest.fixture
-def kept(tmp_path: Path) -> Path:
+def kept(whole: Path, tmp_path: Path) -> Path:
     """A history, all of it in its file."""
-    kept_runs(tmp_path)
-    return tmp_path
+    return shutil.copytree(whole, tmp_path, dirs_exist_ok=True)
 
 
 def kept_runs(state_dir: Path, spans: int = 0) -> None:

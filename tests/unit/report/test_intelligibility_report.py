@@ -85,12 +85,12 @@ def test_the_log_has_the_figure_and_the_words_only_where_they_are_asked_for() ->
     line = logged(record(), UNDERSTOOD)
     assert (line["event"], line["level"], line["target"]) == ("answer transcribed", "info", "local")
     assert (line["word_error_ratio"], line["words"], line["errors"], line["took_ms"]) == (0.1429, 7, 1, 1500.0)
-    assert leaked(GOOD, [json.dumps(line)]) == []
+    assert leaked([GOOD], [json.dumps(line)]) == []
     assert logged(record(), UNDERSTOOD, texts=True)["transcripts"] == [TRANSCRIPT]
     line = logged(record(), NOT_UNDERSTOOD)
     assert (line["event"], line["level"]) == ("answer not transcribed", "warning")
     assert (line["stage"], line["reason"]) == ("stt", "server_error")
-    assert leaked(BAD, [json.dumps(line)]) == []
+    assert leaked([BAD], [json.dumps(line)]) == []
 
 
 def test_its_span_is_in_the_runs_trace_and_comes_after_the_others() -> None:

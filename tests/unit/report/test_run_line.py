@@ -65,7 +65,7 @@ def test_a_run_is_one_line_with_its_outcome_first(run: RunRecord, line: str) -> 
     assert len(line) <= WIDTH
     (coloured,) = lines(run, Terminal())
     assert click.unstyle(coloured) == line and coloured.startswith("\x1b[")
-    assert leaked(run, (line,)) == []
+    assert leaked([run], (line,)) == []
 
 
 def test_a_name_of_any_length_and_kind_fits() -> None:

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import sqlite3
 import wave
 import zlib
@@ -42,15 +43,21 @@ def keep(state_dir: Path, *records: RunRecord) -> None:
     db.close()
 
 
-@pytest.fixture
-def get(tmp_path: Path) -> Get:
-    """Over two targets with three runs each, one of which failed."""
+@pytest.fixture(scope="module")
+def six_runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two targets with three runs each, one of which failed."""
+    folder = tmp_path_factory.mktemp("six_runs")
     made = [
         record(number, started=START + number * MINUTE, target=target, ttfb_ms=300 + number)
         for number, target in enumerate(("spark", "local", "spark", "local", "spark"), 1)
     ]
-    keep(tmp_path, *made, failed(6, target="local", started=START + 6 * MINUTE))
-    return of(tmp_path)
+    keep(folder, *made, failed(6, target="local", started=START + 6 * MINUTE))
+    return folder
+
+
+@pytest.fixture
+def get(six_runs: Path, tmp_path: Path) -> Get:
+    return of(shutil.copytree(six_runs, tmp_path, dirs_exist_ok=True))
 
 
 def test_every_page_is_there_with_its_place_in_the_navigation(get: Get) -> None:
