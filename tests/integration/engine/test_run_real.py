@@ -108,7 +108,7 @@ async def test_real_servers(llm_server: str, serve_tts: Callable[..., str], tmp_
     )
     # A server that marks nothing, keeps texts back and is slow as well leaves it open whose the audio is.
     told_openly = "--generation" in options and all(doubt.endswith(UNTOLD) for doubt in run["doubts"])
-    assert code == 0 or (code == 4 and told_openly), (run["failure"], run["doubts"])
+    assert code == 0 or (code == 4 and told_openly), (run["failure"], run["doubts"], run["said"])
     assert {"run_id", "trace_id", "target", "scenario", "outcome", "failure", "started_at", "summary"} <= run.keys()
     assert len(run["turns"]) == 2
     chunks = [chunk for turn in run["turns"] for chunk in turn["chunks"]]

@@ -36,9 +36,11 @@ def resample(samples: Samples, rate: float, cut: int) -> Samples:
         ("plain 'text' - stays", "plain 'text' - stays"),
         ("Grüße, 你好!\nNext", "Grüße, 你好!\nNext"),
         ("a\x00b\tc\ud800d", "a b c d"),
+        ("x² and H₂O, ➊ or ⒉", "x2 and H2O, 1 or 2"),
+        ("٣", "٣"),
     ],
 )
-def test_quotes_and_dashes_become_plain_and_control_characters_go(text: str, plain: str) -> None:
+def test_quotes_dashes_and_digits_become_plain_and_control_characters_go(text: str, plain: str) -> None:
     assert normalise(text) == plain
 
 

@@ -9,6 +9,12 @@ UNSPEAKABLE = {"Cc", "Cs"}  # control characters and lone surrogates make engine
 
 
 def normalise(text: str) -> str:
-    """Make Unicode quotes and dashes plain; turn what no engine can take (control characters) into white space."""
-    plain = text.translate(PLAIN)
-    return "".join(" " if unicodedata.category(each) in UNSPEAKABLE and each != "\n" else each for each in plain)
+    """Make Unicode quotes, dashes and digits plain; turn what no engine can take into white space."""
+    return "".join(map(_plain, text.translate(PLAIN)))
+
+
+def _plain(character: str) -> str:
+    if character.isdigit() and not character.isdecimal():
+        # Raised, lowered or in a circle: engines take them for numbers, and can't read them as such.
+        return str(unicodedata.digit(character))
+    return " " if unicodedata.category(character) in UNSPEAKABLE and character != "\n" else character
