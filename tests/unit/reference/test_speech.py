@@ -38,6 +38,8 @@ def resample(samples: Samples, rate: float, cut: int) -> Samples:
         ("a\x00b\tc\ud800d", "a b c d"),
         ("x² and H₂O, ➊ or ⒉", "x2 and H2O, 1 or 2"),
         ("٣", "٣"),
+        ("It is " + "1" * 19, "It is " + "1 " * 18 + "1"),
+        ("1,000,000,000,000", "1,000,000,000,000"),
     ],
 )
 def test_quotes_dashes_and_digits_become_plain_and_control_characters_go(text: str, plain: str) -> None:
