@@ -5,8 +5,9 @@ import math
 from probe.drift.evidence import Evidence
 from probe.drift.figures import CERTAIN
 
-# A run is far off by more than a quarter, and by more than is certain.
-LARGE = math.log(1.25)
+# A run is far off by more than a third, and by more than is certain. Few runs of a step of 20 % are: it is no
+# contention.
+LARGE = math.log(4 / 3)
 # So many are too many, where each that is not far off makes up for this share of one.
 _TOO_MANY = 14
 _MAKES_UP = 0.2
