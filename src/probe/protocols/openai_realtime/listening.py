@@ -69,8 +69,8 @@ class Listening:
             yield understood(text) if isinstance(text, str) else Malformed("a transcript without a text")
         elif kind == f"{_TRANSCRIPT}failed":
             error = event.get("error")
-            told = refusal(error if isinstance(error, dict) else {}, frame, fatal=True)
-            yield replace(told, message="it could not transcribe the speech", busy=False, reason="no_transcript")
+            refused = refusal(error if isinstance(error, dict) else {}, frame, fatal=True)
+            yield replace(refused, message="it could not transcribe the speech", busy=False, reason="no_transcript")
         else:
             yield Unknown()
 
@@ -94,11 +94,11 @@ class Listening:
 
     def refusal(self, error: Mapping[str, Any], frame: bytes) -> Refused:
         """What an `error` about the audio says."""
-        told = refusal(error, frame, fatal=True)
+        refused = refusal(error, frame, fatal=True)
         named = isinstance(about := error.get("event_id"), str) and about != ""
         wrong = named or error.get("type") == _OURS or _of_audio(error)
-        refuses = wrong and told.reason == "server_error" and not told.busy
-        return replace(told, message="it does not take audio", reason="audio_refused") if refuses else told
+        refuses = wrong and refused.reason == "server_error" and not refused.busy
+        return replace(refused, message="it does not take audio", reason="audio_refused") if refuses else refused
 
 
 def _of_audio(error: Mapping[str, Any]) -> bool:
