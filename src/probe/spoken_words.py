@@ -44,7 +44,7 @@ def spoken_words(text: str) -> list[str]:
     """The words as they are compared: without case, punctuation and markup, and each number as its digits.
 
     Numbers next to each other are one ("1,000", "nineteen eighty-four", a telephone number): where one ends and the
-    next begins, speech does not tell.
+    next begins can't be heard.
     """
     return [*_joined(_numbers(_counted(_money_behind(words.words(_with_signs(text))))))]
 

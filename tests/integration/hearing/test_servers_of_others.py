@@ -60,9 +60,9 @@ def chain(folder: Path, *options: str) -> Iterator[Chain]:
 
 
 @pytest.fixture(scope="module")
-def told(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chain]:
+def waiting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chain]:
     """A server that waits for the end of the audio."""
-    yield from chain(tmp_path_factory.mktemp("told"))
+    yield from chain(tmp_path_factory.mktemp("waiting"))
 
 
 @pytest.fixture(scope="module")
@@ -115,11 +115,11 @@ def of_the_turn(record: RunRecord) -> TurnMeasures:
 # What is measured
 
 
-async def test_the_wait_is_the_silence_in_the_recording(told: Chain) -> None:
+async def test_the_wait_is_the_silence_in_the_recording(waiting: Chain) -> None:
     differences = []
     for _ in range(RUNS):
-        record = await run(told)
-        measured, recorded = of_the_turn(record), recorded_ms(told)
+        record = await run(waiting)
+        measured, recorded = of_the_turn(record), recorded_ms(waiting)
         heard = record.turns[0].heard
         assert heard is not None and words(heard.transcript) == words(SAID)
         assert measured.word_error_rate == 0.0
